@@ -1,0 +1,47 @@
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+}
+
+/**
+ * The one error table: code → HTTP status and title (RFC 9457). A code is part of the interface: it is never renamed.
+ * Codes are grouped by the resource they speak of.
+ */
+export const problemCodes = {
+  'request.malformed': { status: 400, title: 'The request is not well-formed' },
+  'request.invalid': { status: 422, title: 'The request breaks its schema' },
+  'request.not-found': { status: 404, title: 'There is no such resource' },
+  'request.method-not-allowed': { status: 405, title: 'This method is not offered here' },
+  'request.too-large': { status: 413, title: 'The request body is too large' },
+  'request.unsupported-media-type': { status: 415, title: 'The request body must be application/json' },
+  'request.rate-limited': { status: 429, title: 'Too many requests' },
+  'request.cursor-invalid': { status: 400, title: 'The cursor is not one of this list' },
+  'auth.required': { status: 401, title: 'Authentication is required' },
+  'auth.invalid-credentials': { status: 401, title: 'The sign-in was refused' },
+  'auth.refresh-refused': { status: 401, title: 'The refresh token is not valid' },
+  'auth.oidc-refused': { status: 401, title: 'The external sign-in was refused' },
+  'auth.forbidden': { status: 403, title: 'The permission for this action is missing' },
+  'mfa.required': { status: 403, title: 'A second factor is required for this action' },
+  'mfa.not-enrolled': { status: 409, title: 'No second factor is set up' },
+  'mfa.code-refused': { status: 403, title: 'The code was refused' },
+  'mfa.locked': { status: 429, title: 'Too many wrong codes' },
+  'resource.not-found': { status: 404, title: 'There is no such resource' },
+  'resource.conflict': { status: 409, title: 'The resource is in conflict with the request' },
+  'resource.version-mismatch': { status: 412, title: 'The resource has changed since it was read' },
+  'resource.version-required': { status: 428, title: 'An If-Match header is required' },
+  'idempotency.key-invalid': { status: 400, title: 'The Idempotency-Key is not usable' },
+  'idempotency.key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
+  'idempotency.in-progress': { status: 409, title: 'The first request with this Idempotency-Key is still running' },
+  'user.last-super-admin': { status: 409, title: 'The last super admin stays' },
+  'role.grant-exceeds-own': { status: 403, title: 'Nobody can give a permission they do not hold' },
+  'role.immutable': { status: 409, title: 'This role cannot be changed' },
+  'service.unavailable': { status: 503, title: 'A part of the service is away' },
+  'service.internal': { status: 500, title: 'Something went wrong on our side' },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+/** True when the text is a code of the table; used where a code comes back from a workflow. */
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(problemCodes, text);
+}

@@ -1,0 +1,55 @@
+import { pino } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
+
+export type { Logger };
+
+/** Field names whose values never reach a log line, at any of the first three levels of nesting. */
+const secretFields = [
+  'password',
+  'current_password',
+  'new_password',
+  'code',
+  'secret',
+  'token',
+  'access_token',
+  'refresh_token',
+  'id_token',
+  'mfa_token',
+  'client_secret',
+  'api_key',
+  'recovery_codes',
+  'cpf',
+  'authorization',
+  'cookie',
+  'x-mfa-token',
+  'set-cookie',
+];
+
+const redactPaths = secretFields.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]);
+
+/**
+ * JSON logs on standard output (S1-46). Secrets are removed by field name as a second net: callers do not log bodies.
+ *
+ * @param destination where the lines go; standard output when left out.
+ */
+export function createLogger(options: { level: string; name: string; destination?: DestinationStream }): Logger {
+  const settings = {
+    name: options.name,
+    level: options.level,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    redact: { paths: redactPaths, censor: '[redacted]' },
+    serializers: { err: serializeError },
+  };
+  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+}
+
+/**
+ * Keeps type, message, code and stack of an error; drops the rest, because database drivers hang parameters
+ * and row details on their errors.
+ */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack } = error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return { name, message, code, stack, cause: error.cause instanceof Error ? serializeError(error.cause) : undefined };
+}
