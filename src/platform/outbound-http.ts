@@ -1,0 +1,222 @@
+import { lookup as systemLookup } from 'node:dns/promises';
+import type { LookupFunction } from 'node:net';
+import { Agent, buildConnector, errors, request } from 'undici';
+import { canonicalHost, isPublicAddress, parseAllowList } from './address-guard.ts';
+
+/** Why a request was refused before a connection was made. Asking again does not help. */
+export type OutboundRefusal = 'url' | 'scheme' | 'credentials' | 'port' | 'address';
+
+/** The request was not sent: its target is not one that this system may speak to. */
+export class OutboundRefusedError extends Error {
+  override readonly name = 'OutboundRefusedError';
+  readonly refusal: OutboundRefusal;
+
+  constructor(refusal: OutboundRefusal, message: string) {
+    super(message);
+    this.refusal = refusal;
+  }
+}
+
+/** The target did not answer as it should: no connection, no answer in time, or too long an answer. May be retried. */
+export class OutboundFailedError extends Error {
+  override readonly name = 'OutboundFailedError';
+}
+
+/** One outbound request. `body` is sent as it is. */
+export type OutboundRequest = {
+  readonly url: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Bound for the whole exchange in milliseconds; 10 s when left out. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+};
+
+/** The answer, whatever its status: a redirect is an answer too and is never followed. */
+export type OutboundResponse = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
+
+/** The only way by which the system speaks HTTP to others. */
+export type OutboundHttp = {
+  /** Sends one request. Throws {@link OutboundRefusedError} or {@link OutboundFailedError}. */
+  readonly send: (request: OutboundRequest) => Promise<OutboundResponse>;
+  /**
+   * Looks at a target without connecting: form, scheme, port and every address that its name has now. For the moment
+   * at which a person configures it; `send` checks again. Throws {@link OutboundRefusedError}.
+   */
+  readonly check: (url: string) => Promise<void>;
+  /** Closes idle connections. */
+  readonly close: () => Promise<void>;
+};
+
+/** An address with its family, as the resolver gives it. */
+export type ResolvedAddress = { readonly address: string; readonly family: number };
+
+const defaultTimeoutMs = 10_000;
+const connectTimeoutMs = 5_000;
+const maxResponseBytes = 256 * 1024;
+const httpsPort = 443;
+
+/**
+ * Opens the door. A request goes out only by https to port 443 of a host whose every address is public; and the
+ * connection goes to an address that was checked, not to what a second look-up might say (SSRF, DNS rebinding:
+ * ASVS 1.3.6, 15.3.2). What `allow` names is exempt: any port, http as well.
+ *
+ * @param options.allow hosts, `host:port` or address ranges that may be reached although they are private
+ * @param options.resolve all addresses of a name; the system's resolver when left out
+ */
+export function createOutboundHttp(options: {
+  allow: readonly string[];
+  resolve?: (host: string) => Promise<ResolvedAddress[]>;
+}): OutboundHttp {
+  const allowList = parseAllowList(options.allow);
+  const resolve = options.resolve ?? ((host: string) => systemLookup(host, { all: true, verbatim: true }));
+
+  /** All addresses of a host, or a refusal when a single one is not permitted. */
+  const permittedAddresses = async (host: string, port: number): Promise<ResolvedAddress[]> => {
+    const literal = host.startsWith('[') ? host.slice(1, -1) : host;
+    const family = /^[\d.]+$/.test(literal) ? 4 : literal.includes(':') ? 6 : null;
+    const addresses = family === null ? await resolveHost(resolve, host) : [{ address: literal, family }];
+    const permitted = (address: string): boolean =>
+      allowList.allowsHost(host, port) || allowList.allowsAddress(address, port) || isPublicAddress(address);
+    if (addresses.length === 0 || !addresses.every(({ address }) => permitted(address))) {
+      throw new OutboundRefusedError('address', `${host} is not on the public Internet.`);
+    }
+    return addresses;
+  };
+
+  const agent = new Agent({
+    connect(target, callback) {
+      // Node skips `lookup` for literal addresses; those are checked in `send` before the agent sees them.
+      const port = target.port === '' ? schemePort(target.protocol) : Number(target.port);
+      const lookup = checkedLookup((host) => permittedAddresses(host, port));
+      buildConnector({ timeout: connectTimeoutMs, lookup })(target, callback);
+    },
+    // A connection serves only the moment it was checked for.
+    keepAliveTimeout: 1_000,
+    keepAliveMaxTimeout: 1_000,
+    maxHeaderSize: 16 * 1024,
+    maxResponseSize: maxResponseBytes,
+  });
+
+  const check = async (url: string): Promise<URL> => {
+    const target = parseTarget(url);
+    const port = portOf(target);
+    const addresses = await permittedAddresses(target.hostname, port);
+    const exempt =
+      allowList.allowsHost(target.hostname, port) ||
+      addresses.every(({ address }) => allowList.allowsAddress(address, port));
+    if (target.protocol !== 'https:' && !exempt) {
+      throw new OutboundRefusedError('scheme', 'Only https is permitted.');
+    }
+    if (port !== httpsPort && !exempt) {
+      throw new OutboundRefusedError('port', `Port ${port} is not permitted.`);
+    }
+    return target;
+  };
+
+  return {
+    async check(url) {
+      await check(url);
+    },
+
+    async send({ url, method, headers = {}, body, timeoutMs = defaultTimeoutMs, signal }) {
+      const timeout = AbortSignal.timeout(timeoutMs);
+      const target = await check(url);
+      try {
+        const answer = await request(target, {
+          method,
+          headers: { 'user-agent': 'Castellan', ...headers },
+          body: body ?? null,
+          dispatcher: agent,
+          signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+          headersTimeout: timeoutMs,
+          bodyTimeout: timeoutMs,
+        });
+        return { status: answer.statusCode, headers: flatten(answer.headers), body: await answer.body.text() };
+      } catch (cause) {
+        throw outboundError(cause, timeout.aborted ? `no answer within ${timeoutMs} ms` : null);
+      }
+    },
+
+    close: () => agent.close(),
+  };
+}
+
+function parseTarget(url: string): URL {
+  if (!URL.canParse(url)) {
+    throw new OutboundRefusedError('url', 'The address is not a URL.');
+  }
+  const target = new URL(url);
+  if (target.protocol !== 'https:' && target.protocol !== 'http:') {
+    throw new OutboundRefusedError('scheme', 'Only https is permitted.');
+  }
+  if (target.username !== '' || target.password !== '') {
+    throw new OutboundRefusedError('credentials', 'The address may not carry a user name or password.');
+  }
+  target.hostname = canonicalHost(target.hostname);
+  return target;
+}
+
+function portOf(target: URL): number {
+  return target.port === '' ? schemePort(target.protocol) : Number(target.port);
+}
+
+function schemePort(protocol: string): number {
+  return protocol === 'https:' ? httpsPort : 80;
+}
+
+async function resolveHost(
+  resolve: (host: string) => Promise<ResolvedAddress[]>,
+  host: string,
+): Promise<ResolvedAddress[]> {
+  try {
+    return await resolve(host);
+  } catch (cause) {
+    throw new OutboundFailedError(`${host} could not be resolved.`, { cause });
+  }
+}
+
+/** The look-up of the connecting socket: it hands out only addresses that passed, in the very moment of connecting. */
+function checkedLookup(permittedAddresses: (host: string) => Promise<ResolvedAddress[]>): LookupFunction {
+  return (host, options, callback) => {
+    permittedAddresses(host).then(
+      (addresses) => {
+        if (options.all === true) {
+          callback(null, [...addresses]);
+        } else {
+          callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+        }
+      },
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), []),
+    );
+  };
+}
+
+/** One of our two errors; what undici and sockets throw is kept as the cause and never shown. */
+function outboundError(cause: unknown, timeoutText: string | null): OutboundRefusedError | OutboundFailedError {
+  if (cause instanceof OutboundRefusedError || cause instanceof OutboundFailedError) {
+    return cause;
+  }
+  if (cause instanceof errors.ResponseExceededMaxSizeError) {
+    return new OutboundFailedError(`The answer is longer than ${maxResponseBytes} bytes.`, { cause });
+  }
+  const reason = timeoutText ?? errorCodeOf(cause) ?? 'the connection failed';
+  return new OutboundFailedError(`The request failed: ${reason}.`, { cause });
+}
+
+function errorCodeOf(cause: unknown): string | null {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && typeof cause.code === 'string' ? cause.code : null;
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
+    ),
+  );
+}

@@ -1,0 +1,18 @@
+/**
+ * One column that holds values sealed by the keyring. The row id that binds a value to its place is the column `id`.
+ */
+export type SecretColumn = {
+  readonly table: string;
+  /** Ends in `_ciphertext`: by that a test finds columns that are not registered. */
+  readonly column: string;
+};
+
+/**
+ * Every column with a sealed secret. `npm run keys:reencrypt` walks this list, so a column that is missing here would
+ * keep its old key for ever; a test compares the list with the database (capability 25).
+ */
+export const secretColumns: readonly SecretColumn[] = [
+  { table: 'mfa_factors', column: 'secret_ciphertext' },
+  { table: 'notification_channels', column: 'secret_ciphertext' },
+  { table: 'notification_channels', column: 'previous_secret_ciphertext' },
+];
