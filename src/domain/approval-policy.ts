@@ -1,0 +1,95 @@
+/** One step of a policy: `quorum` different people out of the named roles and users must approve. */
+export interface ApprovalStep {
+  name: string;
+  /** Role codes; whoever holds one of them is eligible. */
+  roles: string[];
+  /** User ids; named people are eligible whatever their roles. */
+  users: string[];
+  quorum: number;
+}
+
+/**
+ * Who must agree before an action runs, and for how long they may take. Frozen into each request when it is opened, so
+ * that lowering the policy later approves nothing (capability 1).
+ */
+export interface ApprovalPolicy {
+  /** All of them, in this order: step 2 cannot act before step 1 is met (capability 4). */
+  steps: ApprovalStep[];
+  /** From the opening of the request to the last possible decision. */
+  review_window_seconds: number;
+  /** From the last approval to the last possible execution. */
+  execution_window_seconds: number;
+  /** How often waiting approvers are reminded; 0 for never. */
+  reminder_interval_seconds: number;
+  /** The persons, by name, who may break the glass (capability 12). Empty means nobody, not anybody. */
+  bypassers: string[];
+  /** How long after a bypass its review is due. */
+  bypass_review_seconds: number;
+}
+
+/** A person who could take part in a decision: active, with the right to decide. */
+export interface EligiblePerson {
+  user_id: string;
+  roles: readonly string[];
+}
+
+/** What is wrong with a policy: `path` is a JSON pointer into it. */
+export interface PolicyFault {
+  path: string;
+  message: string;
+}
+
+/** A day to review (S2-70), a day to execute, a reminder after six hours, a bypass reviewed within three days. */
+export const defaultWindows = {
+  review_window_seconds: 24 * 3600,
+  execution_window_seconds: 24 * 3600,
+  reminder_interval_seconds: 6 * 3600,
+  bypass_review_seconds: 72 * 3600,
+} as const;
+
+/** More steps than any organisation has levels; keeps the check of {@link policyFaults} small. */
+export const maximumSteps = 8;
+
+/**
+ * Quorum sanity (capability 5): no step is empty, every quorum is a whole number of at least one, and there are enough
+ * different people for all steps together, since each person counts once in a request. The last is Hall's condition:
+ * every choice of steps needs at least as many eligible people as the sum of its quorums.
+ *
+ * @param people everybody who may decide; for a single request leave out its requester, who cannot.
+ */
+export function policyFaults(policy: Pick<ApprovalPolicy, 'steps'>, people: readonly EligiblePerson[]): PolicyFault[] {
+  const { steps } = policy;
+  if (steps.length === 0) return [{ path: '/steps', message: 'at least one step is needed' }];
+  if (steps.length > maximumSteps) return [{ path: '/steps', message: `at most ${maximumSteps} steps are possible` }];
+  const faults = steps.flatMap((step, index) => stepFaults(step, index, people));
+  if (faults.length > 0) return faults;
+  const crowded = tooFewPeopleFor(steps, people);
+  if (crowded === null) return [];
+  const names = crowded.map((step) => `'${step.name}'`).join(' and ');
+  return [{ path: '/steps', message: `there are not enough different people for ${names}: each person counts once` }];
+}
+
+/** Whether a person may act on a step: by id or by one of their roles. */
+export function isEligible(step: ApprovalStep, person: EligiblePerson): boolean {
+  return step.users.includes(person.user_id) || step.roles.some((role) => person.roles.includes(role));
+}
+
+function stepFaults(step: ApprovalStep, index: number, people: readonly EligiblePerson[]): PolicyFault[] {
+  const path = `/steps/${index}/quorum`;
+  if (!Number.isSafeInteger(step.quorum) || step.quorum < 1) {
+    return [{ path, message: 'the quorum must be a whole number of at least 1' }];
+  }
+  const eligible = people.filter((person) => isEligible(step, person)).length;
+  if (step.quorum <= eligible) return [];
+  return [{ path, message: `the quorum is ${step.quorum}, but only ${eligible} could approve step '${step.name}'` }];
+}
+
+function tooFewPeopleFor(steps: readonly ApprovalStep[], people: readonly EligiblePerson[]): ApprovalStep[] | null {
+  for (let choice = 1; choice < 1 << steps.length; choice += 1) {
+    const chosen = steps.filter((_, index) => (choice >> index) % 2 === 1);
+    const needed = chosen.reduce((sum, step) => sum + step.quorum, 0);
+    const available = people.filter((person) => chosen.some((step) => isEligible(step, person))).length;
+    if (available < needed) return chosen;
+  }
+  return null;
+}
