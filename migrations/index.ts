@@ -1,6 +1,12 @@
 import { Migration20261121090000_core } from './20261121090000_core.ts';
+import { Migration20261121100000_audit } from './20261121100000_audit.ts';
+import { Migration20261121130000_mfa } from './20261121130000_mfa.ts';
+import { Migration20261121140000_notifications } from './20261121140000_notifications.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
   { name: '20261121090000_core', class: Migration20261121090000_core },
+  { name: '20261121100000_audit', class: Migration20261121100000_audit },
+  { name: '20261121130000_mfa', class: Migration20261121130000_mfa },
+  { name: '20261121140000_notifications', class: Migration20261121140000_notifications },
 ];

@@ -1,4 +1,13 @@
+import {
+  AuditCheckpointEntity,
+  AuditHeadEntity,
+  AuditLogEntity,
+  AuditPermissionSetEntity,
+  AuditTreeNodeEntity,
+} from './audit-log.entity.ts';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.ts';
+import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './mfa.entity.ts';
+import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification.entity.ts';
 import {
   AdminRoleAssignmentEntity,
   AdminRoleEntity,
@@ -6,6 +15,7 @@ import {
   UserAgentPermissionEntity,
 } from './role.entity.ts';
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './session.entity.ts';
+import { ServiceTokenEntity } from './service-token.entity.ts';
 import { TenantEntity } from './tenant.entity.ts';
 import { AdminUserEntity, UserEntity, UserIdentityEntity, UserPreferencesEntity } from './user.entity.ts';
 
@@ -23,7 +33,20 @@ export const entitiesByTable = {
   admin_role_permissions: AdminRolePermissionsEntity,
   admin_role_assignments: AdminRoleAssignmentEntity,
   user_agent_permissions: UserAgentPermissionEntity,
+  service_tokens: ServiceTokenEntity,
   idempotency_keys: IdempotencyKeyEntity,
+  audit_logs: AuditLogEntity,
+  audit_heads: AuditHeadEntity,
+  audit_permission_sets: AuditPermissionSetEntity,
+  audit_checkpoints: AuditCheckpointEntity,
+  audit_tree_nodes: AuditTreeNodeEntity,
+  mfa_factors: MfaFactorEntity,
+  mfa_recovery_codes: MfaRecoveryCodeEntity,
+  mfa_challenges: MfaChallengeEntity,
+  rate_limit_counters: RateLimitCounterEntity,
+  notification_channels: NotificationChannelEntity,
+  notification_deliveries: NotificationDeliveryEntity,
+  development_mails: DevelopmentMailEntity,
 };
 
 export const entities = Object.values(entitiesByTable);

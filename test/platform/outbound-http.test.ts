@@ -152,7 +152,7 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6, platform B3)',
 });
 
 describe('outbound HTTP: bounds', () => {
-  const failed = (text: string) => ({ name: 'OutboundFailedError', message: expect.stringContaining(text) as string });
+  const failed = (text: string) => ({ name: 'OutboundFailedError', message: expect.stringContaining(text) as unknown });
 
   it.each(['/silent', '/drip'])('ends %s when its time is over', async (path) => {
     const door = open([`127.0.0.1:${partnerPort}`]);

@@ -1,0 +1,107 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { type SigningKeyring, type TokenKind, signToken, verifyToken } from './access-token.ts';
+import { Problem } from './problem.ts';
+import type { Tx } from './unit-of-work.ts';
+
+/** How long a proven factor may be used for the change it was asked for (S2-69). */
+export const mfaProofTtlSeconds = 300;
+
+/** What a factor proof is good for: this person, in this session, for this action with exactly this payload. */
+export interface MfaBinding {
+  readonly user_id: string;
+  readonly session_id: string;
+  /** Name of the action or operation, e.g. `flag.toggle`. */
+  readonly action: string;
+  /** Hex SHA-256 of the canonical payload (RFC 8785). */
+  readonly payload_digest: string;
+}
+
+/** What an MFA token says: which challenge was met, and for what. */
+export interface MfaClaims extends MfaBinding {
+  readonly challenge_id: string;
+}
+
+/** Issues and checks the tokens by which a caller shows that a challenge was met. */
+export interface MfaTokens {
+  issue(claims: MfaClaims): Promise<{ token: string; expires_in_seconds: number }>;
+  /**
+   * What the token proves, or null when it is not ours or has expired. The caller compares the binding with what is
+   * being done; whether the proof was used before is known to {@link consumeMfaProof} only.
+   */
+  verify(token: string): Promise<MfaClaims | null>;
+}
+
+const mfaClaims = z.object({ sub: z.uuid(), sid: z.uuid(), act: z.string(), dig: z.string(), jti: z.uuid() });
+
+/**
+ * Opens the tokens of one deployment: `typ: mfa+jwt` with an audience of its own, so that neither kind of token passes
+ * for the other.
+ *
+ * @param options.issuer `PUBLIC_URL`
+ * @param options.now clock in milliseconds; the system's when left out
+ */
+export function createMfaTokens(options: { keyring: SigningKeyring; issuer: string; now?: () => number }): MfaTokens {
+  const { keyring, now = Date.now } = options;
+  const kind: TokenKind = { typ: 'mfa+jwt', issuer: options.issuer, audience: `${options.issuer}/mfa` };
+  return {
+    async issue({ user_id, session_id, action, payload_digest, challenge_id }) {
+      const claims = { sub: user_id, sid: session_id, act: action, dig: payload_digest, jti: challenge_id };
+      const token = await signToken(keyring, kind, claims, { now: now(), ttlSeconds: mfaProofTtlSeconds });
+      return { token, expires_in_seconds: mfaProofTtlSeconds };
+    },
+
+    async verify(token) {
+      try {
+        const { sub, sid, act, dig, jti } = await verifyToken(keyring, kind, mfaClaims, { token, now: now() });
+        return { user_id: sub, session_id: sid, action: act, payload_digest: dig, challenge_id: jti };
+      } catch {
+        // Forged, expired, or no token at all: for the gate these are one case, a missing proof.
+        return null;
+      }
+    },
+  };
+}
+
+/**
+ * Uses a proof up, inside the transaction of the change it protects: change and use are committed together or not at
+ * all, and of any number of concurrent uses one succeeds. The proof must be that of the transaction's actor; in an
+ * activity this is the person on whose behalf it runs.
+ *
+ * @param expected action and payload digest, where the caller has not compared them with a token already
+ * @throws Problem 403 `mfa.required` when the proof is used, too old, or was made for something else
+ */
+export async function consumeMfaProof(
+  tx: Tx,
+  challengeId: string,
+  expected?: Pick<MfaBinding, 'action' | 'payload_digest'>,
+): Promise<void> {
+  const { user_id, session_id } = tx.actor;
+  if (user_id === null || session_id === null) {
+    throw proofRefused();
+  }
+  const now = sql<string>`clock_timestamp()`;
+  const consumed = await tx.sql
+    .updateTable('mfa_challenges')
+    .set({ consumed_at: now })
+    .where('id', '=', challengeId)
+    .where('user_id', '=', user_id)
+    .where('session_id', '=', session_id)
+    .where('consumed_at', 'is', null)
+    .where('proof_expires_at', '>', now)
+    .$if(expected !== undefined, (update) =>
+      update.where('action', '=', expected?.action ?? '').where('payload_digest', '=', expected?.payload_digest ?? ''),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  if (consumed === undefined) {
+    throw proofRefused();
+  }
+}
+
+function proofRefused(): Problem {
+  return new Problem({
+    code: 'mfa.required',
+    detail: 'This factor proof was used already or is too old. Ask for a new code.',
+  });
+}
