@@ -1,0 +1,68 @@
+import { createConnection, createServer } from 'node:net';
+
+import { errorCode, StartupError } from './startup-error.ts';
+
+/** Everything the embedded stack opens listens here and nowhere else. */
+export const loopback = '127.0.0.1';
+
+/** A TCP port on the loopback address that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
+  return listenOnce(0);
+}
+
+/**
+ * Fails with one line that names the port, what it is for and how to change it, when something listens on it.
+ *
+ * @param port the port that is about to be used
+ * @param use what it is for, e.g. `Temporal`
+ * @param remedy what the person can do besides stopping the other program, e.g. `set TEMPORAL_PORT to another port`
+ * @throws StartupError when the port is taken or may not be opened
+ */
+export async function requireFreePort(port: number, use: string, remedy: string): Promise<void> {
+  try {
+    await listenOnce(port);
+  } catch (error) {
+    switch (errorCode(error)) {
+      case 'EADDRINUSE':
+        throw new StartupError(
+          `Port ${port} (${use}) is in use by another program: stop that program or ${remedy}.`,
+          { cause: error },
+        );
+      case 'EACCES':
+        throw new StartupError(`Port ${port} (${use}) may not be opened by this user: ${remedy}.`, { cause: error });
+      default:
+        throw error;
+    }
+  }
+}
+
+/**
+ * Tries to open a TCP connection and closes it at once.
+ *
+ * @returns undefined when something accepted it, else why not
+ */
+export function whyNoAnswer(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port, timeout: timeoutMs });
+    const settle = (reason: string | undefined) => {
+      socket.destroy();
+      resolve(reason);
+    };
+    socket.once('connect', () => settle(undefined));
+    socket.once('timeout', () => settle(`no answer within ${timeoutMs / 1_000} s`));
+    socket.once('error', (error) => settle(error.message));
+  });
+}
+
+/** Listens on the port for an instant and returns its number (the kernel's choice for 0). */
+function listenOnce(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port, host: loopback, exclusive: true }, () => {
+      const address = server.address();
+      const bound = typeof address === 'object' && address !== null ? address.port : port;
+      server.close(() => resolve(bound));
+    });
+  });
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+
+import { startupMessage } from '../../src/dev/startup-error.ts';
+import { runState } from './run-state.ts';
+import { fetchMavenTestServer, hasMavenTestServer, mavenTestServerPath } from './time-skipping-server.ts';
+
+/** `host:port` of the run's Temporal dev server; it does not skip time. */
+export function temporalAddress(): string {
+  return runState().temporal_address;
+}
+
+/** Namespace that the tests share; what keeps them apart are task queues and ids. */
+export function temporalNamespace(): string {
+  return runState().temporal_namespace;
+}
+
+/** The workflow code, bundled once for the run: `Worker.create({ workflowBundle: { codePath } })`. */
+export function workflowBundlePath(): string {
+  return runState().workflow_bundle;
+}
+
+/** A task queue of its own, so that no worker of another test file takes the tasks. */
+export function uniqueTaskQueue(feature: string): string {
+  return `${feature}-${randomBytes(6).toString('hex')}`;
+}
+
+/**
+ * A Temporal server that skips time: a timer of days fires at once when a test awaits a result. It is a process of its
+ * own, because time is skipped for everybody on it; call `teardown()` in `afterAll`.
+ *
+ * The SDK downloads the server. Where it cannot, the same server comes from Maven and needs Java.
+ *
+ * @throws Error with one line that names both reasons when there is no way to get it
+ */
+export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment> {
+  const cacheFolder = runState().cache_folder;
+  if (await hasMavenTestServer(cacheFolder)) return startFrom(mavenTestServerPath(cacheFolder));
+  let downloadFailure: string;
+  try {
+    return await TestWorkflowEnvironment.createTimeSkipping();
+  } catch (error) {
+    downloadFailure = startupMessage(error);
+  }
+  try {
+    return await startFrom(await fetchMavenTestServer(cacheFolder));
+  } catch (error) {
+    throw new Error(
+      `No time-skipping Temporal server: the SDK could not download it (${downloadFailure}); ${startupMessage(error)}.`,
+      { cause: error },
+    );
+  }
+}
+
+function startFrom(path: string): Promise<TestWorkflowEnvironment> {
+  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
+}

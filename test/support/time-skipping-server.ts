@@ -1,0 +1,64 @@
+import { access, chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { runCommand } from '../../src/dev/processes.ts';
+
+const version = '1.38.0';
+const pom = fileURLToPath(new URL('./temporal-test-server/pom.xml', import.meta.url));
+const fetchTimeoutMs = 5 * 60_000;
+
+/**
+ * Runs the server and ends it when the test process is gone: the SDK cannot do that once it has been killed itself.
+ */
+const wrapper = `#!/bin/sh
+folder=$(cd "$(dirname "$0")" && pwd)
+parent=$PPID
+(
+  while kill -0 "$parent" 2>/dev/null && kill -0 $$ 2>/dev/null; do sleep 1; done
+  kill $$ 2>/dev/null
+) >/dev/null 2>&1 &
+exec java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$folder/lib/*" io.temporal.testserver.TestServer "$@"
+`;
+
+/** Where the server that Maven provides lies once it was fetched. */
+export function mavenTestServerPath(cacheFolder: string): string {
+  return join(cacheFolder, `temporal-test-server-${version}`, 'temporal-test-server');
+}
+
+/** Whether the Maven form of the server is already in the cache. */
+export async function hasMavenTestServer(cacheFolder: string): Promise<boolean> {
+  return access(mavenTestServerPath(cacheFolder)).then(() => true, () => false);
+}
+
+/**
+ * Fetches the official Java test server from Maven into the cache. Several processes may do this at once: each
+ * fetches into a folder of its own, the first to finish moves it into place.
+ *
+ * @throws Error that says what is missing when Java or Maven cannot be run or the packages cannot be had
+ */
+export async function fetchMavenTestServer(cacheFolder: string): Promise<string> {
+  const java = await runCommand('java', ['-version'], { timeoutMs: 20_000 });
+  if (!java.ok) throw new Error('Java is missing: install a Java runtime of version 11 or later');
+  const target = mavenTestServerPath(cacheFolder);
+  const making = join(cacheFolder, `temporal-test-server-making-${process.pid}`);
+  await rm(making, { recursive: true, force: true });
+  await mkdir(making, { recursive: true });
+  try {
+    const fetched = await runCommand(
+      'mvn',
+      ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${making}/lib`],
+      { timeoutMs: fetchTimeoutMs },
+    );
+    if (!fetched.ok) throw new Error(`Maven could not fetch it: ${fetched.stderr.trim().split('\n', 1)[0]}`);
+    const script = join(making, 'temporal-test-server');
+    await writeFile(script, wrapper);
+    await chmod(script, 0o755);
+    await rename(making, join(target, '..')).catch(async (error: unknown) => {
+      if (!(await hasMavenTestServer(cacheFolder))) throw error;
+    });
+    return target;
+  } finally {
+    await rm(making, { recursive: true, force: true });
+  }
+}
