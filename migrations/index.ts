@@ -1,5 +1,7 @@
 import { Migration20261121090000_core } from './20261121090000_core.ts';
 import { Migration20261121100000_audit } from './20261121100000_audit.ts';
+import { Migration20261121110000_approvals } from './20261121110000_approvals.ts';
+import { Migration20261121120000_feature_flags } from './20261121120000_feature_flags.ts';
 import { Migration20261121130000_mfa } from './20261121130000_mfa.ts';
 import { Migration20261121140000_notifications } from './20261121140000_notifications.ts';
 
@@ -7,6 +9,8 @@ import { Migration20261121140000_notifications } from './20261121140000_notifica
 export const migrationsList = [
   { name: '20261121090000_core', class: Migration20261121090000_core },
   { name: '20261121100000_audit', class: Migration20261121100000_audit },
+  { name: '20261121110000_approvals', class: Migration20261121110000_approvals },
+  { name: '20261121120000_feature_flags', class: Migration20261121120000_feature_flags },
   { name: '20261121130000_mfa', class: Migration20261121130000_mfa },
   { name: '20261121140000_notifications', class: Migration20261121140000_notifications },
 ];

@@ -27,6 +27,9 @@ export interface CountedApproval {
   step: number;
 }
 
+/** Bounds the life of one request, so that its workflow never comes near the limits of a single run. */
+export const maximumRevisions = 100;
+
 /** A request in memory: everything that a decision is judged by. Times are milliseconds since the epoch. */
 export interface Approval {
   status: ApprovalStatus;
@@ -45,7 +48,7 @@ export interface Approval {
   execution_due_at: number | null;
 }
 
-/** Something that a person or a timer wants to happen to a request. */
+/** Something that a person, a timer or an operator of the workflow (`abort`) wants to happen to a request. */
 export type ApprovalCommand =
   | { kind: 'approve'; by: EligiblePerson; digest: string }
   | { kind: 'reject'; by: EligiblePerson; digest: string }
@@ -53,6 +56,7 @@ export type ApprovalCommand =
   | { kind: 'edit'; by: EligiblePerson; digest: string; new_digest: string }
   | { kind: 'cancel'; by: EligiblePerson }
   | { kind: 'expire' }
+  | { kind: 'abort' }
   | { kind: 'return-to-review'; lost: string[] }
   | { kind: 'execute' }
   | { kind: 'fail' };
@@ -121,6 +125,7 @@ export function refusal(approval: Approval, command: ApprovalCommand, now: numbe
         ? null
         : { code: 'approval.not-author', detail: 'Only the requester and the editors can cancel a request.' };
     case 'expire':
+    case 'abort':
       return null;
     case 'return-to-review':
     case 'execute':
@@ -151,6 +156,7 @@ export function applyCommand(approval: Approval, command: ApprovalCommand, now: 
     case 'reject':
       return { ...approval, status: 'rejected' };
     case 'cancel':
+    case 'abort':
       return { ...approval, status: 'cancelled' };
     case 'expire':
       return { ...approval, status: 'expired' };
@@ -255,6 +261,9 @@ function mayNotBypass(approval: Approval, person: EligiblePerson): Refusal | nul
 }
 
 function mayNotEdit(approval: Approval, command: { new_digest: string }, now: number): Refusal | null {
+  if (approval.revision >= maximumRevisions) {
+    return { code: 'approval.too-many-edits', detail: 'The request has been edited too often: open a new one.' };
+  }
   if (command.new_digest === approval.digest) {
     return { code: 'approval.unchanged', detail: 'The edit changes nothing.' };
   }

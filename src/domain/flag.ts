@@ -1,11 +1,5 @@
 import type { JsonValue } from './canonical.ts';
 
-/** The environments of the product (S2-77); a change in `production` takes the strictest gate. */
-export const flagEnvironments = ['development', 'staging', 'production'] as const;
-
-/** Where a flag holds: each environment has its own row, version and history of the same key. */
-export type FlagEnvironment = (typeof flagEnvironments)[number];
-
 /** The four value types of OpenFeature. */
 export const flagValueTypes = ['boolean', 'string', 'number', 'object'] as const;
 

@@ -1,10 +1,19 @@
 import {
+  ApprovalDecisionEntity,
+  ApprovalEntity,
+  ApprovalHistoryEntity,
+  ApprovalPayloadEntity,
+  BreakGlassReviewEntity,
+} from './approval.entity.ts';
+import {
   AuditCheckpointEntity,
   AuditHeadEntity,
   AuditLogEntity,
   AuditPermissionSetEntity,
   AuditTreeNodeEntity,
 } from './audit-log.entity.ts';
+import { FeatureFlagEntity, FlagHistoryEntity } from './flag.entity.ts';
+import { ApprovalPolicyEntity } from './gate-policy.entity.ts';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.ts';
 import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './mfa.entity.ts';
 import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification.entity.ts';
@@ -40,6 +49,14 @@ export const entitiesByTable = {
   audit_permission_sets: AuditPermissionSetEntity,
   audit_checkpoints: AuditCheckpointEntity,
   audit_tree_nodes: AuditTreeNodeEntity,
+  admin_approval_policies: ApprovalPolicyEntity,
+  admin_approval_payloads: ApprovalPayloadEntity,
+  admin_approvals: ApprovalEntity,
+  admin_approval_decisions: ApprovalDecisionEntity,
+  admin_approval_history: ApprovalHistoryEntity,
+  admin_break_glass_reviews: BreakGlassReviewEntity,
+  admin_feature_flags: FeatureFlagEntity,
+  admin_flag_history: FlagHistoryEntity,
   mfa_factors: MfaFactorEntity,
   mfa_recovery_codes: MfaRecoveryCodeEntity,
   mfa_challenges: MfaChallengeEntity,

@@ -12,6 +12,7 @@ export type SecretColumn = {
  * keep its old key for ever; a test compares the list with the database (capability 25).
  */
 export const secretColumns: readonly SecretColumn[] = [
+  { table: 'admin_approval_payloads', column: 'payload_ciphertext' },
   { table: 'mfa_factors', column: 'secret_ciphertext' },
   { table: 'notification_channels', column: 'secret_ciphertext' },
   { table: 'notification_channels', column: 'previous_secret_ciphertext' },

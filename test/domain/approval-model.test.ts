@@ -77,7 +77,7 @@ function isMet(log: Entry[], policy: ApprovalPolicy): boolean {
 
 /** Waiting for decisions, agreed on, or over: from the log. */
 function phase(log: Entry[], policy: ApprovalPolicy): 'open' | 'agreed' | 'over' {
-  if (log.some(({ command }) => ['reject', 'cancel', 'expire', 'execute', 'fail'].includes(command.kind))) return 'over';
+  if (log.some(({ command }) => ['reject', 'cancel', 'expire', 'abort', 'execute', 'fail'].includes(command.kind))) return 'over';
   return isBypassed(log) || isMet(log, policy) ? 'agreed' : 'open';
 }
 
@@ -98,6 +98,7 @@ function allowed(model: Model, policy: ApprovalPolicy, command: ApprovalCommand)
   const inTime = model.now < reviewWindowSeconds * 1000;
   switch (command.kind) {
     case 'expire':
+    case 'abort':
       return true;
     case 'execute':
     case 'fail':
@@ -215,7 +216,7 @@ function commandsFor(policy: ApprovalPolicy): fc.Arbitrary<Iterable<fc.Command<M
       send(fc.tuple(person, newDigest).map(([by, new_digest]) => (digest) => ({ kind: 'edit', by, digest, new_digest }))),
       send(person.map((by) => () => ({ kind: 'cancel', by }))),
       send(fc.subarray(everybody.map((someone) => someone.user_id)).map((lost) => () => ({ kind: 'return-to-review', lost }))),
-      send(fc.constantFrom<ApprovalCommand>({ kind: 'execute' }, { kind: 'execute' }, { kind: 'fail' }, { kind: 'expire' }).map((command) => () => command)),
+      send(fc.constantFrom<ApprovalCommand>({ kind: 'execute' }, { kind: 'execute' }, { kind: 'fail' }, { kind: 'expire' }, { kind: 'abort' }).map((command) => () => command)),
     ],
     { maxCommands: 40, size: 'max' },
   );

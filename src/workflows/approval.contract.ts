@@ -1,0 +1,131 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type { ActorRef } from '../domain/actor.ts';
+import type { Approval, ApprovalCommand, ApprovalStatus } from '../domain/approval.ts';
+import type { ApprovalPolicy, EligiblePerson } from '../domain/approval-policy.ts';
+import type { ApprovalView } from '../domain/approval-view.ts';
+import { searchAttributes } from './search-attributes.ts';
+
+/** Name under which the workflow is registered. */
+export const approvalWorkflowType = 'approvalWorkflow';
+
+/** A person in a workflow: ids only. */
+export interface PersonRef extends ActorRef {
+  user_id: string;
+}
+
+/**
+ * What a request starts with. The payload is not in it: it lies in `admin_approval_payloads` under its digest. The
+ * policy is frozen here, with its windows, so every timer of the workflow is an input.
+ */
+export interface ApprovalInput {
+  requester: PersonRef;
+  approval_id: string;
+  action: string;
+  environment: string | null;
+  digest: string;
+  reason: string | null;
+  policy: ApprovalPolicy;
+}
+
+/** A decision or cancellation as a person sends it. */
+export interface PersonalMessage {
+  actor: PersonRef;
+  /** Roles the API knew; the activity asks the database again. */
+  roles: string[];
+  /** Digest of the payload that the person was shown. */
+  digest: string;
+  reason: string | null;
+  /** Id of the factor proof; consumed in the transaction that records the message. */
+  mfa_proof_id: string;
+}
+
+/** Another payload for the same request; its approvals start again. */
+export interface EditMessage extends PersonalMessage {
+  new_digest: string;
+}
+
+/** The answer of every update: the committed row. */
+export type ApprovalAnswer = ApprovalView;
+
+export const openUpdate = defineUpdate<ApprovalAnswer>('open');
+export const approveUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('approve');
+export const rejectUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('reject');
+export const breakGlassUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('breakGlass');
+export const cancelUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('cancel');
+export const editUpdate = defineUpdate<ApprovalAnswer, [EditMessage]>('edit');
+
+/** The request as the workflow holds it. */
+export const stateQuery = defineQuery<Approval>('state');
+
+/** How the workflow ended. */
+export interface ApprovalOutcome {
+  approval_id: string;
+  status: ApprovalStatus;
+}
+
+/** What happened to a request that people are told about. */
+export type ApprovalNews = 'opened' | 'reminder' | 'returned' | ApprovalStatus;
+
+/** A request after an activity: its state and the row that everybody is shown, as committed. */
+export interface ApprovalRecord {
+  approval: Approval;
+  view: ApprovalView;
+}
+
+/** A command to judge and write, with who sent it and why. */
+export interface RecordCommand {
+  actor: ActorRef;
+  approval_id: string;
+  command: Exclude<ApprovalCommand, { kind: 'execute' | 'return-to-review' | 'fail' }>;
+  reason: string | null;
+  mfa_proof_id: string | null;
+}
+
+/** What an execution attempt is allowed to run: exactly this revision with exactly this payload. */
+export interface ExecuteApproval {
+  actor: ActorRef;
+  approval_id: string;
+  revision: number;
+  digest: string;
+}
+
+/** The hands of the workflow; `src/activities/approval.activities.ts`. */
+export interface ApprovalActivities {
+  openApproval(input: ApprovalInput & { review_due_at: number }): Promise<ApprovalRecord>;
+  recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;
+  failApproval(input: ExecuteApproval & { code: string; detail: string }): Promise<ApprovalRecord>;
+  executeApproval(input: ExecuteApproval): Promise<ApprovalRecord>;
+  announceApproval(input: { actor: ActorRef; approval_id: string; news: ApprovalNews }): Promise<ApprovalRecord>;
+}
+
+/** Id of a request's workflow; the tenant in it keeps one tenant's ids apart from another's. */
+export function approvalWorkflowId(tenantId: string, approvalId: string): string {
+  return `approval/${tenantId}/${approvalId}`;
+}
+
+/** Everything but the task queue that a start needs, in words for Temporal Web and ids for its search. */
+export function approvalStartOptions(input: ApprovalInput) {
+  const where = input.environment === null ? '' : ` in ${input.environment}`;
+  return {
+    workflowId: approvalWorkflowId(input.requester.tenant_id, input.approval_id),
+    args: [input] as [ApprovalInput],
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributes.tenantId, value: input.requester.tenant_id },
+      { key: searchAttributes.approvalState, value: 'pending' satisfies ApprovalStatus },
+      { key: searchAttributes.actionType, value: input.action },
+      { key: searchAttributes.requestedBy, value: input.requester.user_id },
+    ]),
+    staticSummary: `Approval of ${input.action}${where}`,
+    staticDetails: [
+      `Approval request \`${input.approval_id}\` for the action \`${input.action}\`${where}.`,
+      `Requested by user \`${input.requester.user_id}\`; payload digest \`${input.digest}\`.`,
+      `Steps in order: ${input.policy.steps.map((step) => `${step.quorum} for '${step.name}'`).join(', then ')}.`,
+    ].join('\n\n'),
+  };
+}
+
+/** The person of a message as the rules see them. */
+export function personOf(message: PersonalMessage): EligiblePerson {
+  return { user_id: message.actor.user_id, roles: message.roles };
+}
