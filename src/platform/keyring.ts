@@ -41,7 +41,9 @@ export type Keyring = {
 
 /**
  * Reads a ring of 32-byte keys written `id:base64,id:base64` (as `openssl rand -base64 32` prints them).
- * The first key is the active one. Throws an error that names the setting and never the key.
+ * The first key is the active one.
+ *
+ * @throws Error that names the setting and never a key
  */
 export function parseNamedKeys(setting: string, value: string): [NamedKey, ...NamedKey[]] {
   const keys = value.split(',').map((entry, index): NamedKey => {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import type { Actor } from '../domain/actor.ts';
 import { type SigningKeyring, type TokenKind, signToken, verifyToken } from './access-token.ts';
 import { Problem } from './problem.ts';
 import type { Tx } from './unit-of-work.ts';
@@ -17,19 +18,14 @@ export interface MfaBinding {
   readonly payload_digest: string;
 }
 
-/** What an MFA token says: which challenge was met, and for what. */
-export interface MfaClaims extends MfaBinding {
-  readonly challenge_id: string;
-}
-
 /** Issues and checks the tokens by which a caller shows that a challenge was met. */
 export interface MfaTokens {
-  issue(claims: MfaClaims): Promise<{ token: string; expires_in_seconds: number }>;
+  issue(binding: MfaBinding, challengeId: string): Promise<{ token: string; expires_in_seconds: number }>;
   /**
-   * What the token proves, or null when it is not ours or has expired. The caller compares the binding with what is
-   * being done; whether the proof was used before is known to {@link consumeMfaProof} only.
+   * The challenge's id when the token is ours, unexpired and proves exactly this binding; null otherwise. Whether the
+   * proof was used before is known to {@link consumeMfaProof} only.
    */
-  verify(token: string): Promise<MfaClaims | null>;
+  verify(token: string, expected: MfaBinding): Promise<string | null>;
 }
 
 const mfaClaims = z.object({ sub: z.uuid(), sid: z.uuid(), act: z.string(), dig: z.string(), jti: z.uuid() });
@@ -45,16 +41,21 @@ export function createMfaTokens(options: { keyring: SigningKeyring; issuer: stri
   const { keyring, now = Date.now } = options;
   const kind: TokenKind = { typ: 'mfa+jwt', issuer: options.issuer, audience: `${options.issuer}/mfa` };
   return {
-    async issue({ user_id, session_id, action, payload_digest, challenge_id }) {
-      const claims = { sub: user_id, sid: session_id, act: action, dig: payload_digest, jti: challenge_id };
+    async issue({ user_id, session_id, action, payload_digest }, challengeId) {
+      const claims = { sub: user_id, sid: session_id, act: action, dig: payload_digest, jti: challengeId };
       const token = await signToken(keyring, kind, claims, { now: now(), ttlSeconds: mfaProofTtlSeconds });
       return { token, expires_in_seconds: mfaProofTtlSeconds };
     },
 
-    async verify(token) {
+    async verify(token, expected) {
       try {
         const { sub, sid, act, dig, jti } = await verifyToken(keyring, kind, mfaClaims, { token, now: now() });
-        return { user_id: sub, session_id: sid, action: act, payload_digest: dig, challenge_id: jti };
+        const isBound =
+          sub === expected.user_id &&
+          sid === expected.session_id &&
+          act === expected.action &&
+          dig === expected.payload_digest;
+        return isBound ? jti : null;
       } catch {
         // Forged, expired, or no token at all: for the gate these are one case, a missing proof.
         return null;
@@ -65,18 +66,19 @@ export function createMfaTokens(options: { keyring: SigningKeyring; issuer: stri
 
 /**
  * Uses a proof up, inside the transaction of the change it protects: change and use are committed together or not at
- * all, and of any number of concurrent uses one succeeds. The proof must be that of the transaction's actor; in an
- * activity this is the person on whose behalf it runs.
+ * all, and of any number of concurrent uses one succeeds.
  *
+ * @param actor whose proof it must be; in an activity the person on whose behalf it runs
  * @param expected action and payload digest, where the caller has not compared them with a token already
  * @throws Problem 403 `mfa.required` when the proof is used, too old, or was made for something else
  */
 export async function consumeMfaProof(
   tx: Tx,
   challengeId: string,
+  actor: Pick<Actor, 'user_id' | 'session_id'>,
   expected?: Pick<MfaBinding, 'action' | 'payload_digest'>,
 ): Promise<void> {
-  const { user_id, session_id } = tx.actor;
+  const { user_id, session_id } = actor;
   if (user_id === null || session_id === null) {
     throw proofRefused();
   }

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec, ValueError, str, u8 } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import { deriveKey, type NamedKey } from './keyring.ts';
+import { deriveKey, parseKeyList, type NamedKey } from './keyring.ts';
 
 const PayloadMessage = temporal.api.common.v1.Payload;
 
@@ -69,4 +69,10 @@ export function createPayloadCodec(keys: readonly [NamedKey, ...NamedKey[]]): Pa
     // Not `Promise.resolve(payloads.map(open))`: a payload that does not open must reject, not throw.
     decode: async (payloads) => payloads.map(open),
   };
+}
+
+/** The codec of a process: none unless `TEMPORAL_PAYLOAD_KEYS` is set. API and worker must agree. */
+export function payloadCodecOf(env: { readonly TEMPORAL_PAYLOAD_KEYS?: string | undefined }): PayloadCodec | undefined {
+  const keys = env.TEMPORAL_PAYLOAD_KEYS;
+  return keys === undefined ? undefined : createPayloadCodec(parseKeyList(keys, 'TEMPORAL_PAYLOAD_KEYS'));
 }

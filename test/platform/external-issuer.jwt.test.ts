@@ -24,7 +24,7 @@ let issuers: ExternalIssuers;
 let config: ExternalIssuerConfig;
 
 beforeAll(async () => {
-  server = createServer((incoming, response) => {
+  server = createServer((_incoming, response) => {
     fetches += 1;
     if (isAway) {
       response.writeHead(503).end();

@@ -162,32 +162,40 @@ describe('access tokens (X-5, platform B3)', () => {
 
 describe('MFA tokens (S2-45, S2-69)', () => {
   const mfaTokens = createMfaTokens({ keyring, issuer, now });
-  const claims = {
+  const binding = {
     user_id: subject.user_id,
     session_id: subject.session_id,
     action: 'flag.toggle',
     payload_digest: 'a'.repeat(64),
-    challenge_id: randomUUID(),
   };
+  const challengeId = randomUUID();
 
-  it('say which challenge was met, for whom and for what, and end after five minutes', async () => {
-    const { token, expires_in_seconds } = await mfaTokens.issue(claims);
+  it('name the challenge that was met, for exactly this binding, and end after five minutes', async () => {
+    const { token, expires_in_seconds } = await mfaTokens.issue(binding, challengeId);
     expect(expires_in_seconds).toBe(300);
-    await expect(mfaTokens.verify(token)).resolves.toEqual(claims);
+    await expect(mfaTokens.verify(token, binding)).resolves.toBe(challengeId);
+    for (const other of [
+      { user_id: randomUUID() },
+      { session_id: randomUUID() },
+      { action: 'user.delete' },
+      { payload_digest: 'b'.repeat(64) },
+    ]) {
+      await expect(mfaTokens.verify(token, { ...binding, ...other })).resolves.toBeNull();
+    }
     nowMs += 306_000;
-    await expect(mfaTokens.verify(token)).resolves.toBeNull();
+    await expect(mfaTokens.verify(token, binding)).resolves.toBeNull();
   });
 
   it('do not pass for access tokens, nor access tokens for them', async () => {
-    const { token: mfaToken } = await mfaTokens.issue(claims);
+    const { token: mfaToken } = await mfaTokens.issue(binding, challengeId);
     const { token: accessToken } = await tokens.issue(subject);
     await expect(tokens.verify(mfaToken)).rejects.toMatchObject({ status: 401 });
-    await expect(mfaTokens.verify(accessToken)).resolves.toBeNull();
+    await expect(mfaTokens.verify(accessToken, binding)).resolves.toBeNull();
     const disguised = forge({ ...goodHeader, typ: 'mfa+jwt' }, { ...goodClaims(), act: 'a', dig: 'b', jti: randomUUID() });
-    await expect(mfaTokens.verify(disguised)).resolves.toBeNull();
+    await expect(mfaTokens.verify(disguised, binding)).resolves.toBeNull();
   });
 
   it.each(['', 'garbage', 'a.b.c'])('are not %j', async (token) => {
-    await expect(mfaTokens.verify(token)).resolves.toBeNull();
+    await expect(mfaTokens.verify(token, binding)).resolves.toBeNull();
   });
 });
