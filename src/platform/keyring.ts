@@ -45,7 +45,7 @@ export type Keyring = {
  *
  * @throws Error that names the setting and never a key
  */
-export function parseNamedKeys(setting: string, value: string): [NamedKey, ...NamedKey[]] {
+export function parseKeyList(value: string, setting: string): [NamedKey, ...NamedKey[]] {
   const keys = value.split(',').map((entry, index): NamedKey => {
     const separator = entry.indexOf(':');
     const keyId = entry.slice(0, Math.max(separator, 0)).trim();

@@ -1,5 +1,7 @@
 import { createTransport } from 'nodemailer';
 import type { Pool } from 'pg';
+import type { Database } from './database.ts';
+import type { Env } from './env.ts';
 import { Problem } from './problem.ts';
 
 /** A plain-text message to one person. */
@@ -36,15 +38,12 @@ const plainAddress = /^[^\s@<>,;:"]{1,64}@[^\s@<>,;:"]{1,255}$/;
  * for each message, because a code that nobody receives must not look as if it were sent.
  */
 export function createMailer(options: {
-  smtpUrl: string | undefined;
-  from: string;
-  isProduction: boolean;
-  pool: Pool;
+  env: Pick<Env, 'SMTP_URL' | 'MAIL_FROM' | 'NODE_ENV'>;
+  db: Pick<Database, 'readPool'>;
 }): Mailer {
-  if (options.smtpUrl !== undefined) {
-    return smtpMailer(options.smtpUrl, options.from);
-  }
-  return options.isProduction ? missingMailer() : outboxMailer(options.pool);
+  const { SMTP_URL, MAIL_FROM, NODE_ENV } = options.env;
+  if (SMTP_URL !== undefined) return smtpMailer(SMTP_URL, MAIL_FROM);
+  return NODE_ENV === 'production' ? missingMailer() : outboxMailer(options.db.readPool);
 }
 
 function smtpMailer(smtpUrl: string, from: string): Mailer {

@@ -1,13 +1,13 @@
 import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { type AccessTokens, createAccessTokens, createSigningKeyring } from '../../src/platform/access-token.ts';
-import { parseNamedKeys } from '../../src/platform/keyring.ts';
+import { parseKeyList } from '../../src/platform/keyring.ts';
 import { createMfaTokens } from '../../src/platform/mfa-token.ts';
 
 const issuer = 'https://castellan.example';
 const seed = randomBytes(32);
 const setting = (kid: string, bytes = randomBytes(32)): string => `${kid}:${bytes.toString('base64')}`;
-const ringOf = (...keys: string[]) => createSigningKeyring(parseNamedKeys('AUTH_SIGNING_KEYS', keys.join(',')));
+const ringOf = (...keys: string[]) => createSigningKeyring(parseKeyList(keys.join(','), 'AUTH_SIGNING_KEYS'));
 const keyring = ringOf(setting('2026', seed));
 
 let nowMs = Date.parse('2026-11-21T12:00:00Z');

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { SealedValueError, createKeyring, parseNamedKeys } from '../../src/platform/keyring.ts';
+import { SealedValueError, createKeyring, parseKeyList } from '../../src/platform/keyring.ts';
 
 const base64Key = (): string => randomBytes(32).toString('base64');
 const oldKey = `2025:${base64Key()}`;
 const newKey = `2026:${base64Key()}`;
-const ringOf = (setting: string) => createKeyring(parseNamedKeys('ENCRYPTION_KEYS', setting));
+const ringOf = (setting: string) => createKeyring(parseKeyList(setting, 'ENCRYPTION_KEYS'));
 const place = { table: 'mfa_factors', column: 'secret_ciphertext', row_id: 'c9b1d0f6-0a5e-4f57-9a52-3f8b1f0b0001' };
 
 describe('encryption at rest', () => {
@@ -92,7 +92,7 @@ describe('the key setting', () => {
     [`${newKey},`, 'entry 2'],
     [`${newKey},${newKey}`, 'only once'],
   ])('refuses %j with the name of the setting and without the key', (setting, reason) => {
-    const parse = () => parseNamedKeys('ENCRYPTION_KEYS', setting);
+    const parse = () => parseKeyList(setting, 'ENCRYPTION_KEYS');
     expect(parse).toThrow(reason);
     expect(parse).toThrow('ENCRYPTION_KEYS');
     expect(parse).not.toThrow(newKey.slice(5, 20));
