@@ -13,18 +13,19 @@ export type CommandResult = { ok: boolean; stdout: string; stderr: string };
  * Runs a command to its end and never throws: a missing program or a non-zero exit is `ok: false` with the reason in
  * `stderr`.
  *
- * @param timeoutMs after this many milliseconds the command is killed and counts as failed
+ * After `timeoutMs`, or when `signal` says so, the command is killed and counts as failed.
  */
 export async function runCommand(
   command: string,
   args: readonly string[],
-  options: { timeoutMs: number; env?: NodeJS.ProcessEnv; cwd?: string },
+  options: { timeoutMs: number; env?: NodeJS.ProcessEnv; cwd?: string; signal?: AbortSignal },
 ): Promise<CommandResult> {
   try {
     const { stdout, stderr } = await run(command, args, {
       timeout: options.timeoutMs,
       env: options.env ?? process.env,
       cwd: options.cwd,
+      signal: options.signal,
       maxBuffer: 16 * 1024 * 1024,
     });
     return { ok: true, stdout, stderr };

@@ -18,6 +18,8 @@ export type FindTemporalOptions = {
   cacheFolder: string;
   /** Called with one plain line whenever the search goes on to something else. */
   progress?: (step: string) => void;
+  /** Ends a download or build that is under way. */
+  signal?: AbortSignal;
   /** The program that downloads the dev server into a folder and prints its path. */
   downloadProgram?: string;
 };
@@ -89,6 +91,7 @@ async function downloadInto(target: string, options: FindTemporalOptions): Promi
   const result = await runCommand(process.execPath, [program, folder], {
     timeoutMs: downloadTimeoutMs,
     env: options.env,
+    signal: options.signal,
   });
   try {
     return result.ok ? await adopt(result.stdout.trim(), target) : { ok: false, reason: reasonOf(result.stderr) };
@@ -104,6 +107,7 @@ async function buildInto(target: string, options: FindTemporalOptions): Promise<
     timeoutMs: buildTimeoutMs,
     env: { ...options.env, GOBIN: folder },
     cwd: folder, // not inside somebody's Go module
+    signal: options.signal,
   });
   try {
     const built = join(folder, process.platform === 'win32' ? 'temporal.exe' : 'temporal');

@@ -1,0 +1,25 @@
+# One image for API, worker and migrations; the command decides. TypeScript runs as it is, only the workflow code is
+# bundled ahead so that workers start without doing it.
+
+FROM node:24.11.1-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+COPY . .
+RUN node src/dev/build-bundle.ts dist/workflow-bundle.js
+
+FROM node:24.11.1-bookworm-slim
+ENV NODE_ENV=production \
+    HOST=0.0.0.0 \
+    WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js
+WORKDIR /app
+# Owned by root and read-only for the process.
+COPY --from=build /app /app
+USER node
+EXPOSE 3000 3001
+# HEALTH_URL is the worker's in the worker's container.
+ENV HEALTH_URL=http://127.0.0.1:3000/health
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
+  CMD ["node", "-e", "fetch(process.env.HEALTH_URL).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# node directly, not through npm, so that SIGTERM reaches it.
+CMD ["node", "src/api/server.ts"]
