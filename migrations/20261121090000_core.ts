@@ -40,6 +40,7 @@ export class Migration20261121090000_core extends Migration {
         status text not null default 'active' check (status in ('active', 'inactive', 'deleted')),
         is_active boolean not null generated always as (status = 'active') stored,
         time_zone text,
+        sign_in_requires_totp boolean not null default false,
         last_sign_in_at timestamptz(3),
         password_changed_at timestamptz(3),
         created_at timestamptz(3) not null default now(),
@@ -171,7 +172,7 @@ export class Migration20261121090000_core extends Migration {
         using (tenant_id is null or tenant_id = (select nullif(current_setting('app.tenant_id', true), '')::uuid))
         with check (tenant_id = (select nullif(current_setting('app.tenant_id', true), '')::uuid))`,
       'create policy app_access on admin_roles to castellan_app using (true) with check (true)',
-      'create policy owner_seeds_system_roles on admin_roles to castellan_owner using (tenant_id is null) with check (tenant_id is null)',
+      'create policy owner_seeds_system_roles on admin_roles to current_user using (tenant_id is null) with check (tenant_id is null)',
       'grant select, insert, update, delete on admin_roles to castellan_app',
 
       `create table admin_role_permissions (
@@ -231,6 +232,25 @@ export class Migration20261121090000_core extends Migration {
       )`,
       ...tenantTable('user_agent_permissions'),
 
+      `create table service_tokens (
+        id uuid primary key default gen_random_uuid(),
+        tenant_id uuid not null references tenants (id),
+        name text not null check (length(name) between 1 and 100),
+        token_hash bytea not null,
+        last4 char(4) not null,
+        environment text check (environment in ('development', 'staging', 'production')),
+        permissions text[] not null check (cardinality(permissions) > 0),
+        created_by uuid,
+        created_at timestamptz(3) not null default now(),
+        expires_at timestamptz(3),
+        revoked_at timestamptz(3),
+        revoked_by uuid,
+        constraint service_tokens_tenant_id_id_key unique (tenant_id, id)
+      )`,
+      'create index service_tokens_list_idx on service_tokens (tenant_id, created_at desc, id desc)',
+      ...tenantTable('service_tokens'),
+      'revoke delete on service_tokens from castellan_app',
+
       `create table idempotency_keys (
         tenant_id uuid not null,
         principal text not null,
@@ -267,6 +287,7 @@ export class Migration20261121090000_core extends Migration {
     this.addSql('drop function auth_find_users(text, text)');
     const tables = [
       'idempotency_keys',
+      'service_tokens',
       'user_agent_permissions',
       'admin_role_assignments',
       'admin_role_permissions',

@@ -1,4 +1,5 @@
 import { Migration20261121090000_core } from './20261121090000_core.ts';
+import { Migration20261121095000_system_data } from './20261121095000_system_data.ts';
 import { Migration20261121100000_audit } from './20261121100000_audit.ts';
 import { Migration20261121110000_approvals } from './20261121110000_approvals.ts';
 import { Migration20261121120000_feature_flags } from './20261121120000_feature_flags.ts';
@@ -8,6 +9,7 @@ import { Migration20261121140000_notifications } from './20261121140000_notifica
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
   { name: '20261121090000_core', class: Migration20261121090000_core },
+  { name: '20261121095000_system_data', class: Migration20261121095000_system_data },
   { name: '20261121100000_audit', class: Migration20261121100000_audit },
   { name: '20261121110000_approvals', class: Migration20261121110000_approvals },
   { name: '20261121120000_feature_flags', class: Migration20261121120000_feature_flags },

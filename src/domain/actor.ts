@@ -1,3 +1,4 @@
+import type { EnvironmentName } from './environment.ts';
 import type { Permission } from './permissions.ts';
 
 /**
@@ -18,6 +19,8 @@ export interface Actor {
   readonly request_id: string | null;
   readonly trace_id: string | null;
   readonly workflow_id: string | null;
+  /** The one environment that a service token may read; absent for everyone else. */
+  readonly environment?: EnvironmentName | null;
 }
 
 /** The part of an actor that travels in a workflow's input: ids only. */

@@ -1,3 +1,4 @@
+import type { AgentModule } from '../domain/agent-module.ts';
 import type { CoarseRole } from '../domain/system-roles.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
@@ -65,8 +66,6 @@ export const AdminRoleAssignmentEntity = defineEntity({
     revoked_by: p.uuid().nullable(),
   },
 });
-
-export type AgentModule = 'client_management' | 'pdf_processing' | 'reports_analysis' | 'audio_recording';
 
 /** What a person may do in an agent module, optionally until a moment (S4-3, S4-25, X-8). */
 export const UserAgentPermissionEntity = defineEntity({

@@ -19,6 +19,7 @@ export const UserEntity = defineEntity({
     status: p.text().default('active').$type<UserStatus>(),
     is_active: p.boolean().generated("(status = 'active'::text) stored"),
     time_zone: p.text().nullable(),
+    sign_in_requires_totp: p.boolean().default(false),
     last_sign_in_at: p.datetime(3).nullable(),
     password_changed_at: p.datetime(3).nullable(),
     ...versionedColumns,

@@ -29,6 +29,17 @@ const trustedIssuer = z.strictObject({
   /** Accepted `azp` values; empty means the claim is not looked at. */
   authorized_parties: z.array(z.string()).default([]),
   tenant_id: z.uuid(),
+  /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
+  claims: z
+    .strictObject({
+      subject: z.string().optional(),
+      email: z.string().optional(),
+      session: z.string().optional(),
+      roles: z.string().optional(),
+    })
+    .optional(),
+  /** Their role names → codes of ours. A role that is not named here gives nothing. */
+  roles: z.record(z.string(), z.string()).optional(),
 });
 
 /** One OpenID provider people can sign in with through the browser. */

@@ -45,17 +45,49 @@ export async function readAll<const Queries extends readonly Compilable<unknown>
   scope: ReadScope,
   queries: Queries,
 ): Promise<RowsOf<Queries>> {
+  return runBatch(db, scope, beginReadOnly, queries);
+}
+
+/** {@link readAll} for one query. */
+export async function read<Row>(db: Pick<Database, 'readPool'>, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
+  const [rows] = await readAll(db, scope, [query] as const);
+  return rows;
+}
+
+/**
+ * One technical statement in a transaction of its own and one round trip, for rows that are not business: stored
+ * answers, counters of attempts. A change that somebody made goes through `unitOfWork`, which audits it.
+ */
+export async function writeTechnical<Row>(
+  db: Pick<Database, 'readPool'>,
+  scope: ReadScope,
+  query: Compilable<Row>,
+): Promise<Row[]> {
+  const [rows] = await runBatch(db, scope, beginReadWrite, [query] as const);
+  return rows;
+}
+
+const beginReadOnly = { name: 'castellan_begin_read', text: 'begin transaction read only' };
+const beginReadWrite = { name: 'castellan_begin_write', text: 'begin' };
+const commit = { name: 'castellan_commit', text: 'commit' };
+
+async function runBatch<const Queries extends readonly Compilable<unknown>[]>(
+  db: Pick<Database, 'readPool'>,
+  scope: ReadScope,
+  begin: { name: string; text: string },
+  queries: Queries,
+): Promise<RowsOf<Queries>> {
   const compiled = queries.map((query) => query.compile());
   const client = await db.readPool.connect();
   let broken: Error | undefined;
   try {
     const sent = [
-      client.query({ name: 'castellan_begin', text: 'begin transaction read only' }),
+      client.query(begin),
       client.query({ ...setScope, values: [scope.tenant_id, scope.user_id ?? ''] }),
       ...compiled.map(({ sql, parameters }) =>
         client.query({ name: statementName(sql), text: sql, values: [...parameters] }),
       ),
-      client.query({ name: 'castellan_commit', text: 'commit' }),
+      client.query(commit),
     ];
     const settled = await Promise.allSettled(sent as Promise<QueryResult<unknown>>[]);
     const failed = settled.find((result) => result.status === 'rejected');
@@ -69,10 +101,4 @@ export async function readAll<const Queries extends readonly Compilable<unknown>
     // A connection whose batch failed could sit in an aborted transaction: it is closed, not reused.
     client.release(broken);
   }
-}
-
-/** {@link readAll} for one query. */
-export async function read<Row>(db: Pick<Database, 'readPool'>, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
-  const [rows] = await readAll(db, scope, [query] as const);
-  return rows;
 }

@@ -1,0 +1,18 @@
+import type { Database } from '../platform/database.ts';
+import type { Env } from '../platform/env.ts';
+import type { Keyring } from '../platform/keyring.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Mailer } from '../platform/mailer.ts';
+import type { OutboundHttp } from '../platform/outbound-http.ts';
+import type { TemporalClient } from '../platform/temporal-client.ts';
+
+/** The parts of a worker process through which activities act; made once at start. */
+export interface ActivityDeps {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly outbound: OutboundHttp;
+  readonly mailer: Mailer;
+  readonly temporal: TemporalClient;
+}

@@ -1,0 +1,79 @@
+import { bodyParser } from '@koa/bodyparser';
+import cors from '@koa/cors';
+import Router from '@koa/router';
+import Koa from 'koa';
+import helmet from 'koa-helmet';
+import { Problem } from '../platform/problem.ts';
+import type { ApiDeps } from './deps.ts';
+import { problemDetails } from './middleware/problem-details.ts';
+import { requestContext } from './middleware/request-context.ts';
+import type { RequestState } from './middleware/request-context.ts';
+import { mountOperations } from './operations.ts';
+import { runRoute } from './run-route.ts';
+
+const mutating = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** The Koa application: the middlewares in the order in which a request meets them, then the routes. */
+export function createApp(deps: ApiDeps): Koa<RequestState> {
+  const { env, log, metrics } = deps;
+  const app = new Koa<RequestState>({ proxy: false });
+  // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
+  app.silent = true;
+  app.use(requestContext({ log, metrics, trustedProxies: env.TRUSTED_PROXIES }));
+  app.use(problemDetails());
+  app.use(
+    helmet({
+      contentSecurityPolicy: { directives: { 'default-src': ["'self'"], 'style-src': ["'self'"], 'img-src': ["'self'", 'data:'] } },
+      strictTransportSecurity: env.NODE_ENV === 'production',
+    }),
+  );
+  app.use(
+    cors({
+      origin: (ctx) => (env.CORS_ORIGINS.includes(ctx.get('origin')) ? ctx.get('origin') : ''),
+      exposeHeaders: ['ETag', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
+      allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'x-mfa-token'],
+      maxAge: 600,
+    }),
+  );
+  app.use(async (ctx, next) => {
+    if (!ctx.response.get('cache-control')) ctx.set('cache-control', 'no-store');
+    const type = ctx.request.type;
+    const hasBody = ctx.get('content-length') !== '0' && (ctx.get('content-length') !== '' || ctx.get('transfer-encoding') !== '');
+    if (mutating.has(ctx.method) && hasBody && type !== 'application/json') {
+      throw new Problem({ code: 'request.unsupported-media-type', detail: 'Send JSON with Content-Type: application/json.' });
+    }
+    await next();
+  });
+  app.use(
+    bodyParser({
+      enableTypes: ['json'],
+      jsonLimit: `${env.BODY_LIMIT_KB}kb`,
+      onError: (error) => {
+        throw bodyProblem(error, env.BODY_LIMIT_KB);
+      },
+    }),
+  );
+  const router = new Router<RequestState>({ exclusive: true });
+  for (const route of deps.routes) {
+    const run = runRoute(route, deps);
+    for (const path of [route.path, ...(route.aliases ?? [])]) router[route.method](path, run);
+  }
+  mountOperations(router, deps);
+  app.use(router.routes());
+  app.use(
+    router.allowedMethods({
+      throw: true,
+      methodNotAllowed: () =>
+        new Problem({ code: 'request.method-not-allowed', detail: 'See the Allow header for what is offered.' }),
+      notImplemented: () => new Problem({ code: 'request.method-not-allowed', detail: 'This method is not known here.' }),
+    }),
+  );
+  return app;
+}
+
+function bodyProblem(error: Error & { type?: string; status?: number }, limitKb: number): Problem {
+  if (error.status === 413 || error.type === 'entity.too.large') {
+    return new Problem({ code: 'request.too-large', detail: `A body has at most ${limitKb} kB.`, cause: error });
+  }
+  return new Problem({ code: 'request.malformed', detail: 'The body is not valid JSON.', cause: error });
+}

@@ -1,0 +1,57 @@
+import type { Actor } from '../domain/actor.ts';
+import type { EnvironmentName } from '../domain/environment.ts';
+import type { AccessTokens, SigningKeyring } from '../platform/access-token.ts';
+import type { Database } from '../platform/database.ts';
+import type { Env } from '../platform/env.ts';
+import type { ExternalIssuers } from '../platform/external-issuer.ts';
+import type { Keyring } from '../platform/keyring.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Mailer } from '../platform/mailer.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { MfaTokens } from '../platform/mfa-token.ts';
+import type { OutboundHttp } from '../platform/outbound-http.ts';
+import type { PasswordHasher } from '../platform/password.ts';
+import type { RateLimits } from '../platform/rate-limit.ts';
+import type { TemporalClient } from '../platform/temporal-client.ts';
+import type { ActorCache } from './identity/actor-cache.ts';
+import type { ServiceTokenCache } from './identity/service-token.ts';
+import type { GateLevel, MfaProof, Route } from './route.ts';
+
+/** Answers for policy-driven gates; implemented by the approval feature. */
+export interface ApprovalDesk {
+  /** The gate in force, with a safe default where no policy is written. */
+  resolveGate(actor: Actor, action: string, environment: EnvironmentName | null): Promise<GateLevel>;
+  /** Opens an approval for the action and returns the view that the 202 answer shows. */
+  open(request: {
+    readonly actor: Actor;
+    readonly action: string;
+    readonly environment: EnvironmentName | null;
+    readonly payload: unknown;
+    readonly mfa: MfaProof;
+  }): Promise<unknown>;
+}
+
+/** The parts of one API process, made once at start and handed to every handler. */
+export interface ApiDeps {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly db: Database;
+  readonly metrics: Metrics;
+  readonly temporal: TemporalClient;
+  readonly keyring: Keyring;
+  readonly signingKeys: SigningKeyring;
+  readonly accessTokens: AccessTokens;
+  readonly mfaTokens: MfaTokens;
+  readonly externalIssuers: ExternalIssuers;
+  readonly passwords: PasswordHasher;
+  readonly rateLimits: RateLimits;
+  readonly outbound: OutboundHttp;
+  readonly mailer: Mailer;
+  readonly actors: ActorCache;
+  readonly serviceTokens: ServiceTokenCache;
+  readonly approvals: ApprovalDesk;
+  /** Every mounted route, for the manifest of gates and the OpenAPI document. */
+  readonly routes: readonly Route[];
+  /** Milliseconds since the epoch; replaced in tests of time windows only at this edge. */
+  readonly now: () => number;
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+
+/** RFC 3339 UTC (X-19). */
+export const timestamp = z.iso.datetime({ offset: true });
+
+/** E-mail address, stored in lower case. */
+export const email = z.email().max(320).toLowerCase();
+
+/** Phone number in E.164 form, e.g. `+919876543200`. */
+export const phoneNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 phone number');
+
+/** IANA time zone name the runtime knows. */
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', 'must be an IANA time zone');
+
+/** A secret on its way in: long enough to be one, never echoed. */
+export const passwordInput = z.string().min(1).max(128);
+
+/** The `:id` of a path. */
+export const idParams = z.object({ id: z.uuid() });

@@ -1,0 +1,124 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { entities } from '../entities/index.ts';
+import { createAccessTokens, createSigningKeyring } from '../platform/access-token.ts';
+import { openDatabase } from '../platform/database.ts';
+import { loadEnv } from '../platform/env.ts';
+import type { Env } from '../platform/env.ts';
+import { createExternalIssuers } from '../platform/external-issuer.ts';
+import { createKeyring, parseKeyList } from '../platform/keyring.ts';
+import { createLogger } from '../platform/logger.ts';
+import type { Logger } from '../platform/logger.ts';
+import { createMailer } from '../platform/mailer.ts';
+import { createMetrics } from '../platform/metrics.ts';
+import { createMfaTokens } from '../platform/mfa-token.ts';
+import { createOutboundHttp } from '../platform/outbound-http.ts';
+import { createPasswordHasher } from '../platform/password.ts';
+import { payloadCodecOf } from '../platform/payload-codec.ts';
+import { createRateLimits } from '../platform/rate-limit.ts';
+import { createTemporalClient } from '../platform/temporal-client.ts';
+import { createApp } from './app.ts';
+import { createApprovalDesk } from './approval-desk.ts';
+import type { ApiDeps } from './deps.ts';
+import { ActorCache } from './identity/actor-cache.ts';
+import { ServiceTokenCache } from './identity/service-token.ts';
+import { routes } from './routes/index.ts';
+
+/** A listening API. */
+export interface RunningApi {
+  readonly url: string;
+  readonly deps: ApiDeps;
+  /** Stops accepting, lets running requests end, then closes the connections. */
+  close(): Promise<void>;
+}
+
+/** How many password checks may wait for a core before further sign-ins are told to come back. */
+const passwordQueueLimit = 200;
+
+/** Makes the parts of an API process. The caller closes what it got: database, Temporal, outbound. */
+export async function createApiDeps(env: Env, log: Logger, now: () => number = Date.now): Promise<ApiDeps> {
+  const metrics = createMetrics('api');
+  const db = await openDatabase({ env, entities, log, applicationName: 'castellan-api' });
+  const signingKeys = createSigningKeyring(parseKeyList(env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS'));
+  const codec = payloadCodecOf(env);
+  const base = {
+    env,
+    log,
+    db,
+    metrics,
+    temporal: createTemporalClient(env, metrics, codec),
+    keyring: createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')),
+    signingKeys,
+    accessTokens: createAccessTokens({
+      keyring: signingKeys,
+      issuer: env.PUBLIC_URL,
+      ttlSeconds: env.ACCESS_TOKEN_TTL_SECONDS,
+      now,
+    }),
+    mfaTokens: createMfaTokens({ keyring: signingKeys, issuer: env.PUBLIC_URL, now }),
+    externalIssuers: createExternalIssuers(env.TRUSTED_ISSUERS, { now }),
+    passwords: createPasswordHasher({ concurrency: availableParallelism(), queueLimit: passwordQueueLimit }),
+    rateLimits: createRateLimits({
+      pool: db.readPool,
+      generalPerMinute: env.RATE_LIMIT_PER_MINUTE,
+      signInPerAccount: env.SIGN_IN_LIMIT_PER_ACCOUNT,
+      signInPerAddress: env.SIGN_IN_LIMIT_PER_ADDRESS,
+      onStoreError: (error) => log.error({ err: error }, 'a rate limit could not be counted'),
+    }),
+    outbound: createOutboundHttp({ allow: env.OUTBOUND_ALLOW }),
+    mailer: createMailer({ env, db }),
+    actors: new ActorCache(db, now),
+    serviceTokens: new ServiceTokenCache(db, now),
+    routes,
+    now,
+  };
+  return { ...base, approvals: createApprovalDesk(base) };
+}
+
+/** Starts an API process and waits until it listens. */
+export async function startApi(env: Env, log: Logger = createLogger({ level: env.LOG_LEVEL, name: 'api' })): Promise<RunningApi> {
+  const deps = await createApiDeps(env, log);
+  const server = createServer(createApp(deps).callback());
+  server.keepAliveTimeout = 65_000;
+  server.requestTimeout = 30_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(env.PORT, env.HOST, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${env.HOST}:${port}`,
+    deps,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const force = setTimeout(() => server.closeAllConnections(), env.SHUTDOWN_TIMEOUT_SECONDS * 1000);
+      await closed;
+      clearTimeout(force);
+      await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.externalIssuers.close()]);
+      await deps.db.close();
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const env = loadEnv();
+  const log = createLogger({ level: env.LOG_LEVEL, name: 'api' });
+  const api = await startApi(env, log);
+  log.info({ url: api.url }, 'the API listens');
+  const stop = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping');
+    void api.close().then(() => process.exit(0));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${message}\n`);
+    process.exit(1);
+  });
+}

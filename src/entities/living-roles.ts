@@ -1,0 +1,47 @@
+import { sql } from 'kysely';
+import { allPermissions, isPermission } from '../domain/permissions.ts';
+import type { Permission } from '../domain/permissions.ts';
+import { superAdminCode } from '../domain/system-roles.ts';
+import { query } from './schema.ts';
+
+/** One role that a person holds now, with the permissions it gives in this tenant. */
+export interface HeldRole {
+  readonly code: string;
+  readonly permissions: readonly string[];
+  readonly valid_until: string | null;
+}
+
+/**
+ * The roles held at this moment, with inherited ones: a role has the permissions of its ancestors too (S2-71). A
+ * tenant's own matrix wins over the role's default.
+ */
+export function livingRoles() {
+  return query
+    .selectFrom('admin_role_assignments as a')
+    .innerJoin(
+      sql<{ role_id: string; ancestor_id: string }>`(
+        with recursive line (role_id, ancestor_id) as (
+          select id, id from admin_roles
+          union
+          select line.role_id, r.parent_role_id from line join admin_roles r on r.id = line.ancestor_id
+          where r.parent_role_id is not null
+        ) select role_id, ancestor_id from line
+      )`.as<'line'>('line'),
+      'line.role_id',
+      'a.role_id',
+    )
+    .innerJoin('admin_roles as r', 'r.id', 'line.ancestor_id')
+    .leftJoin('admin_role_permissions as o', 'o.role_id', 'r.id')
+    .where('a.revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('a.valid_until', 'is', null), eb('a.valid_until', '>', sql<string>`now()`)]))
+    .select(['r.code', 'a.user_id', 'a.valid_until'])
+    .select((eb) => eb.fn.coalesce('o.permissions', 'r.permissions').as('permissions'));
+}
+
+/** Joins roles to codes and the set of permissions; the super admin holds everything, whatever a matrix says. */
+export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; permissions: Permission[] } {
+  const roles = [...new Set(held.map(({ code }) => code))].sort();
+  if (roles.includes(superAdminCode)) return { roles, permissions: allPermissions };
+  const granted = new Set(held.flatMap(({ permissions }) => permissions).filter(isPermission));
+  return { roles, permissions: allPermissions.filter((permission) => granted.has(permission)) };
+}

@@ -1,0 +1,74 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** What became of a sign-in attempt (S1-45). */
+export type SignInOutcome = 'success' | 'refused' | 'rate_limited' | 'error';
+
+/** The metrics of one process, in Prometheus' names and units. No label holds a tenant, a person or a raw path. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly httpRequests: Counter<'method' | 'route' | 'status'>;
+  readonly httpDuration: Histogram<'method' | 'route'>;
+  readonly workflowStarts: Counter<'workflow'>;
+  readonly workflowUpdates: Counter<'update' | 'outcome'>;
+  readonly signIns: Counter<'outcome'>;
+  readonly databaseConnections: Gauge<'pool' | 'state'>;
+}
+
+/** Makes the registry with process, event-loop and garbage-collection metrics and ours. */
+export function createMetrics(component: 'api' | 'worker'): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ component });
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    httpRequests: new Counter({
+      name: 'castellan_http_requests_total',
+      help: 'HTTP requests by route and status',
+      labelNames: ['method', 'route', 'status'],
+      registers,
+    }),
+    httpDuration: new Histogram({
+      name: 'castellan_http_request_duration_seconds',
+      help: 'Time from the first byte in to the last byte out',
+      labelNames: ['method', 'route'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+      registers,
+    }),
+    workflowStarts: new Counter({
+      name: 'castellan_workflow_starts_total',
+      help: 'Workflows started by this process',
+      labelNames: ['workflow'],
+      registers,
+    }),
+    workflowUpdates: new Counter({
+      name: 'castellan_workflow_updates_total',
+      help: 'Workflow updates sent by this process',
+      labelNames: ['update', 'outcome'],
+      registers,
+    }),
+    signIns: new Counter({
+      name: 'castellan_sign_ins_total',
+      help: 'Sign-in attempts by outcome',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    databaseConnections: new Gauge({
+      name: 'castellan_database_connections',
+      help: 'Connections of the pools by state',
+      labelNames: ['pool', 'state'],
+      registers,
+    }),
+  };
+}
+
+/** Adds the state of a connection pool to what `/metrics` shows. */
+export function observePool(
+  metrics: Metrics,
+  pool: string,
+  counts: { readonly totalCount: number; readonly idleCount: number; readonly waitingCount: number },
+): void {
+  metrics.databaseConnections.set({ pool, state: 'open' }, counts.totalCount);
+  metrics.databaseConnections.set({ pool, state: 'idle' }, counts.idleCount);
+  metrics.databaseConnections.set({ pool, state: 'waiting' }, counts.waitingCount);
+}

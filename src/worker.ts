@@ -1,0 +1,171 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
+import { createActivities } from './activities/index.ts';
+import type { ActivityDeps } from './activities/deps.ts';
+import { entities } from './entities/index.ts';
+import { openDatabase } from './platform/database.ts';
+import type { Database } from './platform/database.ts';
+import { loadEnv } from './platform/env.ts';
+import type { Env } from './platform/env.ts';
+import { createKeyring, parseKeyList } from './platform/keyring.ts';
+import { createLogger } from './platform/logger.ts';
+import type { Logger } from './platform/logger.ts';
+import { createMailer } from './platform/mailer.ts';
+import { createMetrics } from './platform/metrics.ts';
+import type { Metrics } from './platform/metrics.ts';
+import { createOutboundHttp } from './platform/outbound-http.ts';
+import { payloadCodecOf } from './platform/payload-codec.ts';
+import { ensureSchedules } from './platform/schedules.ts';
+import { registerSearchAttributes } from './platform/search-attributes.ts';
+import { createTemporalClient } from './platform/temporal-client.ts';
+import { schedules } from './workflows/schedules.ts';
+import { searchAttributes } from './workflows/search-attributes.ts';
+
+/** A worker that polls for tasks. */
+export interface RunningWorker {
+  /** Settles when the worker has stopped, with the error that stopped it if it was one. */
+  readonly stopped: Promise<void>;
+  /** Takes no new tasks, lets running ones end, then closes the connections. */
+  close(): Promise<void>;
+}
+
+const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
+
+/** Makes the parts that activities act through. */
+export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics): Promise<ActivityDeps> {
+  const db = await openDatabase({ env, entities, log, applicationName: 'castellan-worker' });
+  return {
+    env,
+    log,
+    db,
+    keyring: createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')),
+    outbound: createOutboundHttp({ allow: env.OUTBOUND_ALLOW }),
+    mailer: createMailer({ env, db }),
+    temporal: createTemporalClient(env, metrics, payloadCodecOf(env)),
+  };
+}
+
+/** Starts a worker: registers what operators search by, makes sure that the schedules exist, and polls. */
+export async function startWorker(
+  env: Env,
+  log: Logger = createLogger({ level: env.LOG_LEVEL, name: 'worker' }),
+): Promise<RunningWorker> {
+  const metrics = createMetrics('worker');
+  const connection = await NativeConnection.connect({
+    address: env.TEMPORAL_ADDRESS,
+    tls: env.TEMPORAL_TLS,
+    ...(env.TEMPORAL_API_KEY === undefined ? {} : { apiKey: env.TEMPORAL_API_KEY }),
+  });
+  const deps = await createActivityDeps(env, log, metrics);
+  try {
+    await registerSearchAttributes(deps.temporal.client, env.TEMPORAL_NAMESPACE, searchAttributes);
+    const worker = await Worker.create(workerOptions(env, deps, connection));
+    await ensureSchedules(deps.temporal.client, env.TEMPORAL_TASK_QUEUE, schedules);
+    const server = await listenForProbes(env, deps.db, metrics, () => worker.getState() === 'RUNNING');
+    const stopped = worker.run();
+    return {
+      stopped,
+      close: async () => {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+        await stopped.catch(() => undefined);
+        server.close();
+        server.closeAllConnections();
+        await closeAll(deps, connection);
+      },
+    };
+  } catch (error) {
+    await closeAll(deps, connection);
+    throw error;
+  }
+}
+
+async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promise<void> {
+  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+  await connection.close();
+}
+
+/** The options of every worker; tests use them too, so that what they run is what runs. */
+export function workerOptions(env: Env, deps: ActivityDeps, connection: NativeConnection): WorkerOptions {
+  const codec = payloadCodecOf(env);
+  return {
+    connection,
+    namespace: env.TEMPORAL_NAMESPACE,
+    taskQueue: env.TEMPORAL_TASK_QUEUE,
+    activities: createActivities(deps),
+    ...(env.WORKFLOW_BUNDLE === undefined ? { workflowsPath } : { workflowBundle: { codePath: env.WORKFLOW_BUNDLE } }),
+    ...(codec === undefined ? {} : { dataConverter: { payloadCodecs: [codec] } }),
+    ...(env.TEMPORAL_MAX_CACHED_WORKFLOWS === undefined
+      ? {}
+      : { maxCachedWorkflows: env.TEMPORAL_MAX_CACHED_WORKFLOWS }),
+    workflowTaskPollerBehavior: { type: 'autoscaling' },
+    activityTaskPollerBehavior: { type: 'autoscaling' },
+    shutdownGraceTime: `${env.SHUTDOWN_TIMEOUT_SECONDS} seconds`,
+  };
+}
+
+/** `/health`, `/health/ready` and `/metrics` of the worker, for container probes and Prometheus. */
+async function listenForProbes(env: Env, db: Database, metrics: Metrics, isRunning: () => boolean): Promise<Server> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, type: string, body: string) => {
+      response.writeHead(status, { 'content-type': type }).end(body);
+    };
+    if (request.url === '/health') return answer(200, 'application/json', '{"status":"healthy"}');
+    if (request.url === '/health/ready') {
+      const ready = isRunning() && db.invalidation.isLive;
+      return answer(ready ? 200 : 503, 'application/json', JSON.stringify({ status: ready ? 'ready' : 'unready' }));
+    }
+    if (request.url === '/metrics') {
+      void metrics.registry.metrics().then((text) => answer(200, metrics.registry.contentType, text));
+      return undefined;
+    }
+    return answer(404, 'application/json', '{}');
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(env.WORKER_PORT, env.HOST, resolve);
+  });
+  return server;
+}
+
+/**
+ * Sends what the Temporal SDK logs into our log and leaves the signals to us. Once a process, before its first worker.
+ */
+export function installTemporalRuntime(log: Logger): void {
+  Runtime.install({
+    logger: {
+      log: (level, message, meta) => log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug']({ ...meta }, message),
+      trace: (message, meta) => log.trace({ ...meta }, message),
+      debug: (message, meta) => log.debug({ ...meta }, message),
+      info: (message, meta) => log.info({ ...meta }, message),
+      warn: (message, meta) => log.warn({ ...meta }, message),
+      error: (message, meta) => log.error({ ...meta }, message),
+    },
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} } },
+    shutdownSignals: [],
+  });
+}
+
+async function main(): Promise<void> {
+  const env = loadEnv();
+  const log = createLogger({ level: env.LOG_LEVEL, name: 'worker' });
+  installTemporalRuntime(log);
+  const worker = await startWorker(env, log);
+  log.info({ task_queue: env.TEMPORAL_TASK_QUEUE }, 'the worker polls');
+  const stop = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping');
+    void worker.close().then(() => process.exit(0));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  await worker.stopped;
+}
+
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  });
+}
