@@ -9,6 +9,8 @@ async function openMigrator(ownerUrl: string): Promise<MikroORM> {
     entities,
     namingStrategy: EntityCaseNamingStrategy,
     extensions: [Migrator],
+    // The command says what was applied; MikroORM's own lines would come between.
+    logger: () => undefined,
     migrations: { migrationsList, tableName: 'schema_migrations', snapshot: false, transactional: true },
   });
 }

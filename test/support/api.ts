@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto';
+import { payloadDigest } from '../../src/platform/digest.ts';
+import { loadEnv } from '../../src/platform/env.ts';
+import type { Env } from '../../src/platform/env.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { totpCodeOfStep, totpStepAt } from '../../src/platform/totp.ts';
+import { startApi } from '../../src/api/server.ts';
+import type { RunningApi } from '../../src/api/server.ts';
+import { samplePassword, samplePeople, seedSampleData } from '../../src/dev/sample-data.ts';
+import type { SystemRoleCode } from '../../src/domain/system-roles.ts';
+import { createTestDatabase } from './database.ts';
+import type { TestDatabase } from './database.ts';
+import { temporalAddress } from './temporal.ts';
+
+/** An answer of the API as a test looks at it. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // Tests look into bodies of every shape; a wrong guess fails the assertion that makes it.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+export interface CallOptions {
+  readonly token?: string | undefined;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A person who is signed in to a test API. */
+export interface SignedIn {
+  readonly user_id: string;
+  readonly email: string;
+  readonly token: string;
+  readonly refresh_token: string;
+  readonly session_id: string;
+  readonly totp_secret: string;
+}
+
+/** The real application on a database of its own, over a real socket. */
+export interface TestApi {
+  readonly url: string;
+  readonly env: Env;
+  readonly api: RunningApi;
+  readonly database: TestDatabase;
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** Signs a sample person in by role; `index` picks among several of the same role. */
+  signIn(role: SystemRoleCode, index?: number): Promise<SignedIn>;
+  /** Gets a factor proof for an operation and sends it; the digest is taken from the refusal, as a client would. */
+  callWithMfa(person: SignedIn, method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** A second API process' worth of parts on the same database. */
+  another(overrides?: Partial<Env>): Promise<RunningApi>;
+  close(): Promise<void>;
+}
+
+/** The environment of a test: fresh keys, ports picked by the system, limits that a test file does not meet by chance. */
+export function testEnv(database: Pick<TestDatabase, 'appUrl' | 'ownerUrl'>, overrides: NodeJS.ProcessEnv = {}): Env {
+  const key = () => randomBytes(32).toString('base64');
+  return loadEnv({
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    PORT: '0',
+    WORKER_PORT: '0',
+    DATABASE_URL: database.appUrl,
+    DATABASE_OWNER_URL: database.ownerUrl,
+    DATABASE_POOL_SIZE: '5',
+    DATABASE_READ_POOL_SIZE: '3',
+    TEMPORAL_ADDRESS: temporalAddress(),
+    TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString('hex')}`,
+    ENCRYPTION_KEYS: `k1:${key()}`,
+    AUTH_SIGNING_KEYS: `s1:${key()}`,
+    AUDIT_SIGNING_KEYS: `castellan-test:${key()}`,
+    SIGN_IN_LIMIT_PER_ADDRESS: '10000',
+    SIGN_IN_LIMIT_PER_ACCOUNT: '1000',
+    RATE_LIMIT_PER_MINUTE: '100000',
+    SHUTDOWN_TIMEOUT_SECONDS: '5',
+    ...overrides,
+  });
+}
+
+/** Starts the application with sample data. Close it in `afterAll`. */
+export async function startTestApi(overrides: NodeJS.ProcessEnv = {}): Promise<TestApi> {
+  const database = await createTestDatabase();
+  const env = testEnv(database, overrides);
+  await seedSampleData(env);
+  const log = createLogger({ level: env.LOG_LEVEL, name: 'test' });
+  const api = await startApi(env, log);
+  const others: RunningApi[] = [];
+  const call = (method: string, path: string, options: CallOptions = {}) => callApi(api.url, method, path, options);
+  return {
+    url: api.url,
+    env,
+    api,
+    database,
+    call,
+    signIn: (role, index = 0) => signInSample(api.url, role, index),
+    callWithMfa: (person, method, path, options = {}) => callWithMfa(call, person, method, path, options),
+    another: async (more = {}) => {
+      const other = await startApi({ ...env, ...more }, log);
+      others.push(other);
+      return other;
+    },
+    close: async () => {
+      for (const other of others) await other.close();
+      await api.close();
+      await database.drop();
+    },
+  };
+}
+
+/** One request over the wire. */
+export async function callApi(url: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  const response = await fetch(new URL(path, url), {
+    method,
+    redirect: 'manual',
+    headers: {
+      ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
+    ...(options.body === undefined
+      ? {}
+      : { body: typeof options.body === 'string' ? options.body : JSON.stringify(options.body) }),
+  });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
+  let body: unknown = text === '' ? null : text;
+  if (isJson && !/jsonl|ndjson/.test(response.headers.get('content-type') ?? '')) body = JSON.parse(text);
+  return { status: response.status, headers: response.headers, body };
+}
+
+/** Signs in over HTTP. */
+export async function signInSample(url: string, role: SystemRoleCode, index = 0): Promise<SignedIn> {
+  const person = samplePeople.filter((one) => one.role === role)[index];
+  if (person === undefined) throw new Error(`There is no sample person ${index} with ${role}.`);
+  const answer = await callApi(url, 'POST', '/auth/login', { body: { email: person.email, password: samplePassword } });
+  if (answer.status !== 200) throw new Error(`Sign-in of ${person.email} failed: ${JSON.stringify(answer.body)}`);
+  return {
+    user_id: person.id,
+    email: person.email,
+    token: answer.body.access_token,
+    refresh_token: answer.body.refresh_token,
+    session_id: answer.body.session_id,
+    totp_secret: person.totp_secret,
+  };
+}
+
+type Call = TestApi['call'];
+
+async function callWithMfa(
+  call: Call,
+  person: SignedIn,
+  method: string,
+  path: string,
+  options: CallOptions,
+): Promise<Answer> {
+  const asked = await call(method, path, { ...options, token: person.token });
+  if (asked.status !== 403 || asked.body.code !== 'mfa.required') return asked;
+  const token = await proveFactor(call, person, asked.body.action, asked.body.payload_digest);
+  return call(method, path, {
+    ...options,
+    token: person.token,
+    headers: { ...options.headers, 'x-mfa-token': token },
+  });
+}
+
+const usedSteps = new Map<string, number>();
+
+/** Meets a challenge with the person's TOTP; waits for the next time step when this one was used already. */
+export async function proveFactor(call: Call, person: SignedIn, action: string, payloadDigest: string): Promise<string> {
+  const challenge = await call('POST', '/admin/mfa/request', {
+    token: person.token,
+    body: { action, payload_digest: payloadDigest },
+  });
+  if (challenge.status >= 300) throw new Error(`No challenge: ${JSON.stringify(challenge.body)}`);
+  const code = await freshTotpCode(person);
+  const verified = await call('POST', '/admin/mfa/verify', {
+    token: person.token,
+    body: { challenge_id: challenge.body.challenge_id, code },
+  });
+  if (verified.status >= 300) throw new Error(`The code was refused: ${JSON.stringify(verified.body)}`);
+  return verified.body.mfa_token;
+}
+
+/** A code of a time step that this test process has not used for this person yet. */
+export async function freshTotpCode(person: Pick<SignedIn, 'user_id' | 'totp_secret'>): Promise<string> {
+  for (;;) {
+    const step = totpStepAt(Date.now());
+    if ((usedSteps.get(person.user_id) ?? 0) < step) {
+      usedSteps.set(person.user_id, step);
+      return totpCodeOfStep(person.totp_secret, step);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+export { payloadDigest };
