@@ -39,9 +39,11 @@ export async function bootstrapDatabase(addresses: DatabaseAddresses): Promise<v
     await ensureRole(admin, owner.user, `login password ${escapeLiteral(owner.password)}`);
     await ensureRole(admin, app.user, `login password ${escapeLiteral(app.password)}`);
     await admin.query(`grant ${escapeIdentifier(appRole)} to ${escapeIdentifier(app.user)}`);
-    // SET without INHERIT: the owner may hand functions over to the definer but does not gain its rights.
+    // SET without INHERIT: the owner may hand functions over to the definer, and act as the application does, but has
+    // neither's rights unless it asks for them.
     await admin.query(
-      `grant ${escapeIdentifier(definerRole)} to ${escapeIdentifier(owner.user)} with inherit false, set true`,
+      `grant ${escapeIdentifier(definerRole)}, ${escapeIdentifier(appRole)} to ${escapeIdentifier(owner.user)} ` +
+        'with inherit false, set true',
     );
     await ensureDatabase(admin, owner.database, owner.user);
     await grantDatabase(admin, owner.database);

@@ -4,6 +4,10 @@ import { fileURLToPath } from 'node:url';
 
 import { bundleWorkflowCode, type BundleOptions } from '@temporalio/worker';
 
+import { runCommand } from './processes.ts';
+
+const buildTimeoutMs = 120_000;
+
 /** What goes into the bundle; a worker that bundles at its start must use exactly the same. */
 export const workflowBundleOptions: BundleOptions = {
   workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
@@ -23,6 +27,20 @@ export async function buildWorkflowBundle(target: string): Promise<{ path: strin
   await mkdir(dirname(target), { recursive: true });
   await writeFile(target, code);
   return { path: target, bytes: Buffer.byteLength(code) };
+}
+
+/**
+ * The same in a process of its own: the bundler needs 200 MB that this process would never give back, and its core.
+ *
+ * @throws Error with the bundler's message when the workflow code cannot be bundled
+ */
+export async function buildWorkflowBundleApart(target: string, signal?: AbortSignal): Promise<string> {
+  const result = await runCommand(process.execPath, [fileURLToPath(import.meta.url), target], {
+    timeoutMs: buildTimeoutMs,
+    signal,
+  });
+  if (!result.ok) throw new Error(`The workflow code could not be bundled: ${result.stderr.trim()}`);
+  return target;
 }
 
 if (import.meta.main) {

@@ -7,7 +7,7 @@ import { type Env, EnvError, loadEnv } from '../platform/env.ts';
 import { createLogger } from '../platform/logger.ts';
 import { installTemporalRuntime, startWorker } from '../worker.ts';
 import { bootstrapDatabase, withClient } from './bootstrap-database.ts';
-import { buildWorkflowBundle } from './build-bundle.ts';
+import { buildWorkflowBundleApart } from './build-bundle.ts';
 import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from './data-folder.ts';
 import { type DevSecrets, devSecrets } from './dev-secrets.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
@@ -81,7 +81,7 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
   const draft = readEnv(source, secrets, folder, {});
   await requireFreePort(draft.PORT, 'the API', 'set PORT to another port');
   await requireFreePort(draft.WORKER_PORT, "the worker's metrics", 'set WORKER_PORT to another port');
-  const bundle = buildWorkflowBundle(folder.in('workflow-bundle.js'));
+  const bundle = buildWorkflowBundleApart(folder.in('workflow-bundle.js'), options.signal);
   bundle.catch(() => undefined); // whoever awaits it below hears of the failure
 
   const database = await step('PostgreSQL', (report) => startDatabase(folder, secrets, report, options, undos));
@@ -93,7 +93,7 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
     DATABASE_OWNER_URL: database.ownerUrl,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_WEB_URL: temporal.webUrl,
-    WORKFLOW_BUNDLE: (await step('Workflow code', () => bundle)).path,
+    WORKFLOW_BUNDLE: await step('Workflow code', () => bundle),
   });
   const signIns = await step('Sample data', () => seedSampleData(env));
 
@@ -115,8 +115,8 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
     apiUrl,
     temporalWebUrl: env.TEMPORAL_WEB_URL,
     signIns,
-    dataFolder: relative('', folder.path),
-    logFile: relative('', logFile),
+    dataFolder: shortPath(folder.path),
+    logFile: shortPath(logFile),
     stop: (onStep) => stopAll(undos, onStep),
   };
 }
@@ -235,6 +235,12 @@ function portOf(source: NodeJS.ProcessEnv, name: string, fallback: number): numb
   const port = Number(source[name] ?? fallback);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
   throw new StartupError(`${name} must be a port number from 1 to 65535; it is "${source[name]}".`);
+}
+
+/** Relative where that is shorter to read: inside the current folder. */
+function shortPath(path: string): string {
+  const fromHere = relative('', path);
+  return fromHere.startsWith('..') ? path : fromHere;
 }
 
 /** An empty variable means "not set", as in a compose file. */

@@ -1,9 +1,10 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec, ValueError, str, u8 } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { deriveKey, parseKeyList, type NamedKey } from './keyring.ts';
 
-const PayloadMessage = temporal.api.common.v1.Payload;
+// The package is CommonJS and Node does not see its named exports.
+const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
 /** Value of the `encoding` metadata by which a sealed payload is known; Temporal's own samples use the same. */
 const sealedEncoding = 'binary/encrypted';

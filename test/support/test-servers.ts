@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +5,7 @@ import { join } from 'node:path';
 import { escapeIdentifier } from 'pg';
 
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { buildWorkflowBundle } from '../../src/dev/build-bundle.ts';
+import { buildWorkflowBundleApart } from '../../src/dev/build-bundle.ts';
 import { cacheFolderPath } from '../../src/dev/data-folder.ts';
 import { startEmbeddedPostgres } from '../../src/dev/embedded-postgres.ts';
 import { migrateUp } from '../../src/dev/migrate.ts';
@@ -45,7 +44,7 @@ export async function startTestServers(): Promise<TestServers> {
     const starting = {
       database: startDatabase(folder, undos),
       temporal: startTemporal(folder, undos),
-      bundle: existsSync('src/workflows/index.ts') ? buildWorkflowBundle(join(folder, 'workflow-bundle.js')) : Promise.resolve({ path: '' }),
+      bundle: buildWorkflowBundleApart(join(folder, 'workflow-bundle.js')),
     };
     // All have to come to an end before any failure is passed on: what is still starting could not be stopped.
     await Promise.allSettled(Object.values(starting));
@@ -53,7 +52,7 @@ export async function startTestServers(): Promise<TestServers> {
       ...(await starting.database),
       temporal_address: await starting.temporal,
       temporal_namespace: namespace,
-      workflow_bundle: (await starting.bundle).path,
+      workflow_bundle: await starting.bundle,
       cache_folder: cacheFolderPath(process.env),
     };
     const stateFile = join(folder, 'run.json');
