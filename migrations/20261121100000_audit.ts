@@ -23,7 +23,6 @@ export class Migration20261121100000_audit extends Migration {
         recorded_at timestamptz(3) not null,
         entry json not null,
         private json,
-        private_salt bytea,
         entry_hash bytea not null,
         chain_hash bytea not null,
         id uuid not null,
@@ -123,7 +122,7 @@ export class Migration20261121100000_audit extends Migration {
 
       // The formulas are those of src/domain/audit-chain.ts. One call takes any number of entries: the head row is
       // locked once and stays locked until commit, which is why this is the last statement of a transaction.
-      `create function audit_append(chain uuid, entries text[], privates text[], salts bytea[], permission_set text)
+      `create function audit_append(chain uuid, entries text[], privates text[], permission_set text)
         returns bigint
         language plpgsql volatile security definer set search_path = ''
         as $$
@@ -132,9 +131,7 @@ export class Migration20261121100000_audit extends Migration {
           head_hash bytea;
           recorded timestamptz;
           recorded_ms bytea;
-          leaves bytea[] := '{}';
-          links bytea[] := '{}';
-          written bigint;
+          leaf bytea;
           permission_digest text := encode(sha256(convert_to(permission_set, 'UTF8')), 'hex');
         begin
           if chain is distinct from nullif(current_setting('app.tenant_id', true), '')::uuid then
@@ -156,34 +153,27 @@ export class Migration20261121100000_audit extends Migration {
           recorded := date_trunc('milliseconds', clock_timestamp());
           recorded_ms := int8send((extract(epoch from recorded) * 1000)::bigint);
           for place in 1 .. cardinality(entries) loop
-            leaves[place] := sha256('\\x00'::bytea || int8send(head_size + place) || recorded_ms
-              || convert_to(entries[place], 'UTF8'));
-            head_hash := sha256('\\x02'::bytea || head_hash || leaves[place]);
-            links[place] := head_hash;
+            head_size := head_size + 1;
+            leaf := sha256('\\x00'::bytea || int8send(head_size) || recorded_ms || convert_to(entries[place], 'UTF8'));
+            head_hash := sha256('\\x02'::bytea || head_hash || leaf);
+            insert into public.audit_logs
+              (chain_id, seq, recorded_at, entry, private, entry_hash, chain_hash,
+               id, tenant_id, occurred_at, user_id, area, event, action, resource_type, resource_id, outcome, request_id)
+              select chain, head_size, recorded, entries[place]::json, privates[place]::json, leaf, head_hash,
+                r.id, r.tenant_id, r.occurred_at, (r.actor ->> 'user_id')::uuid, r.area, r.event, r.action,
+                r.resource_type, r.resource_id, r.outcome, r.request_id
+              from json_to_record(entries[place]::json) as r(id uuid, tenant_id uuid, occurred_at timestamptz, actor json,
+                area text, event text, action text, resource_type text, resource_id text, outcome text, request_id text)
+              where coalesce(r.tenant_id, '${platformChainId}') = chain
+                and r.action in ('create', 'read', 'update', 'delete', 'login', 'logout', 'permission_change')
+                and r.outcome in ('success', 'refused', 'failed')
+                and r.area in ('admin', 'business')
+                and privates[place] is not null;
+            if not found then
+              raise exception 'the audit entry is of another tenant or not of the known form'
+                using errcode = 'check_violation';
+            end if;
           end loop;
-
-          insert into public.audit_logs
-            (chain_id, seq, recorded_at, entry, private, private_salt, entry_hash, chain_hash,
-             id, tenant_id, occurred_at, user_id, area, event, action, resource_type, resource_id, outcome, request_id)
-            select chain, head_size + a.place, recorded, a.entry::json, a.private::json, a.salt, a.leaf, a.link,
-              r.id, r.tenant_id, r.occurred_at, (r.actor ->> 'user_id')::uuid, r.area, r.event, r.action,
-              r.resource_type, r.resource_id, r.outcome, r.request_id
-            from unnest(entries, privates, salts, leaves, links)
-                with ordinality as a(entry, private, salt, leaf, link, place),
-              json_to_record(a.entry::json) as r(id uuid, tenant_id uuid, occurred_at timestamptz, actor json, area text,
-                event text, action text, resource_type text, resource_id text, outcome text, request_id text)
-            where coalesce(r.tenant_id, '${platformChainId}') = chain
-              and r.action in ('create', 'read', 'update', 'delete', 'login', 'logout', 'permission_change')
-              and r.outcome in ('success', 'refused', 'failed')
-              and r.area in ('admin', 'business')
-              and a.private is not null and a.salt is not null;
-          get diagnostics written = row_count;
-          if written <> cardinality(entries) then
-            raise exception 'an audit entry is of another tenant or not of the known form'
-              using errcode = 'check_violation';
-          end if;
-
-          head_size := head_size + cardinality(entries);
           update public.audit_heads h set size = head_size, chain_hash = head_hash where h.chain_id = chain;
 
           if not exists (
@@ -235,4 +225,4 @@ export class Migration20261121100000_audit extends Migration {
 const platformChainId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const currentTenant = "(select nullif(current_setting('app.tenant_id', true), '')::uuid)";
 const chainTables = ['audit_logs', 'audit_heads', 'audit_permission_sets', 'audit_checkpoints', 'audit_tree_nodes'];
-const definerFunctions = ['audit_append(uuid, text[], text[], bytea[], text)', 'audit_chains_due(uuid, int)'];
+const definerFunctions = ['audit_append(uuid, text[], text[], text)', 'audit_chains_due(uuid, int)'];

@@ -29,7 +29,6 @@ export const AuditLogEntity = defineEntity({
     recorded_at: p.datetime(3),
     entry: p.json().columnType('json'),
     private: p.json().columnType('json').nullable(),
-    private_salt: p.blob().nullable(),
     entry_hash: p.blob(),
     chain_hash: p.blob(),
     id: p.uuid(),

@@ -1,13 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
-import { privateDigest } from '../domain/audit-chain.ts';
 import { auditAreaOf, tenantOfChain } from '../domain/audit-entry.ts';
 import type { AuditEntry, AuditPrivate, AuditRecord } from '../domain/audit-entry.ts';
 import { redactChange, redactionRules, wellFormed } from '../domain/audit-redaction.ts';
 import { canonicalJson } from '../domain/canonical.ts';
-import { sha256 } from './audit-hash.ts';
 import { payloadDigest } from './digest.ts';
 
 export type { AuditEntry } from '../domain/audit-entry.ts';
@@ -24,7 +22,6 @@ export interface SealedEntry {
   readonly entry: string;
   /** RFC 8785 text of the {@link AuditPrivate}. */
   readonly private: string;
-  readonly private_salt: Buffer;
 }
 
 /** The effective permissions of an actor, as the chain commits to them. */
@@ -49,7 +46,6 @@ function permissionSetOf(permissions: readonly string[]): PermissionSet {
 /** Redacts, bounds and canonicalises one entry and commits to its private part. */
 export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date()): SealedEntry {
   const privateText = privatePart(actor, entry);
-  const salt = randomBytes(saltBytes);
   const record: AuditRecord = {
     v: 1,
     id: randomUUID(),
@@ -72,9 +68,9 @@ export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date(
     request_id: bounded(actor.request_id),
     trace_id: bounded(actor.trace_id),
     workflow_id: bounded(actor.workflow_id),
-    private_digest: Buffer.from(privateDigest(sha256, salt, Buffer.from(privateText))).toString('hex'),
+    private_digest: hash('sha256', privateText),
   };
-  return { entry: canonicalJson(record), private: privateText, private_salt: salt };
+  return { entry: canonicalJson(record), private: privateText };
 }
 
 /**
@@ -94,14 +90,13 @@ export async function appendAudit(
     ${actor.tenant_id}::uuid,
     ${sealed.map((one) => one.entry)}::text[],
     ${sealed.map((one) => one.private)}::text[],
-    ${sealed.map((one) => one.private_salt)}::bytea[],
     ${permissionSetOf(actor.permissions).text}
   )`.execute(em.getKysely());
 }
 
 function privatePart(actor: Actor, entry: AuditEntry): string {
   const values = redactChange(entry, redactionRules[entry.resource_type]);
-  const about = { ip: bounded(actor.ip), user_agent: bounded(actor.user_agent) };
+  const about = { salt: randomBytes(saltBytes).toString('base64url'), ip: bounded(actor.ip), user_agent: bounded(actor.user_agent) };
   const text = canonicalJson({ ...about, ...values } satisfies AuditPrivate);
   if (Buffer.byteLength(text) <= maxPrivateBytes) return text;
   return canonicalJson({

@@ -1,0 +1,223 @@
+import { MerkleFrontier, sameBytes } from './audit-merkle.ts';
+import type { Sha256 } from './audit-merkle.ts';
+
+/**
+ * How the chain is hashed (S2-73). The SQL function `audit_append` computes the same; the first byte keeps the uses of
+ * SHA-256 apart, and 0x00 and 0x01 are those of RFC 6962, so that the entry hash is at once the leaf of the Merkle tree:
+ *
+ *     entry_hash = SHA-256(0x00 ‖ int64 seq ‖ int64 recorded_at in ms ‖ entry text)
+ *     chain_hash = SHA-256(0x02 ‖ chain_hash of seq − 1 ‖ entry_hash)
+ *     chain_hash of seq 0 = SHA-256("castellan/audit/v1/" ‖ chain id)
+ */
+const leafPrefix = 0x00;
+const linkPrefix = 0x02;
+const hashBytes = 32;
+const leafHeaderBytes = 17;
+
+const utf8 = new TextEncoder();
+
+/** One row of a chain as it is stored or exported. Sequences start at 1, the Merkle leaf of `seq` has index `seq − 1`. */
+export interface ChainRow {
+  readonly seq: number;
+  readonly recorded_at_ms: number;
+  /** UTF-8 of the RFC 8785 text. */
+  readonly entry: Uint8Array;
+  /** UTF-8 of the canonical private part; null when it is not there. */
+  readonly private: Uint8Array | null;
+  readonly entry_hash: Uint8Array;
+  readonly chain_hash: Uint8Array;
+}
+
+/** What a chain starts from. */
+export function genesisHash(sha256: Sha256, chainId: string): Uint8Array {
+  return sha256(utf8.encode(`castellan/audit/v1/${chainId}`));
+}
+
+/** Hash of one row without its private part, and its leaf in the Merkle tree. */
+export function entryHash(sha256: Sha256, row: Pick<ChainRow, 'seq' | 'recorded_at_ms' | 'entry'>): Uint8Array {
+  const input = new Uint8Array(leafHeaderBytes + row.entry.length);
+  const view = new DataView(input.buffer);
+  view.setUint8(0, leafPrefix);
+  setInt64(view, 1, row.seq);
+  setInt64(view, 9, row.recorded_at_ms);
+  input.set(row.entry, leafHeaderBytes);
+  return sha256(input);
+}
+
+/** Hash that ties a row to everything before it. */
+export function linkHash(sha256: Sha256, previous: Uint8Array, entry: Uint8Array): Uint8Array {
+  const input = new Uint8Array(1 + 2 * hashBytes);
+  input[0] = linkPrefix;
+  input.set(previous, 1);
+  input.set(entry, 1 + hashBytes);
+  return sha256(input);
+}
+
+/** Which kind of damage a finding shows. */
+export type FindingKind =
+  /** The row does not hash to its stored entry hash: it was edited or moved. */
+  | 'entry'
+  /** The private part is not the one the entry commits to, or is gone. */
+  | 'private'
+  /** A sequence number is missing, repeated or out of order. */
+  | 'sequence'
+  /** The row is not the successor of the row before it. */
+  | 'link'
+  /** The chain differs from a signed checkpoint: rewritten, cut off or gone. */
+  | 'checkpoint'
+  /** The head row does not describe the end of the chain. */
+  | 'head';
+
+export interface Finding {
+  readonly kind: FindingKind;
+  /** First sequence number that is surely or possibly affected. */
+  readonly seq: number;
+  readonly detail: string;
+}
+
+/** A checkpoint whose signature has been checked. */
+export interface TrustedCheckpoint {
+  readonly size: number;
+  readonly root_hash: Uint8Array;
+}
+
+export interface ChainReport {
+  readonly chain_id: string;
+  readonly valid: boolean;
+  /** Rows looked at. */
+  readonly size: number;
+  readonly root_hash: Uint8Array;
+  readonly chain_hash: Uint8Array;
+  readonly checkpoints_checked: number;
+  /** Null when valid. */
+  readonly first_bad_seq: number | null;
+  /** In the order found, at most twenty. */
+  readonly findings: readonly Finding[];
+}
+
+const maxFindings = 20;
+
+/**
+ * Recomputes a chain row by row, from its first row to its end, in constant memory: it trusts no stored hash but only
+ * compares. Edits, moves, insertions and deletions show in the chain itself; a cut tail, a deleted chain and a chain
+ * rewritten as a whole show in the checkpoints, which is why they are kept outside the database (capability 32).
+ */
+export class ChainVerifier {
+  readonly #sha256: Sha256;
+  readonly #chainId: string;
+  readonly #checkpoints: readonly TrustedCheckpoint[];
+  readonly #tree: MerkleFrontier;
+  readonly #findings: Finding[] = [];
+  #nextCheckpoint = 0;
+  #agreedSize = 0;
+  #expectedSeq = 1;
+  #rows = 0;
+  #previous: Uint8Array;
+
+  /** @param checkpoints verified ones of this chain, in any order */
+  constructor(sha256: Sha256, chainId: string, checkpoints: readonly TrustedCheckpoint[] = []) {
+    this.#sha256 = sha256;
+    this.#chainId = chainId;
+    this.#checkpoints = checkpoints.toSorted((left, right) => left.size - right.size);
+    this.#tree = new MerkleFrontier(sha256);
+    this.#previous = genesisHash(sha256, chainId);
+    this.#compareCheckpoints();
+  }
+
+  /** Takes the next row. */
+  add(row: ChainRow): void {
+    const entry = entryHash(this.#sha256, row);
+    if (row.seq !== this.#expectedSeq) {
+      this.#found('sequence', Math.min(row.seq, this.#expectedSeq), `row ${row.seq} stands where ${this.#expectedSeq} belongs`);
+    }
+    if (!sameBytes(entry, row.entry_hash)) {
+      this.#found('entry', row.seq, 'the row was edited or moved: it does not hash to its entry hash');
+    }
+    const detail = privateFault(this.#sha256, row);
+    if (detail !== null) this.#found('private', row.seq, detail);
+    if (!sameBytes(linkHash(this.#sha256, this.#previous, entry), row.chain_hash)) {
+      this.#found('link', row.seq, 'the row is not the successor of the row before it');
+    }
+    // From here on the stored hash counts, so that one bad row is not reported once for every row after it.
+    this.#previous = row.chain_hash;
+    this.#expectedSeq = row.seq + 1;
+    this.#rows += 1;
+    this.#tree.append(entry);
+    this.#compareCheckpoints();
+  }
+
+  /** Closes the verification. `head` is what the head row says, null when there is none. */
+  finish(head?: { size: number; chain_hash: Uint8Array } | null): ChainReport {
+    const cutOff = this.#checkpoints.at(-1);
+    if (cutOff !== undefined && cutOff.size > this.#rows) {
+      this.#found('checkpoint', this.#rows + 1, `rows are missing: a signed checkpoint counts ${cutOff.size}, there are ${this.#rows}`);
+    }
+    if (head === null ? this.#rows > 0 : head !== undefined && head.size !== this.#rows) {
+      this.#found('head', this.#rows + 1, `the head row counts ${head?.size ?? 'nothing'}, there are ${this.#rows} rows`);
+    } else if (head != null && !sameBytes(head.chain_hash, this.#previous)) {
+      this.#found('head', this.#rows, 'the head row holds another chain hash than the last row');
+    }
+    return {
+      chain_id: this.#chainId,
+      valid: this.#findings.length === 0,
+      size: this.#rows,
+      root_hash: this.#tree.root(),
+      chain_hash: this.#previous,
+      checkpoints_checked: this.#nextCheckpoint,
+      first_bad_seq: this.#findings.length === 0 ? null : Math.min(...this.#findings.map((finding) => finding.seq)),
+      findings: this.#findings,
+    };
+  }
+
+  #compareCheckpoints(): void {
+    for (;;) {
+      const checkpoint = this.#checkpoints[this.#nextCheckpoint];
+      if (checkpoint === undefined || checkpoint.size !== this.#tree.size) return;
+      this.#nextCheckpoint += 1;
+      if (sameBytes(checkpoint.root_hash, this.#tree.root())) {
+        this.#agreedSize = checkpoint.size;
+      } else {
+        const span = `${this.#agreedSize + 1} to ${checkpoint.size}`;
+        this.#found('checkpoint', this.#agreedSize + 1, `rows ${span} are not those of the signed checkpoint`);
+      }
+    }
+  }
+
+  #found(kind: FindingKind, seq: number, detail: string): void {
+    if (this.#findings.length < maxFindings) this.#findings.push({ kind, seq, detail });
+  }
+}
+
+const digestMarker = utf8.encode('"private_digest":"');
+const hexDigits = utf8.encode('0123456789abcdef');
+
+/** Says what is wrong with a row's private part; null when it is what the entry commits to. */
+export function privateFault(sha256: Sha256, row: Pick<ChainRow, 'entry' | 'private'>): string | null {
+  if (row.private === null) return 'the private part is gone';
+  const start = indexOfBytes(row.entry, digestMarker) + digestMarker.length;
+  const digest = sha256(row.private);
+  const committed = digest.every(
+    (byte, place) =>
+      row.entry[start + 2 * place] === hexDigits[byte >> 4] && row.entry[start + 2 * place + 1] === hexDigits[byte & 15],
+  );
+  return committed ? null : 'the private part is not the one the entry commits to';
+}
+
+/**
+ * Finds the marker without parsing the entry. A quote inside a JSON string is escaped, so the marker cannot occur in a
+ * value; members are ordered, so the search starts where it may stand.
+ */
+function indexOfBytes(text: Uint8Array, marker: Uint8Array): number {
+  for (let start = text.indexOf(0x22); start !== -1; start = text.indexOf(0x22, start + 1)) {
+    let length = 1;
+    while (length < marker.length && text[start + length] === marker[length]) length += 1;
+    if (length === marker.length) return start;
+  }
+  return text.length;
+}
+
+/** Big-endian, as PostgreSQL's `int8send`; the numbers are whole and below 2^53. */
+function setInt64(view: DataView, offset: number, value: number): void {
+  view.setInt32(offset, Math.floor(value / 2 ** 32));
+  view.setUint32(offset + 4, value % 2 ** 32);
+}

@@ -1,0 +1,114 @@
+import type { Actor } from './actor.ts';
+
+/** What kind of thing happened: the closed list of S4-4. The exact deed is the entry's `event`. */
+export const auditActions = ['create', 'read', 'update', 'delete', 'login', 'logout', 'permission_change'] as const;
+export type AuditAction = (typeof auditActions)[number];
+
+/** `refused`: the rules said no before anything changed; `failed`: it was allowed and did not work. */
+export const auditOutcomes = ['success', 'refused', 'failed'] as const;
+export type AuditOutcome = (typeof auditOutcomes)[number];
+
+/** Whether a row belongs to the portal's own administration (`admin_audit_logs`, X-7) or to the business. */
+export const auditAreas = ['admin', 'business'] as const;
+export type AuditArea = (typeof auditAreas)[number];
+
+/** What a unit of work says about one deed; who and when are added by the writer. */
+export interface AuditEntry {
+  /** `resource.deed`, e.g. `flag.toggle`; names the deed for people and for filters. */
+  readonly event: string;
+  readonly action: AuditAction;
+  readonly resource_type: string;
+  readonly resource_id: string | null;
+  /** Default `success`. */
+  readonly outcome?: AuditOutcome;
+  /** Why it was refused or failed: a problem code, never free text. */
+  readonly reason?: string;
+  /** State before and after. Redacted by field before it is written; see `audit-redaction.ts`. */
+  readonly old_values?: unknown;
+  readonly new_values?: unknown;
+}
+
+/**
+ * The chained, public part of an audit row, exactly as it is hashed (RFC 8785 text). It holds ids and facts only:
+ * what may be personal is in the private part, to which `private_digest` commits, so that personal data can be erased
+ * later without breaking the chain.
+ */
+export interface AuditRecord {
+  /** Version of this form. */
+  readonly v: 1;
+  readonly id: string;
+  /** Null on the platform chain. */
+  readonly tenant_id: string | null;
+  /** RFC 3339 UTC, milliseconds. */
+  readonly occurred_at: string;
+  readonly actor: {
+    readonly kind: Actor['kind'];
+    readonly user_id: string | null;
+    readonly roles: readonly string[];
+    /** Hex SHA-256 of the effective permissions at the time; the list is kept once in `audit_permission_sets`. */
+    readonly permissions_digest: string;
+  };
+  readonly area: AuditArea;
+  readonly event: string;
+  readonly action: AuditAction;
+  readonly resource_type: string;
+  readonly resource_id: string | null;
+  readonly outcome: AuditOutcome;
+  readonly reason: string | null;
+  readonly session_id: string | null;
+  readonly request_id: string | null;
+  readonly trace_id: string | null;
+  readonly workflow_id: string | null;
+  /** Hex SHA-256 of the canonical private part. */
+  readonly private_digest: string;
+}
+
+/** The erasable part of an audit row. The salt keeps an erased part from being guessed by its digest. */
+export interface AuditPrivate {
+  /** 128 random bits, base64url. */
+  readonly salt: string;
+  readonly ip: string | null;
+  readonly user_agent: string | null;
+  readonly old_values: unknown;
+  readonly new_values: unknown;
+}
+
+/** Chain of everything that belongs to no tenant. It is never the id of a tenant. */
+export const platformChainId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** The tenant that a chain belongs to; null for the platform's own. */
+export function tenantOfChain(chainId: string): string | null {
+  return chainId === platformChainId ? null : chainId;
+}
+
+/** Resources of the portal itself; whatever else the product keeps is business. */
+const adminResourceTypes: ReadonlySet<string> = new Set([
+  'alert',
+  'approval',
+  'approval_policy',
+  'audit_log',
+  'config',
+  'config_proposal',
+  'deployment',
+  'feature_flag',
+  'integration',
+  'mfa_challenge',
+  'mfa_factor',
+  'notification_channel',
+  'queue',
+  'queue_job',
+  'role',
+  'role_assignment',
+  'route',
+  'service_token',
+  'session',
+  'sync_job',
+  'tenant',
+  'user',
+  'user_agent_permission',
+]);
+
+/** Sorts a deed by what it was done to. */
+export function auditAreaOf(resourceType: string): AuditArea {
+  return adminResourceTypes.has(resourceType) ? 'admin' : 'business';
+}
