@@ -49,6 +49,7 @@ export class Migration20261121140000_notifications extends Migration {
         event text not null check (length(event) between 1 and 100),
         event_key text not null check (length(event_key) between 1 and 300),
         subject text not null check (length(subject) between 1 and 200),
+        body text not null check (length(body) <= 20000),
         payload jsonb not null,
         status text not null default 'pending' check (status in ('pending', 'delivered', 'failed')),
         attempts int not null default 0,

@@ -45,6 +45,8 @@ export const NotificationDeliveryEntity = defineEntity({
     /** Names the occurrence: the same event is delivered to the same receiver once. */
     event_key: p.text(),
     subject: p.text(),
+    /** Plain text for people; `payload` says the same to machines. */
+    body: p.text(),
     payload: p.json<Record<string, unknown>>(),
     status: p.text().default('pending').$type<DeliveryStatus>(),
     attempts: p.integer().default(0),

@@ -1,0 +1,311 @@
+import { z } from 'zod';
+import { sql } from 'kysely';
+import { allNotificationEvents } from '../../domain/notification.ts';
+import { query } from '../../entities/schema.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { versionEtag, expectedVersion } from '../etag.ts';
+import {
+  assertReachable,
+  changeChannel,
+  channelColumns,
+  createChannel,
+  removeChannel,
+  rotateChannelSecret,
+} from '../notification-channels.ts';
+import { redeliver, sendTest } from '../notification-deliveries.ts';
+import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { reply, route } from '../route.ts';
+import { email, idParams, timestamp } from '../schemas.ts';
+
+const channelName = z.string().trim().min(1).max(100);
+const webhookUrl = z.url({ protocol: /^https?$/ }).max(2_000);
+const events = z
+  .array(z.enum(['*', ...allNotificationEvents]))
+  .min(1)
+  .max(50)
+  .describe('Events that are sent here; `*` for all');
+
+const ChannelView = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    kind: z.enum(['webhook', 'email']),
+    url: z.string().nullable(),
+    email: z.string().nullable(),
+    events: z.array(z.string()),
+    is_enabled: z.boolean(),
+    disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the receiver answered 410'),
+    previous_secret_expires_at: timestamp.nullable().describe('Until then messages carry a signature of the old secret too'),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.int(),
+  })
+  .meta({ id: 'NotificationChannel' });
+
+const ChannelWithSecret = ChannelView.extend({
+  secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
+}).meta({ id: 'NotificationChannelWithSecret' });
+
+const DeliveryView = z
+  .object({
+    id: z.uuid(),
+    channel_id: z.uuid().nullable(),
+    user_id: z.uuid().nullable(),
+    kind: z.enum(['webhook', 'email']),
+    event: z.string(),
+    subject: z.string(),
+    status: z.enum(['pending', 'delivered', 'failed']),
+    attempts: z.int(),
+    last_status: z.int().nullable(),
+    last_error: z.string().nullable(),
+    next_attempt_at: timestamp.nullable(),
+    delivered_at: timestamp.nullable(),
+    created_at: timestamp,
+  })
+  .meta({ id: 'NotificationDelivery' });
+
+const listChannels = route({
+  operationId: 'listNotificationChannels',
+  method: 'get',
+  path: '/admin/notifications/channels',
+  tag: 'Notifications',
+  summary: 'Where this tenant is told what happens',
+  permission: 'notification:read',
+  gate: 'none',
+  query: z.strictObject(pageQuery),
+  responses: { 200: pageOf(ChannelView) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor }, read }) => {
+    const after = parseCursor(cursor);
+    const rows = await read(
+      query
+        .selectFrom('notification_channels')
+        .where('deleted_at', 'is', null)
+        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit + 1)
+        .select(channelColumns),
+    );
+    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+  },
+});
+
+const getChannel = route({
+  operationId: 'getNotificationChannel',
+  method: 'get',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'One channel',
+  permission: 'notification:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: ChannelView },
+  problems: ['resource.not-found'],
+  handler: async ({ params, read }) => {
+    const [channel] = await read(
+      query
+        .selectFrom('notification_channels')
+        .where('id', '=', params.id)
+        .where('deleted_at', 'is', null)
+        .select(channelColumns),
+    );
+    if (channel === undefined) throw notFound('notification channel');
+    return reply(200, channel, { etag: versionEtag(channel.version) });
+  },
+});
+
+const addChannel = route({
+  operationId: 'createNotificationChannel',
+  method: 'post',
+  path: '/admin/notifications/channels',
+  tag: 'Notifications',
+  summary: 'Add a webhook or an e-mail address',
+  description:
+    'Webhooks are signed as Standard Webhooks asks. The address must be https and public; the name is looked at now ' +
+    'and again at every delivery.',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  body: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webhookUrl, events }),
+    z.strictObject({ kind: z.literal('email'), name: channelName, email, events }),
+  ]),
+  responses: { 201: ChannelWithSecret },
+  problems: ['resource.conflict', 'mfa.required'],
+  handler: async ({ body, deps, actor, unitOfWork }) => {
+    if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
+    const { channel, secret } = await unitOfWork((tx) => createChannel(tx, deps.keyring, actor, body));
+    return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
+  },
+});
+
+const updateChannel = route({
+  operationId: 'updateNotificationChannel',
+  method: 'patch',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'Change a channel, or switch it off and on',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z
+    .strictObject({
+      name: channelName.optional(),
+      url: webhookUrl.optional(),
+      events: events.optional(),
+      is_enabled: z.boolean().optional(),
+    })
+    .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
+  requiresIfMatch: true,
+  responses: { 200: ChannelView },
+  problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
+  handler: async ({ params, body, request, deps, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    if (body.url !== undefined) await assertReachable(deps.outbound, body.url);
+    const channel = await unitOfWork((tx) => changeChannel(tx, { id: params.id, version }, body));
+    return reply(200, channel, { etag: versionEtag(channel.version) });
+  },
+});
+
+const deleteChannel = route({
+  operationId: 'deleteNotificationChannel',
+  method: 'delete',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'Remove a channel; its deliveries stay on record',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  responses: { 204: null },
+  problems: ['resource.not-found', 'mfa.required'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => removeChannel(tx, params.id));
+  },
+});
+
+const rotateSecret = route({
+  operationId: 'rotateNotificationSecret',
+  method: 'post',
+  path: '/admin/notifications/channels/:id/rotate-secret',
+  tag: 'Notifications',
+  summary: 'Give a webhook a new signing secret',
+  description: 'Until `grace_hours` are over every message carries two signatures, one of each secret.',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
+  responses: { 200: ChannelWithSecret },
+  problems: ['resource.not-found', 'mfa.required'],
+  handler: async ({ params, body, deps, unitOfWork }) => {
+    const { channel, secret } = await unitOfWork((tx) =>
+      rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600),
+    );
+    return { ...channel, secret };
+  },
+});
+
+const testChannel = route({
+  operationId: 'testNotificationChannel',
+  method: 'post',
+  path: '/admin/notifications/channels/:id/test',
+  tag: 'Notifications',
+  summary: 'Send a test message; look at the delivery to see what came of it',
+  permission: 'notification:manage',
+  gate: 'none',
+  params: idParams,
+  responses: { 202: DeliveryView },
+  problems: ['resource.not-found', 'service.unavailable'],
+  handler: ({ params, actor, deps }) => sendTest(deps, actor, params.id),
+});
+
+const listDeliveries = route({
+  operationId: 'listNotificationDeliveries',
+  method: 'get',
+  path: '/admin/notifications/deliveries',
+  tag: 'Notifications',
+  summary: 'What was sent, and what came of it',
+  permission: 'notification:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    channel_id: z.uuid().optional(),
+    status: z.enum(['pending', 'delivered', 'failed']).optional(),
+  }),
+  responses: { 200: pageOf(DeliveryView) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, channel_id, status }, read }) => {
+    const after = parseCursor(cursor);
+    const rows = await read(
+      query
+        .selectFrom('notification_deliveries')
+        .$if(channel_id !== undefined, (q) => q.where('channel_id', '=', channel_id ?? null))
+        .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'pending'))
+        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit + 1)
+        .selectAll(),
+    );
+    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+  },
+});
+
+const redeliverNotification = route({
+  operationId: 'redeliverNotification',
+  method: 'post',
+  path: '/admin/notifications/deliveries/:id/redeliver',
+  tag: 'Notifications',
+  summary: 'Deliver once more what has failed or was delivered',
+  permission: 'notification:manage',
+  gate: 'none',
+  params: idParams,
+  responses: { 202: DeliveryView },
+  problems: ['resource.not-found', 'service.unavailable'],
+  handler: ({ params, actor, deps }) => redeliver(deps, actor, params.id),
+});
+
+const readOutbox = route({
+  operationId: 'readDevelopmentOutbox',
+  method: 'get',
+  path: '/dev/outbox',
+  tag: 'Development',
+  summary: 'Mail that was not sent because this is development, newest first',
+  description: 'Answers 404 wherever mail goes to a mail server, and always in production.',
+  permission: 'public',
+  gate: 'none',
+  query: z.strictObject({ to: email.optional() }),
+  responses: {
+    200: z.array(
+      z
+        .object({ recipient: z.string(), subject: z.string(), body: z.string(), created_at: timestamp })
+        .meta({ id: 'DevelopmentMail' }),
+    ),
+  },
+  problems: ['request.not-found'],
+  handler: async ({ query: { to }, deps, read }) => {
+    if (deps.mailer.kind !== 'outbox') {
+      throw new Problem({ code: 'request.not-found', detail: 'There is no development outbox here.' });
+    }
+    return read(
+      query
+        .selectFrom('development_mails')
+        .$if(to !== undefined, (q) => q.where('recipient', '=', to ?? ''))
+        .orderBy('id', 'desc')
+        .limit(50)
+        .select(['recipient', 'subject', 'body', 'created_at']),
+    );
+  },
+});
+
+export const notificationRoutes = [
+  listChannels,
+  getChannel,
+  addChannel,
+  updateChannel,
+  deleteChannel,
+  rotateSecret,
+  testChannel,
+  listDeliveries,
+  redeliverNotification,
+  readOutbox,
+];

@@ -1,0 +1,54 @@
+import type { JsonObject } from './canonical.ts';
+
+/** What people and systems can be told about, and what it means. A feature that has news adds its line here. */
+export const notificationEvents = {
+  'approval.opened': 'A change waits for approval',
+  'approval.reminder': 'A change still waits for approval',
+  'approval.returned': 'An approved change went back to review before it was made',
+  'approval.pending': 'A change waits for approval',
+  'approval.approved': 'A change was approved',
+  'approval.rejected': 'A change was rejected',
+  'approval.executed': 'An approved change was made',
+  'approval.failed': 'An approved change could not be made',
+  'approval.expired': 'A change was not decided or made in time',
+  'approval.cancelled': 'A change was withdrawn',
+  'notification.test': 'Somebody tests the channel',
+} as const satisfies Record<string, string>;
+
+export type NotificationEvent = keyof typeof notificationEvents;
+
+/** All events in the order of the catalogue. */
+export const allNotificationEvents = Object.keys(notificationEvents) as NotificationEvent[];
+
+/** One piece of news, as the feature that has it words it. */
+export interface Notice {
+  readonly event: NotificationEvent;
+  /** Names the occurrence, e.g. `approval/<id>/opened/1`: the same occurrence reaches a receiver once. */
+  readonly event_key: string;
+  /** One line of at most 200 characters. */
+  readonly subject: string;
+  /** Plain text for people. Links in it are built from `PUBLIC_URL` only. */
+  readonly text: string;
+  /** Facts for machines: ids and closed words, no secrets and no personal data. At most some kilobytes. */
+  readonly data: JsonObject;
+}
+
+/** True when a channel's list of events (or `*` for all) takes this one. A test reaches every channel. */
+export function wantsEvent(events: readonly string[], event: NotificationEvent): boolean {
+  return event === 'notification.test' || events.includes('*') || events.includes(event);
+}
+
+/**
+ * Pauses between attempts in seconds, as the Standard Webhooks specification proposes: quick at first, then for more
+ * than a day.
+ */
+export const defaultRetryDelaysSeconds: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400];
+
+/**
+ * A pause with jitter, so that receivers that came back are not hit by everybody at once.
+ *
+ * @param random from 0 to 1; inside a workflow the deterministic one
+ */
+export function jitteredSeconds(delaySeconds: number, random: number): number {
+  return Math.max(1, Math.round(delaySeconds * (0.8 + 0.4 * random)));
+}
