@@ -1,4 +1,4 @@
-import { Listr, PRESET_TIMER } from 'listr2';
+import { Listr, ListrLogger, PRESET_TIMER } from 'listr2';
 
 import { type EmbeddedStack, startEmbeddedStack, type StepRunner } from './dev/embedded-stack.ts';
 import { startupMessage } from './dev/startup-error.ts';
@@ -28,7 +28,8 @@ const step: StepRunner = async (title, run) => {
     {
       fallbackRenderer: 'simple',
       rendererOptions: { timer: PRESET_TIMER, showErrorMessage: false },
-      fallbackRendererOptions: { timer: PRESET_TIMER },
+      // Standard error is for the one line that says what to do.
+      fallbackRendererOptions: { timer: PRESET_TIMER, logger: new ListrLogger({ useIcons: true, toStderr: [] }) },
       registerSignalListeners: false,
       exitOnError: false,
     },
