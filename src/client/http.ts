@@ -1,0 +1,58 @@
+import createClient from 'openapi-fetch';
+import type { Client } from 'openapi-fetch';
+import type { paths } from './openapi.types.ts';
+import { problemErrorOf } from './problem-error.ts';
+
+/** The generated client: every path and method of `openapi.json`, typed. */
+export type Http = Client<paths>;
+
+export function createHttp(baseUrl: string, send: (request: Request) => Promise<Response>): Http {
+  return createClient<paths>({ baseUrl, fetch: send });
+}
+
+/** What a changing call may carry besides its input. */
+export interface ChangeOptions {
+  /** Proof of the second factor, as {@link withMfa} hands it in. */
+  readonly mfaToken?: string | undefined;
+}
+
+/** What a creating or moving call may carry. */
+export interface CreateOptions extends ChangeOptions {
+  /** Repeats with the same key get the first answer. A fresh one when left out, which covers the client's own repeats. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** What a change of a versioned resource must carry. */
+export interface VersionedOptions extends ChangeOptions {
+  /** The version that the caller has read; the change is refused when another one is current. */
+  readonly version: number;
+}
+
+/** Headers of a change. */
+export function changeHeaders({ mfaToken }: ChangeOptions): { 'X-MFA-Token'?: string } {
+  return mfaToken === undefined ? {} : { 'X-MFA-Token': mfaToken };
+}
+
+/** Headers of a creating call. */
+export function createHeaders(options: CreateOptions): { 'X-MFA-Token'?: string; 'Idempotency-Key': string } {
+  return { ...changeHeaders(options), 'Idempotency-Key': options.idempotencyKey ?? crypto.randomUUID() };
+}
+
+/** Headers of a change of a versioned resource. */
+export function versionHeaders(options: VersionedOptions): { 'X-MFA-Token'?: string; 'If-Match': string } {
+  return { ...changeHeaders(options), 'If-Match': `"${options.version}"` };
+}
+
+type Settled = { data?: unknown; error?: unknown; response: Response };
+type DataOf<Result extends Settled> = Result extends { error?: never; data: infer Data } ? Data : never;
+
+/**
+ * The body of a success.
+ *
+ * @throws ProblemError for everything else that the server answers; what `fetch` throws when there is no answer
+ */
+export async function dataOf<Result extends Settled>(call: Promise<Result>): Promise<DataOf<Result>> {
+  const { data, error, response } = await call;
+  if (!response.ok) throw problemErrorOf(response, error);
+  return data as DataOf<Result>;
+}
