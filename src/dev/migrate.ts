@@ -2,6 +2,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, EntityCaseNamingStrategy } from '@mikro-orm/postgresql';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from '../entities/index.ts';
+import { bootstrapDatabase } from './bootstrap-database.ts';
 
 async function openMigrator(ownerUrl: string): Promise<MikroORM> {
   return MikroORM.init({
@@ -67,6 +68,13 @@ export async function pendingMigrations(ownerUrl: string): Promise<string[]> {
   }
 }
 
+/** With the address of an administrator, roles and database are made where they are missing. */
+async function prepareDatabase(ownerUrl: string): Promise<void> {
+  const adminUrl = process.env['DATABASE_ADMIN_URL'];
+  const appUrl = process.env['DATABASE_URL'];
+  if (adminUrl && appUrl) await bootstrapDatabase({ adminUrl, ownerUrl, appUrl });
+}
+
 async function main(command: string, ownerUrl: string | undefined): Promise<number> {
   if (ownerUrl === undefined) {
     process.stderr.write('DATABASE_OWNER_URL is not set: give the URL of the role that owns the schema.\n');
@@ -74,6 +82,7 @@ async function main(command: string, ownerUrl: string | undefined): Promise<numb
   }
   switch (command) {
     case 'up': {
+      await prepareDatabase(ownerUrl);
       const names = await migrateUp(ownerUrl);
       process.stdout.write(names.length === 0 ? 'Nothing to migrate.\n' : `Applied: ${names.join(', ')}\n`);
       return 0;

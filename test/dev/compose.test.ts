@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+import { loadEnv } from '../../src/platform/env.ts';
+
+const condition = z.strictObject({
+  condition: z.enum(['service_healthy', 'service_completed_successfully', 'service_started']),
+});
+const composeFile = z.looseObject({
+  services: z.record(
+    z.string(),
+    z.looseObject({
+      image: z.string(),
+      build: z.string().optional(),
+      restart: z.string(),
+      environment: z.record(z.string(), z.string()).default({}),
+      depends_on: z.record(z.string(), condition).default({}),
+      healthcheck: z.looseObject({}).optional(),
+      networks: z.array(z.string()).min(1),
+      volumes: z.array(z.string()).default([]),
+      ports: z.array(z.string()).default([]),
+    }),
+  ),
+  networks: z.record(z.string(), z.unknown()),
+  volumes: z.record(z.string(), z.unknown()),
+});
+
+/** No container engine is needed for these: what can go wrong without one starting. */
+describe('docker-compose.yml', () => {
+  let text: string;
+  let compose: z.infer<typeof composeFile>;
+
+  beforeAll(() => {
+    text = readFileSync('docker-compose.yml', 'utf8');
+    compose = composeFile.parse(parse(text, { merge: true }));
+  });
+
+  /** Fills in `${NAME}`, `${NAME:-default}` and `${NAME:?…}` as compose does. */
+  function interpolate(value: string, variables: Record<string, string>): string {
+    return value.replaceAll(/\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g, (_whole, name: string, fallback?: string) => {
+      return variables[name] ?? fallback ?? '';
+    });
+  }
+
+  const exampleKey = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
+  const filledIn = {
+    PUBLIC_URL: 'https://castellan.example',
+    POSTGRES_PASSWORD: 'a1',
+    CASTELLAN_OWNER_PASSWORD: 'b2',
+    CASTELLAN_DB_PASSWORD: 'c3',
+    TEMPORAL_DB_PASSWORD: 'd4',
+    ENCRYPTION_KEYS: exampleKey,
+    AUTH_SIGNING_KEYS: exampleKey,
+    AUDIT_SIGNING_KEYS: exampleKey,
+    TEMPORAL_PAYLOAD_KEYS: exampleKey,
+  };
+
+  it('names every image with its version', () => {
+    for (const { image, build } of Object.values(compose.services)) {
+      if (build === undefined) expect(image).toMatch(/^[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z]+)?$/);
+    }
+  });
+
+  it('runs a Temporal server without CVE-2026-5199, and tools of the same version', () => {
+    const [, major, minor, patch] = /:(\d+)\.(\d+)\.(\d+)$/.exec(compose.services.temporal?.image ?? '') ?? [];
+    const version = Number(major) * 1_000_000 + Number(minor) * 1_000 + Number(patch);
+    expect(version).toBeGreaterThanOrEqual(1_030_004);
+    expect(compose.services['temporal-schema']?.image).toBe(`temporalio/admin-tools:${major}.${minor}.${patch}`);
+  });
+
+  it('holds no secret: each one comes from the env file and must be set', () => {
+    for (const { environment } of Object.values(compose.services)) {
+      for (const [name, value] of Object.entries(environment)) {
+        if (/PASSWORD|PWD|KEYS/.test(name)) expect(value).toMatch(/^\$\{\w+:\?[^}]*\}$/);
+        expect(value).not.toMatch(/:\/\/[^:/]+:[^$@/]+@/); // no password inside an address
+      }
+    }
+  });
+
+  it('explains every variable in .env.example, which holds no value', () => {
+    const example = readFileSync('.env.example', 'utf8');
+    const offered = [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]);
+    const used = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name));
+    expect(new Map(offered as [string, string][])).toEqual(new Map([...used].map((name) => [name, ''])));
+  });
+
+  it.each(['api', 'worker'])('gives the %s an environment that it accepts', (name) => {
+    const service = compose.services[name];
+    const given = Object.entries(service?.environment ?? {});
+    const environment = Object.fromEntries(given.map(([key, value]) => [key, interpolate(value, filledIn)]));
+    const env = loadEnv(environment);
+    expect(env.NODE_ENV).toBe('production');
+    expect(env.DATABASE_URL).toBe('postgres://castellan:c3@postgres:5432/castellan');
+    expect(env.DATABASE_OWNER_URL).toBeUndefined();
+  });
+
+  it('waits only for services that are there and for what they really do', () => {
+    for (const service of Object.values(compose.services)) {
+      for (const [name, { condition: wanted }] of Object.entries(service.depends_on)) {
+        const other = compose.services[name];
+        expect(other).toBeDefined();
+        if (wanted === 'service_completed_successfully') expect(other?.restart).toMatch(/^on-failure:/);
+        if (wanted === 'service_healthy') expect(other?.healthcheck).toBeDefined();
+      }
+    }
+  });
+
+  it('uses only networks and volumes that are declared, and keeps the databases off the outside', () => {
+    for (const [name, service] of Object.entries(compose.services)) {
+      for (const network of service.networks) expect(Object.keys(compose.networks)).toContain(network);
+      for (const volume of service.volumes) expect(Object.keys(compose.volumes)).toContain(volume.split(':', 1)[0]);
+      for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+      if (name.includes('postgres')) expect(service.ports).toEqual([]);
+    }
+  });
+});
+
+describe('the Dockerfile', () => {
+  it('builds on the version of Node that npm installs here, and runs as another user than root', () => {
+    const dockerfile = readFileSync('Dockerfile', 'utf8');
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base);
+    expect(new Set(bases)).toEqual(new Set([`node:${dependencies.node}-bookworm-slim`]));
+    expect(dockerfile).toMatch(/^USER node$/m);
+    expect(dockerfile).toMatch(/^HEALTHCHECK /m);
+  });
+});
