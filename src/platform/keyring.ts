@@ -28,8 +28,8 @@ export type Keyring = {
   readonly seal: (plaintext: string, place: SecretPlace) => string;
   /** Decrypts what `seal` made for the same place. Throws {@link SealedValueError}. */
   readonly open: (ciphertext: string, place: SecretPlace) => string;
-  /** True when the value was sealed under another key than the active one. Throws on a malformed value. */
-  readonly needsReseal: (ciphertext: string) => boolean;
+  /** How every value that is sealed under the active key begins; what begins otherwise needs sealing anew. */
+  readonly sealedPrefix: string;
   /**
    * A keyed fingerprint that tells whether two secrets are the same without storing either.
    * It names its key: `<key id>:<hex>`.
@@ -116,7 +116,7 @@ export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring
       }
     },
 
-    needsReseal: (ciphertext) => parseCiphertext(ciphertext).keyId !== activeKeyId,
+    sealedPrefix: `${formatVersion}.${activeKeyId}.`,
 
     fingerprint: (value) => fingerprintUnder(activeKeyId, value),
 

@@ -1,0 +1,121 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { reencryptSecrets } from '../../src/dev/reencrypt.ts';
+import type { ReencryptedColumn } from '../../src/dev/reencrypt.ts';
+import { createKeyring, parseKeyList } from '../../src/platform/keyring.ts';
+import { secretColumns } from '../../src/platform/secret-columns.ts';
+import { createTestDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
+
+const key = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
+const oldKey = key('2025');
+const newKey = key('2026');
+const ringOf = (...keys: string[]) => createKeyring(parseKeyList(keys.join(','), 'ENCRYPTION_KEYS'));
+const oldRing = ringOf(oldKey);
+const bothRing = ringOf(newKey, oldKey);
+
+let database: TestDatabase;
+let admin: Client;
+
+const place = (id: string) => ({ table: 'mfa_factors', column: 'secret_ciphertext', row_id: id });
+const ciphertexts = async (): Promise<Map<string, string>> => {
+  const { rows } = await admin.query<{ id: string; secret_ciphertext: string }>('select id, secret_ciphertext from mfa_factors');
+  return new Map(rows.map((row) => [row.id, row.secret_ciphertext]));
+};
+
+const factorsOf = (results: readonly ReencryptedColumn[]) => results.find(({ table }) => table === 'mfa_factors');
+
+/** A person with a sealed secret, in a tenant of its own. */
+async function addFactor(secret: string): Promise<string> {
+  const [tenantId, userId, factorId] = [randomUUID(), randomUUID(), randomUUID()];
+  await admin.query('insert into tenants (id, name, domain) values ($1, $2, $3)', [tenantId, 'T', `${tenantId}.example`]);
+  await admin.query('insert into users (id, tenant_id, email, full_name) values ($1, $2, $3, $4)', [
+    userId,
+    tenantId,
+    'a@example.com',
+    'A',
+  ]);
+  await admin.query('insert into mfa_factors (id, tenant_id, user_id, secret_ciphertext) values ($1, $2, $3, $4)', [
+    factorId,
+    tenantId,
+    userId,
+    oldRing.seal(secret, place(factorId)),
+  ]);
+  return factorId;
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  admin = new Client({ connectionString: database.adminUrl });
+  await admin.connect();
+});
+
+afterAll(async () => {
+  await admin.end();
+  await database.drop();
+});
+
+describe('npm run keys:reencrypt (capability 25)', () => {
+  it('seals every value anew under the active key, in all tenants, and may be stopped and started again', async () => {
+    const ids: string[] = [];
+    for (let index = 0; index < 7; index += 1) ids.push(await addFactor(`secret-${index}`));
+    const options = { ownerUrl: database.ownerUrl, keyring: bothRing, batchSize: 2 };
+    let batches = 0;
+    const interrupted = reencryptSecrets({
+      ...options,
+      progress: () => {
+        batches += 1;
+        if (batches === 2) throw new Error('stopped');
+      },
+    });
+    await expect(interrupted).rejects.toThrow('stopped');
+    const halfway = [...(await ciphertexts()).values()].filter((value) => value.startsWith(bothRing.sealedPrefix));
+    expect(halfway).toHaveLength(4);
+
+    expect(factorsOf(await reencryptSecrets(options))).toMatchObject({ resealed: 3, unreadable: [] });
+    const after = await ciphertexts();
+    const withNewKeyAlone = ringOf(newKey);
+    expect(ids.map((id) => withNewKeyAlone.open(after.get(id) ?? '', place(id))).sort()).toEqual(
+      ids.map((_, index) => `secret-${index}`),
+    );
+    expect(factorsOf(await reencryptSecrets(options))).toMatchObject({ resealed: 0 });
+  });
+
+  it('names the rows that no key opens, leaves them alone and goes on with the others', async () => {
+    const [lost, found] = [await addFactor('lost'), await addFactor('found')];
+    const stray = ringOf(key('gone')).seal('lost', place(lost));
+    await admin.query('update mfa_factors set secret_ciphertext = $2 where id = $1', [lost, stray]);
+    const results = await reencryptSecrets({ ownerUrl: database.ownerUrl, keyring: bothRing });
+    expect(factorsOf(results)).toMatchObject({ resealed: 1, unreadable: [lost] });
+    expect((await ciphertexts()).get(lost)).toBe(stray);
+    expect(bothRing.open((await ciphertexts()).get(found) ?? '', place(found))).toBe('found');
+  });
+
+  it('knows every column that holds a sealed secret, and may reach it', async () => {
+    const unregistered = async () => {
+      const { rows } = await admin.query<{ table: string; column: string }>(
+        `select c.table_name as "table", c.column_name as "column" from information_schema.columns c
+         where c.table_schema = 'public' and c.column_name like '%\\_ciphertext'`,
+      );
+      return rows.filter((row) => !secretColumns.some((known) => known.table === row.table && known.column === row.column));
+    };
+    expect(await unregistered()).toEqual([]);
+
+    await admin.query('create table forgotten (id uuid primary key, api_key_ciphertext text)');
+    expect(await unregistered()).toEqual([{ table: 'forgotten', column: 'api_key_ciphertext' }]);
+    await admin.query('drop table forgotten');
+
+    const { rows } = await admin.query<{ tablename: string }>(
+      "select tablename from pg_policies where policyname = 'key_rotation' and roles = '{castellan_owner}'",
+    );
+    const reachable = new Set(rows.map(({ tablename }) => tablename));
+    expect(secretColumns.filter(({ table }) => !reachable.has(table))).toEqual([]);
+  });
+
+  it('registers no column that is not there', async () => {
+    for (const { table, column } of secretColumns) {
+      await expect(admin.query(`select "${column}" from "${table}" limit 0`)).resolves.toBeDefined();
+    }
+  });
+});
