@@ -35,10 +35,9 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
       }
       const gate = await resolveGate(deps, route, actor, input);
       const mfa = gate === 'none' ? null : await requireMfa(deps, route, actor, input, ctx);
-      const answer = () => act({ deps, route, actor, input, gate, mfa, ctx });
+      const answer = async () => present(route, await act({ deps, route, actor, input, gate, mfa, ctx }), defaultStatus);
       const key = takesIdempotencyKey ? ctx.get('idempotency-key') : '';
-      const result = key === '' ? await answer() : await actOnce(deps, route, actor, input, key, answer, ctx);
-      send(ctx, route, toReply(result, defaultStatus));
+      send(ctx, key === '' ? await answer() : await actOnce({ deps, actor, input, key, answer, ctx }));
     } catch (error) {
       await auditRefusedRequest(deps, route, actor, ctx, error);
       throw error;
@@ -154,68 +153,64 @@ async function act({ deps, route, actor, input, gate, mfa, ctx }: Call): Promise
   return result;
 }
 
-async function actOnce(
-  deps: ApiDeps,
-  route: Route,
-  actor: Actor,
-  input: RouteInput,
-  key: string,
-  answer: () => Promise<unknown>,
-  ctx: Context,
-): Promise<unknown> {
+interface OnceOptions {
+  readonly deps: ApiDeps;
+  readonly actor: Actor;
+  readonly input: RouteInput;
+  readonly key: string;
+  readonly answer: () => Promise<Reply>;
+  readonly ctx: Context;
+}
+
+/** Acts for the first request with a key; its repetitions get the same answer. */
+async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): Promise<Reply> {
   const request = { method: ctx.method, path: ctx.path, body: input.body };
   const claim = await claimIdempotencyKey(deps, actor, key, request);
   if (claim.replay !== null) {
     const { status, headers, body } = claim.replay;
     return reply(status, body, { ...headers, 'idempotency-replayed': 'true' });
   }
+  let given: Reply;
   try {
-    const given = toReply(await answer(), Number(Object.keys(route.responses)[0]));
-    const presented = { status: given.status, headers: given.headers, body: present(route, given) };
-    await claim.store(presented);
-    return given;
+    given = await answer();
   } catch (error) {
     await claim.release().catch(() => undefined);
     throw error;
   }
-}
-
-function toReply(result: unknown, defaultStatus: number): Reply {
-  return result instanceof Reply ? result : reply(defaultStatus, result);
+  // What was done is done: an answer that cannot be kept is still given, and its key stays claimed for a minute.
+  await claim.store(given).catch((error: unknown) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }));
+  return given;
 }
 
 /** Parses the body with its schema: undeclared fields never leave, an undeclared status is our own fault. */
-function present(route: Route, { status, body }: Reply): unknown {
+function present(route: Route, result: unknown, defaultStatus: number): Reply {
+  const { status, body, headers } = result instanceof Reply ? result : reply(defaultStatus, result);
   const spec = route.responses[status];
   if (spec === undefined) throw new Error(`Route ${route.operationId} answered undeclared status ${status}.`);
-  if (spec === null) return null;
-  if (!(spec instanceof z.ZodType)) return body;
+  if (spec === null) return reply(status, null, { ...headers });
+  if (!(spec instanceof z.ZodType)) return reply(status, body, { ...headers });
   const parsed = spec.safeParse(body);
   if (!parsed.success) {
     const fields = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw new Error(`Route ${route.operationId} answered with a body that breaks its schema: ${fields}`);
   }
-  return parsed.data;
+  return reply(status, parsed.data, { ...headers });
 }
 
-function send(ctx: Context, route: Route, answer: Reply): void {
-  for (const [name, value] of Object.entries(answer.headers)) ctx.set(name, value);
+function send(ctx: Context, { status, body, headers }: Reply): void {
+  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
   const { ifNoneMatch } = ctx.state.info;
-  if (ctx.method === 'GET' && ifNoneMatch !== null && ifNoneMatch === answer.headers['etag']) {
+  if (ctx.method === 'GET' && ifNoneMatch !== null && ifNoneMatch === headers['etag']) {
     ctx.status = 304;
-    return;
-  }
-  const body = present(route, answer);
-  ctx.status = answer.status;
-  if (body instanceof Readable) {
+  } else if (body instanceof Readable) {
+    ctx.status = status;
     ctx.body = body;
-    return;
-  }
-  if (body === null || route.responses[answer.status] === null) {
+  } else if (body === null) {
     ctx.body = null;
-    ctx.status = answer.status;
-    return;
+    ctx.status = status;
+  } else {
+    ctx.status = status;
+    ctx.type = 'application/json';
+    ctx.body = JSON.stringify(body);
   }
-  ctx.type = 'application/json';
-  ctx.body = JSON.stringify(body);
 }
