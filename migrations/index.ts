@@ -5,6 +5,7 @@ import { Migration20261121110000_approvals } from './20261121110000_approvals.ts
 import { Migration20261121120000_feature_flags } from './20261121120000_feature_flags.ts';
 import { Migration20261121130000_mfa } from './20261121130000_mfa.ts';
 import { Migration20261121140000_notifications } from './20261121140000_notifications.ts';
+import { Migration20261121150000_rights_history } from './20261121150000_rights_history.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -15,4 +16,5 @@ export const migrationsList = [
   { name: '20261121120000_feature_flags', class: Migration20261121120000_feature_flags },
   { name: '20261121130000_mfa', class: Migration20261121130000_mfa },
   { name: '20261121140000_notifications', class: Migration20261121140000_notifications },
+  { name: '20261121150000_rights_history', class: Migration20261121150000_rights_history },
 ];

@@ -20,18 +20,20 @@ import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryE
 import {
   AdminRoleAssignmentEntity,
   AdminRoleEntity,
+  AdminRoleHistoryEntity,
   AdminRolePermissionsEntity,
   UserAgentPermissionEntity,
 } from './role.entity.ts';
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './session.entity.ts';
 import { ServiceTokenEntity } from './service-token.entity.ts';
 import { TenantEntity } from './tenant.entity.ts';
-import { AdminUserEntity, UserEntity, UserIdentityEntity, UserPreferencesEntity } from './user.entity.ts';
+import { AdminUserEntity, UserEntity, UserIdentityEntity, UserPreferencesEntity, UserStatusHistoryEntity } from './user.entity.ts';
 
 /** Every entity by the name of its table: the explicit list that MikroORM, the typed queries and the checks use. */
 export const entitiesByTable = {
   tenants: TenantEntity,
   users: UserEntity,
+  user_status_history: UserStatusHistoryEntity,
   admin_users: AdminUserEntity,
   user_preferences: UserPreferencesEntity,
   user_identities: UserIdentityEntity,
@@ -40,6 +42,7 @@ export const entitiesByTable = {
   oidc_sign_ins: OidcSignInEntity,
   admin_roles: AdminRoleEntity,
   admin_role_permissions: AdminRolePermissionsEntity,
+  admin_role_history: AdminRoleHistoryEntity,
   admin_role_assignments: AdminRoleAssignmentEntity,
   user_agent_permissions: UserAgentPermissionEntity,
   service_tokens: ServiceTokenEntity,

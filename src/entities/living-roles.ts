@@ -11,6 +11,12 @@ export interface HeldRole {
   readonly valid_until: string | null;
 }
 
+/** When an assignment `a` ends by itself: at its end, or when a review of it is due and nobody held one. */
+export const assignmentEnd = sql<string | null>`least(a.valid_until, a.review_due_at)`;
+
+/** True for an assignment `a` whose time is not over. */
+export const notLapsed = sql<boolean>`(${assignmentEnd} is null or ${assignmentEnd} > now())`;
+
 /**
  * The roles held at this moment, with inherited ones: a role has the permissions of its ancestors too (S2-71). A
  * tenant's own matrix wins over the role's default.
@@ -33,8 +39,9 @@ export function livingRoles() {
     .innerJoin('admin_roles as r', 'r.id', 'line.ancestor_id')
     .leftJoin('admin_role_permissions as o', 'o.role_id', 'r.id')
     .where('a.revoked_at', 'is', null)
-    .where((eb) => eb.or([eb('a.valid_until', 'is', null), eb('a.valid_until', '>', sql<string>`now()`)]))
-    .select(['r.code', 'a.user_id', 'a.valid_until'])
+    .where(notLapsed)
+    .select(['r.code', 'a.user_id'])
+    .select(assignmentEnd.as('valid_until'))
     .select((eb) => eb.fn.coalesce('o.permissions', 'r.permissions').as('permissions'));
 }
 

@@ -28,6 +28,37 @@ export const AdminRoleEntity = defineEntity({
     coarse_role: p.text().default('user').$type<CoarseRole>(),
     permissions: p.array().defaultRaw("'{}'"),
     ...versionedColumns,
+    /** A removed role stays for the ledger. */
+    deleted_at: p.datetime(3).nullable(),
+  },
+});
+
+/**
+ * What a role gave from a moment on: one row per change, so that rights of the past can be told (capability 39). Rows
+ * without a tenant are the defaults of system roles.
+ */
+export const AdminRoleHistoryEntity = defineEntity({
+  name: 'AdminRoleHistory',
+  tableName: 'admin_role_history',
+  rowLevelSecurity: 'force',
+  policies: [
+    {
+      name: 'tenant_isolation',
+      type: 'restrictive',
+      roles: ['castellan_app'],
+      using: `tenant_id is null or tenant_id = ${currentTenantSql}`,
+      check: `tenant_id = ${currentTenantSql}`,
+    },
+    { name: 'app_access', type: 'permissive', roles: ['castellan_app'], using: 'true', check: 'true' },
+  ],
+  properties: {
+    ...tenantColumns,
+    tenant_id: p.uuid().nullable(),
+    role_id: p.uuid(),
+    permissions: p.array(),
+    parent_role_id: p.uuid().nullable(),
+    changed_by: p.uuid().nullable(),
+    approval_id: p.uuid().nullable(),
   },
 });
 

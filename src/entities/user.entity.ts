@@ -27,6 +27,20 @@ export const UserEntity = defineEntity({
   },
 });
 
+/** Who was active when. Written by a trigger on `users`; the application only reads it (capability 39). */
+export const UserStatusHistoryEntity = defineEntity({
+  name: 'UserStatusHistory',
+  tableName: 'user_status_history',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    status: p.text().$type<UserStatus>(),
+    changed_by: p.uuid().nullable(),
+  },
+});
+
 /** The portal profile of a member of staff (S2-46, X-6). */
 export const AdminUserEntity = defineEntity({
   name: 'AdminUser',

@@ -1,7 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
+import { revokeSessions } from '../../actions/revoke-sessions.ts';
 import type { Actor } from '../../domain/actor.ts';
-import type { RevokeReason, SessionMethod } from '../../entities/session.entity.ts';
+import type { SessionMethod } from '../../entities/session.entity.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/unit-of-work.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
@@ -136,25 +137,6 @@ async function endFamilyOnReuse(tx: Tx, token_hash: Buffer, sessionId: string): 
     new_values: { user_id: known.user_id, revoke_reason: 'refresh_reuse' },
   });
   return null;
-}
-
-/** Ends sessions: one, or all of a person. Their access and refresh tokens are refused within a second. */
-export async function revokeSessions(
-  tx: Tx,
-  which: { readonly session_id: string } | { readonly user_id: string },
-  reason: RevokeReason,
-): Promise<string[]> {
-  const ended = await tx.sql
-    .updateTable('sessions')
-    .set({ revoked_at: sql<string>`now()`, revoke_reason: reason })
-    .where('revoked_at', 'is', null)
-    .$if('session_id' in which, (q) => q.where('id', '=', 'session_id' in which ? which.session_id : ''))
-    .$if('user_id' in which, (q) => q.where('user_id', '=', 'user_id' in which ? which.user_id : ''))
-    .returning('id')
-    .execute();
-  if ('user_id' in which) tx.invalidate({ kind: 'user', key: which.user_id });
-  else tx.invalidate({ kind: 'session', key: which.session_id });
-  return ended.map(({ id }) => id);
 }
 
 function refreshRefused(): Problem {

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { revokeSessions } from '../../actions/revoke-sessions.ts';
 import { allPermissions } from '../../domain/permissions.ts';
 import { query } from '../../entities/schema.ts';
 import { passwordFaults } from '../../platform/password.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/read.ts';
-import { revokeSessions } from '../identity/sessions.ts';
 import { reply, route } from '../route.ts';
 import { passwordInput, timestamp, timeZone } from '../schemas.ts';
 
