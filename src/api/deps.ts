@@ -14,6 +14,7 @@ import type { PasswordHasher } from '../platform/password.ts';
 import type { RateLimits } from '../platform/rate-limit.ts';
 import type { TemporalClient } from '../platform/temporal-client.ts';
 import type { ActorCache } from './identity/actor-cache.ts';
+import type { FlagSnapshots } from './flag-snapshots.ts';
 import type { ServiceTokenCache } from './identity/service-token.ts';
 import type { GateLevel, MfaProof, Route } from './route.ts';
 
@@ -49,6 +50,7 @@ export interface ApiDeps {
   readonly mailer: Mailer;
   readonly actors: ActorCache;
   readonly serviceTokens: ServiceTokenCache;
+  readonly flagSnapshots: FlagSnapshots;
   readonly approvals: ApprovalDesk;
   /** Every mounted route, for the manifest of gates and the OpenAPI document. */
   readonly routes: readonly Route[];

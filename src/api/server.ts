@@ -22,6 +22,7 @@ import { createApp } from './app.ts';
 import { createApprovalDesk } from './approval-desk.ts';
 import type { ApiDeps } from './deps.ts';
 import { ActorCache } from './identity/actor-cache.ts';
+import { FlagSnapshots } from './flag-snapshots.ts';
 import { ServiceTokenCache } from './identity/service-token.ts';
 import { routes } from './routes/index.ts';
 
@@ -70,6 +71,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     mailer: createMailer({ env, db }),
     actors: new ActorCache(db, now),
     serviceTokens: new ServiceTokenCache(db, now),
+    flagSnapshots: new FlagSnapshots(db, now),
     routes,
     now,
   };

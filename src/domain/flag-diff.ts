@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from './canonical.ts';
 import { sameJson } from './canonical.ts';
-import { pointerToken } from './flag.ts';
+import { pointerToken } from './json-pointer.ts';
 
 /** One place at which three versions of a value do not all agree. */
 export interface ThreeWayDifference {

@@ -1,4 +1,5 @@
 import type { JsonValue } from './canonical.ts';
+import { pointerToken } from './json-pointer.ts';
 
 /** The four value types of OpenFeature. */
 export const flagValueTypes = ['boolean', 'string', 'number', 'object'] as const;
@@ -33,21 +34,23 @@ export type FlagOperator = (typeof flagOperators)[number];
 /** A scalar that a condition can compare with. */
 export type FlagScalar = string | number | boolean;
 
+// Types and not interfaces: these travel as JSON, and only a type alias is known to be a JSON object.
+
 /** One comparison of a rule. `values` holds one value, any number for `in` and `not_in`, none for the `exists` pair. */
-export interface FlagCondition {
+export type FlagCondition = {
   attribute: string;
   operator: FlagOperator;
   values: FlagScalar[];
-}
+};
 
 /** A part of a rule's subjects: `percentage` of them (0–100, to thousandths) get `variant`. */
-export interface FlagShare {
+export type FlagShare = {
   variant: string;
   percentage: number;
-}
+};
 
 /** An ordered rule: the first whose tenants and conditions all hold decides, and later ones are not looked at. */
-export interface FlagRule {
+export type FlagRule = {
   name: string;
   /** The rule holds for these tenants; empty means for every tenant. */
   tenants: string[];
@@ -55,10 +58,10 @@ export interface FlagRule {
   conditions: FlagCondition[];
   /** Who gets what; the percentages add up to 100. */
   serve: FlagShare[];
-}
+};
 
 /** All that decides a flag's value in one environment; the content that a version, an approval and a diff are about. */
-export interface FlagDefinition {
+export type FlagDefinition = {
   description: string;
   value_type: FlagValueType;
   variants: Record<string, JsonValue>;
@@ -71,7 +74,7 @@ export interface FlagDefinition {
   /** 0–100, to thousandths; a plain toggle is the 0/100 case (X-21). */
   rollout_percentage: number;
   rules: FlagRule[];
-}
+};
 
 /** What is wrong with a definition: `path` is a JSON pointer into it. */
 export interface FlagFault {
@@ -203,8 +206,3 @@ export function semver(value: unknown): SemanticVersion | null {
 
 const semverPattern =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+[0-9a-zA-Z.-]+)?$/u;
-
-/** Escapes a member name for use in a JSON pointer (RFC 6901). */
-export function pointerToken(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
-}

@@ -77,18 +77,22 @@ export const ApprovalDecisionEntity = defineEntity({
 });
 
 /** What can happen to a request, as its history names it. */
-export type ApprovalEvent =
-  | 'opened'
-  | 'approve'
-  | 'reject'
-  | 'break-glass'
-  | 'edit'
-  | 'cancel'
-  | 'abort'
-  | 'expire'
-  | 'return-to-review'
-  | 'execute'
-  | 'fail';
+export const approvalEvents = [
+  'opened',
+  'approve',
+  'reject',
+  'break-glass',
+  'edit',
+  'cancel',
+  'abort',
+  'expire',
+  'return-to-review',
+  'execute',
+  'fail',
+] as const;
+
+/** One of {@link approvalEvents}. */
+export type ApprovalEvent = (typeof approvalEvents)[number];
 
 /** Every transition of every request, kept for good (S2-53, capability 11). */
 export const ApprovalHistoryEntity = defineEntity({

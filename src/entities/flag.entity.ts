@@ -19,7 +19,7 @@ export const FeatureFlagEntity = defineEntity({
     enabled: p.boolean().default(false),
     on_variant: p.text(),
     off_variant: p.text(),
-    rollout_percentage: p.double().default(0),
+    rollout_percentage: p.float().columnType('double precision').default(0),
     rules: p.json().$type<FlagRule[]>().defaultRaw("'[]'"),
     updated_by: p.uuid().nullable(),
     ...versionedColumns,

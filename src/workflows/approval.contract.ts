@@ -4,6 +4,7 @@ import type { ActorRef } from '../domain/actor.ts';
 import type { Approval, ApprovalCommand, ApprovalStatus } from '../domain/approval.ts';
 import type { ApprovalPolicy, EligiblePerson } from '../domain/approval-policy.ts';
 import type { ApprovalView } from '../domain/approval-view.ts';
+import type { EnvironmentName } from '../domain/environment.ts';
 import { searchAttributes } from './search-attributes.ts';
 
 /** Name under which the workflow is registered. */
@@ -22,7 +23,7 @@ export interface ApprovalInput {
   requester: PersonRef;
   approval_id: string;
   action: string;
-  environment: string | null;
+  environment: EnvironmentName | null;
   digest: string;
   reason: string | null;
   policy: ApprovalPolicy;
@@ -48,7 +49,12 @@ export interface EditMessage extends PersonalMessage {
 /** The answer of every update: the committed row. */
 export type ApprovalAnswer = ApprovalView;
 
-export const openUpdate = defineUpdate<ApprovalAnswer>('open');
+/** What comes with the start: the proof that the requester's second factor was checked. */
+export interface OpenMessage {
+  mfa_proof_id: string;
+}
+
+export const openUpdate = defineUpdate<ApprovalAnswer, [OpenMessage]>('open');
 export const approveUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('approve');
 export const rejectUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('reject');
 export const breakGlassUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('breakGlass');
@@ -73,6 +79,12 @@ export interface ApprovalRecord {
   view: ApprovalView;
 }
 
+/** A request to write down; the workflow has computed the end of its review window. */
+export interface OpenApproval extends ApprovalInput, OpenMessage {
+  /** Milliseconds since the epoch. */
+  review_due_at: number;
+}
+
 /** A command to judge and write, with who sent it and why. */
 export interface RecordCommand {
   actor: ActorRef;
@@ -80,23 +92,34 @@ export interface RecordCommand {
   command: Exclude<ApprovalCommand, { kind: 'execute' | 'return-to-review' | 'fail' }>;
   reason: string | null;
   mfa_proof_id: string | null;
+  /** The workflow's time, milliseconds since the epoch: both sides judge windows by the same clock. */
+  at: number;
 }
 
 /** What an execution attempt is allowed to run: exactly this revision with exactly this payload. */
 export interface ExecuteApproval {
-  actor: ActorRef;
+  /** The requester, in whose name the change is made. */
+  actor: PersonRef;
   approval_id: string;
   revision: number;
   digest: string;
 }
 
+/** News of a request; `occurrence` tells one reminder from the next. */
+export interface AnnounceApproval {
+  actor: ActorRef;
+  approval_id: string;
+  news: ApprovalNews;
+  occurrence: number;
+}
+
 /** The hands of the workflow; `src/activities/approval.activities.ts`. */
 export interface ApprovalActivities {
-  openApproval(input: ApprovalInput & { review_due_at: number }): Promise<ApprovalRecord>;
+  openApproval(input: OpenApproval): Promise<ApprovalRecord>;
   recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;
   failApproval(input: ExecuteApproval & { code: string; detail: string }): Promise<ApprovalRecord>;
   executeApproval(input: ExecuteApproval): Promise<ApprovalRecord>;
-  announceApproval(input: { actor: ActorRef; approval_id: string; news: ApprovalNews }): Promise<ApprovalRecord>;
+  announceApproval(input: AnnounceApproval): Promise<ApprovalRecord>;
 }
 
 /** Id of a request's workflow; the tenant in it keeps one tenant's ids apart from another's. */

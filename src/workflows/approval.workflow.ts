@@ -33,6 +33,7 @@ import type {
   ApprovalOutcome,
   ApprovalRecord,
   EditMessage,
+  OpenMessage,
   PersonalMessage,
   RecordCommand,
 } from './approval.contract.ts';
@@ -78,15 +79,15 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   const announcements: Promise<unknown>[] = [];
 
   setHandler(stateQuery, () => approval);
-  setHandler(openUpdate, () => write(open));
+  setHandler(openUpdate, (message) => write(() => open(message)));
   setHandler(approveUpdate, decide('approve'), { validator: validate('approve') });
   setHandler(rejectUpdate, decide('reject'), { validator: validate('reject') });
   setHandler(breakGlassUpdate, decide('break-glass'), { validator: validate('break-glass') });
   setHandler(cancelUpdate, (message) => send(cancellation(message), message), {
-    validator: (message) => refuseUnlessAllowed(cancellation(message)),
+    validator: (message: PersonalMessage) => refuseUnlessAllowed(cancellation(message)),
   });
   setHandler(editUpdate, (message) => send(edit(message), message), {
-    validator: (message) => refuseUnlessAllowed(edit(message)),
+    validator: (message: EditMessage) => refuseUnlessAllowed(edit(message)),
   });
 
   try {
@@ -132,7 +133,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   async function execute(): Promise<void> {
     const { revision, digest, execution_due_at } = approval;
     const untilDueMs = (execution_due_at ?? 0) - Date.now();
-    const attempt = { actor: system, approval_id, revision, digest };
+    const attempt = { actor: requester, approval_id, revision, digest };
     if (untilDueMs <= 0) {
       await write(() => record({ kind: 'expire' }));
       return;
@@ -184,12 +185,13 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
       command,
       reason: message?.reason ?? null,
       mfa_proof_id: message?.mfa_proof_id ?? null,
+      at: Date.now(),
     });
   }
 
-  async function open(): Promise<ApprovalRecord> {
+  async function open(message: OpenMessage): Promise<ApprovalRecord> {
     try {
-      return await local.openApproval({ ...input, review_due_at: approval.review_due_at });
+      return await local.openApproval({ ...input, ...message, review_due_at: approval.review_due_at });
     } catch (error) {
       refusedAtOpening = error;
       throw error;
@@ -219,7 +221,9 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   /** Reminders also bring the row back, in case a commit was never answered. */
   function announce(what: ApprovalNews): void {
     const told = news.announceApproval
-      .executeWithOptions({ summary: `Tell people: ${what}` }, [{ actor: system, approval_id, news: what }])
+      .executeWithOptions({ summary: `Tell people: ${what}` }, [
+        { actor: system, approval_id, news: what, occurrence: announcements.length + 1 },
+      ])
       .then(adopt, () => undefined);
     announcements.push(told);
   }

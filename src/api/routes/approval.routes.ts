@@ -1,0 +1,291 @@
+import { z } from 'zod';
+import { requireAction } from '../../actions/registry.ts';
+import { approvalStatuses } from '../../domain/approval.ts';
+import { approvalsQuery, viewOfRow } from '../../entities/approval-rows.ts';
+import { approvalEvents } from '../../entities/approval.entity.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/read.ts';
+import {
+  approveUpdate,
+  breakGlassUpdate,
+  cancelUpdate,
+  editUpdate,
+  rejectUpdate,
+} from '../../workflows/approval.contract.ts';
+import type { PreparedAction } from '../../actions/action.ts';
+import type { Actor } from '../../domain/actor.ts';
+import { openApproval, refuseUnsatisfiable, storePayload } from '../approval-desk.ts';
+import { personalMessage, requireProof, tellApproval } from '../approval-messages.ts';
+import {
+  approvalHistoryQuery,
+  approvalListQuery,
+  decisionsQuery,
+  describeChange,
+  payloadQuery,
+} from '../approval-reads.ts';
+import {
+  ApprovalBody,
+  ApprovalDetailBody,
+  ApprovalHistoryBody,
+  decisionReason,
+  digest,
+  environmentName,
+} from '../approval-schemas.ts';
+import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { reply, route } from '../route.ts';
+import { idParams } from '../schemas.ts';
+
+const tag = 'approval';
+
+const getApprovalRequests = route({
+  operationId: 'getApprovalRequests',
+  method: 'get',
+  path: '/admin/approvals',
+  tag,
+  summary: 'Approval requests, newest first',
+  permission: 'approval:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    status: z.enum(approvalStatuses).optional(),
+    action: z.string().max(100).optional(),
+    environment: environmentName.optional(),
+    requested_by: z.uuid().optional(),
+  }),
+  responses: { 200: pageOf(ApprovalBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, ...filter }, read }) => {
+    const rows = await read(approvalListQuery(filter, parseCursor(cursor), limit));
+    return toPage(rows, limit, (row) => [row.created_at, row.id], viewOfRow);
+  },
+});
+
+const getApprovalHistory = route({
+  operationId: 'getApprovalHistory',
+  method: 'get',
+  path: '/admin/approvals/history',
+  tag,
+  summary: 'Every transition of every request, newest first',
+  description: 'Kept for good: a request that has expired or was rejected keeps its whole history.',
+  permission: 'approval:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    approval_id: z.uuid().optional(),
+    actor_id: z.uuid().optional(),
+    event: z.enum(approvalEvents).optional(),
+  }),
+  responses: { 200: pageOf(ApprovalHistoryBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, ...filter }, read }) => {
+    const rows = await read(approvalHistoryQuery(filter, parseCursor(cursor), limit));
+    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+  },
+});
+
+const getApprovalRequest = route({
+  operationId: 'getApprovalRequest',
+  method: 'get',
+  path: '/admin/approvals/:id',
+  tag,
+  summary: 'One request: what it would change, who said what, how it could be undone',
+  permission: 'approval:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: ApprovalDetailBody },
+  problems: ['resource.not-found'],
+  handler: async ({ deps, scope, params: { id } }) => {
+    const queries = [approvalsQuery().where('a.id', '=', id), payloadQuery(id), decisionsQuery(id)] as const;
+    const [[row], [change], decisions] = await readAll(deps.db, scope, queries);
+    if (row === undefined || change === undefined) throw notFound('approval request');
+    return { ...viewOfRow(row), ...describeChange(change), decisions };
+  },
+});
+
+const createApprovalRequest = route({
+  operationId: 'createApprovalRequest',
+  method: 'post',
+  path: '/admin/approvals',
+  tag,
+  summary: 'Ask for the approval of a change',
+  description: 'The policy in force now is frozen into the request. The change runs by itself when the policy is met.',
+  permission: 'approval:request',
+  gate: 'mfa',
+  body: z.strictObject({
+    action: z.string().min(1).max(100).describe('One of GET /admin/approvals/gates'),
+    payload: z.json(),
+    reason: decisionReason.nullable().default(null),
+  }),
+  responses: { 201: ApprovalBody },
+  problems: ['mfa.required', 'approval.policy-unsatisfiable', 'resource.not-found', 'resource.conflict', 'flag.version-conflict'],
+  handler: async ({ actor, body, deps, mfa }) => {
+    const prepared = preparedFor(actor, body.action, body.payload);
+    const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: requireProof(mfa) };
+    const view = await openApproval(deps, actor, request);
+    return reply(201, view, { location: `/admin/approvals/${view.id}` });
+  },
+});
+
+const approveRequest = route({
+  operationId: 'approveRequest',
+  method: 'post',
+  path: '/admin/approvals/:id/approve',
+  tag,
+  summary: 'Approve a request as it was shown',
+  description: 'Names the digest that was shown; after an edit it is refused.',
+  permission: 'approval:decide',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
+  responses: { 200: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'approval.closed',
+    'approval.not-pending',
+    'approval.digest-mismatch',
+    'approval.own-request',
+    'approval.already-decided',
+    'approval.not-eligible',
+    'approval.step-not-open',
+  ],
+  handler: (context) => tellApproval(context, approveUpdate, personalMessage(context, context.body)),
+});
+
+const rejectRequest = route({
+  operationId: 'rejectRequest',
+  method: 'post',
+  path: '/admin/approvals/:id/reject',
+  tag,
+  summary: 'Reject a request, with the reason',
+  permission: 'approval:decide',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ digest, reason: decisionReason }),
+  responses: { 200: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'approval.closed',
+    'approval.not-pending',
+    'approval.digest-mismatch',
+    'approval.own-request',
+    'approval.already-decided',
+    'approval.not-eligible',
+  ],
+  handler: (context) => tellApproval(context, rejectUpdate, personalMessage(context, context.body)),
+});
+
+const breakGlass = route({
+  operationId: 'breakGlass',
+  method: 'post',
+  path: '/admin/approvals/:id/break-glass',
+  tag,
+  summary: 'Carry a change out in an emergency, without the missing approvals',
+  description:
+    'For people whom the policy of the request names. Opens a review by somebody else; while one of your reviews is ' +
+    'overdue you cannot do it again.',
+  permission: 'approval:break-glass',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ digest, reason: decisionReason }),
+  responses: { 200: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'approval.closed',
+    'approval.not-pending',
+    'approval.digest-mismatch',
+    'approval.bypass-refused',
+    'approval.bypass-barred',
+  ],
+  handler: (context) => tellApproval(context, breakGlassUpdate, personalMessage(context, context.body)),
+});
+
+const cancelRequest = route({
+  operationId: 'cancelRequest',
+  method: 'post',
+  path: '/admin/approvals/:id/cancel',
+  tag,
+  summary: 'Withdraw a request of your own',
+  permission: 'approval:request',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
+  responses: { 200: ApprovalBody },
+  problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
+  handler: (context) =>
+    tellApproval(context, cancelUpdate, personalMessage(context, { digest: '', reason: context.body.reason })),
+});
+
+const editRequest = route({
+  operationId: 'editRequest',
+  method: 'post',
+  path: '/admin/approvals/:id/edit',
+  tag,
+  summary: 'Change what a request would do; its approvals start again',
+  permission: 'approval:request',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({
+    digest: digest.describe('Of the payload that the edit was built on'),
+    payload: z.json(),
+    reason: decisionReason.nullable().default(null),
+  }),
+  responses: { 200: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'resource.conflict',
+    'approval.closed',
+    'approval.digest-mismatch',
+    'approval.unchanged',
+    'approval.too-many-edits',
+    'approval.policy-unsatisfiable',
+  ],
+  handler: async (context) => {
+    const { actor, body, deps, params, read } = context;
+    const [row] = await read(approvalsQuery().where('a.id', '=', params.id));
+    if (row === undefined) throw notFound('approval request');
+    const prepared = preparedFor(actor, row.action, body.payload);
+    if (prepared.environment !== row.environment) {
+      throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
+    }
+    const message = personalMessage(context, body);
+    const new_digest = await context.unitOfWork(async (tx) => {
+      await prepared.check(tx);
+      await refuseUnsatisfiable(tx, row.policy, [row.requested_by, ...row.editors, message.actor.user_id]);
+      return storePayload(tx, deps.keyring, prepared);
+    });
+    return tellApproval(context, editUpdate, { ...message, new_digest });
+  },
+});
+
+/**
+ * A change that the caller may ask for.
+ *
+ * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
+ */
+function preparedFor(actor: Actor, name: string, payload: unknown): PreparedAction {
+  const action = requireAction(name);
+  if (!actor.permissions.includes(action.permission)) {
+    throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
+  }
+  if (action.isEmergency) {
+    throw new Problem({ code: 'resource.conflict', detail: 'An emergency waits for nobody: use its own endpoint.' });
+  }
+  return action.prepare(payload, '/payload');
+}
+
+/** Approval requests: S2-39..43. */
+export const approvalRoutes = [
+  getApprovalRequests,
+  getApprovalHistory,
+  getApprovalRequest,
+  createApprovalRequest,
+  approveRequest,
+  rejectRequest,
+  breakGlass,
+  cancelRequest,
+  editRequest,
+];
