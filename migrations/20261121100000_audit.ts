@@ -72,6 +72,7 @@ export class Migration20261121100000_audit extends Migration {
         chain_id uuid not null,
         size bigint not null check (size > 0),
         root_hash bytea not null,
+        chain_hash bytea not null,
         note text not null,
         frontier bytea[] not null,
         created_at timestamptz(3) not null default now(),

@@ -1,5 +1,5 @@
 import { MerkleFrontier, sameBytes } from './audit-merkle.ts';
-import type { Sha256 } from './audit-merkle.ts';
+import type { FrontierState, Sha256, Subtree } from './audit-merkle.ts';
 
 /**
  * How the chain is hashed (S2-73). The SQL function `audit_append` computes the same; the first byte keeps the uses of
@@ -33,24 +33,27 @@ export function genesisHash(sha256: Sha256, chainId: string): Uint8Array {
   return sha256(utf8.encode(`castellan/audit/v1/${chainId}`));
 }
 
+/** Inputs are put together in place: a verification makes three for every row and would mostly collect garbage. */
+let leafInput = new Uint8Array(1024);
+const linkInput = new Uint8Array(1 + 2 * hashBytes);
+
 /** Hash of one row without its private part, and its leaf in the Merkle tree. */
 export function entryHash(sha256: Sha256, row: Pick<ChainRow, 'seq' | 'recorded_at_ms' | 'entry'>): Uint8Array {
-  const input = new Uint8Array(leafHeaderBytes + row.entry.length);
-  const view = new DataView(input.buffer);
-  view.setUint8(0, leafPrefix);
-  setInt64(view, 1, row.seq);
-  setInt64(view, 9, row.recorded_at_ms);
-  input.set(row.entry, leafHeaderBytes);
-  return sha256(input);
+  const length = leafHeaderBytes + row.entry.length;
+  if (length > leafInput.length) leafInput = new Uint8Array(2 * length);
+  leafInput[0] = leafPrefix;
+  setInt64(leafInput, 1, row.seq);
+  setInt64(leafInput, 9, row.recorded_at_ms);
+  leafInput.set(row.entry, leafHeaderBytes);
+  return sha256(leafInput.subarray(0, length));
 }
 
 /** Hash that ties a row to everything before it. */
 export function linkHash(sha256: Sha256, previous: Uint8Array, entry: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * hashBytes);
-  input[0] = linkPrefix;
-  input.set(previous, 1);
-  input.set(entry, 1 + hashBytes);
-  return sha256(input);
+  linkInput[0] = linkPrefix;
+  linkInput.set(previous, 1);
+  linkInput.set(entry, 1 + hashBytes);
+  return sha256(linkInput);
 }
 
 /** Which kind of damage a finding shows. */
@@ -81,10 +84,17 @@ export interface TrustedCheckpoint {
   readonly root_hash: Uint8Array;
 }
 
+/** Where an earlier verification stopped, as a checkpoint row keeps it. */
+export interface ChainPosition {
+  readonly frontier: FrontierState;
+  /** Chain hash of the last row before. */
+  readonly chain_hash: Uint8Array;
+}
+
 export interface ChainReport {
   readonly chain_id: string;
   readonly valid: boolean;
-  /** Rows looked at. */
+  /** Rows of the chain as far as it was looked at. */
   readonly size: number;
   readonly root_hash: Uint8Array;
   readonly chain_hash: Uint8Array;
@@ -95,10 +105,16 @@ export interface ChainReport {
   readonly findings: readonly Finding[];
 }
 
+interface ChainVerifierOptions {
+  readonly checkpoints?: readonly TrustedCheckpoint[];
+  readonly from?: ChainPosition | undefined;
+  readonly onSubtree?: (subtree: Subtree, hash: Uint8Array) => void;
+}
+
 const maxFindings = 20;
 
 /**
- * Recomputes a chain row by row, from its first row to its end, in constant memory: it trusts no stored hash but only
+ * Recomputes a chain row by row, from its first row or a checkpoint on, in constant memory: it trusts no stored hash but only
  * compares. Edits, moves, insertions and deletions show in the chain itself; a cut tail, a deleted chain and a chain
  * rewritten as a whole show in the checkpoints, which is why they are kept outside the database (capability 32).
  */
@@ -109,19 +125,32 @@ export class ChainVerifier {
   readonly #tree: MerkleFrontier;
   readonly #findings: Finding[] = [];
   #nextCheckpoint = 0;
-  #agreedSize = 0;
-  #expectedSeq = 1;
-  #rows = 0;
+  #agreedSize: number;
+  #expectedSeq: number;
   #previous: Uint8Array;
 
-  /** @param checkpoints verified ones of this chain, in any order */
-  constructor(sha256: Sha256, chainId: string, checkpoints: readonly TrustedCheckpoint[] = []) {
+  /**
+   * @param options.checkpoints verified ones of this chain, in any order
+   * @param options.from where to go on; the beginning of the chain without
+   * @param options.onSubtree told of every inner subtree of the Merkle tree when it is complete
+   */
+  constructor(sha256: Sha256, chainId: string, options: ChainVerifierOptions = {}) {
+    const { checkpoints = [], from, onSubtree } = options;
     this.#sha256 = sha256;
     this.#chainId = chainId;
-    this.#checkpoints = checkpoints.toSorted((left, right) => left.size - right.size);
-    this.#tree = new MerkleFrontier(sha256);
-    this.#previous = genesisHash(sha256, chainId);
+    this.#tree = new MerkleFrontier(sha256, from?.frontier, onSubtree);
+    this.#checkpoints = checkpoints
+      .filter((checkpoint) => checkpoint.size >= this.#tree.size)
+      .toSorted((left, right) => left.size - right.size);
+    this.#previous = from?.chain_hash ?? genesisHash(sha256, chainId);
+    this.#expectedSeq = this.#tree.size + 1;
+    this.#agreedSize = this.#tree.size;
     this.#compareCheckpoints();
+  }
+
+  /** Where the next verification can go on. */
+  position(): ChainPosition {
+    return { frontier: this.#tree.state(), chain_hash: this.#previous };
   }
 
   /** Takes the next row. */
@@ -135,32 +164,35 @@ export class ChainVerifier {
     }
     const detail = privateFault(this.#sha256, row);
     if (detail !== null) this.#found('private', row.seq, detail);
-    if (!sameBytes(linkHash(this.#sha256, this.#previous, entry), row.chain_hash)) {
-      this.#found('link', row.seq, 'the row is not the successor of the row before it');
-    }
-    // From here on the stored hash counts, so that one bad row is not reported once for every row after it.
-    this.#previous = row.chain_hash;
+    const link = linkHash(this.#sha256, this.#previous, entry);
+    const follows = sameBytes(link, row.chain_hash);
+    if (!follows) this.#found('link', row.seq, 'the row is not the successor of the row before it');
+    // After a bad row the stored hash counts, so that it is not reported once for every row behind it. It is copied,
+    // because rows may lie in a buffer that is used again.
+    this.#previous = follows ? link : Uint8Array.from(row.chain_hash);
     this.#expectedSeq = row.seq + 1;
-    this.#rows += 1;
     this.#tree.append(entry);
     this.#compareCheckpoints();
   }
 
   /** Closes the verification. `head` is what the head row says, null when there is none. */
   finish(head?: { size: number; chain_hash: Uint8Array } | null): ChainReport {
-    const cutOff = this.#checkpoints.at(-1);
-    if (cutOff !== undefined && cutOff.size > this.#rows) {
-      this.#found('checkpoint', this.#rows + 1, `rows are missing: a signed checkpoint counts ${cutOff.size}, there are ${this.#rows}`);
+    const size = this.#tree.size;
+    const last = this.#checkpoints.at(-1);
+    if (last !== undefined && last.size > size) {
+      this.#found('checkpoint', size + 1, `rows are missing: a signed checkpoint counts ${last.size}, there are ${size}`);
     }
-    if (head === null ? this.#rows > 0 : head !== undefined && head.size !== this.#rows) {
-      this.#found('head', this.#rows + 1, `the head row counts ${head?.size ?? 'nothing'}, there are ${this.#rows} rows`);
+    if (head === null && size > 0) {
+      this.#found('head', size, 'the head row is gone');
+    } else if (head != null && head.size !== size) {
+      this.#found('head', Math.min(head.size, size) + 1, `the head row counts ${head.size}, there are ${size} rows`);
     } else if (head != null && !sameBytes(head.chain_hash, this.#previous)) {
-      this.#found('head', this.#rows, 'the head row holds another chain hash than the last row');
+      this.#found('head', size, 'the head row holds another chain hash than the last row');
     }
     return {
       chain_id: this.#chainId,
       valid: this.#findings.length === 0,
-      size: this.#rows,
+      size,
       root_hash: this.#tree.root(),
       chain_hash: this.#previous,
       checkpoints_checked: this.#nextCheckpoint,
@@ -196,11 +228,13 @@ export function privateFault(sha256: Sha256, row: Pick<ChainRow, 'entry' | 'priv
   if (row.private === null) return 'the private part is gone';
   const start = indexOfBytes(row.entry, digestMarker) + digestMarker.length;
   const digest = sha256(row.private);
-  const committed = digest.every(
-    (byte, place) =>
-      row.entry[start + 2 * place] === hexDigits[byte >> 4] && row.entry[start + 2 * place + 1] === hexDigits[byte & 15],
-  );
-  return committed ? null : 'the private part is not the one the entry commits to';
+  for (const [place, byte] of digest.entries()) {
+    const at = start + 2 * place;
+    if (row.entry[at] !== hexDigits[byte >> 4] || row.entry[at + 1] !== hexDigits[byte & 15]) {
+      return 'the private part is not the one the entry commits to';
+    }
+  }
+  return null;
 }
 
 /**
@@ -217,7 +251,6 @@ function indexOfBytes(text: Uint8Array, marker: Uint8Array): number {
 }
 
 /** Big-endian, as PostgreSQL's `int8send`; the numbers are whole and below 2^53. */
-function setInt64(view: DataView, offset: number, value: number): void {
-  view.setInt32(offset, Math.floor(value / 2 ** 32));
-  view.setUint32(offset + 4, value % 2 ** 32);
+function setInt64(bytes: Uint8Array, offset: number, value: number): void {
+  for (let place = 7, rest = value; place >= 0; place -= 1, rest = Math.floor(rest / 256)) bytes[offset + place] = rest % 256;
 }

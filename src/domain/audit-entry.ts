@@ -81,34 +81,30 @@ export function tenantOfChain(chainId: string): string | null {
   return chainId === platformChainId ? null : chainId;
 }
 
-/** Resources of the portal itself; whatever else the product keeps is business. */
-const adminResourceTypes: ReadonlySet<string> = new Set([
-  'alert',
-  'approval',
-  'approval_policy',
-  'audit_log',
-  'config',
-  'config_proposal',
-  'deployment',
-  'feature_flag',
-  'integration',
-  'mfa_challenge',
-  'mfa_factor',
-  'notification_channel',
-  'queue',
-  'queue_job',
-  'role',
-  'role_assignment',
-  'route',
-  'service_token',
-  'session',
-  'sync_job',
-  'tenant',
-  'user',
-  'user_agent_permission',
+/** What the business keeps with the portal's help; everything else is the portal's own administration. */
+const businessResourceTypes: ReadonlySet<string> = new Set([
+  'activity',
+  'agent',
+  'assignment',
+  'campaign',
+  'claim',
+  'client',
+  'contact',
+  'focus_session',
+  'goal',
+  'lead',
+  'meeting',
+  'nudge',
+  'onboarding_link',
+  'payment',
+  'policy',
+  'policyholder',
+  'product',
+  'prospect',
+  'quote',
 ]);
 
 /** Sorts a deed by what it was done to. */
 export function auditAreaOf(resourceType: string): AuditArea {
-  return adminResourceTypes.has(resourceType) ? 'admin' : 'business';
+  return businessResourceTypes.has(resourceType) ? 'business' : 'admin';
 }

@@ -20,13 +20,15 @@ export interface LeafRange {
 
 const hashBytes = 32;
 
+/** Reused: a tree of a million leaves hashes a million nodes. */
+const nodeInput = new Uint8Array(1 + 2 * hashBytes);
+
 /** Hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)` (RFC 6962 §2.1). */
 export function nodeHash(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * hashBytes);
-  input[0] = 0x01;
-  input.set(left, 1);
-  input.set(right, 1 + hashBytes);
-  return sha256(input);
+  nodeInput[0] = 0x01;
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 1 + hashBytes);
+  return sha256(nodeInput);
 }
 
 /** Cuts a range into the fewest complete subtrees, from left to right. */

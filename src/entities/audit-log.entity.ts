@@ -85,6 +85,7 @@ export const AuditCheckpointEntity = defineEntity({
     chain_id: p.uuid().primary(),
     size: p.bigint('number').primary(),
     root_hash: p.blob(),
+    chain_hash: p.blob(),
     note: p.text(),
     frontier: p.array().columnType('bytea[]').$type<Uint8Array[]>(),
     created_at: p.datetime(3).defaultRaw('now()'),

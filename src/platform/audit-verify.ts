@@ -1,0 +1,128 @@
+import { Client, escapeLiteral } from 'pg';
+import { ChainVerifier } from '../domain/audit-chain.ts';
+import type { ChainReport, Finding, TrustedCheckpoint } from '../domain/audit-chain.ts';
+import { copyOut } from './audit-copy-out.ts';
+import { sha256 } from './audit-hash.ts';
+import { openCheckpoint } from './audit-note.ts';
+import type { CheckpointVerifier } from './audit-note.ts';
+
+export interface VerifyOptions {
+  /** Keys that checkpoints are believed by. Without any, the chain is checked in itself only. */
+  readonly verifiers?: readonly CheckpointVerifier[];
+  /** Signed notes from outside the database: only they can show that a chain was cut off, deleted or rewritten. */
+  readonly notes?: readonly string[];
+  /** Also compare the columns that people filter by with the chained entries; reads every entry as JSON (slower). */
+  readonly columns?: boolean;
+}
+
+/** Of the checkpoints in the database the newest are compared, so that memory does not grow with age. */
+const maxStoredCheckpoints = 10_000;
+const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Recomputes a whole chain as it stands in the database, in one snapshot and in constant memory.
+ *
+ * @param url of a role that may see the chain; the application's role does
+ * @throws the database's error, RangeError when `chainId` is no UUID
+ */
+export async function verifyChain(url: string, chainId: string, options: VerifyOptions = {}): Promise<ChainReport> {
+  if (!uuidPattern.test(chainId)) throw new RangeError('A chain id is a UUID in lower case.');
+  const client = new Client({ connectionString: url, application_name: 'castellan-audit-verify' });
+  await client.connect();
+  try {
+    await client.query('begin transaction isolation level repeatable read read only');
+    await client.query("select set_config('app.tenant_id', $1, true)", [chainId]);
+    const { trusted, findings } = await loadCheckpoints(client, chainId, options);
+    const verifier = new ChainVerifier(sha256, chainId, { checkpoints: trusted });
+    await streamChain(client, chainId, verifier);
+    const report = verifier.finish(await loadHead(client, chainId));
+    if (options.columns === true) findings.push(...(await compareColumns(client, chainId)));
+    return findings.length === 0 ? report : withFindings(report, findings);
+  } finally {
+    await client.end();
+  }
+}
+
+async function streamChain(client: Client, chainId: string, verifier: ChainVerifier): Promise<void> {
+  const chain = escapeLiteral(chainId);
+  const statement = `copy (
+    select seq, (extract(epoch from recorded_at) * 1000)::bigint, entry, private, entry_hash, chain_hash
+    from audit_logs where chain_id = ${chain}::uuid order by seq
+  ) to stdout (format binary)`;
+  await copyOut(client, statement, ([seq, recordedAt, entry, hidden, entryHash, chainHash]) => {
+    verifier.add({
+      seq: int64(seq),
+      recorded_at_ms: int64(recordedAt),
+      entry: entry ?? empty,
+      private: hidden ?? null,
+      entry_hash: entryHash ?? empty,
+      chain_hash: chainHash ?? empty,
+    });
+  });
+}
+
+const empty = Buffer.alloc(0);
+
+/** The numbers of a chain are below 2^53, so two halves make an exact number without a BigInt. */
+function int64(field: Buffer | null | undefined): number {
+  return field == null ? 0 : field.readInt32BE(0) * 2 ** 32 + field.readUInt32BE(4);
+}
+
+async function loadHead(client: Client, chainId: string): Promise<{ size: number; chain_hash: Buffer } | null> {
+  const { rows } = await client.query<{ size: string; chain_hash: Buffer }>(
+    'select size, chain_hash from audit_heads where chain_id = $1',
+    [chainId],
+  );
+  const head = rows[0];
+  return head === undefined ? null : { size: Number(head.size), chain_hash: head.chain_hash };
+}
+
+async function loadCheckpoints(
+  client: Client,
+  chainId: string,
+  { verifiers = [], notes = [] }: VerifyOptions,
+): Promise<{ trusted: TrustedCheckpoint[]; findings: Finding[] }> {
+  if (verifiers.length === 0) return { trusted: [], findings: [] };
+  const { rows } = await client.query<{ size: string; note: string }>(
+    'select size, note from audit_checkpoints where chain_id = $1 order by size desc limit $2',
+    [chainId, maxStoredCheckpoints],
+  );
+  const trusted: TrustedCheckpoint[] = [];
+  const findings: Finding[] = [];
+  const stored = rows.map(({ size, note }) => ({ size: Number(size), note }));
+  for (const { size, note } of [...stored, ...notes.map((text) => ({ size: null, note: text }))]) {
+    const opened = openCheckpoint(note, verifiers);
+    if (opened !== null && (size === null || size === opened.size)) {
+      trusted.push(opened);
+    } else {
+      const place = size === null ? 'A given checkpoint' : `The stored checkpoint of size ${size}`;
+      findings.push({ kind: 'checkpoint', seq: size ?? 1, detail: `${place} has no valid signature` });
+    }
+  }
+  return { trusted, findings };
+}
+
+/** What people filter by must be what is chained, or a row could be hidden from a filtered list. */
+async function compareColumns(client: Client, chainId: string): Promise<Finding[]> {
+  const { rows } = await client.query<{ seq: string | null }>(
+    `select min(l.seq) as seq
+     from audit_logs l,
+       json_to_record(l.entry) as r(id uuid, tenant_id uuid, occurred_at timestamptz, actor json, area text, event text,
+         action text, resource_type text, resource_id text, outcome text, request_id text)
+     where l.chain_id = $1
+       and (l.id, l.tenant_id, l.occurred_at, l.user_id, l.area, l.event, l.action, l.resource_type, l.resource_id,
+         l.outcome, l.request_id)
+       is distinct from (r.id, r.tenant_id, r.occurred_at, (r.actor ->> 'user_id')::uuid, r.area, r.event, r.action,
+         r.resource_type, r.resource_id, r.outcome, r.request_id)`,
+    [chainId],
+  );
+  const seq = rows[0]?.seq ?? null;
+  return seq === null
+    ? []
+    : [{ kind: 'entry', seq: Number(seq), detail: 'the columns of the row are not those of its entry' }];
+}
+
+function withFindings(report: ChainReport, more: readonly Finding[]): ChainReport {
+  const findings = [...report.findings, ...more];
+  return { ...report, valid: false, first_bad_seq: Math.min(...findings.map(({ seq }) => seq)), findings };
+}
