@@ -1,0 +1,48 @@
+/** What a person logs (S0-11, S0-25). */
+export const activityTypes = ['discovery', 'email', 'video', 'call'] as const;
+export type ActivityType = (typeof activityTypes)[number];
+
+/** Only `done` counts (S0-52). */
+export const activityStatuses = ['done', 'pending', 'cancelled'] as const;
+export type ActivityStatus = (typeof activityStatuses)[number];
+
+/** Points of one activity (S0-52). */
+export const activityWeights: Readonly<Record<ActivityType, number>> = { discovery: 10, email: 5, video: 15, call: 20 };
+
+/** No day scores higher (S0-12, S0-52). */
+export const maxScore = 100;
+
+/** What of an activity decides the score. A type that is not of the list weighs nothing (S0-52). */
+export interface ScoredActivity {
+  readonly type: string;
+  readonly status: ActivityStatus;
+  readonly amount: number;
+}
+
+/** Score of a day with the number of its done activities (S0-53). */
+export interface DailyScore {
+  readonly score: number;
+  /** Rows, not amounts. */
+  readonly activities_count: number;
+}
+
+/** Score of a day: weight times amount of what is done, at most {@link maxScore} (S0-52). */
+export function dailyScore(activities: Iterable<ScoredActivity>): DailyScore {
+  let points = 0;
+  let activities_count = 0;
+  for (const { type, status, amount } of activities) {
+    if (status !== 'done') continue;
+    points += weightOf(type) * amount;
+    activities_count += 1;
+  }
+  return { score: Math.min(points, maxScore), activities_count };
+}
+
+function weightOf(type: string): number {
+  return isActivityType(type) ? activityWeights[type] : 0;
+}
+
+/** True when the text is one of the types. */
+export function isActivityType(text: string): text is ActivityType {
+  return Object.hasOwn(activityWeights, text);
+}
