@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 
 /** A server that we started and must stop again. */
 export type ManagedProcess = {
@@ -93,7 +94,7 @@ function startGuard(pid: number, signal: 'SIGINT' | 'SIGTERM'): () => void {
   });
   guard.on('error', () => undefined); // a system without /bin/sh has no guard; an orderly stop still works
   guard.unref();
-  if ('unref' in guard.stdin && typeof guard.stdin.unref === 'function') guard.stdin.unref();
+  if (guard.stdin instanceof Socket) guard.stdin.unref();
   // By SIGKILL to its whole session, so that the shell does not go on to its second command when `cat` ends.
   return () => {
     if (guard.pid === undefined || guard.exitCode !== null || guard.signalCode !== null) return;
