@@ -1,6 +1,10 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import {
+  OpenTelemetryActivityInboundInterceptor,
+  makeWorkflowExporter,
+} from '@temporalio/interceptors-opentelemetry';
 import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
@@ -21,6 +25,7 @@ import { payloadCodecOf } from './platform/payload-codec.ts';
 import { ensureSchedules } from './platform/schedules.ts';
 import { registerSearchAttributes } from './platform/search-attributes.ts';
 import { createTemporalClient } from './platform/temporal-client.ts';
+import { startTracing } from './platform/tracing.ts';
 import { schedules } from './workflows/schedules.ts';
 import { searchAttributes } from './workflows/search-attributes.ts';
 
@@ -33,6 +38,8 @@ export interface RunningWorker {
 }
 
 const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
+/** A prebuilt bundle has these in it. */
+const workflowModules = [fileURLToPath(new URL('./workflows/interceptors.ts', import.meta.url))];
 
 /** Makes the parts that activities act through. */
 export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics): Promise<ActivityDeps> {
@@ -83,13 +90,14 @@ export async function startWorker(
 }
 
 async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promise<void> {
-  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close(), startTracing(deps.env, 'castellan-worker').flush()]);
   await connection.close();
 }
 
 /** The options of every worker; tests use them too, so that what they run is what runs. */
 export function workerOptions(env: Env, deps: ActivityDeps, connection: NativeConnection): WorkerOptions {
   const codec = payloadCodecOf(env);
+  const tracing = startTracing(env, 'castellan-worker');
   return {
     connection,
     namespace: env.TEMPORAL_NAMESPACE,
@@ -100,6 +108,11 @@ export function workerOptions(env: Env, deps: ActivityDeps, connection: NativeCo
     ...(env.TEMPORAL_MAX_CACHED_WORKFLOWS === undefined
       ? {}
       : { maxCachedWorkflows: env.TEMPORAL_MAX_CACHED_WORKFLOWS }),
+    interceptors: {
+      ...(env.WORKFLOW_BUNDLE === undefined ? { workflowModules } : {}),
+      activity: [(context) => ({ inbound: new OpenTelemetryActivityInboundInterceptor(context) })],
+    },
+    sinks: { exporter: makeWorkflowExporter(tracing.processor, tracing.resource) },
     workflowTaskPollerBehavior: { type: 'autoscaling' },
     activityTaskPollerBehavior: { type: 'autoscaling' },
     shutdownGraceTime: `${env.SHUTDOWN_TIMEOUT_SECONDS} seconds`,

@@ -4,6 +4,7 @@ import Router from '@koa/router';
 import Koa from 'koa';
 import helmet from 'koa-helmet';
 import { Problem } from '../platform/problem.ts';
+import { traceRequest } from '../platform/tracing.ts';
 import type { ApiDeps } from './deps.ts';
 import { problemDetails } from './middleware/problem-details.ts';
 import { requestContext } from './middleware/request-context.ts';
@@ -19,6 +20,13 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const app = new Koa<RequestState>({ proxy: false });
   // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
   app.silent = true;
+  app.use((ctx, next) =>
+    traceRequest(deps.tracing, ctx.headers, next, () => ({
+      method: ctx.method,
+      route: ctx.state.routePath ?? 'unmatched',
+      status: ctx.status,
+    })),
+  );
   app.use(requestContext({ log, metrics, trustedProxies: env.TRUSTED_PROXIES }));
   app.use(problemDetails());
   app.use(

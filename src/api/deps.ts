@@ -13,6 +13,7 @@ import type { OutboundHttp } from '../platform/outbound-http.ts';
 import type { PasswordHasher } from '../platform/password.ts';
 import type { RateLimits } from '../platform/rate-limit.ts';
 import type { TemporalClient } from '../platform/temporal-client.ts';
+import type { Tracing } from '../platform/tracing.ts';
 import type { ActorCache } from './identity/actor-cache.ts';
 import type { FlagSnapshots } from './flag-snapshots.ts';
 import type { ServiceTokenCache } from './identity/service-token.ts';
@@ -38,6 +39,7 @@ export interface ApiDeps {
   readonly log: Logger;
   readonly db: Database;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
   readonly temporal: TemporalClient;
   readonly keyring: Keyring;
   readonly signingKeys: SigningKeyring;

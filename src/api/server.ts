@@ -18,6 +18,7 @@ import { createPasswordHasher } from '../platform/password.ts';
 import { payloadCodecOf } from '../platform/payload-codec.ts';
 import { createRateLimits } from '../platform/rate-limit.ts';
 import { createTemporalClient } from '../platform/temporal-client.ts';
+import { startTracing } from '../platform/tracing.ts';
 import { createApp } from './app.ts';
 import { createApprovalDesk } from './approval-desk.ts';
 import type { ApiDeps } from './deps.ts';
@@ -48,6 +49,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     log,
     db,
     metrics,
+    tracing: startTracing(env, 'castellan-api'),
     temporal: createTemporalClient(env, metrics, codec),
     keyring: createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')),
     signingKeys,
@@ -81,7 +83,8 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
 /** Starts an API process and waits until it listens. */
 export async function startApi(env: Env, log: Logger = createLogger({ level: env.LOG_LEVEL, name: 'api' })): Promise<RunningApi> {
   const deps = await createApiDeps(env, log);
-  const server = createServer(createApp(deps).callback());
+  const handle = createApp(deps).callback();
+  const server = createServer((request, response) => void handle(request, response));
   server.keepAliveTimeout = 65_000;
   server.requestTimeout = 30_000;
   await new Promise<void>((resolve, reject) => {
@@ -99,6 +102,7 @@ export async function startApi(env: Env, log: Logger = createLogger({ level: env
       await closed;
       clearTimeout(force);
       await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.externalIssuers.close()]);
+      await deps.tracing.flush();
       await deps.db.close();
     },
   };

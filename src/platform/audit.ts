@@ -7,6 +7,7 @@ import type { AuditEntry, AuditPrivate, AuditRecord } from '../domain/audit-entr
 import { redactChange, redactionRules, wellFormed } from '../domain/audit-redaction.ts';
 import { canonicalJson } from '../domain/canonical.ts';
 import { payloadDigest } from './digest.ts';
+import { activeTraceId } from './tracing.ts';
 
 export type { AuditEntry } from '../domain/audit-entry.ts';
 
@@ -66,7 +67,7 @@ export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date(
     reason: entry.reason ?? null,
     session_id: actor.session_id,
     request_id: bounded(actor.request_id),
-    trace_id: bounded(actor.trace_id),
+    trace_id: bounded(actor.trace_id ?? activeTraceId()),
     workflow_id: bounded(actor.workflow_id),
     private_digest: hash('sha256', privateText),
   };

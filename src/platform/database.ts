@@ -47,7 +47,7 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
     types: createWireTypes(),
     connectionTimeoutMillis: 5_000,
   };
-  const readPool = new Pool({ ...poolConfig, pipeline: true } as PoolConfig);
+  const readPool = new Pool({ ...poolConfig, pipeline: true });
   readPool.on('error', (error) => log.warn({ err: error }, 'an idle database connection broke'));
   const orm = await openOrm(env.DATABASE_URL, entities, {
     ...poolConfig,

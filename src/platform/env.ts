@@ -113,7 +113,10 @@ const envSchema = z.object({
   SMTP_URL: z.string().regex(/^smtps?:\/\//, 'must be an smtp:// URL').optional(),
   MAIL_FROM: z.string().default('castellan@localhost'),
   REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must be a redis:// URL').optional(),
+  /** OpenTelemetry collector (OTLP over HTTP); spans are exported only when it is set. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  /** Share of the requests without a caller's trace whose spans are recorded. */
+  TRACE_SAMPLE_RATIO: z.coerce.number().min(0).max(1).default(0),
   SHUTDOWN_TIMEOUT_SECONDS: seconds.max(300).default(20),
 });
 

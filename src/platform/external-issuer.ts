@@ -34,7 +34,12 @@ export type ExternalIssuerConfig = {
   readonly authorized_parties: readonly string[];
   readonly tenant_id: string;
   /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
-  readonly claims?: { readonly subject?: string; readonly email?: string; readonly session?: string; readonly roles?: string };
+  readonly claims?: {
+    readonly subject?: string;
+    readonly email?: string;
+    readonly session?: string;
+    readonly roles?: string;
+  };
   /** Their role names → ours. A role that is not named here gives nothing. */
   readonly roles?: Readonly<Record<string, string>>;
 };
@@ -119,7 +124,10 @@ async function verifyWith(
       currentDate: new Date(nowMs),
       requiredClaims: ['exp', 'iat', config.claims?.subject ?? 'sub'],
     });
-    if (config.authorized_parties.length > 0 && !config.authorized_parties.includes(stringClaim(payload, 'azp') ?? '')) {
+    if (
+      config.authorized_parties.length > 0 &&
+      !config.authorized_parties.includes(stringClaim(payload, 'azp') ?? '')
+    ) {
       throw new Error('The token was issued to another party.');
     }
     return identityOf(config, payload);
@@ -230,5 +238,5 @@ function parseKeySet(body: string): JSONWebKeySet {
   if (typeof parsed !== 'object' || parsed === null || !('keys' in parsed) || !Array.isArray(parsed.keys)) {
     throw new Error('The key set is not one.');
   }
-  return { keys: parsed.keys };
+  return { keys: parsed.keys as JSONWebKeySet['keys'] };
 }

@@ -74,7 +74,7 @@ export function createOutboundHttp(options: {
   resolve?: (host: string) => Promise<ResolvedAddress[]>;
 }): OutboundHttp {
   const allowList = parseAllowList(options.allow);
-  const resolve = options.resolve ?? ((host: string) => systemLookup(host, { all: true, verbatim: true }));
+  const resolve = options.resolve ?? ((host: string) => systemLookup(host, { all: true, order: 'verbatim' }));
 
   /** All addresses of a host, or a refusal when a single one is not permitted. */
   const permittedAddresses = async (host: string, port: number): Promise<ResolvedAddress[]> => {
@@ -210,7 +210,9 @@ function outboundError(cause: unknown, timeoutText: string | null): OutboundRefu
 }
 
 function errorCodeOf(cause: unknown): string | null {
-  return typeof cause === 'object' && cause !== null && 'code' in cause && typeof cause.code === 'string' ? cause.code : null;
+  return typeof cause === 'object' && cause !== null && 'code' in cause && typeof cause.code === 'string'
+    ? cause.code
+    : null;
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {

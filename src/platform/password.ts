@@ -39,7 +39,7 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
   // A real hash of a value nobody can send, made once and at the same cost as all others.
   let dummyHash: Promise<string> | undefined;
   const unknownPersonHash = (): Promise<string> => {
-    dummyHash ??= hash(`${'\0'}no such person`, { ...argon2idCost, algorithm: argon2id });
+    dummyHash ??= hash('\0no such person', { ...argon2idCost, algorithm: argon2id });
     return dummyHash;
   };
 

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec, ValueError, str, u8 } from '@temporalio/common';
+import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec, ValueError } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { deriveKey, parseKeyList, type NamedKey } from './keyring.ts';
 
@@ -39,15 +39,18 @@ export function createPayloadCodec(keys: readonly [NamedKey, ...NamedKey[]]): Pa
     cipher.setAAD(Buffer.from(activeKeyId, 'utf8'));
     const plaintext = PayloadMessage.encode(payload).finish();
     const data = Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-    return { metadata: { [METADATA_ENCODING_KEY]: u8(sealedEncoding), [keyIdMetadata]: u8(activeKeyId) }, data };
+    return {
+      metadata: { [METADATA_ENCODING_KEY]: Buffer.from(sealedEncoding), [keyIdMetadata]: Buffer.from(activeKeyId) },
+      data,
+    };
   };
 
   const open = (payload: Payload): Payload => {
     const encoding = payload.metadata?.[METADATA_ENCODING_KEY];
-    if (encoding == null || str(encoding) !== sealedEncoding) {
+    if (encoding == null || Buffer.from(encoding).toString() !== sealedEncoding) {
       return payload;
     }
-    const keyId = str(payload.metadata?.[keyIdMetadata] ?? new Uint8Array());
+    const keyId = Buffer.from(payload.metadata?.[keyIdMetadata] ?? []).toString();
     const sealed = Buffer.from(payload.data ?? new Uint8Array());
     if (sealed.length < nonceBytes + tagBytes) {
       throw new ValueError('The sealed payload is too short.');

@@ -28,7 +28,7 @@ export async function registerSearchAttributes(
   const missing = Object.values(keys).filter(({ name, type }) => {
     const existing = customAttributes[name];
     if (existing === undefined) return true;
-    if (Number(existing) !== indexedValueTypes[type]) {
+    if (existing !== indexedValueTypes[type]) {
       throw new Error(`Search attribute ${name} exists in namespace ${namespace} with another type than ${type}.`);
     }
     return false;

@@ -77,7 +77,7 @@ export function createTemporalClient(
 
 function countingInterceptor(metrics: Metrics): WorkflowClientInterceptor {
   return {
-    start: async (input, next) => {
+    startWithDetails: async (input, next) => {
       metrics.workflowStarts.inc({ workflow: input.workflowType });
       return next(input);
     },

@@ -53,7 +53,7 @@ function findApplicationFailure(error: unknown): ApplicationFailure | undefined 
 function isAway(error: unknown): boolean {
   let current: unknown = error;
   for (let depth = 0; depth < 4 && current instanceof Error; depth += 1) {
-    if (isGrpcServiceError(current) && awayStatusCodes.has(Number(current.code))) return true;
+    if (isGrpcServiceError(current) && awayStatusCodes.has(current.code)) return true;
     current = current.cause;
   }
   return false;

@@ -38,9 +38,9 @@ async function signedInTokens(): Promise<SessionTokens> {
 describe('session of the typed client', () => {
   it('signs in, calls as the person and signs out', async () => {
     const { client, kept } = countingClient();
-    await client.signIn({ email: admin!.email, password: samplePassword });
+    await client.signIn({ email: admin.email, password: samplePassword });
     const { data } = await client.http.GET('/users/me');
-    expect(data?.email).toBe(admin!.email);
+    expect(data?.email).toBe(admin.email);
     await client.signOut();
     expect(client.tokens).toBeNull();
     expect(kept).toHaveLength(2);
@@ -48,7 +48,7 @@ describe('session of the typed client', () => {
 
   it('throws a refused sign-in as a typed problem', async () => {
     const { client } = countingClient();
-    const refused = await client.signIn({ email: admin!.email, password: 'not the password' }).catch((error: unknown) => error);
+    const refused = await client.signIn({ email: admin.email, password: 'not the password' }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(ProblemError);
     expect(refused).toMatchObject({ code: 'auth.invalid-credentials', status: 401 });
   });

@@ -88,7 +88,7 @@ describe('flag evaluation (S2-14, X-21)', () => {
     fc.assert(
       fc.property(arbitraryFlag, fc.dictionary(fc.string({ maxLength: 4 }), fc.jsonValue()), fc.string({ minLength: 1 }), (definition, attributes, targetingKey) => {
         fc.pre(flagFaults(definition).length === 0);
-        const result = evaluateFlag('f', definition, { ...attributes, targetingKey } as never, tenant);
+        const result = evaluateFlag('f', definition, { ...attributes, targetingKey }, tenant);
         expect(result.outcome).toBe('served');
         if (result.outcome === 'served') expect(definition.variants).toHaveProperty([result.variant], result.value);
       }),

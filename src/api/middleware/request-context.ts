@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { trace } from '@opentelemetry/api';
 import type { Middleware } from 'koa';
 import type { Logger } from '../../platform/logger.ts';
 import type { Metrics } from '../../platform/metrics.ts';
+import { activeTraceId } from '../../platform/tracing.ts';
 import type { RequestInfo } from '../request-info.ts';
 
 /** What the middlewares keep on `ctx.state`. */
@@ -15,7 +15,6 @@ export interface RequestState {
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Gives the request its id, address, trace and logger; writes one log line and the metrics when it is done. */
 export function requestContext(options: {
@@ -32,9 +31,10 @@ export function requestContext(options: {
       id,
       ip: clientAddress(ctx.req.socket.remoteAddress ?? '', ctx.get('x-forwarded-for'), options.trustedProxies),
       userAgent: ctx.get('user-agent').slice(0, 500) || null,
-      traceId: trace.getActiveSpan()?.spanContext().traceId ?? traceparent.exec(ctx.get('traceparent'))?.[1] ?? null,
+      traceId: activeTraceId(),
       ifMatch: ctx.get('if-match') || null,
       ifNoneMatch: ctx.get('if-none-match') || null,
+      cookie: ctx.get('cookie') || null,
     };
     ctx.state.info = info;
     ctx.state.log = options.log;

@@ -1,0 +1,98 @@
+/**
+ * Who may import whom. One rule a layer, read as "this layer may import only …"; types count like values unless a rule
+ * says otherwise.
+ */
+
+const layer = (names) => `^src/(${names.join('|')})/`;
+
+/** A layer that may import only the named layers of ours (itself always) and the named packages. */
+function only(name, { layers = [], packages, contracts = false, comment }) {
+  const allowed = [`^src/${name}/`, ...layers.map((one) => `^src/${one}/`)];
+  if (contracts) allowed.push('^src/workflows/[^/]+\\.contract\\.ts$', '^src/workflows/index\\.ts$');
+  const rules = [
+    {
+      name: `${name}-layers`,
+      comment,
+      severity: 'error',
+      from: { path: `^src/${name}/` },
+      to: { path: '^src/', pathNot: allowed },
+    },
+  ];
+  if (packages !== undefined) {
+    rules.push({
+      name: `${name}-packages`,
+      comment: `${name} may use only ${packages.length === 0 ? 'no package' : packages.join(', ')}`,
+      severity: 'error',
+      from: { path: `^src/${name}/` },
+      to: { dependencyTypesNot: ['local', 'type-only'], pathNot: ['^src/', ...packages.map((one) => `node_modules/${one}/`)] },
+    });
+  }
+  return rules;
+}
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment: 'A cycle cannot be read from one end.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'resolvable', comment: 'Every import leads somewhere.', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'declared-packages',
+      comment: 'A package that production code imports is a dependency of production.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/dev/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    ...only('domain', { packages: ['canonicalize', 'temporal-polyfill'], comment: 'domain: pure rules; nothing but domain' }),
+    ...only('entities', {
+      layers: ['domain', 'platform'],
+      packages: ['@mikro-orm', 'kysely'],
+      comment: 'entities: MikroORM, domain, other entities (and the platform’s empty table map that they fill)',
+    }),
+    ...only('workflows', {
+      layers: ['domain'],
+      packages: ['@temporalio/workflow', '@temporalio/common', '@temporalio/interceptors-opentelemetry'],
+      comment: 'workflows: the Temporal workflow package, domain, their own folder',
+    }).map((rule) =>
+      rule.name === 'workflows-layers'
+        ? { ...rule, to: { ...rule.to, dependencyTypesNot: ['type-only'] } }
+        : rule,
+    ),
+    {
+      name: 'workflows-types',
+      comment: 'Even types come only from activities, domain and their own folder.',
+      severity: 'error',
+      from: { path: '^src/workflows/' },
+      to: { path: '^src/', pathNot: layer(['workflows', 'domain', 'activities']) },
+    },
+    { name: 'workflows-no-node', severity: 'error', from: { path: '^src/workflows/' }, to: { dependencyTypes: ['core'] } },
+    ...only('actions', { layers: ['platform', 'entities', 'domain'], comment: 'actions: platform, entities, domain' }),
+    ...only('activities', {
+      layers: ['platform', 'entities', 'domain', 'actions'],
+      contracts: true,
+      comment: 'activities: platform, entities, domain, actions, workflow contracts',
+    }),
+    ...only('api', {
+      layers: ['platform', 'entities', 'domain', 'actions'],
+      contracts: true,
+      comment: 'api: platform, entities, domain, actions, workflow contracts; never activities',
+    }),
+    ...only('platform', { layers: ['domain'], comment: 'platform: libraries and domain; it names no feature' }),
+    ...only('client', { packages: ['openapi-fetch'], comment: 'client: generated types only' }),
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    moduleSystems: ['es6'],
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json', '.d.ts'],
+    },
+  },
+};

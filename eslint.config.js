@@ -1,0 +1,176 @@
+import eslint from '@eslint/js';
+import jest from 'eslint-plugin-jest';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+/** The single doors: what may be done in one place only. Each is lifted for its place further down. */
+const doors = {
+  env: {
+    selector: "MemberExpression[object.name='process'][property.name='env']",
+    message: 'The environment is read and validated in src/platform/env.ts only.',
+  },
+  fork: {
+    selector: "CallExpression[callee.property.name=/^(fork|transactional|flush)$/]",
+    message: 'Database changes go through unitOfWork of src/platform/unit-of-work.ts.',
+  },
+  connection: {
+    selector: 'NewExpression[callee.name=/^(Client|Pool)$/]',
+    message: 'Connections to PostgreSQL and Temporal are opened in src/platform and src/dev only.',
+  },
+  fetch: {
+    selector: "CallExpression[callee.name='fetch'], CallExpression[callee.object.name='globalThis'][callee.property.name='fetch']",
+    message: 'Outbound HTTP goes through src/platform/outbound-http.ts, which guards against private addresses.',
+  },
+  hostHeader: {
+    selector: "MemberExpression[object.name=/^(ctx|context|request)$/][property.name=/^(hostname|host|origin|href)$/]",
+    message: 'Links are built from PUBLIC_URL; the Host header is the caller’s.',
+  },
+  redirectBack: {
+    selector: "CallExpression[callee.property.name=/^(redirect|back)$/] > Literal[value='back']",
+    message: 'The Referer header is the caller’s; redirect to a known place.',
+  },
+  secretComparison: {
+    selector:
+      "BinaryExpression[operator=/^[!=]==?$/]:matches([left.type='Identifier'][left.name=/([tT]oken|[hH]ash|[sS]ignature|[hH]mac)$/], [left.type='MemberExpression'][left.property.name=/(token|hash|signature|hmac)$/]):not([right.type='Literal']):not([right.name='undefined'])",
+    message: 'Secrets are compared in constant time (timingSafeEqual).',
+  },
+  defaultExport: { selector: 'ExportDefaultDeclaration', message: 'Exports have names.' },
+  enumeration: { selector: 'TSEnumDeclaration', message: 'Use a closed union of literals.' },
+};
+
+/** `no-restricted-syntax` with every door but the named ones. */
+function doorsExcept(...lifted) {
+  const kept = Object.entries(doors).filter(([name]) => !lifted.includes(name));
+  return { 'no-restricted-syntax': ['error', ...kept.map(([, door]) => door)] };
+}
+
+/** Client and Pool are names of other things too; what matters is where they come from. */
+const driverImports = {
+  paths: [
+    { name: 'pg', importNames: ['Client', 'Pool'], message: doors.connection.message, allowTypeImports: true },
+    { name: 'undici', message: doors.fetch.message },
+    { name: 'node-fetch', message: doors.fetch.message },
+  ],
+};
+
+export default defineConfig(
+  globalIgnores(['node_modules/', 'dist/', 'coverage/', '.castellan/', 'src/client/openapi.types.ts']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      ...doorsExcept(),
+      '@typescript-eslint/no-restricted-imports': ['error', driverImports],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/no-floating-promises': 'error',
+      'eqeqeq': ['error', 'always', { null: 'ignore' }],
+      'no-console': 'error',
+      // A number or a boolean in a text reads as one expects.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      // Interfaces of ours are asynchronous where an implementation may not need to be.
+      '@typescript-eslint/require-await': 'off',
+      // `() => this.#lost()` is the plain way to hand on an effect.
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      // Closed unions make the compiler prove some comparisons that guard against data from outside.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      // Type parameters that appear once document the type of a result, e.g. of a query.
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      // Functions on plain objects do not use `this`.
+      '@typescript-eslint/unbound-method': 'off',
+      // Characters are counted and taken as code points on purpose.
+      '@typescript-eslint/no-misused-spread': ['error', { allow: [{ from: 'lib', name: 'string' }] }],
+      // `const enum`s of libraries cannot be imported where types are only stripped.
+      '@typescript-eslint/no-unsafe-enum-assignment': 'off',
+      '@typescript-eslint/no-unsafe-enum-comparison': 'off',
+      // An operation without parameters has the empty type; the schema interface is filled by declaration merging.
+      '@typescript-eslint/no-generated-empty-object-type': 'off',
+      '@typescript-eslint/no-empty-object-type': ['error', { allowInterfaces: 'with-single-extends' }],
+      // What was caught is handed on as it was.
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+    },
+  },
+
+  // The places behind the doors.
+  { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: doorsExcept('env', 'connection') },
+  { files: ['src/platform/unit-of-work.ts'], rules: doorsExcept('fork') },
+  { files: ['src/platform/**'], ignores: ['src/platform/{env,unit-of-work}.ts'], rules: doorsExcept('connection') },
+  { files: ['src/platform/**', 'src/dev/**'], ignores: ['src/platform/outbound-http.ts'], rules: {
+    '@typescript-eslint/no-restricted-imports': ['error', { paths: driverImports.paths.filter(({ name }) => name !== 'pg') }],
+  } },
+  { files: ['src/platform/outbound-http.ts'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
+  // The typed client and the demo are callers of the API, on the other side of the wire.
+  { files: ['src/client/**', 'src/dev/**'], rules: doorsExcept('fetch', 'env', 'connection', 'hostHeader') },
+
+  // Workflow code is replayed: the same history must give the same commands.
+  {
+    files: ['src/workflows/**/*.ts'],
+    ignores: ['src/workflows/{schedules,search-attributes}.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval', 'setImmediate', 'process', 'Buffer', 'fetch', 'crypto', 'performance', 'console'].map(
+          (name) => ({ name, message: 'Workflows are deterministic: use @temporalio/workflow, activities and inputs.' }),
+        ),
+      ],
+      'no-restricted-syntax': [
+        'error',
+        ...Object.values(doors),
+        {
+          // The SDK replaces Date.now and Math.random by the workflow's own clock and seeded source; that is their door.
+          selector: "Identifier[name='Date']:not(MemberExpression[property.name='now'] > Identifier)",
+          message: 'Workflows know time as Date.now(), which the SDK makes deterministic; zones and formats belong elsewhere.',
+        },
+        {
+          selector: 'Program > VariableDeclaration[kind=/^(let|var)$/], Program > ExportNamedDeclaration > VariableDeclaration[kind=/^(let|var)$/]',
+          message: 'Module state leaks between workflows of a worker (reuseV8Context).',
+        },
+        {
+          selector: 'Program > VariableDeclaration > VariableDeclarator > NewExpression[callee.name=/^(Map|Set|WeakMap|WeakSet|Array)$/]:not(:has(:first-child > ArrayExpression))',
+          message: 'Module state leaks between workflows of a worker (reuseV8Context).',
+        },
+      ],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            { group: ['node:*'], message: 'Workflows run without Node.' },
+            { group: ['zod', 'pg', '@mikro-orm/*', '@temporalio/client', '@temporalio/worker', '@temporalio/activity'], message: 'Workflows only orchestrate.' },
+            { regex: '/(activities|platform|api|entities|actions)/', message: 'Types only.', allowTypeImports: true },
+          ],
+        },
+      ],
+    },
+  },
+
+  // Tests stand outside: they look behind the doors and start things themselves.
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    extends: [jest.configs['flat/recommended']],
+    rules: {
+      'no-restricted-syntax': ['error', doors.defaultExport, doors.enumeration],
+      '@typescript-eslint/no-restricted-imports': 'off',
+      // Bodies of answers have every shape; a wrong guess fails the assertion that makes it.
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-redundant-type-constituents': 'off',
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
+      // Helpers of a test file assert too, by other names.
+      'jest/expect-expect': 'off',
+      'jest/no-standalone-expect': 'off',
+      'jest/no-conditional-expect': 'off',
+    },
+  },
+  // jest's global setup is handed over as a default export.
+  { files: ['test/support/global-*.ts', '*.config.js'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['**/*.{js,mjs,cjs}'], languageOptions: { globals: { module: 'readonly', console: 'readonly', process: 'readonly', URL: 'readonly' } } },
+);
