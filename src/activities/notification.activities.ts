@@ -161,7 +161,9 @@ function signingSecrets(keyring: Keyring, channelId: string, delivery: LoadedDel
   const isHonoured = previous_secret_expires_at !== null && Date.parse(previous_secret_expires_at) > Date.now();
   const sealed = { secret_ciphertext, previous_secret_ciphertext: isHonoured ? previous_secret_ciphertext : null };
   return Object.entries(sealed).flatMap(([column, ciphertext]) =>
-    ciphertext === null ? [] : [keyring.open(ciphertext, { table: 'notification_channels', column, row_id: channelId })],
+    ciphertext === null
+      ? []
+      : [keyring.open(ciphertext, { table: 'notification_channels', column, row_id: channelId })],
   );
 }
 

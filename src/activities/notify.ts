@@ -81,6 +81,8 @@ async function receiversOf(
 
 /** The same occurrence for the same receiver has the same id: a UUID (version 8) of their SHA-256. */
 function deliveryIdOf(tenantId: string, { event_key }: Notice, { channel_id, user_id }: NoticeReceiver): string {
-  const hex = createHash('sha256').update(JSON.stringify([tenantId, event_key, channel_id, user_id])).digest('hex');
+  const hex = createHash('sha256')
+    .update(JSON.stringify([tenantId, event_key, channel_id, user_id]))
+    .digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -90,7 +90,12 @@ export async function createChannel(tx: Tx, keyring: Keyring, actor: Actor, want
 export async function changeChannel(
   tx: Tx,
   expected: { readonly id: string; readonly version: number },
-  change: { name?: string | undefined; url?: string | undefined; events?: string[] | undefined; is_enabled?: boolean | undefined },
+  change: {
+    name?: string | undefined;
+    url?: string | undefined;
+    events?: string[] | undefined;
+    is_enabled?: boolean | undefined;
+  },
 ) {
   const before = await lockChannel(tx, expected.id);
   if (before.version !== expected.version) throw versionMismatch(before.version);

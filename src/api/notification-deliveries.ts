@@ -13,7 +13,11 @@ import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
 } from '../workflows/notification-delivery.contract.ts';
-import type { DeliveryView, NoticeReceiver, NotificationDeliveryInput } from '../workflows/notification-delivery.contract.ts';
+import type {
+  DeliveryView,
+  NoticeReceiver,
+  NotificationDeliveryInput,
+} from '../workflows/notification-delivery.contract.ts';
 import type { ApiDeps } from './deps.ts';
 
 type Deps = Pick<ApiDeps, 'db' | 'temporal'>;

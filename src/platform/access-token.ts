@@ -167,7 +167,10 @@ export function createAccessTokens(options: {
   return {
     async issue({ user_id, tenant_id, session_id }) {
       const claims = { sub: user_id, tid: tenant_id, sid: session_id };
-      return { token: await signToken(keyring, kind, claims, { now: now(), ttlSeconds }), expires_in_seconds: ttlSeconds };
+      return {
+        token: await signToken(keyring, kind, claims, { now: now(), ttlSeconds }),
+        expires_in_seconds: ttlSeconds,
+      };
     },
 
     async verify(token) {

@@ -82,7 +82,9 @@ export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring
   const keyOf = (ring: Map<string, Buffer>, keyId: string): Buffer => {
     const key = ring.get(keyId);
     if (key === undefined) {
-      throw new SealedValueError(`No key "${keyId}" in the ring; keep a retired key until keys:reencrypt has finished.`);
+      throw new SealedValueError(
+        `No key "${keyId}" in the ring; keep a retired key until keys:reencrypt has finished.`,
+      );
     }
     return key;
   };
@@ -112,7 +114,9 @@ export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring
         const plaintext = decipher.update(sealed.subarray(nonceBytes, sealed.length - tagBytes));
         return Buffer.concat([plaintext, decipher.final()]).toString('utf8');
       } catch (cause) {
-        throw new SealedValueError(`The value sealed for ${place.table}.${place.column} does not open here.`, { cause });
+        throw new SealedValueError(`The value sealed for ${place.table}.${place.column} does not open here.`, {
+          cause,
+        });
       }
     },
 

@@ -9,7 +9,11 @@ import {
 } from '@temporalio/workflow';
 import { jitteredSeconds } from '../domain/notification.ts';
 import { deliveryOpenedUpdate } from './notification-delivery.contract.ts';
-import type { DeliveryView, NotificationActivities, NotificationDeliveryInput } from './notification-delivery.contract.ts';
+import type {
+  DeliveryView,
+  NotificationActivities,
+  NotificationDeliveryInput,
+} from './notification-delivery.contract.ts';
 
 /** One insert. A refusal (the channel is gone) is an answer, so only lost connections are tried again. */
 const local = proxyLocalActivities<Pick<NotificationActivities, 'openDelivery'>>({

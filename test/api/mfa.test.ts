@@ -25,7 +25,10 @@ beforeEach(async () => {
 });
 
 async function challenge(person: SignedIn, action = 'flag.toggle', payload_digest = digest): Promise<string> {
-  const answer = await apis.call('POST', '/admin/mfa/request', { token: person.token, body: { action, payload_digest } });
+  const answer = await apis.call('POST', '/admin/mfa/request', {
+    token: person.token,
+    body: { action, payload_digest },
+  });
   expect(answer.status).toBe(201);
   return answer.body.challenge_id;
 }
@@ -138,7 +141,10 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
       // Committed although the request failed: a rolled-back transaction takes no try back.
       expect((await challengeRow(id)).attempts).toBe(5 - left);
     }
-    expect((await verify(admin, id, wrongCode(apis.code(admin)))).body).toMatchObject({ status: 429, code: 'mfa.locked' });
+    expect((await verify(admin, id, wrongCode(apis.code(admin)))).body).toMatchObject({
+      status: 429,
+      code: 'mfa.locked',
+    });
     expect((await challengeRow(id)).locked_at).not.toBeNull();
     expect((await verify(admin, id, apis.code(admin))).body).toMatchObject({ status: 429, code: 'mfa.locked' });
     const { rows } = await apis.admin.query("select 1 from audit_logs where entry::jsonb ->> 'event' = 'mfa.lock'");
@@ -149,7 +155,9 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
   it('look at no more than five codes of fifty that come at once', async () => {
     const id = await challenge(admin);
     const right = apis.code(admin);
-    const guesses = Array.from({ length: 50 }, (_, index) => String(index).padStart(6, '0')).filter((code) => code !== right);
+    const guesses = Array.from({ length: 50 }, (_, index) => String(index).padStart(6, '0')).filter(
+      (code) => code !== right,
+    );
     const answers = await Promise.all(
       guesses.map((code, index) => verify(admin, id, code, index % 2 === 0 ? apis.call : apis.callOther)),
     );
@@ -192,17 +200,26 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
   it('end after five minutes, and a met one is over', async () => {
     const id = await challenge(admin);
     await apis.admin.query("update mfa_challenges set expires_at = now() - interval '1 second' where id = $1", [id]);
-    expect((await verify(admin, id, apis.code(admin))).body).toMatchObject({ status: 409, code: 'mfa.challenge-closed' });
+    expect((await verify(admin, id, apis.code(admin))).body).toMatchObject({
+      status: 409,
+      code: 'mfa.challenge-closed',
+    });
     const met = await challenge(admin);
     expect((await verify(admin, met, apis.code(admin))).status).toBe(200);
-    expect((await verify(admin, met, apis.code(admin))).body).toMatchObject({ status: 409, code: 'mfa.challenge-closed' });
+    expect((await verify(admin, met, apis.code(admin))).body).toMatchObject({
+      status: 409,
+      code: 'mfa.challenge-closed',
+    });
   });
 
   it('refuse when tries cannot be counted (fail closed)', async () => {
     const id = await challenge(admin);
     await apis.admin.query('alter table rate_limit_counters rename to away');
     try {
-      expect((await verify(admin, id, apis.code(admin))).body).toMatchObject({ status: 503, code: 'service.unavailable' });
+      expect((await verify(admin, id, apis.code(admin))).body).toMatchObject({
+        status: 503,
+        code: 'service.unavailable',
+      });
       expect((await challengeRow(id)).attempts).toBe(0);
     } finally {
       await apis.admin.query('alter table away rename to rate_limit_counters');
@@ -267,7 +284,10 @@ describe('codes by e-mail, for people without an app (S2-69)', () => {
     const answers: Answer[] = [];
     for (let count = 0; count < 32; count += 1) {
       answers.push(
-        await apis.call('POST', '/admin/mfa/request', { token: agent.token, body: { action: 'a', payload_digest: digest } }),
+        await apis.call('POST', '/admin/mfa/request', {
+          token: agent.token,
+          body: { action: 'a', payload_digest: digest },
+        }),
       );
     }
     expect(statuses(answers, 201)).toHaveLength(30);

@@ -11,7 +11,10 @@ import type { Notice } from '../../src/domain/notification.ts';
 import { unitOfWork } from '../../src/platform/unit-of-work.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { notificationDeliveryStartOptions, notificationDeliveryWorkflowType } from '../../src/workflows/notification-delivery.contract.ts';
+import {
+  notificationDeliveryStartOptions,
+  notificationDeliveryWorkflowType,
+} from '../../src/workflows/notification-delivery.contract.ts';
 import type { DeliveryView, NotificationDeliveryInput } from '../../src/workflows/notification-delivery.contract.ts';
 import type { Answer, CallOptions, SignedIn, TestApi } from '../support/api.ts';
 import { callApi, startTestApi } from '../support/api.ts';
@@ -63,7 +66,9 @@ afterAll(async () => {
 beforeEach(async () => {
   received = [];
   answers = [200];
-  await sqlAsAdmin("update notification_channels set deleted_at = now(), is_enabled = false, disabled_reason = 'by_person'");
+  await sqlAsAdmin(
+    "update notification_channels set deleted_at = now(), is_enabled = false, disabled_reason = 'by_person'",
+  );
 });
 
 const sqlAsAdmin = (text: string, values: unknown[] = []) =>
@@ -73,19 +78,31 @@ const sqlAsAdmin = (text: string, values: unknown[] = []) =>
 async function callWithProof(method: string, path: string, options: CallOptions): Promise<Answer> {
   const asked = await app.call(method, path, { ...options, token: admin.token });
   const { action, payload_digest } = asked.body;
-  const challenge = await app.call('POST', '/admin/mfa/request', { token: admin.token, body: { action, payload_digest } });
+  const challenge = await app.call('POST', '/admin/mfa/request', {
+    token: admin.token,
+    body: { action, payload_digest },
+  });
   const { body: mails } = await app.call('GET', `/dev/outbox?to=${admin.email}`);
   const code = /Your code is (\d{6})/.exec(mails[0].body)?.[1];
   const body = { challenge_id: challenge.body.challenge_id, code };
   const { mfa_token } = (await app.call('POST', '/admin/mfa/verify', { token: admin.token, body })).body;
-  return app.call(method, path, { ...options, token: admin.token, headers: { ...options.headers, 'x-mfa-token': mfa_token } });
+  return app.call(method, path, {
+    ...options,
+    token: admin.token,
+    headers: { ...options.headers, 'x-mfa-token': mfa_token },
+  });
 }
 
 /** A webhook channel, written as the route does but without a factor proof for each. */
 async function addHook(events: string[] = ['*']): Promise<{ id: string; secret: string }> {
   const actor = systemActor(defaultTenantId);
   const { channel, secret } = await unitOfWork(app.api.deps.db, actor, (tx) =>
-    createChannel(tx, app.api.deps.keyring, actor, { kind: 'webhook', name: `hook ${randomUUID()}`, url: hookUrl, events }),
+    createChannel(tx, app.api.deps.keyring, actor, {
+      kind: 'webhook',
+      name: `hook ${randomUUID()}`,
+      url: hookUrl,
+      events,
+    }),
   );
   return { id: channel.id, secret: secret ?? '' };
 }
@@ -101,7 +118,9 @@ async function until<T>(look: () => Promise<T | null>): Promise<T> {
 }
 
 const deliveries = async (channelId: string): Promise<DeliveryView[]> => {
-  const { body } = await app.call('GET', `/admin/notifications/deliveries?channel_id=${channelId}`, { token: admin.token });
+  const { body } = await app.call('GET', `/admin/notifications/deliveries?channel_id=${channelId}`, {
+    token: admin.token,
+  });
   return body.items;
 };
 const settled = (channelId: string, status: DeliveryView['status']): Promise<DeliveryView> =>
@@ -167,7 +186,10 @@ describe('notification channels', () => {
     expect(row.secret_ciphertext).toMatch(/^v1\.k1\./);
 
     const stale = { body: { name: 'Other' }, headers: { 'if-match': '"1"' } };
-    expect((await callWithProof('PATCH', `${path}/${id}`, stale)).body).toMatchObject({ status: 412, current_version: 2 });
+    expect((await callWithProof('PATCH', `${path}/${id}`, stale)).body).toMatchObject({
+      status: 412,
+      current_version: 2,
+    });
     expect((await callWithProof('DELETE', `${path}/${id}`, {})).status).toBe(204);
     expect((await app.call('GET', `${path}/${id}`, { token: admin.token })).status).toBe(404);
     expect((await app.call('POST', `${path}/${id}/test`, { token: admin.token })).status).toBe(404);
@@ -179,15 +201,18 @@ describe('notification channels', () => {
     expect((await app.call('POST', path, { token: agent.token, body: {} })).status).toBe(403);
   });
 
-  it.each(['http://127.0.0.1:1/', 'https://169.254.169.254/latest/', 'https://localhost/', 'http://10.0.0.1/', 'ftp://example.com/'])(
-    'refuse the address %s when it is configured (platform B3: SSRF)',
-    async (url) => {
-      await expect(assertReachable(app.api.deps.outbound, url)).rejects.toMatchObject({
-        code: 'request.invalid',
-        errors: [{ pointer: '/url' }],
-      });
-    },
-  );
+  it.each([
+    'http://127.0.0.1:1/',
+    'https://169.254.169.254/latest/',
+    'https://localhost/',
+    'http://10.0.0.1/',
+    'ftp://example.com/',
+  ])('refuse the address %s when it is configured (platform B3: SSRF)', async (url) => {
+    await expect(assertReachable(app.api.deps.outbound, url)).rejects.toMatchObject({
+      code: 'request.invalid',
+      errors: [{ pointer: '/url' }],
+    });
+  });
 });
 
 describe('webhook deliveries', () => {
@@ -216,7 +241,10 @@ describe('webhook deliveries', () => {
     for (const secret of [oldSecret, rotated.body.secret]) {
       expect(() => new Webhook(secret).verify(message?.body ?? '', message?.headers ?? {})).not.toThrow();
     }
-    await sqlAsAdmin("update notification_channels set previous_secret_expires_at = now() - interval '1 second' where id = $1", [id]);
+    await sqlAsAdmin(
+      "update notification_channels set previous_secret_expires_at = now() - interval '1 second' where id = $1",
+      [id],
+    );
     await deliver(id, []);
     expect(() => new Webhook(oldSecret).verify(received[1]?.body ?? '', received[1]?.headers ?? {})).toThrow();
   });
@@ -235,7 +263,9 @@ describe('webhook deliveries', () => {
     const failed = await deliver(id, [1]);
     expect(failed).toMatchObject({ status: 'failed', attempts: 2, last_status: 503, next_attempt_at: null });
     answers = [200];
-    const again = await app.call('POST', `/admin/notifications/deliveries/${failed.id}/redeliver`, { token: admin.token });
+    const again = await app.call('POST', `/admin/notifications/deliveries/${failed.id}/redeliver`, {
+      token: admin.token,
+    });
     expect(again.body).toMatchObject({ id: failed.id, status: 'pending' });
     expect(await settled(id, 'delivered')).toMatchObject({ attempts: 3 });
   });
@@ -246,7 +276,9 @@ describe('webhook deliveries', () => {
     expect(await deliver(id, [1, 1])).toMatchObject({ status: 'failed', attempts: 1, last_status: 410 });
     const channel = await app.call('GET', `/admin/notifications/channels/${id}`, { token: admin.token });
     expect(channel.body).toMatchObject({ is_enabled: false, disabled_reason: 'gone' });
-    const audit = await sqlAsAdmin("select 1 from audit_logs where entry::jsonb ->> 'event' = 'notification-channel.disable'");
+    const audit = await sqlAsAdmin(
+      "select 1 from audit_logs where entry::jsonb ->> 'event' = 'notification-channel.disable'",
+    );
     expect(audit).toHaveLength(1);
     expect(await deliver(id, [])).toMatchObject({ status: 'failed', attempts: 1, last_status: null });
     expect(received).toHaveLength(1);

@@ -36,7 +36,10 @@ async function enrol(person: SignedIn): Promise<{ enrolled: SignedIn; recoveryCo
 
 async function stepUp(person: SignedIn, code: string, call = apis.call): Promise<Answer> {
   const asked = await post(person, '/admin/mfa/request', { action: 'flag.toggle', payload_digest: digest });
-  return call('POST', '/admin/mfa/verify', { token: person.token, body: { challenge_id: asked.body.challenge_id, code } });
+  return call('POST', '/admin/mfa/verify', {
+    token: person.token,
+    body: { challenge_id: asked.body.challenge_id, code },
+  });
 }
 
 describe('an authenticator app (S4-1, S4-27)', () => {
@@ -44,10 +47,15 @@ describe('an authenticator app (S4-1, S4-27)', () => {
     const person = await apis.signIn('role-senior-agent');
     await apis.withoutApp(person);
     expect(await status(person)).toEqual({ is_enrolled: false, confirmed_at: null, recovery_codes_left: 0 });
-    expect((await post(person, '/auth/totp/verify', { code: '123456' })).body).toMatchObject({ code: 'mfa.not-enrolled' });
+    expect((await post(person, '/auth/totp/verify', { code: '123456' })).body).toMatchObject({
+      code: 'mfa.not-enrolled',
+    });
 
     for (const body of [{}, { password: 'wrong' }]) {
-      expect((await post(person, '/auth/totp/setup', body)).body).toMatchObject({ status: 403, code: 'auth.password-refused' });
+      expect((await post(person, '/auth/totp/setup', body)).body).toMatchObject({
+        status: 403,
+        code: 'auth.password-refused',
+      });
     }
     const first = await post(person, '/auth/totp/setup', { password });
     const second = await post(person, '/api/v1/auth/totp/setup', { password });
@@ -57,11 +65,16 @@ describe('an authenticator app (S4-1, S4-27)', () => {
 
     const withFirst = { ...person, totp_secret: first.body.secret };
     const withSecond = { ...person, totp_secret: second.body.secret };
-    expect((await post(person, '/auth/totp/verify', { code: apis.code(withFirst) })).body).toMatchObject({ reason: 'wrong' });
+    expect((await post(person, '/auth/totp/verify', { code: apis.code(withFirst) })).body).toMatchObject({
+      reason: 'wrong',
+    });
     const confirmed = await post(person, '/auth/totp/verify', { code: apis.code(withSecond) });
     expect(new Set(confirmed.body.recovery_codes).size).toBe(10);
     expect(await status(person)).toMatchObject({ is_enrolled: true, recovery_codes_left: 10 });
-    expect((await post(person, '/auth/totp/setup', { password })).body).toMatchObject({ status: 409, code: 'mfa.already-enrolled' });
+    expect((await post(person, '/auth/totp/setup', { password })).body).toMatchObject({
+      status: 409,
+      code: 'mfa.already-enrolled',
+    });
 
     // The code that confirmed the app is used up like any other.
     expect((await stepUp(withSecond, apis.code(withSecond))).body).toMatchObject({ reason: 'used' });
@@ -115,11 +128,7 @@ describe('an authenticator app (S4-1, S4-27)', () => {
     apis.nextStep();
     const code = apis.code(enrolled);
     const wrong = code === '000000' ? '111111' : '000000';
-    for (const body of [
-      { code },
-      { password: 'wrong', code },
-      { password, code: wrong },
-    ]) {
+    for (const body of [{ code }, { password: 'wrong', code }, { password, code: wrong }]) {
       expect((await post(person, '/auth/totp/disable', body)).status).toBe(403);
     }
     expect(await status(person)).toMatchObject({ is_enrolled: true });

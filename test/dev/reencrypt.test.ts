@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { reencryptSecrets } from '../../src/dev/reencrypt.ts';
@@ -20,16 +22,30 @@ let admin: Client;
 
 const place = (id: string) => ({ table: 'mfa_factors', column: 'secret_ciphertext', row_id: id });
 const ciphertexts = async (): Promise<Map<string, string>> => {
-  const { rows } = await admin.query<{ id: string; secret_ciphertext: string }>('select id, secret_ciphertext from mfa_factors');
+  const { rows } = await admin.query<{ id: string; secret_ciphertext: string }>(
+    'select id, secret_ciphertext from mfa_factors',
+  );
   return new Map(rows.map((row) => [row.id, row.secret_ciphertext]));
 };
+
+/** What the command needs besides the keys; none of it is used but checked. */
+const commandEnv = () => ({
+  DATABASE_URL: database.appUrl,
+  DATABASE_OWNER_URL: database.ownerUrl,
+  AUTH_SIGNING_KEYS: key('s1'),
+  AUDIT_SIGNING_KEYS: key('a1'),
+});
 
 const factorsOf = (results: readonly ReencryptedColumn[]) => results.find(({ table }) => table === 'mfa_factors');
 
 /** A person with a sealed secret, in a tenant of its own. */
 async function addFactor(secret: string): Promise<string> {
   const [tenantId, userId, factorId] = [randomUUID(), randomUUID(), randomUUID()];
-  await admin.query('insert into tenants (id, name, domain) values ($1, $2, $3)', [tenantId, 'T', `${tenantId}.example`]);
+  await admin.query('insert into tenants (id, name, domain) values ($1, $2, $3)', [
+    tenantId,
+    'T',
+    `${tenantId}.example`,
+  ]);
   await admin.query('insert into users (id, tenant_id, email, full_name) values ($1, $2, $3, $4)', [
     userId,
     tenantId,
@@ -92,13 +108,28 @@ describe('npm run keys:reencrypt (capability 25)', () => {
     expect(bothRing.open((await ciphertexts()).get(found) ?? '', place(found))).toBe('found');
   });
 
+  it('runs as a command, says what it did for each column, and fails when a row stays unreadable', async () => {
+    const env = { ...process.env, ...commandEnv(), ENCRYPTION_KEYS: `${newKey},${oldKey}` };
+    const run = promisify(execFile)(process.execPath, ['src/dev/reencrypt.ts'], { env });
+    await expect(run).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('mfa_factors.secret_ciphertext: 0 sealed anew under "2026"'),
+      stderr: expect.stringMatching(/row [0-9a-f-]{36} opens with no key/),
+    });
+    await admin.query('delete from mfa_factors');
+    const again = await promisify(execFile)(process.execPath, ['src/dev/reencrypt.ts'], { env });
+    expect(again.stderr).not.toContain('opens with no key');
+  });
+
   it('knows every column that holds a sealed secret, and may reach it', async () => {
     const unregistered = async () => {
       const { rows } = await admin.query<{ table: string; column: string }>(
         `select c.table_name as "table", c.column_name as "column" from information_schema.columns c
          where c.table_schema = 'public' and c.column_name like '%\\_ciphertext'`,
       );
-      return rows.filter((row) => !secretColumns.some((known) => known.table === row.table && known.column === row.column));
+      return rows.filter(
+        (row) => !secretColumns.some((known) => known.table === row.table && known.column === row.column),
+      );
     };
     expect(await unregistered()).toEqual([]);
 

@@ -3,11 +3,19 @@ import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type JWTPayload, SignJWT } from 'jose';
-import { type ExternalIssuerConfig, type ExternalIssuers, createExternalIssuers } from '../../src/platform/external-issuer.ts';
+import {
+  type ExternalIssuerConfig,
+  type ExternalIssuers,
+  createExternalIssuers,
+} from '../../src/platform/external-issuer.ts';
 
 type IssuerKey = { kid: string; alg: string; privateKey: KeyObject; publicKey: KeyObject };
 
-const rsaKey = (kid: string): IssuerKey => ({ kid, alg: 'RS256', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) });
+const rsaKey = (kid: string): IssuerKey => ({
+  kid,
+  alg: 'RS256',
+  ...generateKeyPairSync('rsa', { modulusLength: 2048 }),
+});
 const issuer = 'https://clerk.example';
 const tenantId = randomUUID();
 const firstKey = rsaKey('ins_1');
@@ -95,10 +103,9 @@ describe('bearer tokens of configured issuers (X-5)', () => {
   });
 
   it('are read by the claim names of the configuration', async () => {
-    const mapped = createExternalIssuers(
-      [{ ...config, claims: { subject: 'external_id', roles: 'org_role' } }],
-      { now: () => nowMs },
-    );
+    const mapped = createExternalIssuers([{ ...config, claims: { subject: 'external_id', roles: 'org_role' } }], {
+      now: () => nowMs,
+    });
     const token = await makeToken({ external_id: 'e-1', org_role: 'org:admin' });
     await expect(mapped.verify(token)).resolves.toMatchObject({ subject: 'e-1', roles: ['admin'] });
     await mapped.close();
@@ -117,13 +124,20 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     ['an algorithm that is not on the list', () => makeToken({}, firstKey, 'PS256')],
     ['a key that is not published', () => makeToken({}, secondKey)],
     ['a stranger’s key under a published id', () => makeToken({}, { ...secondKey, kid: firstKey.kid })],
-    ['alg none', () => Promise.resolve(
-      `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(JSON.stringify(goodClaims())).toString('base64url')}.`,
-    )],
-    ['HS256 keyed with the public key', async () => {
-      const pem = firstKey.publicKey.export({ type: 'spki', format: 'pem' });
-      return new SignJWT(goodClaims()).setProtectedHeader({ alg: 'HS256', kid: firstKey.kid }).sign(Buffer.from(pem));
-    }],
+    [
+      'alg none',
+      () =>
+        Promise.resolve(
+          `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(JSON.stringify(goodClaims())).toString('base64url')}.`,
+        ),
+    ],
+    [
+      'HS256 keyed with the public key',
+      async () => {
+        const pem = firstKey.publicKey.export({ type: 'spki', format: 'pem' });
+        return new SignJWT(goodClaims()).setProtectedHeader({ alg: 'HS256', kid: firstKey.kid }).sign(Buffer.from(pem));
+      },
+    ],
     ['nothing in it', () => Promise.resolve('')],
   ])('are refused with %s', async (_what, make) => {
     await expect(issuers.verify(await make())).rejects.toMatchObject(refused);
@@ -167,7 +181,10 @@ describe('bearer tokens of configured issuers (X-5)', () => {
       await expect(issuers.verify(await makeToken())).resolves.toMatchObject({ subject: 'user_2abc' });
       Date.now = () => realNow() + 25 * 3_600_000;
       nowMs = Date.now();
-      await expect(issuers.verify(await makeToken())).rejects.toMatchObject({ code: 'service.unavailable', status: 503 });
+      await expect(issuers.verify(await makeToken())).rejects.toMatchObject({
+        code: 'service.unavailable',
+        status: 503,
+      });
     } finally {
       Date.now = realNow;
     }

@@ -59,16 +59,25 @@ const forgeries: [string, () => string][] = [
   ['HS256 keyed with our public key as PEM', () => forgeHmac({ ...goodHeader, alg: 'HS256' }, publicPem)],
   ['HS256 keyed with the bytes of our public key', () => forgeHmac({ ...goodHeader, alg: 'HS256' }, publicRaw)],
   ['HS256 with an empty key', () => forgeHmac({ ...goodHeader, alg: 'HS256' }, '')],
-  ['RS256 by a stranger', () => {
-    const signed = `${base64url({ ...goodHeader, alg: 'RS256' })}.${base64url(goodClaims())}`;
-    return `${signed}.${sign('sha256', Buffer.from(signed), rsa.privateKey).toString('base64url')}`;
-  }],
+  [
+    'RS256 by a stranger',
+    () => {
+      const signed = `${base64url({ ...goodHeader, alg: 'RS256' })}.${base64url(goodClaims())}`;
+      return `${signed}.${sign('sha256', Buffer.from(signed), rsa.privateKey).toString('base64url')}`;
+    },
+  ],
   ['another Ed25519 key under our key id', () => withHeader({})],
   ['its own key in the jwk header', () => withHeader({ jwk: attackerJwk })],
-  ['its own key without alg in the jwk header and no kid', () => withHeader({ jwk: { ...attackerJwk, kid: '2026' }, kid: undefined })],
+  [
+    'its own key without alg in the jwk header and no kid',
+    () => withHeader({ jwk: { ...attackerJwk, kid: '2026' }, kid: undefined }),
+  ],
   ['a key set at its own address (jku)', () => withHeader({ jku: 'https://evil.example/jwks.json' })],
   ['certificates at its own address (x5u)', () => withHeader({ x5u: 'https://evil.example/cert.pem' })],
-  ['its own certificate (x5c)', () => withHeader({ x5c: [attacker.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')] })],
+  [
+    'its own certificate (x5c)',
+    () => withHeader({ x5c: [attacker.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')] }),
+  ],
   ['a path as kid', () => forge({ ...goodHeader, kid: '../../../../dev/null' }, goodClaims())],
   ['SQL as kid', () => forge({ ...goodHeader, kid: "x' union select 'k" }, goodClaims())],
   ['a property of every object as kid', () => forge({ ...goodHeader, kid: '__proto__' }, goodClaims())],
@@ -91,10 +100,13 @@ const forgeries: [string, () => string][] = [
   ['a person who is no UUID', () => withClaims({ sub: 'admin' })],
   ['no session', () => withClaims({ sid: undefined })],
   ['no tenant', () => withClaims({ tid: undefined })],
-  ['claims exchanged after signing', () => {
-    const [header, , signature] = withClaims({}).split('.');
-    return `${header}.${base64url({ ...goodClaims(), sub: randomUUID() })}.${signature}`;
-  }],
+  [
+    'claims exchanged after signing',
+    () => {
+      const [header, , signature] = withClaims({}).split('.');
+      return `${header}.${base64url({ ...goodClaims(), sub: randomUUID() })}.${signature}`;
+    },
+  ],
   ['a signature of one byte less', () => withClaims({}).slice(0, -2)],
   ['no signature', () => withClaims({}).replace(/[^.]*$/, '')],
   ['five parts', () => `${withClaims({})}.a.b`],
@@ -106,7 +118,11 @@ const forgeries: [string, () => string][] = [
 describe('access tokens (X-5, platform B3)', () => {
   it('say who, in which tenant and session, for how long', async () => {
     const { token, expires_in_seconds } = await tokens.issue(subject);
-    await expect(tokens.verify(token)).resolves.toEqual({ ...subject, issued_at: seconds(0), expires_at: seconds(300) });
+    await expect(tokens.verify(token)).resolves.toEqual({
+      ...subject,
+      issued_at: seconds(0),
+      expires_at: seconds(300),
+    });
     expect(expires_in_seconds).toBe(300);
     const [header = ''] = token.split('.');
     expect(JSON.parse(Buffer.from(header, 'base64url').toString())).toEqual(goodHeader);
@@ -154,7 +170,9 @@ describe('access tokens (X-5, platform B3)', () => {
 
   it('are verified by others with the published keys, which hold no private part', async () => {
     const { keys } = keyring.jwks();
-    expect(keys).toEqual([{ kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig', kid: '2026', x: publicRaw.toString('base64url') }]);
+    expect(keys).toEqual([
+      { kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig', kid: '2026', x: publicRaw.toString('base64url') },
+    ]);
     const published = createPublicKey({ key: { ...keys[0], kty: 'OKP' }, format: 'jwk' });
     expect(published.equals(keyring.active.publicKey)).toBe(true);
   });
@@ -191,7 +209,10 @@ describe('MFA tokens (S2-45, S2-69)', () => {
     const { token: accessToken } = await tokens.issue(subject);
     await expect(tokens.verify(mfaToken)).rejects.toMatchObject({ status: 401 });
     await expect(mfaTokens.verify(accessToken, binding)).resolves.toBeNull();
-    const disguised = forge({ ...goodHeader, typ: 'mfa+jwt' }, { ...goodClaims(), act: 'a', dig: 'b', jti: randomUUID() });
+    const disguised = forge(
+      { ...goodHeader, typ: 'mfa+jwt' },
+      { ...goodClaims(), act: 'a', dig: 'b', jti: randomUUID() },
+    );
     await expect(mfaTokens.verify(disguised, binding)).resolves.toBeNull();
   });
 

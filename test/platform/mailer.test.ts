@@ -60,7 +60,11 @@ describe('mail by SMTP', () => {
     received.length = 0;
     refuses = false;
     const { port } = server.address() as AddressInfo;
-    const env = { SMTP_URL: `smtp://127.0.0.1:${port}`, MAIL_FROM: 'castellan@example.com', NODE_ENV: 'production' as const };
+    const env = {
+      SMTP_URL: `smtp://127.0.0.1:${port}`,
+      MAIL_FROM: 'castellan@example.com',
+      NODE_ENV: 'production' as const,
+    };
     mailer = createMailer({ env, db: { readPool: pool } });
   });
 
@@ -81,7 +85,12 @@ describe('mail by SMTP', () => {
     await mailer.send({ to: 'ana@example.com', subject: 'Hi\r\nBcc: eve@example.com', text: 'x' });
     expect(received[0]).toMatch(/^Subject: Hi Bcc: eve@example\.com$/m);
     expect(received[0]).not.toMatch(/^Bcc:/m);
-    for (const to of ['a@example.com, eve@example.com', 'a@example.com\r\nBcc: eve@example.com', 'Ana <a@example.com>', 'ana']) {
+    for (const to of [
+      'a@example.com, eve@example.com',
+      'a@example.com\r\nBcc: eve@example.com',
+      'Ana <a@example.com>',
+      'ana',
+    ]) {
       await expect(mailer.send({ to, subject: 'x', text: 'x' })).rejects.toBeInstanceOf(TypeError);
     }
     expect(received).toHaveLength(1);
@@ -112,6 +121,8 @@ describe('mail without a server', () => {
     const env = { SMTP_URL: undefined, MAIL_FROM: 'a@example.com', NODE_ENV: 'production' as const };
     const mailer = createMailer({ env, db: { readPool: pool } });
     expect(mailer.kind).toBe('none');
-    await expect(mailer.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject({ status: 503 });
+    await expect(mailer.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject({
+      status: 503,
+    });
   });
 });

@@ -67,22 +67,68 @@ afterAll(async () => {
 describe('outbound HTTP: server-side request forgery (ASVS 1.3.6, platform B3)', () => {
   const hosts = [
     // one address in every spelling that a URL parser accepts
-    '127.0.0.1', '127.1', '127.0.1', '0177.0.0.1', '0x7f.0.0.1', '0x7f000001', '2130706433', '017700000001', '127.0.0.1.',
-    '%31%32%37.0.0.1', '１２７.0.0.1', '①②⑦.0.0.1', '127。0。0。1', '0', '0.0.0.0', '0x0',
-    '[::1]', '[::]', '[0:0:0:0:0:0:0:1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[0:0:0:0:0:ffff:127.0.0.1]',
-    '[::127.0.0.1]', '[64:ff9b::7f00:1]', '[64:ff9b:1::7f00:1]', '[2002:7f00:1::]', '[fe80::1]', '[fd00:ec2::254]',
-    'localhost', 'LOCALHOST', 'localhost.', 'ip6-localhost.localhost',
+    '127.0.0.1',
+    '127.1',
+    '127.0.1',
+    '0177.0.0.1',
+    '0x7f.0.0.1',
+    '0x7f000001',
+    '2130706433',
+    '017700000001',
+    '127.0.0.1.',
+    '%31%32%37.0.0.1',
+    '１２７.0.0.1',
+    '①②⑦.0.0.1',
+    '127。0。0。1',
+    '0',
+    '0.0.0.0',
+    '0x0',
+    '[::1]',
+    '[::]',
+    '[0:0:0:0:0:0:0:1]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[0:0:0:0:0:ffff:127.0.0.1]',
+    '[::127.0.0.1]',
+    '[64:ff9b::7f00:1]',
+    '[64:ff9b:1::7f00:1]',
+    '[2002:7f00:1::]',
+    '[fe80::1]',
+    '[fd00:ec2::254]',
+    'localhost',
+    'LOCALHOST',
+    'localhost.',
+    'ip6-localhost.localhost',
     // other places that are nobody's business
-    '169.254.169.254', '0xa9fea9fe', '2852039166', '10.0.0.1', '172.16.0.1', '192.168.0.1', '100.64.0.1',
-    '100.100.100.200', '168.63.129.16', '224.0.0.1', '255.255.255.255',
+    '169.254.169.254',
+    '0xa9fea9fe',
+    '2852039166',
+    '10.0.0.1',
+    '172.16.0.1',
+    '192.168.0.1',
+    '100.64.0.1',
+    '100.100.100.200',
+    '168.63.129.16',
+    '224.0.0.1',
+    '255.255.255.255',
   ];
 
   it.each(hosts)('makes no connection to %s', async (host) => {
     const door = open([], (name) =>
-      Promise.resolve(name.endsWith('localhost') ? [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }] : []),
+      Promise.resolve(
+        name.endsWith('localhost')
+          ? [
+              { address: '127.0.0.1', family: 4 },
+              { address: '::1', family: 6 },
+            ]
+          : [],
+      ),
     );
     for (const url of [`https://${host}:${canaryPort}/`, `http://${host}:${canaryPort}/`, `https://${host}/`]) {
-      await expect(door.send({ url, method: 'GET' })).rejects.toMatchObject({ name: 'OutboundRefusedError', refusal: 'address' });
+      await expect(door.send({ url, method: 'GET' })).rejects.toMatchObject({
+        name: 'OutboundRefusedError',
+        refusal: 'address',
+      });
       await expect(door.check(url)).rejects.toMatchObject({ refusal: 'address' });
     }
     expect(canaryConnections).toBe(0);
@@ -91,12 +137,20 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6, platform B3)',
   it.each([
     ['a private one', [{ address: '10.0.0.5', family: 4 }]],
     ['the metadata service, as 169.254.169.254.nip.io would', [{ address: '169.254.169.254', family: 4 }]],
-    ['a public and a private one', [{ address: '93.184.215.14', family: 4 }, { address: '127.0.0.1', family: 4 }]],
+    [
+      'a public and a private one',
+      [
+        { address: '93.184.215.14', family: 4 },
+        { address: '127.0.0.1', family: 4 },
+      ],
+    ],
     ['a mapped one', [{ address: '::ffff:127.0.0.1', family: 6 }]],
     ['none at all', []],
   ])('refuses a name whose addresses are %s', async (_what, addresses) => {
     const door = open([], () => Promise.resolve(addresses));
-    await expect(door.send({ url: 'https://hook.example/', method: 'POST' })).rejects.toMatchObject({ refusal: 'address' });
+    await expect(door.send({ url: 'https://hook.example/', method: 'POST' })).rejects.toMatchObject({
+      refusal: 'address',
+    });
   });
 
   it('connects to the address it checked, whatever the name says a moment later (rebinding)', async () => {
@@ -146,7 +200,11 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6, platform B3)',
   it('allows a host by its name', async () => {
     const door = open(['partner.internal'], () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]));
     await expect(door.check(`http://partner.internal:${partnerPort}/`)).resolves.toBeUndefined();
-    const response = await door.send({ url: `http://PARTNER.internal.:${partnerPort}/`, method: 'POST', body: 'hello' });
+    const response = await door.send({
+      url: `http://PARTNER.internal.:${partnerPort}/`,
+      method: 'POST',
+      body: 'hello',
+    });
     expect(response.body).toBe('hello');
   });
 });
@@ -164,7 +222,9 @@ describe('outbound HTTP: bounds', () => {
 
   it('stops reading an answer that is too long', async () => {
     const url = `http://127.0.0.1:${partnerPort}/long`;
-    await expect(open([`127.0.0.1:${partnerPort}`]).send({ url, method: 'GET' })).rejects.toMatchObject(failed('longer than'));
+    await expect(open([`127.0.0.1:${partnerPort}`]).send({ url, method: 'GET' })).rejects.toMatchObject(
+      failed('longer than'),
+    );
   });
 
   it('says when nobody listens and when a name has no address', async () => {
@@ -172,8 +232,12 @@ describe('outbound HTTP: bounds', () => {
     const port = await listen(closed, '127.0.0.1');
     await new Promise((done) => closed.close(done));
     const door = open([`127.0.0.1:${port}`]);
-    await expect(door.send({ url: `http://127.0.0.1:${port}/`, method: 'GET' })).rejects.toMatchObject(failed('ECONNREFUSED'));
+    await expect(door.send({ url: `http://127.0.0.1:${port}/`, method: 'GET' })).rejects.toMatchObject(
+      failed('ECONNREFUSED'),
+    );
     const lost = open([], () => Promise.reject(new Error('ENOTFOUND')));
-    await expect(lost.send({ url: 'https://gone.example/', method: 'GET' })).rejects.toMatchObject(failed('could not be resolved'));
+    await expect(lost.send({ url: 'https://gone.example/', method: 'GET' })).rejects.toMatchObject(
+      failed('could not be resolved'),
+    );
   });
 });

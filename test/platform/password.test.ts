@@ -7,7 +7,10 @@ const hasher = createPasswordHasher({ concurrency: 2, queueLimit: 100 });
 
 describe('password hashes', () => {
   it('are argon2id with the cost of the cheat sheet and a salt of their own', async () => {
-    const [first, second] = await Promise.all([hasher.hash('correct horse battery'), hasher.hash('correct horse battery')]);
+    const [first, second] = await Promise.all([
+      hasher.hash('correct horse battery'),
+      hasher.hash('correct horse battery'),
+    ]);
     expect(first).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     expect(second).not.toBe(first);
     await expect(hasher.verify(first, 'correct horse battery')).resolves.toBe(true);
@@ -31,7 +34,9 @@ describe('password hashes', () => {
     const narrow = createPasswordHasher({ concurrency: 1, queueLimit: 2 });
     const attempts = Array.from({ length: 8 }, () => narrow.hash('correct horse battery'));
     const outcomes = await Promise.allSettled(attempts);
-    const refusals = outcomes.filter((outcome) => outcome.status === 'rejected').map((outcome) => outcome.reason as unknown);
+    const refusals = outcomes
+      .filter((outcome) => outcome.status === 'rejected')
+      .map((outcome) => outcome.reason as unknown);
     expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(3);
     expect(refusals).toHaveLength(5);
     expect(refusals[0]).toMatchObject({ code: 'service.unavailable', status: 503, retryAfterSeconds: 2 });

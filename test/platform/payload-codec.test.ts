@@ -14,7 +14,9 @@ const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []
 describe('the payload codec', () => {
   it('makes payloads unreadable and gives them back as they were', async () => {
     const codec = codecOf(newKey);
-    const payloads = [{ canary: 'canary-secret' }, 'text', null, undefined, 12.5, new Uint8Array([1, 2])].map(toPayload);
+    const payloads = [{ canary: 'canary-secret' }, 'text', null, undefined, 12.5, new Uint8Array([1, 2])].map(
+      toPayload,
+    );
     const sealed = await codec.encode(payloads);
     for (const payload of sealed) {
       expect(textOf(payload.metadata?.['encoding'])).toBe('binary/encrypted');
@@ -29,7 +31,9 @@ describe('the payload codec', () => {
   it('opens what a retired key sealed, seals with the new one, and refuses a key that is gone by its name', async () => {
     const sealed = await codecOf(oldKey).encode([toPayload('secret')]);
     const both = codecOf(newKey, oldKey);
-    expect((await both.decode(sealed)).map((payload) => defaultPayloadConverter.fromPayload(payload))).toEqual(['secret']);
+    expect((await both.decode(sealed)).map((payload) => defaultPayloadConverter.fromPayload(payload))).toEqual([
+      'secret',
+    ]);
     const [again] = await both.encode([toPayload('secret')]);
     expect(textOf(again?.metadata?.['encryption-key-id'])).toBe('2026');
     await expect(codecOf(newKey).decode(sealed)).rejects.toThrow('no key "2025"');

@@ -23,8 +23,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-const shared = (pool: Pool, overrides: Partial<RateLimitPolicy> = {}, onStoreError: (error: unknown) => void = () => undefined): Limiter =>
-  createSharedLimiter({ pool, policy: { ...policy, ...overrides }, onStoreError });
+const shared = (
+  pool: Pool,
+  overrides: Partial<RateLimitPolicy> = {},
+  onStoreError: (error: unknown) => void = () => undefined,
+): Limiter => createSharedLimiter({ pool, policy: { ...policy, ...overrides }, onStoreError });
 
 const outcomes = async (takes: readonly Promise<unknown>[]) => {
   const settled = await Promise.allSettled(takes);

@@ -48,7 +48,12 @@ describe('TOTP (RFC 6238)', () => {
     const uri = new URL(totpKeyUri(secret, 'ana@example.com'));
     expect(uri.protocol).toBe('otpauth:');
     expect(decodeURIComponent(uri.pathname)).toContain('Castellan:ana@example.com');
-    expect(Object.fromEntries(uri.searchParams)).toMatchObject({ secret, issuer: 'Castellan', digits: '6', period: '30' });
+    expect(Object.fromEntries(uri.searchParams)).toMatchObject({
+      secret,
+      issuer: 'Castellan',
+      digits: '6',
+      period: '30',
+    });
   });
 });
 

@@ -35,7 +35,11 @@ type Deps = Pick<ApiDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now' | 'mai
  *
  * @throws Problem `mfa.not-enrolled` for a person with neither app nor e-mail address.
  */
-export async function openChallenge(deps: Deps, owner: ChallengeOwner, subject: ChallengeSubject): Promise<ChallengeView> {
+export async function openChallenge(
+  deps: Deps,
+  owner: ChallengeOwner,
+  subject: ChallengeSubject,
+): Promise<ChallengeView> {
   await deps.rateLimits.factorRequest.take(owner.user_id);
   const challengeId = randomUUID();
   const mail = (await hasConfirmedFactor(deps, owner)) ? null : await composeCodeMail(deps, owner, subject);
@@ -146,7 +150,10 @@ async function reserveTry(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner,
   if (challengeState(found, deps.now()) === 'locked') {
     throw new Problem({ code: 'mfa.locked', detail: 'This challenge took too many wrong codes. Ask for a new one.' });
   }
-  throw new Problem({ code: 'mfa.challenge-closed', detail: 'This challenge is answered or out of time. Ask for a new one.' });
+  throw new Problem({
+    code: 'mfa.challenge-closed',
+    detail: 'This challenge is answered or out of time. Ask for a new one.',
+  });
 }
 
 /** What an answer turned out to be: a code of the app or of paper, or the one that was mailed. */
@@ -231,8 +238,16 @@ interface CodeMail {
   readonly code: string;
 }
 
-async function composeCodeMail(deps: Pick<Deps, 'db'>, owner: ChallengeOwner, { action }: ChallengeSubject): Promise<CodeMail> {
-  const [person] = await read(deps.db, owner, query.selectFrom('users').where('id', '=', owner.user_id).select('email'));
+async function composeCodeMail(
+  deps: Pick<Deps, 'db'>,
+  owner: ChallengeOwner,
+  { action }: ChallengeSubject,
+): Promise<CodeMail> {
+  const [person] = await read(
+    deps.db,
+    owner,
+    query.selectFrom('users').where('id', '=', owner.user_id).select('email'),
+  );
   const to = person?.email ?? null;
   if (to === null) {
     throw new Problem({

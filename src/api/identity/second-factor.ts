@@ -68,7 +68,11 @@ export async function hasConfirmedFactor(
   const factors = await read(
     deps.db,
     person,
-    query.selectFrom('mfa_factors').where('user_id', '=', person.user_id).where('confirmed_at', 'is not', null).select('id'),
+    query
+      .selectFrom('mfa_factors')
+      .where('user_id', '=', person.user_id)
+      .where('confirmed_at', 'is not', null)
+      .select('id'),
   );
   return factors.length > 0;
 }
@@ -160,9 +164,7 @@ async function judgeTotp(
     const late = matchTotpStep({ ...attempt, stepsBack: totpStepsBack[purpose] + 1 });
     return { kind: 'refused', refusal: late === null ? 'wrong' : 'late' };
   }
-  return step <= factor.last_step
-    ? { kind: 'refused', refusal: 'used' }
-    : { kind: 'totp', factor_id: factor.id, step };
+  return step <= factor.last_step ? { kind: 'refused', refusal: 'used' } : { kind: 'totp', factor_id: factor.id, step };
 }
 
 async function judgeRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, code: string): Promise<CodeVerdict> {

@@ -45,7 +45,11 @@ export async function beginTotpSetup(deps: Deps, owner: FactorOwner): Promise<{ 
   const id = randomUUID();
   const secret = generateTotpSecret();
   const account = await unitOfWork(deps.db, owner, async (tx) => {
-    await tx.sql.deleteFrom('mfa_factors').where('user_id', '=', owner.user_id).where('confirmed_at', 'is', null).execute();
+    await tx.sql
+      .deleteFrom('mfa_factors')
+      .where('user_id', '=', owner.user_id)
+      .where('confirmed_at', 'is', null)
+      .execute();
     const inserted = await tx.sql
       .insertInto('mfa_factors')
       .values({
@@ -125,7 +129,12 @@ export async function disableTotp(deps: Deps, owner: FactorOwner, code: string):
 /** Gives new recovery codes after a code of the app; the old ones are void. */
 export async function renewRecoveryCodes(deps: Deps, owner: FactorOwner, code: string): Promise<string[]> {
   return proveFactor(deps, owner, { code, purpose: 'signIn' }, async (tx) => {
-    tx.audit({ event: 'mfa.renew-recovery', action: 'update', resource_type: 'mfa_factor', resource_id: owner.user_id });
+    tx.audit({
+      event: 'mfa.renew-recovery',
+      action: 'update',
+      resource_type: 'mfa_factor',
+      resource_id: owner.user_id,
+    });
     return replaceRecoveryCodes(tx, owner);
   });
 }

@@ -5,6 +5,7 @@ import { approvalRoutes } from './approval.routes.ts';
 import { authRoutes } from './auth.routes.ts';
 import { featureFlagRoutes } from './feature-flag.routes.ts';
 import { mfaRoutes } from './mfa.routes.ts';
+import { notificationDeliveryRoutes } from './notification-delivery.routes.ts';
 import { notificationRoutes } from './notification.routes.ts';
 import { ofrepRoutes } from './ofrep.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
@@ -18,6 +19,7 @@ export const routes: readonly Route[] = [
   ...mfaRoutes,
   ...totpRoutes,
   ...notificationRoutes,
+  ...notificationDeliveryRoutes,
   ...profileRoutes,
   ...rbacRoutes,
   ...approvalPolicyRoutes,

@@ -50,7 +50,8 @@ const verifyMfaCode = route({
   path: '/admin/mfa/verify',
   tag: 'MFA',
   summary: 'Answer a challenge and get the token for the repeated request (S2-45)',
-  description: 'Every code works once. Five wrong ones lock the challenge; ten in an hour, on any route, lock the person.',
+  description:
+    'Every code works once. Five wrong ones lock the challenge; ten in an hour, on any route, lock the person.',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,

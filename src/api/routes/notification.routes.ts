@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { sql } from 'kysely';
 import { allNotificationEvents } from '../../domain/notification.ts';
 import { query } from '../../entities/schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { notFound } from '../../platform/problem.ts';
 import { versionEtag, expectedVersion } from '../etag.ts';
 import {
   assertReachable,
@@ -12,7 +12,6 @@ import {
   removeChannel,
   rotateChannelSecret,
 } from '../notification-channels.ts';
-import { redeliver, sendTest } from '../notification-deliveries.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { email, idParams, timestamp } from '../schemas.ts';
@@ -35,7 +34,9 @@ const ChannelView = z
     events: z.array(z.string()),
     is_enabled: z.boolean(),
     disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the receiver answered 410'),
-    previous_secret_expires_at: timestamp.nullable().describe('Until then messages carry a signature of the old secret too'),
+    previous_secret_expires_at: timestamp
+      .nullable()
+      .describe('Until then messages carry a signature of the old secret too'),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.int(),
@@ -45,24 +46,6 @@ const ChannelView = z
 const ChannelWithSecret = ChannelView.extend({
   secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
 }).meta({ id: 'NotificationChannelWithSecret' });
-
-const DeliveryView = z
-  .object({
-    id: z.uuid(),
-    channel_id: z.uuid().nullable(),
-    user_id: z.uuid().nullable(),
-    kind: z.enum(['webhook', 'email']),
-    event: z.string(),
-    subject: z.string(),
-    status: z.enum(['pending', 'delivered', 'failed']),
-    attempts: z.int(),
-    last_status: z.int().nullable(),
-    last_error: z.string().nullable(),
-    next_attempt_at: timestamp.nullable(),
-    delivered_at: timestamp.nullable(),
-    created_at: timestamp,
-  })
-  .meta({ id: 'NotificationDelivery' });
 
 const listChannels = route({
   operationId: 'listNotificationChannels',
@@ -87,7 +70,12 @@ const listChannels = route({
         .limit(limit + 1)
         .select(channelColumns),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.created_at, row.id],
+      (row) => row,
+    );
   },
 });
 
@@ -204,108 +192,4 @@ const rotateSecret = route({
   },
 });
 
-const testChannel = route({
-  operationId: 'testNotificationChannel',
-  method: 'post',
-  path: '/admin/notifications/channels/:id/test',
-  tag: 'Notifications',
-  summary: 'Send a test message; look at the delivery to see what came of it',
-  permission: 'notification:manage',
-  gate: 'none',
-  params: idParams,
-  responses: { 202: DeliveryView },
-  problems: ['resource.not-found', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => sendTest(deps, actor, params.id),
-});
-
-const listDeliveries = route({
-  operationId: 'listNotificationDeliveries',
-  method: 'get',
-  path: '/admin/notifications/deliveries',
-  tag: 'Notifications',
-  summary: 'What was sent, and what came of it',
-  permission: 'notification:read',
-  gate: 'none',
-  query: z.strictObject({
-    ...pageQuery,
-    channel_id: z.uuid().optional(),
-    status: z.enum(['pending', 'delivered', 'failed']).optional(),
-  }),
-  responses: { 200: pageOf(DeliveryView) },
-  problems: ['request.cursor-invalid'],
-  handler: async ({ query: { limit, cursor, channel_id, status }, read }) => {
-    const after = parseCursor(cursor);
-    const rows = await read(
-      query
-        .selectFrom('notification_deliveries')
-        .$if(channel_id !== undefined, (q) => q.where('channel_id', '=', channel_id ?? null))
-        .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'pending'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
-        .selectAll(),
-    );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
-  },
-});
-
-const redeliverNotification = route({
-  operationId: 'redeliverNotification',
-  method: 'post',
-  path: '/admin/notifications/deliveries/:id/redeliver',
-  tag: 'Notifications',
-  summary: 'Deliver once more what has failed or was delivered',
-  permission: 'notification:manage',
-  gate: 'none',
-  params: idParams,
-  responses: { 202: DeliveryView },
-  problems: ['resource.not-found', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => redeliver(deps, actor, params.id),
-});
-
-const readOutbox = route({
-  operationId: 'readDevelopmentOutbox',
-  method: 'get',
-  path: '/dev/outbox',
-  tag: 'Development',
-  summary: 'Mail that was not sent because this is development, newest first',
-  description: 'Answers 404 wherever mail goes to a mail server, and always in production.',
-  permission: 'public',
-  gate: 'none',
-  query: z.strictObject({ to: email.optional() }),
-  responses: {
-    200: z.array(
-      z
-        .object({ recipient: z.string(), subject: z.string(), body: z.string(), created_at: timestamp })
-        .meta({ id: 'DevelopmentMail' }),
-    ),
-  },
-  problems: ['request.not-found'],
-  handler: async ({ query: { to }, deps, read }) => {
-    if (deps.mailer.kind !== 'outbox') {
-      throw new Problem({ code: 'request.not-found', detail: 'There is no development outbox here.' });
-    }
-    return read(
-      query
-        .selectFrom('development_mails')
-        .$if(to !== undefined, (q) => q.where('recipient', '=', to ?? ''))
-        .orderBy('id', 'desc')
-        .limit(50)
-        .select(['recipient', 'subject', 'body', 'created_at']),
-    );
-  },
-});
-
-export const notificationRoutes = [
-  listChannels,
-  getChannel,
-  addChannel,
-  updateChannel,
-  deleteChannel,
-  rotateSecret,
-  testChannel,
-  listDeliveries,
-  redeliverNotification,
-  readOutbox,
-];
+export const notificationRoutes = [listChannels, getChannel, addChannel, updateChannel, deleteChannel, rotateSecret];

@@ -94,7 +94,9 @@ const verifyTotp = route({
   body: z.strictObject({ code: z.string().regex(/^\d{6}$/, 'must be six digits') }),
   responses: { 200: RecoveryCodesView },
   problems: ['mfa.not-enrolled', 'mfa.code-refused', 'mfa.locked', 'service.unavailable'],
-  handler: async ({ deps, actor, body }) => ({ recovery_codes: await confirmTotp(deps, factorOwner(actor), body.code) }),
+  handler: async ({ deps, actor, body }) => ({
+    recovery_codes: await confirmTotp(deps, factorOwner(actor), body.code),
+  }),
 });
 
 const disableTotpRoute = route({
