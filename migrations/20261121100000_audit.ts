@@ -106,7 +106,7 @@ export class Migration20261121100000_audit extends Migration {
       'create policy definer_access on audit_permission_sets to castellan_definer using (true) with check (true)',
       'grant select, insert on audit_permission_sets to castellan_definer',
       'create policy definer_lookup on audit_checkpoints for select to castellan_definer using (true)',
-      'grant select (chain_id, size) on audit_checkpoints to castellan_definer',
+      'grant select (chain_id, size, created_at) on audit_checkpoints to castellan_definer',
 
       // The second lock: holds for the owner and for a superuser too, until they visibly switch it off.
       `create function audit_refuse_change() returns trigger language plpgsql set search_path = '' as $$
@@ -187,14 +187,20 @@ export class Migration20261121100000_audit extends Migration {
         end
         $$`,
 
-      // The chains that have grown since their last checkpoint, one page at a time: ids and sizes, nothing else.
+      // The chains whose newest checkpoint does not cover them, one page at a time: ids and sizes, nothing else. Those
+      // with a checkpoint of the last minutes are among them, so that a failed hand-over to the outside is made up for.
       `create function audit_chains_due(after_chain uuid, page_size int)
         returns table (chain_id uuid, size bigint)
         language sql stable security definer set search_path = ''
         as $$
-          select h.chain_id, h.size from public.audit_heads h
+          select h.chain_id, h.size
+          from public.audit_heads h
+          left join lateral (
+            select c.size, c.created_at from public.audit_checkpoints c
+            where c.chain_id = h.chain_id order by c.size desc limit 1
+          ) newest on true
           where (after_chain is null or h.chain_id > after_chain)
-            and h.size > coalesce((select max(c.size) from public.audit_checkpoints c where c.chain_id = h.chain_id), 0)
+            and (newest.size is null or newest.size < h.size or newest.created_at > now() - interval '10 minutes')
           order by h.chain_id
           limit page_size
         $$`,

@@ -1,11 +1,13 @@
 import type { ActivityDeps } from './deps.ts';
 import { createApprovalActivities } from './approval.activities.ts';
+import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
 import { createNotificationActivities } from './notification.activities.ts';
 
 /** Every activity, bound to the parts of this process. */
 export function createActivities(deps: ActivityDeps) {
   return {
     ...createApprovalActivities(deps),
+    ...createAuditCheckpointActivities(deps),
     ...createNotificationActivities(deps),
   };
 }

@@ -12,6 +12,7 @@ export const notificationEvents = {
   'approval.failed': 'An approved change could not be made',
   'approval.expired': 'A change was not decided or made in time',
   'approval.cancelled': 'A change was withdrawn',
+  'audit.chain-damaged': 'The audit log does not verify',
   'notification.test': 'Somebody tests the channel',
 } as const satisfies Record<string, string>;
 

@@ -78,20 +78,12 @@ export function openCheckpoint(note: string, verifiers: readonly CheckpointVerif
   return signed ? { origin, size: Number(sizeLine), root_hash: root } : null;
 }
 
-/** The notes in a file that holds one after the other. */
+/** Three lines or more, an empty line, signatures. */
+const notePattern = /^[^\n]+\n\d+\n[^\n]+\n(?:[^\n]+\n)*\n(?:— [^\n]+\n)+/gm;
+
+/** The notes in a file that holds one after the other; what is no whole note is skipped. */
 export function splitNotes(file: string): string[] {
-  const notes: string[] = [];
-  let note = '';
-  for (const line of file.split('\n')) {
-    const starts = !line.startsWith(signatureMark) && note.includes(`\n${signatureMark}`);
-    if (starts) {
-      notes.push(note);
-      note = '';
-    }
-    if (line !== '' || note !== '') note += `${line}\n`;
-  }
-  if (note.includes(`\n${signatureMark}`)) notes.push(note);
-  return notes;
+  return file.match(notePattern) ?? [];
 }
 
 /** C2SP signed-note verifier key: `<origin>+<key id>+<base64 of type and key>`; can be handed to anyone. */

@@ -1,3 +1,5 @@
+import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
+
 /** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
 export interface ScheduleContract {
   readonly scheduleId: string;
@@ -11,4 +13,6 @@ export interface ScheduleContract {
 }
 
 /** Every schedule of the product; the worker makes sure that they exist. */
-export const schedules: readonly ScheduleContract[] = [];
+export const schedules: readonly ScheduleContract[] = [
+  auditCheckpointSchedule,
+];

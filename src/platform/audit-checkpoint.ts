@@ -1,0 +1,152 @@
+import { CompiledQuery, sql } from 'kysely';
+import { systemActor } from '../domain/actor.ts';
+import { ChainVerifier } from '../domain/audit-chain.ts';
+import type { ChainPosition, ChainReport, ChainRow } from '../domain/audit-chain.ts';
+import type { Subtree } from '../domain/audit-merkle.ts';
+import { sha256 } from './audit-hash.ts';
+import { originOfChain } from './audit-note.ts';
+import type { CheckpointSigner } from './audit-note.ts';
+import { isKeptLevel } from './audit-tree.ts';
+import type { Database } from './database.ts';
+import { read, readAll } from './read.ts';
+import { unitOfWork } from './unit-of-work.ts';
+
+/** A signed state of a chain as it is kept. */
+export interface Checkpoint {
+  readonly chain_id: string;
+  /** Rows that it covers. */
+  readonly size: number;
+  readonly root_hash: Buffer;
+  readonly chain_hash: Buffer;
+  /** The signed note (C2SP tlog-checkpoint). */
+  readonly note: string;
+  readonly frontier: readonly Buffer[];
+  readonly created_at: string;
+}
+
+/** The chain is damaged behind its last checkpoint, so nothing was signed. */
+export class BrokenChainError extends Error {
+  override readonly name = 'BrokenChainError';
+  readonly report: ChainReport;
+
+  constructor(report: ChainReport) {
+    const [finding] = report.findings;
+    super(`Audit chain ${report.chain_id} is damaged at ${finding?.seq ?? 0}: ${finding?.detail ?? 'unknown'}`);
+    this.report = report;
+  }
+}
+
+/** Rows that are read at a time: a few hundred kilobytes. */
+const batchRows = 1_000;
+
+const scopeOf = (chainId: string) => ({ tenant_id: chainId, user_id: null });
+
+function statement<Row>(text: string, values: unknown[]) {
+  return { compile: () => CompiledQuery.raw(text, values) as CompiledQuery<Row> };
+}
+
+const checkpointColumns = 'chain_id, size, root_hash, chain_hash, note, frontier, created_at';
+
+function latestQuery(chainId: string) {
+  const text = `select ${checkpointColumns} from audit_checkpoints where chain_id = $1 order by size desc limit 1`;
+  return statement<Checkpoint>(text, [chainId]);
+}
+
+/** The newest checkpoint of a chain; null when it has none yet. */
+export async function latestCheckpoint(db: Pick<Database, 'readPool'>, chainId: string): Promise<Checkpoint | null> {
+  const [latest] = await read(db, scopeOf(chainId), latestQuery(chainId));
+  return latest ?? null;
+}
+
+/**
+ * Signs the present state of a chain. Only the rows since the last checkpoint are read, and only what verifies is
+ * signed. This is the one writer of checkpoints and tree nodes; two at once write the same or one after the other.
+ *
+ * @returns the newest checkpoint, or null when the chain is empty
+ * @throws BrokenChainError when the new rows do not follow from the last checkpoint
+ */
+export async function takeCheckpoint(
+  db: Database,
+  signer: CheckpointSigner,
+  chainId: string,
+): Promise<Checkpoint | null> {
+  const headQuery = statement<{ size: number; chain_hash: Buffer }>(
+    'select size, chain_hash from audit_heads where chain_id = $1',
+    [chainId],
+  );
+  const [[head], [latest]] = await readAll(db, scopeOf(chainId), [headQuery, latestQuery(chainId)] as const);
+  if (head === undefined) return latest ?? null;
+  if (latest?.size === head.size) return latest;
+
+  const nodes: { subtree: Subtree; hash: Uint8Array }[] = [];
+  const verifier = new ChainVerifier(sha256, chainId, {
+    from: latest === undefined ? undefined : positionOf(latest),
+    onSubtree: (subtree, hash) => {
+      if (isKeptLevel(subtree.level)) nodes.push({ subtree, hash });
+    },
+  });
+  for await (const row of rowsBetween(db, chainId, latest?.size ?? 0, head.size)) verifier.add(row);
+  const report = verifier.finish(head);
+  if (!report.valid) throw new BrokenChainError(report);
+
+  const { size, root_hash, chain_hash } = report;
+  const note = signer.sign({ origin: originOfChain(chainId), size, root_hash });
+  const { frontier } = verifier.position();
+  await unitOfWork(db, systemActor(chainId), async (tx) => {
+    await sql`insert into audit_tree_nodes (chain_id, level, index, hash)
+      select ${chainId}, * from unnest(
+        ${nodes.map(({ subtree }) => subtree.level)}::smallint[],
+        ${nodes.map(({ subtree }) => subtree.index)}::bigint[],
+        ${nodes.map(({ hash }) => hash)}::bytea[])
+      on conflict do nothing`.execute(tx.sql);
+    await sql`insert into audit_checkpoints (chain_id, size, root_hash, chain_hash, note, frontier)
+      values (${chainId}, ${size}, ${root_hash}, ${chain_hash}, ${note}, ${frontier.hashes}::bytea[])
+      on conflict do nothing`.execute(tx.sql);
+  });
+  return latestCheckpoint(db, chainId);
+}
+
+/** Chains that have grown since their last checkpoint, by id, a page at a time. */
+export function dueChains(
+  db: Pick<Database, 'readPool'>,
+  after: string | null,
+  limit: number,
+): Promise<{ chain_id: string; size: number }[]> {
+  const text = 'select chain_id, size from audit_chains_due($1, $2)';
+  return read(db, { tenant_id: '', user_id: null }, statement(text, [after, limit]));
+}
+
+/** Notes of a chain with more rows than `size`, oldest first. */
+export async function notesSince(db: Pick<Database, 'readPool'>, chainId: string, size: number): Promise<string[]> {
+  const text = 'select note from audit_checkpoints where chain_id = $1 and size > $2 order by size limit 1000';
+  const rows = await read(db, scopeOf(chainId), statement<{ note: string }>(text, [chainId, size]));
+  return rows.map(({ note }) => note);
+}
+
+function positionOf(checkpoint: Checkpoint): ChainPosition {
+  return { frontier: { size: checkpoint.size, hashes: checkpoint.frontier }, chain_hash: checkpoint.chain_hash };
+}
+
+interface StoredRow {
+  readonly seq: number;
+  readonly recorded_at_ms: number;
+  readonly entry: string;
+  readonly private: string | null;
+  readonly entry_hash: Buffer;
+  readonly chain_hash: Buffer;
+}
+
+async function* rowsBetween(db: Database, chainId: string, after: number, upTo: number): AsyncGenerator<ChainRow> {
+  const text = `select seq, (extract(epoch from recorded_at) * 1000)::bigint as recorded_at_ms, entry::text as entry,
+      private::text as private, entry_hash, chain_hash
+    from audit_logs where chain_id = $1 and seq > $2 and seq <= $3 order by seq limit ${batchRows}`;
+  for (let last = after; last < upTo; ) {
+    const rows = await read(db, scopeOf(chainId), statement<StoredRow>(text, [chainId, last, upTo]));
+    for (const row of rows) {
+      yield { ...row, entry: Buffer.from(row.entry), private: row.private === null ? null : Buffer.from(row.private) };
+    }
+    const end = rows.at(-1);
+    if (end === undefined) return;
+    last = end.seq;
+  }
+}

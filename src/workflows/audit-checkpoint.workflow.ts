@@ -1,0 +1,33 @@
+import { ApplicationFailure, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { AuditCheckpointActivities, AuditCheckpointResult } from './audit-checkpoint.contract.ts';
+
+/** A first checkpoint of a long chain takes seconds, a page of many chains too; it says that it lives. */
+const { sealAuditChains } = proxyActivities<AuditCheckpointActivities>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '30 seconds', maximumAttempts: 5 },
+});
+
+/**
+ * Signs the state of every audit chain that has grown. Started by the Schedule `audit-checkpoint`, one run at a time;
+ * nothing is lost when a run fails, because the next one finds the same chains.
+ *
+ * A damaged chain fails the run, so that it stands out in Temporal Web, after all other chains have been signed.
+ */
+export async function auditCheckpointWorkflow(): Promise<AuditCheckpointResult> {
+  const damaged: string[] = [];
+  let [sealed, failed] = [0, 0];
+  let after: string | null = null;
+  do {
+    const page = await sealAuditChains(after);
+    sealed += page.sealed;
+    failed += page.failed;
+    damaged.push(...page.damaged);
+    after = page.next_after;
+    setCurrentDetails(`**${sealed}** chains signed, ${failed} put off, ${damaged.length} damaged.`);
+  } while (after !== null);
+  if (damaged.length > 0) {
+    throw ApplicationFailure.nonRetryable(`Damaged audit chains: ${damaged.join(', ')}`, 'audit.chain-damaged');
+  }
+  return { sealed, failed };
+}
