@@ -6,6 +6,7 @@ import { Migration20261121120000_feature_flags } from './20261121120000_feature_
 import { Migration20261121130000_mfa } from './20261121130000_mfa.ts';
 import { Migration20261121140000_notifications } from './20261121140000_notifications.ts';
 import { Migration20261121150000_rights_history } from './20261121150000_rights_history.ts';
+import { Migration20261121150000_tracker } from './20261121150000_tracker.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -17,4 +18,5 @@ export const migrationsList = [
   { name: '20261121130000_mfa', class: Migration20261121130000_mfa },
   { name: '20261121140000_notifications', class: Migration20261121140000_notifications },
   { name: '20261121150000_rights_history', class: Migration20261121150000_rights_history },
+  { name: '20261121150000_tracker', class: Migration20261121150000_tracker },
 ];

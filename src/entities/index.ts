@@ -1,3 +1,11 @@
+import { AdminActivityEntity } from './activity.entity.ts';
+import { AdminFocusSessionEntity } from './focus-session.entity.ts';
+import { AdminGoalEntity } from './goal.entity.ts';
+import { AdminMeetingEntity } from './meeting.entity.ts';
+import { AdminNudgeEntity, NudgeMarkEntity } from './nudge.entity.ts';
+import { AdminPipelineEntity, AdminPipelineStageEntity } from './pipeline.entity.ts';
+import { AdminProspectEntity, AdminStageHistoryEntity } from './prospect.entity.ts';
+import { AdminScoreEntity, TrackerSettingsEntity, TrackerVacationEntity } from './score.entity.ts';
 import {
   ApprovalDecisionEntity,
   ApprovalEntity,
@@ -67,6 +75,19 @@ export const entitiesByTable = {
   notification_channels: NotificationChannelEntity,
   notification_deliveries: NotificationDeliveryEntity,
   development_mails: DevelopmentMailEntity,
+  admin_pipelines: AdminPipelineEntity,
+  admin_pipeline_stages: AdminPipelineStageEntity,
+  admin_prospects: AdminProspectEntity,
+  admin_stage_history: AdminStageHistoryEntity,
+  admin_goals: AdminGoalEntity,
+  admin_meetings: AdminMeetingEntity,
+  admin_activities: AdminActivityEntity,
+  admin_scores: AdminScoreEntity,
+  admin_tracker_settings: TrackerSettingsEntity,
+  admin_tracker_vacations: TrackerVacationEntity,
+  admin_focus_sessions: AdminFocusSessionEntity,
+  admin_nudges: AdminNudgeEntity,
+  admin_nudge_marks: NudgeMarkEntity,
 };
 
 export const entities = Object.values(entitiesByTable);
