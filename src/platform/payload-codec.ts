@@ -17,7 +17,8 @@ const tagBytes = 16;
  * content. The key id stands in the payload's metadata: the first key seals, all keys open, and a payload that was
  * written before encryption was switched on passes through as it is.
  *
- * Search attributes, ids and summaries are not payloads of the codec and stay readable: nothing secret belongs there.
+ * Search attributes and ids stay readable whatever is set here: nothing secret belongs there. Summaries and details
+ * are sealed like everything else, so Temporal Web then needs a codec server to show them.
  *
  * @param keys the keys of `TEMPORAL_PAYLOAD_KEYS`; a key may be removed when the last workflow that used it is past
  * its retention

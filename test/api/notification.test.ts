@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
 import { createNotify } from '../../src/activities/notify.ts';
 import { assertReachable, createChannel } from '../../src/api/notification-channels.ts';
@@ -13,6 +14,7 @@ import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import {
   notificationDeliveryStartOptions,
+  notificationDeliveryWorkflowId,
   notificationDeliveryWorkflowType,
 } from '../../src/workflows/notification-delivery.contract.ts';
 import type { DeliveryView, NotificationDeliveryInput } from '../../src/workflows/notification-delivery.contract.ts';
@@ -49,7 +51,11 @@ beforeAll(async () => {
   await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done));
   const { port } = receiver.address() as AddressInfo;
   hookUrl = `http://127.0.0.1:${port}/hook`;
-  app = await startTestApi({ OUTBOUND_ALLOW: `127.0.0.1:${port}`, WORKFLOW_BUNDLE: workflowBundlePath() });
+  app = await startTestApi({
+    OUTBOUND_ALLOW: `127.0.0.1:${port}`,
+    TEMPORAL_PAYLOAD_KEYS: `p1:${randomBytes(32).toString('base64')}`,
+    WORKFLOW_BUNDLE: workflowBundlePath(),
+  });
   worker = await startWorker(app.env, app.api.deps.log);
   admin = await app.signIn('role-super-admin');
   approver = await app.signIn('role-super-admin', 1);
@@ -282,6 +288,19 @@ describe('webhook deliveries', () => {
     expect(audit).toHaveLength(1);
     expect(await deliver(id, [])).toMatchObject({ status: 'failed', attempts: 1, last_status: null });
     expect(received).toHaveLength(1);
+  });
+
+  it('leave nothing readable in the history but ids, when payload keys are set', async () => {
+    const { id, secret } = await addHook();
+    const notice = noticeOf({ text: 'canary-text', data: { canary: 'canary-data' } });
+    const { id: deliveryId } = await deliver(id, [], notice);
+    const { client } = app.api.deps.temporal;
+    const handle = client.workflow.getHandle(notificationDeliveryWorkflowId(defaultTenantId, deliveryId));
+    const bytes = proto.temporal.api.history.v1.History.encode(await handle.fetchHistory()).finish();
+    const history = Buffer.from(bytes).toString('latin1');
+    for (const hidden of ['canary', secret, notice.subject]) expect(history).not.toContain(hidden);
+    expect(history).toContain('binary/encrypted');
+    expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({ data: { canary: 'canary-data' } });
   });
 
   it('are refused for an address that became private after it was configured', async () => {
