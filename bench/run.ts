@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchApproval } from './cases/approval.ts';
 import { benchAuditAppend } from './cases/audit-append.ts';
 import { benchFootprint } from './cases/footprint.ts';
 import { benchListRead } from './cases/list-read.ts';
@@ -17,6 +18,7 @@ import type { BenchStack } from './stack.ts';
 const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResult[]>> = {
   'list-read': benchListRead,
   write: benchWrite,
+  approval: benchApproval,
   'audit-append': benchAuditAppend,
   'sign-in': benchSignIn,
   footprint: benchFootprint,

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Pool } from 'pg';
 import { createWireTypes } from '../../src/platform/wire-types.ts';
-import { bareListSql } from './bare-statements.ts';
+import { bareList } from './bare-statements.ts';
 
 /**
  * What the least possible code costs: `node:http` and `pg`, no framework, no check of the token, no validation. The
@@ -21,7 +21,7 @@ async function list(): Promise<unknown> {
     const [, , rows] = await Promise.all([
       client.query({ name: 'begin', text: 'begin transaction read only' }),
       client.query({ ...setScope, values: [tenantId, ''] }),
-      client.query({ name: 'list', text: bareListSql, values: [21] }),
+      client.query({ name: 'list', text: bareList.sql, values: [...bareList.parameters] }),
       client.query({ name: 'commit', text: 'commit' }),
     ]);
     return { items: rows.rows.slice(0, 20), next_cursor: null };

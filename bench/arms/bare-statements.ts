@@ -1,3 +1,9 @@
-/** The statement of `GET /admin/users`, as the application sends it. */
-export const bareListSql = `select id, email, phone_number, full_name, role, status, created_at from users
-  order by created_at desc, id desc limit $1`;
+import { usersQuery } from '../../src/api/user-view.ts';
+
+/** The statement of `GET /admin/users?limit=20`, compiled once: the bare server is to differ in everything but SQL. */
+export const bareList = usersQuery()
+  .where('u.status', '<>', 'deleted')
+  .orderBy('u.created_at', 'desc')
+  .orderBy('u.id', 'desc')
+  .limit(21)
+  .compile();
