@@ -175,7 +175,11 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 
   function send(command: RecordCommand['command'], message: PersonalMessage): Promise<ApprovalAnswer> {
-    return write(() => record(command, message));
+    return write(() => {
+      // Another message may have been written since this one was let in.
+      refuseUnlessAllowed(command);
+      return record(command, message);
+    });
   }
 
   function record(command: RecordCommand['command'], message?: PersonalMessage): Promise<ApprovalRecord> {

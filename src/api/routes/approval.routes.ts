@@ -277,11 +277,11 @@ function preparedFor(actor: Actor, name: string, payload: unknown): PreparedActi
   return action.prepare(payload, '/payload');
 }
 
-/** Approval requests: S2-39..43. */
+/** Approval requests: S2-39..43. Of several paths that match the router takes the last, so literal ones follow patterns. */
 export const approvalRoutes = [
   getApprovalRequests,
-  getApprovalHistory,
   getApprovalRequest,
+  getApprovalHistory,
   createApprovalRequest,
   approveRequest,
   rejectRequest,

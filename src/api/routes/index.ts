@@ -1,4 +1,5 @@
 import type { Route } from '../route.ts';
+import { agentPermissionRoutes } from './agent-permission.routes.ts';
 import { approvalPolicyRoutes } from './approval-policy.routes.ts';
 import { approvalReviewRoutes } from './approval-review.routes.ts';
 import { approvalRoutes } from './approval.routes.ts';
@@ -10,8 +11,14 @@ import { notificationRoutes } from './notification.routes.ts';
 import { ofrepRoutes } from './ofrep.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { rbacRoutes } from './rbac.routes.ts';
+import { roleAssignmentRoutes } from './role-assignment.routes.ts';
+import { rolePermissionRoutes } from './role-permission.routes.ts';
+import { roleRoutes } from './role.routes.ts';
 import { serviceTokenRoutes } from './service-token.routes.ts';
+import { sessionRoutes } from './session.routes.ts';
+import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
+import { userRoutes } from './user.routes.ts';
 
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
@@ -22,9 +29,16 @@ export const routes: readonly Route[] = [
   ...notificationDeliveryRoutes,
   ...profileRoutes,
   ...rbacRoutes,
+  ...userRoutes,
+  ...sessionRoutes,
+  ...roleRoutes,
+  ...rolePermissionRoutes,
+  ...roleAssignmentRoutes,
+  ...agentPermissionRoutes,
+  ...tenantRoutes,
+  ...approvalRoutes,
   ...approvalPolicyRoutes,
   ...approvalReviewRoutes,
-  ...approvalRoutes,
   ...featureFlagRoutes,
   ...ofrepRoutes,
   ...serviceTokenRoutes,
