@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { defaultTenantId } from '../domain/actor.ts';
+import { environmentNames } from '../domain/environment.ts';
 import { systemRoles } from '../domain/system-roles.ts';
 import type { SystemRoleCode } from '../domain/system-roles.ts';
 import { createKeyring, parseKeyList } from '../platform/keyring.ts';
@@ -73,6 +74,7 @@ export async function seedSampleData(env: SampleSettings): Promise<SampleSignIn[
     await client.query('begin');
     await client.query("select set_config('app.tenant_id', $1, true)", [defaultTenantId]);
     await seedPeople(client, env.ENCRYPTION_KEYS);
+    await seedFlags(client);
     await client.query('commit');
   } finally {
     await client.end();
@@ -118,4 +120,32 @@ async function seedPeople(client: Client, encryptionKeys: string): Promise<void>
       [factorId, defaultTenantId, sample.id, keyring.seal(sample.totp_secret, place)],
     );
   }
+}
+
+/** Key of the sample flag; `npm run demo` switches it in production. */
+export const sampleFlagKey = 'new-dashboard';
+
+/** One flag in every environment, on in development only, with the first line of its history. */
+async function seedFlags(client: Client): Promise<void> {
+  await client.query(
+    `with made as (
+       insert into admin_feature_flags
+         (tenant_id, key, environment, description, value_type, variants, enabled, on_variant, off_variant,
+          rollout_percentage, updated_by)
+       select $1, $2, place.name, 'The redesigned start page', 'boolean', '{"on": true, "off": false}',
+         place.name = 'development', 'on', 'off', case place.name when 'development' then 100 else 0 end, $3
+       from unnest($4::text[]) as place (name)
+       on conflict (tenant_id, environment, key) do nothing
+       returning *
+     )
+     insert into admin_flag_history
+       (tenant_id, flag_id, key, environment, version, change, definition, changed_by, reason)
+     select tenant_id, id, key, environment, version, 'created',
+       jsonb_build_object('description', description, 'value_type', value_type, 'variants', variants,
+         'enabled', enabled, 'on_variant', on_variant, 'off_variant', off_variant,
+         'rollout_percentage', rollout_percentage, 'rules', rules),
+       updated_by, 'sample data'
+     from made`,
+    [defaultTenantId, sampleFlagKey, superAdminId, environmentNames],
+  );
 }
