@@ -15,7 +15,7 @@ export const MfaFactorEntity = defineEntity({
     secret_ciphertext: p.text().hidden().lazy(),
     confirmed_at: p.datetime(3).nullable(),
     /** Number of the last time step that was accepted: a code works once (RFC 6238 §5.2). */
-    last_step: p.bigint('number').default(0),
+    last_step: p.bigint('number').defaultRaw('0'),
   },
 });
 

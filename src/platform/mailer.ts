@@ -26,7 +26,7 @@ export interface Mailer {
 }
 
 /** Table of the development outbox; read at `GET /dev/outbox`. */
-export const outboxTable = 'development_mails';
+const outboxTable = 'development_mails';
 
 const smtpTimeoutMs = 10_000;
 
