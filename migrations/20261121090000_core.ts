@@ -276,9 +276,9 @@ export class Migration20261121090000_core extends Migration {
             and (tenant_domain is null or t.domain = lower(tenant_domain))
           limit 2
         $$`,
-      'alter function auth_find_users(text, text) owner to castellan_definer',
       'revoke all on function auth_find_users(text, text) from public',
       'grant execute on function auth_find_users(text, text) to castellan_app',
+      'alter function auth_find_users(text, text) owner to castellan_definer',
     ];
     for (const statement of statements) this.addSql(statement);
   }

@@ -205,9 +205,9 @@ export class Migration20261121100000_audit extends Migration {
           limit page_size
         $$`,
       ...definerFunctions.flatMap((signature) => [
-        `alter function ${signature} owner to castellan_definer`,
         `revoke all on function ${signature} from public`,
         `grant execute on function ${signature} to castellan_app`,
+        `alter function ${signature} owner to castellan_definer`,
       ]),
 
       `create view admin_audit_logs with (security_invoker = true) as

@@ -68,12 +68,12 @@ export class Migration20261121150000_rights_history extends Migration {
           return null;
         end
         $$`,
-      'alter function remember_user_status() owner to castellan_definer',
       'revoke all on function remember_user_status() from public',
       `create trigger users_remember_first_status after insert on users
         for each row execute function remember_user_status()`,
       `create trigger users_remember_status after update of status on users
         for each row when (old.status is distinct from new.status) execute function remember_user_status()`,
+      'alter function remember_user_status() owner to castellan_definer',
 
       'grant select on tenants to castellan_definer',
       'grant insert (id, name, domain, country, currency, time_zone, id_document_type) on tenants to castellan_definer',
@@ -109,9 +109,9 @@ export class Migration20261121150000_rights_history extends Migration {
           from public.admin_roles r where r.code = 'role-super-admin' and r.tenant_id is null;
         end
         $$`,
-      'alter function tenant_create(uuid, text, text, text, text, text, text, uuid, text, text, text, text) owner to castellan_definer',
       'revoke all on function tenant_create(uuid, text, text, text, text, text, text, uuid, text, text, text, text) from public',
       'grant execute on function tenant_create(uuid, text, text, text, text, text, text, uuid, text, text, text, text) to castellan_app',
+      'alter function tenant_create(uuid, text, text, text, text, text, text, uuid, text, text, text, text) owner to castellan_definer',
 
       `create function tenant_list(after_created timestamptz, after_id uuid, max_rows int) returns setof tenants
         language sql stable security definer set search_path = ''
@@ -122,9 +122,9 @@ export class Migration20261121150000_rights_history extends Migration {
           order by t.created_at desc, t.id desc
           limit max_rows
         $$`,
-      'alter function tenant_list(timestamptz, uuid, int) owner to castellan_definer',
       'revoke all on function tenant_list(timestamptz, uuid, int) from public',
       'grant execute on function tenant_list(timestamptz, uuid, int) to castellan_app',
+      'alter function tenant_list(timestamptz, uuid, int) owner to castellan_definer',
     ];
     for (const statement of statements) this.addSql(statement);
   }

@@ -294,9 +294,9 @@ export class Migration20261121150000_tracker extends Migration {
           where t.status = 'active' and (after_tenant is null or t.id > after_tenant)
           order by t.id limit page_size
         $$`,
-      'alter function nudge_tenants(uuid, integer) owner to castellan_definer',
       'revoke all on function nudge_tenants(uuid, integer) from public',
       'grant execute on function nudge_tenants(uuid, integer) to castellan_app',
+      'alter function nudge_tenants(uuid, integer) owner to castellan_definer',
     ];
     for (const statement of statements) this.addSql(statement);
   }

@@ -1,0 +1,187 @@
+import Router from '@koa/router';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RequestState } from '../../src/api/middleware/request-context.ts';
+import { mountOperations } from '../../src/api/operations.ts';
+import type { Route } from '../../src/api/route.ts';
+import { routes } from '../../src/api/routes/index.ts';
+import { withClient } from '../../src/dev/bootstrap-database.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import { isPermission } from '../../src/domain/permissions.ts';
+import { systemRoles } from '../../src/domain/system-roles.ts';
+import { startTestApi } from '../support/api.ts';
+import type { Answer, SignedIn, TestApi } from '../support/api.ts';
+import {
+  callWithProof,
+  existing,
+  expiredToken,
+  fill,
+  makePerson,
+  missing,
+  otherTenantId,
+  paramsOf,
+  sampleBody,
+  tableOf,
+} from '../support/matrix.ts';
+import { seedMatrix } from '../support/matrix-seed.ts';
+
+/** Everything that anybody may call. A new public route is a decision, so it is written down here too. */
+const publicOperations = [
+  'login',
+  'refresh',
+  'readDevelopmentOutbox',
+  'startOidcSignIn',
+  'finishOidcSignIn',
+];
+
+/** Endpoints for machines that run us, outside of the route list; they show no business data. */
+const operationalPaths = [
+  '/.well-known/jwks.json',
+  '/docs',
+  '/docs/start.js',
+  '/docs/swagger-ui-bundle.js',
+  '/docs/swagger-ui.css',
+  '/health',
+  '/health/ready',
+  '/metrics',
+  '/openapi.json',
+];
+
+/** Changing routes that ask for no second factor, each with the reason (capability 13). */
+const ungated: Readonly<Record<string, string>> = {
+  login: 'it is how one gets in; the factor is part of it where the person asks for that',
+  refresh: 'the refresh token is the proof, used once',
+  logout: 'ending the own session must never be hard',
+  requestMFACode: 'it is how the factor is asked for',
+  verifyMFACode: 'it is how the factor is proven',
+  setUpTotp: 'a first factor cannot be proven with itself; it asks for the password',
+  verifyTotp: 'the code of the new factor is the proof',
+  disableTotp: 'it asks for a code itself',
+  renewRecoveryCodes: 'it asks for a code itself',
+  updatePreferences: 'the own language and theme',
+  changePassword: 'it asks for the current password',
+  checkPermission: 'it changes nothing; POST carries the question',
+  testNotificationChannel: 'it sends a test notice to a channel that exists',
+  redeliverNotification: 'it repeats a notice that was decided already',
+  evaluateFlag: 'it changes nothing; OFREP asks by POST',
+  evaluateFlags: 'it changes nothing; OFREP asks by POST',
+};
+
+const problemKeys = ['code', 'detail', 'instance', 'status', 'title', 'type'];
+/** A person who is known is told which permission is missing and which rule said so. */
+const forbiddenKeys = [...problemKeys, 'permission', 'rule'].sort();
+
+/** Bodies where the smallest one of the schema is refused by a rule beyond it. */
+const bodies: Readonly<Record<string, unknown>> = {
+  updateNotificationChannel: { name: 'renamed' },
+};
+const mutatingMethods = new Set(['post', 'put', 'patch', 'delete']);
+const isPublic = (route: Route) => route.permission === 'public';
+const pathsOf = (route: Route) => [route.path, ...(route.aliases ?? [])];
+const named = (list: readonly Route[]) => list.map((route) => [route.operationId, route] as const);
+
+let app: TestApi;
+let admin: SignedIn;
+let nobody: SignedIn;
+let outsider: SignedIn;
+let revoked: SignedIn;
+let expired: string;
+const people = new Map<string, SignedIn>();
+
+beforeAll(async () => {
+  app = await startTestApi();
+  for (const { code } of systemRoles) people.set(code, await app.signIn(code));
+  admin = people.get('role-super-admin')!;
+  nobody = await makePerson(app, defaultTenantId, null);
+  outsider = await makePerson(app, otherTenantId, 'role-super-admin');
+  revoked = await makePerson(app, defaultTenantId, 'role-super-admin');
+  expired = await expiredToken(app, admin);
+  expect((await app.call('POST', '/auth/logout', { token: revoked.token })).status).toBe(204);
+  await withClient(app.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+});
+
+afterAll(async () => {
+  await app.close();
+});
+
+/** A refusal has one shape, whatever refused. */
+function expectProblem(answer: Answer, status: 401 | 403, code: string): void {
+  expect({ status: answer.status, code: answer.body?.code }).toEqual({ status, code });
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(Object.keys(answer.body).sort()).toEqual(status === 401 ? problemKeys : forbiddenKeys);
+}
+
+/** Authorisation comes before validation, so that a refused caller learns nothing about inputs: no body needed. */
+function bare(route: Route, path: string, token: string | undefined): Promise<Answer> {
+  const filled = fill(path, () => '00000000-0000-4000-8000-000000000009');
+  const hasBody = mutatingMethods.has(route.method) && route.body !== undefined;
+  return app.call(route.method.toUpperCase(), filled, { token, ...(hasBody ? { body: {} } : {}) });
+}
+
+describe('the list of routes', () => {
+  it('has a permission and a gate on every route; public ones are a list of decisions', () => {
+    for (const { permission, gate, operationId } of routes) {
+      const known = permission === 'public' || permission === 'authenticated' || isPermission(permission);
+      expect({ operationId, known }).toEqual({ operationId, known: true });
+      expect(typeof gate === 'string' ? ['none', 'mfa'] : [gate]).toContain(gate);
+    }
+    const found = routes.filter(isPublic).map(({ operationId }) => operationId);
+    expect(found.filter((id) => !publicOperations.includes(id))).toEqual([]);
+  });
+
+  it('capability 13: has a gate on every route that changes something, or a reason why not', () => {
+    const open = routes.filter(({ method, gate }) => mutatingMethods.has(method) && gate === 'none');
+    expect(open.map(({ operationId }) => operationId).filter((id) => ungated[id] === undefined)).toEqual([]);
+  });
+
+  it('is all there is besides the operational endpoints', () => {
+    const router = new Router<RequestState>();
+    mountOperations(router, app.api.deps);
+    expect(router.stack.map(({ path }) => path).sort()).toEqual(operationalPaths);
+    expect(new Set(routes.flatMap((route) => pathsOf(route).map((path) => `${route.method} ${path}`))).size).toBe(
+      routes.flatMap(pathsOf).length,
+    );
+  });
+});
+
+describe('B3, X-4: bad credentials are refused', () => {
+  it.each(named(routes.filter((route) => !isPublic(route))))('%s', async (_, route) => {
+    for (const path of pathsOf(route)) {
+      const bad = { none: undefined, garbage: 'not.a.token', foreign: admin.refresh_token, expired, revoked: revoked.token };
+      for (const token of Object.values(bad)) expectProblem(await bare(route, path, token), 401, 'auth.required');
+    }
+  });
+});
+
+describe('B3, S1-66: a role without the permission is refused', () => {
+  it.each(named(routes.filter(({ permission }) => isPermission(permission))))('%s', async (_, route) => {
+    const lacking = systemRoles.filter(({ permissions }) => !permissions.some((one) => one === route.permission));
+    const refused = [nobody, ...lacking.map(({ code }) => people.get(code)!)];
+    for (const person of refused) expectProblem(await bare(route, route.path, person.token), 403, 'auth.forbidden');
+  });
+});
+
+describe('B3, capability 11: what belongs to another tenant is not there', () => {
+  it.each(named(routes.filter((route) => !isPublic(route) && paramsOf(route.path).length > 0)))('%s', async (_, route) => {
+    const table = await withClient(app.database.adminUrl, (client) => tableOf(client, route.path));
+    expect({ path: route.path, table }).not.toEqual({ path: route.path, table: null });
+    const [param] = paramsOf(route.path);
+    const value = await withClient(app.database.adminUrl, (client) => existing(client, table!, param!));
+    // A new kind of resource needs a row in test/support/matrix-seed.ts.
+    expect({ table, value }).not.toEqual({ table, value: null });
+    const body = bodies[route.operationId] ?? sampleBody(route);
+    const ask = async (id: string) => {
+      const answer = await callWithProof(app, otherTenantId, outsider, route.method.toUpperCase(), fill(route.path, () => id), {
+        ...(body === undefined ? {} : { body }),
+        headers: route.requiresIfMatch === true ? { 'if-match': '"1"' } : {},
+      });
+      const { instance: _instance, ...rest } = answer.body ?? {};
+      // OFREP has a body of its own, which names the key that was asked for.
+      return { status: answer.status, body: JSON.parse(JSON.stringify(rest).replaceAll(id, '<id>')) };
+    };
+    const [theirs, nobodys] = [await ask(value!), await ask(missing(value!))];
+    expect(theirs).toEqual(nobodys);
+    // A list below a thing that is not there may also be empty.
+    if (theirs.status !== 200) expect(theirs).toMatchObject({ status: 404 });
+    else expect(theirs.body).toMatchObject({ items: [] });
+  });
+});

@@ -1,0 +1,32 @@
+import type { Client } from 'pg';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+
+/** One row of every kind of thing that a route can name and the sample data has none of. By SQL: nothing is acted on. */
+const seeds: readonly string[] = [
+  `insert into notification_channels (tenant_id, name, kind, email, events, created_by)
+   values ($1, 'Matrix', 'email', 'matrix@castellan.test', '{approval.opened}', $2)`,
+  `insert into notification_deliveries (tenant_id, channel_id, kind, event, event_key, subject, body, payload)
+   select $1, id, 'email', 'approval.opened', 'matrix', 'Matrix', 'Matrix', '{}' from notification_channels
+   where created_by = $2`,
+  `insert into admin_approval_payloads (tenant_id, digest, action, environment, payload)
+   select $1, repeat('a', 64), 'flag.toggle', 'production', '{}' where $2::uuid is not null`,
+  `insert into admin_approvals (id, tenant_id, action, environment, digest, requested_by, policy, review_due_at, workflow_id)
+   values (gen_random_uuid(), $1, 'flag.toggle', 'production', repeat('a', 64), $2,
+     '{"steps": [{"name": "review", "quorum": 1, "roles": ["role-super-admin"]}]}', now() + interval '1 day', 'matrix')`,
+  `insert into admin_break_glass_reviews (tenant_id, kind, subject, user_id, reason, due_at)
+   values ($1, 'emergency_off', 'matrix', $2, 'matrix', now() + interval '1 day')`,
+  `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant, updated_by)
+   values ($1, 'matrix', 'development', 'boolean', '{"on": true, "off": false}', 'on', 'off', $2)`,
+  `insert into admin_approval_policies (tenant_id, action, environment, gate, review_window_seconds,
+     execution_window_seconds, reminder_interval_seconds, bypass_review_seconds, updated_by)
+   values ($1, 'flag.toggle', 'development', 'mfa', 3600, 3600, 0, 3600, $2)`,
+  `insert into admin_roles (tenant_id, code, name, permissions)
+   select $1, 'role-matrix', 'Matrix', '{profile:read}' where $2::uuid is not null`,
+  `insert into service_tokens (tenant_id, name, token_hash, last4, permissions, created_by)
+   values ($1, 'Matrix', decode(repeat('00', 32), 'hex'), '0000', '{flag:evaluate}', $2)`,
+];
+
+/** Fills the sample tenant with one thing of each kind, in the name of the given person. */
+export async function seedMatrix(admin: Client, userId: string): Promise<void> {
+  for (const seed of seeds) await admin.query(seed, [defaultTenantId, userId]);
+}
