@@ -145,9 +145,9 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
         [attempt],
       ),
     );
-    const overtaken = condition(() => approval.status !== 'approved' || approval.revision !== revision);
+    const isOvertaken = () => approval.status !== 'approved' || approval.revision !== revision;
     try {
-      await Promise.race([executed, overtaken]);
+      await Promise.race([executed, condition(isOvertaken)]);
       scope.cancel();
       adopt(await executed);
       if (approval.status === 'pending') announce('returned');
@@ -155,8 +155,14 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
       const givenUp = isCancellation(error) && !CancellationScope.current().consideredCancelled;
       if (givenUp) return;
       if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-      if (error.cause instanceof TimeoutFailure) await write(() => record({ kind: 'expire' }));
-      else await write(() => local.failApproval({ ...attempt, ...failureOf(error.cause) }));
+      if (!isOutOfTime(error)) {
+        await write(() => local.failApproval({ ...attempt, ...failureOf(error.cause) }));
+        return;
+      }
+      // Another attempt would have come too late; until the end of the window the request can still be changed.
+      const restMs = Math.max((execution_due_at ?? 0) - Date.now(), 1);
+      const overtaken = await condition(isOvertaken, restMs, { summary: 'End of the execution window' });
+      if (!overtaken) await write(() => record({ kind: 'expire' }));
     }
   }
 
@@ -234,6 +240,10 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 }
 
 const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
+
+function isOutOfTime(failure: ActivityFailure): boolean {
+  return failure.retryState === 'TIMEOUT' || failure.cause instanceof TimeoutFailure;
+}
 
 function cancellation(message: PersonalMessage): RecordCommand['command'] {
   return { kind: 'cancel', by: personOf(message) };
