@@ -197,6 +197,25 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await verify(admin, 'c9b1d0f6-0a5e-4f57-9a52-3f8b1f0b0001', apis.code(admin))).status).toBe(404);
   });
 
+  it('are not for service tokens, and the attempt is audited (capability 38)', async () => {
+    const path = '/admin/service-tokens';
+    const body = { name: 'robot', permissions: ['notification:manage'] };
+    const asked = await apis.call('POST', path, { token: admin.token, body });
+    const id = await challenge(admin, asked.body.action, asked.body.payload_digest);
+    const { mfa_token } = (await verify(admin, id, apis.code(admin))).body;
+    const { token } = (
+      await apis.call('POST', path, { token: admin.token, body, headers: { 'x-mfa-token': mfa_token } })
+    ).body;
+    const request = { action: 'flag.toggle', payload_digest: digest };
+    expect((await apis.call('POST', '/admin/mfa/request', { token, body: request })).status).toBe(403);
+    const gated = await apis.call('DELETE', `/admin/notifications/channels/${id}`, { token });
+    expect(gated.body).toMatchObject({ status: 403, code: 'mfa.required' });
+    const { rows } = await apis.admin.query(
+      "select 1 from audit_logs where entry::jsonb -> 'actor' ->> 'kind' = 'service' and entry::jsonb ->> 'outcome' = 'refused'",
+    );
+    expect(rows).toHaveLength(1);
+  });
+
   it('end after five minutes, and a met one is over', async () => {
     const id = await challenge(admin);
     await apis.admin.query("update mfa_challenges set expires_at = now() - interval '1 second' where id = $1", [id]);

@@ -119,6 +119,8 @@ const addChannel = route({
     z.strictObject({ kind: z.literal('email'), name: channelName, email, events }),
   ]),
   responses: { 201: ChannelWithSecret },
+  // The answer is a secret: it is not kept for a repetition. A repeated name is refused.
+  idempotency: false,
   problems: ['resource.conflict', 'mfa.required'],
   handler: async ({ body, deps, actor, unitOfWork }) => {
     if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
@@ -183,6 +185,7 @@ const rotateSecret = route({
   params: idParams,
   body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
   responses: { 200: ChannelWithSecret },
+  idempotency: false,
   problems: ['resource.not-found', 'mfa.required'],
   handler: async ({ params, body, deps, unitOfWork }) => {
     const { channel, secret } = await unitOfWork((tx) =>
