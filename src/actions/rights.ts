@@ -22,16 +22,27 @@ export interface Rights {
   readonly permissions: readonly Permission[];
 }
 
-/** Reads a person's rights as they are now, not as a session remembers them. */
+/** Reads a person's rights by the roles held now, not as a session remembers them; whether they are active or not. */
 export async function rightsOf(tx: Tx, userId: string): Promise<Rights> {
   const { rows } = await tx.sql.executeQuery(livingRoles().where('a.user_id', '=', userId).compile());
   return effectiveRights(rows);
 }
 
-/** The rights of whoever acts; of a person from the database, because a workflow carries ids only. */
-export function ownRights(tx: Tx): Promise<Rights> {
+/**
+ * The rights of whoever acts; of a person from the database, because a workflow carries ids only, and the person may
+ * have left since it started.
+ */
+export async function ownRights(tx: Tx): Promise<Rights> {
   const { user_id, roles, permissions } = tx.actor;
-  return user_id === null ? Promise.resolve({ roles, permissions }) : rightsOf(tx, user_id);
+  if (user_id === null) return { roles, permissions };
+  const { rows } = await tx.sql.executeQuery(
+    livingRoles()
+      .innerJoin('users as u', 'u.id', 'a.user_id')
+      .where('u.status', '=', 'active')
+      .where('u.id', '=', user_id)
+      .compile(),
+  );
+  return effectiveRights(rows);
 }
 
 /** @throws Problem `role.grant-exceeds-own` with the permissions that the actor would give without holding them. */

@@ -9,6 +9,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Mailer } from '../platform/mailer.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { MfaTokens } from '../platform/mfa-token.ts';
+import type { OidcClient } from '../platform/oidc-client.ts';
 import type { OutboundHttp } from '../platform/outbound-http.ts';
 import type { PasswordHasher } from '../platform/password.ts';
 import type { RateLimits } from '../platform/rate-limit.ts';
@@ -46,6 +47,7 @@ export interface ApiDeps {
   readonly accessTokens: AccessTokens;
   readonly mfaTokens: MfaTokens;
   readonly externalIssuers: ExternalIssuers;
+  readonly oidc: OidcClient;
   readonly passwords: PasswordHasher;
   readonly rateLimits: RateLimits;
   readonly outbound: OutboundHttp;

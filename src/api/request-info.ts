@@ -7,4 +7,6 @@ export interface RequestInfo {
   readonly traceId: string | null;
   readonly ifMatch: string | null;
   readonly ifNoneMatch: string | null;
+  /** The Cookie header; only the sign-in through a browser looks at it. */
+  readonly cookie: string | null;
 }

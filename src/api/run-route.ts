@@ -85,7 +85,14 @@ async function requireMfa(
   ctx: Context,
 ): Promise<RouteProof> {
   const action = gatedAction(route);
-  const digest = payloadDigest({ operation: route.operationId, params: input.params, body: input.body ?? null });
+  const { params, query } = input;
+  const digest = payloadDigest({
+    operation: route.operationId,
+    params,
+    // What the query says is part of the deed (`transfer_to`); most gated routes have none.
+    ...(Object.keys(query).length === 0 ? {} : { query }),
+    body: input.body ?? null,
+  });
   const token = ctx.get('x-mfa-token');
   const { user_id, session_id } = actor;
   const challengeId =

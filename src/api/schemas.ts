@@ -13,7 +13,17 @@ export const phoneNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.1
 export const timeZone = z
   .string()
   .max(64)
-  .refine((zone) => Intl.supportedValuesOf('timeZone').includes(zone) || zone === 'UTC', 'must be an IANA time zone');
+  .refine(isTimeZone, 'must be an IANA time zone');
+
+/** Aliases such as Asia/Kolkata are names too, though the runtime lists only one name of each zone; offsets are none. */
+function isTimeZone(zone: string): boolean {
+  if (!/^[A-Z]/i.test(zone)) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** A secret on its way in: long enough to be one, never echoed. */
 export const passwordInput = z.string().min(1).max(128);

@@ -13,6 +13,7 @@ import type { Logger } from '../platform/logger.ts';
 import { createMailer } from '../platform/mailer.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createMfaTokens } from '../platform/mfa-token.ts';
+import { createOidcClient } from '../platform/oidc-client.ts';
 import { createOutboundHttp } from '../platform/outbound-http.ts';
 import { createPasswordHasher } from '../platform/password.ts';
 import { payloadCodecOf } from '../platform/payload-codec.ts';
@@ -61,6 +62,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     }),
     mfaTokens: createMfaTokens({ keyring: signingKeys, issuer: env.PUBLIC_URL, now }),
     externalIssuers: createExternalIssuers(env.TRUSTED_ISSUERS, { now }),
+    oidc: createOidcClient(env.OIDC_PROVIDERS, { allowsHttp: env.NODE_ENV !== 'production', now }),
     passwords: createPasswordHasher({ concurrency: availableParallelism(), queueLimit: passwordQueueLimit }),
     rateLimits: createRateLimits({
       pool: db.readPool,
@@ -101,7 +103,7 @@ export async function startApi(env: Env, log: Logger = createLogger({ level: env
       const force = setTimeout(() => server.closeAllConnections(), env.SHUTDOWN_TIMEOUT_SECONDS * 1000);
       await closed;
       clearTimeout(force);
-      await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.externalIssuers.close()]);
+      await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.externalIssuers.close(), deps.oidc.close()]);
       await deps.tracing.flush();
       await deps.db.close();
     },

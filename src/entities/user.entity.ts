@@ -1,3 +1,4 @@
+import type { GeneratedAlways } from 'kysely';
 import type { CoarseRole } from '../domain/system-roles.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
@@ -17,7 +18,8 @@ export const UserEntity = defineEntity({
     full_name: p.text(),
     role: p.text().default('user').$type<CoarseRole>(),
     status: p.text().default('active').$type<UserStatus>(),
-    is_active: p.boolean().generated("(status = 'active'::text) stored"),
+    /** Computed by the database, so that no insert names it. */
+    is_active: p.boolean().generated("(status = 'active'::text) stored").$type<GeneratedAlways<boolean>>(),
     time_zone: p.text().nullable(),
     sign_in_requires_totp: p.boolean().default(false),
     last_sign_in_at: p.datetime(3).nullable(),

@@ -15,7 +15,8 @@ import type { ApiDeps } from '../deps.ts';
 import { route } from '../route.ts';
 import { email, passwordInput, phoneNumber } from '../schemas.ts';
 
-const tokenPair = z
+/** The tokens of a session, as every way of signing in answers. */
+export const tokenPair = z
   .object({
     access_token: z.string().describe('Goes into Authorization: Bearer …'),
     token_type: z.literal('Bearer'),

@@ -3,12 +3,14 @@ import { agentPermissionRoutes } from './agent-permission.routes.ts';
 import { approvalPolicyRoutes } from './approval-policy.routes.ts';
 import { approvalReviewRoutes } from './approval-review.routes.ts';
 import { approvalRoutes } from './approval.routes.ts';
+import { auditRoutes } from './audit.routes.ts';
 import { authRoutes } from './auth.routes.ts';
 import { featureFlagRoutes } from './feature-flag.routes.ts';
 import { mfaRoutes } from './mfa.routes.ts';
 import { notificationDeliveryRoutes } from './notification-delivery.routes.ts';
 import { notificationRoutes } from './notification.routes.ts';
 import { ofrepRoutes } from './ofrep.routes.ts';
+import { oidcRoutes } from './oidc.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { rbacRoutes } from './rbac.routes.ts';
 import { roleAssignmentRoutes } from './role-assignment.routes.ts';
@@ -19,10 +21,16 @@ import { sessionRoutes } from './session.routes.ts';
 import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
 import { userRoutes } from './user.routes.ts';
+import { activityRoutes } from './activity.routes.ts';
+import { goalRoutes } from './goal.routes.ts';
+import { scoreRoutes } from './score.routes.ts';
+import { trackerDashboardRoutes } from './tracker-dashboard.routes.ts';
+import { trackerSettingsRoutes } from './tracker-settings.routes.ts';
 
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
   ...authRoutes,
+  ...oidcRoutes,
   ...mfaRoutes,
   ...totpRoutes,
   ...notificationRoutes,
@@ -42,4 +50,10 @@ export const routes: readonly Route[] = [
   ...featureFlagRoutes,
   ...ofrepRoutes,
   ...serviceTokenRoutes,
+  ...activityRoutes,
+  ...goalRoutes,
+  ...scoreRoutes,
+  ...trackerDashboardRoutes,
+  ...trackerSettingsRoutes,
+  ...auditRoutes,
 ];

@@ -37,6 +37,7 @@ const getRbacRoles = route({
     read(
       query
         .selectFrom('admin_roles')
+        .where('deleted_at', 'is', null)
         .orderBy('is_system_role', 'desc')
         .orderBy('name')
         .select(['id', 'code', 'name', 'description', 'is_system_role']),

@@ -1,0 +1,103 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { revokeSessions } from '../../actions/revoke-sessions.ts';
+import { rightsOf } from '../../actions/rights.ts';
+import { superAdminCode } from '../../domain/system-roles.ts';
+import { query as select } from '../../entities/schema.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/read.ts';
+import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { route } from '../route.ts';
+import { idParams, timestamp } from '../schemas.ts';
+
+const sessionView = z
+  .object({
+    id: z.uuid(),
+    user_id: z.uuid(),
+    method: z.enum(['password', 'oidc', 'bearer']),
+    ip: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    created_at: timestamp,
+    last_used_at: timestamp.describe('When its token was last renewed'),
+    expires_at: timestamp,
+    mfa_at: timestamp.nullable().describe('The last factor proof of this session'),
+    revoked_at: timestamp.nullable(),
+    revoke_reason: z.string().nullable(),
+    is_living: z.boolean(),
+    is_current: z.boolean().describe('The session of this very call'),
+  })
+  .meta({ id: 'Session' });
+
+const getUserSessions = route({
+  operationId: 'getUserSessions',
+  method: 'get',
+  path: '/admin/users/:id/sessions',
+  tag: 'session',
+  summary: 'Sessions of a person, newest first',
+  permission: 'user:read',
+  gate: 'none',
+  params: idParams,
+  query: z.strictObject({
+    ...pageQuery,
+    state: z.enum(['living', 'all']).default('living').describe('Living ones, or ended ones too'),
+  }),
+  responses: { 200: pageOf(sessionView) },
+  problems: ['resource.not-found'],
+  handler: async ({ params, query, actor, deps }) => {
+    const after = parseCursor(query.cursor);
+    const isLiving = sql<boolean>`(revoked_at is null and expires_at > now())`;
+    const [known, rows] = await readAll(deps.db, actor, [
+      select.selectFrom('users').where('id', '=', params.id).select('id'),
+      select
+        .selectFrom('sessions')
+        .where('user_id', '=', params.id)
+        .$if(query.state === 'living', (q) => q.where(isLiving))
+        .$if(after !== null, (q) =>
+          q.where(sql<boolean>`(created_at, id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
+        )
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(query.limit + 1)
+        .select(['id', 'user_id', 'method', 'ip', 'user_agent', 'created_at', 'last_used_at', 'expires_at', 'mfa_at'])
+        .select(['revoked_at', 'revoke_reason', isLiving.as('is_living')]),
+    ] as const);
+    if (known.length === 0) throw notFound('user');
+    const present = (row: (typeof rows)[number]) => ({ ...row, is_current: row.id === actor.session_id });
+    return toPage(rows, query.limit, (row) => [row.created_at, row.id], present);
+  },
+});
+
+const forceLogoutUser = route({
+  operationId: 'forceLogoutUser',
+  method: 'post',
+  path: '/admin/users/:id/force-logout',
+  tag: 'session',
+  summary: 'End every session of a person',
+  description: 'Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process.',
+  permission: 'user:force-logout',
+  gate: 'mfa',
+  params: idParams,
+  responses: { 200: z.object({ sessions_ended: z.number().int() }) },
+  problems: ['resource.not-found', 'user.exceeds-own'],
+  handler: ({ params, actor, unitOfWork }) =>
+    unitOfWork(async (tx) => {
+      const user = await tx.sql.selectFrom('users').where('id', '=', params.id).select('id').executeTakeFirst();
+      if (user === undefined) throw notFound('user');
+      // Support staff may throw anybody out but those who run the system (S4-26).
+      const isSuperAdmin = (await rightsOf(tx, params.id)).roles.includes(superAdminCode);
+      if (isSuperAdmin && !actor.roles.includes(superAdminCode)) {
+        throw new Problem({ code: 'user.exceeds-own', detail: 'Only a super admin ends the sessions of one.' });
+      }
+      const ended = await revokeSessions(tx, { user_id: params.id }, 'forced');
+      tx.audit({
+        event: 'session.force-logout',
+        action: 'logout',
+        resource_type: 'user',
+        resource_id: params.id,
+        new_values: { sessions_ended: ended },
+      });
+      return { sessions_ended: ended.length };
+    }),
+});
+
+export const sessionRoutes = [getUserSessions, forceLogoutUser];
