@@ -61,7 +61,8 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
       },
     }),
   );
-  const router = new Router<RequestState>({ exclusive: true });
+  // `/things/latest` before `/things/:id`, in whatever order they are listed.
+  const router = new Router<RequestState>({ exclusive: 'specificity' });
   for (const route of deps.routes) {
     const run = runRoute(route, deps);
     for (const path of [route.path, ...(route.aliases ?? [])]) router[route.method](path, run);
