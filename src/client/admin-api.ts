@@ -1,15 +1,112 @@
-import { dataOf } from './http.ts';
-import type { Http } from './http.ts';
+import { createHeaders, dataOf, outcomeOf, versionHeaders } from './http.ts';
+import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
 
-/** The functions of the admin UI (S2-2..45), under the names it knows them by. */
+/** The functions of the admin UI (S2-2..45), under the names it knows them by. All throw `ProblemError`. */
 export type AdminApi = ReturnType<typeof createAdminApi>;
 
+/** Calls that a gate guards answer `mfa.required` first: wrap them with `client.withMfa`. */
 export function createAdminApi(http: Http) {
+  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...approvalApi(http), ...secondFactorApi(http) };
+}
+
+function userApi(http: Http) {
+  return {
+    /** Accounts of the tenant, newest first (S2-3). */
+    getUsers: (query: QueryOf<'getUsers'> = {}) => dataOf(http.GET('/admin/users', { params: { query } })),
+
+    /** One account (S2-4). */
+    getUserById: (id: string) => dataOf(http.GET('/admin/users/{id}', { params: { path: { id } } })),
+
+    /** Creates an account, with roles where wanted (S2-5). */
+    createUser: (body: BodyOf<'createUser'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/users', { body, params: { header: createHeaders(options) } })),
+
+    /** Changes an account; what is left out stays (S2-6). */
+    updateUser: (id: string, body: BodyOf<'updateUser'>, options: VersionedOptions) =>
+      dataOf(http.PUT('/admin/users/{id}', { body, params: { path: { id }, header: versionHeaders(options) } })),
+
+    /** Deletes an account; its row stays for the audit (S2-7, S2-72). */
+    deleteUser: (id: string, query: QueryOf<'deleteUser'>, options: VersionedOptions) =>
+      outcomeOf(http.DELETE('/admin/users/{id}', { params: { path: { id }, query, header: versionHeaders(options) } })),
+
+    /** Ends all sessions of a person, within a second everywhere (S2-8). */
+    forceLogoutUser: (id: string, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/users/{id}/force-logout', { params: { path: { id }, header: createHeaders(options) } })),
+
+    /** Sessions of a person, newest first (S2-9). */
+    getUserSessions: (id: string, query: QueryOf<'getUserSessions'> = {}) =>
+      dataOf(http.GET('/admin/users/{id}/sessions', { params: { path: { id }, query } })),
+  };
+}
+
+function roleApi(http: Http) {
+  return {
+    /** Roles with their place in the hierarchy (S2-10). */
+    getRoles: () => dataOf(http.GET('/admin/roles')),
+
+    /** Permission matrix of a role (S2-11). */
+    getRolePermissions: (id: string) => dataOf(http.GET('/admin/roles/{id}/permissions', { params: { path: { id } } })),
+
+    /** Changes what a role gives (S2-12). */
+    updateRolePermissions: (id: string, body: BodyOf<'updateRolePermissions'>, options: VersionedOptions) =>
+      outcomeOf(
+        http.PUT('/admin/roles/{id}/permissions', { body, params: { path: { id }, header: versionHeaders(options) } }),
+      ),
+
+    /** The ledger of role assignments, also as of a point in time (S2-13). */
+    getRoleAssignmentHistory: (query: QueryOf<'getRoleAssignmentHistory'> = {}) =>
+      dataOf(http.GET('/admin/role-assignments/history', { params: { query } })),
+  };
+}
+
+function featureFlagApi(http: Http) {
+  return {
+    /** Flags by key, one for each environment (S2-14). */
+    getFeatureFlags: (query: QueryOf<'getFeatureFlags'> = {}) =>
+      dataOf(http.GET('/admin/feature-flags', { params: { query } })),
+
+    /** Switches a flag; in production this opens an approval request (S2-15, S2-60). */
+    toggleFeatureFlag: (key: string, body: BodyOf<'toggleFeatureFlag'>, options: CreateOptions = {}) =>
+      outcomeOf(
+        http.POST('/admin/feature-flags/{key}/toggle', { body, params: { path: { key }, header: createHeaders(options) } }),
+      ),
+
+    /** Every version of a flag, newest first (S2-16). */
+    getFeatureFlagHistory: (key: string, query: QueryOf<'getFeatureFlagHistory'> = {}) =>
+      dataOf(http.GET('/admin/feature-flags/{key}/history', { params: { path: { key }, query } })),
+  };
+}
+
+function approvalApi(http: Http) {
+  return {
+    /** Approval requests, newest first (S2-39). */
+    getApprovalRequests: (query: QueryOf<'getApprovalRequests'> = {}) =>
+      dataOf(http.GET('/admin/approvals', { params: { query } })),
+
+    /** Asks for the approval of a change, which runs by itself when the policy is met (S2-40). */
+    createApprovalRequest: (body: BodyOf<'createApprovalRequest'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/approvals', { body, params: { header: createHeaders(options) } })),
+
+    /** Approves a request as it was shown, by its digest (S2-41). */
+    approveRequest: (id: string, body: BodyOf<'approveRequest'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/approvals/{id}/approve', { body, params: { path: { id }, header: createHeaders(options) } })),
+
+    /** Rejects a request, with the reason (S2-42). */
+    rejectRequest: (id: string, body: BodyOf<'rejectRequest'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/approvals/{id}/reject', { body, params: { path: { id }, header: createHeaders(options) } })),
+
+    /** Every transition of every request, newest first (S2-43). */
+    getApprovalHistory: (query: QueryOf<'getApprovalHistory'> = {}) =>
+      dataOf(http.GET('/admin/approvals/history', { params: { query } })),
+  };
+}
+
+function secondFactorApi(http: Http) {
   return {
     /** Asks for a second factor for one action with one payload (S2-44). */
-    requestMFACode: (body: { action: string; payload_digest: string }) => dataOf(http.POST('/admin/mfa/request', { body })),
+    requestMFACode: (body: BodyOf<'requestMFACode'>) => dataOf(http.POST('/admin/mfa/request', { body })),
 
     /** Answers a challenge; the token goes into the repeated request (S2-45). */
-    verifyMFACode: (body: { challenge_id: string; code: string }) => dataOf(http.POST('/admin/mfa/verify', { body })),
+    verifyMFACode: (body: BodyOf<'verifyMFACode'>) => dataOf(http.POST('/admin/mfa/verify', { body })),
   };
 }

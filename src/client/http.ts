@@ -1,7 +1,10 @@
 import createClient from 'openapi-fetch';
 import type { Client } from 'openapi-fetch';
-import type { paths } from './openapi.types.ts';
+import type { components, operations, paths } from './openapi.types.ts';
 import { problemErrorOf } from './problem-error.ts';
+
+/** An approval request as it is shown. */
+export type Approval = components['schemas']['Approval'];
 
 /** The generated client: every path and method of `openapi.json`, typed. */
 export type Http = Client<paths>;
@@ -55,4 +58,33 @@ export async function dataOf<Result extends Settled>(call: Promise<Result>): Pro
   const { data, error, response } = await call;
   if (!response.ok) throw problemErrorOf(response, error);
   return data as DataOf<Result>;
+}
+
+/** Query of an operation. */
+export type QueryOf<Id extends keyof operations> = NonNullable<operations[Id]['parameters']['query']>;
+
+/** JSON body of an operation's request. */
+export type BodyOf<Id extends keyof operations> = operations[Id] extends {
+  requestBody: { content: { 'application/json': infer Body } };
+}
+  ? Body
+  : never;
+
+/** What became of a change whose gate is data: made at once, or waiting for people. */
+export type Outcome<Result> =
+  | { readonly kind: 'done'; readonly result: Result }
+  | { readonly kind: 'approval_requested'; readonly approval: Approval };
+
+/**
+ * The outcome of a call that answers 202 with the approval request it has opened, and another success otherwise.
+ *
+ * @throws ProblemError like {@link dataOf}
+ */
+export async function outcomeOf<Result extends Settled>(
+  call: Promise<Result>,
+): Promise<Outcome<Exclude<DataOf<Result>, Approval>>> {
+  const settled = await call;
+  const data = await dataOf(Promise.resolve(settled));
+  if (settled.response.status === 202) return { kind: 'approval_requested', approval: data as Approval };
+  return { kind: 'done', result: data as Exclude<DataOf<Result>, Approval> };
 }
