@@ -1,0 +1,181 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { cacheFolderPath } from '../../src/dev/data-folder.ts';
+import { findTemporal } from '../../src/dev/temporal-finder.ts';
+import { startTemporalServer } from '../../src/dev/temporal-server.ts';
+import type { TemporalServer } from '../../src/dev/temporal-server.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import type { Env } from '../../src/platform/env.ts';
+import { startTestApi } from '../support/api.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { freePort } from '../support/ports.ts';
+import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { workflowBundlePath } from '../support/temporal.ts';
+
+/** Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a file. */
+let folder: string;
+let executable: string;
+let port: number;
+let temporal: TemporalServer;
+let worker: ChildProcess;
+let app: TestApi;
+let admin: SignedIn;
+let provider: SignedIn;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'castellan-recovery-'));
+  const source = await findTemporal({ env: { ...process.env, TEMPORAL_ADDRESS: undefined }, cacheFolder: cacheFolderPath(process.env) });
+  if (source.kind === 'server') throw new Error('expected a program');
+  executable = source.path;
+  port = await freePort();
+  temporal = await startTemporal();
+  app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, WORKFLOW_BUNDLE: workflowBundlePath() });
+  worker = await startWorkerProcess(app.env);
+  admin = await app.signIn('role-super-admin');
+  provider = await app.signIn('role-provider-admin');
+}, 120_000);
+
+afterAll(async () => {
+  await kill(worker);
+  await app.close();
+  await temporal.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const startTemporal = (): Promise<TemporalServer> =>
+  startTemporalServer({
+    executable,
+    databaseFile: join(folder, 'temporal.db'),
+    logFile: join(folder, 'temporal.log'),
+    port,
+    namespace: 'default',
+  });
+
+/** Starts a worker and waits until it polls. */
+async function startWorkerProcess(env: Env): Promise<ChildProcess> {
+  const probePort = await freePort();
+  const child = spawn(process.execPath, ['src/worker.ts'], {
+    stdio: 'ignore',
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      WORKER_PORT: String(probePort),
+      DATABASE_URL: env.DATABASE_URL,
+      TEMPORAL_ADDRESS: env.TEMPORAL_ADDRESS,
+      TEMPORAL_TASK_QUEUE: env.TEMPORAL_TASK_QUEUE,
+      WORKFLOW_BUNDLE: env.WORKFLOW_BUNDLE,
+      ENCRYPTION_KEYS: env.ENCRYPTION_KEYS,
+      AUTH_SIGNING_KEYS: env.AUTH_SIGNING_KEYS,
+      AUDIT_SIGNING_KEYS: env.AUDIT_SIGNING_KEYS,
+    },
+  });
+  const isReady = async () => (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;
+  await eventually(isReady, (ready) => ready, 30_000);
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+async function killTemporal(): Promise<void> {
+  process.kill(temporal.pid, 'SIGKILL');
+  await temporal.ended;
+}
+
+/** Opens a request to switch a new production flag on. */
+async function ask(key: string): Promise<{ id: string; digest: string; review_due_at: string }> {
+  await asSuperuser(
+    app,
+    `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
+     values ($1, $2, 'production', 'boolean', '{"on":true,"off":false}', 'on', 'off')`,
+    [defaultTenantId, key],
+  );
+  const answer = await callProven(app, admin, 'POST', `/admin/feature-flags/${key}/toggle`, {
+    body: { environment: 'production', enabled: true, version: 1 },
+  });
+  if (answer.status !== 202) throw new Error(JSON.stringify(answer.body));
+  return answer.body;
+}
+
+const approve = async (request: { id: string; digest: string }): Promise<string> => {
+  const path = `/admin/approvals/${request.id}/approve`;
+  return (await callProven(app, provider, 'POST', path, { body: { digest: request.digest } })).body.status;
+};
+
+/** Holds a lock on a flag, so that its change has begun and cannot go on. */
+async function hold(key: string): Promise<{ release(): Promise<void> }> {
+  const client = new Client({ connectionString: app.database.adminUrl });
+  await client.connect();
+  await client.query('begin');
+  await client.query('select 1 from admin_feature_flags where key = $1 for update', [key]);
+  return {
+    release: async () => {
+      await client.query('rollback');
+      await client.end();
+    },
+  };
+}
+
+const waitersOn = (): Promise<number> =>
+  asSuperuser(app, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()").then((rows) => rows.length);
+
+const statusOf = async (id: string): Promise<string> =>
+  (await app.call('GET', `/admin/approvals/${id}`, { token: admin.token })).body.status;
+
+const changesOf = (key: string) => asSuperuser(app, 'select version, change, approval_id from admin_flag_history where key = $1', [key]);
+
+describe('recovery', () => {
+  it('makes an approved change once, although worker and Temporal are killed between approval and execution', async () => {
+    const policy = await callProven(app, admin, 'PUT', '/admin/approval-policies', {
+      body: {
+        action: 'flag.toggle',
+        environment: 'production',
+        gate: 'approval',
+        steps: [{ name: 'administrator', roles: ['role-super-admin', 'role-provider-admin'], quorum: 1 }],
+        review_window_seconds: 60,
+        reminder_interval_seconds: 0,
+        version: 0,
+      },
+    });
+    expect(policy.status).toBe(200);
+    const [begun, committed, waiting] = [await ask('begun'), await ask('committed'), await ask('waiting')];
+    const [holdBegun, holdCommitted] = [await hold('begun'), await hold('committed')];
+    expect(await approve(begun)).toBe('approved');
+    expect(await approve(committed)).toBe('approved');
+    await eventually(waitersOn, (count) => count === 2);
+
+    await killTemporal();
+    // One change is committed while there is nobody to tell, the other has begun and is cut off.
+    await holdCommitted.release();
+    await eventually(() => statusOf(committed.id), (status) => status === 'executed');
+    await kill(worker);
+    await holdBegun.release();
+    expect(await statusOf(begun.id)).toBe('approved');
+    expect(await statusOf(waiting.id)).toBe('pending');
+    const away = await callProven(app, provider, 'POST', `/admin/approvals/${waiting.id}/approve`, { body: { digest: waiting.digest } });
+    expect(away).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
+
+    temporal = await startTemporal();
+    worker = await startWorkerProcess(app.env);
+    await eventually(() => statusOf(begun.id), (status) => status === 'executed', 90_000);
+    for (const [key, { id }] of [['begun', begun], ['committed', committed]] as const) {
+      expect(await changesOf(key)).toEqual([{ version: 2, change: 'toggled', approval_id: id }]);
+      const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token: admin.token });
+      expect(history.body.items.map((item: { event: string }) => item.event)).toEqual(['execute', 'approve', 'opened']);
+    }
+    // The timer of the review window was set before the kill, and fires after it.
+    await eventually(() => statusOf(waiting.id), (status) => status === 'expired', 90_000);
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(waiting.review_due_at));
+    expect(await changesOf('waiting')).toEqual([]);
+  }, 240_000);
+});
