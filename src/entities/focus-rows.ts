@@ -1,0 +1,63 @@
+import { focusState, remainingMs } from '../domain/tracker-focus.ts';
+import type { FocusClock, FocusEnding, FocusState } from '../domain/tracker-focus.ts';
+
+/** The columns of a session that are shown. */
+export const focusColumns = [
+  'id',
+  'user_id',
+  'start_time',
+  'end_time',
+  'duration_minutes',
+  'completed',
+  'interrupted',
+  'notes',
+  'due_at',
+  'paused_at',
+  'paused_ms',
+  'ending',
+  'actual_minutes',
+  'created_at',
+] as const;
+
+/** A row with {@link focusColumns}. Times are RFC 3339. */
+export interface FocusRow {
+  readonly id: number;
+  readonly user_id: string;
+  readonly start_time: string;
+  readonly end_time: string | null;
+  readonly duration_minutes: number;
+  readonly completed: boolean;
+  readonly interrupted: boolean;
+  readonly notes: string | null;
+  readonly due_at: string;
+  readonly paused_at: string | null;
+  readonly paused_ms: number;
+  readonly ending: FocusEnding | null;
+  readonly actual_minutes: number | null;
+  readonly created_at: string;
+}
+
+/** A session as everybody is shown it, whether the workflow answers or the database. */
+export interface FocusSessionView extends Omit<FocusRow, 'paused_ms'> {
+  readonly state: FocusState;
+  readonly remaining_seconds: number;
+}
+
+/** The clock that a row stands for. */
+export function focusClockOf(row: FocusRow): FocusClock {
+  const started_at = Date.parse(row.start_time);
+  return {
+    started_at,
+    duration_ms: Date.parse(row.due_at) - started_at - row.paused_ms,
+    paused_ms: row.paused_ms,
+    paused_at: row.paused_at === null ? null : Date.parse(row.paused_at),
+    ended_at: row.end_time === null ? null : Date.parse(row.end_time),
+    ending: row.ending,
+  };
+}
+
+/** @param now milliseconds since the epoch. */
+export function presentFocus({ paused_ms, ...row }: FocusRow, now: number): FocusSessionView {
+  const clock = focusClockOf({ paused_ms, ...row });
+  return { ...row, state: focusState(clock), remaining_seconds: Math.ceil(remainingMs(clock, now) / 1000) };
+}
