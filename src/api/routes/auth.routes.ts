@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { defaultTenantId } from '../../domain/actor.ts';
 import type { Actor } from '../../domain/actor.ts';
+import { factorCodePattern } from '../../domain/mfa.ts';
 import { revokeSessions } from '../../actions/revoke-sessions.ts';
 import { query } from '../../entities/schema.ts';
 import { auditRefusal } from '../../platform/audit-refusal.ts';
@@ -31,7 +32,11 @@ const loginBody = z
     phone_number: phoneNumber.optional(),
     email: email.optional(),
     password: passwordInput,
-    code: z.string().regex(/^\d{6}$/).optional().describe('TOTP code, where the account asks for one at sign-in'),
+    code: z
+      .string()
+      .regex(factorCodePattern)
+      .optional()
+      .describe('TOTP or recovery code, where the account asks for one at sign-in'),
     tenant_domain: z.string().max(253).optional().describe('Needed when the same address has accounts in several tenants'),
   })
   .refine((body) => (body.phone_number === undefined) !== (body.email === undefined), {
