@@ -61,6 +61,7 @@ export const problemCodes = {
   'role.cycle': { status: 409, title: 'A role cannot be its own ancestor' },
   'role.grant-exceeds-own': { status: 403, title: 'Nobody can give a permission they do not hold' },
   'role.immutable': { status: 409, title: 'This role cannot be changed' },
+  'audit.chain-damaged': { status: 409, title: 'The audit chain does not verify' },
   'service.unavailable': { status: 503, title: 'A part of the service is away' },
   'service.internal': { status: 500, title: 'Something went wrong on our side' },
 } as const satisfies Record<string, ProblemKind>;

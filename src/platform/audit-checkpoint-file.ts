@@ -7,6 +7,8 @@ import type { Database } from './database.ts';
 
 /** More than two notes, so that the end of a file always holds the last one whole. */
 const tailBytes = 4_096;
+/** A few thousand notes. Every checkpoint covers all rows before it, so the newest ones are enough. */
+const maxReadBytes = 1_048_576;
 
 /** The file with all checkpoints of a chain, one signed note after the other, oldest first. */
 export function checkpointFile(folder: string, chainId: string): string {
@@ -35,10 +37,30 @@ export async function publishCheckpoints(
   }
 }
 
+/** The newest of the notes in the chain's file, oldest first; none when there is no file. */
+export async function publishedNotes(folder: string, chainId: string): Promise<string[]> {
+  let file: FileHandle;
+  try {
+    file = await open(checkpointFile(folder, chainId), 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+  try {
+    return await notesAtEnd(file, maxReadBytes);
+  } finally {
+    await file.close();
+  }
+}
+
 async function lastSizeIn(file: FileHandle): Promise<number> {
-  const { size } = await file.stat();
-  const length = Math.min(size, tailBytes);
-  const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-  const last = splitNotes(buffer.toString('utf8')).at(-1);
+  const last = (await notesAtEnd(file, tailBytes)).at(-1);
   return last === undefined ? 0 : Number(last.split('\n')[1]);
+}
+
+async function notesAtEnd(file: FileHandle, maxBytes: number): Promise<string[]> {
+  const { size } = await file.stat();
+  const length = Math.min(size, maxBytes);
+  const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+  return splitNotes(buffer.toString('utf8'));
 }

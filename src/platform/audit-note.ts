@@ -19,8 +19,10 @@ export interface CheckpointVerifier {
 
 /** Signs checkpoints. The private keys do not leave it. */
 export interface CheckpointSigner {
-  /** A signed note: C2SP tlog-checkpoint, three lines, an empty line, one signature by the active key. */
+  /** A checkpoint: C2SP tlog-checkpoint, three lines, an empty line, one signature by the active key. */
   sign(body: CheckpointBody): string;
+  /** Binds the manifest of an export, by the SHA-256 of its canonical text, to the same origin and key. */
+  signManifest(origin: string, digest: Uint8Array): string;
   /** The public halves for one origin, the active one first. */
   verifiers(origin: string): CheckpointVerifier[];
 }
@@ -30,6 +32,7 @@ const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 /** C2SP signed-note: the type of an Ed25519 key. */
 const ed25519Type = Buffer.from([0x01]);
+const hashBytes = 32;
 const keyIdBytes = 4;
 const signatureBytes = 64;
 const signatureMark = '— ';
@@ -47,35 +50,52 @@ export function createCheckpointSigner(keys: readonly [NamedKey, ...NamedKey[]])
   const publicKeys = privateKeys.map((key) => createPublicKey(key));
   const [activePrivate, activePublic] = [privateKeys[0], publicKeys[0]];
   if (activePrivate === undefined || activePublic === undefined) throw new Error('A checkpoint signer needs a key.');
+  const signNote = (origin: string, text: string): string => {
+    const signature = sign(null, Buffer.from(text), activePrivate);
+    const line = Buffer.concat([keyId(origin, activePublic), signature]).toString('base64');
+    return `${text}\n${signatureMark}${origin} ${line}\n`;
+  };
   return {
-    sign: (body) => {
-      const text = checkpointText(body);
-      const signature = sign(null, Buffer.from(text), activePrivate);
-      const line = Buffer.concat([keyId(body.origin, activePublic), signature]).toString('base64');
-      return `${text}\n${signatureMark}${body.origin} ${line}\n`;
-    },
+    sign: (body) => signNote(body.origin, checkpointText(body)),
+    signManifest: (origin, digest) => signNote(origin, manifestText(origin, digest)),
     verifiers: (origin) => publicKeys.map((key) => ({ origin, key })),
   };
 }
 
 /**
- * Opens a signed note and returns what it states.
+ * Opens a checkpoint and returns what it states.
  *
  * @returns null when it is malformed, of another origin, or carries no valid signature of any of the keys
  */
 export function openCheckpoint(note: string, verifiers: readonly CheckpointVerifier[]): CheckpointBody | null {
+  const [origin, sizeLine, rootLine] = openNote(note, verifiers)?.split('\n') ?? [];
+  if (origin === undefined || rootLine === undefined || !/^(0|[1-9]\d{0,15})$/.test(sizeLine ?? '')) return null;
+  const root = Buffer.from(rootLine, 'base64');
+  if (root.length !== hashBytes || root.toString('base64') !== rootLine) return null;
+  return { origin, size: Number(sizeLine), root_hash: root };
+}
+
+/** Whether the note binds a manifest with this digest to this origin. */
+export function isManifestSigned(
+  note: string,
+  origin: string,
+  digest: Uint8Array,
+  verifiers: readonly CheckpointVerifier[],
+): boolean {
+  return openNote(note, verifiers) === manifestText(origin, digest);
+}
+
+/** The text of a signed note (C2SP signed-note); null without a valid signature of a key of its origin. */
+function openNote(note: string, verifiers: readonly CheckpointVerifier[]): string | null {
   const cut = note.lastIndexOf('\n\n');
   if (cut === -1) return null;
   const text = note.slice(0, cut + 1);
-  const [origin, sizeLine, rootLine] = text.split('\n');
-  if (origin === undefined || rootLine === undefined || !/^(0|[1-9]\d{0,15})$/.test(sizeLine ?? '')) return null;
-  const root = Buffer.from(rootLine, 'base64');
-  if (root.length !== 32 || root.toString('base64') !== rootLine) return null;
+  const origin = text.slice(0, text.indexOf('\n'));
   const signed = note
     .slice(cut + 2)
     .split('\n')
     .some((line) => verifiers.some((verifier) => verifier.origin === origin && isSignedBy(line, text, verifier)));
-  return signed ? { origin, size: Number(sizeLine), root_hash: root } : null;
+  return signed ? text : null;
 }
 
 /** Three lines or more, an empty line, signatures. */
@@ -106,6 +126,11 @@ export function parseVerifier(text: string): CheckpointVerifier {
 
 function checkpointText({ origin, size, root_hash }: CheckpointBody): string {
   return `${origin}\n${size}\n${Buffer.from(root_hash).toString('base64')}\n`;
+}
+
+/** Its second line is no number, so that it can never pass for a checkpoint. */
+function manifestText(origin: string, digest: Uint8Array): string {
+  return `${origin}\nexport\n${Buffer.from(digest).toString('base64')}\n`;
 }
 
 function isSignedBy(line: string, text: string, { origin, key }: CheckpointVerifier): boolean {

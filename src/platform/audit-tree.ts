@@ -30,6 +30,7 @@ interface Tile {
  * The subtrees must lie within what a checkpoint covers: beyond it no inner nodes are kept yet.
  */
 export async function subtreeHashes(db: Reads, chainId: string, subtrees: readonly Subtree[]): Promise<Uint8Array[]> {
+  if (subtrees.length === 0) return [];
   const tiles = await readTiles(db, chainId, subtrees.map(tileOf));
   return subtrees.map((subtree) => {
     const tile = tileOf(subtree);

@@ -1,5 +1,5 @@
 import { ApplicationFailure, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { AuditCheckpointActivities, AuditCheckpointResult } from './audit-checkpoint.contract.ts';
+import type { AuditCheckpointActivities, AuditCheckpointResult, SealedPage } from './audit-checkpoint.contract.ts';
 
 /** A first checkpoint of a long chain takes seconds, a page of many chains too; it says that it lives. */
 const { sealAuditChains } = proxyActivities<AuditCheckpointActivities>({
@@ -19,7 +19,7 @@ export async function auditCheckpointWorkflow(): Promise<AuditCheckpointResult> 
   let [sealed, failed] = [0, 0];
   let after: string | null = null;
   do {
-    const page = await sealAuditChains(after);
+    const page: SealedPage = await sealAuditChains(after);
     sealed += page.sealed;
     failed += page.failed;
     damaged.push(...page.damaged);
