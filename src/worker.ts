@@ -60,6 +60,7 @@ export async function startWorker(
   env: Env,
   log: Logger = createLogger({ level: env.LOG_LEVEL, name: 'worker' }),
 ): Promise<RunningWorker> {
+  installTemporalRuntime(log);
   const metrics = createMetrics('worker');
   const connection = await NativeConnection.connect({
     address: env.TEMPORAL_ADDRESS,
@@ -143,10 +144,12 @@ async function listenForProbes(env: Env, db: Database, metrics: Metrics, isRunni
   return server;
 }
 
-/**
- * Sends what the Temporal SDK logs into our log and leaves the signals to us. Once a process, before its first worker.
- */
+let isRuntimeInstalled = false;
+
+/** Sends what the Temporal SDK logs into the log of the first worker of a process and leaves the signals to us. */
 export function installTemporalRuntime(log: Logger): void {
+  if (isRuntimeInstalled) return;
+  isRuntimeInstalled = true;
   Runtime.install({
     logger: {
       log: (level, message, meta) => log[level === 'WARN' ? 'warn' : level === 'ERROR' ? 'error' : 'debug']({ ...meta }, message),
@@ -164,7 +167,6 @@ export function installTemporalRuntime(log: Logger): void {
 async function main(): Promise<void> {
   const env = loadEnv();
   const log = createLogger({ level: env.LOG_LEVEL, name: 'worker' });
-  installTemporalRuntime(log);
   const worker = await startWorker(env, log);
   log.info({ task_queue: env.TEMPORAL_TASK_QUEUE }, 'the worker polls');
   const stop = (signal: NodeJS.Signals) => {

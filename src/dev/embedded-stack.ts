@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { startApi } from '../api/server.ts';
 import { type Env, EnvError, loadEnv } from '../platform/env.ts';
 import { createLogger } from '../platform/logger.ts';
-import { installTemporalRuntime, startWorker } from '../worker.ts';
+import { startWorker } from '../worker.ts';
 import { bootstrapDatabase, withClient } from './bootstrap-database.ts';
 import { buildWorkflowBundleApart } from './build-bundle.ts';
 import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from './data-folder.ts';
@@ -101,7 +101,6 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
   const destination = pino.destination({ dest: logFile, mkdir: true });
   await step('Worker', async () => {
     const log = createLogger({ level: env.LOG_LEVEL, name: 'worker', destination });
-    installTemporalRuntime(log);
     const worker = await startWorker(env, log);
     const ended = worker.stopped.then(() => 'stopped', errorMessage);
     keepWatch('worker', { ended, stop: () => worker.close() }, undos, options.onUnexpectedEnd);

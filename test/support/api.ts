@@ -10,7 +10,7 @@ import { samplePassword, samplePeople, seedSampleData } from '../../src/dev/samp
 import type { SystemRoleCode } from '../../src/domain/system-roles.ts';
 import { createTestDatabase } from './database.ts';
 import type { TestDatabase } from './database.ts';
-import { temporalAddress } from './temporal.ts';
+import { temporalAddress, workflowBundlePath } from './temporal.ts';
 
 /** An answer of the API as a test looks at it. */
 export interface Answer {
@@ -67,6 +67,9 @@ export function testEnv(database: Pick<TestDatabase, 'appUrl' | 'ownerUrl'>, ove
     DATABASE_READ_POOL_SIZE: '3',
     TEMPORAL_ADDRESS: temporalAddress(),
     TEMPORAL_TASK_QUEUE: `test-${randomBytes(6).toString('hex')}`,
+    // CI sets a small cache in one run, so that workers replay histories on nearly every task.
+    TEMPORAL_MAX_CACHED_WORKFLOWS: process.env.TEMPORAL_MAX_CACHED_WORKFLOWS,
+    WORKFLOW_BUNDLE: workflowBundlePath(),
     ENCRYPTION_KEYS: `k1:${key()}`,
     AUTH_SIGNING_KEYS: `s1:${key()}`,
     AUDIT_SIGNING_KEYS: `castellan-test:${key()}`,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 
 import { startupMessage } from '../../src/dev/startup-error.ts';
+import { createLogger } from '../../src/platform/logger.ts';
 import { runState } from './run-state.ts';
 import { fetchMavenTestServer, hasMavenTestServer, mavenTestServerPath } from './time-skipping-server.ts';
 
@@ -27,6 +28,15 @@ export function uniqueTaskQueue(feature: string): string {
 }
 
 /**
+ * Keeps what the SDK's workers log out of the test output. Before the first worker of a test file that makes one
+ * itself; `startWorker` logs where it is told to.
+ */
+export async function quietTemporal(): Promise<void> {
+  const { installTemporalRuntime } = await import('../../src/worker.ts');
+  installTemporalRuntime(createLogger({ level: 'silent', name: 'test' }));
+}
+
+/**
  * A Temporal server that skips time: a timer of days fires at once when a test awaits a result. It is a process of its
  * own, because time is skipped for everybody on it; call `teardown()` in `afterAll`.
  *
@@ -35,11 +45,16 @@ export function uniqueTaskQueue(feature: string): string {
  * @throws Error with one line that names both reasons when there is no way to get it
  */
 export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment> {
+  // Loaded here, because the API tests import this file and need nothing native of Temporal.
+  const { TestWorkflowEnvironment: Environment } = await import('@temporalio/testing');
+  await quietTemporal();
+  const startFrom = (path: string) =>
+    Environment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
   const cacheFolder = runState().cache_folder;
   if (await hasMavenTestServer(cacheFolder)) return startFrom(mavenTestServerPath(cacheFolder));
   let downloadFailure: string;
   try {
-    return await TestWorkflowEnvironment.createTimeSkipping();
+    return await Environment.createTimeSkipping();
   } catch (error) {
     downloadFailure = startupMessage(error);
   }
@@ -51,8 +66,4 @@ export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment
       { cause: error },
     );
   }
-}
-
-function startFrom(path: string): Promise<TestWorkflowEnvironment> {
-  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
 }

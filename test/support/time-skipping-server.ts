@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { access, chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { runCommand } from '../../src/dev/processes.ts';
 
-const version = '1.38.0';
 const pom = fileURLToPath(new URL('./temporal-test-server/pom.xml', import.meta.url));
 const fetchTimeoutMs = 5 * 60_000;
 
@@ -21,9 +22,10 @@ parent=$PPID
 exec java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$folder/lib/*" io.temporal.testserver.TestServer "$@"
 `;
 
-/** Where the server that Maven provides lies once it was fetched. */
+/** Where the server that Maven provides lies once it was fetched; another place for another version of its parts. */
 export function mavenTestServerPath(cacheFolder: string): string {
-  return join(cacheFolder, `temporal-test-server-${version}`, 'temporal-test-server');
+  const parts = createHash('sha256').update(readFileSync(pom)).update(wrapper).digest('hex').slice(0, 12);
+  return join(cacheFolder, `temporal-test-server-${parts}`, 'temporal-test-server');
 }
 
 /** Whether the Maven form of the server is already in the cache. */
