@@ -34,11 +34,11 @@ export async function findBearerSession(deps: ApiDeps, token: string, info: Requ
     query
       .selectFrom('sessions as s')
       .where('s.external_key', '=', external_key)
-      .select(['s.id', 's.user_id']),
+      .select(['s.id', 's.user_id', 's.revoked_at', 's.expires_at']),
   );
-  if (found !== undefined) {
-    return { tenant_id: identity.tenant_id, user_id: found.user_id, session_id: found.id };
-  }
+  // A mirror that was ended stays ended; one that has run out goes on as long as the issuer's own session does.
+  const isUsable = found !== undefined && (found.revoked_at !== null || Date.parse(found.expires_at) > deps.now());
+  if (isUsable) return { tenant_id: identity.tenant_id, user_id: found.user_id, session_id: found.id };
   return openMirror(deps, identity, external_key, info);
 }
 
@@ -85,7 +85,7 @@ async function openMirror(
         conflict
           .columns(['tenant_id', 'external_key'])
           .where('external_key', 'is not', null)
-          .doUpdateSet({ last_used_at: sql<string>`now()` }),
+          .doUpdateSet({ last_used_at: sql<string>`now()`, expires_at: sql<string>`excluded.expires_at` }),
       )
       .returning('id')
       .executeTakeFirstOrThrow();

@@ -18,6 +18,7 @@ import { rolePermissionRoutes } from './role-permission.routes.ts';
 import { roleRoutes } from './role.routes.ts';
 import { serviceTokenRoutes } from './service-token.routes.ts';
 import { sessionRoutes } from './session.routes.ts';
+import { signInFactorRoutes } from './sign-in-factor.routes.ts';
 import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
 import { userRoutes } from './user.routes.ts';
@@ -26,6 +27,7 @@ import { goalRoutes } from './goal.routes.ts';
 import { scoreRoutes } from './score.routes.ts';
 import { trackerDashboardRoutes } from './tracker-dashboard.routes.ts';
 import { trackerSettingsRoutes } from './tracker-settings.routes.ts';
+import { focusSessionRoutes } from './focus-session.routes.ts';
 
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
@@ -36,6 +38,7 @@ export const routes: readonly Route[] = [
   ...notificationRoutes,
   ...notificationDeliveryRoutes,
   ...profileRoutes,
+  ...signInFactorRoutes,
   ...rbacRoutes,
   ...userRoutes,
   ...sessionRoutes,
@@ -56,4 +59,5 @@ export const routes: readonly Route[] = [
   ...trackerDashboardRoutes,
   ...trackerSettingsRoutes,
   ...auditRoutes,
+  ...focusSessionRoutes,
 ];
