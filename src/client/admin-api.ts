@@ -1,4 +1,4 @@
-import { createHeaders, dataOf, outcomeOf, versionHeaders } from './http.ts';
+import { createHeaders, dataOf, outcomeOf, streamOf, versionHeaders } from './http.ts';
 import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
 
 /** The functions of the admin UI (S2-2..45), under the names it knows them by. All throw `ProblemError`. */
@@ -6,7 +6,7 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 
 /** Calls that a gate guards answer `mfa.required` first: wrap them with `client.withMfa`. */
 export function createAdminApi(http: Http) {
-  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...approvalApi(http), ...secondFactorApi(http) };
+  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
 }
 
 function userApi(http: Http) {
@@ -74,6 +74,20 @@ function featureFlagApi(http: Http) {
     /** Every version of a flag, newest first (S2-16). */
     getFeatureFlagHistory: (key: string, query: QueryOf<'getFeatureFlagHistory'> = {}) =>
       dataOf(http.GET('/admin/feature-flags/{key}/history', { params: { path: { key }, query } })),
+  };
+}
+
+function auditApi(http: Http) {
+  return {
+    /** Who did what, newest first (S2-29). */
+    getAuditLogs: (query: QueryOf<'getAuditLogs'> = {}) => dataOf(http.GET('/admin/audit-logs', { params: { query } })),
+
+    /** One entry with old and new values and its proof (S2-30). */
+    getAuditLogDetails: (id: string) => dataOf(http.GET('/admin/audit-logs/{id}', { params: { path: { id } } })),
+
+    /** All entries that pass the filters, as a stream of CSV or JSON lines with a signed manifest (S2-31, S2-74). */
+    exportAuditLogs: (query: QueryOf<'exportAuditLogs'> = {}) =>
+      streamOf(http.GET('/admin/audit-logs/export', { params: { query }, parseAs: 'stream' })),
   };
 }
 

@@ -60,6 +60,17 @@ export async function dataOf<Result extends Settled>(call: Promise<Result>): Pro
   return data as DataOf<Result>;
 }
 
+/**
+ * The body of a success that is read as it arrives.
+ *
+ * @throws ProblemError like {@link dataOf}
+ */
+export async function streamOf(call: Promise<Settled>): Promise<ReadableStream<Uint8Array>> {
+  const { error, response } = await call;
+  if (!response.ok || response.body === null) throw problemErrorOf(response, error);
+  return response.body;
+}
+
 /** Query of an operation. */
 export type QueryOf<Id extends keyof operations> = NonNullable<operations[Id]['parameters']['query']>;
 

@@ -172,8 +172,8 @@ describe('roles in the typed client (S2-10..13)', () => {
   });
 
   async function rolesOf({ client }: Caller) {
-    const answer = await client.adminApi.getRoles();
-    return Array.isArray(answer) ? answer : answer.items;
+    const { items } = await client.adminApi.getRoles();
+    return items;
   }
 });
 
@@ -250,6 +250,26 @@ describe('flags and approvals in the typed client (S2-14..16, S2-39..43)', () =>
     if (flag === undefined) throw new Error('The sample flag is missing.');
     return flag;
   }
+});
+
+describe('audit in the typed client (S2-29..31)', () => {
+  it('S2-29, S2-30: getAuditLogs lists and getAuditLogDetails shows one with its proof', async () => {
+    const { items } = await admin.client.adminApi.getAuditLogs({ limit: 5 });
+    expect(items).toHaveLength(5);
+    const [first] = items;
+    const details = await admin.client.adminApi.getAuditLogDetails(first?.id ?? '');
+    expect(details).toMatchObject({ id: first?.id, event: first?.event });
+    expect(await refusalOf(admin.client.adminApi.getAuditLogDetails(nobody))).toBe('resource.not-found');
+    expect(await refusalOf(agent.client.adminApi.getAuditLogs())).toBe('auth.forbidden');
+  });
+
+  it('S2-31: exportAuditLogs streams the entries and a manifest', async () => {
+    const body = await admin.client.adminApi.exportAuditLogs({ format: 'jsonl' });
+    const lines = (await new Response(body).text()).trim().split('\n');
+    expect(lines.length).toBeGreaterThan(5);
+    expect(lines.at(-1)).toContain('manifest');
+    expect(await refusalOf(agent.client.adminApi.exportAuditLogs())).toBe('auth.forbidden');
+  });
 });
 
 describe('second factor in the typed client (S2-44, S2-45)', () => {
