@@ -30,7 +30,7 @@ const publicOperations = [
   'refresh',
   'readDevelopmentOutbox',
   'startOidcSignIn',
-  'finishOidcSignIn',
+  'completeOidcSignIn',
 ];
 
 /** Endpoints for machines that run us, outside of the route list; they show no business data. */
@@ -66,6 +66,9 @@ const ungated: Readonly<Record<string, string>> = {
   evaluateFlags: 'it changes nothing; OFREP asks by POST',
 };
 
+/** Permissions over nothing but one's own things: changing those asks for no second factor. */
+const ownThings = ['tracker:use'];
+
 const problemKeys = ['code', 'detail', 'instance', 'status', 'title', 'type'];
 /** A person who is known is told which permission is missing and which rule said so. */
 const forbiddenKeys = [...problemKeys, 'permission', 'rule'].sort();
@@ -73,6 +76,8 @@ const forbiddenKeys = [...problemKeys, 'permission', 'rule'].sort();
 /** Bodies where the smallest one of the schema is refused by a rule beyond it. */
 const bodies: Readonly<Record<string, unknown>> = {
   updateNotificationChannel: { name: 'renamed' },
+  updateRole: { name: 'Renamed' },
+  updateUser: { full_name: 'Renamed' },
 };
 const mutatingMethods = new Set(['post', 'put', 'patch', 'delete']);
 const isPublic = (route: Route) => route.permission === 'public';
@@ -129,7 +134,7 @@ describe('the list of routes', () => {
   });
 
   it('capability 13: has a gate on every route that changes something, or a reason why not', () => {
-    const open = routes.filter(({ method, gate }) => mutatingMethods.has(method) && gate === 'none');
+    const open = routes.filter(({ method, gate }) => mutatingMethods.has(method) && gate === 'none').filter(({ permission }) => !ownThings.includes(permission));
     expect(open.map(({ operationId }) => operationId).filter((id) => ungated[id] === undefined)).toEqual([]);
   });
 

@@ -24,6 +24,7 @@ const definerFunctions = [
   'audit_chains_due',
   'auth_find_users',
   'nudge_tenants',
+  'purge_expired_rows',
   'remember_user_status',
   'tenant_create',
   'tenant_list',

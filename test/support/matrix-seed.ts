@@ -21,7 +21,10 @@ const seeds: readonly string[] = [
      execution_window_seconds, reminder_interval_seconds, bypass_review_seconds, updated_by)
    values ($1, 'flag.toggle', 'development', 'mfa', 3600, 3600, 0, 3600, $2)`,
   `insert into admin_roles (tenant_id, code, name, permissions)
-   select $1, 'role-matrix', 'Matrix', '{profile:read}' where $2::uuid is not null`,
+   select $1, 'matrix', 'Matrix', '{profile:read}' where $2::uuid is not null`,
+  `insert into admin_goals (tenant_id, user_id, week_start) values ($1, $2, '2026-01-05')`,
+  `insert into admin_activities (tenant_id, user_id, type, status, date) values ($1, $2, 'call', 'done', '2026-01-05')`,
+  `insert into admin_tracker_vacations (tenant_id, user_id, starts_on, ends_on) values ($1, $2, '2026-01-05', '2026-01-06')`,
   `insert into service_tokens (tenant_id, name, token_hash, last4, permissions, created_by)
    values ($1, 'Matrix', decode(repeat('00', 32), 'hex'), '0000', '{flag:evaluate}', $2)`,
 ];

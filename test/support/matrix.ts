@@ -187,6 +187,7 @@ function sampleOf(schema: JsonSchema, root: JsonSchema): unknown {
 }
 
 function sampleText(schema: JsonSchema): string {
+  if (String(schema['pattern']).includes('[0-9a-f]{64}')) return 'a'.repeat(64);
   switch (schema['format']) {
     case 'uuid':
       return randomUUID();
