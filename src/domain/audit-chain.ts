@@ -209,8 +209,11 @@ export class ChainVerifier {
       if (sameBytes(checkpoint.root_hash, this.#tree.root())) {
         this.#agreedSize = checkpoint.size;
       } else {
-        const span = `${this.#agreedSize + 1} to ${checkpoint.size}`;
-        this.#found('checkpoint', this.#agreedSize + 1, `rows ${span} are not those of the signed checkpoint`);
+        const first = this.#agreedSize + 1;
+        // A bad row that was seen on the way explains the difference more exactly than the span does.
+        const seen = this.#findings.find(({ seq }) => seq >= first && seq <= checkpoint.size);
+        const detail = `rows ${first} to ${checkpoint.size} are not those of the signed checkpoint`;
+        this.#found('checkpoint', seen?.seq ?? first, detail);
       }
     }
   }

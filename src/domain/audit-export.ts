@@ -140,8 +140,8 @@ export class ExportVerifier {
 
   #checkManifest(manifest: ExportManifest, trust: ManifestTrust): void {
     this.#skip(manifest.tree_size, manifest.skipped.map(fromHex));
-    if (manifest.chain_id !== this.#chainId) this.#found('checkpoint', 1, 'the manifest is of another chain than the rows');
-    if (!trust.signed) this.#found('checkpoint', 1, 'the manifest has no valid signature');
+    if (manifest.chain_id !== this.#chainId) this.#foundSomewhere('the manifest is of another chain than the rows');
+    if (!trust.signed) this.#foundSomewhere('the manifest has no valid signature');
     if (manifest.rows !== this.#rows || manifest.rows_hash !== toHex(this.#rowsHash)) {
       this.#found('sequence', this.#lastSeq + 1, `the manifest names ${manifest.rows} rows, and not those of this file`);
     }
@@ -149,9 +149,9 @@ export class ExportVerifier {
       this.#found('sequence', this.#lastSeq, 'rows are left out of an export that says it has all of them');
     }
     if (trust.checkpoint === null) {
-      this.#found('checkpoint', 1, 'the checkpoint of the file has no valid signature');
+      this.#foundSomewhere('the checkpoint of the file has no valid signature');
     } else if (trust.checkpoint.size !== manifest.tree_size || !sameBytes(trust.checkpoint.root_hash, this.#tree.root())) {
-      this.#found('checkpoint', 1, 'the rows do not lead to the root that was signed');
+      this.#foundSomewhere('the rows do not lead to the root that was signed');
     }
     this.#compareKnown(manifest);
     this.#checkPermissionSets(manifest);
@@ -176,7 +176,7 @@ export class ExportVerifier {
           second_root: this.#tree.root(),
         };
         if (!verifyConsistency(this.#sha256, manifest.consistency.hashes.map(fromHex), claim)) {
-          this.#found('checkpoint', 1, `rows 1 to ${known.size} are not those of the given checkpoint`);
+          this.#foundSomewhere(`rows 1 to ${known.size} are not those of the given checkpoint`);
         }
       }
     }
@@ -217,8 +217,13 @@ export class ExportVerifier {
     if (known === undefined) return;
     this.#compared.push(size);
     if (!sameBytes(known.root_hash, this.#tree.root())) {
-      this.#found('checkpoint', 1, `rows 1 to ${size} are not those of the given checkpoint`);
+      this.#foundSomewhere(`rows 1 to ${size} are not those of the given checkpoint`);
     }
+  }
+
+  /** For what names no row: a bad row that was seen explains it, else it may be any. */
+  #foundSomewhere(detail: string): void {
+    this.#found('checkpoint', this.#findings[0]?.seq ?? 1, detail);
   }
 
   #found(kind: FindingKind, seq: number, detail: string): void {

@@ -136,6 +136,7 @@ export function redactChange(
 
 function redact(value: unknown, before: unknown, rule: RedactionRule, depth: number): unknown {
   if (depth > maxDepth) return '[too deep]';
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `[${value.byteLength} bytes]`;
   const plain = hasToJson(value) ? value.toJSON() : value;
   switch (typeof plain) {
     case 'string':
@@ -156,7 +157,6 @@ function redact(value: unknown, before: unknown, rule: RedactionRule, depth: num
 }
 
 function redactObject(value: object, before: unknown, rule: RedactionRule, depth: number): unknown {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) {
     return value.map((item: unknown, place) => redact(item, memberOf(before, String(place)), rule, depth + 1));
   }

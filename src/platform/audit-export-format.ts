@@ -203,8 +203,8 @@ function csvLine(values: readonly string[]): string {
 /** What a value looks like after it was written and read again. */
 function spreadsheetSafe(value: string): string {
   if (!/^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(value)) return value;
-  const [record] = parseText<string[]>(csvLine([value]));
-  return record?.[0] ?? '';
+  const records: string[][] = parseText(csvLine([value]));
+  return records[0]?.[0] ?? '';
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
