@@ -1,6 +1,8 @@
 import type { ActivityDeps } from './deps.ts';
 import { createApprovalActivities } from './approval.activities.ts';
 import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
+import { createHousekeepingActivities } from './housekeeping.activities.ts';
+import { createFocusSessionActivities } from './focus-session.activities.ts';
 import { createNotificationActivities } from './notification.activities.ts';
 
 /** Every activity, bound to the parts of this process. */
@@ -8,6 +10,8 @@ export function createActivities(deps: ActivityDeps) {
   return {
     ...createApprovalActivities(deps),
     ...createAuditCheckpointActivities(deps),
+    ...createHousekeepingActivities(deps),
+    ...createFocusSessionActivities(deps),
     ...createNotificationActivities(deps),
   };
 }

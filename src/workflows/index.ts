@@ -1,3 +1,5 @@
 export { approvalWorkflow } from './approval.workflow.ts';
 export { auditCheckpointWorkflow } from './audit-checkpoint.workflow.ts';
+export { housekeepingWorkflow } from './housekeeping.workflow.ts';
 export { notificationDeliveryWorkflow } from './notification-delivery.workflow.ts';
+export { focusSessionWorkflow } from './focus-session.workflow.ts';
