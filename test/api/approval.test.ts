@@ -7,9 +7,11 @@ import { unitOfWork } from '../../src/platform/unit-of-work.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';
-import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
-import { workflowBundlePath } from '../support/temporal.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { approvalDriver, plainFlag } from '../support/approvals.ts';
+import type { ApprovalDriver } from '../support/approvals.ts';
+import { asSuperuser, callProven, eventually, quickProof } from '../support/quick-factor.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -18,8 +20,10 @@ let second: SignedIn;
 let provider: SignedIn;
 let regional: SignedIn;
 let support: SignedIn;
+let drive: ApprovalDriver;
 
 beforeAll(async () => {
+  quietTemporal();
   app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorker(app.env, app.api.deps.log);
   admin = await app.signIn('role-super-admin');
@@ -27,6 +31,7 @@ beforeAll(async () => {
   provider = await app.signIn('role-provider-admin');
   regional = await app.signIn('role-regional-manager');
   support = await app.signIn('role-support-staff');
+  drive = approvalDriver(app, admin);
 });
 
 afterAll(async () => {
@@ -34,66 +39,9 @@ afterAll(async () => {
   await app.close();
 });
 
-const definition = {
-  value_type: 'boolean',
-  variants: { on: true, off: false },
-  enabled: false,
-  on_variant: 'on',
-  off_variant: 'off',
-  rollout_percentage: 0,
-};
-
-/** A production flag, put there behind the gates, so that each test starts with the change it is about. */
-async function productionFlag(key: string): Promise<void> {
-  await asSuperuser(
-    app,
-    `with flag as (
-       insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
-       values ($1, $2, 'production', 'boolean', '{"on":true,"off":false}', 'on', 'off') returning *
-     )
-     insert into admin_flag_history (tenant_id, flag_id, key, environment, version, change, definition)
-     select tenant_id, id, key, environment, 1, 'created', $3 from flag`,
-    [defaultTenantId, key, JSON.stringify({ description: '', rules: [], ...definition })],
-  );
-}
-
-const flagOf = async (key: string) =>
-  (await app.call('GET', `/admin/feature-flags/${key}?environment=production`, { token: admin.token })).body;
-
-const requestToggle = (key: string, person = admin): Promise<Answer> =>
-  callProven(app, person, 'POST', `/admin/feature-flags/${key}/toggle`, {
-    body: { environment: 'production', enabled: true, version: 1, reason: 'launch day' },
-  });
-
-/** Opens a request to switch a new production flag on. */
-async function opened(key: string, person = admin) {
-  await productionFlag(key);
-  const answer = await requestToggle(key, person);
-  if (answer.status !== 202) throw new Error(JSON.stringify(answer.body));
-  return answer.body as { id: string; digest: string };
-}
-
-const say = (person: SignedIn, what: string, request: { id: string }, body: object, headers = {}): Promise<Answer> =>
-  callProven(app, person, 'POST', `/admin/approvals/${request.id}/${what}`, { body, headers });
-
-const approve = (person: SignedIn, request: { id: string; digest: string }, headers = {}): Promise<Answer> =>
-  say(person, 'approve', request, { digest: request.digest }, headers);
-
-const detail = async (id: string) => (await app.call('GET', `/admin/approvals/${id}`, { token: admin.token })).body;
-
-const settled = (id: string, status: string) => eventually(() => detail(id), (request) => request.status === status);
-
-const eventsOf = async (id: string): Promise<string[]> => {
-  const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token: admin.token });
-  return history.body.items.map((item: { event: string }) => item.event).reverse();
-};
-
-const putPolicy = (body: object): Promise<Answer> =>
-  callProven(app, admin, 'PUT', '/admin/approval-policies', { body: { gate: 'approval', version: 0, ...body } });
-
 describe('a production change (S2-15, S2-60, S2-39..43)', () => {
   it('waits for another person with a second factor, is then made once, and says so everywhere', async () => {
-    const request = await opened('main-job');
+    const request = await drive.opened('main-job');
     expect(request).toMatchObject({
       action: 'flag.toggle',
       environment: 'production',
@@ -102,8 +50,8 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
       reason: 'launch day',
       open_step: 0,
     });
-    expect((await flagOf('main-job')).enabled).toBe(false);
-    const shown = await detail(request.id);
+    expect((await drive.flag('main-job')).enabled).toBe(false);
+    const shown = await drive.detail(request.id);
     expect(shown).toMatchObject({
       description: "Switch the flag 'main-job' on for everybody in production, from version 1.",
       payload: { key: 'main-job', enabled: true, version: 1 },
@@ -114,11 +62,11 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
       body: { digest: request.digest },
     });
     expect(bare.body.code).toBe('mfa.required');
-    const decided = await approve(provider, request);
+    const decided = await drive.approve(provider, request);
     expect(decided).toMatchObject({ status: 200, body: { status: 'approved', steps: [{ approved_by: [provider.user_id] }] } });
-    const done = await settled(request.id, 'executed');
-    expect(await flagOf('main-job')).toMatchObject({ enabled: true, rollout_percentage: 100, version: 2, updated_by: admin.user_id });
-    expect(await eventsOf(request.id)).toEqual(['opened', 'approve', 'execute']);
+    const done = await drive.settled(request.id, 'executed');
+    expect(await drive.flag('main-job')).toMatchObject({ enabled: true, rollout_percentage: 100, version: 2, updated_by: admin.user_id });
+    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'execute']);
     const history = await app.call('GET', '/admin/feature-flags/main-job/history', { token: admin.token });
     expect(history.body.items[0]).toMatchObject({ change: 'toggled', approval_id: request.id, reason: 'launch day' });
     expect(done.undo).toMatchObject({ action: 'flag.update', payload: { version: 2, definition: { enabled: false } } });
@@ -136,8 +84,8 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
   });
 
   it('capability 6: is not approved by its requester, whatever their role; the attempt is audited', async () => {
-    const request = await opened('own');
-    expect((await approve(admin, request)).body.code).toBe('approval.own-request');
+    const request = await drive.opened('own');
+    expect((await drive.approve(admin, request)).body.code).toBe('approval.own-request');
     const refused = await asSuperuser(
       app,
       "select 1 from audit_logs where entry::jsonb ->> 'outcome' = 'refused' and entry::jsonb ->> 'reason' = 'approval.own-request'",
@@ -146,53 +94,53 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
   });
 
   it('capability 3: an edit voids the approvals, and its author cannot approve', async () => {
-    const request = await opened('edited');
+    const request = await drive.opened('edited');
     const payload = { key: 'edited', environment: 'production', enabled: true, version: 1, reason: 'another wording' };
-    const edited = await say(second, 'edit', request, { digest: request.digest, payload });
+    const edited = await drive.say(second, 'edit', request, { digest: request.digest, payload });
     expect(edited).toMatchObject({ status: 200, body: { revision: 2, editors: [second.user_id], status: 'pending' } });
-    expect((await approve(provider, request)).body.code).toBe('approval.digest-mismatch');
+    expect((await drive.approve(provider, request)).body.code).toBe('approval.digest-mismatch');
     const shown = { id: request.id, digest: edited.body.digest };
-    expect((await approve(second, shown)).body.code).toBe('approval.own-request');
-    expect((await approve(admin, shown)).body.code).toBe('approval.own-request');
-    expect((await approve(provider, shown)).status).toBe(200);
-    await settled(request.id, 'executed');
+    expect((await drive.approve(second, shown)).body.code).toBe('approval.own-request');
+    expect((await drive.approve(admin, shown)).body.code).toBe('approval.own-request');
+    expect((await drive.approve(provider, shown)).status).toBe(200);
+    await drive.settled(request.id, 'executed');
   });
 
   it('capability 7: twice by one person counts once; the same key gets the first answer', async () => {
-    await putPolicy({ action: 'flag.create', environment: 'production', steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }] });
+    await drive.putPolicy({ action: 'flag.create', environment: 'production', steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }] });
     const asked = await callProven(app, admin, 'POST', '/admin/feature-flags', {
-      body: { key: 'twice', environment: 'production', ...definition },
+      body: { key: 'twice', environment: 'production', ...plainFlag },
     });
     const request = asked.body;
-    const [one, other] = await Promise.all([approve(provider, request), approve(provider, request)]);
+    const [one, other] = await Promise.all([drive.approve(provider, request), drive.approve(provider, request)]);
     expect([one.status, other.status].sort()).toEqual([200, 409]);
-    expect((await detail(request.id)).steps[0]).toMatchObject({ approvals: 1, quorum: 2 });
+    expect((await drive.detail(request.id)).steps[0]).toMatchObject({ approvals: 1, quorum: 2 });
     const headers = { 'idempotency-key': 'approve-twice' };
-    const first = await approve(second, request, headers);
+    const first = await drive.approve(second, request, headers);
     expect(first.status).toBe(200);
     const path = `/admin/approvals/${request.id}/approve`;
     const again = await callProven(app, second, 'POST', path, { body: { digest: request.digest }, headers });
     expect(again).toMatchObject({ status: 200, body: first.body });
     expect(again.headers.get('idempotency-replayed')).toBe('true');
-    await settled(request.id, 'executed');
+    await drive.settled(request.id, 'executed');
   });
 
   it('capability 16: fails, and changes nothing, when the flag has changed since', async () => {
-    const request = await opened('overtaken');
+    const request = await drive.opened('overtaken');
     await callProven(app, admin, 'POST', '/admin/feature-flags/overtaken/emergency-off', {
       body: { environment: 'production', reason: 'not needed' },
     });
     await asSuperuser(app, "update admin_feature_flags set version = 7 where key = 'overtaken'");
-    expect((await approve(provider, request)).status).toBe(200);
-    expect(await settled(request.id, 'failed')).toMatchObject({ failure_code: 'flag.version-conflict' });
-    expect(await flagOf('overtaken')).toMatchObject({ enabled: false, version: 7 });
-    expect(await eventsOf(request.id)).toEqual(['opened', 'approve', 'fail']);
+    expect((await drive.approve(provider, request)).status).toBe(200);
+    expect(await drive.settled(request.id, 'failed')).toMatchObject({ failure_code: 'flag.version-conflict' });
+    expect(await drive.flag('overtaken')).toMatchObject({ enabled: false, version: 7 });
+    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'fail']);
   });
 
   it('is refused at once when it is stale already, with the difference', async () => {
-    await productionFlag('born-stale');
+    await drive.productionFlag('born-stale');
     await asSuperuser(app, "update admin_feature_flags set version = 3, enabled = true where key = 'born-stale'");
-    expect(await requestToggle('born-stale')).toMatchObject({ status: 409, body: { code: 'flag.version-conflict', current_version: 3 } });
+    expect(await drive.requestToggle('born-stale')).toMatchObject({ status: 409, body: { code: 'flag.version-conflict', current_version: 3 } });
   });
 });
 
@@ -202,18 +150,18 @@ describe('policies (S2-68, S2-70)', () => {
       { name: 'business', roles: ['role-regional-manager'], quorum: 1 },
       { name: 'platform', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 },
     ];
-    const saved = await putPolicy({ action: 'flag.toggle', environment: 'production', steps });
+    const saved = await drive.putPolicy({ action: 'flag.toggle', environment: 'production', steps });
     expect(saved.status).toBe(200);
-    const request = await opened('ordered');
+    const request = await drive.opened('ordered');
     expect(saved.headers.get('etag')).toBe('"1"');
     const lowered = { action: 'flag.toggle', environment: 'production', steps: steps.slice(0, 1), version: 1 };
-    expect((await putPolicy(lowered)).status).toBe(200);
-    expect((await approve(provider, request)).body.code).toBe('approval.step-not-open');
-    expect((await approve(regional, request)).body).toMatchObject({ status: 'pending', open_step: 1 });
-    expect((await approve(regional, request)).body.code).toBe('approval.already-decided');
-    expect((await approve(provider, request)).body.status).toBe('pending');
-    expect((await approve(second, request)).body.status).toBe('approved');
-    await settled(request.id, 'executed');
+    expect((await drive.putPolicy(lowered)).status).toBe(200);
+    expect((await drive.approve(provider, request)).body.code).toBe('approval.step-not-open');
+    expect((await drive.approve(regional, request)).body).toMatchObject({ status: 'pending', open_step: 1 });
+    expect((await drive.approve(regional, request)).body.code).toBe('approval.already-decided');
+    expect((await drive.approve(provider, request)).body.status).toBe('pending');
+    expect((await drive.approve(second, request)).body.status).toBe('approved');
+    await drive.settled(request.id, 'executed');
     const [{ id }] = await asSuperuser<{ id: string }>(app, "select id from admin_approval_policies where action = 'flag.toggle'") as [{ id: string }];
     const removed = await callProven(app, admin, 'DELETE', `/admin/approval-policies/${id}`, { headers: { 'if-match': '"2"' } });
     expect(removed.status).toBe(204);
@@ -222,15 +170,15 @@ describe('policies (S2-68, S2-70)', () => {
   it('capability 5: refuses quorum 0, missing, or larger than the eligible people, and a gate below the floor', async () => {
     const place = { action: 'flag.update', environment: 'production' };
     const roles = ['role-regional-manager'];
-    expect((await putPolicy({ ...place, steps: [{ name: 'a', roles, quorum: 0 }] })).status).toBe(422);
-    expect((await putPolicy({ ...place, steps: [{ name: 'a', roles }] })).status).toBe(422);
-    expect((await putPolicy({ ...place, steps: [] })).body.errors).toMatchObject([{ pointer: '/steps' }]);
-    expect((await putPolicy({ ...place, steps: [{ name: 'a', roles, quorum: 2 }] })).body.errors).toMatchObject([
+    expect((await drive.putPolicy({ ...place, steps: [{ name: 'a', roles, quorum: 0 }] })).status).toBe(422);
+    expect((await drive.putPolicy({ ...place, steps: [{ name: 'a', roles }] })).status).toBe(422);
+    expect((await drive.putPolicy({ ...place, steps: [] })).body.errors).toMatchObject([{ pointer: '/steps' }]);
+    expect((await drive.putPolicy({ ...place, steps: [{ name: 'a', roles, quorum: 2 }] })).body.errors).toMatchObject([
       { pointer: '/steps/0/quorum' },
     ]);
-    expect((await putPolicy({ ...place, gate: 'mfa' })).body.errors).toMatchObject([{ pointer: '/gate' }]);
+    expect((await drive.putPolicy({ ...place, gate: 'mfa' })).body.errors).toMatchObject([{ pointer: '/gate' }]);
     const stranger = { ...place, steps: [{ name: 'a', roles, quorum: 1 }], bypassers: [support.user_id] };
-    expect((await putPolicy(stranger)).body.errors).toMatchObject([{ pointer: '/bypassers/0' }]);
+    expect((await drive.putPolicy(stranger)).body.errors).toMatchObject([{ pointer: '/bypassers/0' }]);
   });
 
   it('the database refuses a quorum of 0 as well', async () => {
@@ -248,10 +196,10 @@ describe('policies (S2-68, S2-70)', () => {
   });
 
   it('refuses a request that nobody else could approve', async () => {
-    await putPolicy({ action: 'flag.update', environment: 'production', steps: [{ name: 'me', users: [admin.user_id], quorum: 1 }] });
-    await productionFlag('nobody');
+    await drive.putPolicy({ action: 'flag.update', environment: 'production', steps: [{ name: 'me', users: [admin.user_id], quorum: 1 }] });
+    await drive.productionFlag('nobody');
     const answer = await callProven(app, admin, 'PUT', '/admin/feature-flags/nobody', {
-      body: { environment: 'production', ...definition, description: 'x' },
+      body: { environment: 'production', ...plainFlag, description: 'x' },
       headers: { 'if-match': '"1"' },
     });
     expect(answer).toMatchObject({ status: 409, body: { code: 'approval.policy-unsatisfiable' } });
@@ -274,41 +222,41 @@ describe('policies (S2-68, S2-70)', () => {
 
 describe('ends of a request', () => {
   it('is rejected for good, with a reason', async () => {
-    const request = await opened('rejected');
-    expect((await say(provider, 'reject', request, { digest: request.digest })).status).toBe(422);
-    const rejected = await say(provider, 'reject', request, { digest: request.digest, reason: 'not today' });
+    const request = await drive.opened('rejected');
+    expect((await drive.say(provider, 'reject', request, { digest: request.digest })).status).toBe(422);
+    const rejected = await drive.say(provider, 'reject', request, { digest: request.digest, reason: 'not today' });
     expect(rejected).toMatchObject({ status: 200, body: { status: 'rejected' } });
-    expect((await approve(second, request)).body.code).toBe('approval.closed');
-    expect((await flagOf('rejected')).enabled).toBe(false);
+    expect((await drive.approve(second, request)).body.code).toBe('approval.closed');
+    expect((await drive.flag('rejected')).enabled).toBe(false);
   });
 
   it('is cancelled by its authors only', async () => {
-    const request = await opened('cancelled');
-    expect((await say(second, 'cancel', request, {})).body.code).toBe('approval.not-author');
-    expect((await say(admin, 'cancel', request, { reason: 'changed my mind' })).body.status).toBe('cancelled');
-    await eventually(() => approve(second, request), ({ body }) => body.code === 'approval.closed');
+    const request = await drive.opened('cancelled');
+    expect((await drive.say(second, 'cancel', request, {})).body.code).toBe('approval.not-author');
+    expect((await drive.say(admin, 'cancel', request, { reason: 'changed my mind' })).body.status).toBe('cancelled');
+    await eventually(() => drive.approve(second, request), ({ body }) => body.code === 'approval.closed');
   });
 
   it('capability 10: goes back to review when an approver has lost the right meanwhile', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
-    const policy = await putPolicy({ action: 'flag.toggle', environment: 'production', steps });
-    const request = await opened('lost-right');
-    expect((await approve(provider, request)).body.status).toBe('pending');
+    const policy = await drive.putPolicy({ action: 'flag.toggle', environment: 'production', steps });
+    const request = await drive.opened('lost-right');
+    expect((await drive.approve(provider, request)).body.status).toBe('pending');
     await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
     try {
-      expect((await approve(second, request)).body.status).toBe('approved');
-      const back = await settled(request.id, 'pending');
+      expect((await drive.approve(second, request)).body.status).toBe('approved');
+      const back = await drive.settled(request.id, 'pending');
       expect(back.steps[0].approved_by).toEqual([second.user_id]);
       expect(back.decisions).toContainEqual(
         expect.objectContaining({ approver_id: provider.user_id, void_reason: 'right_lost' }),
       );
-      expect((await flagOf('lost-right')).enabled).toBe(false);
+      expect((await drive.flag('lost-right')).enabled).toBe(false);
     } finally {
       await asSuperuser(app, "update users set status = 'active' where id = $1", [provider.user_id]);
     }
-    expect((await approve(provider, request)).body.status).toBe('approved');
-    await settled(request.id, 'executed');
-    expect(await eventsOf(request.id)).toEqual(['opened', 'approve', 'approve', 'return-to-review', 'approve', 'execute']);
+    expect((await drive.approve(provider, request)).body.status).toBe('approved');
+    await drive.settled(request.id, 'executed');
+    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'approve', 'return-to-review', 'approve', 'execute']);
     await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, { headers: { 'if-match': '"1"' } });
   });
 });
@@ -317,46 +265,45 @@ describe('capability 12: break-glass', () => {
   it('is for named people with a reason, owes a review, and is barred while one is overdue', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
     const place = { action: 'flag.toggle', environment: 'production', steps };
-    const policy = await putPolicy({ ...place, bypassers: [second.user_id], bypass_review_seconds: 60 });
-    const request = await opened('broken');
+    const policy = await drive.putPolicy({ ...place, bypassers: [second.user_id], bypass_review_seconds: 60 });
+    const request = await drive.opened('broken');
     const breakGlass = (person: SignedIn, which: { id: string; digest: string }, body: object = { reason: 'outage' }) =>
-      say(person, 'break-glass', which, { digest: which.digest, ...body });
+      drive.say(person, 'break-glass', which, { digest: which.digest, ...body });
     expect((await breakGlass(second, request, {})).status).toBe(422);
     expect((await breakGlass(provider, request)).body.code).toBe('auth.forbidden');
     expect((await breakGlass(admin, request)).body.code).toBe('approval.bypass-refused');
     expect((await breakGlass(second, request)).body).toMatchObject({ status: 'approved', bypassed_by: second.user_id, bypass_reason: 'outage' });
-    await settled(request.id, 'executed');
+    await drive.settled(request.id, 'executed');
     const reviews = await app.call('GET', `/admin/break-glass-reviews?user_id=${second.user_id}`, { token: admin.token });
     expect(reviews.body.items).toMatchObject([{ kind: 'bypass', approval_id: request.id, reason: 'outage', reviewed_at: null }]);
 
     await asSuperuser(app, "update admin_break_glass_reviews set due_at = now() - interval '1 second' where approval_id = $1", [request.id]);
-    const next = await opened('broken-again');
+    const next = await drive.opened('broken-again');
     expect((await breakGlass(second, next)).body.code).toBe('approval.bypass-barred');
     const path = `/admin/break-glass-reviews/${reviews.body.items[0].id}/complete`;
     const body = { verdict: 'justified', comment: 'there was no other way' };
     expect((await callProven(app, admin, 'POST', path, { body })).status).toBe(200);
     expect((await breakGlass(second, next)).body.status).toBe('approved');
-    await settled(next.id, 'executed');
+    await drive.settled(next.id, 'executed');
     await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, { headers: { 'if-match': '"1"' } });
   });
 });
 
 describe('doors', () => {
   it('is closed to the unauthenticated, to those without the permission, and to other tenants', async () => {
-    const request = await opened('doors');
+    const request = await drive.opened('doors');
     const path = `/admin/approvals/${request.id}/approve`;
     const body = { digest: request.digest };
     expect((await app.call('POST', path, { body })).status).toBe(401);
     expect((await app.call('POST', path, { body, token: support.token })).body.code).toBe('auth.forbidden');
     expect((await app.call('GET', `/admin/approvals/${request.id}`, { token: support.token })).status).toBe(200);
     const unknown = { id: '00000000-0000-4000-8000-000000000000', digest: request.digest };
-    expect((await approve(provider, unknown)).status).toBe(404);
-    expect((await approve(provider, { id: request.id, digest: 'nonsense' })).status).toBe(422);
+    expect((await drive.approve(provider, unknown)).status).toBe(404);
+    expect((await drive.approve(provider, { id: request.id, digest: 'nonsense' })).status).toBe(422);
   });
 
   it('capability 8: a proof for one request is refused for another, and after an edit', async () => {
-    const [one, other] = [await opened('bound-one'), await opened('bound-other')];
-    const { quickProof } = await import('../support/quick-factor.ts');
+    const [one, other] = [await drive.opened('bound-one'), await drive.opened('bound-other')];
     const path = (request: { id: string }) => `/admin/approvals/${request.id}/approve`;
     const asked = await app.call('POST', path(one), { token: provider.token, body: { digest: one.digest } });
     const proof = await quickProof(app, provider, asked.body.action, asked.body.payload_digest);
@@ -369,7 +316,7 @@ describe('doors', () => {
   });
 
   it('capability 14: the activity and the action refuse what is not approved, called directly', async () => {
-    const request = await opened('direct');
+    const request = await drive.opened('direct');
     const { db, keyring, temporal } = app.api.deps;
     const activities = createApprovalActivities({ db, keyring, temporal });
     const requester = { tenant_id: defaultTenantId, user_id: admin.user_id, session_id: admin.session_id, request_id: null };
@@ -381,18 +328,18 @@ describe('doors', () => {
       const run = unitOfWork(db, actor, (tx) => runAction(tx, flagToggle.prepare(payload), authority));
       await expect(run).rejects.toMatchObject({ code: 'approval.required' });
     }
-    expect((await flagOf('direct')).version).toBe(1);
+    expect((await drive.flag('direct')).version).toBe(1);
   });
 
   it('capability 2: refuses to execute a payload that is not the one that was approved', async () => {
-    const request = await opened('tampered');
+    const request = await drive.opened('tampered');
     await asSuperuser(
       app,
       `update admin_approval_payloads set payload = jsonb_set(payload, '{key}', '"main-job"') where digest = $1`,
       [request.digest],
     );
-    await approve(provider, request);
-    expect(await settled(request.id, 'failed')).toMatchObject({ failure_code: 'approval.payload-changed' });
+    await drive.approve(provider, request);
+    expect(await drive.settled(request.id, 'failed')).toMatchObject({ failure_code: 'approval.payload-changed' });
   });
 
   it('asks for a change by name: unknown actions, bad payloads and missing permissions are refused', async () => {
@@ -403,7 +350,7 @@ describe('doors', () => {
     const toggle = { action: 'flag.toggle', payload: { key: 'x', environment: 'production', enabled: true, version: 1 } };
     expect((await ask(regional, toggle)).body.code).toBe('auth.forbidden');
     expect((await ask(admin, toggle)).status).toBe(404);
-    await productionFlag('by-name');
+    await drive.productionFlag('by-name');
     const asked = await ask(admin, { ...toggle, payload: { ...toggle.payload, key: 'by-name' }, reason: 'by name' });
     expect(asked).toMatchObject({ status: 201, body: { status: 'pending', reason: 'by name' } });
     const emergency = { action: 'flag.emergency-off', payload: { key: 'by-name', environment: 'production', reason: 'x' } };

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import { asSuperuser, callProven } from '../support/quick-factor.ts';
+import { plainFlag } from '../support/approvals.ts';
+import { asSuperuser, callProven, quickProof } from '../support/quick-factor.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -18,15 +19,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.close();
 });
-
-const plainFlag = {
-  value_type: 'boolean',
-  variants: { on: true, off: false },
-  enabled: false,
-  on_variant: 'on',
-  off_variant: 'off',
-  rollout_percentage: 0,
-};
 
 const create = (key: string, changes: object = {}): Promise<Answer> =>
   callProven(app, admin, 'POST', '/admin/feature-flags', { body: { key, environment: 'staging', ...plainFlag, ...changes } });
@@ -173,7 +165,6 @@ describe('feature flags (S2-14..16)', () => {
     const path = '/admin/feature-flags/proof/toggle';
     const body = { environment: 'staging', enabled: true, version: 1 };
     const asked = await app.call('POST', path, { token: admin.token, body });
-    const { quickProof } = await import('../support/quick-factor.ts');
     const proof = await quickProof(app, admin, asked.body.action, asked.body.payload_digest);
     const send = (what: object) => app.call('POST', path, { token: admin.token, body: what, headers: { 'x-mfa-token': proof } });
     expect((await send({ ...body, enabled: false })).body.code).toBe('mfa.required');

@@ -10,12 +10,13 @@ import { cacheFolderPath } from '../../src/dev/data-folder.ts';
 import { findTemporal } from '../../src/dev/temporal-finder.ts';
 import { startTemporalServer } from '../../src/dev/temporal-server.ts';
 import type { TemporalServer } from '../../src/dev/temporal-server.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
 import type { Env } from '../../src/platform/env.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
+import { approvalDriver } from '../support/approvals.ts';
+import type { ApprovalDriver, OpenedRequest } from '../support/approvals.ts';
 import { freePort } from '../support/ports.ts';
-import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
 /** Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a file. */
@@ -27,6 +28,7 @@ let worker: ChildProcess;
 let app: TestApi;
 let admin: SignedIn;
 let provider: SignedIn;
+let drive: ApprovalDriver;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'castellan-recovery-'));
@@ -39,6 +41,7 @@ beforeAll(async () => {
   worker = await startWorkerProcess(app.env);
   admin = await app.signIn('role-super-admin');
   provider = await app.signIn('role-provider-admin');
+  drive = approvalDriver(app, admin);
 }, 120_000);
 
 afterAll(async () => {
@@ -92,26 +95,6 @@ async function killTemporal(): Promise<void> {
   await temporal.ended;
 }
 
-/** Opens a request to switch a new production flag on. */
-async function ask(key: string): Promise<{ id: string; digest: string; review_due_at: string }> {
-  await asSuperuser(
-    app,
-    `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
-     values ($1, $2, 'production', 'boolean', '{"on":true,"off":false}', 'on', 'off')`,
-    [defaultTenantId, key],
-  );
-  const answer = await callProven(app, admin, 'POST', `/admin/feature-flags/${key}/toggle`, {
-    body: { environment: 'production', enabled: true, version: 1 },
-  });
-  if (answer.status !== 202) throw new Error(JSON.stringify(answer.body));
-  return answer.body;
-}
-
-const approve = async (request: { id: string; digest: string }): Promise<string> => {
-  const path = `/admin/approvals/${request.id}/approve`;
-  return (await callProven(app, provider, 'POST', path, { body: { digest: request.digest } })).body.status;
-};
-
 /** Holds a lock on a flag, so that its change has begun and cannot go on. */
 async function hold(key: string): Promise<{ release(): Promise<void> }> {
   const client = new Client({ connectionString: app.database.adminUrl });
@@ -129,26 +112,21 @@ async function hold(key: string): Promise<{ release(): Promise<void> }> {
 const waitersOn = (): Promise<number> =>
   asSuperuser(app, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()").then((rows) => rows.length);
 
-const statusOf = async (id: string): Promise<string> =>
-  (await app.call('GET', `/admin/approvals/${id}`, { token: admin.token })).body.status;
+const statusOf = async (id: string): Promise<string> => (await drive.detail(id)).status;
 
-const changesOf = (key: string) => asSuperuser(app, 'select version, change, approval_id from admin_flag_history where key = $1', [key]);
+const approve = async (request: OpenedRequest): Promise<string> => (await drive.approve(provider, request)).body.status;
+
+const changesOf = (key: string) => asSuperuser(app, 'select version, change, approval_id from admin_flag_history where key = $1 and version > 1', [key]);
 
 describe('recovery', () => {
   it('makes an approved change once, although worker and Temporal are killed between approval and execution', async () => {
-    const policy = await callProven(app, admin, 'PUT', '/admin/approval-policies', {
-      body: {
-        action: 'flag.toggle',
-        environment: 'production',
-        gate: 'approval',
-        steps: [{ name: 'administrator', roles: ['role-super-admin', 'role-provider-admin'], quorum: 1 }],
-        review_window_seconds: 60,
-        reminder_interval_seconds: 0,
-        version: 0,
-      },
-    });
+    const policy = await drive.putPolicy({ review_window_seconds: 60, reminder_interval_seconds: 0 });
     expect(policy.status).toBe(200);
-    const [begun, committed, waiting] = [await ask('begun'), await ask('committed'), await ask('waiting')];
+    const [begun, committed, waiting] = [
+      await drive.opened('begun'),
+      await drive.opened('committed'),
+      await drive.opened('waiting'),
+    ];
     const [holdBegun, holdCommitted] = [await hold('begun'), await hold('committed')];
     expect(await approve(begun)).toBe('approved');
     expect(await approve(committed)).toBe('approved');
@@ -162,7 +140,7 @@ describe('recovery', () => {
     await holdBegun.release();
     expect(await statusOf(begun.id)).toBe('approved');
     expect(await statusOf(waiting.id)).toBe('pending');
-    const away = await callProven(app, provider, 'POST', `/admin/approvals/${waiting.id}/approve`, { body: { digest: waiting.digest } });
+    const away = await drive.approve(provider, waiting);
     expect(away).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
 
     temporal = await startTemporal();
@@ -170,8 +148,7 @@ describe('recovery', () => {
     await eventually(() => statusOf(begun.id), (status) => status === 'executed', 90_000);
     for (const [key, { id }] of [['begun', begun], ['committed', committed]] as const) {
       expect(await changesOf(key)).toEqual([{ version: 2, change: 'toggled', approval_id: id }]);
-      const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token: admin.token });
-      expect(history.body.items.map((item: { event: string }) => item.event)).toEqual(['execute', 'approve', 'opened']);
+      expect(await drive.events(id)).toEqual(['opened', 'approve', 'execute']);
     }
     // The timer of the review window was set before the kill, and fires after it.
     await eventually(() => statusOf(waiting.id), (status) => status === 'expired', 90_000);

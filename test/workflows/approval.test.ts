@@ -9,10 +9,14 @@ import { approvalWorkflowId, stateQuery } from '../../src/workflows/approval.con
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
+import { approvalDriver } from '../support/approvals.ts';
+import type { ApprovalDriver, OpenedRequest } from '../support/approvals.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { quietTemporal, timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
 
 const hour = 3600;
+
+beforeAll(quietTemporal);
 
 /** The whole product on a server whose time is skipped; the second round replays every workflow on every task. */
 describe.each([
@@ -27,6 +31,7 @@ describe.each([
   let running: Promise<void>;
   let admin: SignedIn;
   let provider: SignedIn;
+  let drive: ApprovalDriver;
 
   beforeAll(async () => {
     time = await timeSkippingEnvironment();
@@ -43,6 +48,7 @@ describe.each([
     running = worker.run();
     admin = await app.signIn('role-super-admin');
     provider = await app.signIn('role-provider-admin');
+    drive = approvalDriver(app, admin);
   }, 180_000);
 
   afterAll(async () => {
@@ -54,48 +60,9 @@ describe.each([
     await time.teardown();
   });
 
-  const putPolicy = (version: number, body: object): Promise<Answer> =>
-    callProven(app, admin, 'PUT', '/admin/approval-policies', {
-      body: {
-        action: 'flag.create',
-        environment: 'production',
-        gate: 'approval',
-        steps: [{ name: 'administrator', roles: ['role-super-admin', 'role-provider-admin'], quorum: 1 }],
-        version,
-        ...body,
-      },
-    });
-
-  const ask = async (key: string) => {
-    const answer = await callProven(app, admin, 'POST', '/admin/feature-flags', {
-      body: {
-        key,
-        environment: 'production',
-        value_type: 'boolean',
-        variants: { on: true, off: false },
-        enabled: true,
-        on_variant: 'on',
-        off_variant: 'off',
-        rollout_percentage: 100,
-      },
-    });
-    if (answer.status !== 202) throw new Error(JSON.stringify(answer.body));
-    return answer.body as { id: string; digest: string; review_due_at: string };
-  };
-
-  const approve = (request: { id: string; digest: string }): Promise<Answer> =>
-    callProven(app, provider, 'POST', `/admin/approvals/${request.id}/approve`, { body: { digest: request.digest } });
-
-  const detail = async (id: string) => (await app.call('GET', `/admin/approvals/${id}`, { token: admin.token })).body;
-
-  const settled = (id: string, status: string) => eventually(() => detail(id), (request) => request.status === status);
+  const approve = (request: OpenedRequest): Promise<Answer> => drive.approve(provider, request);
 
   const handleOf = (id: string) => time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, id));
-
-  const eventsOf = async (id: string): Promise<string[]> => {
-    const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token: admin.token });
-    return history.body.items.map((item: { event: string }) => item.event).reverse();
-  };
 
   const noticesOf = async (id: string): Promise<string[]> => {
     const rows = await asSuperuser<{ event: string }>(
@@ -107,100 +74,99 @@ describe.each([
   };
 
   it('capability 11: closes a request that nobody decided on, after the review window, with its history kept', async () => {
-    const request = await ask('unwatched');
+    const request = await drive.opened('unwatched');
     await time.sleep('23 hours');
-    expect((await detail(request.id)).status).toBe('pending');
+    expect((await drive.detail(request.id)).status).toBe('pending');
     await time.sleep('2 hours');
-    const expired = await settled(request.id, 'expired');
+    const expired = await drive.settled(request.id, 'expired');
     expect(expired).toMatchObject({ execution_due_at: null, closed_at: expect.any(String) });
-    expect(await eventsOf(request.id)).toEqual(['opened', 'expire']);
+    expect(await drive.events(request.id)).toEqual(['opened', 'expire']);
     expect((await eventually(() => approve(request), ({ status }) => status === 409)).body.code).toBe('approval.closed');
     expect((await handleOf(request.id).describe()).status.name).toBe('COMPLETED');
   });
 
   it('reminds the approvers at the interval of the policy, and only while the request waits', async () => {
-    expect((await putPolicy(0, { reminder_interval_seconds: 6 * hour })).status).toBe(200);
-    const request = await ask('reminded');
+    expect((await drive.putPolicy({ version: 0, reminder_interval_seconds: 6 * hour })).status).toBe(200);
+    const request = await drive.opened('reminded');
     for (let round = 0; round < 13; round += 1) await time.sleep('1 hour');
     await approve(request);
-    await settled(request.id, 'executed');
+    await drive.settled(request.id, 'executed');
     await time.sleep('24 hours');
     const notices = await eventually(() => noticesOf(request.id), (events) => events.includes('approval.executed'));
     expect(notices).toEqual(['approval.executed', 'approval.opened', 'approval.reminder', 'approval.reminder']);
   });
 
   it('capability 11: closes an approved request that could not be executed within the execution window', async () => {
-    await putPolicy(1, { execution_window_seconds: 120, reminder_interval_seconds: 0 });
-    const request = await ask('unreachable');
+    await drive.putPolicy({ version: 1, execution_window_seconds: 120, reminder_interval_seconds: 0 });
+    const request = await drive.opened('unreachable');
     // A database that refuses, as one that is away does: something another attempt may not meet.
-    await asSuperuser(app, 'revoke insert on admin_feature_flags from castellan_app');
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
     try {
       expect((await approve(request)).body.status).toBe('approved');
       await time.sleep('1 minute');
-      expect((await detail(request.id)).status).toBe('approved');
+      expect((await drive.detail(request.id)).status).toBe('approved');
       await time.sleep('2 minutes');
-      expect((await settled(request.id, 'expired')).execution_due_at).not.toBeNull();
+      expect((await drive.settled(request.id, 'expired')).execution_due_at).not.toBeNull();
     } finally {
-      await asSuperuser(app, 'grant insert on admin_feature_flags to castellan_app');
+      await asSuperuser(app, 'grant insert on admin_flag_history to castellan_app');
     }
     await time.sleep('10 minutes');
-    const flag = await app.call('GET', '/admin/feature-flags/unreachable?environment=production', { token: admin.token });
-    expect(flag.status).toBe(404);
-    expect(await eventsOf(request.id)).toEqual(['opened', 'approve', 'expire']);
+    expect((await drive.flag('unreachable')).version).toBe(1);
+    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'expire']);
   });
 
   it('executes within the window as soon as it can, and once', async () => {
-    const request = await ask('patient');
-    await asSuperuser(app, 'revoke insert on admin_feature_flags from castellan_app');
+    const request = await drive.opened('patient');
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
     await approve(request);
     await time.sleep('30 seconds');
-    await asSuperuser(app, 'grant insert on admin_feature_flags to castellan_app');
+    await asSuperuser(app, 'grant insert on admin_flag_history to castellan_app');
     await time.sleep('1 minute');
-    await settled(request.id, 'executed');
-    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'patient'");
+    await drive.settled(request.id, 'executed');
+    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'patient' and version > 1");
     expect(rows).toHaveLength(1);
   });
 
   it('takes an edit and a cancellation while the execution is being tried', async () => {
-    const request = await ask('changed-mind');
-    await asSuperuser(app, 'revoke insert on admin_feature_flags from castellan_app');
+    const request = await drive.opened('changed-mind');
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
     try {
       await approve(request);
       const path = `/admin/approvals/${request.id}`;
-      const payload = (await detail(request.id)).payload;
+      const payload = (await drive.detail(request.id)).payload;
       const body = { digest: request.digest, payload: { ...payload, reason: 'reworded' } };
       const edited = await callProven(app, admin, 'POST', `${path}/edit`, { body });
       expect(edited.body).toMatchObject({ status: 'pending', revision: 2, execution_due_at: null });
       const cancelled = await callProven(app, admin, 'POST', `${path}/cancel`, { body: {} });
       expect(cancelled.body.status).toBe('cancelled');
     } finally {
-      await asSuperuser(app, 'grant insert on admin_feature_flags to castellan_app');
+      await asSuperuser(app, 'grant insert on admin_flag_history to castellan_app');
     }
     await time.sleep('5 minutes');
-    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'changed-mind'");
+    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'changed-mind' and version > 1");
     expect(rows).toHaveLength(0);
   });
 
   it('closes the row when an operator cancels the workflow', async () => {
-    const request = await ask('operator');
+    const request = await drive.opened('operator');
     await handleOf(request.id).cancel();
-    await settled(request.id, 'cancelled');
-    expect(await eventsOf(request.id)).toEqual(['opened', 'abort']);
+    await drive.settled(request.id, 'cancelled');
+    expect(await drive.events(request.id)).toEqual(['opened', 'abort']);
   });
 
   it('answers the query with its state, and holds no payload', async () => {
-    const request = await ask('asked');
+    const request = await drive.opened('asked');
     const state = await handleOf(request.id).query(stateQuery);
     expect(state).toMatchObject({ status: 'pending', revision: 1, digest: request.digest, requested_by: admin.user_id });
     const history = JSON.stringify(await handleOf(request.id).fetchHistory());
     const decoded = history.replaceAll(/"data":"([\w+/=]+)"/g, (_, data: string) => Buffer.from(data, 'base64').toString());
     expect(decoded).not.toContain('"asked"');
-    expect(decoded).not.toContain('rollout_percentage');
+    expect(decoded).not.toContain('"enabled"');
   });
 
   it('takes over a decision that was committed but never answered', async () => {
-    await putPolicy(2, { steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }] });
-    const request = await ask('unanswered');
+    await drive.putPolicy({ version: 2, steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }] });
+    const request = await drive.opened('unanswered');
     // What a kill between commit and answer leaves: the row knows of the approval, the workflow does not.
     await asSuperuser(
       app,
@@ -215,6 +181,6 @@ describe.each([
       body: { digest: request.digest },
     });
     expect(decided.body.status).toBe('approved');
-    await settled(request.id, 'executed');
+    await drive.settled(request.id, 'executed');
   });
 });

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import { createMetrics } from '../../src/platform/metrics.ts';
+import { createActivityDeps, workerOptions } from '../../src/worker.ts';
+import { approvalWorkflowId } from '../../src/workflows/approval.contract.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { startTestApi } from '../support/api.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { approvalDriver } from '../support/approvals.ts';
+import type { ApprovalDriver } from '../support/approvals.ts';
+import { asSuperuser, eventually } from '../support/quick-factor.ts';
+import { quietTemporal, timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+
+/** Histories as they were when requests were waiting in earlier builds. They are added to and never rewritten. */
+const folder = fileURLToPath(new URL('../histories/approval/', import.meta.url));
+
+const replay = (history: unknown) =>
+  Worker.runReplayHistory({ workflowBundle: { codePath: workflowBundlePath() }, replayName: 'approval' }, history);
+
+beforeAll(quietTemporal);
+
+describe('committed histories of approval requests', () => {
+  it('cover every way in which a request can end', async () => {
+    const names = await readdir(folder);
+    for (const end of ['executed', 'failed', 'rejected', 'cancelled', 'expired-in-review', 'expired-in-execution', 'edited', 'returned', 'bypassed', 'aborted']) {
+      expect(names).toContain(`${end}.json`);
+    }
+  });
+
+  it('replay with the present code', async () => {
+    for (const name of await readdir(folder)) {
+      await replay(JSON.parse(await readFile(join(folder, name), 'utf8')));
+    }
+  });
+
+  it('do not replay with other code: the check can fail', async () => {
+    const history = JSON.parse(await readFile(join(folder, 'executed.json'), 'utf8'));
+    for (const event of history.events) {
+      const scheduled = event.activityTaskScheduledEventAttributes;
+      if (scheduled?.activityType?.name === 'executeApproval') scheduled.activityType.name = 'somethingElse';
+    }
+    await expect(replay(history)).rejects.toThrow(/[Dd]eterminism/);
+  });
+});
+
+describe('histories of requests that this build makes', () => {
+  let time: TestWorkflowEnvironment;
+  let app: TestApi;
+  let deps: ActivityDeps;
+  let connection: NativeConnection;
+  let worker: Worker;
+  let running: Promise<void>;
+  let drive: ApprovalDriver;
+  let admin: SignedIn;
+  let second: SignedIn;
+  let provider: SignedIn;
+
+  beforeAll(async () => {
+    time = await timeSkippingEnvironment();
+    app = await startTestApi({ TEMPORAL_ADDRESS: time.address, WORKFLOW_BUNDLE: workflowBundlePath() });
+    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
+    await time.connection.operatorService.addSearchAttributes({
+      namespace: app.env.TEMPORAL_NAMESPACE,
+      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
+    });
+    connection = await NativeConnection.connect({ address: time.address });
+    worker = await Worker.create(workerOptions(app.env, deps, connection));
+    running = worker.run();
+    admin = await app.signIn('role-super-admin');
+    second = await app.signIn('role-super-admin', 1);
+    provider = await app.signIn('role-provider-admin');
+    drive = approvalDriver(app, admin);
+  }, 180_000);
+
+  afterAll(async () => {
+    worker.shutdown();
+    await running;
+    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+    await connection.close();
+    await app.close();
+    await time.teardown();
+  });
+
+  /** Waits for the end, replays what happened, and keeps it where no history of that name is kept yet. */
+  async function endsAs(name: string, id: string, status: string): Promise<void> {
+    await drive.settled(id, status);
+    const handle = time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, id));
+    await eventually(() => handle.describe(), (description) => description.status.name === 'COMPLETED');
+    const history = await handle.fetchHistory();
+    await replay(history);
+    const path = join(folder, `${name}.json`);
+    if (existsSync(path)) return;
+    await mkdir(folder, { recursive: true });
+    await writeFile(path, `${JSON.stringify(withoutMachine(historyToJSON(history)), null, 1)}\n`);
+  }
+
+  it('replay at once, and are kept where a way to end has no history yet', async () => {
+    const [executed, rejected, cancelled, failed, edited, aborted, inReview] = await Promise.all(
+      ['h-executed', 'h-rejected', 'h-cancelled', 'h-failed', 'h-edited', 'h-aborted', 'h-in-review'].map(drive.opened),
+    );
+    if (!executed || !rejected || !cancelled || !failed || !edited || !aborted || !inReview) throw new Error('not opened');
+    await drive.approve(provider, executed);
+    await drive.say(provider, 'reject', rejected, { digest: rejected.digest, reason: 'no' });
+    await drive.say(admin, 'cancel', cancelled, {});
+    await asSuperuser(app, "update admin_feature_flags set version = 5 where key = 'h-failed'");
+    await drive.approve(provider, failed);
+    const { payload } = await drive.detail(edited.id);
+    const body = { digest: edited.digest, payload: { ...payload, reason: 'reworded' } };
+    const { digest } = (await drive.say(admin, 'edit', edited, body)).body;
+    await drive.approve(provider, { id: edited.id, digest });
+    await time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, aborted.id)).cancel();
+    await endsAs('executed', executed.id, 'executed');
+    await endsAs('rejected', rejected.id, 'rejected');
+    await endsAs('cancelled', cancelled.id, 'cancelled');
+    await endsAs('failed', failed.id, 'failed');
+    await endsAs('edited', edited.id, 'executed');
+    await endsAs('aborted', aborted.id, 'cancelled');
+    await time.sleep('25 hours');
+    await endsAs('expired-in-review', inReview.id, 'expired');
+  }, 120_000);
+
+  it('replay also when an approver lost the right, the glass was broken, or the execution window ended', async () => {
+    const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
+    await drive.putPolicy({ steps, bypassers: [second.user_id], execution_window_seconds: 60 });
+    const [returned, bypassed, late] = await Promise.all(['h-returned', 'h-bypassed', 'h-late'].map(drive.opened));
+    if (!returned || !bypassed || !late) throw new Error('not opened');
+    await drive.approve(provider, returned);
+    await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
+    await drive.approve(second, returned);
+    await drive.settled(returned.id, 'pending');
+    await asSuperuser(app, "update users set status = 'active' where id = $1", [provider.user_id]);
+    await drive.approve(provider, returned);
+    await drive.say(second, 'break-glass', bypassed, { digest: bypassed.digest, reason: 'outage' });
+    await endsAs('returned', returned.id, 'executed');
+    await endsAs('bypassed', bypassed.id, 'executed');
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
+    await drive.approve(provider, late);
+    await drive.approve(second, late);
+    await time.sleep('2 minutes');
+    await endsAs('expired-in-execution', late.id, 'expired');
+  }, 120_000);
+});
+
+/** A history without what names the machine that made it: worker identities and the paths of stack traces. */
+function withoutMachine(historyJson: string): unknown {
+  return JSON.parse(historyJson, (key, value: unknown) => {
+    if (key === 'identity' || key === 'workerIdentity') return 'worker';
+    return key === 'stackTrace' ? '' : value;
+  });
+}
