@@ -98,8 +98,8 @@ function openNote(note: string, verifiers: readonly CheckpointVerifier[]): strin
   return signed ? text : null;
 }
 
-/** Three lines or more, an empty line, signatures. */
-const notePattern = /^[^\n]+\n\d+\n[^\n]+\n(?:[^\n]+\n)*\n(?:— [^\n]+\n)+/gm;
+/** Origin, size, root and perhaps more lines, an empty line, signatures; a broken-off note does not match. */
+const notePattern = /^[^\n]+\n\d+\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n)*\n(?:— \S+ [A-Za-z0-9+/=]{92,}\n)+/gm;
 
 /** The notes in a file that holds one after the other; what is no whole note is skipped. */
 export function splitNotes(file: string): string[] {
