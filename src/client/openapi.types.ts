@@ -2556,6 +2556,61 @@ export interface components {
             /** @description When it ends by itself, at its end or at its review */
             valid_until: string | null;
         };
+        Approval: {
+            /** Format: uuid */
+            id: string;
+            action: string;
+            environment: ("development" | "staging" | "production") | null;
+            /** @enum {string} */
+            status: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
+            revision: number;
+            /** @description SHA-256 of the canonical change (RFC 8785), in hex */
+            digest: string;
+            /** Format: uuid */
+            requested_by: string;
+            editors: string[];
+            reason: string | null;
+            /** @description Frozen when the request was opened */
+            policy: {
+                steps: {
+                    name: string;
+                    roles: string[];
+                    users: string[];
+                    quorum: number;
+                }[];
+                /** @description From the opening of a request to its last decision */
+                review_window_seconds: number;
+                /** @description From the approval to the last execution */
+                execution_window_seconds: number;
+                /** @description 0 for no reminders */
+                reminder_interval_seconds: 0 | number;
+                /** @description Within this time an emergency must be reviewed */
+                bypass_review_seconds: number;
+                bypassers: string[];
+            };
+            steps: {
+                name: string;
+                quorum: number;
+                approvals: number;
+                approved_by: string[];
+            }[];
+            /** @description Index of the step that waits for approvals */
+            open_step: number | null;
+            bypassed_by: string | null;
+            bypass_reason: string | null;
+            /** Format: date-time */
+            review_due_at: string;
+            execution_due_at: string | null;
+            failure_code: string | null;
+            failure_detail: string | null;
+            workflow_id: string;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            closed_at: string | null;
+        };
         Session: {
             /** Format: uuid */
             id: string;
@@ -2724,61 +2779,6 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             version: number;
-        };
-        Approval: {
-            /** Format: uuid */
-            id: string;
-            action: string;
-            environment: ("development" | "staging" | "production") | null;
-            /** @enum {string} */
-            status: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
-            revision: number;
-            /** @description SHA-256 of the canonical change (RFC 8785), in hex */
-            digest: string;
-            /** Format: uuid */
-            requested_by: string;
-            editors: string[];
-            reason: string | null;
-            /** @description Frozen when the request was opened */
-            policy: {
-                steps: {
-                    name: string;
-                    roles: string[];
-                    users: string[];
-                    quorum: number;
-                }[];
-                /** @description From the opening of a request to its last decision */
-                review_window_seconds: number;
-                /** @description From the approval to the last execution */
-                execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Within this time an emergency must be reviewed */
-                bypass_review_seconds: number;
-                bypassers: string[];
-            };
-            steps: {
-                name: string;
-                quorum: number;
-                approvals: number;
-                approved_by: string[];
-            }[];
-            /** @description Index of the step that waits for approvals */
-            open_step: number | null;
-            bypassed_by: string | null;
-            bypass_reason: string | null;
-            /** Format: date-time */
-            review_due_at: string;
-            execution_due_at: string | null;
-            failure_code: string | null;
-            failure_detail: string | null;
-            workflow_id: string;
-            version: number;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            closed_at: string | null;
         };
         ApprovalDetail: {
             /** Format: uuid */
@@ -3236,6 +3236,8 @@ export interface components {
              */
             due_at: string;
             paused_at: string | null;
+            /** @description Length of the pauses that are over, milliseconds */
+            paused_ms: number;
             remaining_seconds: number;
             /** @description Whole minutes without pauses, once it has ended */
             actual_minutes: number | null;
@@ -8339,6 +8341,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -9191,6 +9202,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RolePermissions"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed` */

@@ -3,6 +3,7 @@ import { permissionSet, roleUpdatePermissions } from '../../actions/role-update-
 import { runAction } from '../../actions/run-action.ts';
 import { superAdminCode } from '../../domain/system-roles.ts';
 import { notFound } from '../../platform/problem.ts';
+import { ApprovalBody } from '../approval-schemas.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { permissionNames, readRoles } from '../role-view.ts';
 import { reply, route } from '../route.ts';
@@ -67,7 +68,7 @@ const updateRolePermissions = route({
   body: z
     .strictObject({ permissions: permissionSet, reason: z.string().trim().min(1).max(500).nullable().default(null) })
     .meta({ id: 'RolePermissionsUpdate' }),
-  responses: { 200: matrix },
+  responses: { 200: matrix, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.grant-exceeds-own', 'role.own-rights'],
   handler: async ({ params, body, request, gate, read, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);

@@ -6,6 +6,7 @@ import { runAction } from '../../actions/run-action.ts';
 import { userDelete } from '../../actions/user-delete.action.ts';
 import { notLapsed } from '../../entities/living-roles.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { ApprovalBody } from '../approval-schemas.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { hashInitialPassword } from '../identity/initial-password.ts';
 import { cancelApprovalsOf } from '../identity/offboarding.ts';
@@ -206,7 +207,7 @@ const deleteUser = route({
     transfer_to: z.uuid().optional().describe('Who gets what the person owns'),
     reason: z.string().trim().min(1).max(500).optional(),
   }),
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: [
     'resource.not-found',
     'resource.version-mismatch',

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startWorker } from '../../src/worker.ts';
+import type { RunningWorker } from '../../src/worker.ts';
+import { startTestApi } from '../support/api.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { approvalDriver } from '../support/approvals.ts';
+import type { ApprovalDriver } from '../support/approvals.ts';
+import { callProven } from '../support/quick-factor.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
+
+let app: TestApi;
+let worker: RunningWorker;
+let admin: SignedIn;
+let second: SignedIn;
+let provider: SignedIn;
+let drive: ApprovalDriver;
+
+beforeAll(async () => {
+  quietTemporal();
+  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
+  worker = await startWorker(app.env, app.api.deps.log);
+  admin = await app.signIn('role-super-admin');
+  second = await app.signIn('role-super-admin', 1);
+  provider = await app.signIn('role-provider-admin');
+  drive = approvalDriver(app, admin);
+  for (const action of ['user.delete', 'role.update-permissions']) {
+    const written = await drive.putPolicy({ action, environment: 'any' });
+    expect(written.status).toBe(200);
+  }
+});
+
+afterAll(async () => {
+  await worker.close();
+  await app.close();
+});
+
+const etagOf = async (path: string) => (await app.call('GET', path, { token: admin.token })).headers.get('etag') ?? '';
+
+describe('where the tenant asks for approval', () => {
+  it('S2-7, S2-68: a deletion waits for somebody else, and is then made in the requester’s name', async () => {
+    const person = await app.signIn('role-junior-agent');
+    const path = `/admin/users/${person.user_id}`;
+    const asked = await callProven(app, admin, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });
+    expect(asked).toMatchObject({ status: 202, body: { action: 'user.delete', status: 'pending' } });
+    expect((await app.call('GET', path, { token: admin.token })).body.status).toBe('active');
+    expect((await drive.approve(second, asked.body)).status).toBe(200);
+    await drive.settled(asked.body.id, 'executed');
+    expect((await app.call('GET', path, { token: admin.token })).body).toMatchObject({ status: 'deleted', roles: [] });
+    expect((await app.call('GET', '/users/me', { token: person.token })).status).toBe(401);
+  });
+
+  it('S2-12, capability 39: a new matrix names the request under which it was given', async () => {
+    const roles = await app.call('GET', '/admin/roles', { token: admin.token });
+    const support = roles.body.items.find(({ code }: { code: string }) => code === 'role-support-staff');
+    const path = `/admin/roles/${support.id}/permissions`;
+    const asked = await callProven(app, admin, 'PUT', path, {
+      headers: { 'if-match': await etagOf(path) },
+      body: { permissions: ['profile:read', 'user:read'], reason: 'less is enough' },
+    });
+    expect(asked).toMatchObject({ status: 202, body: { action: 'role.update-permissions' } });
+    expect((await drive.approve(second, asked.body)).status).toBe(200);
+    await drive.settled(asked.body.id, 'executed');
+    const person = await app.signIn('role-support-staff');
+    const rights = await app.call('GET', `/admin/users/${person.user_id}/rights`, { token: admin.token });
+    expect(rights.body).toMatchObject({
+      permissions: ['profile:read', 'user:read'],
+      role_definitions: [{ code: 'role-support-staff', approval_id: asked.body.id, changed_by: admin.user_id }],
+    });
+  });
+
+  it('S2-71: nobody asks for what they could not give themselves', async () => {
+    const roles = await app.call('GET', '/admin/roles', { token: admin.token });
+    const junior = roles.body.items.find(({ code }: { code: string }) => code === 'role-junior-agent');
+    const path = `/admin/roles/${junior.id}/permissions`;
+    const asked = await callProven(app, provider, 'PUT', path, {
+      headers: { 'if-match': await etagOf(path) },
+      body: { permissions: ['tenant:manage'] },
+    });
+    expect(asked).toMatchObject({ status: 403, body: { code: 'role.grant-exceeds-own' } });
+  });
+
+  it('capability 39: the waiting requests of a person who is switched off are cancelled', async () => {
+    const target = await app.signIn('role-senior-agent');
+    const path = `/admin/users/${target.user_id}`;
+    const asked = await callProven(app, provider, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });
+    expect(asked.status).toBe(202);
+    const own = `/admin/users/${provider.user_id}`;
+    const off = await callProven(app, admin, 'PUT', own, {
+      headers: { 'if-match': await etagOf(own) },
+      body: { status: 'inactive' },
+    });
+    expect(off.status).toBe(200);
+    await drive.settled(asked.body.id, 'cancelled');
+    expect((await app.call('GET', path, { token: admin.token })).body.status).toBe('active');
+  });
+});
