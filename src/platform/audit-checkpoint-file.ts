@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -39,13 +40,9 @@ export async function publishCheckpoints(
 
 /** The newest of the notes in the chain's file, oldest first; none when there is no file. */
 export async function publishedNotes(folder: string, chainId: string): Promise<string[]> {
-  let file: FileHandle;
-  try {
-    file = await open(checkpointFile(folder, chainId), 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
+  const path = checkpointFile(folder, chainId);
+  if (!existsSync(path)) return [];
+  const file = await open(path, 'r');
   try {
     return await notesAtEnd(file, maxReadBytes);
   } finally {
