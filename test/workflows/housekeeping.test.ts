@@ -39,7 +39,7 @@ describe('housekeeping', () => {
       client.workflow.execute(housekeepingWorkflowType, { taskQueue, workflowId: `housekeeping-${Date.now()}`, args: [] });
     expect(await run()).toMatchObject({ idempotency_keys: 1400, refresh_tokens: 0 });
     expect(await run()).toMatchObject({ idempotency_keys: 0 });
-    const kept = await asSuperuser(app, 'select key from idempotency_keys');
-    expect(kept.map(({ key }: { key: string }) => key)).toEqual(['living', 'living']);
+    const kept = await asSuperuser<{ key: string }>(app, 'select key from idempotency_keys');
+    expect(kept.map(({ key }) => key)).toEqual(['living', 'living']);
   });
 });
