@@ -7,6 +7,7 @@ import { Migration20261121130000_mfa } from './20261121130000_mfa.ts';
 import { Migration20261121140000_notifications } from './20261121140000_notifications.ts';
 import { Migration20261121150000_rights_history } from './20261121150000_rights_history.ts';
 import { Migration20261121150000_tracker } from './20261121150000_tracker.ts';
+import { Migration20261121160000_assignment } from './20261121160000_assignment.ts';
 import { Migration20261121180000_housekeeping } from './20261121180000_housekeeping.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
@@ -20,5 +21,6 @@ export const migrationsList = [
   { name: '20261121140000_notifications', class: Migration20261121140000_notifications },
   { name: '20261121150000_rights_history', class: Migration20261121150000_rights_history },
   { name: '20261121150000_tracker', class: Migration20261121150000_tracker },
+  { name: '20261121160000_assignment', class: Migration20261121160000_assignment },
   { name: '20261121180000_housekeeping', class: Migration20261121180000_housekeeping },
 ];

@@ -21,6 +21,15 @@ import {
   AuditTreeNodeEntity,
 } from './audit-log.entity.ts';
 import { FeatureFlagEntity, FlagHistoryEntity } from './flag.entity.ts';
+import {
+  AssignmentBatchEntity,
+  AssignmentBatchItemEntity,
+  AssignmentQueueEntity,
+  UserCampaignAssignmentEntity,
+  UserContactAssignmentEntity,
+} from './assignment.entity.ts';
+import { CampaignEntity } from './campaign.entity.ts';
+import { ContactEntity } from './contact.entity.ts';
 import { ApprovalPolicyEntity } from './gate-policy.entity.ts';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.ts';
 import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './mfa.entity.ts';
@@ -35,7 +44,13 @@ import {
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './session.entity.ts';
 import { ServiceTokenEntity } from './service-token.entity.ts';
 import { TenantEntity } from './tenant.entity.ts';
-import { AdminUserEntity, UserEntity, UserIdentityEntity, UserPreferencesEntity, UserStatusHistoryEntity } from './user.entity.ts';
+import {
+  AdminUserEntity,
+  UserEntity,
+  UserIdentityEntity,
+  UserPreferencesEntity,
+  UserStatusHistoryEntity,
+} from './user.entity.ts';
 
 /** Every entity by the name of its table: the explicit list that MikroORM, the typed queries and the checks use. */
 export const entitiesByTable = {
@@ -88,6 +103,13 @@ export const entitiesByTable = {
   admin_focus_sessions: AdminFocusSessionEntity,
   admin_nudges: AdminNudgeEntity,
   admin_nudge_marks: NudgeMarkEntity,
+  campaigns: CampaignEntity,
+  contacts: ContactEntity,
+  user_campaign_assignment: UserCampaignAssignmentEntity,
+  user_contact_assignment: UserContactAssignmentEntity,
+  assignment_queue: AssignmentQueueEntity,
+  assignment_batches: AssignmentBatchEntity,
+  assignment_batch_items: AssignmentBatchItemEntity,
 };
 
 export const entities = Object.values(entitiesByTable);

@@ -18,11 +18,16 @@ const withoutTenant: Readonly<Record<string, string>> = {
 /** Tables whose rows may be of no tenant, which all tenants see but none may write. */
 const sharedRows = ['admin_roles', 'admin_role_history'];
 
+/** Tables for which a document asks for rules of roles: managers, and members their own rows (S3-38). */
+const ruledTables = ['user_campaign_assignment', 'user_contact_assignment'];
+
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
   'audit_append',
   'audit_chains_due',
   'auth_find_users',
+  'get_user_campaign_count',
+  'get_user_contact_count',
   'nudge_tenants',
   'purge_expired_rows',
   'remember_user_status',
@@ -90,7 +95,7 @@ describe('S3-57, capability 9: every table of a tenant is shut by row-level secu
     const wide = await offenders(`
       select t.name from (${tenantTables}) t join pg_policy p on p.polrelid = t.oid and p.polpermissive
       where p.polroles && array['castellan_app'::regrole::oid, 0::oid] group by t.name having count(*) > 1`);
-    expect(wide).toEqual([]);
+    expect(wide.filter((name) => !ruledTables.includes(name))).toEqual([]);
     const strangers = await offenders(`
       select t.name || '.' || p.polname as name from (${tenantTables}) t join pg_policy p on p.polrelid = t.oid
       where not p.polroles <@ array['castellan_app'::regrole::oid, 'castellan_definer'::regrole::oid, 'castellan_owner'::regrole::oid]`);
