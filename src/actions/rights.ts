@@ -73,7 +73,7 @@ export async function refuseStronger(tx: Tx, userId: string): Promise<void> {
   if (tx.actor.user_id === userId) return;
   const [own, theirs] = [await ownRights(tx), await rightsOf(tx, userId)];
   if (permissionsBeyond(own.permissions, theirs.permissions).length === 0) return;
-  throw new Problem({ code: 'user.exceeds-own', detail: 'Somebody who holds at least the same rights has to do this.' });
+  throw new Problem({ code: 'user.exceeds-own', detail: 'Somebody with at least the same rights has to do this.' });
 }
 
 /**

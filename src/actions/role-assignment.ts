@@ -59,11 +59,16 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
       assigned_at: sql<string>`now()`,
       ...grant,
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'user_id', 'role_id']).where('revoked_at', 'is', null).doNothing())
+    .onConflict((conflict) =>
+      conflict.columns(['tenant_id', 'user_id', 'role_id']).where('revoked_at', 'is', null).doNothing(),
+    )
     .returning(columns)
     .executeTakeFirst();
   if (assigned === undefined) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The person holds this role already; take it first to change its times.' });
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: 'The person holds this role already; take it first to change its times.',
+    });
   }
   await settleRights(tx, userId);
   tx.audit({
@@ -123,7 +128,9 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
     .select(['a.review_due_at', sql<boolean>`coalesce(${assignmentEnd} <= now(), false)`.as('is_lapsed')])
     .executeTakeFirst();
   if (before === undefined) throw notFound('role assignment');
-  if (before.is_lapsed) throw new Problem({ code: 'resource.conflict', detail: 'The assignment has lapsed; give the role anew.' });
+  if (before.is_lapsed) {
+    throw new Problem({ code: 'resource.conflict', detail: 'The assignment has lapsed; give the role anew.' });
+  }
   const reviewed = await tx.sql
     .updateTable('admin_role_assignments')
     .set({ review_due_at: nextReviewAt })

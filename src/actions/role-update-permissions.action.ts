@@ -85,8 +85,9 @@ async function requireChangeable(tx: Tx, { role_id, permissions, version }: Payl
   if (own.roles.includes(role.code)) {
     throw new Problem({ code: 'role.own-rights', detail: 'You hold this role. Ask another administrator.' });
   }
-  const changed = [...permissionsBeyond(role.permissions, permissions), ...permissionsBeyond(permissions, role.permissions)];
-  await refuseBeyondOwn(tx, changed);
+  const added = permissionsBeyond(role.permissions, permissions);
+  const removed = permissionsBeyond(permissions, role.permissions);
+  await refuseBeyondOwn(tx, [...added, ...removed]);
   return role;
 }
 

@@ -21,7 +21,8 @@ export function ledgerQuery() {
     .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
     .innerJoin('users as u', 'u.id', 'a.user_id')
     .leftJoin('users as g', 'g.id', 'a.assigned_by')
-    .select(['a.id', 'a.user_id', 'u.full_name as user_name', 'a.role_id', 'r.code as role_code', 'r.name as role_name'])
+    .select(['a.id', 'a.user_id', 'u.full_name as user_name'])
+    .select(['a.role_id', 'r.code as role_code', 'r.name as role_name'])
     .select(['a.assigned_by', 'g.full_name as assigned_by_name', 'a.approval_id', 'a.reason', 'a.assigned_at'])
     .select(['a.valid_until', 'a.review_due_at', 'a.revoked_at', 'a.revoked_by']);
 }

@@ -43,7 +43,8 @@ export async function readRoles(read: Read) {
     const effective = rightsOfRoles(roles, [row.id]).permissions;
     return {
       ...row,
-      permissions: row.code === superAdminCode ? effective : allPermissions.filter((one) => row.permissions.includes(one)),
+      permissions:
+        row.code === superAdminCode ? effective : allPermissions.filter((one) => row.permissions.includes(one)),
       ancestors: lineOfRole(roles, row.id).slice(1).map(({ code }) => code),
       effective_permissions: effective,
     };

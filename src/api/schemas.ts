@@ -15,7 +15,7 @@ export const timeZone = z
   .max(64)
   .refine(isTimeZone, 'must be an IANA time zone');
 
-/** Aliases such as Asia/Kolkata are names too, though the runtime lists only one name of each zone; offsets are none. */
+/** Aliases such as Asia/Kolkata are names too, though the runtime lists one name of each zone; offsets are none. */
 function isTimeZone(zone: string): boolean {
   if (!/^[A-Z]/i.test(zone)) return false;
   try {

@@ -50,8 +50,9 @@ export function usersQuery() {
   return query
     .selectFrom('users as u')
     .leftJoin('admin_users as p', 'p.user_id', 'u.id')
-    .select(['u.id', 'u.tenant_id', 'u.email', 'u.phone_number', 'u.full_name', 'u.status', 'u.is_active', 'u.time_zone'])
-    .select(['u.sign_in_requires_totp', 'u.last_sign_in_at', 'u.created_at', 'u.updated_at', 'u.deleted_at', 'u.version'])
+    .select(['u.id', 'u.tenant_id', 'u.email', 'u.phone_number', 'u.full_name', 'u.status', 'u.is_active'])
+    .select(['u.time_zone', 'u.sign_in_requires_totp', 'u.last_sign_in_at'])
+    .select(['u.created_at', 'u.updated_at', 'u.deleted_at', 'u.version'])
     .select(['p.job_title', 'p.department', 'p.notes'])
     .select([userCounts.campaign_count.as('campaign_count'), userCounts.contact_count.as('contact_count')])
     .select((eb) =>

@@ -790,7 +790,7 @@ export interface paths {
         put?: never;
         /**
          * Create an account, with roles where wanted
-         * @description Without a password the person signs in through an identity provider. Giving roles needs role:assign too.
+         * @description Without a password the person signs in by an identity provider. Giving roles needs role:assign too.
          */
         post: operations["createUser"];
         delete?: never;

@@ -62,13 +62,15 @@ export async function callAsMember(
   const asked = await app.call(method, path, { ...options, token: person.token });
   if (asked.status !== 403 || asked.body.code !== 'mfa.required') return asked;
   const proof = await mailedProof(app, person, asked);
-  return app.call(method, path, { ...options, token: person.token, headers: { ...options.headers, 'x-mfa-token': proof } });
+  const headers = { ...options.headers, 'x-mfa-token': proof };
+  return app.call(method, path, { ...options, token: person.token, headers });
 }
 
 /** The proof that a refusal asks for, by the code that is mailed to the person. */
 export async function mailedProof(app: TestApi, person: Member, asked: Answer): Promise<string> {
   const { action, payload_digest } = asked.body;
-  const challenge = await app.call('POST', '/admin/mfa/request', { token: person.token, body: { action, payload_digest } });
+  const asking = { token: person.token, body: { action, payload_digest } };
+  const challenge = await app.call('POST', '/admin/mfa/request', asking);
   if (challenge.status >= 300) throw new Error(`No challenge: ${JSON.stringify(challenge.body)}`);
   const body = { challenge_id: challenge.body.challenge_id, code: await lastMailedCode(app, person.email) };
   const verified = await app.call('POST', '/admin/mfa/verify', { token: person.token, body });
@@ -78,7 +80,10 @@ export async function mailedProof(app: TestApi, person: Member, asked: Answer): 
 
 async function lastMailedCode(app: TestApi, email: string): Promise<string> {
   const { rows } = await withClient(app.database.adminUrl, (client) =>
-    client.query<{ body: string }>('select body from development_mails where recipient = $1 order by id desc limit 1', [email]),
+    client.query<{ body: string }>(
+      'select body from development_mails where recipient = $1 order by id desc limit 1',
+      [email],
+    ),
   );
   return /\b\d{6}\b/.exec(rows[0]?.body ?? '')?.[0] ?? '';
 }

@@ -2,6 +2,13 @@ import { passwordFaults } from '../../platform/password.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ApiDeps } from '../deps.ts';
 
+/** What a password must not be made of. */
+interface NamedAccount {
+  readonly full_name: string;
+  readonly email?: string | null | undefined;
+  readonly phone_number?: string | null | undefined;
+}
+
 /**
  * Judges and hashes the password that somebody chose for a new account; done before the transaction, which must stay
  * short.
@@ -11,7 +18,7 @@ import type { ApiDeps } from '../deps.ts';
 export async function hashInitialPassword(
   deps: Pick<ApiDeps, 'passwords'>,
   password: string,
-  account: { readonly full_name: string; readonly email?: string | null | undefined; readonly phone_number?: string | null | undefined },
+  account: NamedAccount,
   pointer: string,
 ): Promise<string> {
   const identity = [account.full_name, account.email, account.phone_number].filter((text) => typeof text === 'string');

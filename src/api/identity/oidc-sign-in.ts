@@ -76,7 +76,9 @@ export async function finishOidcSignIn(
   { returned, browser }: { readonly returned: URL; readonly browser: string | null },
 ): Promise<TokenPair> {
   const secrets = await takeSignIn(deps, nobody, provider, returned.searchParams.get('state') ?? '');
-  if (secrets === null || browser === null || !timingSafeEqual(hashOf(secrets.browser), hashOf(browser))) throw refused();
+  const isSameBrowser =
+    secrets !== null && browser !== null && timingSafeEqual(hashOf(secrets.browser), hashOf(browser));
+  if (!isSameBrowser) throw refused();
   const actor: Actor = { ...systemActor(provider.tenant_id), ...originOf(nobody) };
   const person = await deps.oidc.finish(provider, returned, secrets);
   const opened = await unitOfWork(deps.db, actor, async (tx) => {
@@ -114,7 +116,8 @@ async function takeSignIn(deps: ApiDeps, nobody: Actor, provider: OidcProviderCo
       .where('expires_at', '>', sql<string>`now()`)
       .returning('sealed'),
   );
-  return row === undefined ? null : remembered.parse(JSON.parse(deps.keyring.open(row.sealed, sealedPlace(state_hash))));
+  if (row === undefined) return null;
+  return remembered.parse(JSON.parse(deps.keyring.open(row.sealed, sealedPlace(state_hash))));
 }
 
 /** The active person whom this issuer and subject are linked to. */
@@ -154,7 +157,10 @@ async function linkByEmail(tx: Tx, { issuer, subject, verified_email }: OidcPers
     .select('u.id')
     .executeTakeFirst();
   if (user === undefined) return null;
-  await tx.sql.insertInto('user_identities').values({ tenant_id: tx.actor.tenant_id, user_id: user.id, issuer, subject }).execute();
+  await tx.sql
+    .insertInto('user_identities')
+    .values({ tenant_id: tx.actor.tenant_id, user_id: user.id, issuer, subject })
+    .execute();
   tx.audit({
     event: 'user.link-identity',
     action: 'update',

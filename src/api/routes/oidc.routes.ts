@@ -4,7 +4,13 @@ import { revokeSessions } from '../../actions/revoke-sessions.ts';
 import { query as select } from '../../entities/schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/read.ts';
-import { beginOidcSignIn, callbackUrl, findProvider, finishOidcSignIn, oidcSignInSeconds } from '../identity/oidc-sign-in.ts';
+import {
+  beginOidcSignIn,
+  callbackUrl,
+  findProvider,
+  finishOidcSignIn,
+  oidcSignInSeconds,
+} from '../identity/oidc-sign-in.ts';
 import { reply, route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 import { tokenPair } from './auth.routes.ts';
@@ -63,7 +69,9 @@ const completeOidcSignIn = route({
     await deps.rateLimits.publicToken.take(request.ip);
     const provider = findProvider(deps, params.provider);
     const returned = callbackUrl(deps, provider.name);
-    for (const [name, value] of Object.entries(query)) if (typeof value === 'string') returned.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(query)) {
+      if (typeof value === 'string') returned.searchParams.set(name, value);
+    }
     const browser = cookieValue(request.cookie);
     const tokens = await finishOidcSignIn(deps, actor, provider, { returned, browser });
     const isSecure = deps.env.PUBLIC_URL.startsWith('https:');

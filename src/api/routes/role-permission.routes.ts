@@ -69,7 +69,13 @@ const updateRolePermissions = route({
     .strictObject({ permissions: permissionSet, reason: z.string().trim().min(1).max(500).nullable().default(null) })
     .meta({ id: 'RolePermissionsUpdate' }),
   responses: { 200: matrix, 202: ApprovalBody },
-  problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.grant-exceeds-own', 'role.own-rights'],
+  problems: [
+    'resource.not-found',
+    'resource.version-mismatch',
+    'role.immutable',
+    'role.grant-exceeds-own',
+    'role.own-rights',
+  ],
   handler: async ({ params, body, request, gate, read, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     const change = roleUpdatePermissions.prepare({ role_id: params.id, version, ...body });

@@ -4,6 +4,7 @@ import { lockRights, ownRights, refuseBeyondOwn } from '../../actions/rights.ts'
 import { loadRoles, rememberRole, requireRole } from '../../actions/role-store.ts';
 import { permissionSet } from '../../actions/role-update-permissions.action.ts';
 import { rightsOfRoles, wouldCycle } from '../../domain/role-hierarchy.ts';
+import type { RoleNode } from '../../domain/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/system-roles.ts';
 import { notLapsed } from '../../entities/living-roles.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -64,7 +65,13 @@ const createRole = route({
         .returning(['id', 'permissions', 'parent_role_id'])
         .executeTakeFirstOrThrow();
       await rememberRole(tx, role, { approval_id: null });
-      tx.audit({ event: 'role.create', action: 'create', resource_type: 'role', resource_id: role.id, new_values: body });
+      tx.audit({
+        event: 'role.create',
+        action: 'create',
+        resource_type: 'role',
+        resource_id: role.id,
+        new_values: body,
+      });
       return role.id;
     });
     return showRole(read, id, 201, { location: `/admin/roles/${id}` });
@@ -128,7 +135,9 @@ const updateRole = route({
         .set((eb) => ({ ...body, coarse_role, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
         .where('id', '=', role.id)
         .execute();
-      if (moves) await rememberRole(tx, { ...role, parent_role_id: body.parent_role_id ?? null }, { approval_id: null });
+      if (moves) {
+        await rememberRole(tx, { ...role, parent_role_id: body.parent_role_id ?? null }, { approval_id: null });
+      }
       const { name, description, parent_role_id } = role;
       tx.audit({
         event: 'role.update',
@@ -144,7 +153,11 @@ const updateRole = route({
 });
 
 /** A new parent gives and takes permissions, so the same rules hold as for the matrix. @returns the coarse role. */
-async function requireMovable(tx: Tx, role: { id: string; code: string; parent_role_id: string | null }, parentId: string | null) {
+async function requireMovable(
+  tx: Tx,
+  role: Pick<RoleNode, 'id' | 'code' | 'parent_role_id'>,
+  parentId: string | null,
+) {
   const roles = await loadRoles(tx);
   if (parentId !== null && wouldCycle(roles, role.id, parentId)) {
     throw new Problem({ code: 'role.cycle', detail: 'The new parent inherits from this role.' });

@@ -23,7 +23,9 @@ const getSignInFactor = route({
   responses: { 200: signInFactor },
   handler: async ({ actor, deps, read }) => {
     const owner = factorOwner(actor);
-    const [user] = await read(query.selectFrom('users').where('id', '=', owner.user_id).select('sign_in_requires_totp'));
+    const [user] = await read(
+      query.selectFrom('users').where('id', '=', owner.user_id).select('sign_in_requires_totp'),
+    );
     return {
       sign_in_requires_totp: user?.sign_in_requires_totp ?? false,
       has_authenticator_app: await hasConfirmedFactor(deps, owner),
@@ -52,7 +54,7 @@ const updateSignInFactor = route({
     await requirePassword(deps, owner, password);
     const has_authenticator_app = await hasConfirmedFactor(deps, owner);
     if (sign_in_requires_totp && !has_authenticator_app) {
-      throw new Problem({ code: 'mfa.not-enrolled', detail: 'Set up an authenticator app first: POST /auth/totp/setup.' });
+      throw new Problem({ code: 'mfa.not-enrolled', detail: 'Set up an app first: POST /auth/totp/setup.' });
     }
     await unitOfWork(async (tx) => {
       await tx.sql

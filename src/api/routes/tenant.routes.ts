@@ -124,12 +124,9 @@ const getTenants = route({
   handler: async ({ actor, query, read }) => {
     refuseOutsideDefaultTenant(actor);
     const [createdAt, id] = parseCursor(query.cursor) ?? [null, null];
-    const rows = await read({
-      compile: () =>
-        sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${query.limit + 1}::int)`.compile(
-          select,
-        ),
-    });
+    const asked = query.limit + 1;
+    const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${asked}::int)`;
+    const rows = await read({ compile: () => list.compile(select) });
     return toPage(rows, query.limit, (row) => [row.created_at, row.id], (row) => row);
   },
 });

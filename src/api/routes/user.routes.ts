@@ -122,7 +122,7 @@ const createUser = route({
   path: '/admin/users',
   tag: 'user',
   summary: 'Create an account, with roles where wanted',
-  description: 'Without a password the person signs in through an identity provider. Giving roles needs role:assign too.',
+  description: 'Without a password the person signs in by an identity provider. Giving roles needs role:assign too.',
   permission: 'user:create',
   gate: 'mfa',
   body: z
@@ -143,7 +143,8 @@ const createUser = route({
     if (roles.length > 0 && !actor.permissions.includes('role:assign')) {
       throw new Problem({ code: 'auth.forbidden', detail: 'Giving roles needs the permission role:assign.' });
     }
-    const password_hash = password === undefined ? null : await hashInitialPassword(deps, password, account, '/password');
+    const password_hash =
+      password === undefined ? null : await hashInitialPassword(deps, password, account, '/password');
     const id = await unitOfWork(async (tx) => {
       const user_id = await insertUser(tx, { ...account, password_hash });
       for (const grant of roles) await assignRole(tx, user_id, grant);
