@@ -51,5 +51,6 @@ function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack } = error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return { name, message, code, stack, cause: error.cause instanceof Error ? serializeError(error.cause) : undefined };
+  // Not `code`: that is a second factor's name and is redacted.
+  return { name, message, error_code: code, stack, cause: error.cause instanceof Error ? serializeError(error.cause) : undefined };
 }

@@ -20,6 +20,7 @@ import {
   otherTenantId,
   paramsOf,
   sampleBody,
+  sampleQuery,
   tableOf,
 } from '../support/matrix.ts';
 import { seedMatrix } from '../support/matrix-seed.ts';
@@ -59,6 +60,7 @@ const ungated: Readonly<Record<string, string>> = {
   renewRecoveryCodes: 'it asks for a code itself',
   updatePreferences: 'the own language and theme',
   changePassword: 'it asks for the current password',
+  updateSignInFactor: 'it asks for the password',
   checkPermission: 'it changes nothing; POST carries the question',
   testNotificationChannel: 'it sends a test notice to a channel that exists',
   redeliverNotification: 'it repeats a notice that was decided already',
@@ -76,6 +78,15 @@ const forbiddenKeys = [...problemKeys, 'permission', 'rule'].sort();
 /** Bodies where the smallest one of the schema is refused by a rule beyond it. */
 const bodies: Readonly<Record<string, unknown>> = {
   updateNotificationChannel: { name: 'renamed' },
+  updateFeatureFlag: {
+    environment: 'development',
+    value_type: 'boolean',
+    enabled: false,
+    rollout_percentage: 0,
+    variants: { on: true, off: false },
+    on_variant: 'on',
+    off_variant: 'off',
+  },
   updateRole: { name: 'Renamed' },
   updateUser: { full_name: 'Renamed' },
 };
@@ -175,7 +186,7 @@ describe('B3, capability 11: what belongs to another tenant is not there', () =>
     expect({ table, value }).not.toEqual({ table, value: null });
     const body = bodies[route.operationId] ?? sampleBody(route);
     const ask = async (id: string) => {
-      const answer = await callWithProof(app, otherTenantId, outsider, route.method.toUpperCase(), fill(route.path, () => id), {
+      const answer = await callWithProof(app, otherTenantId, outsider, route.method.toUpperCase(), fill(route.path, () => id) + sampleQuery(route), {
         ...(body === undefined ? {} : { body }),
         headers: route.requiresIfMatch === true ? { 'if-match': '"1"' } : {},
       });

@@ -56,7 +56,7 @@ describe('goal 39: one trace from the request to the row', () => {
       /^StartActivity:openApproval/,
       /^RunActivity:openApproval/,
     ]) {
-      await expectEventually(async () => (await names()).some((name) => wanted.test(name)), `${wanted} in ${await names()}`);
+      await expectEventually(async () => (await names()).some((name) => wanted.test(name)), `${String(wanted)} in ${(await names()).join(', ')}`);
     }
     const rows = await withClient(app.database.adminUrl, (client) =>
       client.query<{ trace_id: string }>(

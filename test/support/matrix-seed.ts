@@ -12,7 +12,9 @@ const seeds: readonly string[] = [
    select $1, repeat('a', 64), 'flag.toggle', 'production', '{}' where $2::uuid is not null`,
   `insert into admin_approvals (id, tenant_id, action, environment, digest, requested_by, policy, review_due_at, workflow_id)
    values (gen_random_uuid(), $1, 'flag.toggle', 'production', repeat('a', 64), $2,
-     '{"steps": [{"name": "review", "quorum": 1, "roles": ["role-super-admin"]}]}', now() + interval '1 day', 'matrix')`,
+     '{"steps": [{"name": "review", "quorum": 1, "roles": ["role-super-admin"], "users": []}], "bypassers": [],
+       "review_window_seconds": 3600, "execution_window_seconds": 3600, "reminder_interval_seconds": 0,
+       "bypass_review_seconds": 3600}', now() + interval '1 day', 'matrix')`,
   `insert into admin_break_glass_reviews (tenant_id, kind, subject, user_id, reason, due_at)
    values ($1, 'emergency_off', 'matrix', $2, 'matrix', now() + interval '1 day')`,
   `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant, updated_by)
@@ -25,6 +27,17 @@ const seeds: readonly string[] = [
   `insert into admin_goals (tenant_id, user_id, week_start) values ($1, $2, '2026-01-05')`,
   `insert into admin_activities (tenant_id, user_id, type, status, date) values ($1, $2, 'call', 'done', '2026-01-05')`,
   `insert into admin_tracker_vacations (tenant_id, user_id, starts_on, ends_on) values ($1, $2, '2026-01-05', '2026-01-06')`,
+  `insert into admin_focus_sessions (tenant_id, user_id, start_time, due_at) values ($1, $2, now(), now() + interval '50 min')`,
+  `insert into admin_nudges (tenant_id, user_id, type, message, rule, day, dedupe_key)
+   values ($1, $2, 'reminder', 'matrix', 'matrix', '2026-01-05', 'matrix')`,
+  `insert into admin_meetings (tenant_id, user_id, title, type) values ($1, $2, 'matrix', 'demo')`,
+  `with pipeline as (insert into admin_pipelines (tenant_id, name) values ($1, 'matrix') returning tenant_id, id),
+   stage as (
+     insert into admin_pipeline_stages (tenant_id, pipeline_id, name, position, probability)
+     select tenant_id, id, 'matrix', 1, 50 from pipeline returning tenant_id, pipeline_id, id
+   )
+   insert into admin_prospects (tenant_id, user_id, pipeline_id, stage_id, name, probability)
+   select tenant_id, $2, pipeline_id, id, 'matrix', 50 from stage`,
   `insert into service_tokens (tenant_id, name, token_hash, last4, permissions, created_by)
    values ($1, 'Matrix', decode(repeat('00', 32), 'hex'), '0000', '{flag:evaluate}', $2)`,
 ];

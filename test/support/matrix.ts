@@ -155,6 +155,14 @@ export function sampleBody(route: Route): unknown {
   return sampleOf(root, root);
 }
 
+/** The smallest query that a route's schema takes, with its question mark; empty where none is needed. */
+export function sampleQuery(route: Route): string {
+  if (route.query === undefined) return '';
+  const root = z.toJSONSchema(route.query, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const fields = Object.entries(sampleOf(root, root) as Record<string, unknown>);
+  return fields.length === 0 ? '' : `?${new URLSearchParams(fields.map(([name, value]) => [name, String(value)])).toString()}`;
+}
+
 function sampleOf(schema: JsonSchema, root: JsonSchema): unknown {
   if (typeof schema['$ref'] === 'string') {
     const name = /^#\/\$defs\/(.+)$/.exec(schema['$ref'])?.[1];

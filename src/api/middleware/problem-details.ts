@@ -16,7 +16,7 @@ export function problemDetails(): Middleware<RequestState> {
       }
     } catch (error) {
       const problem = toProblem(error);
-      if (problem.status >= 500) ctx.state.log.error({ err: error, request_id: ctx.state.info.id, code: problem.code });
+      if (problem.status >= 500) ctx.state.log.error({ err: error, request_id: ctx.state.info.id, problem: problem.code });
       ctx.status = problem.status;
       if (problem.retryAfterSeconds !== undefined) ctx.set('retry-after', String(problem.retryAfterSeconds));
       if (problem.status === 401) ctx.set('www-authenticate', 'Bearer');

@@ -1,0 +1,192 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { routes } from '../../src/api/routes/index.ts';
+import { startApi } from '../../src/api/server.ts';
+import type { RunningApi } from '../../src/api/server.ts';
+import { withClient } from '../../src/dev/bootstrap-database.ts';
+import { samplePassword } from '../../src/dev/sample-data.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import { startWorker } from '../../src/worker.ts';
+import type { RunningWorker } from '../../src/worker.ts';
+import { callApi, startTestApi } from '../support/api.ts';
+import type { Answer, SignedIn, TestApi } from '../support/api.ts';
+import { approvalDriver } from '../support/approvals.ts';
+import { countRpcs, isUpdate, readBudget, writeBudget } from '../support/budget.ts';
+import type { Budget, CallBudget } from '../support/budget.ts';
+import { startCountingProxy } from '../support/counting-proxy.ts';
+import type { CountingProxy } from '../support/counting-proxy.ts';
+import { callWithProof, existing, fill, paramsOf, sampleQuery, tableOf } from '../support/matrix.ts';
+import { seedMatrix } from '../support/matrix-seed.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
+
+let base: TestApi;
+let app: TestApi;
+let api: RunningApi;
+let worker: RunningWorker;
+let proxy: CountingProxy;
+let rpcs: () => number;
+let admin: SignedIn;
+let provider: SignedIn;
+
+const calls: Record<string, CallBudget> = {};
+const historyEvents: Record<string, number> = {};
+
+beforeAll(async () => {
+  await quietTemporal();
+  base = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
+  const url = new URL(base.database.appUrl);
+  proxy = await startCountingProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  api = await startApi({ ...base.env, DATABASE_URL: url.href }, base.api.deps.log);
+  app = { ...base, api, url: api.url, call: (method, path, options) => callCounted(method, path, options) };
+  rpcs = countRpcs(api.deps.temporal.client);
+  worker = await startWorker(base.env, base.api.deps.log);
+  admin = await base.signIn('role-super-admin');
+  provider = await base.signIn('role-provider-admin');
+  await withClient(base.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+});
+
+afterAll(async () => {
+  await worker.close();
+  await api.close();
+  await proxy.close();
+  await base.close();
+});
+
+let lastCost: CallBudget = { sql: 0, temporal: 0 };
+
+/** One call with what it cost; the one before it has ended, so nothing else is counted. */
+const callCounted: TestApi['call'] = async (method, path, options) => {
+  const [sql, temporal] = [proxy.roundTrips(), rpcs()];
+  const answer = await callApi(api.url, method, path, options);
+  lastCost = { sql: proxy.roundTrips() - sql, temporal: rpcs() - temporal };
+  return answer;
+};
+
+/** Does something twice and notes the second cost: statements are then prepared and caches are warm. */
+async function measure(name: string, work: (round: number) => Promise<Answer>, status: number): Promise<Answer> {
+  await work(1);
+  const answer = await work(2);
+  expect({ name, status: answer.status, body: answer.body }).toMatchObject({ name, status });
+  calls[name] = lastCost;
+  return answer;
+}
+
+/** Reads that go through a chain in batches: as many trips as it is long. */
+const walks = ['exportAuditLogs', 'verifyAuditLogs', 'getAuditLogDetails'];
+
+describe('A10 D10: what calls cost', () => {
+  it.each(routes.filter(({ method, permission }) => method === 'get' && permission !== 'public').map((one) => [one.operationId, one] as const))(
+    '%s',
+    async (_, route) => {
+      const path = (await withClient(base.database.adminUrl, async (client) => {
+        const [param] = paramsOf(route.path);
+        if (param === undefined) return route.path;
+        const value = await existing(client, (await tableOf(client, route.path))!, param);
+        return fill(route.path, () => value ?? '00000000-0000-4000-8000-000000000009');
+      })) + sampleQuery(route);
+      // What is asked beyond that costs the same: a refused question is measured like an answered one.
+      await app.call('GET', path, { token: admin.token });
+      const answer = await app.call('GET', path, { token: admin.token });
+      expect(answer.status).toBeLessThan(500);
+      if (answer.status < 400) calls[route.operationId] = lastCost;
+    },
+  );
+
+  it('sessions and second factors', async () => {
+    const { email } = provider;
+    const signedIn = await measure('login', () => app.call('POST', '/auth/login', { body: { email, password: samplePassword } }), 200);
+    let { refresh_token } = signedIn.body;
+    await measure(
+      'refresh',
+      async () => {
+        const answer = await app.call('POST', '/auth/refresh', { body: { refresh_token } });
+        ({ refresh_token } = answer.body);
+        return answer;
+      },
+      200,
+    );
+    const challenge = { action: 'budget', payload_digest: 'a'.repeat(64) };
+    await measure('requestMFACode', () => app.call('POST', '/admin/mfa/request', { token: admin.token, body: challenge }), 201);
+    await measure('updatePreferences', () => app.call('PUT', '/users/me/preferences', { token: admin.token, body: { theme: 'dark' } }), 200);
+  });
+
+  it('a flag outside production, and its evaluation', async () => {
+    const toggle = (version: number) => ({ body: { environment: 'development', enabled: version % 2 === 1, version, reason: 'budget' } });
+    await measure(
+      'toggleFeatureFlag (second factor)',
+      (round) => callWithProof(app, defaultTenantId, admin, 'POST', '/admin/feature-flags/matrix/toggle', toggle(round)),
+      200,
+    );
+    const context = { body: { context: { targetingKey: 'budget', environment: 'development' } }, token: admin.token };
+    await app.call('POST', '/ofrep/v1/evaluate/flags', context);
+    await app.call('POST', '/ofrep/v1/evaluate/flags', context);
+    calls['evaluateFlags'] = lastCost;
+  });
+
+  it('an approval from request to execution', async () => {
+    const drive = approvalDriver(app, admin);
+    await drive.productionFlag('budget-1');
+    await drive.productionFlag('budget-2');
+    const body = { environment: 'production', enabled: true, version: 1, reason: 'budget' };
+    const opened = await measure(
+      'toggleFeatureFlag (approval)',
+      (round) => callWithProof(app, defaultTenantId, admin, 'POST', `/admin/feature-flags/budget-${round}/toggle`, { body }),
+      202,
+    );
+    const { id, digest } = opened.body;
+    const approved = await callWithProof(app, defaultTenantId, provider, 'POST', `/admin/approvals/${id}/approve`, { body: { digest } });
+    expect(approved.status).toBe(200);
+    calls['approveRequest'] = lastCost;
+    await drive.settled(id, 'executed');
+    historyEvents['approval: opened, approved, executed'] = await historyLength(`approval/${defaultTenantId}/${id}`);
+  });
+});
+
+/**
+ * Waits for the end of a workflow and counts its events, but for those of the workflow tasks: how many commands share a
+ * task depends on timing.
+ */
+async function historyLength(workflowId: string): Promise<number> {
+  const handle = base.api.deps.temporal.client.workflow.getHandle(workflowId);
+  await handle.result();
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).filter(
+    (event) =>
+      event.workflowTaskScheduledEventAttributes == null &&
+      event.workflowTaskStartedEventAttributes == null &&
+      event.workflowTaskCompletedEventAttributes == null,
+  ).length;
+}
+
+describe('A10 D10: the budget', () => {
+  it('is kept; growth is a decision: npm run budget, and commit budgets.json', async () => {
+    const bundle = await readFile(workflowBundlePath(), 'utf8');
+    const bundle_bytes = Buffer.byteLength(bundle.replace(/\n\/\/# sourceMappingURL=[\s\S]*$/, ''));
+    const measured: Budget = { calls, history_events: historyEvents, bundle_bytes };
+    if (isUpdate) await writeBudget(measured);
+    const budget = await readBudget();
+    const over = [
+      ...Object.entries(calls).flatMap(([name, cost]) => {
+        const limit = budget.calls[name];
+        if (limit === undefined) return [`${name} has no budget yet (${JSON.stringify(cost)})`];
+        return cost.sql > limit.sql || cost.temporal > limit.temporal
+          ? [`${name} costs ${JSON.stringify(cost)}, at most ${JSON.stringify(limit)}`]
+          : [];
+      }),
+      ...Object.entries(historyEvents).flatMap(([name, events]) => {
+        const limit = budget.history_events[name] ?? 0;
+        return events > limit ? [`${name} has ${events} events, at most ${limit}`] : [];
+      }),
+      ...(bundle_bytes > budget.bundle_bytes ? [`the bundle has ${bundle_bytes} bytes, at most ${budget.bundle_bytes}`] : []),
+    ];
+    expect(over).toEqual([]);
+  });
+
+  it('goal 14: reads wait at most twice for the database, an approval decision is one RPC', () => {
+    const reads = routes.filter(({ method }) => method === 'get').map(({ operationId }) => operationId);
+    expect(reads.filter((name) => (calls[name]?.sql ?? 0) > 2 && !walks.includes(name))).toEqual([]);
+    expect(reads.filter((name) => (calls[name]?.temporal ?? 0) > 0)).toEqual([]);
+    expect(calls['approveRequest']).toMatchObject({ temporal: 1 });
+  });
+});
