@@ -14,7 +14,9 @@ export const flagCreatePayload = z.strictObject({
   reason: changeReason.nullable().default(null),
 });
 
-/** Adds a flag to one environment. There is no undo: a flag is switched off, not taken back, so that its history stays. */
+/**
+ * Adds a flag to one environment. There is no undo: a flag is switched off, not taken back, so that its history stays.
+ */
 export const flagCreate = defineAction({
   name: 'flag.create',
   title: 'Create a feature flag in an environment',

@@ -34,7 +34,8 @@ export const flagEmergencyOff = defineAction({
   execute: async (tx, { key, environment, reason }, authority) => {
     const flag = await lockFlag(tx, { key, environment });
     const off = toggled(flag.definition, false);
-    if (sameJson(flag.definition, off)) throw new Problem({ code: 'resource.conflict', detail: 'The flag is off already.' });
+    if (sameJson(flag.definition, off))
+      throw new Problem({ code: 'resource.conflict', detail: 'The flag is off already.' });
     const note = { change: 'emergency_off', event: 'flag.emergency-off', reason, authority } as const;
     const saved = await saveFlag(tx, flag, off, note);
     const { rows } = await tx.sql.executeQuery(gatePolicyQuery('flag.emergency-off', environment).compile());

@@ -142,7 +142,9 @@ export function flagResult(flag: StoredFlag, previous: FlagDefinition | null): J
   };
 }
 
-/** The change that brings back what a flag action has replaced; it is stale as soon as somebody else changes the flag. */
+/**
+ * The change that brings back what a flag action has replaced; it is stale as soon as somebody else changes the flag.
+ */
 export function restoreFlag({ key, environment }: FlagPlace, { version, previous }: JsonObject): ActionRequest {
   const reason = `Undo of version ${Number(version)}`;
   return {

@@ -46,7 +46,10 @@ async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>
   // The version of a replacement comes from If-Match (RFC 9110), hence 412.
   await refuseStale(tx, flag, { version, proposed, code: 'resource.version-mismatch' });
   if (flag.definition.value_type !== proposed.value_type) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The type of a flag cannot change: applications rely on it.' });
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: 'The type of a flag cannot change: applications rely on it.',
+    });
   }
   if (sameJson(flag.definition, proposed)) {
     throw new Problem({ code: 'resource.conflict', detail: 'The flag says exactly this already.' });

@@ -6,7 +6,9 @@ import { flagFaults, flagOperators, flagValueTypes } from '../domain/flag.ts';
 /** Largest definition: all flags of an environment travel to every application. */
 const maxDefinitionBytes = 32_768;
 
-const name = z.string().regex(/^[A-Za-z0-9][\w.-]{0,99}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores');
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, 'must be 1 to 100 letters, digits, dots, dashes or underscores');
 
 export const flagKey = z
   .string()

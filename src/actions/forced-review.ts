@@ -44,7 +44,11 @@ export async function refuseBarred(tx: Tx, userId: string, now: number): Promise
     .where('reviewed_at', 'is', null)
     .select(['user_id', 'due_at', 'reviewed_at'])
     .execute();
-  const refused = bypassBarred(open.map(({ due_at }) => ({ user_id: userId, due_at: Date.parse(due_at), reviewed_at: null })), userId, now);
+  const refused = bypassBarred(
+    open.map(({ due_at }) => ({ user_id: userId, due_at: Date.parse(due_at), reviewed_at: null })),
+    userId,
+    now,
+  );
   if (refused !== null) throw new Problem(refused);
 }
 
@@ -69,7 +73,10 @@ export async function closeForcedReview(tx: Tx, id: string, { verdict, comment }
   if (row === undefined) throw notFound('review');
   const reviewedAt = row.reviewed_at === null ? null : Date.parse(row.reviewed_at);
   const reviewer = tx.actor.user_id ?? '';
-  const refused = mayNotReview({ user_id: row.user_id, due_at: Date.parse(row.due_at), reviewed_at: reviewedAt }, reviewer);
+  const refused = mayNotReview(
+    { user_id: row.user_id, due_at: Date.parse(row.due_at), reviewed_at: reviewedAt },
+    reviewer,
+  );
   if (refused !== null) throw new Problem(refused);
   const closed = await tx.sql
     .updateTable('admin_break_glass_reviews')

@@ -8,7 +8,11 @@ import type { Authority, PreparedAction } from './action.ts';
 import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
 
 /** What approvers are shown and approve is named by this: the SHA-256 of the canonical change (capability 2). */
-export function changeDigest(change: { action: string; environment: EnvironmentName | null; payload: unknown }): string {
+export function changeDigest(change: {
+  action: string;
+  environment: EnvironmentName | null;
+  payload: unknown;
+}): string {
   const { action, environment, payload } = change;
   return payloadDigest({ action, environment, payload });
 }
@@ -57,6 +61,9 @@ async function requireApproved(tx: Tx, prepared: PreparedAction, approvalId: str
 
 function tooWeak(gate: 'none' | 'mfa' | 'approval'): Problem {
   return gate === 'approval'
-    ? new Problem({ code: 'approval.required', detail: 'This change runs only on an approved request for exactly this.' })
+    ? new Problem({
+        code: 'approval.required',
+        detail: 'This change runs only on an approved request for exactly this.',
+      })
     : new Problem({ code: 'mfa.required', detail: 'This change needs a second factor.' });
 }

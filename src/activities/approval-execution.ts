@@ -78,7 +78,10 @@ async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredAppr
   const payload = await approvedPayload(tx, keyring, row.action, approval.digest);
   const action = findAction(row.action);
   if (action === undefined) {
-    throw new Problem({ code: 'approval.payload-changed', detail: `The action '${row.action}' is not offered any more.` });
+    throw new Problem({
+      code: 'approval.payload-changed',
+      detail: `The action '${row.action}' is not offered any more.`,
+    });
   }
   return runAction(tx, action.prepare(payload), { kind: 'approval', approval_id: row.id });
 }
@@ -92,7 +95,10 @@ async function approvedPayload(tx: Tx, keyring: Keyring, action: string, digest:
     .executeTakeFirstOrThrow();
   const payload = openPayload(keyring, stored);
   if (changeDigest({ action, environment: stored.environment, payload }) !== digest) {
-    throw new Problem({ code: 'approval.payload-changed', detail: 'The stored payload is not the one that was approved.' });
+    throw new Problem({
+      code: 'approval.payload-changed',
+      detail: 'The stored payload is not the one that was approved.',
+    });
   }
   return payload;
 }
@@ -100,7 +106,12 @@ async function approvedPayload(tx: Tx, keyring: Keyring, action: string, digest:
 /** A payload row's content, unsealed where it holds a secret. */
 export function openPayload(
   keyring: Keyring,
-  row: { id: string; environment: EnvironmentName | null; payload: JsonValue | null; payload_ciphertext: string | null },
+  row: {
+    id: string;
+    environment: EnvironmentName | null;
+    payload: JsonValue | null;
+    payload_ciphertext: string | null;
+  },
 ): JsonValue {
   if (row.payload_ciphertext === null) return row.payload;
   const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: row.id };
@@ -153,7 +164,11 @@ async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promi
   const events: InvalidationEvent[] = [];
   await sql`savepoint change`.execute(tx.sql);
   try {
-    const result = await work({ ...tx, audit: (entry) => entries.push(entry), invalidate: (event) => events.push(event) });
+    const result = await work({
+      ...tx,
+      audit: (entry) => entries.push(entry),
+      invalidate: (event) => events.push(event),
+    });
     await sql`release savepoint change`.execute(tx.sql);
     for (const entry of entries) tx.audit(entry);
     for (const event of events) tx.invalidate(event);
@@ -168,5 +183,7 @@ async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promi
 function refusalOf(error: unknown): { code: string; detail: string } | null {
   if (error instanceof Problem && error.status < 500) return { code: error.code, detail: error.message };
   const isConstraint = error instanceof Error && 'code' in error && String(error.code).startsWith('23');
-  return isConstraint ? { code: 'resource.conflict', detail: 'The change is in conflict with what is there now.' } : null;
+  return isConstraint
+    ? { code: 'resource.conflict', detail: 'The change is in conflict with what is there now.' }
+    : null;
 }

@@ -17,7 +17,12 @@ import { read } from '../platform/read.ts';
 import { unitOfWork } from '../platform/unit-of-work.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { approvalWorkflowId } from '../workflows/approval.contract.ts';
-import type { ApprovalActivities, ApprovalRecord, OpenApproval, RecordCommand } from '../workflows/approval.contract.ts';
+import type {
+  ApprovalActivities,
+  ApprovalRecord,
+  OpenApproval,
+  RecordCommand,
+} from '../workflows/approval.contract.ts';
 import { announceApproval } from './approval-news.ts';
 import { executeApproval, failApproval } from './approval-execution.ts';
 import { appendHistory, findApproval, lockApproval, recordOf, saveTransition } from './approval-store.ts';
@@ -34,8 +39,10 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
     openApproval: (input) => asActivity(() => openRequest(deps, input)),
     recordApprovalCommand: (input) => asActivity(() => recordCommand(deps, input)),
     failApproval: (input) => asActivity(() => failApproval(deps, actingFor(input.actor, input.approval_id), input)),
-    executeApproval: (input) => asActivity(() => executeApproval(deps, actingFor(input.actor, input.approval_id), input)),
-    announceApproval: (input) => asActivity(() => announceApproval(told, actingFor(input.actor, input.approval_id), input)),
+    executeApproval: (input) =>
+      asActivity(() => executeApproval(deps, actingFor(input.actor, input.approval_id), input)),
+    announceApproval: (input) =>
+      asActivity(() => announceApproval(told, actingFor(input.actor, input.approval_id), input)),
   };
 }
 
@@ -45,16 +52,16 @@ function actingFor(ref: ActorRef, approvalId: string): Actor {
 }
 
 /** Writes the request down; a repetition finds it there. */
-async function openRequest(
-  { db }: Deps,
-  input: OpenApproval,
-): Promise<ApprovalRecord> {
+async function openRequest({ db }: Deps, input: OpenApproval): Promise<ApprovalRecord> {
   const requester = await withRights(db, actingFor(input.requester, input.approval_id));
   return unitOfWork(db, requester, async (tx) => {
     const existing = await findApproval(tx, input.approval_id);
     if (existing !== undefined) return recordOf(existing);
     await consumeMfaProof(tx, input.mfa_proof_id, requester);
-    const approval = { ...openApproval({ ...input, requested_by: input.requester.user_id }, 0), review_due_at: input.review_due_at };
+    const approval = {
+      ...openApproval({ ...input, requested_by: input.requester.user_id }, 0),
+      review_due_at: input.review_due_at,
+    };
     const row = await tx.sql
       .insertInto('admin_approvals')
       .values({
@@ -163,7 +170,10 @@ function withoutPermission(command: ApprovalCommand, actor: Actor) {
 function isDone(approval: Approval, command: ApprovalCommand, at: number): boolean {
   switch (command.kind) {
     case 'approve':
-      return command.digest === approval.digest && approval.approvals.some(({ approver_id }) => approver_id === command.by.user_id);
+      return (
+        command.digest === approval.digest &&
+        approval.approvals.some(({ approver_id }) => approver_id === command.by.user_id)
+      );
     case 'reject':
       return approval.status === 'rejected';
     case 'break-glass':

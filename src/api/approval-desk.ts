@@ -36,6 +36,22 @@ export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
   };
 }
 
+/**
+ * A change that the caller may ask for.
+ *
+ * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
+ */
+export function changeFor(actor: Actor, name: string, payload: unknown): PreparedAction {
+  const action = requireAction(name);
+  if (!actor.permissions.includes(action.permission)) {
+    throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
+  }
+  if (action.isEmergency) {
+    throw new Problem({ code: 'resource.conflict', detail: 'An emergency waits for nobody: use its own endpoint.' });
+  }
+  return action.prepare(payload, '/payload');
+}
+
 /** A change that somebody wants approved. */
 export interface ApprovalRequest {
   readonly prepared: PreparedAction;

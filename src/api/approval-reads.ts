@@ -46,7 +46,17 @@ export function decisionsQuery(approvalId: string) {
     .where('approval_id', '=', approvalId)
     .orderBy('created_at')
     .orderBy('id')
-    .select(['id', 'revision', 'step', 'approver_id', 'approver_roles', 'verdict', 'reason', 'voided_at', 'void_reason'])
+    .select([
+      'id',
+      'revision',
+      'step',
+      'approver_id',
+      'approver_roles',
+      'verdict',
+      'reason',
+      'voided_at',
+      'void_reason',
+    ])
     .select('created_at');
 }
 

@@ -15,16 +15,40 @@ export const environmentName = z.enum(environmentNames);
 const day = 86_400;
 
 export const policyWindows = {
-  review_window_seconds: z.int().min(60).max(30 * day).describe('From the opening of a request to its last decision'),
-  execution_window_seconds: z.int().min(60).max(30 * day).describe('From the approval to the last execution'),
-  reminder_interval_seconds: z.union([z.literal(0), z.int().min(60).max(30 * day)]).describe('0 for no reminders'),
-  bypass_review_seconds: z.int().min(60).max(30 * day).describe('Within this time an emergency must be reviewed'),
+  review_window_seconds: z
+    .int()
+    .min(60)
+    .max(30 * day)
+    .describe('From the opening of a request to its last decision'),
+  execution_window_seconds: z
+    .int()
+    .min(60)
+    .max(30 * day)
+    .describe('From the approval to the last execution'),
+  reminder_interval_seconds: z
+    .union([
+      z.literal(0),
+      z
+        .int()
+        .min(60)
+        .max(30 * day),
+    ])
+    .describe('0 for no reminders'),
+  bypass_review_seconds: z
+    .int()
+    .min(60)
+    .max(30 * day)
+    .describe('Within this time an emergency must be reviewed'),
 };
 
 export const ApprovalStepBody = z
   .strictObject({
     name: z.string().trim().min(1).max(100),
-    roles: z.array(z.string().min(1).max(100)).max(20).default([]).describe('Codes of roles whose holders are eligible'),
+    roles: z
+      .array(z.string().min(1).max(100))
+      .max(20)
+      .default([])
+      .describe('Codes of roles whose holders are eligible'),
     users: z.array(z.uuid()).max(50).default([]).describe('People who are eligible by name'),
     quorum: z.int().min(1).max(20),
   })
@@ -53,9 +77,7 @@ export const ApprovalBody = z
     editors: z.array(z.uuid()),
     reason: z.string().nullable(),
     policy: frozenPolicy.describe('Frozen when the request was opened'),
-    steps: z.array(
-      z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(z.uuid()) }),
-    ),
+    steps: z.array(z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(z.uuid()) })),
     open_step: z.int().nullable().describe('Index of the step that waits for approvals'),
     bypassed_by: z.uuid().nullable(),
     bypass_reason: z.string().nullable(),

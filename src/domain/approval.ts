@@ -4,7 +4,8 @@ import type { ProblemCode } from './problem-codes.ts';
 
 /**
  * The states of a request (S2-70). `pending → approved → executed | failed`; `pending` also ends as `rejected`,
- * `cancelled` or `expired`; `approved` also ends as `cancelled` or `expired`, and goes back to `pending` when it is edited
+ * `cancelled` or `expired`; `approved` also ends as `cancelled` or `expired`, and goes back to `pending` when it is
+ * edited
  * or an approver has lost the right.
  */
 export const approvalStatuses = [
@@ -67,7 +68,9 @@ export interface Refusal {
   detail: string;
 }
 
-/** A new request. The policy it is given here is the one it keeps, whatever happens to the policy table (capability 1). */
+/**
+ * A new request. The policy it is given here is the one it keeps, whatever happens to the policy table (capability 1).
+ */
 export function openApproval(
   request: { digest: string; requested_by: string; policy: ApprovalPolicy },
   now: number,
@@ -213,7 +216,8 @@ function wrongDigest(approval: Approval, digest: string): Refusal | null {
 }
 
 function wrongMoment(approval: Approval, digest: string, now: number): Refusal | null {
-  if (approval.status !== 'pending') return { code: 'approval.not-pending', detail: 'The request is approved already.' };
+  if (approval.status !== 'pending')
+    return { code: 'approval.not-pending', detail: 'The request is approved already.' };
   return overdue(approval, now) ?? wrongDigest(approval, digest);
 }
 

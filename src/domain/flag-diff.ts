@@ -15,7 +15,8 @@ export interface ThreeWayDifference {
 
 /**
  * The three-way difference of a change that was built on `base` while somebody else made `current` out of it
- * (capability 16). Objects are walked member by member; lists and scalars are compared whole, because the order of rules
+ * (capability 16). Objects are walked member by member; lists and scalars are compared whole, because the order of
+ * rules
  * carries meaning. Places where all three agree are left out.
  */
 export function threeWayDiff(base: JsonValue, current: JsonValue, proposed: JsonValue): ThreeWayDifference[] {

@@ -114,7 +114,8 @@ export function flagFaults(flag: FlagDefinition): FlagFault[] {
       }
     });
     const total = rule.serve.reduce((sum, share) => sum + thousandths(share.percentage), 0);
-    if (total !== 100_000) faults.push({ path: `/rules/${ruleIndex}/serve`, message: 'the percentages must add up to 100' });
+    if (total !== 100_000)
+      faults.push({ path: `/rules/${ruleIndex}/serve`, message: 'the percentages must add up to 100' });
   });
   return faults;
 }

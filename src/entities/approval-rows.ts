@@ -31,7 +31,8 @@ export const approvalColumns = [
 
 /** A row with {@link approvalColumns}. */
 export interface ApprovalRow
-  extends ApprovalFacts,
+  extends
+    ApprovalFacts,
     Pick<Approval, 'status' | 'revision' | 'digest' | 'requested_by' | 'editors' | 'policy' | 'bypassed_by'> {
   readonly review_due_at: string;
   readonly execution_due_at: string | null;

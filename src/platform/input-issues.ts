@@ -8,7 +8,10 @@ export function inputIssues(prefix: string, error: z.ZodError): ProblemIssue[] {
   return error.issues.flatMap((issue) => {
     const base = prefix + issue.path.map((part) => `/${pointerToken(String(part))}`).join('');
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ pointer: `${base}/${pointerToken(key)}`, detail: 'This field is not known here.' }));
+      return issue.keys.map((key) => ({
+        pointer: `${base}/${pointerToken(key)}`,
+        detail: 'This field is not known here.',
+      }));
     }
     return [{ pointer: base, detail: issue.message }];
   });
@@ -16,5 +19,9 @@ export function inputIssues(prefix: string, error: z.ZodError): ProblemIssue[] {
 
 /** The problem of JSON that breaks its schema (422). */
 export function invalidInput(errors: readonly ProblemIssue[]): Problem {
-  return new Problem({ code: 'request.invalid', detail: 'Correct the named fields and send the request again.', errors });
+  return new Problem({
+    code: 'request.invalid',
+    detail: 'Correct the named fields and send the request again.',
+    errors,
+  });
 }

@@ -40,13 +40,17 @@ import type {
 import { searchAttributes } from './search-attributes.ts';
 
 /** Database writes well under a second: local, so that a decision costs one workflow task. */
-const local = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand' | 'failApproval'>>({
-  startToCloseTimeout: '5 seconds',
-  scheduleToCloseTimeout: '1 minute',
-  retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds' },
-});
+const local = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand' | 'failApproval'>>(
+  {
+    startToCloseTimeout: '5 seconds',
+    scheduleToCloseTimeout: '1 minute',
+    retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds' },
+  },
+);
 
-/** Tries until the execution window is over: a database that is away must not turn an approved change into a failure. */
+/**
+ * Tries until the execution window is over: a database that is away must not turn an approved change into a failure.
+ */
 const execution = proxyActivities<Pick<ApprovalActivities, 'executeApproval'>>({
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
@@ -125,7 +129,9 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     const reminderMs = input.policy.reminder_interval_seconds * 1000;
     const reminds = reminderMs > 0 && reminderMs < untilDueMs;
     const summary = reminds ? 'Next reminder to the approvers' : 'End of the review window';
-    const decided = await condition(() => approval.status !== 'pending', reminds ? reminderMs : untilDueMs, { summary });
+    const decided = await condition(() => approval.status !== 'pending', reminds ? reminderMs : untilDueMs, {
+      summary,
+    });
     if (!decided && reminds) announce('reminder');
   }
 

@@ -23,7 +23,7 @@ let support: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  quietTemporal();
+  await quietTemporal();
   app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorker(app.env, app.api.deps.log);
   admin = await app.signIn('role-super-admin');
@@ -63,9 +63,17 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     });
     expect(bare.body.code).toBe('mfa.required');
     const decided = await drive.approve(provider, request);
-    expect(decided).toMatchObject({ status: 200, body: { status: 'approved', steps: [{ approved_by: [provider.user_id] }] } });
+    expect(decided).toMatchObject({
+      status: 200,
+      body: { status: 'approved', steps: [{ approved_by: [provider.user_id] }] },
+    });
     const done = await drive.settled(request.id, 'executed');
-    expect(await drive.flag('main-job')).toMatchObject({ enabled: true, rollout_percentage: 100, version: 2, updated_by: admin.user_id });
+    expect(await drive.flag('main-job')).toMatchObject({
+      enabled: true,
+      rollout_percentage: 100,
+      version: 2,
+      updated_by: admin.user_id,
+    });
     expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'execute']);
     const history = await app.call('GET', '/admin/feature-flags/main-job/history', { token: admin.token });
     expect(history.body.items[0]).toMatchObject({ change: 'toggled', approval_id: request.id, reason: 'launch day' });
@@ -107,7 +115,11 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
   });
 
   it('capability 7: twice by one person counts once; the same key gets the first answer', async () => {
-    await drive.putPolicy({ action: 'flag.create', environment: 'production', steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }] });
+    await drive.putPolicy({
+      action: 'flag.create',
+      environment: 'production',
+      steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }],
+    });
     const asked = await callProven(app, admin, 'POST', '/admin/feature-flags', {
       body: { key: 'twice', environment: 'production', ...plainFlag },
     });
@@ -140,7 +152,10 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
   it('is refused at once when it is stale already, with the difference', async () => {
     await drive.productionFlag('born-stale');
     await asSuperuser(app, "update admin_feature_flags set version = 3, enabled = true where key = 'born-stale'");
-    expect(await drive.requestToggle('born-stale')).toMatchObject({ status: 409, body: { code: 'flag.version-conflict', current_version: 3 } });
+    expect(await drive.requestToggle('born-stale')).toMatchObject({
+      status: 409,
+      body: { code: 'flag.version-conflict', current_version: 3 },
+    });
   });
 });
 
@@ -162,8 +177,13 @@ describe('policies (S2-68, S2-70)', () => {
     expect((await drive.approve(provider, request)).body.status).toBe('pending');
     expect((await drive.approve(second, request)).body.status).toBe('approved');
     await drive.settled(request.id, 'executed');
-    const [{ id }] = await asSuperuser<{ id: string }>(app, "select id from admin_approval_policies where action = 'flag.toggle'") as [{ id: string }];
-    const removed = await callProven(app, admin, 'DELETE', `/admin/approval-policies/${id}`, { headers: { 'if-match': '"2"' } });
+    const [{ id }] = (await asSuperuser<{ id: string }>(
+      app,
+      "select id from admin_approval_policies where action = 'flag.toggle'",
+    )) as [{ id: string }];
+    const removed = await callProven(app, admin, 'DELETE', `/admin/approval-policies/${id}`, {
+      headers: { 'if-match': '"2"' },
+    });
     expect(removed.status).toBe(204);
   });
 
@@ -190,13 +210,23 @@ describe('policies (S2-68, S2-70)', () => {
          values ($1, 'x', 'any', 'approval', $2, 3600, 3600, 0, 3600)`,
         [defaultTenantId, JSON.stringify(steps)],
       );
-    for (const steps of [[], [{ name: 'a', quorum: 0 }], [{ name: 'a' }], [{ name: 'a', quorum: '1' }], [{ name: 'a', quorum: 1.5 }]]) {
+    for (const steps of [
+      [],
+      [{ name: 'a', quorum: 0 }],
+      [{ name: 'a' }],
+      [{ name: 'a', quorum: '1' }],
+      [{ name: 'a', quorum: 1.5 }],
+    ]) {
       await expect(insert(steps)).rejects.toThrow(/check constraint/);
     }
   });
 
   it('refuses a request that nobody else could approve', async () => {
-    await drive.putPolicy({ action: 'flag.update', environment: 'production', steps: [{ name: 'me', users: [admin.user_id], quorum: 1 }] });
+    await drive.putPolicy({
+      action: 'flag.update',
+      environment: 'production',
+      steps: [{ name: 'me', users: [admin.user_id], quorum: 1 }],
+    });
     await drive.productionFlag('nobody');
     const answer = await callProven(app, admin, 'PUT', '/admin/feature-flags/nobody', {
       body: { environment: 'production', ...plainFlag, description: 'x' },
@@ -234,7 +264,10 @@ describe('ends of a request', () => {
     const request = await drive.opened('cancelled');
     expect((await drive.say(second, 'cancel', request, {})).body.code).toBe('approval.not-author');
     expect((await drive.say(admin, 'cancel', request, { reason: 'changed my mind' })).body.status).toBe('cancelled');
-    await eventually(() => drive.approve(second, request), ({ body }) => body.code === 'approval.closed');
+    await eventually(
+      () => drive.approve(second, request),
+      ({ body }) => body.code === 'approval.closed',
+    );
   });
 
   it('capability 10: goes back to review when an approver has lost the right meanwhile', async () => {
@@ -256,8 +289,17 @@ describe('ends of a request', () => {
     }
     expect((await drive.approve(provider, request)).body.status).toBe('approved');
     await drive.settled(request.id, 'executed');
-    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'approve', 'return-to-review', 'approve', 'execute']);
-    await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, { headers: { 'if-match': '"1"' } });
+    expect(await drive.events(request.id)).toEqual([
+      'opened',
+      'approve',
+      'approve',
+      'return-to-review',
+      'approve',
+      'execute',
+    ]);
+    await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, {
+      headers: { 'if-match': '"1"' },
+    });
   });
 });
 
@@ -272,12 +314,24 @@ describe('capability 12: break-glass', () => {
     expect((await breakGlass(second, request, {})).status).toBe(422);
     expect((await breakGlass(provider, request)).body.code).toBe('auth.forbidden');
     expect((await breakGlass(admin, request)).body.code).toBe('approval.bypass-refused');
-    expect((await breakGlass(second, request)).body).toMatchObject({ status: 'approved', bypassed_by: second.user_id, bypass_reason: 'outage' });
+    expect((await breakGlass(second, request)).body).toMatchObject({
+      status: 'approved',
+      bypassed_by: second.user_id,
+      bypass_reason: 'outage',
+    });
     await drive.settled(request.id, 'executed');
-    const reviews = await app.call('GET', `/admin/break-glass-reviews?user_id=${second.user_id}`, { token: admin.token });
-    expect(reviews.body.items).toMatchObject([{ kind: 'bypass', approval_id: request.id, reason: 'outage', reviewed_at: null }]);
+    const reviews = await app.call('GET', `/admin/break-glass-reviews?user_id=${second.user_id}`, {
+      token: admin.token,
+    });
+    expect(reviews.body.items).toMatchObject([
+      { kind: 'bypass', approval_id: request.id, reason: 'outage', reviewed_at: null },
+    ]);
 
-    await asSuperuser(app, "update admin_break_glass_reviews set due_at = now() - interval '1 second' where approval_id = $1", [request.id]);
+    await asSuperuser(
+      app,
+      "update admin_break_glass_reviews set due_at = now() - interval '1 second' where approval_id = $1",
+      [request.id],
+    );
     const next = await drive.opened('broken-again');
     expect((await breakGlass(second, next)).body.code).toBe('approval.bypass-barred');
     const path = `/admin/break-glass-reviews/${reviews.body.items[0].id}/complete`;
@@ -285,7 +339,9 @@ describe('capability 12: break-glass', () => {
     expect((await callProven(app, admin, 'POST', path, { body })).status).toBe(200);
     expect((await breakGlass(second, next)).body.status).toBe('approved');
     await drive.settled(next.id, 'executed');
-    await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, { headers: { 'if-match': '"1"' } });
+    await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, {
+      headers: { 'if-match': '"1"' },
+    });
   });
 });
 
@@ -319,12 +375,22 @@ describe('doors', () => {
     const request = await drive.opened('direct');
     const { db, keyring, temporal } = app.api.deps;
     const activities = createApprovalActivities({ db, keyring, temporal });
-    const requester = { tenant_id: defaultTenantId, user_id: admin.user_id, session_id: admin.session_id, request_id: null };
+    const requester = {
+      tenant_id: defaultTenantId,
+      user_id: admin.user_id,
+      session_id: admin.session_id,
+      request_id: null,
+    };
     const attempt = { actor: requester, approval_id: request.id, revision: 1, digest: request.digest };
     expect((await activities.executeApproval(attempt)).view.status).toBe('pending');
     const payload = { key: 'direct', environment: 'production', enabled: true, version: 1 };
     const actor = { ...systemActor(defaultTenantId), user_id: admin.user_id };
-    for (const authority of [{ kind: 'mfa' }, { kind: 'none' }, { kind: 'emergency' }, { kind: 'approval', approval_id: request.id }] as const) {
+    for (const authority of [
+      { kind: 'mfa' },
+      { kind: 'none' },
+      { kind: 'emergency' },
+      { kind: 'approval', approval_id: request.id },
+    ] as const) {
       const run = unitOfWork(db, actor, (tx) => runAction(tx, flagToggle.prepare(payload), authority));
       await expect(run).rejects.toMatchObject({ code: 'approval.required' });
     }
@@ -344,16 +410,30 @@ describe('doors', () => {
 
   it('asks for a change by name: unknown actions, bad payloads and missing permissions are refused', async () => {
     const ask = (person: SignedIn, body: object) => callProven(app, person, 'POST', '/admin/approvals', { body });
-    expect((await ask(admin, { action: 'flag.explode', payload: {} })).body.errors).toMatchObject([{ pointer: '/action' }]);
-    const bad = await ask(admin, { action: 'flag.toggle', payload: { key: 'x', environment: 'moon', enabled: 1, version: 1 } });
-    expect(bad.body.errors.map((error: { pointer: string }) => error.pointer)).toEqual(['/payload/environment', '/payload/enabled']);
-    const toggle = { action: 'flag.toggle', payload: { key: 'x', environment: 'production', enabled: true, version: 1 } };
+    expect((await ask(admin, { action: 'flag.explode', payload: {} })).body.errors).toMatchObject([
+      { pointer: '/action' },
+    ]);
+    const bad = await ask(admin, {
+      action: 'flag.toggle',
+      payload: { key: 'x', environment: 'moon', enabled: 1, version: 1 },
+    });
+    expect(bad.body.errors.map((error: { pointer: string }) => error.pointer)).toEqual([
+      '/payload/environment',
+      '/payload/enabled',
+    ]);
+    const toggle = {
+      action: 'flag.toggle',
+      payload: { key: 'x', environment: 'production', enabled: true, version: 1 },
+    };
     expect((await ask(regional, toggle)).body.code).toBe('auth.forbidden');
     expect((await ask(admin, toggle)).status).toBe(404);
     await drive.productionFlag('by-name');
     const asked = await ask(admin, { ...toggle, payload: { ...toggle.payload, key: 'by-name' }, reason: 'by name' });
     expect(asked).toMatchObject({ status: 201, body: { status: 'pending', reason: 'by name' } });
-    const emergency = { action: 'flag.emergency-off', payload: { key: 'by-name', environment: 'production', reason: 'x' } };
+    const emergency = {
+      action: 'flag.emergency-off',
+      payload: { key: 'by-name', environment: 'production', reason: 'x' },
+    };
     expect((await ask(admin, emergency)).status).toBe(409);
   });
 
@@ -361,7 +441,9 @@ describe('doors', () => {
     const page = await app.call('GET', '/admin/approvals?status=executed&limit=2', { token: admin.token });
     expect(page.body.items).toHaveLength(2);
     expect(page.body.items.every((item: { status: string }) => item.status === 'executed')).toBe(true);
-    const next = await app.call('GET', `/admin/approvals?status=executed&limit=2&cursor=${page.body.next_cursor}`, { token: admin.token });
+    const next = await app.call('GET', `/admin/approvals?status=executed&limit=2&cursor=${page.body.next_cursor}`, {
+      token: admin.token,
+    });
     expect(next.body.items[0].id).not.toBe(page.body.items[0].id);
     expect((await app.call('GET', '/admin/approvals?cursor=x', { token: admin.token })).status).toBe(400);
   });

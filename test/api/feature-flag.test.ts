@@ -21,7 +21,9 @@ afterAll(async () => {
 });
 
 const create = (key: string, changes: object = {}): Promise<Answer> =>
-  callProven(app, admin, 'POST', '/admin/feature-flags', { body: { key, environment: 'staging', ...plainFlag, ...changes } });
+  callProven(app, admin, 'POST', '/admin/feature-flags', {
+    body: { key, environment: 'staging', ...plainFlag, ...changes },
+  });
 
 const toggle = (key: string, body: object, person = admin): Promise<Answer> =>
   callProven(app, person, 'POST', `/admin/feature-flags/${key}/toggle`, { body: { environment: 'staging', ...body } });
@@ -48,7 +50,9 @@ describe('feature flags (S2-14..16)', () => {
     const off = await toggle('switch', { enabled: false, version: 2 });
     expect(off.body).toMatchObject({ enabled: false, rollout_percentage: 0, version: 3 });
     const history = await app.call('GET', '/admin/feature-flags/switch/history', { token: admin.token });
-    expect(history.body.items.map((item: { change: string; reason: string | null }) => [item.change, item.reason])).toEqual([
+    expect(
+      history.body.items.map((item: { change: string; reason: string | null }) => [item.change, item.reason]),
+    ).toEqual([
       ['toggled', null],
       ['toggled', 'launch'],
       ['created', null],
@@ -137,7 +141,10 @@ describe('feature flags (S2-14..16)', () => {
   });
 
   it('does not show a flag of another tenant', async () => {
-    await asSuperuser(app, "insert into tenants (id, name, domain) values ('11111111-1111-4111-8111-111111111111', 'Other', 'other.test')");
+    await asSuperuser(
+      app,
+      "insert into tenants (id, name, domain) values ('11111111-1111-4111-8111-111111111111', 'Other', 'other.test')",
+    );
     await asSuperuser(
       app,
       `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
@@ -151,7 +158,9 @@ describe('feature flags (S2-14..16)', () => {
     const seen: string[] = [];
     let cursor = '';
     do {
-      const page = await app.call('GET', `/admin/feature-flags?environment=staging&limit=2${cursor}`, { token: admin.token });
+      const page = await app.call('GET', `/admin/feature-flags?environment=staging&limit=2${cursor}`, {
+        token: admin.token,
+      });
       seen.push(...page.body.items.map((item: { key: string }) => item.key));
       cursor = page.body.next_cursor === null ? '' : `&cursor=${page.body.next_cursor}`;
     } while (cursor !== '');
@@ -166,7 +175,8 @@ describe('feature flags (S2-14..16)', () => {
     const body = { environment: 'staging', enabled: true, version: 1 };
     const asked = await app.call('POST', path, { token: admin.token, body });
     const proof = await quickProof(app, admin, asked.body.action, asked.body.payload_digest);
-    const send = (what: object) => app.call('POST', path, { token: admin.token, body: what, headers: { 'x-mfa-token': proof } });
+    const send = (what: object) =>
+      app.call('POST', path, { token: admin.token, body: what, headers: { 'x-mfa-token': proof } });
     expect((await send({ ...body, enabled: false })).body.code).toBe('mfa.required');
     expect((await send(body)).status).toBe(200);
     expect((await send(body)).body.code).toBe('mfa.required');

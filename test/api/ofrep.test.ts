@@ -94,7 +94,11 @@ const evaluateAll = (context: unknown, headers: Record<string, string> = {}): Pr
 
 describe('flags through the OpenFeature SDK and its OFREP provider', () => {
   it('reads every type of value with its reason and variant', async () => {
-    expect(await client.getBooleanDetails('plain', false)).toMatchObject({ value: true, reason: 'STATIC', variant: 'on' });
+    expect(await client.getBooleanDetails('plain', false)).toMatchObject({
+      value: true,
+      reason: 'STATIC',
+      variant: 'on',
+    });
     expect(await client.getBooleanDetails('switched-off', true)).toMatchObject({ value: false, reason: 'DISABLED' });
     expect(await client.getNumberDetails('price', 0)).toMatchObject({ value: 9.5, variant: 'new' });
     expect(await client.getObjectDetails('limits', {})).toMatchObject({ value: { max: 10, names: ['a'] } });
@@ -124,7 +128,10 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
 
   it('gives the default with the right error when there is no flag, no targeting key, or another type', async () => {
     expect(await client.getBooleanDetails('missing', true)).toMatchObject({ value: true, errorCode: 'FLAG_NOT_FOUND' });
-    expect(await client.getBooleanDetails('half', true)).toMatchObject({ value: true, errorCode: 'TARGETING_KEY_MISSING' });
+    expect(await client.getBooleanDetails('half', true)).toMatchObject({
+      value: true,
+      errorCode: 'TARGETING_KEY_MISSING',
+    });
     expect(await client.getStringDetails('plain', 'x')).toMatchObject({ value: 'x', errorCode: 'TYPE_MISMATCH' });
   });
 
@@ -132,11 +139,21 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
     await create('moving', {});
     expect(await client.getBooleanValue('moving', true)).toBe(false);
     const other = await app.another();
-    const changed = await callProven({ ...app, call: (method, path, options) => callApi(other.url, method, path, options) }, admin, 'POST', '/admin/feature-flags/moving/toggle', {
-      body: { environment: 'staging', enabled: true, version: 1 },
-    });
+    const changed = await callProven(
+      { ...app, call: (method, path, options) => callApi(other.url, method, path, options) },
+      admin,
+      'POST',
+      '/admin/feature-flags/moving/toggle',
+      {
+        body: { environment: 'staging', enabled: true, version: 1 },
+      },
+    );
     expect(changed.status).toBe(200);
-    await eventually(() => client.getBooleanValue('moving', false), (value) => value, 1_000);
+    await eventually(
+      () => client.getBooleanValue('moving', false),
+      (value) => value,
+      1_000,
+    );
   });
 });
 
@@ -144,14 +161,24 @@ describe('the protocol on the wire', () => {
   it('answers 304 to the ETag it gave, until a flag or the context changes', async () => {
     const first = await evaluateAll({ targetingKey: 'a' });
     expect(first.status).toBe(200);
-    expect(first.body.flags).toContainEqual({ key: 'plain', value: true, variant: 'on', reason: 'STATIC', metadata: {} });
+    expect(first.body.flags).toContainEqual({
+      key: 'plain',
+      value: true,
+      variant: 'on',
+      reason: 'STATIC',
+      metadata: {},
+    });
     const etag = first.headers.get('etag') ?? '';
     expect(etag).toMatch(/^".+"$/);
     const unchanged = await evaluateAll({ targetingKey: 'a' }, { 'if-none-match': etag });
     expect(unchanged).toMatchObject({ status: 304, body: null });
     expect((await evaluateAll({ targetingKey: 'b' }, { 'if-none-match': etag })).status).toBe(200);
     await create('fresh', {});
-    await eventually(() => evaluateAll({ targetingKey: 'a' }, { 'if-none-match': etag }), ({ status }) => status === 200, 1_000);
+    await eventually(
+      () => evaluateAll({ targetingKey: 'a' }, { 'if-none-match': etag }),
+      ({ status }) => status === 200,
+      1_000,
+    );
   });
 
   it('tells in the bulk which flags need a targeting key', async () => {
@@ -161,10 +188,16 @@ describe('the protocol on the wire', () => {
 
   it('refuses a bad context by the protocol: 400 INVALID_CONTEXT', async () => {
     for (const context of ['text', [1], { targetingKey: 5 }]) {
-      expect(await evaluate('plain', context)).toMatchObject({ status: 400, body: { key: 'plain', errorCode: 'INVALID_CONTEXT' } });
+      expect(await evaluate('plain', context)).toMatchObject({
+        status: 400,
+        body: { key: 'plain', errorCode: 'INVALID_CONTEXT' },
+      });
       expect(await evaluateAll(context)).toMatchObject({ status: 400, body: { errorCode: 'INVALID_CONTEXT' } });
     }
-    expect(await evaluate('missing', {})).toMatchObject({ status: 404, body: { key: 'missing', errorCode: 'FLAG_NOT_FOUND' } });
+    expect(await evaluate('missing', {})).toMatchObject({
+      status: 404,
+      body: { key: 'missing', errorCode: 'FLAG_NOT_FOUND' },
+    });
   });
 
   it('asks the database once, not for each evaluation', async () => {
@@ -173,7 +206,8 @@ describe('the protocol on the wire', () => {
     let connections = 0;
     const onAcquire = () => (connections += 1);
     db.readPool.on('acquire', onAcquire);
-    for (let index = 0; index < 20; index += 1) expect((await evaluate('plain', { targetingKey: `${index}` })).status).toBe(200);
+    for (let index = 0; index < 20; index += 1)
+      expect((await evaluate('plain', { targetingKey: `${index}` })).status).toBe(200);
     db.readPool.off('acquire', onAcquire);
     expect(connections).toBe(0);
   });
@@ -181,21 +215,30 @@ describe('the protocol on the wire', () => {
 
 describe('service tokens', () => {
   it('read the one environment they are bound to', async () => {
-    const elsewhere = await app.call('POST', '/ofrep/v1/evaluate/flags/plain?environment=production', { token, body: {} });
+    const elsewhere = await app.call('POST', '/ofrep/v1/evaluate/flags/plain?environment=production', {
+      token,
+      body: {},
+    });
     expect(elsewhere).toMatchObject({ status: 403, body: { code: 'auth.forbidden' } });
     const unbound = await callProven(app, admin, 'POST', '/admin/service-tokens', {
       body: { name: 'unbound', permissions: ['flag:evaluate'] },
     });
     expect((await evaluate('plain', {}, { token: unbound.body.token })).status).toBe(403);
     expect((await evaluate('plain', {}, { token: admin.token })).status).toBe(404);
-    const mine = await app.call('POST', '/ofrep/v1/evaluate/flags/plain?environment=staging', { token: admin.token, body: {} });
+    const mine = await app.call('POST', '/ofrep/v1/evaluate/flags/plain?environment=staging', {
+      token: admin.token,
+      body: {},
+    });
     expect(mine.status).toBe(200);
   });
 
   it('are kept as a hash and shown once', async () => {
     const listed = await app.call('GET', '/admin/service-tokens', { token: admin.token });
     expect(JSON.stringify(listed.body)).not.toContain(token);
-    expect(listed.body.items.find((item: { id: string }) => item.id === tokenId)).toMatchObject({ last4: token.slice(-4), environment: 'staging' });
+    expect(listed.body.items.find((item: { id: string }) => item.id === tokenId)).toMatchObject({
+      last4: token.slice(-4),
+      environment: 'staging',
+    });
     const rows = await asSuperuser(app, 'select * from service_tokens where tenant_id = $1', [defaultTenantId]);
     expect(JSON.stringify(rows)).not.toContain(token);
   });
@@ -222,12 +265,18 @@ describe('service tokens', () => {
       body: { name: 'short-lived', environment: 'staging', permissions: ['flag:evaluate'] },
     });
     const other = await app.another();
-    const use = (url: string) => callApi(url, 'POST', '/ofrep/v1/evaluate/flags/plain', { token: issued.body.token, body: {} });
+    const use = (url: string) =>
+      callApi(url, 'POST', '/ofrep/v1/evaluate/flags/plain', { token: issued.body.token, body: {} });
     expect((await use(app.url)).status).toBe(200);
     expect((await use(other.url)).status).toBe(200);
     const path = `/admin/service-tokens/${issued.body.id}`;
     expect((await callProven(app, admin, 'DELETE', path)).status).toBe(204);
     expect((await callProven(app, admin, 'DELETE', path)).status).toBe(404);
-    for (const url of [app.url, other.url]) await eventually(() => use(url), ({ status }) => status === 401, 1_000);
+    for (const url of [app.url, other.url])
+      await eventually(
+        () => use(url),
+        ({ status }) => status === 401,
+        1_000,
+      );
   });
 });

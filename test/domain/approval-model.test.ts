@@ -43,19 +43,26 @@ function policyWith(steps: ApprovalPolicy['steps']): ApprovalPolicy {
   };
 }
 
-/** The approvals of the log that count now, in order: since the last edit, of people who have not lost the right since. */
+/**
+ * The approvals of the log that count now, in order: since the last edit, of people who have not lost the right since.
+ */
 function standing(log: Entry[], policy: ApprovalPolicy): { user: string; step: number }[] {
   let votes: { user: string; step: number }[] = [];
   for (const { command } of log) {
     if (command.kind === 'edit') votes = [];
     if (command.kind === 'approve') {
-      const step = policy.steps.findIndex((candidate, at) => votes.filter((vote) => vote.step === at).length < candidate.quorum);
+      const step = policy.steps.findIndex(
+        (candidate, at) => votes.filter((vote) => vote.step === at).length < candidate.quorum,
+      );
       votes.push({ user: command.by.user_id, step });
     }
     if (command.kind === 'return-to-review') {
       const fallen = votes.filter((vote) => command.lost.includes(vote.user)).map((vote) => vote.step);
       if (fallen.length > 0) {
-        votes = votes.filter((vote) => vote.step < Math.min(...fallen) || (vote.step === Math.min(...fallen) && !command.lost.includes(vote.user)));
+        votes = votes.filter(
+          (vote) =>
+            vote.step < Math.min(...fallen) || (vote.step === Math.min(...fallen) && !command.lost.includes(vote.user)),
+        );
       }
     }
   }
@@ -77,7 +84,8 @@ function isMet(log: Entry[], policy: ApprovalPolicy): boolean {
 
 /** Waiting for decisions, agreed on, or over: from the log. */
 function phase(log: Entry[], policy: ApprovalPolicy): 'open' | 'agreed' | 'over' {
-  if (log.some(({ command }) => ['reject', 'cancel', 'expire', 'abort', 'execute', 'fail'].includes(command.kind))) return 'over';
+  if (log.some(({ command }) => ['reject', 'cancel', 'expire', 'abort', 'execute', 'fail'].includes(command.kind)))
+    return 'over';
   return isBypassed(log) || isMet(log, policy) ? 'agreed' : 'open';
 }
 
@@ -109,7 +117,12 @@ function allowed(model: Model, policy: ApprovalPolicy, command: ApprovalCommand)
     case 'edit':
       return inTime && command.digest === shownDigest(model.log) && command.new_digest !== command.digest;
     case 'break-glass':
-      return now === 'open' && inTime && command.digest === shownDigest(model.log) && policy.bypassers.includes(command.by.user_id);
+      return (
+        now === 'open' &&
+        inTime &&
+        command.digest === shownDigest(model.log) &&
+        policy.bypassers.includes(command.by.user_id)
+      );
     case 'approve':
     case 'reject': {
       if (now !== 'open' || !inTime || command.digest !== shownDigest(model.log)) return false;
@@ -118,7 +131,9 @@ function allowed(model: Model, policy: ApprovalPolicy, command: ApprovalCommand)
       if (votes.some((vote) => vote.user === command.by.user_id)) return false;
       const waiting = policy.steps.filter((step, at) => votes.filter((vote) => vote.step === at).length < step.quorum);
       const asked = command.kind === 'approve' ? waiting.slice(0, 1) : policy.steps;
-      return asked.some((step) => step.users.includes(command.by.user_id) || step.roles.some((role) => command.by.roles.includes(role)));
+      return asked.some(
+        (step) => step.users.includes(command.by.user_id) || step.roles.some((role) => command.by.roles.includes(role)),
+      );
     }
   }
 }
@@ -165,13 +180,17 @@ class Send implements fc.Command<Model, Real> {
     expect(approval.approvals.map((counted) => counted.approver_id)).toEqual(votes.map((vote) => vote.user));
     expect(new Set(votes.map((vote) => vote.user)).size).toBe(votes.length);
     expect(votes.some((vote) => authors(model.log).includes(vote.user))).toBe(false);
-    expect(votes.map((vote) => vote.step)).toEqual(votes.map((vote) => vote.step).toSorted((left, right) => left - right));
+    expect(votes.map((vote) => vote.step)).toEqual(
+      votes.map((vote) => vote.step).toSorted((left, right) => left - right),
+    );
     expect(approval.digest).toBe(shownDigest(model.log));
     expect(executions).toBeLessThanOrEqual(1);
     if (approval.status === 'executed' || approval.status === 'approved') {
       expect(approval.bypassed_by !== null || isMet(model.log, this.policy)).toBe(true);
     }
-    expect(approval.execution_due_at === null).toBe(approval.status === 'pending' || (phaseBeforeEnd(model.log, this.policy) === 'open'));
+    expect(approval.execution_due_at === null).toBe(
+      approval.status === 'pending' || phaseBeforeEnd(model.log, this.policy) === 'open',
+    );
   }
 
   toString(): string {
@@ -198,12 +217,17 @@ const step = fc.record({
 /** Mostly the digest that is shown, now and then an old one. */
 const digestChoice = fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constant('d0') });
 const newDigest = fc.integer({ min: 0, max: 5 }).map((value) => `d${value}`);
-const later = fc.oneof({ weight: 20, arbitrary: fc.integer({ min: 0, max: 500 }) }, { weight: 1, arbitrary: fc.constant(60_000) });
+const later = fc.oneof(
+  { weight: 20, arbitrary: fc.integer({ min: 0, max: 500 }) },
+  { weight: 1, arbitrary: fc.constant(60_000) },
+);
 
 function commandsFor(policy: ApprovalPolicy): fc.Arbitrary<Iterable<fc.Command<Model, Real>>> {
   const send = (make: fc.Arbitrary<(digest: string) => ApprovalCommand>) =>
     fc.tuple(make, later).map(([build, laterMs]) => new Send(policy, build, laterMs));
-  const approve = send(fc.tuple(person, digestChoice).map(([by, other]) => (digest) => ({ kind: 'approve', by, digest: other ?? digest })));
+  const approve = send(
+    fc.tuple(person, digestChoice).map(([by, other]) => (digest) => ({ kind: 'approve', by, digest: other ?? digest })),
+  );
   return fc.commands(
     [
       approve,
@@ -211,12 +235,36 @@ function commandsFor(policy: ApprovalPolicy): fc.Arbitrary<Iterable<fc.Command<M
       approve,
       approve,
       approve,
-      send(fc.tuple(person, digestChoice).map(([by, other]) => (digest) => ({ kind: 'reject', by, digest: other ?? digest }))),
-      send(fc.tuple(person, digestChoice).map(([by, other]) => (digest) => ({ kind: 'break-glass', by, digest: other ?? digest }))),
-      send(fc.tuple(person, newDigest).map(([by, new_digest]) => (digest) => ({ kind: 'edit', by, digest, new_digest }))),
+      send(
+        fc
+          .tuple(person, digestChoice)
+          .map(([by, other]) => (digest) => ({ kind: 'reject', by, digest: other ?? digest })),
+      ),
+      send(
+        fc
+          .tuple(person, digestChoice)
+          .map(([by, other]) => (digest) => ({ kind: 'break-glass', by, digest: other ?? digest })),
+      ),
+      send(
+        fc.tuple(person, newDigest).map(([by, new_digest]) => (digest) => ({ kind: 'edit', by, digest, new_digest })),
+      ),
       send(person.map((by) => () => ({ kind: 'cancel', by }))),
-      send(fc.subarray(everybody.map((someone) => someone.user_id)).map((lost) => () => ({ kind: 'return-to-review', lost }))),
-      send(fc.constantFrom<ApprovalCommand>({ kind: 'execute' }, { kind: 'execute' }, { kind: 'fail' }, { kind: 'expire' }, { kind: 'abort' }).map((command) => () => command)),
+      send(
+        fc
+          .subarray(everybody.map((someone) => someone.user_id))
+          .map((lost) => () => ({ kind: 'return-to-review', lost })),
+      ),
+      send(
+        fc
+          .constantFrom<ApprovalCommand>(
+            { kind: 'execute' },
+            { kind: 'execute' },
+            { kind: 'fail' },
+            { kind: 'expire' },
+            { kind: 'abort' },
+          )
+          .map((command) => () => command),
+      ),
     ],
     { maxCommands: 40, size: 'max' },
   );

@@ -58,7 +58,13 @@ describe('approval request (S2-70)', () => {
   it('capability 3: an edit changes the digest and voids all approvals', () => {
     const approved = after([approve(security('s1')), approve(platform('p1')), approve(platform('p2'))]);
     const edited = after([edit(platform('ed'), 'd1', 'd2')], approved);
-    expect(edited).toMatchObject({ status: 'pending', revision: 2, digest: 'd2', approvals: [], execution_due_at: null });
+    expect(edited).toMatchObject({
+      status: 'pending',
+      revision: 2,
+      digest: 'd2',
+      approvals: [],
+      execution_due_at: null,
+    });
     expect(code(edited, approve(security('s1'), 'd1'))).toBe('approval.digest-mismatch');
     expect(code(edited, approve(security('s1'), 'd2'))).toBeUndefined();
     expect(code(edited, edit(platform('ed'), 'd2', 'd2'))).toBe('approval.unchanged');

@@ -36,7 +36,10 @@ describe('flag evaluation (S2-14, X-21)', () => {
   it('is STATIC at 0 and 100 without rules, DEFAULT behind rules', () => {
     const asked = rule({ conditions: [{ attribute: 'plan', operator: 'equals', values: ['pro'] }] });
     expect(evaluateFlag('f', flag(), {}, tenant)).toMatchObject({ value: true, reason: 'STATIC' });
-    expect(evaluateFlag('f', flag({ rollout_percentage: 0 }), {}, tenant)).toMatchObject({ value: false, reason: 'STATIC' });
+    expect(evaluateFlag('f', flag({ rollout_percentage: 0 }), {}, tenant)).toMatchObject({
+      value: false,
+      reason: 'STATIC',
+    });
     expect(evaluateFlag('f', flag({ rules: [asked] }), {}, tenant)).toMatchObject({ value: true, reason: 'DEFAULT' });
   });
 
@@ -47,23 +50,35 @@ describe('flag evaluation (S2-14, X-21)', () => {
       variants,
       on_variant: 'a',
       rules: [
-        rule({ name: 'b for pro', conditions: [{ attribute: 'plan', operator: 'equals', values: ['pro'] }], serve: [{ variant: 'b', percentage: 100 }] }),
+        rule({
+          name: 'b for pro',
+          conditions: [{ attribute: 'plan', operator: 'equals', values: ['pro'] }],
+          serve: [{ variant: 'b', percentage: 100 }],
+        }),
         rule({ name: 'a for all', serve: [{ variant: 'a', percentage: 100 }] }),
       ],
     });
-    expect(evaluateFlag('f', ordered, { plan: 'pro' }, tenant)).toMatchObject({ value: 'b', reason: 'TARGETING_MATCH', rule: 'b for pro' });
+    expect(evaluateFlag('f', ordered, { plan: 'pro' }, tenant)).toMatchObject({
+      value: 'b',
+      reason: 'TARGETING_MATCH',
+      rule: 'b for pro',
+    });
     expect(evaluateFlag('f', ordered, {}, tenant)).toMatchObject({ value: 'a', rule: 'a for all' });
   });
 
   it('targets tenants: the caller tenant unless the context names one', () => {
     const targeted = flag({ rollout_percentage: 0, rules: [rule({ tenants: [otherTenant] })] });
     expect(evaluateFlag('f', targeted, {}, tenant)).toMatchObject({ value: false, reason: 'DEFAULT' });
-    expect(evaluateFlag('f', targeted, { tenant_id: otherTenant }, tenant)).toMatchObject({ reason: 'TARGETING_MATCH' });
+    expect(evaluateFlag('f', targeted, { tenant_id: otherTenant }, tenant)).toMatchObject({
+      reason: 'TARGETING_MATCH',
+    });
     expect(evaluateFlag('f', targeted, {}, otherTenant)).toMatchObject({ value: true });
   });
 
   it('asks for a targeting key only where a split has to decide', () => {
-    expect(evaluateFlag('f', flag({ rollout_percentage: 50 }), {}, tenant)).toEqual({ outcome: 'targeting-key-missing' });
+    expect(evaluateFlag('f', flag({ rollout_percentage: 50 }), {}, tenant)).toEqual({
+      outcome: 'targeting-key-missing',
+    });
     expect(evaluateFlag('f', flag({ rollout_percentage: 100 }), {}, tenant)).toMatchObject({ outcome: 'served' });
   });
 
@@ -76,7 +91,10 @@ describe('flag evaluation (S2-14, X-21)', () => {
           return result.outcome === 'served' && result.variant === 'on';
         }),
       );
-    const steps = [0, 1, 10, 33.333, 50, 99.999, 100].map((percentage) => ({ percentage, members: included(percentage) }));
+    const steps = [0, 1, 10, 33.333, 50, 99.999, 100].map((percentage) => ({
+      percentage,
+      members: included(percentage),
+    }));
     steps.forEach(({ percentage, members }, index) => {
       expect(Math.abs(members.size / 40 - percentage)).toBeLessThan(3);
       const previous = steps[index - 1]?.members ?? new Set<string>();
@@ -86,12 +104,17 @@ describe('flag evaluation (S2-14, X-21)', () => {
 
   it('serves every context a declared variant when the definition has no fault', () => {
     fc.assert(
-      fc.property(arbitraryFlag, fc.dictionary(fc.string({ maxLength: 4 }), fc.jsonValue()), fc.string({ minLength: 1 }), (definition, attributes, targetingKey) => {
-        fc.pre(flagFaults(definition).length === 0);
-        const result = evaluateFlag('f', definition, { ...attributes, targetingKey }, tenant);
-        expect(result.outcome).toBe('served');
-        if (result.outcome === 'served') expect(definition.variants).toHaveProperty([result.variant], result.value);
-      }),
+      fc.property(
+        arbitraryFlag,
+        fc.dictionary(fc.string({ maxLength: 4 }), fc.jsonValue()),
+        fc.string({ minLength: 1 }),
+        (definition, attributes, targetingKey) => {
+          fc.pre(flagFaults(definition).length === 0);
+          const result = evaluateFlag('f', definition, { ...attributes, targetingKey }, tenant);
+          expect(result.outcome).toBe('served');
+          if (result.outcome === 'served') expect(definition.variants).toHaveProperty([result.variant], result.value);
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -104,7 +127,10 @@ describe('flag definition', () => {
       on_variant: 'missing',
       rollout_percentage: 101,
       rules: [
-        rule({ serve: [{ variant: 'on', percentage: 50 }], conditions: [{ attribute: 'a', operator: 'less_than', values: ['x'] }] }),
+        rule({
+          serve: [{ variant: 'on', percentage: 50 }],
+          conditions: [{ attribute: 'a', operator: 'less_than', values: ['x'] }],
+        }),
       ],
     });
     expect(flagFaults(broken).map((fault) => fault.path)).toEqual([
@@ -132,7 +158,16 @@ describe('flag conditions', () => {
     conditionHolds({ attribute: 'a', operator, values }, attribute as never);
 
   it('never holds for a missing attribute, except not_exists', () => {
-    for (const operator of ['equals', 'not_equals', 'in', 'not_in', 'contains', 'starts_with', 'less_than', 'after'] as const) {
+    for (const operator of [
+      'equals',
+      'not_equals',
+      'in',
+      'not_in',
+      'contains',
+      'starts_with',
+      'less_than',
+      'after',
+    ] as const) {
       expect(holds(operator, ['x'], undefined)).toBe(false);
       expect(holds(operator, ['x'], null)).toBe(false);
     }
@@ -188,8 +223,12 @@ describe('three-way difference (capability 16)', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (base, changed) => {
         expect(threeWayDiff(base as never, base as never, base as never)).toEqual([]);
-        expect(threeWayDiff(base as never, base as never, changed as never).some((place) => place.conflict)).toBe(false);
-        expect(threeWayDiff(base as never, changed as never, base as never).some((place) => place.conflict)).toBe(false);
+        expect(threeWayDiff(base as never, base as never, changed as never).some((place) => place.conflict)).toBe(
+          false,
+        );
+        expect(threeWayDiff(base as never, changed as never, base as never).some((place) => place.conflict)).toBe(
+          false,
+        );
       }),
     );
   });
@@ -212,7 +251,9 @@ const arbitraryFlag: fc.Arbitrary<FlagDefinition> = fc.record({
         fc.record({
           attribute: fc.constantFrom('a', 'b', '__proto__'),
           operator: fc.constantFrom('equals' as const, 'not_equals' as const),
-          values: fc.tuple(fc.oneof(fc.string({ maxLength: 2 }), fc.integer({ max: 3 }), fc.boolean())).map((values) => [...values]),
+          values: fc
+            .tuple(fc.oneof(fc.string({ maxLength: 2 }), fc.integer({ max: 3 }), fc.boolean()))
+            .map((values) => [...values]),
         }),
         { maxLength: 2 },
       ),

@@ -30,7 +30,18 @@ beforeAll(quietTemporal);
 describe('committed histories of approval requests', () => {
   it('cover every way in which a request can end', async () => {
     const names = await readdir(folder);
-    for (const end of ['executed', 'failed', 'rejected', 'cancelled', 'expired-in-review', 'expired-in-execution', 'edited', 'returned', 'bypassed', 'aborted']) {
+    for (const end of [
+      'executed',
+      'failed',
+      'rejected',
+      'cancelled',
+      'expired-in-review',
+      'expired-in-execution',
+      'edited',
+      'returned',
+      'bypassed',
+      'aborted',
+    ]) {
       expect(names).toContain(`${end}.json`);
     }
   });
@@ -93,7 +104,10 @@ describe('histories of requests that this build makes', () => {
   async function endsAs(name: string, id: string, status: string): Promise<void> {
     await drive.settled(id, status);
     const handle = time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, id));
-    await eventually(() => handle.describe(), (description) => description.status.name === 'COMPLETED');
+    await eventually(
+      () => handle.describe(),
+      (description) => description.status.name === 'COMPLETED',
+    );
     const history = await handle.fetchHistory();
     await replay(history);
     const path = join(folder, `${name}.json`);
@@ -106,7 +120,8 @@ describe('histories of requests that this build makes', () => {
     const [executed, rejected, cancelled, failed, edited, aborted, inReview] = await Promise.all(
       ['h-executed', 'h-rejected', 'h-cancelled', 'h-failed', 'h-edited', 'h-aborted', 'h-in-review'].map(drive.opened),
     );
-    if (!executed || !rejected || !cancelled || !failed || !edited || !aborted || !inReview) throw new Error('not opened');
+    if (!executed || !rejected || !cancelled || !failed || !edited || !aborted || !inReview)
+      throw new Error('not opened');
     await drive.approve(provider, executed);
     await drive.say(provider, 'reject', rejected, { digest: rejected.digest, reason: 'no' });
     await drive.say(admin, 'cancel', cancelled, {});

@@ -30,7 +30,13 @@ export interface ApprovalDriver {
   requestToggle(key: string): Promise<Answer>;
   /** A new production flag and the request to switch it on. */
   opened(key: string): Promise<OpenedRequest>;
-  say(person: SignedIn, what: string, request: { id: string }, body: object, headers?: Record<string, string>): Promise<Answer>;
+  say(
+    person: SignedIn,
+    what: string,
+    request: { id: string },
+    body: object,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   approve(person: SignedIn, request: { id: string; digest: string }, headers?: Record<string, string>): Promise<Answer>;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
   detail(id: string): Promise<any>;
@@ -74,7 +80,11 @@ export function approvalDriver(app: TestApi, requester: SignedIn): ApprovalDrive
     approve: (person, request, headers) => driver.say(person, 'approve', request, { digest: request.digest }, headers),
     detail: async (id) => (await app.call('GET', `/admin/approvals/${id}`, { token })).body,
     settled: (id, status, timeoutMs) =>
-      eventually(() => driver.detail(id), (request) => request.status === status, timeoutMs),
+      eventually(
+        () => driver.detail(id),
+        (request) => request.status === status,
+        timeoutMs,
+      ),
     events: async (id) => {
       const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token });
       return history.body.items.map(({ event }: { event: string }) => event).reverse();

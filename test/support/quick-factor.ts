@@ -3,7 +3,8 @@ import type { Answer, CallOptions, SignedIn, TestApi } from './api.ts';
 
 /**
  * Calls a gated operation with a factor proof that was met beforehand: the challenge is written as verified and the
- * token signed by the API's own keys. How a challenge is met is tested with the second factor; here a code for each call
+ * token signed by the API's own keys. How a challenge is met is tested with the second factor; here a code for each
+ * call
  * would have to wait for the next time step. Binding, expiry and single use of the proof are as real as ever.
  */
 export async function callProven(
@@ -16,11 +17,20 @@ export async function callProven(
   const asked = await app.call(method, path, { ...options, token: person.token });
   if (asked.status !== 403 || asked.body.code !== 'mfa.required') return asked;
   const token = await quickProof(app, person, asked.body.action, asked.body.payload_digest);
-  return app.call(method, path, { ...options, token: person.token, headers: { ...options.headers, 'x-mfa-token': token } });
+  return app.call(method, path, {
+    ...options,
+    token: person.token,
+    headers: { ...options.headers, 'x-mfa-token': token },
+  });
 }
 
 /** A token for a challenge that counts as met just now. */
-export async function quickProof(app: TestApi, person: SignedIn, action: string, payloadDigest: string): Promise<string> {
+export async function quickProof(
+  app: TestApi,
+  person: SignedIn,
+  action: string,
+  payloadDigest: string,
+): Promise<string> {
   const { user_id, session_id } = person;
   const challengeId = await withClient(app.database.adminUrl, async (admin) => {
     const { rows } = await admin.query<{ id: string }>(

@@ -19,7 +19,10 @@ import { freePort } from '../support/ports.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
-/** Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a file. */
+/**
+ * Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a
+ * file.
+ */
 let folder: string;
 let executable: string;
 let port: number;
@@ -32,7 +35,10 @@ let drive: ApprovalDriver;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'castellan-recovery-'));
-  const source = await findTemporal({ env: { ...process.env, TEMPORAL_ADDRESS: undefined }, cacheFolder: cacheFolderPath(process.env) });
+  const source = await findTemporal({
+    env: { ...process.env, TEMPORAL_ADDRESS: undefined },
+    cacheFolder: cacheFolderPath(process.env),
+  });
   if (source.kind === 'server') throw new Error('expected a program');
   executable = source.path;
   port = await freePort();
@@ -79,7 +85,8 @@ async function startWorkerProcess(env: Env): Promise<ChildProcess> {
       AUDIT_SIGNING_KEYS: env.AUDIT_SIGNING_KEYS,
     },
   });
-  const isReady = async () => (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;
+  const isReady = async () =>
+    (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;
   await eventually(isReady, (ready) => ready, 30_000);
   return child;
 }
@@ -110,13 +117,17 @@ async function hold(key: string): Promise<{ release(): Promise<void> }> {
 }
 
 const waitersOn = (): Promise<number> =>
-  asSuperuser(app, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()").then((rows) => rows.length);
+  asSuperuser(
+    app,
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+  ).then((rows) => rows.length);
 
 const statusOf = async (id: string): Promise<string> => (await drive.detail(id)).status;
 
 const approve = async (request: OpenedRequest): Promise<string> => (await drive.approve(provider, request)).body.status;
 
-const changesOf = (key: string) => asSuperuser(app, 'select version, change, approval_id from admin_flag_history where key = $1 and version > 1', [key]);
+const changesOf = (key: string) =>
+  asSuperuser(app, 'select version, change, approval_id from admin_flag_history where key = $1 and version > 1', [key]);
 
 describe('recovery', () => {
   it('makes an approved change once, although worker and Temporal are killed between approval and execution', async () => {
@@ -135,7 +146,10 @@ describe('recovery', () => {
     await killTemporal();
     // One change is committed while there is nobody to tell, the other has begun and is cut off.
     await holdCommitted.release();
-    await eventually(() => statusOf(committed.id), (status) => status === 'executed');
+    await eventually(
+      () => statusOf(committed.id),
+      (status) => status === 'executed',
+    );
     await kill(worker);
     await holdBegun.release();
     expect(await statusOf(begun.id)).toBe('approved');
@@ -145,13 +159,24 @@ describe('recovery', () => {
 
     temporal = await startTemporal();
     worker = await startWorkerProcess(app.env);
-    await eventually(() => statusOf(begun.id), (status) => status === 'executed', 90_000);
-    for (const [key, { id }] of [['begun', begun], ['committed', committed]] as const) {
+    await eventually(
+      () => statusOf(begun.id),
+      (status) => status === 'executed',
+      90_000,
+    );
+    for (const [key, { id }] of [
+      ['begun', begun],
+      ['committed', committed],
+    ] as const) {
       expect(await changesOf(key)).toEqual([{ version: 2, change: 'toggled', approval_id: id }]);
       expect(await drive.events(id)).toEqual(['opened', 'approve', 'execute']);
     }
     // The timer of the review window was set before the kill, and fires after it.
-    await eventually(() => statusOf(waiting.id), (status) => status === 'expired', 90_000);
+    await eventually(
+      () => statusOf(waiting.id),
+      (status) => status === 'expired',
+      90_000,
+    );
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(waiting.review_due_at));
     expect(await changesOf('waiting')).toEqual([]);
   }, 240_000);

@@ -81,7 +81,14 @@ describe.each([
     const expired = await drive.settled(request.id, 'expired');
     expect(expired).toMatchObject({ execution_due_at: null, closed_at: expect.any(String) });
     expect(await drive.events(request.id)).toEqual(['opened', 'expire']);
-    expect((await eventually(() => approve(request), ({ status }) => status === 409)).body.code).toBe('approval.closed');
+    expect(
+      (
+        await eventually(
+          () => approve(request),
+          ({ status }) => status === 409,
+        )
+      ).body.code,
+    ).toBe('approval.closed');
     expect((await handleOf(request.id).describe()).status.name).toBe('COMPLETED');
   });
 
@@ -92,7 +99,10 @@ describe.each([
     await approve(request);
     await drive.settled(request.id, 'executed');
     await time.sleep('24 hours');
-    const notices = await eventually(() => noticesOf(request.id), (events) => events.includes('approval.executed'));
+    const notices = await eventually(
+      () => noticesOf(request.id),
+      (events) => events.includes('approval.executed'),
+    );
     expect(notices).toEqual(['approval.executed', 'approval.opened', 'approval.reminder', 'approval.reminder']);
   });
 
@@ -157,15 +167,25 @@ describe.each([
   it('answers the query with its state, and holds no payload', async () => {
     const request = await drive.opened('asked');
     const state = await handleOf(request.id).query(stateQuery);
-    expect(state).toMatchObject({ status: 'pending', revision: 1, digest: request.digest, requested_by: admin.user_id });
+    expect(state).toMatchObject({
+      status: 'pending',
+      revision: 1,
+      digest: request.digest,
+      requested_by: admin.user_id,
+    });
     const history = JSON.stringify(await handleOf(request.id).fetchHistory());
-    const decoded = history.replaceAll(/"data":"([\w+/=]+)"/g, (_, data: string) => Buffer.from(data, 'base64').toString());
+    const decoded = history.replaceAll(/"data":"([\w+/=]+)"/g, (_, data: string) =>
+      Buffer.from(data, 'base64').toString(),
+    );
     expect(decoded).not.toContain('"asked"');
     expect(decoded).not.toContain('"enabled"');
   });
 
   it('takes over a decision that was committed but never answered', async () => {
-    await drive.putPolicy({ version: 2, steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }] });
+    await drive.putPolicy({
+      version: 2,
+      steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }],
+    });
     const request = await drive.opened('unanswered');
     // What a kill between commit and answer leaves: the row knows of the approval, the workflow does not.
     await asSuperuser(

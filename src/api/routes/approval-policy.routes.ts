@@ -33,7 +33,9 @@ const PolicyInput = z
     steps: policySteps.default([]),
     review_window_seconds: policyWindows.review_window_seconds.default(defaultWindows.review_window_seconds),
     execution_window_seconds: policyWindows.execution_window_seconds.default(defaultWindows.execution_window_seconds),
-    reminder_interval_seconds: policyWindows.reminder_interval_seconds.default(defaultWindows.reminder_interval_seconds),
+    reminder_interval_seconds: policyWindows.reminder_interval_seconds.default(
+      defaultWindows.reminder_interval_seconds,
+    ),
     bypass_review_seconds: policyWindows.bypass_review_seconds.default(defaultWindows.bypass_review_seconds),
     bypassers: bypassers.default([]),
     version: z.int().min(0).describe('The version that was read; 0 for a policy that is not written yet'),
@@ -98,7 +100,12 @@ const getApprovalPolicies = route({
         .limit(limit + 1)
         .select(columns),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.created_at, row.id],
+      (row) => row,
+    );
   },
 });
 
@@ -155,7 +162,9 @@ const deleteApprovalPolicy = route({
   },
 });
 
-/** @throws Problem 422 with every fault: unknown action, a gate below the floor, quorums or bypassers that cannot be. */
+/**
+ * @throws Problem 422 with every fault: unknown action, a gate below the floor, quorums or bypassers that cannot be.
+ */
 async function refuseUnsound(tx: Tx, body: PolicyInput): Promise<void> {
   const action = requireAction(body.action);
   const issues: ProblemIssue[] = [];

@@ -55,7 +55,12 @@ const getReviews = route({
         .limit(limit + 1)
         .selectAll(),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.created_at, row.id],
+      (row) => row,
+    );
   },
 });
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { requireAction } from '../../actions/registry.ts';
 import { approvalStatuses } from '../../domain/approval.ts';
 import { approvalsQuery, viewOfRow } from '../../entities/approval-rows.ts';
 import { approvalEvents } from '../../entities/approval.entity.ts';
@@ -12,9 +11,7 @@ import {
   editUpdate,
   rejectUpdate,
 } from '../../workflows/approval.contract.ts';
-import type { PreparedAction } from '../../actions/action.ts';
-import type { Actor } from '../../domain/actor.ts';
-import { openApproval, refuseUnsatisfiable, storePayload } from '../approval-desk.ts';
+import { changeFor, openApproval, refuseUnsatisfiable, storePayload } from '../approval-desk.ts';
 import { personalMessage, requireProof, tellApproval } from '../approval-messages.ts';
 import {
   approvalHistoryQuery,
@@ -79,7 +76,12 @@ const getApprovalHistory = route({
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, ...filter }, read }) => {
     const rows = await read(approvalHistoryQuery(filter, parseCursor(cursor), limit));
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.created_at, row.id],
+      (row) => row,
+    );
   },
 });
 
@@ -117,9 +119,15 @@ const createApprovalRequest = route({
     reason: decisionReason.nullable().default(null),
   }),
   responses: { 201: ApprovalBody },
-  problems: ['mfa.required', 'approval.policy-unsatisfiable', 'resource.not-found', 'resource.conflict', 'flag.version-conflict'],
+  problems: [
+    'mfa.required',
+    'approval.policy-unsatisfiable',
+    'resource.not-found',
+    'resource.conflict',
+    'flag.version-conflict',
+  ],
   handler: async ({ actor, body, deps, mfa }) => {
-    const prepared = preparedFor(actor, body.action, body.payload);
+    const prepared = changeFor(actor, body.action, body.payload);
     const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: requireProof(mfa) };
     const view = await openApproval(deps, actor, request);
     return reply(201, view, { location: `/admin/approvals/${view.id}` });
@@ -247,7 +255,7 @@ const editRequest = route({
     const { actor, body, deps, params, read } = context;
     const [row] = await read(approvalsQuery().where('a.id', '=', params.id));
     if (row === undefined) throw notFound('approval request');
-    const prepared = preparedFor(actor, row.action, body.payload);
+    const prepared = changeFor(actor, row.action, body.payload);
     if (prepared.environment !== row.environment) {
       throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
     }
@@ -262,22 +270,8 @@ const editRequest = route({
 });
 
 /**
- * A change that the caller may ask for.
- *
- * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
+ * Approval requests: S2-39..43. Of several paths that match the router takes the last, so literal ones follow patterns.
  */
-function preparedFor(actor: Actor, name: string, payload: unknown): PreparedAction {
-  const action = requireAction(name);
-  if (!actor.permissions.includes(action.permission)) {
-    throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
-  }
-  if (action.isEmergency) {
-    throw new Problem({ code: 'resource.conflict', detail: 'An emergency waits for nobody: use its own endpoint.' });
-  }
-  return action.prepare(payload, '/payload');
-}
-
-/** Approval requests: S2-39..43. Of several paths that match the router takes the last, so literal ones follow patterns. */
 export const approvalRoutes = [
   getApprovalRequests,
   getApprovalRequest,

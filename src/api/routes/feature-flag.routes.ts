@@ -1,15 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Authority } from '../../actions/action.ts';
-import { flagDefinitionColumns } from '../../actions/flag-store.ts';
-import {
-  changeReason,
-  flagContent,
-  flagDefinition,
-  flagEnvironment,
-  flagKey,
-  withSoundness,
-} from '../../actions/flag.schema.ts';
+import { changeReason, flagContent, flagEnvironment, flagKey, withSoundness } from '../../actions/flag.schema.ts';
 import { requireAction } from '../../actions/registry.ts';
 import { runAction } from '../../actions/run-action.ts';
 import { query } from '../../entities/schema.ts';
@@ -17,39 +9,15 @@ import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
 import { ApprovalBody } from '../approval-schemas.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
+import { FlagBody, FlagHistoryBody, flagColumns } from '../flag-schemas.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { GateLevel } from '../route.ts';
-import { timestamp } from '../schemas.ts';
 
 const tag = 'feature_flag';
 
 const keyParams = z.object({ key: flagKey });
 const reason = changeReason.nullable().default(null);
-
-const FlagBody = z
-  .object({
-    id: z.uuid(),
-    key: z.string(),
-    environment: flagEnvironment,
-    ...flagContent.shape,
-    updated_by: z.uuid().nullable(),
-    created_at: timestamp,
-    updated_at: timestamp,
-    version: z.int(),
-  })
-  .meta({ id: 'FeatureFlag' });
-
-const columns = [
-  'id',
-  'key',
-  'environment',
-  ...flagDefinitionColumns,
-  'updated_by',
-  'created_at',
-  'updated_at',
-  'version',
-] as const;
 
 const getFeatureFlags = route({
   operationId: 'getFeatureFlags',
@@ -72,9 +40,14 @@ const getFeatureFlags = route({
         .orderBy('key')
         .orderBy('id')
         .limit(limit + 1)
-        .select(columns),
+        .select(flagColumns),
     );
-    return toPage(rows, limit, (row) => [row.key, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.key, row.id],
+      (row) => row,
+    );
   },
 });
 
@@ -96,16 +69,14 @@ const getFeatureFlag = route({
         .selectFrom('admin_feature_flags')
         .where('key', '=', params.key)
         .where('environment', '=', environment)
-        .select(columns),
+        .select(flagColumns),
     );
     if (flag === undefined) throw notFound('feature flag');
     return reply(200, flag, { etag: versionEtag(flag.version) });
   },
 });
 
-const CreateBody = withSoundness(
-  flagContent.extend({ key: flagKey, environment: flagEnvironment, reason }),
-);
+const CreateBody = withSoundness(flagContent.extend({ key: flagKey, environment: flagEnvironment, reason }));
 
 const createPayload = ({ body }: { body: z.output<typeof CreateBody> }) => {
   const { key, environment, reason: why, ...definition } = body;
@@ -147,7 +118,8 @@ const updateFeatureFlag = route({
   path: '/admin/feature-flags/:key',
   tag,
   summary: 'Replace what a flag says in one environment',
-  description: 'If-Match names the version the change was built on; a stale one is refused with the three-way difference.',
+  description:
+    'If-Match names the version the change was built on; a stale one is refused with the three-way difference.',
   permission: 'flag:manage',
   gate: { action: 'flag.update', environment: ({ body }) => body.environment, payload: updatePayload },
   params: keyParams,
@@ -225,21 +197,6 @@ const emergencyOff = route({
   },
 });
 
-const FlagHistoryBody = z
-  .object({
-    id: z.uuid(),
-    key: z.string(),
-    environment: flagEnvironment,
-    version: z.int(),
-    change: z.enum(['created', 'updated', 'toggled', 'emergency_off']),
-    definition: flagDefinition,
-    changed_by: z.uuid().nullable(),
-    reason: z.string().nullable(),
-    approval_id: z.uuid().nullable().describe('The request that allowed the change'),
-    created_at: timestamp,
-  })
-  .meta({ id: 'FeatureFlagHistoryEntry' });
-
 const getFeatureFlagHistory = route({
   operationId: 'getFeatureFlagHistory',
   method: 'get',
@@ -266,19 +223,29 @@ const getFeatureFlagHistory = route({
         .select(['id', 'key', 'environment', 'version', 'change', 'definition', 'changed_by', 'reason'])
         .select(['approval_id', 'created_at']),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.created_at, row.id],
+      (row) => row,
+    );
   },
 });
 
 /** Runs a flag action on the authority of the gate that let the caller in, and reads the flag as it now is. */
-async function change(tx: Tx, action: string, payload: { key: string; environment: string }, by: GateLevel | Authority) {
+async function change(
+  tx: Tx,
+  action: string,
+  payload: { key: string; environment: string },
+  by: GateLevel | Authority,
+) {
   const prepared = requireAction(action).prepare(payload);
   await runAction(tx, prepared, typeof by === 'string' ? { kind: by === 'none' ? 'none' : 'mfa' } : by);
   return tx.sql
     .selectFrom('admin_feature_flags')
     .where('key', '=', payload.key)
     .where('environment', '=', prepared.environment ?? 'production')
-    .select(columns)
+    .select(flagColumns)
     .executeTakeFirstOrThrow();
 }
 

@@ -63,7 +63,12 @@ const getServiceTokens = route({
         .limit(limit + 1)
         .select(columns),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.created_at, row.id],
+      (row) => row,
+    );
   },
 });
 
@@ -78,7 +83,10 @@ const createServiceToken = route({
   body: z.strictObject({
     name: z.string().trim().min(1).max(100),
     environment: z.enum(environmentNames).nullable().default(null).describe('Whose flags and configuration it reads'),
-    permissions: z.array(z.enum(allPermissions as [Permission, ...Permission[]])).min(1).max(20),
+    permissions: z
+      .array(z.enum(allPermissions as [Permission, ...Permission[]]))
+      .min(1)
+      .max(20),
     expires_at: timestamp.nullable().default(null),
   }),
   responses: { 201: ServiceTokenBody.extend({ token: z.string() }).meta({ id: 'NewServiceToken' }) },
@@ -88,7 +96,10 @@ const createServiceToken = route({
   handler: async ({ actor, body, unitOfWork }) => {
     const excess = body.permissions.find((permission) => !actor.permissions.includes(permission));
     if (excess !== undefined) {
-      throw new Problem({ code: 'role.grant-exceeds-own', detail: `You do not hold the permission ${excess} yourself.` });
+      throw new Problem({
+        code: 'role.grant-exceeds-own',
+        detail: `You do not hold the permission ${excess} yourself.`,
+      });
     }
     const id = randomUUID();
     const { token, ...kept } = issueServiceToken(actor.tenant_id, id);
