@@ -103,7 +103,12 @@ export async function startApi(env: Env, log: Logger = createLogger({ level: env
       const force = setTimeout(() => server.closeAllConnections(), env.SHUTDOWN_TIMEOUT_SECONDS * 1000);
       await closed;
       clearTimeout(force);
-      await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.externalIssuers.close(), deps.oidc.close()]);
+      await Promise.allSettled([
+        deps.temporal.close(),
+        deps.outbound.close(),
+        deps.externalIssuers.close(),
+        deps.oidc.close(),
+      ]);
       await deps.tracing.flush();
       await deps.db.close();
     },
