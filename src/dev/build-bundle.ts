@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { bundleWorkflowCode, type BundleOptions } from '@temporalio/worker';
+import { type BundleOptions, bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 import { runCommand } from './processes.ts';
+import { errorMessage } from './startup-error.ts';
 
 const buildTimeoutMs = 120_000;
 
@@ -21,10 +22,15 @@ export const defaultBundlePath = fileURLToPath(new URL('../../dist/workflow-bund
  * Bundles the workflow code once, so that workers start without doing it (saves 1–2 s a start).
  *
  * @returns the path it was written to and its size, which the budget watches
+ * @throws Error with what the bundler found wrong in which file
  */
 export async function buildWorkflowBundle(target: string): Promise<{ path: string; bytes: number }> {
-  const silent = { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} };
-  const { code } = await bundleWorkflowCode({ logger: silent, ...workflowBundleOptions });
+  // The bundler tells what is wrong in its log only; the rest of it interests nobody.
+  const errors: string[] = [];
+  const logger = new DefaultLogger('ERROR', ({ message }) => errors.push(message));
+  const { code } = await bundleWorkflowCode({ logger, ...workflowBundleOptions }).catch((error: unknown) => {
+    throw new Error(`The workflow code cannot be bundled. ${errors.join('\n')}`, { cause: error });
+  });
   await mkdir(dirname(target), { recursive: true });
   await writeFile(target, code);
   return { path: target, bytes: Buffer.byteLength(code) };
@@ -40,11 +46,16 @@ export async function buildWorkflowBundleApart(target: string, signal?: AbortSig
     timeoutMs: buildTimeoutMs,
     signal,
   });
-  if (!result.ok) throw new Error(`The workflow code could not be bundled: ${result.stderr.trim()}`);
+  if (!result.ok) throw new Error(result.stderr.trim());
   return target;
 }
 
 if (import.meta.main) {
-  const bundle = await buildWorkflowBundle(resolve(process.argv[2] ?? defaultBundlePath));
-  process.stdout.write(`${bundle.path}: ${bundle.bytes} bytes\n`);
+  try {
+    const bundle = await buildWorkflowBundle(resolve(process.argv[2] ?? defaultBundlePath));
+    process.stdout.write(`${bundle.path}: ${bundle.bytes} bytes\n`);
+  } catch (error) {
+    process.stderr.write(`${errorMessage(error)}\n`);
+    process.exitCode = 1;
+  }
 }
