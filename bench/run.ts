@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchApproval } from './cases/approval.ts';
 import { benchAuditAppend } from './cases/audit-append.ts';
+import { benchAuditVerify } from './cases/audit-verify.ts';
 import { benchFootprint } from './cases/footprint.ts';
 import { benchListRead } from './cases/list-read.ts';
 import { benchSignIn } from './cases/sign-in.ts';
@@ -22,6 +23,7 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   'audit-append': benchAuditAppend,
   'sign-in': benchSignIn,
   footprint: benchFootprint,
+  'audit-verify': benchAuditVerify,
 };
 
 const { values: options, positionals } = parseArgs({

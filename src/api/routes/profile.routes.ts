@@ -5,7 +5,6 @@ import { allPermissions } from '../../domain/permissions.ts';
 import { query } from '../../entities/schema.ts';
 import { passwordFaults } from '../../platform/password.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { read } from '../../platform/read.ts';
 import { reply, route } from '../route.ts';
 import { passwordInput, timestamp, timeZone } from '../schemas.ts';
 
@@ -108,11 +107,11 @@ const updatePreferences = route({
     })
     .meta({ id: 'PreferencesUpdate' }),
   responses: { 200: preferences },
-  handler: async ({ actor, body, unitOfWork, deps }) => {
+  handler: ({ actor, body, unitOfWork }) => {
     const { time_zone, ...changes } = body;
     const { user_id, tenant_id } = actor;
     if (user_id === null) throw notFound('user');
-    await unitOfWork(async (tx) => {
+    return unitOfWork(async (tx) => {
       if (Object.keys(changes).length > 0) {
         await tx.sql
           .insertInto('user_preferences')
@@ -134,8 +133,9 @@ const updatePreferences = route({
         resource_id: user_id,
         new_values: body,
       });
+      const { rows } = await tx.sql.executeQuery(preferencesOf(user_id).compile());
+      return rows[0];
     });
-    return (await read(deps.db, actor, preferencesOf(user_id)))[0];
   },
 });
 

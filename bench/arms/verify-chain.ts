@@ -1,0 +1,13 @@
+import { verifyChain } from '../../src/platform/audit-verify.ts';
+import type { VerifyAnswer } from '../cases/audit-verify.ts';
+
+/** Verifies one chain as it stands in the database and says what that took. */
+const started = performance.now();
+const { valid, size } = await verifyChain(process.env.DATABASE_URL ?? '', process.argv[2] ?? '');
+const answer: VerifyAnswer = {
+  valid,
+  size,
+  durationMs: performance.now() - started,
+  maxRssMb: process.resourceUsage().maxRSS / 1024,
+};
+process.send?.(answer, () => process.disconnect());
