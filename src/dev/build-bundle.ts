@@ -29,7 +29,9 @@ export async function buildWorkflowBundle(target: string): Promise<{ path: strin
   const errors: string[] = [];
   const logger = new DefaultLogger('ERROR', ({ message }) => errors.push(message));
   const { code } = await bundleWorkflowCode({ logger, ...workflowBundleOptions }).catch((error: unknown) => {
-    throw new Error(`The workflow code cannot be bundled. ${errors.join('\n')}`, { cause: error });
+    const report = errors.join('\n');
+    const reason = report.slice(Math.max(0, report.indexOf('ERROR in'))); // above it stands what went well
+    throw new Error(`The workflow code cannot be bundled: ${reason}`, { cause: error });
   });
   await mkdir(dirname(target), { recursive: true });
   await writeFile(target, code);
