@@ -91,7 +91,8 @@ export async function startWorker(
 }
 
 async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promise<void> {
-  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close(), startTracing(deps.env, 'castellan-worker').flush()]);
+  const tracing = startTracing(deps.env, 'castellan-worker');
+  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close(), tracing.sendPending()]);
   await connection.close();
 }
 

@@ -109,7 +109,7 @@ export async function startApi(env: Env, log: Logger = createLogger({ level: env
         deps.externalIssuers.close(),
         deps.oidc.close(),
       ]);
-      await deps.tracing.flush();
+      await deps.tracing.sendPending();
       await deps.db.close();
     },
   };

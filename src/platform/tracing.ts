@@ -22,7 +22,7 @@ export interface Tracing {
   /** What the spans are about: this service. */
   readonly resource: Resource;
   /** Sends what is still waiting, e.g. before the process ends. */
-  flush(): Promise<void>;
+  sendPending(): Promise<void>;
 }
 
 type TracingSettings = Pick<Env, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'TRACE_SAMPLE_RATIO'>;
@@ -54,7 +54,7 @@ export function startTracing(env: TracingSettings, serviceName: string, processo
     processor: spanProcessor,
     resource,
     // A collector that is away must not keep the process from ending.
-    flush: () => provider.forceFlush().catch(() => undefined),
+    sendPending: () => provider.forceFlush().catch(() => undefined),
   };
   return running;
 }

@@ -66,7 +66,7 @@ describe('the clock of a focus session', () => {
           const before = clock;
           if (kind === 'pause') clock = pauseFocus(clock, now);
           else if (kind === 'resume') clock = resumeFocus(clock, now);
-          else clock = endFocus(clock, kind as 'manual', now);
+          else clock = endFocus(clock, kind, now);
           if (before.ending !== null) expect(clock).toBe(before);
           expect(focusedMs(clock, now)).toBeGreaterThanOrEqual(0);
           expect(focusedMs(clock, now)).toBeLessThanOrEqual(50 * minute);
