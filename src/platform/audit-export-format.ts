@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream';
 import { parse } from 'csv-parse';
-import { parse as parseText } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import type { AuditPrivate, AuditRecord } from '../domain/audit-entry.ts';
@@ -134,15 +133,35 @@ interface RawRecord {
 }
 
 async function* jsonRecords(path: string): AsyncGenerator<RawRecord> {
-  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of lines) {
-    if (line !== '') yield parseObject(line) ?? { broken: line.slice(0, 100) };
+  for await (const line of lines(createReadStream(path, 'utf8'))) {
+    if (line.trim() !== '') yield parseObject(line) ?? { broken: `no JSON: ${line.slice(0, 40)}` };
   }
 }
 
+/** Lines that end in LF only: `node:readline` also ends them at U+2028, which JSON texts hold as it is. */
+async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of chunks) {
+    const parts = (rest + chunk).split('\n');
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
+  yield rest;
+}
+
 async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
-  const options = { columns: true, bom: true, relax_column_count: true, relax_quotes: true, skip_empty_lines: true };
-  const records: AsyncIterable<Record<string, string>> = createReadStream(path).pipe(parse(options));
+  const options = {
+    columns: true,
+    bom: true,
+    record_delimiter: ['\n', '\r\n'],
+    relax_column_count: true,
+    relax_quotes: true,
+    skip_empty_lines: true,
+  };
+  const parser = parse(options);
+  // An error of the file comes out of the parser, and so out of the loop.
+  pipeline(createReadStream(path), parser, () => undefined);
+  const records: AsyncIterable<Record<string, string>> = parser;
   for await (const { seq, entry, private: hidden, skipped, ...rest } of records) {
     const parsedEntry = parseObject(entry ?? '');
     if (seq === manifestMark) {
@@ -197,14 +216,12 @@ function shownValues(entryText: string, privateText: string | null): string[] {
 
 /** One line. Values that a spreadsheet would take for a formula get an apostrophe (OWASP, CSV injection). */
 function csvLine(values: readonly string[]): string {
-  return stringify([[...values]], { escape_formulas: true });
+  return stringify([[...values]], { escape_formulas: true, quoted_match: /[\r\n]/ });
 }
 
-/** What a value looks like after it was written and read again. */
+/** What a value looks like after it was written and read again: the characters are those of `escape_formulas`. */
 function spreadsheetSafe(value: string): string {
-  if (!/^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(value)) return value;
-  const records: string[][] = parseText(csvLine([value]));
-  return records[0]?.[0] ?? '';
+  return /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(value) ? `'${value}` : value;
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
