@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchApproval } from './cases/approval.ts';
 import { benchAuditAppend } from './cases/audit-append.ts';
@@ -9,12 +9,14 @@ import { benchListRead } from './cases/list-read.ts';
 import { benchSignIn } from './cases/sign-in.ts';
 import { benchWrite } from './cases/write.ts';
 import type { GoalResult, Plan } from './harness.ts';
+import { latestFile, readLatest, resultsFolder } from './results.ts';
+import type { Measured } from './results.ts';
 import { startBenchStack } from './stack.ts';
 import type { BenchStack } from './stack.ts';
 
 /**
- * `npm run bench [-- case…]`: starts its own servers, measures, writes `bench/results/<time>.json` and a copy as
- * `latest.json` when every case ran, and exits with 1 where a goal is missed.
+ * `npm run bench [-- case…]`: starts its own servers, measures, writes `bench/results/<time>.json`, brings
+ * `latest.json` up to date, and exits with 1 where a goal is missed.
  */
 const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResult[]>> = {
   'list-read': benchListRead,
@@ -40,6 +42,16 @@ const plan: Plan = {
   warmupMs: Number(options['warmup-ms']),
 };
 
+/** The load is that before the bench began: what else the machine was doing. */
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  memory_gb: Math.round(totalmem() / 1024 ** 3),
+  platform: `${process.platform} ${process.arch}`,
+  node: process.version,
+  load_before: Math.round((loadavg()[0] ?? 0) * 10) / 10,
+};
+
 async function main(): Promise<void> {
   const chosen = positionals.length === 0 ? Object.keys(cases) : positionals;
   const unknown = chosen.filter((name) => !Object.hasOwn(cases, name));
@@ -56,7 +68,7 @@ async function main(): Promise<void> {
     await stack.stop();
   }
   process.stdout.write(`${results.map(lineOf).join('\n')}\n`);
-  await writeResults(results, positionals.length === 0);
+  await writeResults(results);
   if (results.some(({ met }) => !met)) process.exitCode = 1;
 }
 
@@ -71,20 +83,19 @@ function lineOf({ title, figure, value, goal, met, arms, notes }: GoalResult): s
   ].join('\n');
 }
 
-async function writeResults(results: readonly GoalResult[], isComplete: boolean): Promise<void> {
-  const folder = new URL('./results/', import.meta.url);
+/** A result with when, where and on how busy a machine it was measured. */
+async function writeResults(results: readonly GoalResult[]): Promise<void> {
   const at = new Date().toISOString();
-  const machine = {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
-    memory_gb: Math.round(totalmem() / 1024 ** 3),
-    platform: `${process.platform} ${process.arch}`,
-    node: process.version,
-  };
-  const text = `${JSON.stringify({ at, machine, plan, results }, null, 2)}\n`;
-  await mkdir(folder, { recursive: true });
-  await writeFile(new URL(`${at.replaceAll(':', '-')}.json`, folder), text);
-  if (isComplete) await writeFile(new URL('latest.json', folder), text);
+  const measured: Measured[] = results.map((result) => ({ ...result, at, machine, plan }));
+  await mkdir(resultsFolder, { recursive: true });
+  await writeFile(new URL(`${at.replaceAll(':', '-')}.json`, resultsFolder), textOf(measured));
+  // A run of some cases takes the place of these cases only.
+  const kept = (await readLatest()).filter(({ id }) => !results.some((result) => result.id === id));
+  await writeFile(latestFile, textOf([...kept, ...measured]));
+}
+
+function textOf(measured: readonly Measured[]): string {
+  return `${JSON.stringify({ results: measured }, null, 2)}\n`;
 }
 
 await main();

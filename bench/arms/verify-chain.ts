@@ -3,11 +3,14 @@ import type { VerifyAnswer } from '../cases/audit-verify.ts';
 
 /** Verifies one chain as it stands in the database and says what that took. */
 const started = performance.now();
+const cpuBefore = process.cpuUsage();
 const { valid, size } = await verifyChain(process.env.DATABASE_URL ?? '', process.argv[2] ?? '');
+const { user, system } = process.cpuUsage(cpuBefore);
 const answer: VerifyAnswer = {
   valid,
   size,
   durationMs: performance.now() - started,
+  cpuMs: (user + system) / 1000,
   maxRssMb: process.resourceUsage().maxRSS / 1024,
 };
 process.send?.(answer, () => process.disconnect());

@@ -18,6 +18,8 @@ export interface VerifyAnswer {
   readonly valid: boolean;
   readonly size: number;
   readonly durationMs: number;
+  /** Processor time of the verifying process itself. */
+  readonly cpuMs: number;
   readonly maxRssMb: number;
 }
 
@@ -31,7 +33,14 @@ export async function benchAuditVerify(stack: BenchStack): Promise<GoalResult[]>
   const isValid = answers.every((answer) => answer.valid && answer.size === size);
   const duration = spreadOf(answers.map(({ durationMs }) => durationMs));
   const memory = spreadOf(answers.map(({ maxRssMb }) => maxRssMb));
-  const shared = { arms: { chain: `${size} entries, ${isValid ? 'valid' : 'NOT VALID'}` }, notes: [] };
+  const cpu = spreadOf(answers.map(({ cpuMs }) => cpuMs));
+  const shared = {
+    arms: {
+      chain: `${size} entries, ${isValid ? 'valid' : 'NOT VALID'}`,
+      'verifying process': `${cpu.median.toFixed(0)} ms of processor time (${cpu.min.toFixed(0)}–${cpu.max.toFixed(0)})`,
+    },
+    notes: [],
+  };
   return [
     {
       ...shared,
