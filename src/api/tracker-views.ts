@@ -89,6 +89,7 @@ export const FocusSessionBody = z
     state: z.enum(focusStates),
     due_at: timestamp.describe('When the timer ends if nobody pauses again'),
     paused_at: timestamp.nullable(),
+    paused_ms: z.int().min(0).describe('Length of the pauses that are over, milliseconds'),
     remaining_seconds: z.int().min(0),
     actual_minutes: z.int().min(0).nullable().describe('Whole minutes without pauses, once it has ended'),
     ending: z.enum(focusEndings).nullable().describe('What ended it'),

@@ -9,4 +9,5 @@ export const searchAttributes = {
   approvalState: defineSearchAttributeKey('ApprovalState', 'KEYWORD'),
   actionType: defineSearchAttributeKey('ActionType', 'KEYWORD'),
   requestedBy: defineSearchAttributeKey('RequestedBy', 'KEYWORD'),
+  focusState: defineSearchAttributeKey('FocusState', 'KEYWORD'),
 } as const;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { focusColumns, presentFocus } from '../../entities/focus-rows.ts';
+import { focusColumns, presentFocus } from '../../domain/tracker-focus-view.ts';
 import { query } from '../../entities/schema.ts';
 import { currentGoal, currentGoalsQuery, personQuery, progressOfGoal, recentScoresQuery, trackerPerson } from '../../entities/tracker-person.ts';
 import { notFound } from '../../platform/problem.ts';

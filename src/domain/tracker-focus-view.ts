@@ -1,5 +1,5 @@
-import { focusState, remainingMs } from '../domain/tracker-focus.ts';
-import type { FocusClock, FocusEnding, FocusState } from '../domain/tracker-focus.ts';
+import { focusDueAt, focusState, remainingMs } from './tracker-focus.ts';
+import type { FocusClock, FocusEnding, FocusState } from './tracker-focus.ts';
 
 /** The columns of a session that are shown. */
 export const focusColumns = [
@@ -38,7 +38,7 @@ export interface FocusRow {
 }
 
 /** A session as everybody is shown it, whether the workflow answers or the database. */
-export interface FocusSessionView extends Omit<FocusRow, 'paused_ms'> {
+export interface FocusSessionView extends FocusRow {
   readonly state: FocusState;
   readonly remaining_seconds: number;
 }
@@ -57,7 +57,28 @@ export function focusClockOf(row: FocusRow): FocusClock {
 }
 
 /** @param now milliseconds since the epoch. */
-export function presentFocus({ paused_ms, ...row }: FocusRow, now: number): FocusSessionView {
-  const clock = focusClockOf({ paused_ms, ...row });
+export function presentFocus(row: FocusRow, now: number): FocusSessionView {
+  const clock = focusClockOf(row);
   return { ...row, state: focusState(clock), remaining_seconds: Math.ceil(remainingMs(clock, now) / 1000) };
 }
+
+/** Where a session is, in words for operators; names nobody. */
+export function describeFocus(clock: FocusClock): string {
+  const at = (time: number) => new Date(time).toISOString();
+  switch (focusState(clock)) {
+    case 'running':
+      return `Running since ${at(clock.started_at)}; ends by itself at ${at(focusDueAt(clock))}.`;
+    case 'paused':
+      return `Paused since ${at(clock.paused_at ?? clock.started_at)}; ${Math.ceil(remainingMs(clock, clock.paused_at ?? clock.started_at) / 60_000)} minutes are left.`;
+    case 'completed':
+    case 'interrupted':
+      return `${endingText[clock.ending ?? 'timer']} at ${at(clock.ended_at ?? clock.started_at)}.`;
+  }
+}
+
+const endingText: Readonly<Record<FocusEnding, string>> = {
+  timer: 'Completed by its timer',
+  manual: 'Completed by hand',
+  interrupted: 'Interrupted',
+  pause_limit: 'Interrupted, because the pause lasted too long,',
+};
