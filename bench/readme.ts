@@ -12,9 +12,9 @@ function table(results: readonly Measured[]): string {
     const limit = goal === null ? '–' : `${goal.at === 'least' ? '≥' : '≤'} ${goal.limit}`;
     const verdict = goal === null ? '' : met ? 'met' : 'missed';
     const measured = `${shown(value.median)} (${shown(value.min)}–${shown(value.max)})`;
-    return `| ${title} | ${figure} | ${measured} | ${limit} | ${verdict} | ${at.slice(0, 10)}, load ${machine.load_before} |`;
+    return `| ${title} | ${figure} | ${measured} | ${limit} | ${verdict} | ${at.slice(0, 10)}, ${machine.load_before ?? 'not noted'} |`;
   });
-  return ['| case | figure | measured | goal | | date and load before |', '|---|---|---|---|---|---|', ...rows].join('\n');
+  return ['| case | figure | measured | goal | | date, load before |', '|---|---|---|---|---|---|', ...rows].join('\n');
 }
 
 function shown(value: number): string {

@@ -11,8 +11,8 @@ export interface Measured extends GoalResult {
     readonly memory_gb: number;
     readonly platform: string;
     readonly node: string;
-    /** Average number of waiting processes before the bench began; beyond the cores, others were at work. */
-    readonly load_before: number;
+    /** Average number of waiting processes before the bench began; beyond the cores, others were at work. Null: not noted. */
+    readonly load_before: number | null;
   };
 }
 
