@@ -28,6 +28,9 @@ import { scoreRoutes } from './score.routes.ts';
 import { trackerDashboardRoutes } from './tracker-dashboard.routes.ts';
 import { trackerSettingsRoutes } from './tracker-settings.routes.ts';
 import { focusSessionRoutes } from './focus-session.routes.ts';
+import { meetingRoutes } from './meeting.routes.ts';
+import { pipelineRoutes } from './pipeline.routes.ts';
+import { prospectRoutes } from './prospect.routes.ts';
 
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
@@ -60,4 +63,7 @@ export const routes: readonly Route[] = [
   ...trackerSettingsRoutes,
   ...auditRoutes,
   ...focusSessionRoutes,
+  ...meetingRoutes,
+  ...pipelineRoutes,
+  ...prospectRoutes,
 ];
