@@ -16,7 +16,7 @@ let provider: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  quietTemporal();
+  await quietTemporal();
   app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorker(app.env, app.api.deps.log);
   admin = await app.signIn('role-super-admin');

@@ -29,7 +29,7 @@ const seeds: readonly string[] = [
   `insert into admin_tracker_vacations (tenant_id, user_id, starts_on, ends_on) values ($1, $2, '2026-01-05', '2026-01-06')`,
   `insert into admin_focus_sessions (tenant_id, user_id, start_time, due_at) values ($1, $2, now(), now() + interval '50 min')`,
   `insert into admin_nudges (tenant_id, user_id, type, message, rule, day, dedupe_key)
-   values ($1, $2, 'reminder', 'matrix', 'matrix', '2026-01-05', 'matrix')`,
+   values ($1, $2, 'reminder', 'matrix', 'follow-up-due', '2026-01-05', 'matrix')`,
   `insert into admin_meetings (tenant_id, user_id, title, type) values ($1, $2, 'matrix', 'demo')`,
   `with pipeline as (insert into admin_pipelines (tenant_id, name) values ($1, 'matrix') returning tenant_id, id),
    stage as (

@@ -160,7 +160,7 @@ export function sampleQuery(route: Route): string {
   if (route.query === undefined) return '';
   const root = z.toJSONSchema(route.query, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
   const fields = Object.entries(sampleOf(root, root) as Record<string, unknown>);
-  return fields.length === 0 ? '' : `?${new URLSearchParams(fields.map(([name, value]) => [name, String(value)])).toString()}`;
+  return fields.length === 0 ? '' : `?${new URLSearchParams(fields.map(([name, value]): [string, string] => [name, String(value)])).toString()}`;
 }
 
 function sampleOf(schema: JsonSchema, root: JsonSchema): unknown {
