@@ -8,6 +8,7 @@ import { Migration20261121140000_notifications } from './20261121140000_notifica
 import { Migration20261121150000_rights_history } from './20261121150000_rights_history.ts';
 import { Migration20261121150000_tracker } from './20261121150000_tracker.ts';
 import { Migration20261121160000_assignment } from './20261121160000_assignment.ts';
+import { Migration20261121170000_onboarding } from './20261121170000_onboarding.ts';
 import { Migration20261121180000_housekeeping } from './20261121180000_housekeeping.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
@@ -22,5 +23,6 @@ export const migrationsList = [
   { name: '20261121150000_rights_history', class: Migration20261121150000_rights_history },
   { name: '20261121150000_tracker', class: Migration20261121150000_tracker },
   { name: '20261121160000_assignment', class: Migration20261121160000_assignment },
+  { name: '20261121170000_onboarding', class: Migration20261121170000_onboarding },
   { name: '20261121180000_housekeeping', class: Migration20261121180000_housekeeping },
 ];

@@ -41,6 +41,7 @@ import {
   AdminRolePermissionsEntity,
   UserAgentPermissionEntity,
 } from './role.entity.ts';
+import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding-link.entity.ts';
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './session.entity.ts';
 import { ServiceTokenEntity } from './service-token.entity.ts';
 import { TenantEntity } from './tenant.entity.ts';
@@ -110,6 +111,8 @@ export const entitiesByTable = {
   assignment_queue: AssignmentQueueEntity,
   assignment_batches: AssignmentBatchEntity,
   assignment_batch_items: AssignmentBatchItemEntity,
+  onboarding_link: OnboardingLinkEntity,
+  onboarding_link_access: OnboardingLinkAccessEntity,
 };
 
 export const entities = Object.values(entitiesByTable);

@@ -19,16 +19,18 @@ const withoutTenant: Readonly<Record<string, string>> = {
 const sharedRows = ['admin_roles', 'admin_role_history'];
 
 /** Tables for which a document asks for rules of roles: managers, and members their own rows (S3-38). */
-const ruledTables = ['user_campaign_assignment', 'user_contact_assignment'];
+const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contact_assignment'];
 
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
   'audit_append',
   'audit_chains_due',
   'auth_find_users',
+  'find_onboarding_link',
   'get_user_campaign_count',
   'get_user_contact_count',
   'nudge_tenants',
+  'onboarding_links_due',
   'purge_expired_rows',
   'remember_user_status',
   'tenant_create',
