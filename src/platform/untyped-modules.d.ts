@@ -1,4 +1,4 @@
-declare module 'swagger-ui-dist' {
-  /** Folder that holds the viewer's files. */
-  export function absolutePath(): string;
+declare module 'swagger-ui-dist/absolute-path.js' {
+  /** Folder that holds the viewer's files. The package's main entry would load the whole viewer to say so. */
+  export default function absolutePath(): string;
 }
