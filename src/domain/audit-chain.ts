@@ -224,14 +224,17 @@ export class ChainVerifier {
 }
 
 const digestMarker = utf8.encode('"private_digest":"');
+const underscore = 0x5f;
+const markerUnderscore = digestMarker.indexOf(underscore);
 const hexDigits = utf8.encode('0123456789abcdef');
 
 /** Says what is wrong with a row's private part; null when it is what the entry commits to. */
 export function privateFault(sha256: Sha256, row: Pick<ChainRow, 'entry' | 'private'>): string | null {
   if (row.private === null) return 'the private part is gone';
-  const start = indexOfBytes(row.entry, digestMarker) + digestMarker.length;
+  const start = digestStart(row.entry);
   const digest = sha256(row.private);
-  for (const [place, byte] of digest.entries()) {
+  for (let place = 0; place < digest.length; place += 1) {
+    const byte = digest[place] ?? 0;
     const at = start + 2 * place;
     if (row.entry[at] !== hexDigits[byte >> 4] || row.entry[at + 1] !== hexDigits[byte & 15]) {
       return 'the private part is not the one the entry commits to';
@@ -241,19 +244,28 @@ export function privateFault(sha256: Sha256, row: Pick<ChainRow, 'entry' | 'priv
 }
 
 /**
- * Finds the marker without parsing the entry. A quote inside a JSON string is escaped, so the marker cannot occur in a
- * value; members are ordered, so the search starts where it may stand.
+ * Where the digest begins, found without parsing the entry: a quote inside a JSON string is escaped, so the marker cannot
+ * occur in a value. Its underscore is looked for, because few others stand before it.
  */
-function indexOfBytes(text: Uint8Array, marker: Uint8Array): number {
-  for (let start = text.indexOf(0x22); start !== -1; start = text.indexOf(0x22, start + 1)) {
-    let length = 1;
-    while (length < marker.length && text[start + length] === marker[length]) length += 1;
-    if (length === marker.length) return start;
+function digestStart(text: Uint8Array): number {
+  for (let at = text.indexOf(underscore); at !== -1; at = text.indexOf(underscore, at + 1)) {
+    const start = at - markerUnderscore;
+    let length = 0;
+    while (length < digestMarker.length && text[start + length] === digestMarker[length]) length += 1;
+    if (length === digestMarker.length) return start + length;
   }
   return text.length;
 }
 
 /** Big-endian, as PostgreSQL's `int8send`; the numbers are whole and below 2^53. */
 function setInt64(bytes: Uint8Array, offset: number, value: number): void {
-  for (let place = 7, rest = value; place >= 0; place -= 1, rest = Math.floor(rest / 256)) bytes[offset + place] = rest % 256;
+  setInt32(bytes, offset, Math.floor(value / 2 ** 32));
+  setInt32(bytes, offset + 4, value % 2 ** 32);
+}
+
+function setInt32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = value >>> 16;
+  bytes[offset + 2] = value >>> 8;
+  bytes[offset + 3] = value;
 }

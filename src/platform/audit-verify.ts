@@ -46,13 +46,13 @@ export async function verifyChain(url: string, chainId: string, options: VerifyO
 async function streamChain(client: Client, chainId: string, verifier: ChainVerifier): Promise<void> {
   const chain = escapeLiteral(chainId);
   const statement = `copy (
-    select seq, (extract(epoch from recorded_at) * 1000)::bigint, entry, private, entry_hash, chain_hash
+    select seq, recorded_at, entry, private, entry_hash, chain_hash
     from audit_logs where chain_id = ${chain}::uuid order by seq
   ) to stdout (format binary)`;
   await copyOut(client, statement, ([seq, recordedAt, entry, hidden, entryHash, chainHash]) => {
     verifier.add({
       seq: int64(seq),
-      recorded_at_ms: int64(recordedAt),
+      recorded_at_ms: int64(recordedAt) / 1000 + postgresEpochMs,
       entry: entry ?? empty,
       private: hidden ?? null,
       entry_hash: entryHash ?? empty,
@@ -62,6 +62,8 @@ async function streamChain(client: Client, chainId: string, verifier: ChainVerif
 }
 
 const empty = Buffer.alloc(0);
+/** 2000-01-01, from which PostgreSQL counts microseconds in binary form. */
+const postgresEpochMs = 946_684_800_000;
 
 /** The numbers of a chain are below 2^53, so two halves make an exact number without a BigInt. */
 function int64(field: Buffer | null | undefined): number {
