@@ -4,6 +4,7 @@ import { createAuditCheckpointActivities } from './audit-checkpoint.activities.t
 import { createHousekeepingActivities } from './housekeeping.activities.ts';
 import { createFocusSessionActivities } from './focus-session.activities.ts';
 import { createNotificationActivities } from './notification.activities.ts';
+import { createNudgeActivities } from './nudge.activities.ts';
 
 /** Every activity, bound to the parts of this process. */
 export function createActivities(deps: ActivityDeps) {
@@ -13,6 +14,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createHousekeepingActivities(deps),
     ...createFocusSessionActivities(deps),
     ...createNotificationActivities(deps),
+    ...createNudgeActivities(deps),
   };
 }
 

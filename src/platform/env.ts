@@ -114,6 +114,11 @@ const envSchema = z.object({
   MAIL_FROM: z.string().default('castellan@localhost'),
   REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must be a redis:// URL').optional(),
   /** OpenTelemetry collector (OTLP over HTTP); spans are exported only when it is set. */
+  /** Chat-completions endpoint that may word nudges; without it they keep the text of their rule. */
+  TEXT_MODEL_URL: z.url().optional(),
+  TEXT_MODEL_NAME: z.string().default('default'),
+  TEXT_MODEL_KEY: z.string().optional(),
+  TEXT_MODEL_TIMEOUT_MS: z.coerce.number().int().min(100).max(30_000).default(3_000),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Share of the requests without a caller's trace whose spans are recorded. */
   TRACE_SAMPLE_RATIO: z.coerce.number().min(0).max(1).default(0),

@@ -5,6 +5,8 @@ interface ScheduleSpec {
   readonly scheduleId: string;
   readonly workflowType: string;
   readonly everyMs: number;
+  /** Arguments of the workflow; none when left out. */
+  readonly args?: readonly unknown[];
   readonly catchupWindowMs: number;
   readonly note: string;
 }
@@ -22,7 +24,7 @@ export async function ensureSchedules(client: Client, taskQueue: string, specs: 
         workflowType: spec.workflowType,
         workflowId: spec.scheduleId,
         taskQueue,
-        args: [],
+        args: [...(spec.args ?? [])],
       },
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: spec.catchupWindowMs },
     };

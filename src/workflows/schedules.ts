@@ -1,4 +1,5 @@
 import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
+import { nudgeSchedulesSchedule } from './nudge-round.contract.ts';
 import { housekeepingSchedule } from './housekeeping.contract.ts';
 
 /** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
@@ -16,5 +17,6 @@ export interface ScheduleContract {
 /** Every schedule of the product; the worker makes sure that they exist. */
 export const schedules: readonly ScheduleContract[] = [
   auditCheckpointSchedule,
+  nudgeSchedulesSchedule,
   housekeepingSchedule,
 ];

@@ -31,6 +31,7 @@ import { focusSessionRoutes } from './focus-session.routes.ts';
 import { meetingRoutes } from './meeting.routes.ts';
 import { pipelineRoutes } from './pipeline.routes.ts';
 import { prospectRoutes } from './prospect.routes.ts';
+import { nudgeRoutes } from './nudge.routes.ts';
 
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
@@ -66,4 +67,5 @@ export const routes: readonly Route[] = [
   ...meetingRoutes,
   ...pipelineRoutes,
   ...prospectRoutes,
+  ...nudgeRoutes,
 ];

@@ -1,0 +1,32 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { NudgeActivities, NudgePage, NudgeRoundInput, NudgeRoundResult } from './nudge-round.contract.ts';
+
+/** A text model may be asked, so these are regular activities; a page of people takes a while. */
+const { nudgePeople, nudgePerson, purgeNudges, ensureNudgeSchedules } = proxyActivities<NudgeActivities>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '1 minute',
+  scheduleToCloseTimeout: '14 minutes',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
+
+/** Nudges the people of a tenant, each in the own time zone (S0-58, S0-94); run by the tenant's Schedule, or for one person. */
+export async function nudgeRoundWorkflow({ tenant_id, user_id }: NudgeRoundInput): Promise<NudgeRoundResult> {
+  if (user_id !== null) {
+    const { created } = await nudgePerson({ tenant_id, user_id });
+    return { created: created.length, nudge_ids: created };
+  }
+  let created = 0;
+  let after: string | null = null;
+  do {
+    const page: NudgePage = await nudgePeople({ tenant_id, after });
+    created += page.created.length;
+    after = page.next_after;
+  } while (after !== null);
+  await purgeNudges({ tenant_id });
+  return { created, nudge_ids: [] };
+}
+
+/** Makes sure that every tenant has the Schedule of its rounds. */
+export async function nudgeSchedulesWorkflow(): Promise<{ schedules: number }> {
+  return { schedules: await ensureNudgeSchedules() };
+}
