@@ -43,11 +43,12 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
       maxAge: 600,
     }),
   );
+  const uploadTypes = new Set(deps.routes.flatMap(({ uploads }) => uploads ?? []));
   app.use(async (ctx, next) => {
     if (!ctx.response.get('cache-control')) ctx.set('cache-control', 'no-store');
     const type = ctx.request.type;
     const hasBody = ctx.get('content-length') !== '0' && (ctx.get('content-length') !== '' || ctx.get('transfer-encoding') !== '');
-    if (mutating.has(ctx.method) && hasBody && type !== 'application/json') {
+    if (mutating.has(ctx.method) && hasBody && type !== 'application/json' && !uploadTypes.has(type)) {
       throw new Problem({ code: 'request.unsupported-media-type', detail: 'Send JSON with Content-Type: application/json.' });
     }
     await next();

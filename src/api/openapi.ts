@@ -75,8 +75,13 @@ function operation(route: Route, isAlias: boolean): ZodOpenApiOperationObject {
       ...(header === null ? {} : { header }),
     },
     ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...(route.uploads === undefined ? {} : { requestBody: { required: true, content: uploadContent(route.uploads) } }),
     responses: { ...answers(route), ...problems(route) },
   };
+}
+
+function uploadContent(types: readonly string[]) {
+  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' as const } }]));
 }
 
 function headersOf(route: Route): z.ZodObject | null {

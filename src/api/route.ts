@@ -82,6 +82,8 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   unitOfWork<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
   read<Row>(query: Compilable<Row>): Promise<Row[]>;
   readonly scope: ReadScope;
+  /** The body of a route with `uploads`, unread; empty for others. */
+  readonly upload: Readable;
 }
 
 /** One endpoint, whole: nothing about a route is written anywhere else. */
@@ -102,6 +104,8 @@ export interface RouteSpec<Params, Query, Body> {
   readonly params?: z.ZodType<Params>;
   readonly query?: z.ZodType<Query>;
   readonly body?: z.ZodType<Body>;
+  /** Media types of a body that is not JSON; the handler reads it from `upload`. */
+  readonly uploads?: readonly string[];
   /** Status → schema. The first one is the status of a handler's plain return value. */
   readonly responses: Readonly<Record<number, ResponseSpec>>;
   readonly problems?: readonly ProblemCode[];

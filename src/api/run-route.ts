@@ -29,6 +29,7 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
     const actor = await authenticate(deps, route, ctx);
     try {
       requirePermission(actor, route);
+      requireMediaType(route, ctx);
       const input = parseInput(route, ctx);
       if (route.requiresIfMatch === true && ctx.state.info.ifMatch === null) {
         throw new Problem({ code: 'resource.version-required', detail: 'Send If-Match with the ETag you have read.' });
@@ -43,6 +44,15 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
       throw error;
     }
   };
+}
+
+/** The app lets the media types of all uploads through; here each route takes its own. */
+function requireMediaType({ uploads, body }: Route, ctx: Context): void {
+  const { type } = ctx.request;
+  const takesJson = body === undefined || type === '' || type === 'application/json';
+  if (uploads === undefined ? takesJson : uploads.includes(type)) return;
+  const expected = (uploads ?? ['application/json']).join(' or ');
+  throw new Problem({ code: 'request.unsupported-media-type', detail: `Send a body of type ${expected}.` });
 }
 
 async function resolveGate(deps: ApiDeps, route: Route, actor: Actor, input: RouteInput): Promise<GateLevel> {
@@ -141,6 +151,7 @@ async function act({ deps, route, actor, input, gate, mfa, ctx }: Call): Promise
     gate,
     mfa,
     scope: actor,
+    upload: route.uploads === undefined ? Readable.from([]) : ctx.req,
     read: (query) => read(deps.db, actor, query),
     unitOfWork: (work) =>
       unitOfWork(deps.db, actor, async (tx) => {

@@ -115,14 +115,8 @@ function readInstant(text: string | null, fault: Fault): string | null {
     : instant.toISOString();
 }
 
-/** What a spreadsheet would run as a formula when a cell begins with it. */
-const formulaStart = /^[=+\-@\t\r]/;
-const guarded = /^'(?=[=+\-@\t\r])/;
-
-/** A cell that no spreadsheet takes for a formula. */
-export function withFormulaGuard(cell: string): string {
-  return formulaStart.test(cell) ? `'${cell}` : cell;
-}
+/** The apostrophe that the export puts before what a spreadsheet would run as a formula (OWASP, CSV injection). */
+const guarded = /^'(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])/;
 
 function withoutFormulaGuard(cell: string): string {
   return cell.replace(guarded, '');

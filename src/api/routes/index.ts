@@ -30,6 +30,7 @@ import { trackerSettingsRoutes } from './tracker-settings.routes.ts';
 import { focusSessionRoutes } from './focus-session.routes.ts';
 import { meetingRoutes } from './meeting.routes.ts';
 import { pipelineRoutes } from './pipeline.routes.ts';
+import { prospectFileRoutes } from './prospect-file.routes.ts';
 import { prospectRoutes } from './prospect.routes.ts';
 import { nudgeRoutes } from './nudge.routes.ts';
 
@@ -66,6 +67,7 @@ export const routes: readonly Route[] = [
   ...focusSessionRoutes,
   ...meetingRoutes,
   ...pipelineRoutes,
+  ...prospectFileRoutes,
   ...prospectRoutes,
   ...nudgeRoutes,
 ];
