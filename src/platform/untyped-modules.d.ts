@@ -1,4 +1,5 @@
 declare module 'swagger-ui-dist/absolute-path.js' {
   /** Folder that holds the viewer's files. The package's main entry would load the whole viewer to say so. */
-  export default function absolutePath(): string;
+  const absolutePath: () => string;
+  export = absolutePath;
 }
