@@ -69,7 +69,7 @@ export class Migration20261121160000_assignment extends Migration {
         auto_assign boolean not null default true,
         paused_until timestamptz(3),
         dealt_count int not null default 0 check (dealt_count >= 0),
-        credit int not null default 0 check (credit >= 0),
+        credit int not null default 0 check (dealt_count + credit >= 0),
         open_contacts int not null default 0 check (open_contacts >= 0),
         last_turn int,
         last_assigned_at timestamptz(3),

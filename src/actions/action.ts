@@ -39,6 +39,8 @@ export interface ActionSpec<Payload extends JsonObject> {
   readonly floor?: (environment: EnvironmentName | null) => GateLevel;
   /** May run on the authority of an emergency, which owes a review. */
   readonly emergency?: boolean;
+  /** The gate where the tenant has written none, in place of the general safe one. */
+  readonly unwrittenGate?: GateLevel;
   readonly reason: (payload: Payload) => string | null;
   /** What approvers read, in one plain sentence. */
   readonly describe: (payload: Payload) => string;
@@ -88,7 +90,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     isSecret: spec.secret ?? false,
     isEmergency: spec.emergency ?? false,
     floor: spec.floor ?? (() => 'none'),
-    safeGate: (environment) => (spec.emergency === true ? 'mfa' : safeGate(environment)),
+    safeGate: (environment) => spec.unwrittenGate ?? (spec.emergency === true ? 'mfa' : safeGate(environment)),
     prepare: (given, prefix = '') => {
       const parsed = spec.payload.safeParse(given);
       if (!parsed.success) throw invalidInput(inputIssues(prefix, parsed.error));

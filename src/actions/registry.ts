@@ -1,14 +1,33 @@
 import { Problem } from '../platform/problem.ts';
 import type { Action } from './action.ts';
+import { assignmentRemoveCampaign } from './assignment-remove-campaign.action.ts';
+import { assignmentRemoveContact } from './assignment-remove-contact.action.ts';
+import { campaignDelete } from './campaign-delete.action.ts';
+import { contactDelete } from './contact-delete.action.ts';
 import { flagCreate } from './flag-create.action.ts';
 import { flagEmergencyOff } from './flag-emergency-off.action.ts';
 import { flagToggle } from './flag-toggle.action.ts';
 import { flagUpdate } from './flag-update.action.ts';
+import { onboardingGrantRoles } from './onboarding-grant-roles.action.ts';
+import { onboardingRevoke } from './onboarding-revoke.action.ts';
 import { roleUpdatePermissions } from './role-update-permissions.action.ts';
 import { userDelete } from './user-delete.action.ts';
 
 /** Every change that can be gated or approved. An action that is not here cannot be run by anybody. */
-export const actions: readonly Action[] = [flagCreate, flagUpdate, flagToggle, flagEmergencyOff, roleUpdatePermissions, userDelete];
+export const actions: readonly Action[] = [
+  flagCreate,
+  flagUpdate,
+  flagToggle,
+  flagEmergencyOff,
+  roleUpdatePermissions,
+  userDelete,
+  assignmentRemoveCampaign,
+  assignmentRemoveContact,
+  campaignDelete,
+  contactDelete,
+  onboardingRevoke,
+  onboardingGrantRoles,
+];
 
 const byName = new Map(actions.map((action) => [action.name, action]));
 

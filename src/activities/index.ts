@@ -1,5 +1,6 @@
 import type { ActivityDeps } from './deps.ts';
 import { createApprovalActivities } from './approval.activities.ts';
+import { createAssignmentActivities } from './assignment.activities.ts';
 import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
 import { createHousekeepingActivities } from './housekeeping.activities.ts';
 import { createFocusSessionActivities } from './focus-session.activities.ts';
@@ -10,6 +11,7 @@ import { createNudgeActivities } from './nudge.activities.ts';
 export function createActivities(deps: ActivityDeps) {
   return {
     ...createApprovalActivities(deps),
+    ...createAssignmentActivities(deps),
     ...createAuditCheckpointActivities(deps),
     ...createHousekeepingActivities(deps),
     ...createFocusSessionActivities(deps),

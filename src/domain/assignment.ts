@@ -6,8 +6,11 @@ export type AssignmentReason =
   | { readonly kind: 'manual'; readonly from_user_id: string | null }
   | { readonly kind: 'handed_over'; readonly from_user_id: string };
 
-/** Why a contact waits: nobody of its pool could take it, or it has no campaign whose pool could. */
-export type QueueReason = ({ readonly kind: 'no_candidate' } & DealReason) | { readonly kind: 'no_campaign' };
+/** Why a contact waits: nobody of its pool could take it, others wait before it, or it has no campaign and so no pool. */
+export type QueueReason =
+  | ({ readonly kind: 'no_candidate' } & DealReason)
+  | { readonly kind: 'behind_others' }
+  | { readonly kind: 'no_campaign' };
 
 /** What is done with a contact that somebody else looks after already (S3-41). */
 export const conflictRules = ['skip', 'reassign', 'fail'] as const;

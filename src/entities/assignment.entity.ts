@@ -1,4 +1,3 @@
-import type { GeneratedAlways } from 'kysely';
 import type { AssignmentReason, QueueReason } from '../domain/assignment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
@@ -94,7 +93,7 @@ export const AssignmentQueueEntity = defineEntity({
     /** Null: it belonged to no campaign, so somebody has to take it by hand. */
     campaign_id: p.uuid().nullable(),
     contact_id: p.uuid(),
-    position: p.bigint('number').autoincrement().$type<GeneratedAlways<number>>(),
+    position: p.bigint('number').autoincrement(),
     reason: p.json<QueueReason>(),
     preferred_user_id: p.uuid().nullable(),
     former_user_id: p.uuid().nullable(),

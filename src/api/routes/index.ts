@@ -9,6 +9,7 @@ import { featureFlagRoutes } from './feature-flag.routes.ts';
 import { mfaRoutes } from './mfa.routes.ts';
 import { notificationDeliveryRoutes } from './notification-delivery.routes.ts';
 import { notificationRoutes } from './notification.routes.ts';
+import { onboardingRoutes } from './onboarding.routes.ts';
 import { ofrepRoutes } from './ofrep.routes.ts';
 import { oidcRoutes } from './oidc.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
@@ -22,6 +23,10 @@ import { signInFactorRoutes } from './sign-in-factor.routes.ts';
 import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
 import { userRoutes } from './user.routes.ts';
+import { assignmentBatchRoutes } from './assignment-batch.routes.ts';
+import { assignmentRoutes } from './assignment.routes.ts';
+import { campaignRoutes } from './campaign.routes.ts';
+import { contactRoutes } from './contact.routes.ts';
 import { activityRoutes } from './activity.routes.ts';
 import { goalRoutes } from './goal.routes.ts';
 import { scoreRoutes } from './score.routes.ts';
@@ -58,6 +63,10 @@ export const routes: readonly Route[] = [
   ...featureFlagRoutes,
   ...ofrepRoutes,
   ...serviceTokenRoutes,
+  ...campaignRoutes,
+  ...contactRoutes,
+  ...assignmentRoutes,
+  ...assignmentBatchRoutes,
   ...activityRoutes,
   ...goalRoutes,
   ...scoreRoutes,
@@ -65,6 +74,7 @@ export const routes: readonly Route[] = [
   ...trackerSettingsRoutes,
   ...auditRoutes,
   ...focusSessionRoutes,
+  ...onboardingRoutes,
   ...meetingRoutes,
   ...pipelineRoutes,
   ...prospectFileRoutes,

@@ -7,6 +7,7 @@ import { userDelete } from '../../actions/user-delete.action.ts';
 import { notLapsed } from '../../entities/living-roles.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval-schemas.ts';
+import { handOverOfClosed, wakeQueuesOf } from '../assignment-work.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { hashInitialPassword } from '../identity/initial-password.ts';
 import { cancelApprovalsOf } from '../identity/offboarding.ts';
@@ -185,7 +186,11 @@ const updateUser = route({
   handler: async ({ params, body, actor, deps, request, read, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => saveUser(tx, params.id, version, body));
-    if (body.status === 'inactive') await cancelApprovalsOf(deps, actor, params.id);
+    if (body.status === 'inactive') {
+      await cancelApprovalsOf(deps, actor, params.id);
+      await handOverOfClosed(deps, actor, params.id, null);
+    }
+    if (body.status === 'active') await wakeQueuesOf(deps, actor, params.id);
     return showUser(read, params.id);
   },
 });
@@ -221,6 +226,7 @@ const deleteUser = route({
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
     await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
     await cancelApprovalsOf(deps, actor, params.id);
+    await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },
 });

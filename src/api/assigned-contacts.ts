@@ -1,0 +1,28 @@
+import { sql } from 'kysely';
+import { contactAssignmentsQuery } from './assignment-views.ts';
+import { parseCursor, toPage } from './pagination.ts';
+
+/** Contacts that a person looks after, newest first: one row more than the page. */
+export function assignedContacts(
+  userId: string,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+) {
+  const after = parseCursor(cursor);
+  return contactAssignmentsQuery()
+    .where('a.user_id', '=', userId)
+    .where('a.released_at', 'is', null)
+    .$if(after !== null, (q) =>
+      q.where(sql<boolean>`(a.assigned_at, a.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
+    )
+    .orderBy('a.assigned_at', 'desc')
+    .orderBy('a.id', 'desc')
+    .limit(limit + 1);
+}
+
+/** The page out of the rows of {@link assignedContacts}. */
+export function contactsPage<Row extends { readonly assigned_at: string; readonly id: string }>(
+  rows: readonly Row[],
+  limit: number,
+) {
+  return toPage(rows, limit, (row) => [row.assigned_at, row.id], (row) => row);
+}

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createLogger } from '../../src/platform/logger.ts';
+import { startWorker } from '../../src/worker.ts';
+import type { RunningWorker } from '../../src/worker.ts';
+import { startTestApi } from '../support/api.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { addContacts, addPeople, assignmentDriver, openCounts } from '../support/assignments.ts';
+import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+
+let app: TestApi;
+let admin: SignedIn;
+let drive: ReturnType<typeof assignmentDriver>;
+let worker: RunningWorker | null = null;
+
+const start = async () => {
+  worker = await startWorker(app.env, createLogger({ level: 'silent', name: 'test' }));
+};
+const stop = async () => {
+  await worker?.close();
+  worker = null;
+};
+
+beforeAll(async () => {
+  app = await startTestApi();
+  admin = await app.signIn('role-super-admin');
+  drive = assignmentDriver(app, admin);
+  await start();
+}, 60_000);
+
+afterAll(async () => {
+  await stop();
+  await app.close();
+});
+
+async function poolOf(count: number, settings: Record<string, unknown> = {}) {
+  const campaign = await drive.campaign();
+  const people = await addPeople(app, count);
+  for (const person of people) await drive.join(person, campaign, settings);
+  return { campaign, people, lead: people[0] ?? '' };
+}
+
+const finished = (id: string) =>
+  eventually(async () => (await drive.batch(id)).body, ({ status }) => status !== 'running', 60_000);
+
+const auditOf = async (contacts: readonly string[], event: string): Promise<number> => {
+  const [row] = await asSuperuser<{ count: string }>(
+    app,
+    'select count(*) from audit_logs where event = $1 and resource_id = any($2)',
+    [event, contacts],
+  );
+  return Number(row?.count);
+};
+
+describe('S3-39: bulk dealing is a workflow', () => {
+  it('capability 7: deals as one by one would, audits each contact, and a repeated key adds nothing', async () => {
+    const { campaign, people } = await poolOf(4);
+    const contacts = await addContacts(app, 600);
+    const headers = { 'idempotency-key': randomUUID() };
+    const first = await drive.autoAssign(campaign, { contact_ids: contacts }, headers);
+    expect(first).toMatchObject({ status: 202, body: { kind: 'bulk', total: 600 } });
+    expect(await finished(first.body.id)).toMatchObject({ status: 'completed', counts: { open: 0, assigned: 600 } });
+    const again = await drive.autoAssign(campaign, { contact_ids: contacts }, headers);
+    expect(again.body.id).toBe(first.body.id);
+    const anew = await drive.autoAssign(campaign, { contact_ids: contacts });
+    expect(await finished(anew.body.id)).toMatchObject({ counts: { assigned: 0, skipped: 600 } });
+    const counts = await openCounts(app, campaign);
+    expect(people.map((person) => counts.get(person))).toEqual([150, 150, 150, 150]);
+    expect(await auditOf(contacts, 'contact.assign')).toBe(600);
+    const items = await drive.call('GET', `/api/admin/assignment-batches/${first.body.id}/items?limit=3`);
+    expect(items.body.items).toMatchObject([{ position: 1, outcome: 'assigned', reason: 'dealt' }, {}, {}]);
+  }, 90_000);
+
+  it('deals everything that nobody looks after, by source; the rest waits in the queue', async () => {
+    const source = `fair-${randomUUID()}`;
+    const { campaign } = await poolOf(2, { max_open_contacts: 5 });
+    await addContacts(app, 15, source);
+    const { body } = await drive.autoAssign(campaign, { source });
+    expect(await finished(body.id)).toMatchObject({ total: 15, counts: { assigned: 10, queued: 5 } });
+    expect((await drive.queue(campaign)).body.items).toHaveLength(5);
+  });
+});
+
+describe('capability 4: the queue', () => {
+  it('gives the oldest contact to a freed place within two seconds, and ends when nothing waits', async () => {
+    const { campaign, lead } = await poolOf(1, { max_open_contacts: 1 });
+    const [held = '', oldest = '', later = ''] = await addContacts(app, 3);
+    for (const contact of [held, oldest, later]) await drive.deal(lead, campaign, [contact]);
+    const freedAt = Date.now();
+    expect((await drive.take(lead, held)).status).toBe(204);
+    await eventually(() => drive.why(lead, oldest), ({ status }) => status === 200);
+    expect(Date.now() - freedAt).toBeLessThan(2000);
+    expect((await drive.queue(campaign)).body.items).toMatchObject([{ contact_id: later }]);
+    await drive.change(lead, campaign, { max_open_contacts: null });
+    await eventually(() => drive.queue(campaign), ({ body }) => body.items.length === 0);
+  });
+
+  it('goes on by itself when an absence is over', async () => {
+    const back = new Date(Date.now() + 2500).toISOString();
+    const { campaign, lead } = await poolOf(1, { paused_until: back });
+    const [contact = ''] = await addContacts(app, 1);
+    expect((await drive.deal(lead, campaign, [contact])).body.results[0].outcome).toBe('queued');
+    await eventually(() => drive.why(lead, contact), ({ status }) => status === 200);
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(back));
+  });
+});
+
+describe('capability 8: hand-over on deactivation', () => {
+  it('is shown beforehand, survives a worker that stops halfway, and audits each contact once', async () => {
+    const { campaign, people, lead } = await poolOf(3);
+    const contacts = await addContacts(app, 900);
+    const loose = await addContacts(app, 2);
+    await asSuperuser(
+      app,
+      `insert into user_contact_assignment (tenant_id, user_id, contact_id, campaign_id, method, reason)
+       select c.tenant_id, $1, c.id, $2, 'manual', '{"kind": "manual", "from_user_id": null}' from contacts c where c.id = any($3)`,
+      [lead, campaign, contacts],
+    );
+    await drive.give(lead, loose);
+    const preview = await drive.call('GET', `/api/admin/users/${lead}/hand-over`);
+    expect(preview.body).toMatchObject({ total: 902 });
+    expect(preview.body.campaigns).toEqual([
+      { campaign_id: campaign, contacts: 900, would_wait: 0, would_get: expect.arrayContaining(
+        people.slice(1).map((person) => ({ user_id: person, contacts: 450 })),
+      ) },
+      { campaign_id: null, contacts: 2, would_get: [], would_wait: 2 },
+    ]);
+
+    const shown = await drive.call('GET', `/admin/users/${lead}`);
+    const closed = await callProven(app, admin, 'PUT', `/admin/users/${lead}`, {
+      headers: { 'if-match': shown.headers.get('etag') ?? '' },
+      body: { status: 'inactive' },
+    });
+    expect(closed.status).toBe(200);
+    const batches = await drive.call('GET', '/api/admin/assignment-batches?limit=1');
+    const { id } = batches.body.items[0];
+    await eventually(async () => (await drive.batch(id)).body.counts.open as number, (open) => open < 902);
+    await stop();
+    await start();
+    expect(await finished(id)).toMatchObject({ status: 'completed', total: 902, counts: { assigned: 900, queued: 2, open: 0 } });
+    const counts = await openCounts(app, campaign);
+    expect(people.map((person) => counts.get(person) ?? 0)).toEqual([0, 450, 450]);
+    expect(await auditOf(contacts, 'contact.assign')).toBe(900);
+    expect(await auditOf(loose, 'contact.queue')).toBe(2);
+  }, 120_000);
+
+  it('goes to one person where one is named, and is not begun for nobody’s sake', async () => {
+    const [from = '', to = ''] = await addPeople(app, 2);
+    const contacts = await addContacts(app, 3);
+    await drive.give(from, contacts);
+    const path = `/api/admin/users/${from}/hand-over`;
+    const { status, body } = await drive.call('POST', path, { to_user_id: to });
+    expect(status).toBe(202);
+    expect(await finished(body.batch.id)).toMatchObject({ counts: { assigned: 3 } });
+    const why = await drive.why(to, contacts[0] ?? '');
+    expect(why.body).toMatchObject({ method: 'reassign', reason: { kind: 'handed_over', from_user_id: from }, replay: null });
+    expect((await drive.call('POST', path, {})).body).toEqual({ batch: null });
+  });
+});
+
+describe('cancelling', () => {
+  it('ends a batch; what is done stays, and a finished one is refused', async () => {
+    await stop();
+    const { campaign } = await poolOf(1);
+    const { body } = await drive.autoAssign(campaign, { contact_ids: await addContacts(app, 10) });
+    const path = `/api/admin/assignment-batches/${body.id}/cancel`;
+    expect((await drive.call('POST', path)).status).toBe(202);
+    await start();
+    const ended = await finished(body.id);
+    expect(ended).toMatchObject({ status: 'cancelled', counts: { open: 10 } });
+    expect(await drive.call('POST', path)).toMatchObject({ status: 409, body: { code: 'assignment.batch-finished' } });
+  }, 60_000);
+});
