@@ -69,25 +69,29 @@ async function readTiles(db: Reads, chainId: string, wanted: readonly Tile[]): P
   const inner = [...new Map(wanted.filter(({ level }) => level > 0).map((tile) => [`${tile.level}/${tile.tile}`, tile])).values()];
   const queries = [leafTilesQuery(chainId, leaves), innerTilesQuery(chainId, inner)] as const;
   const rows = (await readAll(db, { tenant_id: chainId, user_id: null }, queries)).flat();
-  return new Map(rows.map(({ level, tile, hashes }) => [`${level}/${tile}`, hashes]));
+  return new Map(rows.map(({ level, tile, hashes }) => [`${level}/${tile}`, hashes ?? Buffer.alloc(0)]));
 }
 
-type TileRow = Tile & { readonly hashes: Buffer };
+type TileRow = Tile & { readonly hashes: Buffer | null };
 
+/** LATERAL, so that each tile is one short walk along the primary key, whatever the planner thinks of the join. */
 function leafTilesQuery(chainId: string, tiles: readonly number[]) {
-  const text = `select 0 as level, t.tile, string_agg(l.entry_hash, '' order by l.seq) as hashes
-    from unnest($2::bigint[]) as t(tile)
-    join audit_logs l on l.chain_id = $1 and l.seq > t.tile * ${tileWidth} and l.seq <= (t.tile + 1) * ${tileWidth}
-    group by t.tile`;
+  const text = `select 0 as level, t.tile, l.hashes
+    from unnest($2::bigint[]) as t(tile),
+      lateral (
+        select string_agg(entry_hash, '' order by seq) as hashes from audit_logs
+        where chain_id = $1 and seq > t.tile * ${tileWidth} and seq <= (t.tile + 1) * ${tileWidth}
+      ) l`;
   return { compile: () => CompiledQuery.raw(text, [chainId, tiles]) as CompiledQuery<TileRow> };
 }
 
 function innerTilesQuery(chainId: string, tiles: readonly Tile[]) {
-  const text = `select t.level, t.tile, string_agg(n.hash, '' order by n.index) as hashes
-    from unnest($2::int[], $3::bigint[]) as t(level, tile)
-    join audit_tree_nodes n on n.chain_id = $1 and n.level = t.level
-      and n.index >= t.tile * ${tileWidth} and n.index < (t.tile + 1) * ${tileWidth}
-    group by t.level, t.tile`;
+  const text = `select t.level, t.tile, n.hashes
+    from unnest($2::int[], $3::bigint[]) as t(level, tile),
+      lateral (
+        select string_agg(hash, '' order by index) as hashes from audit_tree_nodes
+        where chain_id = $1 and level = t.level and index >= t.tile * ${tileWidth} and index < (t.tile + 1) * ${tileWidth}
+      ) n`;
   const values = [chainId, tiles.map(({ level }) => level), tiles.map(({ tile }) => tile)];
   return { compile: () => CompiledQuery.raw(text, values) as CompiledQuery<TileRow> };
 }
