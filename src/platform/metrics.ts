@@ -12,6 +12,8 @@ export interface Metrics {
   readonly workflowUpdates: Counter<'update' | 'outcome'>;
   readonly signIns: Counter<'outcome'>;
   readonly databaseConnections: Gauge<'pool' | 'state'>;
+  /** X-28, S1-43: how long newcomers take; the goal is five minutes. */
+  readonly onboardingDuration: Histogram;
 }
 
 /** Makes the registry with process, event-loop and garbage-collection metrics and ours. */
@@ -57,6 +59,12 @@ export function createMetrics(component: 'api' | 'worker'): Metrics {
       name: 'castellan_database_connections',
       help: 'Connections of the pools by state',
       labelNames: ['pool', 'state'],
+      registers,
+    }),
+    onboardingDuration: new Histogram({
+      name: 'castellan_onboarding_duration_seconds',
+      help: 'Time from the first access to the completion of an onboarding link',
+      buckets: [30, 60, 120, 180, 240, 300, 600, 1_800, 3_600, 14_400, 86_400, 604_800],
       registers,
     }),
   };

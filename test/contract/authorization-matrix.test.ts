@@ -32,6 +32,9 @@ const publicOperations = [
   'readDevelopmentOutbox',
   'startOidcSignIn',
   'completeOidcSignIn',
+  'openOnboarding',
+  'saveOnboardingProgress',
+  'completeOnboarding',
 ];
 
 /** Endpoints for machines that run us, outside of the route list; they show no business data. */
@@ -64,8 +67,23 @@ const ungated: Readonly<Record<string, string>> = {
   checkPermission: 'it changes nothing; POST carries the question',
   testNotificationChannel: 'it sends a test notice to a channel that exists',
   redeliverNotification: 'it repeats a notice that was decided already',
+  createCampaign: 'business of every day under /api/admin; X-25 asks for gates on what destroys',
+  updateCampaign: 'business of every day under /api/admin; versions keep changes apart',
+  createContact: 'business of every day under /api/admin',
+  updateContact: 'business of every day under /api/admin; versions keep changes apart',
+  importContacts: 'business of every day under /api/admin; it only adds',
+  assignCampaigns: 'business of every day under /api/admin; taken back by the removal, which has a gate',
+  assignContacts: 'business of every day under /api/admin; every owner before stays in the history',
+  updateCampaignMember: 'business of every day under /api/admin',
+  autoAssignContacts: 'business of every day under /api/admin; every owner before stays in the history',
+  handOverContacts: 'business of every day under /api/admin; every owner before stays in the history',
+  cancelAssignmentBatch: 'it stops something; what was done stays',
   evaluateFlag: 'it changes nothing; OFREP asks by POST',
   evaluateFlags: 'it changes nothing; OFREP asks by POST',
+  saveOnboardingProgress: 'the link is the proof; its holder has no account yet',
+  completeOnboarding: 'the link is the proof; its holder has no account yet',
+  createOnboardingLink: 'X-25 asks for factors on destructive calls; what a link gives is bounded by its creator’s rights',
+  extendOnboardingLink: 'it gives time within ninety days and takes nothing away',
 };
 
 /** Permissions over nothing but one's own things: changing those asks for no second factor. */

@@ -38,8 +38,16 @@ const seeds: readonly string[] = [
    )
    insert into admin_prospects (tenant_id, user_id, pipeline_id, stage_id, name, probability)
    select tenant_id, $2, pipeline_id, id, 'matrix', 50 from stage`,
+  `insert into campaigns (tenant_id, name, created_by) values ($1, 'Matrix', $2)`,
+  `insert into contacts (tenant_id, name, created_by) values ($1, 'Matrix', $2)`,
+  `insert into assignment_batches (tenant_id, kind, from_user_id, on_conflict, total) values ($1, 'hand_over', $2, 'skip', 0)`,
   `insert into service_tokens (tenant_id, name, token_hash, last4, permissions, created_by)
    values ($1, 'Matrix', decode(repeat('00', 32), 'hex'), '0000', '{flag:evaluate}', $2)`,
+  `insert into onboarding_link (tenant_id, token_hash, token_last4, recipient_name, purpose, created_by, capabilities, timing,
+     expires_at, max_expires_at)
+   values ($1, decode(repeat('01', 32), 'hex'), 'last', 'Matrix', 'matrix', $2, '{complete}',
+     '{"first_reminder_seconds": 3600, "reminder_interval_seconds": 3600, "max_reminders": 0, "warning_seconds": 3600}',
+     now() + interval '1 day', now() + interval '90 days')`,
 ];
 
 /** Fills the sample tenant with one thing of each kind, in the name of the given person. */
