@@ -111,14 +111,14 @@ class ImportRun {
         number += 1;
         if (header === null) header = this.#readHeader(record);
         else this.#take(number, record, header);
-        if (this.#batch.length === batchRows) await this.#flush();
+        if (this.#batch.length === batchRows) await this.#writeBatch();
       }
     } catch (error) {
       if (!(error instanceof CsvError)) throw error;
       this.#fault(`/rows/${number + 1}`, 'is not well-formed CSV');
     }
     if (header === null && this.#faultCount === 0) this.#fault('/rows/1', 'must name the columns');
-    await this.#flush();
+    await this.#writeBatch();
   }
 
   /** @throws Problem when there is a fault. */
@@ -171,7 +171,7 @@ class ImportRun {
     return missing.length === 0;
   }
 
-  async #flush(): Promise<void> {
+  async #writeBatch(): Promise<void> {
     const rows = this.#batch;
     this.#batch = [];
     if (rows.length === 0) return;

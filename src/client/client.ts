@@ -8,6 +8,8 @@ import type { operations } from './openapi.types.ts';
 import { problemErrorOf } from './problem-error.ts';
 import { Session } from './session.ts';
 import type { SessionTokens, TokenPair } from './session.ts';
+import { createTrackerApi } from './tracker-api.ts';
+import type { TrackerApi } from './tracker-api.ts';
 
 /** How to reach an API, and as whom. */
 export interface ClientOptions {
@@ -26,6 +28,7 @@ type Login = operations['login']['requestBody']['content']['application/json'];
 /** A client of one API, for one session. */
 export interface CastellanClient {
   readonly adminApi: AdminApi;
+  readonly trackerApi: TrackerApi;
   /** Every endpoint, by method and path, with the same authorization. */
   readonly http: Http;
   /** The current tokens; null before a sign-in and after the end of the session. */
@@ -67,6 +70,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
   const adminApi = createAdminApi(http);
   return {
     adminApi,
+    trackerApi: createTrackerApi(http),
     http,
     get tokens() {
       return session.tokens;

@@ -6,3 +6,4 @@ export type { CodeProvider, MfaChallenge, MfaToken } from './mfa.ts';
 export type { components, operations, paths } from './openapi.types.ts';
 export { ProblemError, isProblem } from './problem-error.ts';
 export type { SessionTokens, TokenPair } from './session.ts';
+export type { TrackerApi } from './tracker-api.ts';
