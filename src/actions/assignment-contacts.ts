@@ -29,6 +29,8 @@ export async function assignContacts(
   if (target.mode === 'manual') await requireActiveUser(tx, target.user_id);
   if (target.campaign_id !== null) await lockCampaign(tx, target.campaign_id);
   const contacts = await lockContacts(tx, contactIds);
+  const keepsOwner = target.mode === 'round_robin' && target.keep_owner;
+  const preferred = keepsOwner ? await lastOwners(tx, contactIds) : new Map<string, string>();
   const settled = new Map<string, ContactOutcome>();
   const open: DealRequest[] = [];
   const released: string[] = [];
@@ -42,7 +44,7 @@ export async function assignContacts(
     }
     if (contact.assignment_id !== null) released.push(contact.assignment_id);
     if (contact.queue_id !== null) withdrawn.push(contact.queue_id);
-    open.push({ contact_id, from_user_id: contact.owner_id, preferred_user_id: contact.last_owner_id });
+    open.push({ contact_id, from_user_id: contact.owner_id, preferred_user_id: preferred.get(contact_id) ?? null });
   }
   refuseOwned([...settled.values()], onConflict);
   await releaseAssignments(tx, released);
@@ -54,9 +56,7 @@ export async function assignContacts(
 async function place(tx: Tx, target: AssignTarget, open: readonly DealRequest[]): Promise<ContactOutcome[]> {
   if (open.length === 0) return [];
   if (target.mode === 'manual') return giveTo(tx, target, open);
-  const { campaign_id, keep_owner } = target;
-  const options = { campaign_id, method: 'round_robin', former_owner: null } as const;
-  return dealContacts(tx, options, keep_owner ? open : open.map((one) => ({ ...one, preferred_user_id: null })));
+  return dealContacts(tx, { campaign_id: target.campaign_id, method: 'round_robin', former_owner: null }, open);
 }
 
 /** Contacts without an owner go to one person, by hand or by a hand-over. */
@@ -98,8 +98,6 @@ interface LockedContact {
   readonly assignment_id: string | null;
   readonly owner_id: string | null;
   readonly owner_campaign_id: string | null;
-  /** The owner now, or the last one. */
-  readonly last_owner_id: string | null;
   readonly queue_id: string | null;
   readonly queue_campaign_id: string | null;
 }
@@ -107,7 +105,7 @@ interface LockedContact {
 /** Locks contacts in the order of their ids, so that two requests for the same ones cannot block each other for good. */
 async function lockContacts(tx: Tx, contactIds: readonly string[]): Promise<Map<string, LockedContact>> {
   const ids = sql<string>`any(${[...contactIds]}::uuid[])`;
-  await tx.sql
+  const found = await tx.sql
     .selectFrom('contacts')
     .where('id', '=', ids)
     .where('deleted_at', 'is', null)
@@ -115,25 +113,47 @@ async function lockContacts(tx: Tx, contactIds: readonly string[]): Promise<Map<
     .select('id')
     .forNoKeyUpdate()
     .execute();
-  const rows = await tx.sql
-    .selectFrom('contacts as c')
-    .leftJoin('user_contact_assignment as a', (join) => join.onRef('a.contact_id', '=', 'c.id').on('a.released_at', 'is', null))
-    .leftJoin('assignment_queue as q', (join) => join.onRef('q.contact_id', '=', 'c.id').on('q.left_at', 'is', null))
-    .where('c.id', '=', ids)
-    .where('c.deleted_at', 'is', null)
-    .select(['c.id as contact_id', 'a.id as assignment_id', 'a.user_id as owner_id', 'a.campaign_id as owner_campaign_id'])
-    .select(['q.id as queue_id', 'q.campaign_id as queue_campaign_id'])
-    .select((eb) =>
-      eb
-        .selectFrom('user_contact_assignment as l')
-        .whereRef('l.contact_id', '=', 'c.id')
-        .orderBy('l.assigned_at', 'desc')
-        .limit(1)
-        .select('l.user_id')
-        .as('last_owner_id'),
-    )
+  const waiting = await tx.sql
+    .selectFrom('assignment_queue')
+    .where('contact_id', '=', ids)
+    .where('left_at', 'is', null)
+    .select(['id', 'contact_id', 'campaign_id'])
     .execute();
-  return new Map(rows.map((row) => [row.contact_id, row]));
+  const owned = await tx.sql
+    .selectFrom('user_contact_assignment')
+    .where('contact_id', '=', ids)
+    .where('released_at', 'is', null)
+    .select(['id', 'contact_id', 'user_id', 'campaign_id'])
+    .execute();
+  const owners = new Map(owned.map((row) => [row.contact_id, row]));
+  const entries = new Map(waiting.map((row) => [row.contact_id, row]));
+  return new Map(
+    found.map(({ id }) => {
+      const [owner, entry] = [owners.get(id), entries.get(id)];
+      const contact: LockedContact = {
+        contact_id: id,
+        assignment_id: owner?.id ?? null,
+        owner_id: owner?.user_id ?? null,
+        owner_campaign_id: owner?.campaign_id ?? null,
+        queue_id: entry?.id ?? null,
+        queue_campaign_id: entry?.campaign_id ?? null,
+      };
+      return [id, contact];
+    }),
+  );
+}
+
+/** Who looks after each contact, or did so last. */
+async function lastOwners(tx: Tx, contactIds: readonly string[]): Promise<Map<string, string>> {
+  const rows = await tx.sql
+    .selectFrom('user_contact_assignment')
+    .where('contact_id', '=', sql<string>`any(${[...contactIds]}::uuid[])`)
+    .distinctOn('contact_id')
+    .orderBy('contact_id')
+    .orderBy('assigned_at', 'desc')
+    .select(['contact_id', 'user_id'])
+    .execute();
+  return new Map(rows.map(({ contact_id, user_id }) => [contact_id, user_id]));
 }
 
 /** The outcome of a contact that nothing is to be done with, or null. */

@@ -40,7 +40,7 @@ export async function importContacts(tx: Tx, rows: readonly ContactValues[]): Pr
       .insertInto('contacts')
       .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
       .onConflict((conflict) =>
-        conflict.columns(['tenant_id']).expression(sql`lower(email)`).where('deleted_at', 'is', null).doNothing(),
+        conflict.expression(sql`tenant_id, lower(email)`).where('deleted_at', 'is', null).doNothing(),
       )
       .returning('id')
       .executeTakeFirst();

@@ -1,5 +1,7 @@
 import { createAdminApi } from './admin-api.ts';
 import type { AdminApi } from './admin-api.ts';
+import { createAssignmentApi } from './assignment-api.ts';
+import type { AssignmentApi } from './assignment-api.ts';
 import { createHttp, dataOf } from './http.ts';
 import type { Http } from './http.ts';
 import { proveAndRepeat } from './mfa.ts';
@@ -29,6 +31,7 @@ type Login = operations['login']['requestBody']['content']['application/json'];
 export interface CastellanClient {
   readonly adminApi: AdminApi;
   readonly trackerApi: TrackerApi;
+  readonly assignmentApi: AssignmentApi;
   /** Every endpoint, by method and path, with the same authorization. */
   readonly http: Http;
   /** The current tokens; null before a sign-in and after the end of the session. */
@@ -71,6 +74,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
   return {
     adminApi,
     trackerApi: createTrackerApi(http),
+    assignmentApi: createAssignmentApi(http),
     http,
     get tokens() {
       return session.tokens;
