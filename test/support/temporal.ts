@@ -36,6 +36,19 @@ export async function quietTemporal(): Promise<void> {
   installTemporalRuntime(createLogger({ level: 'silent', name: 'test' }));
 }
 
+const startAttempts = 6;
+
+/** The SDK gives a server five seconds to listen; on a busy machine a Java process takes longer now and then. */
+async function patiently<Server>(start: () => Promise<Server>): Promise<Server> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (attempt === startAttempts || !startupMessage(error).includes('did not start within')) throw error;
+    }
+  }
+}
+
 /**
  * A Temporal server that skips time: a timer of days fires at once when a test awaits a result. It is a process of its
  * own, because time is skipped for everybody on it; call `teardown()` in `afterAll`.
@@ -49,7 +62,7 @@ export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment
   const { TestWorkflowEnvironment: Environment } = await import('@temporalio/testing');
   await quietTemporal();
   const startFrom = (path: string) =>
-    Environment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
+    patiently(() => Environment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } }));
   const cacheFolder = runState().cache_folder;
   if (await hasMavenTestServer(cacheFolder)) return startFrom(mavenTestServerPath(cacheFolder));
   let downloadFailure: string;
