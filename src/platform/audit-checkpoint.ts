@@ -82,7 +82,8 @@ export async function takeCheckpoint(
   const verifier = new ChainVerifier(sha256, chainId, {
     from: latest === undefined ? undefined : positionOf(latest),
     onSubtree: (subtree, hash) => {
-      if (isKeptLevel(subtree.level)) nodes.push({ subtree, hash });
+      // Copied, because a hash is a view into Node's shared pool and would keep 64 KB of it alive.
+      if (isKeptLevel(subtree.level)) nodes.push({ subtree, hash: Uint8Array.from(hash) });
     },
   });
   for await (const row of rowsBetween(db, chainId, latest?.size ?? 0, head.size)) verifier.add(row);
