@@ -2,11 +2,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchApproval } from './cases/approval.ts';
+import { benchAssignment } from './cases/assignment.ts';
 import { benchAuditAppend } from './cases/audit-append.ts';
 import { benchAuditVerify } from './cases/audit-verify.ts';
 import { benchFootprint } from './cases/footprint.ts';
 import { benchListRead } from './cases/list-read.ts';
 import { benchSignIn } from './cases/sign-in.ts';
+import { benchTracker } from './cases/tracker.ts';
 import { benchWrite } from './cases/write.ts';
 import type { GoalResult, Plan } from './harness.ts';
 import { latestFile, readLatest, resultsFolder } from './results.ts';
@@ -23,9 +25,11 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   write: benchWrite,
   approval: benchApproval,
   'audit-append': benchAuditAppend,
+  assignment: benchAssignment,
   'sign-in': benchSignIn,
   footprint: benchFootprint,
   'audit-verify': benchAuditVerify,
+  tracker: benchTracker,
 };
 
 const { values: options, positionals } = parseArgs({

@@ -3403,6 +3403,11 @@ export interface components {
                     /** @default null */
                     valid_until?: string | null;
                 }[];
+                /**
+                 * @description Campaigns whose pool the newcomer joins
+                 * @default []
+                 */
+                campaign_ids?: string[];
             } | null;
             /** @default {} */
             timing?: {

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import type { Client } from 'pg';
+import { openAssignments } from '../../src/actions/assignment-access.ts';
+import { createBulkBatch, runBatchChunk } from '../../src/actions/assignment-batch.ts';
+import { withClient } from '../../src/dev/bootstrap-database.ts';
+import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
+import { entities } from '../../src/entities/index.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import type { Database } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { unitOfWork } from '../../src/platform/unit-of-work.ts';
+import { meets, spreadOf } from '../harness.ts';
+import type { GoalResult, Plan } from '../harness.ts';
+import type { BenchStack } from '../stack.ts';
+
+const contactCount = 10_000;
+const poolSize = 10;
+const goal = { at: 'most', limit: 3 } as const;
+
+/** Milliseconds of one round, each for the same ten thousand contacts. */
+interface Round {
+  readonly dealt: number;
+  readonly bareRows: number;
+  readonly bareWithAudit: number;
+}
+
+/**
+ * Dealing 10,000 contacts to a pool of ten, chunk by chunk as the workflow's activity does it, with the audit entry of
+ * each contact; against a bare `insert … select` of the same rows, with and without plain audit rows.
+ */
+export async function benchAssignment(stack: BenchStack, plan: Plan): Promise<GoalResult[]> {
+  const log = createLogger({ level: 'silent', name: 'bench' });
+  const db = await openDatabase({ env: stack.env, entities, log, applicationName: 'castellan-bench' });
+  const rounds: Round[] = [];
+  try {
+    await withClient(stack.adminUrl, async (admin) => {
+      await runRound(db, admin, stack.env.DATABASE_URL);
+      for (let round = 0; round < plan.rounds; round += 1) {
+        rounds.push(await runRound(db, admin, stack.env.DATABASE_URL));
+      }
+    });
+  } finally {
+    await db.close();
+  }
+  const against = (bare: (round: Round) => number) => spreadOf(rounds.map((round) => round.dealt / bare(round)));
+  const arms = {
+    'dealt in chunks of 500, chained audit': figure(rounds.map(({ dealt }) => dealt)),
+    'bare insert … select': figure(rounds.map(({ bareRows }) => bareRows)),
+    'the same with plain audit rows': figure(rounds.map(({ bareWithAudit }) => bareWithAudit)),
+  };
+  const value = against(({ bareWithAudit }) => bareWithAudit);
+  const shared = { arms, notes: [] };
+  return [
+    {
+      ...shared,
+      id: 'assignment-bulk',
+      title: 'Dealing 10,000 contacts in bulk, with an audit entry each',
+      figure: 'time, dealing / bare insert … select of the same assignments and plain audit rows',
+      value,
+      goal,
+      met: meets(value, goal),
+    },
+    {
+      ...shared,
+      id: 'assignment-bulk-rows',
+      title: 'The same against the assignments alone',
+      figure: 'time, dealing with its audit / bare insert … select of the assignments without any audit',
+      value: against(({ bareRows }) => bareRows),
+      goal: null,
+      met: true,
+    },
+  ];
+}
+
+async function runRound(db: Database, admin: Client, appUrl: string): Promise<Round> {
+  const { campaign_id, contact_ids } = await prepare(admin);
+  const actor = systemActor(defaultTenantId, { workflow_id: 'bench' });
+  const batch_id = randomUUID();
+  await unitOfWork(db, actor, async (tx) => {
+    await openAssignments(tx);
+    const request = { batch_id, campaign_id, contact_ids, source: null, on_conflict: 'skip', keep_owner: false } as const;
+    await createBulkBatch(tx, request);
+  });
+  const dealt = await timed(async () => {
+    for (let isFinished = false; !isFinished; ) {
+      const chunk = await unitOfWork(db, actor, async (tx) => {
+        await openAssignments(tx);
+        return runBatchChunk(tx, batch_id);
+      });
+      isFinished = chunk.is_finished;
+    }
+  });
+  await setAside(admin, campaign_id);
+  const bare = await withClient(appUrl, async (client) => ({
+    rows: await bareInsert(client, [insertRows]),
+    withAudit: await bareInsert(client, [insertRows, insertAudit]),
+  }));
+  return { dealt, bareRows: bare.rows, bareWithAudit: bare.withAudit };
+}
+
+/** A new campaign with its pool, and new contacts; by SQL, because nothing of this is what is measured. */
+async function prepare(admin: Client): Promise<{ campaign_id: string; contact_ids: string[] }> {
+  const campaign_id = randomUUID();
+  await admin.query("insert into campaigns (id, tenant_id, name, status) values ($1, $2, $3, 'active')", [
+    campaign_id,
+    defaultTenantId,
+    `Bench ${campaign_id}`,
+  ]);
+  await admin.query(
+    `with people as (
+       insert into users (tenant_id, email, full_name)
+       select $1, 'pool-' || n || '-' || $2 || '@bench.invalid', 'Pool ' || n from generate_series(1, $3::int) n returning id
+     ), given as (
+       insert into admin_role_assignments (tenant_id, user_id, role_id)
+       select $1, p.id, r.id from people p, admin_roles r where r.code = 'role-junior-agent' and r.tenant_id is null
+     )
+     insert into user_campaign_assignment (tenant_id, user_id, campaign_id) select $1, id, $2::uuid from people`,
+    [defaultTenantId, campaign_id, poolSize],
+  );
+  const { rows } = await admin.query<{ id: string }>(
+    "insert into contacts (tenant_id, name) select $1, 'Bench ' || n from generate_series(1, $2::int) n returning id",
+    [defaultTenantId, contactCount],
+  );
+  await admin.query('analyze contacts, user_contact_assignment, user_campaign_assignment');
+  return { campaign_id, contact_ids: rows.map(({ id }) => id) };
+}
+
+/** Keeps what was written beside the tables, and takes the assignments away, so that the same rows can be written again. */
+async function setAside(admin: Client, campaignId: string): Promise<void> {
+  await admin.query('drop table if exists bench_assignments, bench_audit');
+  await admin.query(`create table bench_assignments as select * from user_contact_assignment where campaign_id = '${campaignId}'`);
+  await admin.query(`create table bench_audit as select l.* from audit_logs l
+    where l.event = 'contact.assign' and l.resource_id in (select contact_id::text from bench_assignments)`);
+  await admin.query('grant select on bench_assignments, bench_audit to castellan_app');
+  await admin.query('delete from user_contact_assignment where campaign_id = $1', [campaignId]);
+  const [{ kept } = { kept: 0 }] = (await admin.query<{ kept: number }>('select count(*)::int as kept from bench_assignments')).rows;
+  if (kept !== contactCount) throw new Error(`${kept} of ${contactCount} contacts were dealt.`);
+}
+
+const insertRows = `
+  insert into user_contact_assignment
+    (id, tenant_id, user_id, contact_id, campaign_id, method, reason, assigned_by, assigned_at, created_at)
+  select id, tenant_id, user_id, contact_id, campaign_id, method, reason, assigned_by, assigned_at, created_at
+  from bench_assignments`;
+const insertAudit = `
+  insert into bench_plain_audit (tenant_id, occurred_at, user_id, area, event, action, resource_type, resource_id,
+    outcome, request_id, entry, private)
+  select tenant_id, occurred_at, user_id, area, event, action, resource_type, resource_id, outcome, request_id, entry, private
+  from bench_audit`;
+
+/** The statements in one transaction as the application's role, rolled back after the time is taken. */
+async function bareInsert(client: Client, statements: readonly string[]): Promise<number> {
+  await client.query('begin');
+  await client.query(
+    "select set_config('app.tenant_id', $1, true), set_config('app.assignment_access', 'manage', true)",
+    [defaultTenantId],
+  );
+  const ms = await timed(async () => {
+    for (const statement of statements) await client.query(statement);
+  });
+  await client.query('rollback');
+  return ms;
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+function figure(milliseconds: readonly number[]): string {
+  const { median, min, max } = spreadOf(milliseconds);
+  return `${median.toFixed(0)} ms (${min.toFixed(0)}–${max.toFixed(0)})`;
+}
