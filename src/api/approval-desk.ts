@@ -95,7 +95,8 @@ export async function openApproval(
       startWorkflowOperation: new WithStartWorkflowOperation(approvalWorkflowType, {
         ...approvalStartOptions(input),
         taskQueue: deps.temporal.taskQueue,
-        workflowIdConflictPolicy: 'FAIL',
+        // A start that was made and not answered is found again by the client's own retry.
+        workflowIdConflictPolicy: 'USE_EXISTING',
       }),
     }),
   );

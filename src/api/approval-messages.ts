@@ -1,4 +1,5 @@
 import type { UpdateDefinition } from '@temporalio/common';
+import { isClosed } from '../domain/approval.ts';
 import type { ApprovalView } from '../domain/approval-view.ts';
 import { query } from '../entities/schema.ts';
 import { Problem, notFound } from '../platform/problem.ts';
@@ -39,7 +40,9 @@ export async function tellApproval<Message extends PersonalMessage>(
     if (row === undefined) throw notFound('approval request');
     throw new Problem({
       code: 'approval.closed',
-      detail: `The request is ${row.status}; nothing about it can change.`,
+      detail: isClosed(row.status)
+        ? `The request is ${row.status}; nothing about it can change.`
+        : 'The workflow of this request was ended by an operator: open a new request.',
       members: { status: row.status },
     });
   }

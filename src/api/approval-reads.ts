@@ -68,8 +68,9 @@ export function describeChange(row: {
   payload: JsonValue | null;
 }): { description: string; payload: JsonValue; undo: ActionRequest | null } {
   const action = findAction(row.action);
-  if (action === undefined || row.payload === null) {
-    return { description: action?.title ?? row.action, payload: null, undo: null };
+  // A payload of an earlier release may not pass the present schema; the request is still shown.
+  if (action === undefined || row.payload === null || !action.payloadSchema.safeParse(row.payload).success) {
+    return { description: action?.title ?? row.action, payload: row.payload, undo: null };
   }
   const prepared = action.prepare(row.payload);
   const undo = row.status === 'executed' && isObject(row.result) ? prepared.undo(row.result) : null;

@@ -39,14 +39,26 @@ import type {
 } from './approval.contract.ts';
 import { searchAttributes } from './search-attributes.ts';
 
-/** Database writes well under a second: local, so that a decision costs one workflow task. */
-const local = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand' | 'failApproval'>>(
-  {
-    startToCloseTimeout: '5 seconds',
-    scheduleToCloseTimeout: '1 minute',
-    retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds' },
-  },
-);
+/**
+ * Database writes well under a second: local, so that a decision costs one workflow task. Somebody waits for the answer,
+ * so three attempts end within the workflow task and the API's own deadline, ten seconds each: what was answered with
+ * 503 is not written later. Attempts are counted, because the SDK loses a schedule-to-close timeout that falls between
+ * two attempts of a local activity.
+ */
+const local = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand'>>({
+  startToCloseTimeout: '2500 milliseconds',
+  retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
+});
+
+/**
+ * The same for what timers and operators bring about: nobody waits, so it is tried until the database is back. Pauses
+ * beyond the threshold are timers of the server and hold no worker.
+ */
+const patient = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval'>>({
+  startToCloseTimeout: '4 seconds',
+  localRetryThreshold: '3 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '10 minutes' },
+});
 
 /**
  * Tries until the execution window is over: a database that is away must not turn an approved change into a failure.
@@ -162,7 +174,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
       if (givenUp) return;
       if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
       if (!isOutOfTime(error)) {
-        await write(() => local.failApproval({ ...attempt, ...failureOf(error.cause) }));
+        await write(() => patient.failApproval({ ...attempt, ...failureOf(error.cause) }));
         return;
       }
       // Another attempt would have come too late; until the end of the window the request can still be changed.
@@ -195,7 +207,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 
   function record(command: RecordCommand['command'], message?: PersonalMessage): Promise<ApprovalRecord> {
-    return local.recordApprovalCommand({
+    return (message === undefined ? patient : local).recordApprovalCommand({
       actor: message?.actor ?? system,
       approval_id,
       command,
@@ -216,10 +228,15 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 
   /** One write at a time: messages that were accepted together are judged one after the other. */
   function write(work: () => Promise<ApprovalRecord>): Promise<ApprovalAnswer> {
-    const result = writing.then(work).then((written) => {
-      adopt(written);
-      return written.view;
-    });
+    const result = writing.then(work).then(
+      (written) => {
+        adopt(written);
+        return written.view;
+      },
+      (error: unknown) => {
+        throw isDatabaseAway(error) ? databaseAway() : error;
+      },
+    );
     writing = result.catch(() => undefined);
     return result;
   }
@@ -246,6 +263,16 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 }
 
 const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
+
+function databaseAway(): ApplicationFailure {
+  return ApplicationFailure.nonRetryable('The database is away. Try again shortly.', 'service.unavailable');
+}
+
+/** True for a database that did not answer in time or kept failing; false for what an activity said on purpose. */
+function isDatabaseAway(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.nonRetryable !== true);
+}
 
 function isOutOfTime(failure: ActivityFailure): boolean {
   return failure.retryState === 'TIMEOUT' || failure.cause instanceof TimeoutFailure;

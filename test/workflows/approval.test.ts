@@ -157,6 +157,21 @@ describe.each([
     expect(rows).toHaveLength(0);
   });
 
+  it('tells a person at once that the database is away, and waits for it where nobody waits', async () => {
+    const request = await drive.opened('database-away');
+    await asSuperuser(app, 'revoke insert on admin_approval_history from castellan_app');
+    try {
+      expect(await approve(request)).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
+      await time.sleep('25 hours');
+      expect((await drive.detail(request.id)).status).toBe('pending');
+    } finally {
+      await asSuperuser(app, 'grant insert on admin_approval_history to castellan_app');
+    }
+    await time.sleep('5 minutes');
+    await drive.settled(request.id, 'expired');
+    expect(await drive.events(request.id)).toEqual(['opened', 'expire']);
+  });
+
   it('closes the row when an operator cancels the workflow', async () => {
     const request = await drive.opened('operator');
     await handleOf(request.id).cancel();
