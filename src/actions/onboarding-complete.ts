@@ -4,6 +4,9 @@ import { emptyOutcome, sortOnboardingRoles } from '../domain/onboarding-account.
 import type { OnboardingAccount, OnboardingOutcome } from '../domain/onboarding-account.ts';
 import { roleMap } from '../domain/role-hierarchy.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
+import { openAssignments } from './assignment-access.ts';
+import { assignCampaigns } from './assignment-pool.ts';
+import type { MemberSettings } from './assignment-pool.ts';
 import { jsonb } from './jsonb.ts';
 import { progressColumns, requireCapability, requireVersion } from './onboarding-link.ts';
 import { changedNow, deadLink, deathOf, lockOnboardingLink, onboardingColumns } from './onboarding-store.ts';
@@ -103,9 +106,34 @@ async function createAccount(
     user_id,
     roles_given: given.map(({ role_id }) => role_id),
     roles_waiting: waiting,
-    campaigns_joined: [],
+    campaigns_joined: await joinCampaigns(creator, user_id, account.campaign_ids, permissions),
   };
 }
+
+/** Puts the newcomer into the pools of campaigns, unless the creator may not assign any more. @returns which. */
+async function joinCampaigns(
+  creator: Tx,
+  userId: string,
+  campaignIds: readonly string[],
+  permissions: readonly string[],
+): Promise<string[]> {
+  if (campaignIds.length === 0 || !permissions.includes('assignment:manage')) return [];
+  await openAssignments(creator);
+  const outcomes = await assignCampaigns(creator, userId, campaignIds, newcomerSettings);
+  return outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
+}
+
+/** A newcomer sees a campaign and gets contacts like everybody; more is given by hand. */
+const newcomerSettings: MemberSettings = {
+  can_view: true,
+  can_edit: false,
+  can_send: false,
+  can_manage: false,
+  weight: 100,
+  max_open_contacts: null,
+  auto_assign: true,
+  paused_until: null,
+};
 
 /** The same transaction, acting as the link's creator: whose rights count, and who is noted as the giver. */
 function inNameOf(tx: Tx, userId: string): Tx {

@@ -87,6 +87,16 @@ async function requireGrantable(tx: Tx, account: OnboardingAccount, email: strin
   const wanted = account.roles.map(({ role_id }) => role_id);
   if (wanted.some((id) => !roles.has(id))) throw notFound('role');
   await refuseBeyondOwn(tx, rightsOfRoles(roles, wanted).permissions);
+  if (account.campaign_ids.length > 0) {
+    await refuseBeyondOwn(tx, ['assignment:manage']);
+    const campaigns = await tx.sql
+      .selectFrom('campaigns')
+      .where('id', 'in', [...account.campaign_ids])
+      .where('deleted_at', 'is', null)
+      .select('id')
+      .execute();
+    if (campaigns.length < new Set(account.campaign_ids).size) throw notFound('campaign');
+  }
   const owner = await tx.sql.selectFrom('users').where('email', '=', email).where('status', '<>', 'deleted').select('id').executeTakeFirst();
   if (owner === undefined) return;
   const errors = [{ pointer: '/recipient_email', detail: 'has an account already' }];

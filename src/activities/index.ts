@@ -4,6 +4,7 @@ import { createAssignmentActivities } from './assignment.activities.ts';
 import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
 import { createHousekeepingActivities } from './housekeeping.activities.ts';
 import { createFocusSessionActivities } from './focus-session.activities.ts';
+import { createOnboardingActivities } from './onboarding.activities.ts';
 import { createNotificationActivities } from './notification.activities.ts';
 import { createNudgeActivities } from './nudge.activities.ts';
 
@@ -16,6 +17,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createHousekeepingActivities(deps),
     ...createFocusSessionActivities(deps),
     ...createNotificationActivities(deps),
+    ...createOnboardingActivities(deps),
     ...createNudgeActivities(deps),
   };
 }

@@ -13,6 +13,10 @@ export const notificationEvents = {
   'approval.expired': 'A change was not decided or made in time',
   'approval.cancelled': 'A change was withdrawn',
   'audit.chain-damaged': 'The audit log does not verify',
+  'onboarding.opened': 'An onboarding link was opened for the first time',
+  'onboarding.completed': 'An onboarding was completed',
+  'onboarding.expiring': 'An onboarding link is about to expire',
+  'onboarding.expired': 'An onboarding link has expired',
   'notification.test': 'Somebody tests the channel',
 } as const satisfies Record<string, string>;
 

@@ -6,3 +6,5 @@ export { housekeepingWorkflow } from './housekeeping.workflow.ts';
 export { notificationDeliveryWorkflow } from './notification-delivery.workflow.ts';
 export { focusSessionWorkflow } from './focus-session.workflow.ts';
 export { nudgeRoundWorkflow, nudgeSchedulesWorkflow } from './nudge-round.workflow.ts';
+export { onboardingLinkWorkflow } from './onboarding-link.workflow.ts';
+export { onboardingSweepWorkflow } from './onboarding-sweep.workflow.ts';

@@ -1,5 +1,6 @@
 import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
 import { nudgeSchedulesSchedule } from './nudge-round.contract.ts';
+import { onboardingSweepSchedule } from './onboarding-sweep.contract.ts';
 import { housekeepingSchedule } from './housekeeping.contract.ts';
 
 /** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
@@ -19,4 +20,5 @@ export const schedules: readonly ScheduleContract[] = [
   auditCheckpointSchedule,
   nudgeSchedulesSchedule,
   housekeepingSchedule,
+  onboardingSweepSchedule,
 ];

@@ -294,14 +294,22 @@ describe('a link that creates an account', () => {
   it('gives plain roles at once and lets those of administrators wait for approval', async () => {
     const [plain, strong] = [await roleId('role-junior-agent'), await roleId('role-provider-admin')];
     const recipient_email = 'grace@example.com';
-    const made = await makeLink({ recipient_email, account: { roles: [{ role_id: plain }, { role_id: strong }] } });
+    const [campaign] = await asSuperuser<{ id: string }>(
+      app,
+      "insert into campaigns (tenant_id, name, status) values ($1, 'Spring', 'active') returning id",
+      [defaultTenantId],
+    );
+    const made = await makeLink({
+      recipient_email,
+      account: { roles: [{ role_id: plain }, { role_id: strong }], campaign_ids: [campaign?.id] },
+    });
     expect((await visit('GET', made)).body.capabilities).toEqual(['save_progress', 'complete', 'create_account']);
     expect((await visit('POST', made, '/complete', { password: 'short' })).status).toBe(422);
     const password = 'a long walk by the quiet river';
     const done = await visit('POST', made, '/complete', { full_name: 'Grace Hopper', password });
     expect(done.body).toMatchObject({ status: 'completed', account: 'created' });
     const { outcome } = await detail(made);
-    expect(outcome).toMatchObject({ roles_given: [plain], roles_waiting: [{ role_id: strong }] });
+    expect(outcome).toMatchObject({ roles_given: [plain], roles_waiting: [{ role_id: strong }], campaigns_joined: [campaign?.id] });
     const signedIn = await app.call('POST', '/auth/login', { body: { email: recipient_email, password } });
     expect(signedIn.status).toBe(200);
     const user = await app.call('GET', `/admin/users/${outcome.user_id}`, { token: manager.token });

@@ -69,6 +69,7 @@ const createLink = route({
             .array(z.strictObject({ role_id: z.uuid(), valid_until: timestamp.nullable().default(null) }))
             .max(20)
             .default([]),
+          campaign_ids: z.array(z.uuid()).max(50).default([]).describe('Campaigns whose pool the newcomer joins'),
         })
         .nullable()
         .default(null),
@@ -92,15 +93,14 @@ const createLink = route({
   idempotency: false,
   handler: async ({ actor, body, deps, unitOfWork }) => {
     const creator = personOf(actor, body.account !== null);
-    const { account, capabilities, ...link } = body;
+    const { capabilities, ...link } = body;
     const { row, token } = await unitOfWork((tx) =>
       createOnboardingLink(
         tx,
         creator,
         {
           ...link,
-          account: account === null ? null : { ...account, campaign_ids: [] },
-          capabilities: [...new Set(capabilities), ...(account === null ? [] : (['create_account'] as const))],
+          capabilities: [...new Set(capabilities), ...(body.account === null ? [] : (['create_account'] as const))],
         },
         deps.now(),
       ),
