@@ -187,8 +187,8 @@ export class Migration20261121100000_audit extends Migration {
         end
         $$`,
 
-      // The chains whose newest checkpoint does not cover them, one page at a time: ids and sizes, nothing else. Those
-      // with a checkpoint of the last minutes are among them, so that a failed hand-over to the outside is made up for.
+      // The chains whose newest checkpoint is of another size, one page at a time: ids and sizes, nothing else. Those with
+      // a checkpoint of the last minutes are among them, so that a failed hand-over to the outside is made up for.
       `create function audit_chains_due(after_chain uuid, page_size int)
         returns table (chain_id uuid, size bigint)
         language sql stable security definer set search_path = ''
@@ -200,7 +200,7 @@ export class Migration20261121100000_audit extends Migration {
             where c.chain_id = h.chain_id order by c.size desc limit 1
           ) newest on true
           where (after_chain is null or h.chain_id > after_chain)
-            and (newest.size is null or newest.size < h.size or newest.created_at > now() - interval '10 minutes')
+            and (newest.size is distinct from h.size or newest.created_at > now() - interval '10 minutes')
           order by h.chain_id
           limit page_size
         $$`,

@@ -75,8 +75,9 @@ export async function takeCheckpoint(
     [chainId],
   );
   const [[head], [latest]] = await readAll(db, scopeOf(chainId), [headQuery, latestQuery(chainId)] as const);
-  if (head === undefined) return latest ?? null;
-  if (latest?.size === head.size) return latest;
+  if (head === undefined && latest === undefined) return null;
+  // A head that counts fewer rows than were signed, or is gone, does not pass here and is found to be damaged below.
+  if (latest !== undefined && latest.size === head?.size) return latest;
 
   const nodes: { subtree: Subtree; hash: Uint8Array }[] = [];
   const verifier = new ChainVerifier(sha256, chainId, {
@@ -86,8 +87,8 @@ export async function takeCheckpoint(
       if (isKeptLevel(subtree.level)) nodes.push({ subtree, hash: Uint8Array.from(hash) });
     },
   });
-  for await (const row of rowsBetween(db, chainId, latest?.size ?? 0, head.size)) verifier.add(row);
-  const report = verifier.finish(head);
+  for await (const row of rowsBetween(db, chainId, latest?.size ?? 0, head?.size ?? 0)) verifier.add(row);
+  const report = verifier.finish(head ?? null);
   if (!report.valid) throw new BrokenChainError(report);
 
   const { size, root_hash, chain_hash } = report;

@@ -195,6 +195,17 @@ describe('checkpoints (S2-73)', () => {
     expect((await latestCheckpoint(bench.db, tenantId))?.size).toBe(40);
   });
 
+  it('notices a chain that was cut off with its head set back, or lost its head', async () => {
+    const { tenantId } = await signedChain();
+    await bench.tamper('delete from audit_logs where chain_id = $1 and seq > 30', [tenantId]);
+    await bench.tamper('update audit_heads set size = 30 where chain_id = $1', [tenantId]);
+    const due = await dueChains(bench.db, null, 1_000);
+    expect(due.map((chain) => chain.chain_id)).toContain(tenantId);
+    await expect(takeCheckpoint(bench.db, bench.signer, tenantId)).rejects.toThrow(/damaged at 31/);
+    await bench.tamper('delete from audit_heads where chain_id = $1', [tenantId]);
+    await expect(takeCheckpoint(bench.db, bench.signer, tenantId)).rejects.toThrow(BrokenChainError);
+  });
+
   it('several at once make one checkpoint', async () => {
     const tenantId = randomUUID();
     await bench.write(tenantId, 30);
