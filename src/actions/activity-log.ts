@@ -6,6 +6,7 @@ import { dailyScore } from '../domain/tracker-scoring.ts';
 import { freshStreaks, streaksAfterScore } from '../domain/tracker-streak.ts';
 import type { RestCalendar } from '../domain/tracker-streak.ts';
 import { streakDayOf } from '../entities/tracker-person.ts';
+import { query } from '../entities/schema.ts';
 import type { CastellanSchema } from '../entities/schema.ts';
 import { notFound } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
@@ -151,11 +152,19 @@ async function scoreDay(tx: Tx, userId: string, day: Day): Promise<void> {
 }
 
 async function dayFacts(tx: Tx, userId: string, day: Day) {
-  const scores = tx.sql
+  const { rows } = await tx.sql.executeQuery(dayFactsQuery(userId, day).compile());
+  const [facts] = rows;
+  if (facts === undefined) throw new Error('The facts of a day are one row.');
+  return facts;
+}
+
+/** What decides the score of a day and the streaks that hang on it; the bench compares with the same statement. */
+export function dayFactsQuery(userId: string, day: Day) {
+  const scores = query
     .selectFrom('admin_scores')
     .where('user_id', '=', userId)
     .select(['date', 'score', 'streak_days', 'activities_count']);
-  return tx.sql
+  return query
     .selectNoFrom((eb) => [
       jsonArrayFrom(
         eb
@@ -175,8 +184,7 @@ async function dayFacts(tx: Tx, userId: string, day: Day) {
       jsonArrayFrom(
         eb.selectFrom('admin_tracker_vacations').where('user_id', '=', userId).select(['starts_on', 'ends_on']),
       ).as('vacations'),
-    ])
-    .executeTakeFirstOrThrow();
+    ]);
 }
 
 async function restCalendar(tx: Tx, userId: string): Promise<RestCalendar> {
