@@ -2,18 +2,15 @@ import { relative } from 'node:path';
 
 import { pino } from 'pino';
 
-import { startApi } from '../api/server.ts';
 import { type Env, EnvError, loadEnv } from '../platform/env.ts';
 import { createLogger } from '../platform/logger.ts';
-import { startWorker } from '../worker.ts';
 import { bootstrapDatabase, withClient } from './bootstrap-database.ts';
 import { buildWorkflowBundleApart } from './build-bundle.ts';
 import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from './data-folder.ts';
 import { type DevSecrets, devSecrets } from './dev-secrets.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
-import { migrateUp } from './migrate.ts';
 import { requireFreePort } from './ports.ts';
-import { type SampleSignIn, seedSampleData } from './sample-data.ts';
+import type { SampleSignIn } from './sample-data.ts';
 import { errorMessage, StartupError } from './startup-error.ts';
 import { findTemporal } from './temporal-finder.ts';
 import { startTemporalServer } from './temporal-server.ts';
@@ -45,6 +42,17 @@ export type EmbeddedStackOptions = {
 
 type Addresses = { appUrl: string; ownerUrl: string };
 type Undos = { name: string; undo: () => Promise<void> }[];
+
+/**
+ * The application itself is loaded when its turn comes: a second of work that would only delay the word about a taken
+ * port or a folder that cannot be written.
+ */
+const application = {
+  migrations: () => import('./migrate.ts'),
+  sampleData: () => import('./sample-data.ts'),
+  worker: () => import('../worker.ts'),
+  api: () => import('../api/server.ts'),
+};
 
 /**
  * Starts PostgreSQL, Temporal, worker and API in this process and its children, with migrations and sample data.
@@ -81,12 +89,15 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
   const draft = readEnv(source, secrets, folder, {});
   await requireFreePort(draft.PORT, 'the API', 'set PORT to another port');
   await requireFreePort(draft.WORKER_PORT, "the worker's metrics", 'set WORKER_PORT to another port');
-  const bundle = buildWorkflowBundleApart(folder.in('workflow-bundle.js'), options.signal);
+  const bundle =
+    source.WORKFLOW_BUNDLE === undefined
+      ? buildWorkflowBundleApart(folder.in('workflow-bundle.js'), options.signal)
+      : Promise.resolve(source.WORKFLOW_BUNDLE);
   bundle.catch(() => undefined); // whoever awaits it below hears of the failure
 
   const database = await step('PostgreSQL', (report) => startDatabase(folder, secrets, report, options, undos));
   const temporal = await step('Temporal', (report) => startTemporal(folder, draft, report, options, undos));
-  await step('Migrations', () => migrateUp(database.ownerUrl));
+  await step('Migrations', async () => (await application.migrations()).migrateUp(database.ownerUrl));
 
   const env = readEnv(source, secrets, folder, {
     DATABASE_URL: database.appUrl,
@@ -95,17 +106,19 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
     TEMPORAL_WEB_URL: temporal.webUrl,
     WORKFLOW_BUNDLE: await step('Workflow code', () => bundle),
   });
-  const signIns = await step('Sample data', () => seedSampleData(env));
+  const signIns = await step('Sample data', async () => (await application.sampleData()).seedSampleData(env));
 
   const logFile = folder.in('logs', 'castellan.log');
   const destination = pino.destination({ dest: logFile, mkdir: true });
   await step('Worker', async () => {
     const log = createLogger({ level: env.LOG_LEVEL, name: 'worker', destination });
+    const { startWorker } = await application.worker();
     const worker = await startWorker(env, log);
     const ended = worker.stopped.then(() => 'stopped', errorMessage);
     keepWatch('worker', { ended, stop: () => worker.close() }, undos, options.onUnexpectedEnd);
   });
   const apiUrl = await step('API', async () => {
+    const { startApi } = await application.api();
     const api = await startApi(env, createLogger({ level: env.LOG_LEVEL, name: 'api', destination }));
     undos.push({ name: 'API', undo: () => api.close() });
     return api.url;
