@@ -10,6 +10,8 @@ import type { operations } from './openapi.types.ts';
 import { problemErrorOf } from './problem-error.ts';
 import { Session } from './session.ts';
 import type { SessionTokens, TokenPair } from './session.ts';
+import { createOnboardingApi } from './onboarding-api.ts';
+import type { OnboardingApi } from './onboarding-api.ts';
 import { createTrackerApi } from './tracker-api.ts';
 import type { TrackerApi } from './tracker-api.ts';
 
@@ -32,6 +34,7 @@ export interface CastellanClient {
   readonly adminApi: AdminApi;
   readonly trackerApi: TrackerApi;
   readonly assignmentApi: AssignmentApi;
+  readonly onboardingApi: OnboardingApi;
   /** Every endpoint, by method and path, with the same authorization. */
   readonly http: Http;
   /** The current tokens; null before a sign-in and after the end of the session. */
@@ -75,6 +78,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
     adminApi,
     trackerApi: createTrackerApi(http),
     assignmentApi: createAssignmentApi(http),
+    onboardingApi: createOnboardingApi(http),
     http,
     get tokens() {
       return session.tokens;

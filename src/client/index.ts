@@ -2,6 +2,7 @@ export { createCastellanClient } from './client.ts';
 export type { CastellanClient, ClientOptions } from './client.ts';
 export type { AdminApi } from './admin-api.ts';
 export type { AssignmentApi } from './assignment-api.ts';
+export type { OnboardingApi } from './onboarding-api.ts';
 export type { Approval, ChangeOptions, CreateOptions, Outcome, VersionedOptions } from './http.ts';
 export type { CodeProvider, MfaChallenge, MfaToken } from './mfa.ts';
 export type { components, operations, paths } from './openapi.types.ts';
