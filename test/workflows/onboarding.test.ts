@@ -1,0 +1,189 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import { createMetrics } from '../../src/platform/metrics.ts';
+import { createActivityDeps, workerOptions } from '../../src/worker.ts';
+import { onboardingLinkWorkflowId } from '../../src/workflows/onboarding-link.contract.ts';
+import { onboardingSweepWorkflowType } from '../../src/workflows/onboarding-sweep.contract.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { startTestApi } from '../support/api.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { asSuperuser, eventually } from '../support/quick-factor.ts';
+import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+
+const base = '/api/admin/onboarding';
+const hour = 3_600_000;
+const day = 24 * hour;
+
+interface Made {
+  readonly id: string;
+  readonly token: string;
+  readonly expires_at: string;
+}
+
+/** Weeks in a moment: the clock of the workflows is virtual, that of the database real. */
+describe('onboarding links in virtual time', () => {
+  let time: TestWorkflowEnvironment;
+  let app: TestApi;
+  let deps: ActivityDeps;
+  let connection: NativeConnection;
+  let worker: Worker;
+  let running: Promise<void>;
+  let manager: SignedIn;
+
+  beforeAll(async () => {
+    time = await timeSkippingEnvironment();
+    const { address } = time;
+    app = await startTestApi({ TEMPORAL_ADDRESS: address, WORKFLOW_BUNDLE: workflowBundlePath() });
+    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
+    await time.connection.operatorService.addSearchAttributes({
+      namespace: app.env.TEMPORAL_NAMESPACE,
+      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
+    });
+    connection = await NativeConnection.connect({ address });
+    worker = await Worker.create(workerOptions(app.env, deps, connection));
+    running = worker.run();
+    manager = await app.signIn('role-super-admin');
+  }, 180_000);
+
+  afterAll(async () => {
+    worker.shutdown();
+    await running;
+    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+    await connection.close();
+    await app.close();
+    await time.teardown();
+  });
+
+  let names = 0;
+  async function makeLink(body: object = {}): Promise<Made> {
+    names += 1;
+    // The virtual clock runs ahead of the real one, by which the API counts.
+    const ahead = Math.ceil(((await time.currentTimeMs()) - Date.now()) / 1000);
+    const answer = await app.call('POST', `${base}/create-link`, {
+      token: manager.token,
+      body: {
+        recipient_name: 'Ada',
+        recipient_email: `ada${names}@example.com`,
+        purpose: 'Agent onboarding',
+        life_seconds: 7 * 24 * 3600 + Math.max(ahead, 0),
+        timing: { first_reminder_seconds: 2 * 24 * 3600 + Math.max(ahead, 0) },
+        ...body,
+      },
+    });
+    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 201 });
+    return answer.body;
+  }
+  const post = ({ id }: Made, verb: string, body: object = {}) =>
+    app.call('POST', `${base}/link/${id}/${verb}`, { token: manager.token, body });
+  const detail = async ({ id }: Made) => (await app.call('GET', `${base}/link/${id}`, { token: manager.token })).body;
+  const row = async ({ id }: Made) => {
+    const [found] = await asSuperuser<{ status: string; reminder_count: number; announced: string[]; attended_at: Date | null }>(
+      app,
+      'select status, reminder_count, announced, attended_at from onboarding_link where id = $1',
+      [id],
+    );
+    if (found === undefined) throw new Error('no such link');
+    return found;
+  };
+  const told = (link: Made, key: string) => eventually(() => row(link), ({ announced }) => announced.includes(key), 30_000);
+  const attended = (link: Made) => eventually(() => row(link), ({ attended_at }) => attended_at !== null);
+  const handleOf = ({ id }: Made) =>
+    app.api.deps.temporal.client.workflow.getHandle(onboardingLinkWorkflowId({ tenant_id: defaultTenantId, link_id: id }));
+  const events = async ({ id }: Made) => {
+    const rows = await asSuperuser<{ event: string }>(
+      app,
+      "select event from audit_logs where resource_type = 'onboarding_link' and resource_id = $1 and outcome = 'success' order by seq",
+      [id],
+    );
+    return rows.map(({ event }) => event.replace('onboarding_link.', ''));
+  };
+  const mailsTo = async (email: string) => {
+    const rows = await asSuperuser<{ text: string }>(app, 'select t::text as text from development_mails t where t::text like $1', [
+      `%${email}%`,
+    ]);
+    return rows.map(({ text }) => text);
+  };
+
+  it('capability 15: no token is in a workflow', async () => {
+    const link = await makeLink();
+    await attended(link);
+    const history = await handleOf(link).fetchHistory();
+    expect(JSON.stringify(history)).not.toContain(link.token);
+    const payloads = (history.events ?? []).flatMap(({ workflowExecutionStartedEventAttributes: started }) =>
+      (started?.input?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()),
+    );
+    expect(payloads.map((text) => Object.keys(JSON.parse(text) as object))).toEqual([['tenant_id', 'link_id']]);
+  });
+
+  it('capability 21: tells the creator of the first open and of the completion, once each', async () => {
+    const link = await makeLink({ recipient_email: null });
+    await app.call('GET', `${base}/o/${link.token}`);
+    await told(link, 'opened');
+    await app.call('GET', `${base}/o/${link.token}`);
+    const done = await app.call('POST', `${base}/o/${link.token}/complete`, { body: {} });
+    expect(done.status).toBe(200);
+    await told(link, 'completed');
+    expect(await handleOf(link).result()).toEqual({ status: 'completed' });
+    const deliveries = await eventually(
+      () =>
+        asSuperuser<{ event: string }>(app, 'select event from notification_deliveries where event_key like $1 order by event', [
+          `onboarding/${link.id}/%`,
+        ]),
+      (rows) => rows.length >= 2,
+    );
+    expect(deliveries.map(({ event }) => event)).toEqual(['onboarding.completed', 'onboarding.opened']);
+  }, 120_000);
+
+  it('S3-55: the sweep expires what a workflow has missed, tells it, and repeats nothing', async () => {
+    const link = await makeLink({ recipient_email: null });
+    await attended(link);
+    await handleOf(link).terminate('lost');
+    await asSuperuser(app, "update onboarding_link set expires_at = now() - interval '1 minute' where id = $1", [link.id]);
+    expect((await detail(link)).status).toBe('expired');
+    const sweep = (n: number) =>
+      app.api.deps.temporal.client.workflow.execute(onboardingSweepWorkflowType, {
+        taskQueue: app.env.TEMPORAL_TASK_QUEUE,
+        workflowId: `onboarding-sweep-${n}`,
+        args: [],
+      });
+    expect(await sweep(1)).toMatchObject({ expired: 1 });
+    await told(link, 'expired/0');
+    expect(await sweep(2)).toMatchObject({ expired: 0 });
+    expect(await events(link)).toEqual(['create', 'expire']);
+  }, 120_000);
+
+  it('S3-55, capability 19: reminds, warns a day before, expires at the minute, each once', async () => {
+    const link = await makeLink();
+    await attended(link);
+    await time.sleep(2 * day + hour);
+    await eventually(() => row(link), ({ reminder_count }) => reminder_count === 1);
+    await time.sleep(4 * day);
+    await told(link, 'expiring/0');
+    await time.sleep(1 * day);
+    await told(link, 'expired/0');
+    await handleOf(link).result();
+    expect(await events(link)).toEqual(['create', 'remind', 'remind', 'warn', 'remind', 'expire']);
+    const mails = await eventually(() => mailsTo(`ada${names}@example.com`), (sent) => sent.length >= 3);
+    expect(mails).toHaveLength(3);
+    expect(mails.join()).not.toContain(link.token);
+  }, 120_000);
+
+  it('capability 19: extending re-arms warning and expiry, revoking cancels both', async () => {
+    const link = await makeLink({ recipient_email: null });
+    await attended(link);
+    await time.sleep(6 * day + hour);
+    await told(link, 'expiring/0');
+    const extended = await post(link, 'extend', { extend_seconds: 7 * 24 * 3600 });
+    expect(Date.parse(extended.body.expires_at) - Date.parse(link.expires_at)).toBe(7 * 24 * 3600_000);
+    await time.sleep(2 * day);
+    expect((await row(link)).status).toBe('pending');
+    await time.sleep(5 * day);
+    await told(link, 'expiring/1');
+    expect((await post(link, 'revoke', { reason: 'left' })).status).toBe(200);
+    expect(await handleOf(link).result()).toEqual({ status: 'revoked' });
+    expect(await events(link)).toEqual(['create', 'warn', 'extend', 'warn', 'revoke']);
+  }, 120_000);
+});
