@@ -78,10 +78,14 @@ createServer((request, response) => {
   const caller = { tenant: String(request.headers['x-tenant']), user: String(request.headers['x-user']) };
   const work = request.url === '/ready' ? Promise.resolve({}) : request.method === 'POST' ? log(caller, request) : week(caller);
   work.then(
-    (body) => response.writeHead(request.method === 'POST' ? 201 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+    (body) => {
+      const text = JSON.stringify(body);
+      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      response.writeHead(request.method === 'POST' ? 201 : 200, headers).end(text);
+    },
     (error: unknown) => {
       process.stderr.write(`${String(error)}\n`);
-      response.writeHead(500).end();
+      response.writeHead(500, { 'content-length': 0 }).end();
     },
   );
 }).listen(Number(process.env.PORT), '127.0.0.1');

@@ -46,7 +46,7 @@ export function trackerPerson({ time_zone, week_start, rest_weekdays, vacations 
 
 /** The UTC day. A person's own day is at most one away from it, so reads can ask for a window before the zone is known. */
 export function utcDay(now: number): Day {
-  return localMoment(now, 'UTC').day;
+  return new Date(now).toISOString().slice(0, 10);
 }
 
 /** More rows than a week has in reach, so that at least one row before the week is among them. */
