@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +8,6 @@ import { cacheFolderPath } from '../../src/dev/data-folder.ts';
 import { findTemporal } from '../../src/dev/temporal-finder.ts';
 import { startTemporalServer } from '../../src/dev/temporal-server.ts';
 import type { TemporalServer } from '../../src/dev/temporal-server.ts';
-import type { Env } from '../../src/platform/env.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
@@ -18,6 +15,7 @@ import type { ApprovalDriver, OpenedRequest } from '../support/approvals.ts';
 import { freePort } from '../support/ports.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
+import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
 
 /**
  * Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a
@@ -51,7 +49,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await kill(worker);
+  await killProcess(worker);
   await app.close();
   await temporal.stop();
   await rm(folder, { recursive: true, force: true });
@@ -65,37 +63,6 @@ const startTemporal = (): Promise<TemporalServer> =>
     port,
     namespace: 'default',
   });
-
-/** Starts a worker and waits until it polls. */
-async function startWorkerProcess(env: Env): Promise<ChildProcess> {
-  const probePort = await freePort();
-  const child = spawn(process.execPath, ['src/worker.ts'], {
-    stdio: 'ignore',
-    env: {
-      PATH: process.env.PATH,
-      NODE_ENV: 'test',
-      LOG_LEVEL: 'silent',
-      WORKER_PORT: String(probePort),
-      DATABASE_URL: env.DATABASE_URL,
-      TEMPORAL_ADDRESS: env.TEMPORAL_ADDRESS,
-      TEMPORAL_TASK_QUEUE: env.TEMPORAL_TASK_QUEUE,
-      WORKFLOW_BUNDLE: env.WORKFLOW_BUNDLE,
-      ENCRYPTION_KEYS: env.ENCRYPTION_KEYS,
-      AUTH_SIGNING_KEYS: env.AUTH_SIGNING_KEYS,
-      AUDIT_SIGNING_KEYS: env.AUDIT_SIGNING_KEYS,
-    },
-  });
-  const isReady = async () =>
-    (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;
-  await eventually(isReady, (ready) => ready, 30_000);
-  return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
 
 async function killTemporal(): Promise<void> {
   process.kill(temporal.pid, 'SIGKILL');
@@ -150,7 +117,7 @@ describe('recovery', () => {
       () => statusOf(committed.id),
       (status) => status === 'executed',
     );
-    await kill(worker);
+    await killProcess(worker);
     await holdBegun.release();
     expect(await statusOf(begun.id)).toBe('approved');
     expect(await statusOf(waiting.id)).toBe('pending');
