@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { openAssignmentsQuery } from '../../actions/assignment-access.ts';
 import { assignContacts as placeContacts } from '../../actions/assignment-contacts.ts';
 import type { AssignTarget } from '../../actions/assignment-contacts.ts';
 import { assignCampaigns as joinCampaigns, requireActiveUser } from '../../actions/assignment-pool.ts';
@@ -8,6 +9,7 @@ import { runAction } from '../../actions/run-action.ts';
 import { conflictRules } from '../../domain/assignment.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/read.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
 import {
   contactAssignmentView,
@@ -47,15 +49,14 @@ const getUserAssignments = route({
   query: z.strictObject(pageQuery),
   responses: { 200: assignmentsView },
   problems: ['resource.not-found'],
-  handler: async ({ actor, deps, params: { user_id }, query: page, read }) => {
-    const [user] = await read(query.selectFrom('users').where('id', '=', user_id).select('id'));
-    if (user === undefined) throw notFound('user');
-    const campaigns = await readAssignments(
-      deps,
-      actor,
+  handler: async ({ actor, deps, params: { user_id }, query: page }) => {
+    const [, [user], campaigns, contacts] = await readAll(deps.db, actor, [
+      openAssignmentsQuery,
+      query.selectFrom('users').where('id', '=', user_id).select('id'),
       membersQuery().where('p.user_id', '=', user_id).orderBy('p.assigned_at').orderBy('p.id'),
-    );
-    const contacts = await readAssignments(deps, actor, assignedContacts(user_id, page));
+      assignedContacts(user_id, page),
+    ] as const);
+    if (user === undefined) throw notFound('user');
     return { user_id, campaigns, contacts: contactsPage(contacts, page.limit) };
   },
 });
