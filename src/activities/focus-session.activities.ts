@@ -55,11 +55,12 @@ async function begin(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView>
     .where('user_id', '=', user_id)
     .where('end_time', 'is', null)
     .select(focusColumns)
-    .executeTakeFirst();
+    .execute();
   throw new Problem({
     code: 'focus.already-active',
     detail: 'Complete or interrupt the active session first.',
-    members: { active: active === undefined ? null : present(active) },
+    // It may have ended in this very moment; then none is shown.
+    members: { active: active.map(present).at(0) },
   });
 }
 

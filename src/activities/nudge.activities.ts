@@ -62,7 +62,7 @@ export function createNudgeActivities(deps: Deps): NudgeActivities {
         created.push(...(await nudge(tenant_id, id)));
         Context.current().heartbeat(id);
       }
-      return { created, next_after: people.length < pageSize ? null : (people.at(-1)?.id ?? null) };
+      return { created, next_after: people[pageSize - 1]?.id ?? null };
     },
 
     nudgePerson: async ({ tenant_id, user_id }) => ({ created: await nudge(tenant_id, user_id), next_after: null }),
@@ -77,7 +77,7 @@ export function createNudgeActivities(deps: Deps): NudgeActivities {
         await ensureSchedules(temporal.client, temporal.taskQueue, missing.map(({ tenant_id }) => nudgeRoundSchedule(tenant_id)));
         for (const { tenant_id } of missing) scheduled.add(tenant_id);
         Context.current().heartbeat();
-        after = page.length < pageSize ? null : (page.at(-1)?.tenant_id ?? null);
+        after = page[pageSize - 1]?.tenant_id ?? null;
       } while (after !== null);
       return scheduled.size;
     },
@@ -97,7 +97,7 @@ function trackerUsers(after: string | null) {
     .innerJoin('tenants as t', 't.id', 'u.tenant_id')
     .where('u.status', '=', 'active')
     .where('t.status', '=', 'active')
-    .$if(after !== null, (q) => q.where('u.id', '>', after ?? ''))
+    .where((eb) => (after === null ? eb.lit(true) : eb('u.id', '>', after)))
     .where((eb) =>
       eb.or(
         (['admin_goals', 'admin_activities', 'admin_prospects', 'admin_meetings'] as const).map((table) =>

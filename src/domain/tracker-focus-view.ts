@@ -64,16 +64,12 @@ export function presentFocus(row: FocusRow, now: number): FocusSessionView {
 
 /** Where a session is, in words for operators; names nobody. */
 export function describeFocus(clock: FocusClock): string {
+  const { started_at, paused_at, ended_at, ending } = clock;
   const at = (time: number) => new Date(time).toISOString();
-  switch (focusState(clock)) {
-    case 'running':
-      return `Running since ${at(clock.started_at)}; ends by itself at ${at(focusDueAt(clock))}.`;
-    case 'paused':
-      return `Paused since ${at(clock.paused_at ?? clock.started_at)}; ${Math.ceil(remainingMs(clock, clock.paused_at ?? clock.started_at) / 60_000)} minutes are left.`;
-    case 'completed':
-    case 'interrupted':
-      return `${endingText[clock.ending ?? 'timer']} at ${at(clock.ended_at ?? clock.started_at)}.`;
-  }
+  if (ending !== null && ended_at !== null) return `${endingText[ending]} at ${at(ended_at)}.`;
+  if (paused_at === null) return `Running since ${at(started_at)}; ends by itself at ${at(focusDueAt(clock))}.`;
+  const minutesLeft = Math.ceil(remainingMs(clock, paused_at) / 60_000);
+  return `Paused since ${at(paused_at)}; ${minutesLeft} minutes are left.`;
 }
 
 const endingText: Readonly<Record<FocusEnding, string>> = {

@@ -12,6 +12,8 @@ import {
   startFocus,
 } from '../../src/domain/tracker-focus.ts';
 
+import { describeFocus, focusClockOf, presentFocus } from '../../src/domain/tracker-focus-view.ts';
+
 const minute = 60_000;
 const start = Date.parse('2026-11-21T09:00:00Z');
 const fifty = startFocus(start, 50 * minute);
@@ -74,5 +76,43 @@ describe('the clock of a focus session', () => {
         }
       }),
     );
+  });
+});
+
+describe('what is shown of a session', () => {
+  const at = (minutes: number) => new Date(start + minutes * minute).toISOString();
+  const row = {
+    id: 1,
+    user_id: 'u',
+    start_time: at(0),
+    end_time: null,
+    duration_minutes: 50,
+    completed: false,
+    interrupted: false,
+    notes: null,
+    due_at: at(50),
+    paused_at: null,
+    paused_ms: 0,
+    ending: null,
+    actual_minutes: null,
+    created_at: at(0),
+  };
+
+  it('the row and the clock are two forms of the same', () => {
+    expect(focusClockOf(row)).toEqual(fifty);
+    const paused = { ...row, due_at: at(55), paused_ms: 5 * minute, paused_at: at(20) };
+    expect(focusClockOf(paused)).toMatchObject({ duration_ms: 50 * minute, paused_at: start + 20 * minute });
+    expect(presentFocus(paused, start + 90 * minute)).toMatchObject({ state: 'paused', remaining_seconds: 35 * 60 });
+    const ended = { ...row, end_time: at(50), ending: 'timer' as const, completed: true };
+    expect(presentFocus(ended, start + 90 * minute)).toMatchObject({ state: 'completed', remaining_seconds: 0 });
+  });
+
+  it('operators read it in plain words', () => {
+    expect(describeFocus(fifty)).toBe(`Running since ${at(0)}; ends by itself at ${at(50)}.`);
+    const paused = pauseFocus(fifty, start + 10 * minute);
+    expect(describeFocus(paused)).toBe(`Paused since ${at(10)}; 40 minutes are left.`);
+    expect(describeFocus(endFocus(fifty, 'timer', start + 51 * minute))).toBe(`Completed by its timer at ${at(50)}.`);
+    expect(describeFocus(endFocus(fifty, 'manual', start + minute))).toBe(`Completed by hand at ${at(1)}.`);
+    expect(describeFocus(endFocus(paused, 'pause_limit', start + 60 * minute))).toContain('lasted too long, at');
   });
 });

@@ -1,0 +1,100 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createFocusSessionActivities } from '../../src/activities/focus-session.activities.ts';
+import { createNudgeActivities } from '../../src/activities/nudge.activities.ts';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import { endFocus, pauseFocus, startFocus } from '../../src/domain/tracker-focus.ts';
+import type { FocusClock } from '../../src/domain/tracker-focus.ts';
+import { createMetrics } from '../../src/platform/metrics.ts';
+import { createActivityDeps } from '../../src/worker.ts';
+import type { FocusChange, SaveFocusSession } from '../../src/workflows/focus-session.contract.ts';
+import { startTestApi } from '../support/api.ts';
+import type { TestApi } from '../support/api.ts';
+import { samplePeople } from '../../src/dev/sample-data.ts';
+import { asSuperuser } from '../support/quick-factor.ts';
+
+let app: TestApi;
+let deps: ActivityDeps;
+const userId = samplePeople[0]?.id ?? '';
+
+beforeAll(async () => {
+  app = await startTestApi();
+  deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
+});
+
+afterAll(async () => {
+  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+  await app.close();
+});
+
+describe('the focus session activity, run again after an answer that was lost', () => {
+  const start = startFocus(Date.parse('2026-11-21T09:00:00Z'), 3_000_000);
+  const save = (session_id: number, change: FocusChange, clock: FocusClock) => {
+    const actor = { tenant_id: defaultTenantId, user_id: userId, session_id: null, request_id: null };
+    const input: SaveFocusSession = { actor, session_id, user_id: userId, change, clock, notes: null };
+    return createFocusSessionActivities(deps).saveFocusSession(input);
+  };
+  const audited = async () =>
+    (await asSuperuser(app, "select 1 from audit_logs where event like 'focus_session.%' and resource_id = '71'")).length;
+
+  it('writes each change once', async () => {
+    const begun = await save(71, 'begin', start);
+    expect(await save(71, 'begin', start)).toMatchObject({ id: 71, start_time: begun.start_time });
+    expect(await audited()).toBe(1);
+    const paused = pauseFocus(start, start.started_at + 60_000);
+    await save(71, 'pause', paused);
+    await save(71, 'pause', paused);
+    expect(await audited()).toBe(2);
+    await expect(save(72, 'begin', start)).rejects.toMatchObject({
+      type: 'focus.already-active',
+      nonRetryable: true,
+      details: [{ active: expect.objectContaining({ id: 71 }) }],
+    });
+    const ended = endFocus(paused, 'manual', start.started_at + 120_000);
+    expect(await save(71, 'complete', ended)).toMatchObject({ actual_minutes: 1, ending: 'manual' });
+    expect(await save(71, 'interrupt', endFocus(paused, 'interrupted', Date.now()))).toMatchObject({ ending: 'manual' });
+    expect(await audited()).toBe(3);
+    await expect(save(73, 'pause', paused)).rejects.toMatchObject({ type: 'resource.not-found' });
+  });
+});
+
+describe('the nudge activities', () => {
+  const inActivity = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    new MockActivityEnvironment().run<[], Result, () => Promise<Result>>(work);
+
+  it('go through all people and all tenants, page by page; somebody who is gone gets nothing', async () => {
+    await asSuperuser(
+      app,
+      `with made as (insert into users (tenant_id, email, full_name)
+         select $1, 'page' || n || '@nudge.test', 'Page' from generate_series(1, 30) n returning id, tenant_id)
+       insert into admin_goals (tenant_id, user_id, week_start) select tenant_id, id, '2020-01-06' from made`,
+      [defaultTenantId],
+    );
+    await asSuperuser(app, "insert into tenants (name, domain) select 'N', 'n' || n || '.test' from generate_series(1, 30) n");
+    const activities = createNudgeActivities(deps);
+    const page = (after: string | null) => inActivity(() => activities.nudgePeople({ tenant_id: defaultTenantId, after }));
+    const first = await page(null);
+    expect(first.next_after).not.toBeNull();
+    expect((await page(first.next_after)).next_after).toBeNull();
+    const nobody = { tenant_id: defaultTenantId, user_id: '00000000-0000-4000-8000-00000000dead' };
+    expect((await activities.nudgePerson(nobody)).created).toEqual([]);
+    expect(await activities.purgeNudges({ tenant_id: defaultTenantId })).toBe(0);
+    const count = await inActivity(() => activities.ensureNudgeSchedules());
+    expect(count).toBeGreaterThanOrEqual(31);
+    expect(await inActivity(() => activities.ensureNudgeSchedules())).toBe(count);
+    const tenants = await asSuperuser<{ id: string }>(app, 'select id from tenants');
+    for (const { id } of tenants) await deps.temporal.client.schedule.getHandle(`nudges/${id}`).delete();
+  }, 120_000);
+
+  it('without a model keep the words of the rule', async () => {
+    const body = { name: 'Acme', next_activity_at: '2026-01-01T00:00:00Z' };
+    const { token } = await app.signIn('role-super-admin');
+    await app.call('POST', '/api/v1/master-admin/prospects', { token, body });
+    const open = { quiet_from_minute: 0, quiet_to_minute: 0 };
+    await app.call('PUT', '/api/v1/master-admin/settings', { token, body: open });
+    const { created } = await createNudgeActivities(deps).nudgePerson({ tenant_id: defaultTenantId, user_id: userId });
+    const rows = await asSuperuser(app, 'select worded_by from admin_nudges where id = any($1)', [created]);
+    expect(rows).toContainEqual({ worded_by: 'rule' });
+  });
+});
