@@ -3501,6 +3501,7 @@ export interface components {
             is_default?: boolean;
             stages: {
                 name: string;
+                /** @description Chance of winning from here on, in percent */
                 probability: number;
                 /** @default null */
                 rotting_days?: number | null;
@@ -3515,6 +3516,7 @@ export interface components {
         };
         PipelineStageCreate: {
             name: string;
+            /** @description Chance of winning from here on, in percent */
             probability: number;
             /** @default null */
             rotting_days?: number | null;
@@ -3525,6 +3527,7 @@ export interface components {
         PipelineStageUpdate: {
             name?: string;
             position?: number;
+            /** @description Chance of winning from here on, in percent */
             probability?: number;
             rotting_days?: number | null;
             required_fields?: ("company" | "email" | "phone" | "source" | "value_minor" | "next_activity_at")[];
@@ -3537,6 +3540,7 @@ export interface components {
             source?: string | null;
             value_minor?: number | null;
             currency?: string | null;
+            /** @description Chance of winning, in percent */
             probability?: number;
             next_activity_at?: string | null;
             /** @description Default: first stage of the default pipeline */
@@ -3550,6 +3554,7 @@ export interface components {
             source?: string | null;
             value_minor?: number | null;
             currency?: string | null;
+            /** @description Chance of winning, in percent */
             probability?: number;
             next_activity_at?: string | null;
         };
@@ -4383,9 +4388,12 @@ export interface components {
         PoolMember: {
             /** Format: uuid */
             user_id: string;
+            /** @description Relative share of new contacts; 100 is the usual */
             weight: number;
+            /** @description Contacts dealt so far, with the credit given at joining */
             load: number;
             last_turn: number | null;
+            /** @description Contacts looked after now */
             open_contacts: number;
             max_open_contacts: number | null;
             /** @description Why nothing is dealt to this person now; null: it is */
@@ -4400,10 +4408,12 @@ export interface components {
             can_edit: boolean;
             can_send: boolean;
             can_manage: boolean;
+            /** @description Relative share of new contacts; 100 is the usual */
             weight: number;
             max_open_contacts: number | null;
             auto_assign: boolean;
             paused_until: string | null;
+            /** @description Contacts looked after now */
             open_contacts: number;
             dealt_count: number;
             /** @description Stands for what was dealt before joining and during absences */
@@ -4433,10 +4443,14 @@ export interface components {
             candidates: {
                 /** Format: uuid */
                 user_id: string;
+                /** @description Relative share of new contacts; 100 is the usual */
                 weight: number;
+                /** @description Contacts dealt so far, with the credit given at joining */
                 load: number;
                 last_turn: number | null;
+                /** @description Part of all dealing that is due, 0 to 1 */
                 share: number;
+                /** @description Contacts behind the due share; the largest is dealt to next */
                 shortfall: number;
             }[];
             excluded: {
@@ -4469,10 +4483,15 @@ export interface components {
             status: "running" | "completed" | "cancelled";
             total: number;
             counts: {
+                /** @description Not worked through yet */
                 open: number;
+                /** @description Given to somebody */
                 assigned: number;
+                /** @description Waiting for a free place */
                 queued: number;
+                /** @description Left as they were */
                 skipped: number;
+                /** @description Refused because somebody else looks after them */
                 conflict: number;
             };
             requested_by: string | null;
@@ -4501,6 +4520,7 @@ export interface components {
             version: number;
         };
         ContactImport: {
+            /** @description Contacts that were added */
             created: number;
             /** @description Lines whose e-mail address a contact has already */
             duplicates: number[];
@@ -4536,10 +4556,14 @@ export interface components {
             candidates: {
                 /** Format: uuid */
                 user_id: string;
+                /** @description Relative share of new contacts; 100 is the usual */
                 weight: number;
+                /** @description Contacts dealt so far, with the credit given at joining */
                 load: number;
                 last_turn: number | null;
+                /** @description Part of all dealing that is due, 0 to 1 */
                 share: number;
+                /** @description Contacts behind the due share; the largest is dealt to next */
                 shortfall: number;
             }[];
             excluded: {
@@ -4622,12 +4646,15 @@ export interface components {
             total: number;
             campaigns: {
                 campaign_id: string | null;
+                /** @description How many contacts */
                 contacts: number;
                 would_get: {
                     /** Format: uuid */
                     user_id: string;
+                    /** @description How many of them */
                     contacts: number;
                 }[];
+                /** @description Contacts for which nobody has a free place */
                 would_wait: number;
             }[];
         };
@@ -5269,6 +5296,7 @@ export interface components {
             name: string;
             /** @description Order within the pipeline, from 1 */
             position: number;
+            /** @description Chance of winning from here on, in percent */
             probability: number;
             /** @description Days after which a prospect rots here; null: never */
             rotting_days: number | null;
@@ -5277,12 +5305,17 @@ export interface components {
         StageSummary: {
             stage_id: number;
             currency: string | null;
+            /** @description Open prospects in the stage */
             prospects: number;
+            /** @description Sum of their values, in minor units */
             value_minor: number;
+            /** @description Sum of value times probability, in minor units */
             weighted_value_minor: number;
         };
         ProspectImport: {
+            /** @description Prospects that were added */
             imported: number;
+            /** @description Rows left out because they are there already */
             skipped: number;
         };
         Prospect: {
@@ -5299,6 +5332,7 @@ export interface components {
             source: string | null;
             value_minor: number | null;
             currency: string | null;
+            /** @description Chance of winning, in percent */
             probability: number;
             next_activity_at: string | null;
             /** @enum {string} */
@@ -5306,6 +5340,7 @@ export interface components {
             lost_reason: string | null;
             /** Format: date-time */
             stage_entered_at: string;
+            /** @description Time since the last move, in seconds */
             seconds_in_stage: number;
             /** @description Null where the prospect cannot rot */
             rots_at: string | null;
@@ -25942,6 +25977,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description How long it stays away */
                     minutes: number;
                 };
             };

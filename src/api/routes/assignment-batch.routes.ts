@@ -119,9 +119,9 @@ const previewView = z
     campaigns: z.array(
       z.object({
         campaign_id: z.uuid().nullable(),
-        contacts: z.number().int(),
-        would_get: z.array(z.object({ user_id: z.uuid(), contacts: z.number().int() })),
-        would_wait: z.number().int(),
+        contacts: z.number().int().describe('How many contacts'),
+        would_get: z.array(z.object({ user_id: z.uuid(), contacts: z.number().int().describe('How many of them') })),
+        would_wait: z.number().int().describe('Contacts for which nobody has a free place'),
       }),
     ),
   })

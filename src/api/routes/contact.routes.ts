@@ -182,7 +182,7 @@ const maxImportRows = 2000;
 
 const importView = z
   .object({
-    created: z.number().int(),
+    created: z.number().int().describe('Contacts that were added'),
     duplicates: z.array(z.number().int()).describe('Lines whose e-mail address a contact has already'),
     contact_ids: z.array(z.uuid()).describe('The new contacts, in the order of the file'),
   })

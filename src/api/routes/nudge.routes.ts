@@ -107,7 +107,7 @@ const snoozeNudge = route({
   path: `${trackerPath}/nudges/:id/snooze`,
   summary: 'Hide a nudge for a while; 0 minutes shows it again',
   params: idParams,
-  body: z.strictObject({ minutes: z.int().min(0).max(maxSnoozeMinutes) }),
+  body: z.strictObject({ minutes: z.int().min(0).max(maxSnoozeMinutes).describe('How long it stays away') }),
   responses: { 200: NudgeBody },
   handler: async (context) => {
     const { actor, params, body, deps, unitOfWork } = context;

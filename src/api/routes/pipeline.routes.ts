@@ -11,7 +11,7 @@ import { timestamp } from '../schemas.ts';
 import { afterCursor, changeRoutes, freeText, idParams, rowId, stageParams, trackerPath, trackerRoute } from '../tracker.ts';
 
 const name = freeText(100).min(1);
-const percent = z.int().min(0).max(100);
+const percent = z.int().min(0).max(100).describe('Chance of winning from here on, in percent');
 
 const StageBody = z
   .object({
@@ -306,9 +306,9 @@ const getPipelineSummary = route({
           .object({
             stage_id: rowId,
             currency: z.string().nullable(),
-            prospects: z.int(),
-            value_minor: z.int(),
-            weighted_value_minor: z.int(),
+            prospects: z.int().describe('Open prospects in the stage'),
+            value_minor: z.int().describe('Sum of their values, in minor units'),
+            weighted_value_minor: z.int().describe('Sum of value times probability, in minor units'),
           })
           .meta({ id: 'StageSummary' }),
       ),

@@ -15,6 +15,13 @@ const maxFileBytes = 64 * 1024 * 1024;
 /** Rows that are read at a time. */
 const pageRows = 1_000;
 
+const importCounts = z
+  .object({
+    imported: z.int().describe('Prospects that were added'),
+    skipped: z.int().describe('Rows left out because they are there already'),
+  })
+  .meta({ id: 'ProspectImport' });
+
 const importFile = route({
   ...trackerRoute,
   operationId: 'importProspects',
@@ -31,7 +38,7 @@ const importFile = route({
     pipeline_id: queryId.optional().describe('Default: the default pipeline'),
     on_duplicate: z.enum(['error', 'skip']).default('error').describe('What an e-mail address that is known already does'),
   }),
-  responses: { 200: z.object({ imported: z.int(), skipped: z.int() }).meta({ id: 'ProspectImport' }) },
+  responses: { 200: importCounts },
   problems: ['prospect.import-refused', 'request.too-large', 'request.unsupported-media-type', 'resource.not-found'],
   handler: ({ actor, query: { pipeline_id, on_duplicate }, upload, unitOfWork }) =>
     withUploadedFile(upload, maxFileBytes, (path) =>

@@ -33,7 +33,7 @@ const prospectFields = {
     .string()
     .regex(/^[A-Z]{3}$/, 'must be a code of three capital letters')
     .nullable(),
-  probability: z.int().min(0).max(100),
+  probability: z.int().min(0).max(100).describe('Chance of winning, in percent'),
   next_activity_at: timestamp.nullable(),
 };
 
@@ -49,7 +49,7 @@ const ProspectBody = z
     status,
     lost_reason: z.string().nullable(),
     stage_entered_at: timestamp,
-    seconds_in_stage: z.int().min(0),
+    seconds_in_stage: z.int().min(0).describe('Time since the last move, in seconds'),
     rots_at: timestamp.nullable().describe('Null where the prospect cannot rot'),
     is_rotting: z.boolean(),
     weighted_value_minor: z.int().nullable(),
