@@ -156,8 +156,7 @@ async function act({ deps, route, actor, input, gate, mfa, ctx }: Call): Promise
     unitOfWork: (work) =>
       unitOfWork(deps.db, actor, async (tx) => {
         if (mfa !== null && !mfa.spent) await consumeMfaProof(tx, mfa.challenge_id, actor);
-        const result = await work(tx);
-        return result;
+        return work(tx);
       }).then((result) => {
         mfa?.delegate();
         return result;

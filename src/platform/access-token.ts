@@ -1,6 +1,7 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { type JSONWebKeySet, type JWTPayload, SignJWT, jwtVerify } from 'jose';
 import { z } from 'zod';
+import { ed25519PrivateKey } from './ed25519.ts';
 import type { NamedKey } from './keyring.ts';
 import { Problem } from './problem.ts';
 
@@ -13,9 +14,6 @@ const cacheSeconds = 60;
 const maxCachedTokens = 10_000;
 /** Longer ones are not ours and are not worth hashing. */
 const maxTokenLength = 8_192;
-
-/** DER of a PKCS #8 Ed25519 private key up to its 32 bytes of seed (RFC 8410 §7). */
-const pkcs8Ed25519Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** One of our signing keys, ready for use. */
 type SigningKey = { readonly kid: string; readonly privateKey: KeyObject; readonly publicKey: KeyObject };
@@ -58,8 +56,7 @@ export type AccessTokens = {
  */
 export function createSigningKeyring(keys: readonly [NamedKey, ...NamedKey[]]): SigningKeyring {
   const signingKeys = keys.map((key): SigningKey => {
-    const pkcs8 = Buffer.concat([pkcs8Ed25519Prefix, key.bytes]);
-    const privateKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+    const privateKey = ed25519PrivateKey(key.bytes);
     return { kid: key.key_id, privateKey, publicKey: createPublicKey(privateKey) };
   });
   const byKid = new Map(signingKeys.map((key) => [key.kid, key]));

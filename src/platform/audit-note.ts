@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { createPublicKey, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { sha256 } from './audit-hash.ts';
+import { ed25519PrivateKey } from './ed25519.ts';
 import type { NamedKey } from './keyring.ts';
 
 /** State of a chain's Merkle tree, as a checkpoint states it. */
@@ -27,8 +28,7 @@ export interface CheckpointSigner {
   verifiers(origin: string): CheckpointVerifier[];
 }
 
-/** DER of an Ed25519 private key up to its 32 bytes of seed, and of a public key up to its 32 bytes (RFC 8410). */
-const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+/** DER of an Ed25519 public key up to its 32 bytes (RFC 8410). */
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 /** C2SP signed-note: the type of an Ed25519 key. */
 const ed25519Type = Buffer.from([0x01]);
@@ -44,9 +44,7 @@ export function originOfChain(chainId: string): string {
 
 /** Makes a signer of `AUDIT_SIGNING_KEYS`: the first key signs, all of them verify. */
 export function createCheckpointSigner(keys: readonly [NamedKey, ...NamedKey[]]): CheckpointSigner {
-  const privateKeys = keys.map(({ bytes }) =>
-    createPrivateKey({ key: Buffer.concat([pkcs8Prefix, bytes]), format: 'der', type: 'pkcs8' }),
-  );
+  const privateKeys = keys.map(({ bytes }) => ed25519PrivateKey(bytes));
   const publicKeys = privateKeys.map((key) => createPublicKey(key));
   const [activePrivate, activePublic] = [privateKeys[0], publicKeys[0]];
   if (activePrivate === undefined || activePublic === undefined) throw new Error('A checkpoint signer needs a key.');

@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import { Client } from 'pg';
 import type { ClientConfig } from 'pg';
 import type { Logger } from './logger.ts';
@@ -113,6 +115,6 @@ export class Invalidation {
 }
 
 /** The statement that announces a change; it takes effect when its transaction commits. */
-export function invalidationStatement(event: InvalidationEvent): { text: string; values: string[] } {
-  return { text: 'select pg_notify($1, $2)', values: [channel, `${event.kind}:${event.key}`] };
+export function invalidationStatement({ kind, key }: InvalidationEvent): RawBuilder<unknown> {
+  return sql`select pg_notify(${channel}, ${`${kind}:${key}`})`;
 }

@@ -65,9 +65,7 @@ async function runOnce<Result>(
     };
     const result = await work(tx);
     await em.flush();
-    for (const { text, values } of events.map(invalidationStatement)) {
-      await em.execute(text.replaceAll(/\$\d/g, '?'), values);
-    }
+    for (const event of events) await invalidationStatement(event).execute(tx.sql);
     if (entries.length > 0) await appendAudit(em, actor, entries);
     return result;
   });

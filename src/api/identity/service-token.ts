@@ -6,6 +6,7 @@ import { isPermission } from '../../domain/permissions.ts';
 import { query } from '../../entities/schema.ts';
 import type { Database } from '../../platform/database.ts';
 import { read } from '../../platform/read.ts';
+import { uuidBytes, uuidText } from './uuid-bytes.ts';
 
 /** `cst_` + tenant id + token id + 32 random bytes; the ids make the look-up a scoped one. */
 const pattern = /^cst_([0-9a-f]{32})([0-9a-f]{32})([\w-]{43})$/;
@@ -26,7 +27,8 @@ export function isServiceToken(token: string): boolean {
 
 /** Makes a new service token; only its hash and its last four characters are kept. */
 export function issueServiceToken(tenantId: string, id: string): { token: string; token_hash: Buffer; last4: string } {
-  const token = `cst_${compact(tenantId)}${compact(id)}${randomBytes(32).toString('base64url')}`;
+  const ids = Buffer.concat([uuidBytes(tenantId), uuidBytes(id)]).toString('hex');
+  const token = `cst_${ids}${randomBytes(32).toString('base64url')}`;
   return { token, token_hash: hashOf(token), last4: token.slice(-4) };
 }
 
@@ -60,7 +62,7 @@ export class ServiceTokenCache {
     const cached = this.#entries.get(cacheKey);
     if (cached !== undefined && cached.untilMs > this.#now() && this.#db.invalidation.isLive) return cached.actor;
     const epoch = this.#epoch;
-    const [tenantId, id] = [dashed(parts[1] ?? ''), dashed(parts[2] ?? '')];
+    const [tenantId, id] = [uuidOfHex(parts[1]), uuidOfHex(parts[2])];
     const [row] = await read(
       this.#db,
       { tenant_id: tenantId, user_id: null },
@@ -96,10 +98,6 @@ function hashOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-function compact(uuid: string): string {
-  return uuid.replaceAll('-', '');
-}
-
-function dashed(hex: string): string {
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+function uuidOfHex(hex = ''): string {
+  return uuidText(Buffer.from(hex, 'hex'));
 }

@@ -7,6 +7,7 @@ import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/unit-of-work.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
+import { uuidBytes, uuidText } from './uuid-bytes.ts';
 
 /** What a client gets at sign-in and at every refresh. */
 export interface TokenPair {
@@ -141,13 +142,4 @@ async function endFamilyOnReuse(tx: Tx, token_hash: Buffer, sessionId: string): 
 
 function refreshRefused(): Problem {
   return new Problem({ code: 'auth.refresh-refused', detail: 'Sign in again.' });
-}
-
-function uuidBytes(uuid: string): Buffer {
-  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
-}
-
-function uuidText(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString('hex');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
