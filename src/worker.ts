@@ -41,6 +41,9 @@ const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.
 /** A prebuilt bundle has these in it. */
 const workflowModules = [fileURLToPath(new URL('./workflows/interceptors.ts', import.meta.url))];
 
+/** About twenty seconds with the SDK's backoff. */
+const patientAttempts = 10;
+
 /** Makes the parts that activities act through. */
 export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics): Promise<ActivityDeps> {
   const db = await openDatabase({ env, entities, log, applicationName: 'castellan-worker' });
@@ -51,7 +54,8 @@ export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics
     keyring: createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')),
     outbound: createOutboundHttp({ allow: env.OUTBOUND_ALLOW }),
     mailer: createMailer({ env, db }),
-    temporal: createTemporalClient(env, metrics, payloadCodecOf(env)),
+    // Nobody waits for an answer here, and a server that has just come up refuses calls for a while.
+    temporal: createTemporalClient(env, metrics, payloadCodecOf(env), { maxAttempts: patientAttempts }),
   };
 }
 
@@ -85,7 +89,8 @@ export async function startWorker(
       },
     };
   } catch (error) {
-    await closeAll(deps, connection);
+    // A worker that never ran keeps its hold on the connection, which then cannot close; the cause must not be lost to that.
+    await closeAll(deps, connection).catch((closing: unknown) => log.debug({ err: closing }, 'the worker did not close'));
     throw error;
   }
 }

@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { isAlive, startMark } from './processes.ts';
+import { livingProcessOf, pidFileContent } from './processes.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
 /** The folder in which the embedded stack keeps everything, held by this process alone. */
@@ -50,7 +50,7 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
 
 /** Writes our process id into the lock file; a lock of a process that is gone is removed first. */
 async function takeLock(path: string, lockPath: string): Promise<void> {
-  const owner = await livingOwner(lockPath);
+  const owner = await livingProcessOf(lockPath);
   if (owner !== undefined) {
     throw new StartupError(
       `Another Castellan runs on this folder (pid ${owner}): stop it, or set CASTELLAN_DATA to another folder than ` +
@@ -60,23 +60,10 @@ async function takeLock(path: string, lockPath: string): Promise<void> {
   await rm(lockPath, { force: true });
   const lock = await open(lockPath, 'wx', 0o600);
   try {
-    await lock.writeFile(`${process.pid}\n${(await startMark(process.pid)) ?? ''}\n`);
+    await lock.writeFile(await pidFileContent(process.pid));
   } finally {
     await lock.close();
   }
-}
-
-/** The process that holds the lock, if it still lives and is the one that wrote it. */
-async function livingOwner(lockPath: string): Promise<number | undefined> {
-  const content = await readFile(lockPath, 'utf8').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return '';
-    throw error;
-  });
-  const [pidLine = '', mark = ''] = content.split('\n');
-  const pid = Number(pidLine);
-  if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
-  const markNow = await startMark(pid);
-  return mark === '' || markNow === undefined || markNow === mark ? pid : undefined;
 }
 
 function folderProblem(error: unknown, path: string): unknown {

@@ -78,3 +78,21 @@ export async function waitForEnd(pid: number, timeoutMs: number): Promise<boolea
   }
   return true;
 }
+
+/** What a pid file says: the process, and the mark that tells it from a later one with the same id. */
+export async function pidFileContent(pid: number): Promise<string> {
+  return `${pid}\n${(await startMark(pid)) ?? ''}\n`;
+}
+
+/** The process that a pid file names, if it still lives and is the one that was meant. */
+export async function livingProcessOf(pidFile: string): Promise<number | undefined> {
+  const content = await readFile(pidFile, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  });
+  const [pidLine = '', mark = ''] = content.split('\n');
+  const pid = Number(pidLine);
+  if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
+  const markNow = await startMark(pid);
+  return mark === '' || markNow === undefined || markNow === mark ? pid : undefined;
+}

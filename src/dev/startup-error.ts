@@ -8,10 +8,20 @@ export class StartupError extends Error {
   override readonly name = 'StartupError';
 }
 
-/** The one line to print for whatever was thrown while starting: first line of the message, never a stack. */
+/** The one line to print for whatever was thrown while starting: first lines of the message and its causes, never a stack. */
 export function startupMessage(error: unknown): string {
-  const line = errorMessage(error).split('\n', 1)[0]?.trim() ?? '';
-  return line === '' ? 'Castellan could not start: an error without a message.' : line;
+  const lines: string[] = [];
+  for (let current = error; current !== undefined && lines.length < maxCauses; current = causeOf(current)) {
+    const line = errorMessage(current).split('\n', 1)[0]?.trim() ?? '';
+    if (line !== '' && !lines.includes(line)) lines.push(line);
+  }
+  return lines.length === 0 ? 'Castellan could not start: an error without a message.' : lines.join(': ');
+}
+
+const maxCauses = 4;
+
+function causeOf(error: unknown): unknown {
+  return error instanceof StartupError || typeof error !== 'object' || error === null ? undefined : Reflect.get(error, 'cause');
 }
 
 /** The message of a thrown value. Asks for the property, not the class: jest's errors are not of its tests' classes. */

@@ -1,8 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+
 import { Connection } from '@temporalio/client';
 
 import { startManagedProcess, type ManagedProcess } from './managed-process.ts';
 import { loopback, requireFreePort, whyNoAnswer } from './ports.ts';
-import { StartupError } from './startup-error.ts';
+import { livingProcessOf, pidFileContent, waitForEnd } from './processes.ts';
+import { errorCode, StartupError } from './startup-error.ts';
 
 /** A running Temporal dev server. */
 export type TemporalServer = {
@@ -31,6 +34,7 @@ export type TemporalServerOptions = {
 };
 
 const startTimeoutMs = 60_000;
+const stopTimeoutMs = 15_000;
 
 /**
  * The dev server's single shard polls its queues at most 20 times a second by default, so every workflow task waits
@@ -46,6 +50,8 @@ const pollLimits = ['transferProcessorMaxPollRPS', 'timerProcessorMaxPollRPS', '
  * @throws StartupError with one line when a port is taken or the server ends while starting
  */
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TemporalServer> {
+  const pidFile = `${options.databaseFile}.pid`;
+  await stopLeftover(pidFile, options);
   await requireFreePort(
     options.port,
     'Temporal',
@@ -63,6 +69,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   });
   const address = `${loopback}:${options.port}`;
   try {
+    await writeFile(pidFile, await pidFileContent(server.pid), { mode: 0o600 });
     await waitUntilReady(server, options);
   } catch (error) {
     await server.stop();
@@ -75,6 +82,28 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     ended: server.ended,
     stop: () => server.stop(),
   };
+}
+
+/**
+ * Ends the server that a killed Castellan has left on this database. Its guard may be stopping it already, but two
+ * servers on one SQLite file lose the shard for good: every call then fails with "shard status unknown".
+ */
+async function stopLeftover(pidFile: string, options: TemporalServerOptions): Promise<void> {
+  const pid = await livingProcessOf(pidFile);
+  if (pid === undefined) return;
+  options.progress?.(`stopping the Temporal that a crash has left behind (pid ${pid})`);
+  askToStop(pid);
+  if (!(await waitForEnd(pid, stopTimeoutMs))) {
+    throw new StartupError(`A Temporal on ${options.databaseFile} (pid ${pid}) does not stop: end that process.`);
+  }
+}
+
+function askToStop(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error; // it has gone by itself between the look and the signal
+  }
 }
 
 function serverArguments(options: TemporalServerOptions): string[] {

@@ -10,7 +10,8 @@ const callDeadlineMs = 10_000;
 const probeDeadlineMs = 1_500;
 /** A caller who waits learns within two seconds that the server is away (goal 25); the SDK alone would try for ten. */
 const connectTimeoutMs = 1_500;
-const maxAttempts = 3;
+/** Half a second: what a caller who waits has patience for. */
+const hastyAttempts = 3;
 
 /** The one client to Temporal in a process. */
 export interface TemporalClient {
@@ -37,11 +38,13 @@ type TemporalSettings = Pick<
  * Connects lazily, so that the API starts and serves reads while Temporal is away.
  *
  * @param codec encrypts payloads when `TEMPORAL_PAYLOAD_KEYS` is set.
+ * @param maxAttempts how often a call is made that finds the server away; few, unless nobody waits for the answer.
  */
 export function createTemporalClient(
   env: TemporalSettings,
   metrics: Metrics,
   codec: PayloadCodec | undefined,
+  { maxAttempts = hastyAttempts }: { maxAttempts?: number } = {},
 ): TemporalClient {
   const connection = Connection.lazy({
     address: env.TEMPORAL_ADDRESS,
