@@ -50,7 +50,7 @@ const pollLimits = ['transferProcessorMaxPollRPS', 'timerProcessorMaxPollRPS', '
  * @throws StartupError with one line when a port is taken or the server ends while starting
  */
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TemporalServer> {
-  const pidFile = `${options.databaseFile}.pid`;
+  const pidFile = `${options.logFile}.pid`; // where it can be written even if the database cannot
   await stopLeftover(pidFile, options);
   await requireFreePort(
     options.port,
