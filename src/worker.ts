@@ -6,7 +6,7 @@ import {
   makeWorkflowExporter,
 } from '@temporalio/interceptors-opentelemetry';
 import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
-import type { WorkerOptions } from '@temporalio/worker';
+import type { WorkerDeploymentOptions, WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import type { ActivityDeps } from './activities/deps.ts';
 import { entities } from './entities/index.ts';
@@ -112,6 +112,9 @@ export function workerOptions(env: Env, deps: ActivityDeps, connection: NativeCo
     activities: createActivities(deps),
     ...(env.WORKFLOW_BUNDLE === undefined ? { workflowsPath } : { workflowBundle: { codePath: env.WORKFLOW_BUNDLE } }),
     ...(codec === undefined ? {} : { dataConverter: { payloadCodecs: [codec] } }),
+    ...(env.TEMPORAL_WORKER_BUILD_ID === undefined
+      ? {}
+      : { workerDeploymentOptions: deploymentOptions(env.TEMPORAL_DEPLOYMENT_NAME, env.TEMPORAL_WORKER_BUILD_ID) }),
     ...(env.TEMPORAL_MAX_CACHED_WORKFLOWS === undefined
       ? {}
       : { maxCachedWorkflows: env.TEMPORAL_MAX_CACHED_WORKFLOWS }),
@@ -123,6 +126,18 @@ export function workerOptions(env: Env, deps: ActivityDeps, connection: NativeCo
     workflowTaskPollerBehavior: { type: 'autoscaling' },
     activityTaskPollerBehavior: { type: 'autoscaling' },
     shutdownGraceTime: `${env.SHUTDOWN_TIMEOUT_SECONDS} seconds`,
+  };
+}
+
+/**
+ * Worker versioning: a workflow that declares itself PINNED (approvals, rollouts) ends on the version it began on. The
+ * others move to the current version, with changes to them behind `patched()`.
+ */
+function deploymentOptions(deploymentName: string, buildId: string): WorkerDeploymentOptions {
+  return {
+    version: { deploymentName, buildId },
+    useWorkerVersioning: true,
+    defaultVersioningBehavior: 'AUTO_UPGRADE',
   };
 }
 

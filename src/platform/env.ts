@@ -88,6 +88,10 @@ const envSchema = z.object({
   TEMPORAL_API_KEY: z.string().optional(),
   TEMPORAL_TLS: flag,
   TEMPORAL_PAYLOAD_KEYS: keyList.optional(),
+  /** Name of the worker deployment in Temporal; see docs/runbooks/deploy-workers.md. */
+  TEMPORAL_DEPLOYMENT_NAME: z.string().regex(/^[\w-]{1,100}$/, 'must be letters, digits, _ and -').default('castellan'),
+  /** Version of the workflow code of this worker; set, it turns worker versioning on. */
+  TEMPORAL_WORKER_BUILD_ID: z.string().regex(/^[\w.+-]{1,100}$/, 'must be letters, digits, _ . + and -').optional(),
   TEMPORAL_MAX_CACHED_WORKFLOWS: z.coerce.number().int().min(0).optional(),
   /** Prebuilt by `npm run build`; without it the worker bundles at start (1–2 s). */
   WORKFLOW_BUNDLE: z.string().optional(),

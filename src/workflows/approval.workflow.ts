@@ -10,6 +10,7 @@ import {
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
+  setWorkflowOptions,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { isClosed, openApproval, refusal } from '../domain/approval.ts';
@@ -83,7 +84,7 @@ const news = proxyActivities<Pick<ApprovalActivities, 'announceApproval'>>({
  * the activity judges the same rules again on the locked row, and the copy takes over what was committed. So a lost
  * workflow task, a repeated local activity or a kill between commit and answer cannot make the two disagree for long.
  *
- * Changes to this file while requests are waiting go behind `patched()`; `test/replay` replays recorded histories.
+ * Unless workers are versioned, changes to this file go behind `patched()`; `test/replay` replays recorded histories.
  */
 export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOutcome> {
   const { approval_id, requester } = input;
@@ -261,6 +262,9 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     announcements.push(told);
   }
 }
+
+// What was asked of one release is decided and made by its rules, whatever is deployed meanwhile.
+setWorkflowOptions({ versioningBehavior: 'PINNED' }, approvalWorkflow);
 
 const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
 
