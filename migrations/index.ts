@@ -10,6 +10,7 @@ import { Migration20261121150000_tracker } from './20261121150000_tracker.ts';
 import { Migration20261121160000_assignment } from './20261121160000_assignment.ts';
 import { Migration20261121170000_onboarding } from './20261121170000_onboarding.ts';
 import { Migration20261121180000_housekeeping } from './20261121180000_housekeeping.ts';
+import { Migration20261121190000_user_work_counts } from './20261121190000_user_work_counts.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -25,4 +26,5 @@ export const migrationsList = [
   { name: '20261121160000_assignment', class: Migration20261121160000_assignment },
   { name: '20261121170000_onboarding', class: Migration20261121170000_onboarding },
   { name: '20261121180000_housekeeping', class: Migration20261121180000_housekeeping },
+  { name: '20261121190000_user_work_counts', class: Migration20261121190000_user_work_counts },
 ];

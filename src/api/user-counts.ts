@@ -1,10 +1,8 @@
 import { sql } from 'kysely';
 
 /**
- * How much work a person has, for lists of users (X-4, S3-5). Each is an expression over `u`, the row of `users`; the
- * functions count in the session's own tenant, also for people who may not see the assignments themselves.
+ * How much work the people of a page `u` have, for lists of users (X-4, S3-5); nobody without work is in it. The
+ * function counts in the session's own tenant, also for people who may not see the assignments themselves.
  */
-export const userCounts = {
-  campaign_count: sql<number>`get_user_campaign_count(u.id)`,
-  contact_count: sql<number>`get_user_contact_count(u.id)`,
-};
+export const workCounts = sql<{ user_id: string; campaign_count: number; contact_count: number }>`
+  get_user_work_counts(array(select id from u))`.as<'w'>('w');

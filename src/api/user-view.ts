@@ -5,7 +5,7 @@ import { highestCoarseRole } from '../actions/rights.ts';
 import { assignmentEnd, notLapsed } from '../entities/living-roles.ts';
 import { query } from '../entities/schema.ts';
 import { timestamp } from './schemas.ts';
-import { userCounts } from './user-counts.ts';
+import { workCounts } from './user-counts.ts';
 
 /** A role that a person holds at this moment, as part of the person. */
 const heldRole = z
@@ -45,16 +45,29 @@ export const userView = z
   })
   .meta({ id: 'User' });
 
-/** Accounts of the tenant with their profile, living roles and counts; `u` is the row of `users`. */
-export function usersQuery() {
+/** The rows of `users` that a view shows: conditions, order and limit go here, before anything is joined to them. */
+export function userPage() {
+  return query.selectFrom('users as u').selectAll('u');
+}
+
+/**
+ * Accounts with their profile, living roles and counts, newest first; `u` is the page. Only its rows are joined, so the
+ * cost is that of the page whatever plan PostgreSQL keeps for it.
+ */
+export function usersQuery(page: ReturnType<typeof userPage>) {
   return query
-    .selectFrom('users as u')
+    .with('u', () => page)
+    .selectFrom('u')
     .leftJoin('admin_users as p', 'p.user_id', 'u.id')
+    .leftJoin(workCounts, 'w.user_id', 'u.id')
     .select(['u.id', 'u.tenant_id', 'u.email', 'u.phone_number', 'u.full_name', 'u.status', 'u.is_active'])
     .select(['u.time_zone', 'u.sign_in_requires_totp', 'u.last_sign_in_at'])
     .select(['u.created_at', 'u.updated_at', 'u.deleted_at', 'u.version'])
     .select(['p.job_title', 'p.department', 'p.notes'])
-    .select([userCounts.campaign_count.as('campaign_count'), userCounts.contact_count.as('contact_count')])
+    .select((eb) => [
+      eb.fn.coalesce('w.campaign_count', sql.lit(0)).as('campaign_count'),
+      eb.fn.coalesce('w.contact_count', sql.lit(0)).as('contact_count'),
+    ])
     .select((eb) =>
       jsonArrayFrom(
         eb
@@ -67,7 +80,9 @@ export function usersQuery() {
           .select(['a.id as assignment_id', 'a.role_id', 'r.code', 'r.name', 'r.coarse_role'])
           .select(assignmentEnd.as('valid_until')),
       ).as('roles'),
-    );
+    )
+    .orderBy('u.created_at', 'desc')
+    .orderBy('u.id', 'desc');
 }
 
 type UserRow = Awaited<ReturnType<ReturnType<typeof usersQuery>['executeTakeFirstOrThrow']>>;

@@ -29,6 +29,7 @@ const definerFunctions = [
   'find_onboarding_link',
   'get_user_campaign_count',
   'get_user_contact_count',
+  'get_user_work_counts',
   'nudge_tenants',
   'onboarding_links_due',
   'purge_expired_rows',
