@@ -20,6 +20,12 @@ import {
   AuditPermissionSetEntity,
   AuditTreeNodeEntity,
 } from './audit-log.entity.ts';
+import {
+  AuditPersonKeyEntity,
+  AuditSegmentEntity,
+  AuditVerificationEntity,
+  AuditWitnessDeliveryEntity,
+} from './audit-retention.entity.ts';
 import { FeatureFlagEntity, FlagHistoryEntity } from './flag.entity.ts';
 import {
   AssignmentBatchEntity,
@@ -76,6 +82,10 @@ export const entitiesByTable = {
   audit_permission_sets: AuditPermissionSetEntity,
   audit_checkpoints: AuditCheckpointEntity,
   audit_tree_nodes: AuditTreeNodeEntity,
+  audit_verifications: AuditVerificationEntity,
+  audit_witness_deliveries: AuditWitnessDeliveryEntity,
+  audit_segments: AuditSegmentEntity,
+  audit_person_keys: AuditPersonKeyEntity,
   admin_approval_policies: ApprovalPolicyEntity,
   admin_approval_payloads: ApprovalPayloadEntity,
   admin_approvals: ApprovalEntity,

@@ -24,7 +24,9 @@ const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contac
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
   'audit_append',
+  'audit_chains',
   'audit_chains_due',
+  'audit_drop_segment',
   'auth_find_users',
   'find_onboarding_link',
   'get_user_campaign_count',
