@@ -43,7 +43,7 @@ async function log({ tenant, user }: Caller, request: IncomingMessage): Promise<
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const { type, status, date } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, string>;
-  const facts = dayFactsQuery(user, date ?? '').compile();
+  const facts = dayFactsQuery({ user_id: user, day: date ?? '' }).compile();
   const client = await writePool.connect();
   try {
     await client.query({ name: 'begin', text: 'begin' });

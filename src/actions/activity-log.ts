@@ -5,6 +5,7 @@ import type { Day } from '../domain/tracker-calendar.ts';
 import { dailyScore } from '../domain/tracker-scoring.ts';
 import { freshStreaks, streaksAfterScore } from '../domain/tracker-streak.ts';
 import type { RestCalendar } from '../domain/tracker-streak.ts';
+import { prepared } from '../entities/prepared.ts';
 import { streakDayOf } from '../entities/tracker-person.ts';
 import { query } from '../entities/schema.ts';
 import type { CastellanSchema } from '../entities/schema.ts';
@@ -25,13 +26,7 @@ export type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
  * all later contiguous days, as a fresh recomputation would (S0-78, S0-79, capability 22).
  */
 export async function logActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
-  const { tenant_id } = tx.actor;
-  await lockTracker(tx, userId);
-  const rows = await tx.sql
-    .insertInto('admin_activities')
-    .values(activities.map((activity) => ({ ...activity, tenant_id, user_id: userId })))
-    .returningAll()
-    .execute();
+  const rows = await insertActivities(tx, userId, activities);
   for (const day of new Set(rows.map(({ date }) => date))) await scoreDay(tx, userId, day);
   for (const row of rows) {
     tx.audit({
@@ -109,7 +104,25 @@ export async function restreak(tx: Tx, userId: string): Promise<void> {
 
 /** One change at a time for each person: a score that is computed beside an uncommitted activity would miss it. */
 async function lockTracker(tx: Tx, userId: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended('tracker/' || ${userId}, 0))`.execute(tx.sql);
+  await sql`select ${trackerLock(userId)}`.execute(tx.sql);
+}
+
+function trackerLock(userId: string) {
+  return sql`pg_advisory_xact_lock(hashtextextended('tracker/' || ${userId}, 0))`;
+}
+
+/** Lock and rows in one statement: what looks at them afterwards is another one and sees what the lock waited for. */
+async function insertActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
+  const { rows } = await sql<ActivityRow>`
+    insert into admin_activities
+      (tenant_id, user_id, type, status, date, amount, notes, prospect_id, meeting_id, follow_up_line)
+    select ${tx.actor.tenant_id}::uuid, ${userId}::uuid, d.type, d.status, d.date, coalesce(d.amount, 1), d.notes,
+      d.prospect_id, d.meeting_id, d.follow_up_line
+    from (select ${trackerLock(userId)}) locked,
+      json_to_recordset(${JSON.stringify(activities)}::json) as d(type text, status text, date date, amount int,
+        notes text, prospect_id int, meeting_id int, follow_up_line int)
+    returning *`.execute(tx.sql);
+  return rows;
 }
 
 async function findActivity(tx: Tx, userId: string, id: number): Promise<ActivityRow> {
@@ -152,40 +165,39 @@ async function scoreDay(tx: Tx, userId: string, day: Day): Promise<void> {
 }
 
 async function dayFacts(tx: Tx, userId: string, day: Day) {
-  const { rows } = await tx.sql.executeQuery(dayFactsQuery(userId, day).compile());
+  const { rows } = await tx.sql.executeQuery(dayFactsQuery({ user_id: userId, day }).compile());
   const [facts] = rows;
   if (facts === undefined) throw new Error('The facts of a day are one row.');
   return facts;
 }
 
 /** What decides the score of a day and the streaks that hang on it; the bench compares with the same statement. */
-export function dayFactsQuery(userId: string, day: Day) {
+export const dayFactsQuery = prepared<{ user_id: string; day: Day }>()((param) => {
   const scores = query
     .selectFrom('admin_scores')
-    .where('user_id', '=', userId)
+    .where('user_id', '=', param('user_id'))
     .select(['date', 'score', 'streak_days', 'activities_count']);
-  return query
-    .selectNoFrom((eb) => [
-      jsonArrayFrom(
-        eb
-          .selectFrom('admin_activities')
-          .where('user_id', '=', userId)
-          .where('date', '=', day)
-          .select(['type', 'status', 'amount']),
-      ).as('activities'),
-      jsonObjectFrom(scores.where('date', '=', day)).as('stored'),
-      jsonObjectFrom(scores.where('date', '<', day).orderBy('date', 'desc').limit(1)).as('before'),
-      jsonArrayFrom(scores.where('date', '>', day).orderBy('date')).as('later'),
+  return query.selectNoFrom((eb) => [
+    jsonArrayFrom(
       eb
-        .selectFrom('admin_tracker_settings')
-        .where('user_id', '=', userId)
-        .select('rest_weekdays')
-        .as('rest_weekdays'),
-      jsonArrayFrom(
-        eb.selectFrom('admin_tracker_vacations').where('user_id', '=', userId).select(['starts_on', 'ends_on']),
-      ).as('vacations'),
-    ]);
-}
+        .selectFrom('admin_activities')
+        .where('user_id', '=', param('user_id'))
+        .where('date', '=', param('day'))
+        .select(['type', 'status', 'amount']),
+    ).as('activities'),
+    jsonObjectFrom(scores.where('date', '=', param('day'))).as('stored'),
+    jsonObjectFrom(scores.where('date', '<', param('day')).orderBy('date', 'desc').limit(1)).as('before'),
+    jsonArrayFrom(scores.where('date', '>', param('day')).orderBy('date')).as('later'),
+    eb
+      .selectFrom('admin_tracker_settings')
+      .where('user_id', '=', param('user_id'))
+      .select('rest_weekdays')
+      .as('rest_weekdays'),
+    jsonArrayFrom(
+      eb.selectFrom('admin_tracker_vacations').where('user_id', '=', param('user_id')).select(['starts_on', 'ends_on']),
+    ).as('vacations'),
+  ]);
+});
 
 async function restCalendar(tx: Tx, userId: string): Promise<RestCalendar> {
   const settings = await tx.sql
@@ -203,17 +215,10 @@ async function restCalendar(tx: Tx, userId: string): Promise<RestCalendar> {
 
 async function saveScores(tx: Tx, userId: string, rows: readonly ScoreRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const { tenant_id } = tx.actor;
-  await tx.sql
-    .insertInto('admin_scores')
-    .values(rows.map((row) => ({ ...row, tenant_id, user_id: userId })))
-    .onConflict((conflict) =>
-      conflict.columns(['user_id', 'date']).doUpdateSet((eb) => ({
-        score: eb.ref('excluded.score'),
-        streak_days: eb.ref('excluded.streak_days'),
-        activities_count: eb.ref('excluded.activities_count'),
-        updated_at: sql<string>`now()`,
-      })),
-    )
-    .execute();
+  await sql`
+    insert into admin_scores (tenant_id, user_id, date, score, streak_days, activities_count)
+    select ${tx.actor.tenant_id}::uuid, ${userId}::uuid, d.date, d.score, d.streak_days, d.activities_count
+    from json_to_recordset(${JSON.stringify(rows)}::json) as d(date date, score int, streak_days int, activities_count int)
+    on conflict (user_id, date) do update set score = excluded.score, streak_days = excluded.streak_days,
+      activities_count = excluded.activities_count, updated_at = now()`.execute(tx.sql);
 }

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { CompiledQuery } from 'kysely';
 import { addDays } from '../domain/tracker-calendar.ts';
 import type { NudgePolicy } from '../domain/tracker-nudge-admission.ts';
 import type { NudgeFacts } from '../domain/tracker-nudge-rules.ts';
@@ -70,7 +71,7 @@ export function nudgeFactQueries(userId: string, now: number) {
 }
 
 type Queries = ReturnType<typeof nudgeFactQueries>;
-type RowsOf<Query> = Query extends { execute(): Promise<(infer Row)[]> } ? Row[] : never;
+type RowsOf<Query> = Query extends { compile(): CompiledQuery<infer Row> } ? Row[] : never;
 type RowsOfAll<All extends readonly unknown[]> = { -readonly [Index in keyof All]: RowsOf<All[Index]> };
 type FactRows = RowsOfAll<Queries>;
 

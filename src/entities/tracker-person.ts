@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
+import type { CompiledQuery } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import { addDays, localMoment } from '../domain/tracker-calendar.ts';
 import type { Day, LocalMoment, WeekStart } from '../domain/tracker-calendar.ts';
 import type { RestCalendar, StreakDay } from '../domain/tracker-streak.ts';
 import { weeklyProgress } from '../domain/tracker-weekly-progress.ts';
 import type { Amounts } from '../domain/tracker-weekly-progress.ts';
+import { prepared } from './prepared.ts';
 import { query } from './schema.ts';
 
 /** What the tracker has to know about a person before it can say what "today" is. */
@@ -16,14 +18,13 @@ export interface TrackerPerson {
   readonly moment: LocalMoment;
 }
 
-/** Zone (own, else the tenant's; S0-86), begin of the week, free weekdays and vacations of a person. */
-export function personQuery(userId: string) {
-  return query
+const personStatement = prepared<{ user_id: string }>()((param) =>
+  query
     .selectFrom('users as u')
     .innerJoin('tenants as t', 't.id', 'u.tenant_id')
     .leftJoin('user_preferences as p', 'p.user_id', 'u.id')
     .leftJoin('admin_tracker_settings as s', 's.user_id', 'u.id')
-    .where('u.id', '=', userId)
+    .where('u.id', '=', param('user_id'))
     .select((eb) => [
       eb.fn.coalesce('u.time_zone', 't.time_zone').as('time_zone'),
       eb.fn.coalesce('p.week_start', sql.lit<WeekStart>('monday')).as('week_start'),
@@ -34,10 +35,15 @@ export function personQuery(userId: string) {
           .whereRef('v.user_id', '=', 'u.id')
           .select(['v.starts_on', 'v.ends_on']),
       ).as('vacations'),
-    ]);
+    ]),
+);
+
+/** Zone (own, else the tenant's; S0-86), begin of the week, free weekdays and vacations of a person. */
+export function personQuery(userId: string) {
+  return personStatement({ user_id: userId });
 }
 
-type PersonRow = Awaited<ReturnType<ReturnType<typeof personQuery>['executeTakeFirstOrThrow']>>;
+type PersonRow = ReturnType<ReturnType<typeof personQuery>['compile']> extends CompiledQuery<infer Row> ? Row : never;
 
 /** Reads the row of {@link personQuery} at a moment, milliseconds since the epoch. */
 export function trackerPerson({ time_zone, week_start, rest_weekdays, vacations }: PersonRow, now: number): TrackerPerson {
@@ -52,15 +58,19 @@ export function utcDay(now: number): Day {
 /** More rows than a week has in reach, so that at least one row before the week is among them. */
 const recentScoreRows = 24;
 
-/** The latest score rows of a person up to the end of his week, newest first. */
-export function recentScoresQuery(userId: string, now: number) {
-  return query
+const recentScoresStatement = prepared<{ user_id: string; until: Day }>()((param) =>
+  query
     .selectFrom('admin_scores')
-    .where('user_id', '=', userId)
-    .where('date', '<=', addDays(utcDay(now), 8))
+    .where('user_id', '=', param('user_id'))
+    .where('date', '<=', param('until'))
     .orderBy('date', 'desc')
     .limit(recentScoreRows)
-    .select(['id', 'user_id', 'date', 'score', 'streak_days', 'activities_count', 'created_at', 'updated_at']);
+    .select(['id', 'user_id', 'date', 'score', 'streak_days', 'activities_count', 'created_at', 'updated_at']),
+);
+
+/** The latest score rows of a person up to the end of his week, newest first. */
+export function recentScoresQuery(userId: string, now: number) {
+  return recentScoresStatement({ user_id: userId, until: addDays(utcDay(now), 8) });
 }
 
 /** A score row as the streak rules see it. */
