@@ -10,7 +10,6 @@ import {
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
-  setWorkflowOptions,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { isClosed, openApproval, refusal } from '../domain/approval.ts';
@@ -38,6 +37,7 @@ import type {
   PersonalMessage,
   RecordCommand,
 } from './approval.contract.ts';
+import { pinned } from './pinned.ts';
 import { searchAttributes } from './search-attributes.ts';
 
 /**
@@ -263,8 +263,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 }
 
-// What was asked of one release is decided and made by its rules, whatever is deployed meanwhile.
-setWorkflowOptions({ versioningBehavior: 'PINNED' }, approvalWorkflow);
+pinned(approvalWorkflow);
 
 const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
 
