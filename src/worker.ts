@@ -130,7 +130,7 @@ export function workerOptions(env: Env, deps: ActivityDeps, connection: NativeCo
 }
 
 /**
- * Worker versioning: a workflow that declares itself PINNED (approvals, rollouts) ends on the version it began on. The
+ * Worker versioning: a workflow that is `pinned()` (approvals, rollouts) ends on the version it began on. The
  * others move to the current version, with changes to them behind `patched()`.
  */
 function deploymentOptions(deploymentName: string, buildId: string): WorkerDeploymentOptions {

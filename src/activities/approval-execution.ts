@@ -43,7 +43,9 @@ export async function executeApproval(
   return unitOfWork(db, actor, async (tx) => {
     const stored = await lockApproval(tx, input.approval_id);
     if (!isFor(stored.approval, input)) return recordOf(stored);
-    const lost = await lostRights(tx, stored.approval);
+    const people = await rightsNow(tx, stored.approval);
+    if (!mayStillAsk(people, stored)) return recordOf(await fail(tx, stored, requesterLeft));
+    const lost = lostRights(people, stored.approval);
     if (lost.length > 0) return recordOf(await returnToReview(tx, stored, lost));
     try {
       const result = await attempt(tx, (inner) => runChange(inner, keyring, stored));
@@ -118,12 +120,30 @@ export function openPayload(
   return JSON.parse(keyring.open(row.payload_ciphertext, place)) as JsonValue;
 }
 
+type People = ReadonlyMap<string, PersonRights>;
+
+/** What the requester, the approvers and whoever broke the glass hold at this moment; who is not active is not there. */
+async function rightsNow(tx: Tx, { requested_by, approvals, bypassed_by }: Approval): Promise<People> {
+  const ids = [requested_by, ...approvals.map(({ approver_id }) => approver_id)];
+  const { rows } = await tx.sql.executeQuery(rightsQuery(bypassed_by === null ? ids : [...ids, bypassed_by]).compile());
+  return new Map(rightsOfRows(rows).map((person) => [person.user_id, person]));
+}
+
+const requesterLeft = {
+  code: 'approval.requester-left',
+  detail: 'Whoever asked for this change is not active any more, or may not make it any more.',
+} as const;
+
+/** The change is made in the requester's name, who therefore needs what it took to ask. */
+function mayStillAsk(people: People, { row, approval }: StoredApproval): boolean {
+  const requester = people.get(approval.requested_by);
+  const needed = findAction(row.action)?.permission;
+  return requester !== undefined && (needed === undefined || requester.permissions.includes(needed));
+}
+
 /** Who of those the approval rests on could not give it any more (capability 10). */
-async function lostRights(tx: Tx, approval: Approval): Promise<string[]> {
-  const ids = approval.approvals.map(({ approver_id }) => approver_id);
+function lostRights(people: People, approval: Approval): string[] {
   const bypasser = approval.bypassed_by;
-  const { rows } = await tx.sql.executeQuery(rightsQuery(bypasser === null ? ids : [...ids, bypasser]).compile());
-  const people = new Map(rightsOfRows(rows).map((person) => [person.user_id, person]));
   const lost = approval.approvals
     .filter(({ approver_id, step }) => !mayStillApprove(people.get(approver_id), approval, step))
     .map(({ approver_id }) => approver_id);

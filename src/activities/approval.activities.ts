@@ -6,6 +6,7 @@ import type { EligiblePerson } from '../domain/approval-policy.ts';
 import type { Permission } from '../domain/permissions.ts';
 import { openForcedReview, refuseBarred } from '../actions/forced-review.ts';
 import { jsonb } from '../actions/jsonb.ts';
+import { cancelRequestsOfLeavers } from '../actions/leaver-requests.ts';
 import { rightsOfRows, rightsQuery } from '../actions/people.ts';
 import type { PersonRights } from '../actions/people.ts';
 import { approvalColumns } from '../entities/approval-rows.ts';
@@ -40,7 +41,12 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
     recordApprovalCommand: (input) => asActivity(() => recordCommand(deps, input)),
     failApproval: (input) => asActivity(() => failApproval(deps, actingFor(input.actor, input.approval_id), input)),
     executeApproval: (input) =>
-      asActivity(() => executeApproval(deps, actingFor(input.actor, input.approval_id), input)),
+      asActivity(async () => {
+        const record = await executeApproval(deps, actingFor(input.actor, input.approval_id), input);
+        // The change may have been somebody's leaving. A repetition of this activity asks again.
+        if (record.view.status === 'executed') await cancelRequestsOfLeavers(deps, input.actor);
+        return record;
+      }),
     announceApproval: (input) =>
       asActivity(() => announceApproval(told, actingFor(input.actor, input.approval_id), input)),
   };

@@ -1,4 +1,5 @@
 import type { ActivityDeps } from './deps.ts';
+import { createApprovalSweepActivities } from './approval-sweep.activities.ts';
 import { createApprovalActivities } from './approval.activities.ts';
 import { createAssignmentActivities } from './assignment.activities.ts';
 import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
@@ -12,6 +13,7 @@ import { createNudgeActivities } from './nudge.activities.ts';
 export function createActivities(deps: ActivityDeps) {
   return {
     ...createApprovalActivities(deps),
+    ...createApprovalSweepActivities(deps),
     ...createAssignmentActivities(deps),
     ...createAuditCheckpointActivities(deps),
     ...createHousekeepingActivities(deps),

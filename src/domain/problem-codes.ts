@@ -51,6 +51,7 @@ export const problemCodes = {
   'approval.review-closed': { status: 409, title: 'The review is done' },
   'approval.policy-unsatisfiable': { status: 409, title: 'The policy could never be met' },
   'approval.required': { status: 403, title: 'This change needs an approved request' },
+  'approval.requester-left': { status: 409, title: 'The requester may not ask for this any more' },
   'approval.payload-changed': { status: 409, title: 'The payload is not the one that was approved' },
   'flag.version-conflict': { status: 409, title: 'The flag has changed since the change was made' },
   'user.last-super-admin': { status: 409, title: 'The last super admin stays' },

@@ -1,3 +1,4 @@
+export { approvalSweepWorkflow } from './approval-sweep.workflow.ts';
 export { approvalWorkflow } from './approval.workflow.ts';
 export { assignmentBatchWorkflow } from './assignment-batch.workflow.ts';
 export { assignmentDrainWorkflow } from './assignment-drain.workflow.ts';

@@ -1,3 +1,4 @@
+import { approvalSweepSchedule } from './approval-sweep.contract.ts';
 import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
 import { nudgeSchedulesSchedule } from './nudge-round.contract.ts';
 import { onboardingSweepSchedule } from './onboarding-sweep.contract.ts';
@@ -17,6 +18,7 @@ export interface ScheduleContract {
 
 /** Every schedule of the product; the worker makes sure that they exist. */
 export const schedules: readonly ScheduleContract[] = [
+  approvalSweepSchedule,
   auditCheckpointSchedule,
   nudgeSchedulesSchedule,
   housekeepingSchedule,

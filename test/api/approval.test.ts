@@ -270,6 +270,19 @@ describe('ends of a request', () => {
     );
   });
 
+  it('capability 39: is not made for a requester who has left meanwhile', async () => {
+    const request = await approvalDriver(app, provider).opened('requester-left');
+    await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
+    try {
+      expect((await drive.approve(second, request)).body.status).toBe('approved');
+      const failed = await drive.settled(request.id, 'failed');
+      expect(failed.failure_code).toBe('approval.requester-left');
+    } finally {
+      await asSuperuser(app, "update users set status = 'active' where id = $1", [provider.user_id]);
+    }
+    expect((await drive.flag('requester-left')).enabled).toBe(false);
+  });
+
   it('capability 10: goes back to review when an approver has lost the right meanwhile', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
     const policy = await drive.putPolicy({ action: 'flag.toggle', environment: 'production', steps });

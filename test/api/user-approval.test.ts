@@ -5,7 +5,7 @@ import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver } from '../support/approvals.ts';
-import { callProven } from '../support/quick-factor.ts';
+import { asSuperuser, callProven } from '../support/quick-factor.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
 
 let app: TestApi;
@@ -77,6 +77,27 @@ describe('where the tenant asks for approval', () => {
       body: { permissions: ['tenant:manage'] },
     });
     expect(asked).toMatchObject({ status: 403, body: { code: 'role.grant-exceeds-own' } });
+  });
+
+  it('capability 39: a deletion that was approved cancels the requests of whoever is deleted', async () => {
+    const leaver = await app.signIn('role-regional-manager');
+    const [role] = await asSuperuser<{ id: string }>(app, "select id from admin_roles where code = 'role-provider-admin'");
+    const given = await callProven(app, admin, 'POST', `/admin/users/${leaver.user_id}/roles`, {
+      body: { role_id: role?.id, reason: 'for this test' },
+    });
+    expect(given.status).toBe(201);
+    const again = await app.signIn('role-regional-manager');
+    const junior = (await app.call('GET', '/admin/users?role=role-policyholder', { token: admin.token })).body.items[0];
+    const headers = { 'if-match': await etagOf(`/admin/users/${junior.id}`) };
+    const waiting = await callProven(app, again, 'DELETE', `/admin/users/${junior.id}`, { headers });
+    expect(waiting).toMatchObject({ status: 202, body: { status: 'pending' } });
+
+    const path = `/admin/users/${leaver.user_id}`;
+    const asked = await callProven(app, admin, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });
+    expect((await drive.approve(second, asked.body)).status).toBe(200);
+    await drive.settled(asked.body.id, 'executed');
+    await drive.settled(waiting.body.id, 'cancelled');
+    expect(await drive.events(waiting.body.id)).toEqual(['opened', 'abort']);
   });
 
   it('capability 39: the waiting requests of a person who is switched off are cancelled', async () => {

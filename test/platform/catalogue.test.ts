@@ -23,6 +23,7 @@ const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contac
 
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
+  'approvals_open',
   'audit_append',
   'audit_chains',
   'audit_chains_due',
