@@ -175,6 +175,22 @@ export class Migration20261121240000_audit_retention extends Migration {
           where after_chain is null or h.chain_id > after_chain
           order by h.chain_id limit page_size
         $$`,
+
+      // Chains whose newest checkpoint the witness has not got yet.
+      `create function audit_witness_due(to_witness text, after_chain uuid, page_size int) returns table (chain_id uuid)
+        language sql stable security definer set search_path = ''
+        as $$
+          select h.chain_id
+          from public.audit_heads h
+          join lateral (select max(c.size) as size from public.audit_checkpoints c where c.chain_id = h.chain_id) newest
+            on newest.size is not null
+          where (after_chain is null or h.chain_id > after_chain)
+            and not exists (
+              select from public.audit_witness_deliveries d
+              where d.chain_id = h.chain_id and d.witness = to_witness and d.size = newest.size and d.status = 'delivered'
+            )
+          order by h.chain_id limit page_size
+        $$`,
       ...definerFunctions.flatMap((signature) => [
         `revoke all on function ${signature} from public`,
         `grant execute on function ${signature} to castellan_app`,
@@ -203,6 +219,7 @@ const chainTables = ['audit_verifications', 'audit_witness_deliveries', 'audit_s
 const definerFunctions = [
   'audit_drop_segment(uuid, bigint, bytea, bytea[], text, text, bytea, timestamptz)',
   'audit_chains(uuid, int)',
+  'audit_witness_due(text, uuid, int)',
 ];
 
 /** The second lock of the append-only tables, with what it lets pass. */

@@ -17,7 +17,7 @@ const pageSize = 200;
 const heartbeatMs = 5_000;
 
 /** The hands of the audit checkpoint workflow. */
-export function createAuditCheckpointActivities(deps: Deps): AuditCheckpointActivities {
+export function createAuditCheckpointActivities(deps: Deps): Pick<AuditCheckpointActivities, 'sealAuditChains'> {
   const { db, env, log } = deps;
   const signer = createCheckpointSigner(parseKeyList(env.AUDIT_SIGNING_KEYS, 'AUDIT_SIGNING_KEYS'));
   const notify = createNotify(deps);

@@ -3,6 +3,9 @@ import { createApprovalSweepActivities } from './approval-sweep.activities.ts';
 import { createApprovalActivities } from './approval.activities.ts';
 import { createAssignmentActivities } from './assignment.activities.ts';
 import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
+import { createAuditRetentionActivities } from './audit-retention.activities.ts';
+import { createAuditVerificationActivities } from './audit-verification.activities.ts';
+import { createAuditWitnessActivities } from './audit-witness.activities.ts';
 import { createHousekeepingActivities } from './housekeeping.activities.ts';
 import { createFocusSessionActivities } from './focus-session.activities.ts';
 import { createOnboardingActivities } from './onboarding.activities.ts';
@@ -16,6 +19,9 @@ export function createActivities(deps: ActivityDeps) {
     ...createApprovalSweepActivities(deps),
     ...createAssignmentActivities(deps),
     ...createAuditCheckpointActivities(deps),
+    ...createAuditRetentionActivities(deps),
+    ...createAuditVerificationActivities(deps),
+    ...createAuditWitnessActivities(deps),
     ...createHousekeepingActivities(deps),
     ...createFocusSessionActivities(deps),
     ...createNotificationActivities(deps),

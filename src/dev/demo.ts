@@ -8,7 +8,7 @@ import { createCastellanClient, isProblem, ProblemError } from '../client/index.
 import type { CastellanClient } from '../client/index.ts';
 import { parseVerifier } from '../platform/audit-note.ts';
 import { totpCodeOfStep, totpStepAt } from '../platform/totp.ts';
-import { verifyExportFile } from './audit-verify.ts';
+import { verifyExportFile } from '../platform/audit-export-verify.ts';
 import { sampleFlagKey, samplePassword, samplePeople } from './sample-data.ts';
 
 /**

@@ -34,8 +34,11 @@ export interface AuditEntry {
  * later without breaking the chain.
  */
 export interface AuditRecord {
-  /** Version of this form. */
-  readonly v: 1;
+  /**
+   * Version of this form. Version 2 differs from 1 in the private part alone: what is about a person is sealed there
+   * under that person's key, so the digest commits to what stays after the key is destroyed.
+   */
+  readonly v: 1 | 2;
   readonly id: string;
   /** Null on the platform chain. */
   readonly tenant_id: string | null;
@@ -71,6 +74,30 @@ export interface AuditPrivate {
   readonly user_agent: string | null;
   readonly old_values: unknown;
   readonly new_values: unknown;
+  /** What is about persons (version 2). Its members are null above. */
+  readonly sealed?: readonly SealedPart[];
+}
+
+/** One part of a private part that is about one person. */
+export interface SealedPart {
+  /** Whose key opens it: a user's or a contact's id. */
+  readonly person: string;
+  /** `origin`: address and agent of who acted; `values`: the state of whom it was done to, before and after. */
+  readonly holds: 'origin' | 'values';
+  /** base64url; see `platform/audit-seal.ts`. */
+  readonly box: string;
+}
+
+/** Whose state the values of an entry describe: resources that are persons, and those that belong to who acted. */
+const personResources: ReadonlySet<string> = new Set(['user', 'contact']);
+const ownResources: ReadonlySet<string> = new Set(['session', 'mfa_factor', 'mfa_challenge']);
+const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The person that the values of an entry are about; null where they are about a thing. */
+export function subjectOf(entry: AuditEntry, actor: Pick<Actor, 'user_id'>): string | null {
+  if (ownResources.has(entry.resource_type)) return actor.user_id;
+  const id = entry.resource_id;
+  return personResources.has(entry.resource_type) && id !== null && uuidPattern.test(id) ? id : null;
 }
 
 /** Chain of everything that belongs to no tenant. It is never the id of a tenant. */

@@ -13,6 +13,8 @@ export const notificationEvents = {
   'approval.expired': 'A change was not decided or made in time',
   'approval.cancelled': 'A change was withdrawn',
   'audit.chain-damaged': 'The audit log does not verify',
+  'audit.decisions-differ': 'The audit log and the workflow histories tell different decisions',
+  'audit.witness-behind': 'A witness outside does not take audit checkpoints',
   'onboarding.opened': 'An onboarding link was opened for the first time',
   'onboarding.completed': 'An onboarding was completed',
   'onboarding.expiring': 'An onboarding link is about to expire',

@@ -1,3 +1,4 @@
+import type { VerificationOutcome, WitnessKind } from '../domain/audit-retention.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies } from './tenant-entity.ts';
 
 /** The policies of a table that belongs to a chain, as those of the log itself. */
@@ -11,10 +12,6 @@ const chainPolicies = [
   },
   { name: 'app_access', type: 'permissive' as const, roles: ['castellan_app'], using: 'true', check: 'true' },
 ];
-
-/** What a verification found (capability 35). `decisions_differ`: the chain is whole, but Temporal says otherwise. */
-export const verificationOutcomes = ['intact', 'damaged', 'decisions_differ'] as const;
-export type VerificationOutcome = (typeof verificationOutcomes)[number];
 
 /** One verification of a chain; the newest says how the audit stands. Append-only. */
 export const AuditVerificationEntity = defineEntity({
@@ -37,10 +34,6 @@ export const AuditVerificationEntity = defineEntity({
     workflow_id: p.text().nullable(),
   },
 });
-
-/** Where checkpoints are handed to: a signed webhook, or one object file each in a folder. */
-export const witnessKinds = ['webhook', 'folder'] as const;
-export type WitnessKind = (typeof witnessKinds)[number];
 
 /** One checkpoint and one witness. What failed is tried again with the newest checkpoint a minute later. */
 export const AuditWitnessDeliveryEntity = defineEntity({

@@ -78,18 +78,59 @@ export async function takeCheckpoint(
   if (head === undefined && latest === undefined) return null;
   // A head that counts fewer rows than were signed, or is gone, does not pass here and is found to be damaged below.
   if (latest !== undefined && latest.size === head?.size) return latest;
+  await sealRows(db, signer, chainId, { from: latest, upTo: head?.size ?? 0, head: head ?? null });
+  return latestCheckpoint(db, chainId);
+}
 
+/**
+ * Signs the state of a chain as it was after its first `size` rows: the end of a segment that is going to be dropped.
+ *
+ * @returns the checkpoint of exactly this size
+ * @throws BrokenChainError when the rows up to there do not follow from the checkpoint before, or are not all there
+ */
+export async function checkpointAt(
+  db: Database,
+  signer: CheckpointSigner,
+  chainId: string,
+  size: number,
+): Promise<Checkpoint> {
+  const upTo = statement<Checkpoint>(
+    `select ${checkpointColumns} from audit_checkpoints where chain_id = $1 and size <= $2 order by size desc limit 1`,
+    [chainId, size],
+  );
+  const [before] = await read(db, scopeOf(chainId), upTo);
+  if (before?.size === size) return before;
+  await sealRows(db, signer, chainId, { from: before, upTo: size, head: undefined });
+  const [sealed] = await read(db, scopeOf(chainId), upTo);
+  if (sealed?.size !== size) throw new Error(`No checkpoint of ${size} rows was written.`);
+  return sealed;
+}
+
+interface RowsToSeal {
+  /** Where to go on; the beginning of the chain without. */
+  readonly from: Checkpoint | undefined;
+  readonly upTo: number;
+  /** What the head row says; undefined where the rows end before the head. */
+  readonly head: { size: number; chain_hash: Uint8Array } | null | undefined;
+}
+
+async function sealRows(
+  db: Database,
+  signer: CheckpointSigner,
+  chainId: string,
+  { from, upTo, head }: RowsToSeal,
+): Promise<void> {
   const nodes: { subtree: Subtree; hash: Uint8Array }[] = [];
   const verifier = new ChainVerifier(sha256, chainId, {
-    from: latest === undefined ? undefined : positionOf(latest),
+    from: from === undefined ? undefined : positionOf(from),
     onSubtree: (subtree, hash) => {
       // Copied, because a hash is a view into Node's shared pool and would keep 64 KB of it alive.
       if (isKeptLevel(subtree.level)) nodes.push({ subtree, hash: Uint8Array.from(hash) });
     },
   });
-  for await (const row of rowsBetween(db, chainId, latest?.size ?? 0, head?.size ?? 0)) verifier.add(row);
-  const report = verifier.finish(head ?? null);
-  if (!report.valid) throw new BrokenChainError(report);
+  for await (const row of rowsBetween(db, chainId, from?.size ?? 0, upTo)) verifier.add(row);
+  const report = verifier.finish(head);
+  if (!report.valid || report.size < upTo) throw new BrokenChainError(report);
 
   const { size, root_hash, chain_hash } = report;
   const note = signer.sign({ origin: originOfChain(chainId), size, root_hash });
@@ -105,7 +146,6 @@ export async function takeCheckpoint(
       values (${chainId}, ${size}, ${root_hash}, ${chain_hash}, ${note}, ${frontier.hashes}::bytea[])
       on conflict do nothing`.execute(tx.sql);
   });
-  return latestCheckpoint(db, chainId);
 }
 
 /** Chains that have grown since their last checkpoint, by id, a page at a time. */

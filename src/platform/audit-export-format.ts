@@ -7,6 +7,7 @@ import type { AuditPrivate, AuditRecord } from '../domain/audit-entry.ts';
 import { exportFormat, fromHex, toHex } from '../domain/audit-export.ts';
 import type { ExportManifest, ExportRow } from '../domain/audit-export.ts';
 import { canonicalJson } from '../domain/canonical.ts';
+import { openedPrivate } from './audit-seal.ts';
 
 /** `jsonl`: one JSON object a line. `csv`: the same behind columns that people read, safe to open in a spreadsheet. */
 export const exportFormats = ['csv', 'jsonl'] as const;
@@ -21,6 +22,8 @@ export interface ExportSource {
   readonly private: string | null;
   readonly entry_hash: Uint8Array;
   readonly chain_hash: Uint8Array;
+  /** Keys of the sealed parts in their order, null for those of erased persons. Archives are written without any. */
+  readonly private_keys: readonly (Buffer | null)[];
 }
 
 /** The manifest and the signed note over its digest. */
@@ -81,7 +84,7 @@ const shownColumns = [
   'new_values',
 ] as const;
 /** What is hashed. */
-const proofColumns = ['recorded_at', 'entry', 'private', 'entry_hash', 'chain_hash', 'skipped'] as const;
+const proofColumns = ['recorded_at', 'entry', 'private', 'entry_hash', 'chain_hash', 'skipped', 'private_keys'] as const;
 const csvColumns = ['seq', ...shownColumns, ...proofColumns];
 /** Stands in the column `seq` of the last record, whose `entry` is the signed manifest. */
 const manifestMark = 'manifest';
@@ -93,7 +96,8 @@ export const exportWriters: Readonly<Record<ExportFormat, ExportWriter>> = {
     row: (source, skipped) =>
       `{"seq":${source.seq},"recorded_at":"${source.recorded_at}","entry":${source.entry},` +
       `"private":${source.private ?? 'null'},"entry_hash":"${toHex(source.entry_hash)}",` +
-      `"chain_hash":"${toHex(source.chain_hash)}","skipped":${JSON.stringify(skipped.map(toHex))}}\n`,
+      `"chain_hash":"${toHex(source.chain_hash)}","skipped":${JSON.stringify(skipped.map(toHex))}` +
+      `${source.private_keys.length === 0 ? '' : `,"private_keys":${JSON.stringify(keyTexts(source.private_keys))}`}}\n`,
     end: (signed) => `${canonicalJson(signed)}\n`,
   },
   csv: {
@@ -102,13 +106,14 @@ export const exportWriters: Readonly<Record<ExportFormat, ExportWriter>> = {
     row: (source, skipped) =>
       csvLine([
         String(source.seq),
-        ...shownValues(source.entry, source.private),
+        ...shownValues(source.entry, source.private, source.private_keys),
         source.recorded_at,
         source.entry,
         source.private ?? '',
         toHex(source.entry_hash),
         toHex(source.chain_hash),
         skipped.map(toHex).join(' '),
+        keyTexts(source.private_keys).join(' '),
       ]),
     end: (signed) => csvLine(csvColumns.map((column) => (column === 'seq' ? manifestMark : column === 'entry' ? canonicalJson(signed) : ''))),
   },
@@ -168,7 +173,8 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
       yield parsedEntry ?? { broken: 'the manifest is no JSON' };
       continue;
     }
-    const shown = shownValues(entry ?? '', hidden === '' ? null : (hidden ?? null));
+    const keys = (rest['private_keys'] ?? '') === '' ? [] : keysOf((rest['private_keys'] ?? '').split(' '));
+    const shown = shownValues(entry ?? '', hidden === '' ? null : (hidden ?? null), keys);
     const differs = shownColumns.find((column, place) => rest[column] !== spreadsheetSafe(shown[place] ?? ''));
     yield {
       ...rest,
@@ -203,10 +209,22 @@ function seqOf(record: RawRecord): number {
   return Number.isSafeInteger(record['seq']) ? Number(record['seq']) : 0;
 }
 
-function shownValues(entryText: string, privateText: string | null): string[] {
+/** Stands for the key of an erased person. */
+const noKey = 'erased';
+
+function keyTexts(keys: readonly (Buffer | null)[]): string[] {
+  return keys.map((key) => key?.toString('hex') ?? noKey);
+}
+
+function keysOf(texts: readonly string[]): (Buffer | null)[] {
+  return texts.map((text) => (text === noKey ? null : Buffer.from(text, 'hex')));
+}
+
+function shownValues(entryText: string, privateText: string | null, keys: readonly (Buffer | null)[]): string[] {
   const entry = (parseObject(entryText) ?? {}) as Partial<AuditRecord>;
-  const hidden = (parseObject(privateText ?? '') ?? {}) as Partial<AuditPrivate>;
-  const values = { ...entry, ...hidden, user_id: entry.actor?.user_id } as Record<string, unknown>;
+  const hidden = parseObject(privateText ?? '');
+  const opened = hidden === null ? {} : openedPrivate(hidden as unknown as AuditPrivate, keys);
+  const values = { ...entry, ...opened, user_id: entry.actor?.user_id } as Record<string, unknown>;
   return shownColumns.map((column) => {
     const value = values[column];
     if (value === null || value === undefined) return '';

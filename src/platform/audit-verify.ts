@@ -33,7 +33,10 @@ export async function verifyChain(url: string, chainId: string, options: VerifyO
     await client.query('begin transaction isolation level repeatable read read only');
     await client.query("select set_config('app.tenant_id', $1, true)", [chainId]);
     const { trusted, findings } = await loadCheckpoints(client, chainId, options);
-    const verifier = new ChainVerifier(sha256, chainId, { checkpoints: trusted });
+    const segment = await loadSegment(client, chainId, options);
+    findings.push(...segment.findings);
+    const checkpoints = [...trusted, ...segment.trusted];
+    const verifier = new ChainVerifier(sha256, chainId, { checkpoints, from: segment.position });
     await streamChain(client, chainId, verifier);
     const report = verifier.finish(await loadHead(client, chainId));
     if (options.columns === true) findings.push(...(await compareColumns(client, chainId)));
@@ -102,6 +105,42 @@ async function loadCheckpoints(
     }
   }
   return { trusted, findings };
+}
+
+interface StoredSegment {
+  readonly to_seq: string;
+  readonly chain_hash: Buffer;
+  readonly frontier: Buffer[];
+  readonly note: string;
+  readonly is_stated: boolean;
+}
+
+/**
+ * Where the rows begin after the newest segment that was dropped: the record of it stands in for them (capability 34).
+ * It is believed for its signature, which the rows behind it and the later checkpoints must go on from, and only
+ * together with the chained entry that says what was dropped.
+ */
+async function loadSegment(client: Client, chainId: string, { verifiers = [] }: VerifyOptions) {
+  const { rows } = await client.query<StoredSegment>(
+    `select s.to_seq, s.chain_hash, s.frontier, s.note, exists (
+       select from audit_logs l where l.chain_id = s.chain_id and l.seq > s.to_seq
+         and l.event = 'audit.segment-drop' and l.resource_id = s.to_seq::text
+     ) as is_stated
+     from audit_segments s where s.chain_id = $1 order by s.to_seq desc limit 1`,
+    [chainId],
+  );
+  const [segment] = rows;
+  const findings: Finding[] = [];
+  if (segment === undefined) return { position: undefined, trusted: [], findings };
+  const size = Number(segment.to_seq);
+  const position = { frontier: { size, hashes: segment.frontier }, chain_hash: segment.chain_hash };
+  const opened = verifiers.length === 0 ? null : openCheckpoint(segment.note, verifiers);
+  const isSigned = verifiers.length === 0 || opened?.size === size;
+  if (!isSigned) findings.push({ kind: 'checkpoint', seq: 1, detail: `the segment up to ${size} has no valid signature` });
+  if (!segment.is_stated) {
+    findings.push({ kind: 'sequence', seq: 1, detail: `rows up to ${size} are gone and no entry says that they were dropped` });
+  }
+  return { position, trusted: opened === null || !isSigned ? [] : [opened], findings };
 }
 
 /** What people filter by must be what is chained, or a row could be hidden from a filtered list. */

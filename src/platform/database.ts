@@ -2,7 +2,9 @@ import { EntityCaseNamingStrategy, MikroORM } from '@mikro-orm/postgresql';
 import type { EntitySchema } from '@mikro-orm/postgresql';
 import { Pool } from 'pg';
 import type { PoolConfig } from 'pg';
+import { PersonKeys } from './audit-person-keys.ts';
 import type { Env } from './env.ts';
+import { createKeyring, parseKeyList } from './keyring.ts';
 import type { Logger } from './logger.ts';
 import { Invalidation } from './invalidation.ts';
 import { createWireTypes } from './wire-types.ts';
@@ -20,11 +22,13 @@ export interface Database {
   /** Pipelining connections for {@link read}. */
   readonly readPool: Pool;
   readonly invalidation: Invalidation;
+  /** What the audit seals personal data with. */
+  readonly personKeys: PersonKeys;
   close(): Promise<void>;
 }
 
 interface DatabaseOptions {
-  readonly env: Pick<Env, 'DATABASE_URL' | 'DATABASE_POOL_SIZE' | 'DATABASE_READ_POOL_SIZE'>;
+  readonly env: Pick<Env, 'DATABASE_URL' | 'DATABASE_POOL_SIZE' | 'DATABASE_READ_POOL_SIZE' | 'ENCRYPTION_KEYS'>;
   readonly entities: EntitySchema[];
   readonly log: Logger;
   readonly applicationName: string;
@@ -54,6 +58,7 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
     max: env.DATABASE_POOL_SIZE,
   });
   const invalidation = new Invalidation({ connectionString: env.DATABASE_URL, application_name: applicationName }, log);
+  const personKeys = new PersonKeys(createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')), invalidation);
   try {
     await refuseUnboundRole(readPool);
     await invalidation.start();
@@ -65,6 +70,7 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
     orm,
     readPool,
     invalidation,
+    personKeys,
     close: async () => {
       await Promise.allSettled([invalidation.stop(), readPool.end(), orm.close()]);
     },

@@ -101,6 +101,14 @@ const envSchema = z.object({
   /** Ed25519 seed of audit checkpoints, `name:base64(32 bytes)`; the first one signs. */
   AUDIT_SIGNING_KEYS: keyList,
   AUDIT_CHECKPOINT_DIR: z.string().optional(),
+  /** A witness outside: gets every newest checkpoint as a signed webhook (Standard Webhooks). */
+  AUDIT_WITNESS_URL: z.url().optional(),
+  AUDIT_WITNESS_SECRET: z.string().regex(/^whsec_[A-Za-z0-9+/=]+$/, 'must be whsec_<base64>').optional(),
+  /** A witness outside: a folder that gets one object file a checkpoint. */
+  AUDIT_WITNESS_DIR: z.string().optional(),
+  /** Entries older than this are archived to `AUDIT_ARCHIVE_DIR` and dropped; without it they stay for ever. */
+  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).optional(),
+  AUDIT_ARCHIVE_DIR: z.string().optional(),
   ACCESS_TOKEN_TTL_SECONDS: seconds.max(3600).default(300),
   REFRESH_TOKEN_TTL_SECONDS: seconds.default(30 * 24 * 3600),
   TRUSTED_ISSUERS: jsonList(trustedIssuer),
@@ -116,7 +124,15 @@ const envSchema = z.object({
   OUTBOUND_ALLOW: commaList,
   SMTP_URL: z.string().regex(/^smtps?:\/\//, 'must be an smtp:// URL').optional(),
   MAIL_FROM: z.string().default('castellan@localhost'),
+  /** Where BullMQ keeps its jobs when that is another database than ours (schema `bullmq`); not used with REDIS_URL. */
+  QUEUE_DATABASE_URL: postgresUrl.optional(),
+  QUEUE_POOL_SIZE: z.coerce.number().int().min(1).max(50).default(3),
+  /** BullMQ's Redis; without it BullMQ is looked for in PostgreSQL. */
   REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must be a redis:// URL').optional(),
+  /** Base addresses of the API's instances, which the health collector asks; PUBLIC_URL when empty. */
+  HEALTH_API_URLS: commaList.pipe(z.array(z.url())),
+  /** An external watcher that is pinged by every round of the alert evaluation and raises the alarm when pings stop. */
+  WATCHDOG_URL: z.url().optional(),
   /** OpenTelemetry collector (OTLP over HTTP); spans are exported only when it is set. */
   /** Chat-completions endpoint that may word nudges; without it they keep the text of their rule. */
   TEXT_MODEL_URL: z.url().optional(),
@@ -154,6 +170,13 @@ export function loadEnv(source: NodeJS.ProcessEnv = process.env): Env {
   }
   if (result.data.NODE_ENV === 'production' && new URL(result.data.PUBLIC_URL).protocol !== 'https:') {
     throw new EnvError('The environment is not usable:\n  PUBLIC_URL: must be https in production');
+  }
+  const { AUDIT_WITNESS_URL, AUDIT_WITNESS_SECRET, AUDIT_RETENTION_DAYS, AUDIT_ARCHIVE_DIR } = result.data;
+  if ((AUDIT_WITNESS_URL === undefined) !== (AUDIT_WITNESS_SECRET === undefined)) {
+    throw new EnvError('The environment is not usable:\n  AUDIT_WITNESS_SECRET: goes with AUDIT_WITNESS_URL');
+  }
+  if (AUDIT_RETENTION_DAYS !== undefined && AUDIT_ARCHIVE_DIR === undefined) {
+    throw new EnvError('The environment is not usable:\n  AUDIT_ARCHIVE_DIR: is needed with AUDIT_RETENTION_DAYS');
   }
   return result.data;
 }

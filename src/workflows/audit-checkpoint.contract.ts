@@ -25,10 +25,22 @@ export interface SealedPage {
   next_after: string | null;
 }
 
-/** The hands of the workflow; `src/activities/audit-checkpoint.activities.ts`. */
+/** A page of chains whose newest checkpoint was handed to the witnesses. */
+export interface WitnessedPage {
+  /** Checkpoints handed over. */
+  delivered: number;
+  /** Those that a witness did not take; the next run tries with the newest one then. */
+  failed: number;
+  /** Where the next page begins; null after the last one. */
+  next_after: string | null;
+}
+
+/** The hands of the workflow; `src/activities/audit-checkpoint.activities.ts` and `audit-witness.activities.ts`. */
 export interface AuditCheckpointActivities {
   /** Signs the chains that have grown and hands the notes outside, beginning behind the chain `after`. */
   sealAuditChains(after: string | null): Promise<SealedPage>;
+  /** Hands the newest checkpoint of each chain to the witnesses that lack it, beginning behind the chain `after`. */
+  deliverAuditCheckpoints(after: string | null): Promise<WitnessedPage>;
 }
 
 /** What a run has done. */

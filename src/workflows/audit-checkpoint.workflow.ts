@@ -1,15 +1,20 @@
-import { ApplicationFailure, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { AuditCheckpointActivities, AuditCheckpointResult, SealedPage } from './audit-checkpoint.contract.ts';
+import { ApplicationFailure, patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type {
+  AuditCheckpointActivities,
+  AuditCheckpointResult,
+  SealedPage,
+  WitnessedPage,
+} from './audit-checkpoint.contract.ts';
 
 /** A first checkpoint of a long chain takes seconds, a page of many chains too; it says that it lives. */
-const { sealAuditChains } = proxyActivities<AuditCheckpointActivities>({
+const { sealAuditChains, deliverAuditCheckpoints } = proxyActivities<AuditCheckpointActivities>({
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds', maximumAttempts: 5 },
 });
 
 /**
- * Signs the state of every audit chain that has grown. Started by the Schedule `audit-checkpoint`, one run at a time;
+ * Signs the state of every audit chain that has grown and hands it to the witnesses outside. Started by the Schedule `audit-checkpoint`, one run at a time;
  * nothing is lost when a run fails, because the next one finds the same chains.
  *
  * A damaged chain fails the run, so that it stands out in Temporal Web, after all other chains have been signed.
@@ -26,8 +31,18 @@ export async function auditCheckpointWorkflow(): Promise<AuditCheckpointResult> 
     after = page.next_after;
     setCurrentDetails(`**${sealed}** chains signed, ${failed} put off, ${damaged.length} damaged.`);
   } while (after !== null);
+  if (patched('witnesses')) await deliverToWitnesses();
   if (damaged.length > 0) {
     throw ApplicationFailure.nonRetryable(`Damaged audit chains: ${damaged.join(', ')}`, 'audit.chain-damaged');
   }
   return { sealed, failed };
+}
+
+/** A damaged chain is handed over as well: its last good checkpoint is what proves the damage. */
+async function deliverToWitnesses(): Promise<void> {
+  let after: string | null = null;
+  do {
+    const page: WitnessedPage = await deliverAuditCheckpoints(after);
+    after = page.next_after;
+  } while (after !== null);
 }

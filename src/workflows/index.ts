@@ -3,6 +3,8 @@ export { approvalWorkflow } from './approval.workflow.ts';
 export { assignmentBatchWorkflow } from './assignment-batch.workflow.ts';
 export { assignmentDrainWorkflow } from './assignment-drain.workflow.ts';
 export { auditCheckpointWorkflow } from './audit-checkpoint.workflow.ts';
+export { auditRetentionWorkflow } from './audit-retention.workflow.ts';
+export { auditVerificationWorkflow } from './audit-verification.workflow.ts';
 export { housekeepingWorkflow } from './housekeeping.workflow.ts';
 export { notificationDeliveryWorkflow } from './notification-delivery.workflow.ts';
 export { focusSessionWorkflow } from './focus-session.workflow.ts';

@@ -1,5 +1,7 @@
 import { approvalSweepSchedule } from './approval-sweep.contract.ts';
 import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
+import { auditRetentionSchedule } from './audit-retention.contract.ts';
+import { auditVerificationSchedule } from './audit-verification.contract.ts';
 import { nudgeSchedulesSchedule } from './nudge-round.contract.ts';
 import { onboardingSweepSchedule } from './onboarding-sweep.contract.ts';
 import { housekeepingSchedule } from './housekeeping.contract.ts';
@@ -20,6 +22,8 @@ export interface ScheduleContract {
 export const schedules: readonly ScheduleContract[] = [
   approvalSweepSchedule,
   auditCheckpointSchedule,
+  auditRetentionSchedule,
+  auditVerificationSchedule,
   nudgeSchedulesSchedule,
   housekeepingSchedule,
   onboardingSweepSchedule,

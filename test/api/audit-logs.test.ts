@@ -9,7 +9,7 @@ import { defaultTenantId } from '../../src/domain/actor.ts';
 import { fromHex } from '../../src/domain/audit-export.ts';
 import type { ExportReport } from '../../src/domain/audit-export.ts';
 import { verifyConsistency, verifyInclusion } from '../../src/domain/audit-merkle.ts';
-import { verifyExportFile } from '../../src/dev/audit-verify.ts';
+import { verifyExportFile } from '../../src/platform/audit-export-verify.ts';
 import { sha256 } from '../../src/platform/audit-hash.ts';
 import { openCheckpoint, parseVerifier } from '../../src/platform/audit-note.ts';
 import { unitOfWork } from '../../src/platform/unit-of-work.ts';

@@ -32,7 +32,7 @@ describe.each(exportFormats)('the export format %s (S2-74)', (format) => {
           const actor = actorOf('7c9e6679-7425-40de-944b-e07fc1f90ae7', { user_agent: userAgent });
           const entry = entryOf(place, { resource_id: resource, new_values: { value }, old_values: value });
           const sealed = sealEntry(actor, entry);
-          return { seq: place + 1, recorded_at: '2026-11-21T12:00:00.123Z', ...sealed, entry_hash: hash, chain_hash: hash };
+          return { seq: place + 1, recorded_at: '2026-11-21T12:00:00.123Z', ...sealed, entry_hash: hash, chain_hash: hash, private_keys: [] };
         });
         const writer = exportWriters[format];
         const path = join(folder, `round-trip.${format}`);

@@ -22,7 +22,12 @@ afterAll(async () => {
 
 const open = (url: string) =>
   openDatabase({
-    env: { DATABASE_URL: url, DATABASE_POOL_SIZE: 1, DATABASE_READ_POOL_SIZE: 1 },
+    env: {
+      DATABASE_URL: url,
+      DATABASE_POOL_SIZE: 1,
+      DATABASE_READ_POOL_SIZE: 1,
+      ENCRYPTION_KEYS: `k:${Buffer.alloc(32, 1).toString('base64')}`,
+    },
     entities,
     log,
     applicationName: 'boot-check',

@@ -28,6 +28,7 @@ const definerFunctions = [
   'audit_chains',
   'audit_chains_due',
   'audit_drop_segment',
+  'audit_witness_due',
   'auth_find_users',
   'find_onboarding_link',
   'get_user_campaign_count',

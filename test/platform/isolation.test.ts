@@ -31,7 +31,12 @@ beforeAll(async () => {
   }
   // Few connections, so that they pass from tenant to tenant all the time: two for changes, three for reads.
   db = await openDatabase({
-    env: { DATABASE_URL: database.appUrl, DATABASE_POOL_SIZE: 2, DATABASE_READ_POOL_SIZE: 3 },
+    env: {
+      DATABASE_URL: database.appUrl,
+      DATABASE_POOL_SIZE: 2,
+      DATABASE_READ_POOL_SIZE: 3,
+      ENCRYPTION_KEYS: `k:${Buffer.alloc(32, 1).toString('base64')}`,
+    },
     entities,
     log: createLogger({ level: 'silent', name: 'test' }),
     applicationName: 'isolation',

@@ -59,7 +59,12 @@ export function entryOf(place: number, more: Partial<AuditEntry> = {}): AuditEnt
 
 export async function startAuditBench(): Promise<AuditBench> {
   const database = await createTestDatabase();
-  const env = { DATABASE_URL: database.appUrl, DATABASE_POOL_SIZE: 5, DATABASE_READ_POOL_SIZE: 3 };
+  const env = {
+    DATABASE_URL: database.appUrl,
+    DATABASE_POOL_SIZE: 5,
+    DATABASE_READ_POOL_SIZE: 3,
+    ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
+  };
   const log = createLogger({ level: 'silent', name: 'test' });
   const db = await openDatabase({ env, entities, log, applicationName: 'test' });
   const superuser = new Client({ connectionString: database.adminUrl });

@@ -79,8 +79,8 @@ const exportAuditLogs = route({
     const checkpoint = await checkpointCovering(deps, chainId, head);
     if (checkpoint === null) throw head === 0 ? notFound('audit entry') : chainDamaged();
     if (consistent_with !== undefined && consistent_with > checkpoint.size) throw notBeginning(checkpoint.size);
-    const body = exportStream({
-      db: deps.db,
+    const body = await exportStream({
+      deps,
       signer: signerOf(deps),
       checkpoint,
       format,
