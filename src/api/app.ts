@@ -12,6 +12,20 @@ import type { RequestState } from './middleware/request-context.ts';
 import { mountOperations } from './operations.ts';
 import { runRoute } from './run-route.ts';
 
+/** `x-namespace` comes from Temporal Web. */
+const allowHeaders = [
+  'authorization',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'x-mfa-token',
+  'x-namespace',
+];
+
+/** The one place that pages of Temporal Web may call. */
+const codecPath = '/temporal/codec/';
+
 const mutating = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** The Koa application: the middlewares in the order in which a request meets them, then the routes. */
@@ -35,11 +49,14 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
       strictTransportSecurity: env.NODE_ENV === 'production',
     }),
   );
+  const temporalWeb = new URL(env.TEMPORAL_WEB_URL).origin;
+  const mayRead = (origin: string, path: string): boolean =>
+    env.CORS_ORIGINS.includes(origin) || (origin === temporalWeb && path.startsWith(codecPath));
   app.use(
     cors({
-      origin: (ctx) => (env.CORS_ORIGINS.includes(ctx.get('origin')) ? ctx.get('origin') : ''),
+      origin: (ctx) => (mayRead(ctx.get('origin'), ctx.path) ? ctx.get('origin') : ''),
       exposeHeaders: ['ETag', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
-      allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'x-mfa-token'],
+      allowHeaders,
       maxAge: 600,
     }),
   );

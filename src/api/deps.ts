@@ -1,3 +1,4 @@
+import type { PayloadCodec } from '@temporalio/common';
 import type { Actor } from '../domain/actor.ts';
 import type { EnvironmentName } from '../domain/environment.ts';
 import type { AccessTokens, SigningKeyring } from '../platform/access-token.ts';
@@ -42,6 +43,8 @@ export interface ApiDeps {
   readonly metrics: Metrics;
   readonly tracing: Tracing;
   readonly temporal: TemporalClient;
+  /** Seals what goes to Temporal; undefined unless `TEMPORAL_PAYLOAD_KEYS` is set. */
+  readonly payloadCodec: PayloadCodec | undefined;
   readonly keyring: Keyring;
   readonly signingKeys: SigningKeyring;
   readonly accessTokens: AccessTokens;

@@ -73,6 +73,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     }),
     outbound: createOutboundHttp({ allow: env.OUTBOUND_ALLOW }),
     mailer: createMailer({ env, db }),
+    payloadCodec: codec,
     actors: new ActorCache(db, now),
     serviceTokens: new ServiceTokenCache(db, now),
     flagSnapshots: new FlagSnapshots(db, now),

@@ -18,7 +18,7 @@ const tagBytes = 16;
  * written before encryption was switched on passes through as it is.
  *
  * Search attributes and ids stay readable whatever is set here: nothing secret belongs there. Summaries and details
- * are sealed like everything else, so Temporal Web then needs a codec server to show them.
+ * are sealed like everything else; Temporal Web shows them through the codec endpoint of the API.
  *
  * @param keys the keys of `TEMPORAL_PAYLOAD_KEYS`; a key may be removed when the last workflow that used it is past
  * its retention

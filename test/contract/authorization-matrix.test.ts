@@ -65,6 +65,8 @@ const ungated: Readonly<Record<string, string>> = {
   changePassword: 'it asks for the current password',
   updateSignInFactor: 'it asks for the password',
   checkPermission: 'it changes nothing; POST carries the question',
+  decodeTemporalPayloads: 'it changes nothing; Temporal’s protocol asks by POST',
+  encodeTemporalPayloads: 'it changes nothing; Temporal’s protocol asks by POST',
   testNotificationChannel: 'it sends a test notice to a channel that exists',
   redeliverNotification: 'it repeats a notice that was decided already',
   createCampaign: 'business of every day under /api/admin; X-25 asks for gates on what destroys',

@@ -20,6 +20,7 @@ import { roleRoutes } from './role.routes.ts';
 import { serviceTokenRoutes } from './service-token.routes.ts';
 import { sessionRoutes } from './session.routes.ts';
 import { signInFactorRoutes } from './sign-in-factor.routes.ts';
+import { temporalCodecRoutes } from './temporal-codec.routes.ts';
 import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
 import { userRoutes } from './user.routes.ts';
@@ -57,6 +58,7 @@ export const routes: readonly Route[] = [
   ...roleAssignmentRoutes,
   ...agentPermissionRoutes,
   ...tenantRoutes,
+  ...temporalCodecRoutes,
   ...approvalRoutes,
   ...approvalPolicyRoutes,
   ...approvalReviewRoutes,

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { defaultTenantId } from '../../domain/actor.ts';
-import type { Actor } from '../../domain/actor.ts';
 import { query as select } from '../../entities/schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../etag.ts';
 import { hashInitialPassword } from '../identity/initial-password.ts';
+import { refuseOutsideDefaultTenant } from '../identity/platform-staff.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
@@ -103,12 +102,6 @@ const updateTenant = route({
     return showTenant(read, actor.tenant_id);
   },
 });
-
-/** Other tenants are the business of the default tenant's staff, who run the platform (S1-20). */
-function refuseOutsideDefaultTenant(actor: Actor): void {
-  if (actor.tenant_id === defaultTenantId) return;
-  throw new Problem({ code: 'auth.forbidden', detail: 'Only the staff of the default tenant see other tenants.' });
-}
 
 const getTenants = route({
   operationId: 'getTenants',
