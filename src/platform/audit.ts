@@ -1,6 +1,6 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
-import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
 import { auditAreaOf, tenantOfChain } from '../domain/audit-entry.ts';
 import type { AuditEntry, AuditPrivate, AuditRecord } from '../domain/audit-entry.ts';
@@ -75,24 +75,19 @@ export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date(
 }
 
 /**
- * Appends the entries to the chain of the actor's tenant. This is the one place where audit rows come from; it belongs
- * at the end of a transaction, because the head of the chain stays locked until commit (`unitOfWork` does that).
- *
- * @throws the database's error when the session is not the actor's tenant; the change then fails with it (X-7).
+ * The statement that appends the entries to the chain of the actor's tenant. This is the one place where audit rows come
+ * from; it belongs at the end of a transaction, because the head of the chain stays locked until commit (`unitOfWork`
+ * does that). It fails when the session is not the actor's tenant; the change then fails with it (X-7).
  */
-export async function appendAudit(
-  em: Pick<SqlEntityManager, 'getKysely'>,
-  actor: Actor,
-  entries: readonly AuditEntry[],
-): Promise<void> {
+export function auditStatement(actor: Actor, entries: readonly AuditEntry[]): RawBuilder<unknown> {
   const now = new Date();
   const sealed = entries.map((entry) => sealEntry(actor, entry, now));
-  await sql`select audit_append(
+  return sql`select audit_append(
     ${actor.tenant_id}::uuid,
     ${sealed.map((one) => one.entry)}::text[],
     ${sealed.map((one) => one.private)}::text[],
     ${permissionSetOf(actor.permissions).text}
-  )`.execute(em.getKysely());
+  )`;
 }
 
 function privatePart(actor: Actor, entry: AuditEntry): string {

@@ -1,12 +1,12 @@
 import { EntityCaseNamingStrategy, MikroORM } from '@mikro-orm/postgresql';
 import type { EntitySchema } from '@mikro-orm/postgresql';
 import { Pool } from 'pg';
-import type { PoolConfig } from 'pg';
 import { PersonKeys } from './audit-person-keys.ts';
 import type { Env } from './env.ts';
 import { createKeyring, parseKeyList } from './keyring.ts';
 import type { Logger } from './logger.ts';
 import { Invalidation } from './invalidation.ts';
+import { pipelinedDialect } from './pipelined-dialect.ts';
 import { createWireTypes } from './wire-types.ts';
 
 /**
@@ -43,20 +43,23 @@ const connectionOptions = '-c TimeZone=UTC -c statement_timeout=15s -c idle_in_t
  * @throws Error when the role is a superuser, has BYPASSRLS or owns a table (S3-57, capability 9).
  */
 export async function openDatabase({ env, entities, log, applicationName }: DatabaseOptions): Promise<Database> {
-  const poolConfig: PoolConfig = {
-    connectionString: env.DATABASE_URL,
-    max: env.DATABASE_READ_POOL_SIZE,
-    options: connectionOptions,
-    application_name: applicationName,
-    types: createWireTypes(),
-    connectionTimeoutMillis: 5_000,
+  const openPool = (max: number): Pool => {
+    const pool = new Pool({
+      connectionString: env.DATABASE_URL,
+      max,
+      options: connectionOptions,
+      application_name: applicationName,
+      types: createWireTypes(),
+      connectionTimeoutMillis: 5_000,
+      pipeline: true,
+    });
+    // Whoever uses a connection hears of its end by the query; an event that nobody listens to would end the process.
+    pool.on('connect', (client) => client.on('error', (error) => log.warn({ err: error }, 'a database connection broke')));
+    pool.on('error', () => undefined);
+    return pool;
   };
-  const readPool = new Pool({ ...poolConfig, pipeline: true });
-  readPool.on('error', (error) => log.warn({ err: error }, 'an idle database connection broke'));
-  const orm = await openOrm(env.DATABASE_URL, entities, {
-    ...poolConfig,
-    max: env.DATABASE_POOL_SIZE,
-  });
+  const readPool = openPool(env.DATABASE_READ_POOL_SIZE);
+  const orm = await openOrm(env.DATABASE_URL, entities, openPool(env.DATABASE_POOL_SIZE));
   const invalidation = new Invalidation({ connectionString: env.DATABASE_URL, application_name: applicationName }, log);
   const personKeys = new PersonKeys(createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')), invalidation);
   try {
@@ -77,13 +80,13 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
   };
 }
 
-/** MikroORM with the house's naming: entity property = column = JSON field. */
-export async function openOrm(url: string, entities: EntitySchema[], driverOptions: PoolConfig = {}): Promise<MikroORM> {
+/** MikroORM with the house's naming: entity property = column = JSON field. Its units of work are pipelined. */
+async function openOrm(url: string, entities: EntitySchema[], pool: Pool): Promise<MikroORM> {
   return MikroORM.init({
     clientUrl: url,
     entities,
     namingStrategy: EntityCaseNamingStrategy,
-    driverOptions: { options: connectionOptions, types: createWireTypes(), ...driverOptions },
+    driverOptions: pipelinedDialect(pool),
     forceUtcTimezone: true,
     discovery: { warnWhenNoEntities: false },
   });

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
 import type { Database } from './database.ts';
+import { holdWrites } from './pipelined-dialect.ts';
+import { statementName } from './statement-name.ts';
 
 /** A query that Kysely has compiled; `Row` is the type of one result row. */
 interface Compilable<Row> {
@@ -15,23 +16,14 @@ type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
 /** Whose rows may be seen: the tenant, and the person for policies that look at rows' owners. */
 export type ReadScope = Pick<Actor, 'tenant_id' | 'user_id'>;
 
-const setScope = {
-  name: 'castellan_scope',
-  text: "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
-};
-
-const statementNames = new Map<string, string>();
-
-/** A stable name makes PostgreSQL keep the parsed statement on the connection. */
-function statementName(sql: string): string {
-  let name = statementNames.get(sql);
-  if (name === undefined) {
-    name = `r_${createHash('sha256').update(sql).digest('base64url').slice(0, 20)}`;
-    statementNames.set(sql, name);
-  }
-  return name;
+/** The session of a transaction: what row-level security compares with. */
+export function scopeStatement({ tenant_id, user_id }: ReadScope) {
+  return {
+    name: 'castellan_scope',
+    text: "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
+    values: [tenant_id, user_id ?? ''],
+  };
 }
-
 
 /**
  * The one read path: begin, tenant, queries and commit leave together on a pipelining connection and cost one round
@@ -67,6 +59,55 @@ export async function writeTechnical<Row>(
   return rows;
 }
 
+/** One part of an {@link readApart} answer: its rows, or the driver's error. */
+export type ApartResult<Row> = { readonly rows: Row[] } | { readonly error: unknown };
+
+const setPatience = { name: 'castellan_patience', text: "select set_config('statement_timeout', $1, true)" };
+const savepoint = { name: 'castellan_savepoint', text: 'savepoint part' };
+const backToSavepoint = { name: 'castellan_back', text: 'rollback to savepoint part' };
+
+/**
+ * Reads parts that must not take each other down, still in one round trip. Each query stands between a savepoint and the
+ * way back to it, which is harmless after a read that worked and undoes the abort of one that did not.
+ *
+ * @param timeoutMs bound of each query.
+ * @returns for each query its rows or its error; only a lost connection rejects.
+ */
+export async function readApart<Row>(
+  db: Pick<Database, 'readPool'>,
+  scope: ReadScope,
+  queries: readonly Compilable<Row>[],
+  timeoutMs: number,
+): Promise<ApartResult<Row>[]> {
+  const compiled = queries.map((query) => query.compile());
+  const client = await db.readPool.connect();
+  let broken: Error | undefined;
+  try {
+    holdWrites(client);
+    const frame = [
+      client.query(beginReadOnly),
+      client.query(scopeStatement(scope)),
+      client.query({ ...setPatience, values: [String(timeoutMs)] }),
+    ];
+    const parts: Promise<QueryResult<Row & object>>[] = [];
+    for (const { sql, parameters } of compiled) {
+      frame.push(client.query(savepoint));
+      parts.push(client.query({ name: statementName(sql), text: sql, values: [...parameters] }));
+      frame.push(client.query(backToSavepoint));
+    }
+    frame.push(client.query(commit));
+    const [settledParts, settledFrame] = await Promise.all([Promise.allSettled(parts), Promise.allSettled(frame)]);
+    const failed = settledFrame.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      broken = failed.reason as Error;
+      throw broken;
+    }
+    return settledParts.map((part) => (part.status === 'fulfilled' ? { rows: part.value.rows } : { error: part.reason as unknown }));
+  } finally {
+    client.release(broken);
+  }
+}
+
 const beginReadOnly = { name: 'castellan_begin_read', text: 'begin transaction read only' };
 const beginReadWrite = { name: 'castellan_begin_write', text: 'begin' };
 const commit = { name: 'castellan_commit', text: 'commit' };
@@ -81,9 +122,10 @@ async function runBatch<const Queries extends readonly Compilable<unknown>[]>(
   const client = await db.readPool.connect();
   let broken: Error | undefined;
   try {
+    holdWrites(client);
     const sent = [
       client.query(begin),
-      client.query({ ...setScope, values: [scope.tenant_id, scope.user_id ?? ''] }),
+      client.query(scopeStatement(scope)),
       ...compiled.map(({ sql, parameters }) =>
         client.query({ name: statementName(sql), text: sql, values: [...parameters] }),
       ),

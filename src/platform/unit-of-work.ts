@@ -1,11 +1,14 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { CompiledQuery } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
-import { appendAudit } from './audit.ts';
+import { auditStatement } from './audit.ts';
 import type { AuditEntry } from './audit.ts';
 import type { Database, Schema } from './database.ts';
 import { invalidationStatement } from './invalidation.ts';
 import type { InvalidationEvent } from './invalidation.ts';
+import { unawaitedQuery } from './pipelined-dialect.ts';
+import { scopeStatement } from './read.ts';
 
 /** What a unit of work may touch. */
 export interface Tx {
@@ -20,8 +23,11 @@ export interface Tx {
   invalidate(event: InvalidationEvent): void;
 }
 
-/** PostgreSQL's codes for conflicts that another attempt resolves: serialization failure and deadlock. */
-const retryableCodes = new Set(['40001', '40P01']);
+/**
+ * PostgreSQL's codes for what another attempt resolves: serialization failure, deadlock, and a prepared statement whose
+ * table a migration has changed meanwhile.
+ */
+const retryableCodes = new Set(['40001', '40P01', '0A000']);
 const maxAttempts = 3;
 
 /**
@@ -53,20 +59,23 @@ async function runOnce<Result>(
 ): Promise<Result> {
   const entries: AuditEntry[] = [];
   const events: InvalidationEvent[] = [];
-  const session = { variables: { 'app.tenant_id': actor.tenant_id, 'app.user_id': actor.user_id ?? '' } };
-  const fork = db.orm.em.fork({ session }) as SqlEntityManager;
+  const fork = db.orm.em.fork() as SqlEntityManager;
   return fork.transactional(async (em) => {
+    const kysely = em.getKysely<Schema>();
+    const send = (query: CompiledQuery) => kysely.executeQuery(unawaitedQuery(query));
+    const { text, values } = scopeStatement(actor);
+    await send(CompiledQuery.raw(text, values));
     const tx: Tx = {
       actor,
       em,
-      sql: em.getKysely<Schema>(),
+      sql: kysely,
       audit: (entry) => entries.push(entry),
       invalidate: (event) => events.push(event),
     };
     const result = await work(tx);
     await em.flush();
-    for (const event of events) await invalidationStatement(event).execute(tx.sql);
-    if (entries.length > 0) await appendAudit(em, actor, entries);
+    for (const event of events) await send(invalidationStatement(event).compile(kysely));
+    if (entries.length > 0) await send(auditStatement(actor, entries).compile(kysely));
     return result;
   });
 }

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { query } from '../../src/entities/schema.ts';
+import { UserEntity } from '../../src/entities/user.entity.ts';
 import { readAll } from '../../src/platform/read.ts';
 import { unitOfWork } from '../../src/platform/unit-of-work.ts';
 import type { AuditEntry } from '../../src/domain/audit-entry.ts';
@@ -65,6 +66,35 @@ describe('unit of work', () => {
     }
     const { rows } = await withClient(app.database.adminUrl, (client) => client.query("select from users where full_name = 'unaudited'"));
     expect(rows).toHaveLength(0);
+  });
+
+  it('names the statement that failed, not the one that met the aborted transaction', async () => {
+    const failing = unitOfWork(app.api.deps.db, { ...actor, tenant_id: 'no-uuid' }, (tx) =>
+      tx.sql.selectFrom('users').select('id').execute(),
+    );
+    await expect(failing).rejects.toMatchObject({ code: '22P02' });
+    const [[person]] = await readAll(app.api.deps.db, actor, [preferences()] as const);
+    expect(person).toBeDefined();
+  });
+
+  it('gives entities of the same transaction to whoever asks for them', async () => {
+    const names = await unitOfWork(app.api.deps.db, actor, async (tx) => {
+      const [person] = await tx.em.find(UserEntity, {}, { orderBy: { id: 'asc' }, limit: 1 });
+      person!.full_name = 'Renamed by entity';
+      await tx.em.flush();
+      const [row] = await tx.sql.selectFrom('users').where('id', '=', person!.id).select('full_name').execute();
+      tx.audit(entry(person!.id));
+      return [person!.full_name, row!.full_name];
+    });
+    expect(names).toEqual(['Renamed by entity', 'Renamed by entity']);
+  });
+
+  it('goes on when a migration has changed a table that statements are prepared for', async () => {
+    const { db } = app.api.deps;
+    const rows = () => unitOfWork(db, actor, (tx) => tx.sql.selectFrom('users').selectAll().orderBy('id').limit(1).execute());
+    for (let time = 0; time < 3; time += 1) await rows();
+    await withClient(app.database.adminUrl, (client) => client.query('alter table users add column added_later int'));
+    expect(Object.keys((await rows())[0] ?? {})).toContain('added_later');
   });
 
   it('runs again after a deadlock, so that both sides of one succeed', async () => {
