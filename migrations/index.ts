@@ -11,6 +11,7 @@ import { Migration20261121160000_assignment } from './20261121160000_assignment.
 import { Migration20261121170000_onboarding } from './20261121170000_onboarding.ts';
 import { Migration20261121180000_housekeeping } from './20261121180000_housekeeping.ts';
 import { Migration20261121190000_user_work_counts } from './20261121190000_user_work_counts.ts';
+import { Migration20261121200000_configuration } from './20261121200000_configuration.ts';
 import { Migration20261121240000_audit_retention } from './20261121240000_audit_retention.ts';
 import { Migration20261121260000_foundation_gaps } from './20261121260000_foundation_gaps.ts';
 
@@ -29,6 +30,7 @@ export const migrationsList = [
   { name: '20261121170000_onboarding', class: Migration20261121170000_onboarding },
   { name: '20261121180000_housekeeping', class: Migration20261121180000_housekeeping },
   { name: '20261121190000_user_work_counts', class: Migration20261121190000_user_work_counts },
+  { name: '20261121200000_configuration', class: Migration20261121200000_configuration },
   { name: '20261121240000_audit_retention', class: Migration20261121240000_audit_retention },
   { name: '20261121260000_foundation_gaps', class: Migration20261121260000_foundation_gaps },
 ];

@@ -3,6 +3,8 @@ import type { Action } from './action.ts';
 import { assignmentRemoveCampaign } from './assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from './assignment-remove-contact.action.ts';
 import { campaignDelete } from './campaign-delete.action.ts';
+import { configApply } from './config-apply.action.ts';
+import { configRollback } from './config-rollback.action.ts';
 import { contactDelete } from './contact-delete.action.ts';
 import { flagCreate } from './flag-create.action.ts';
 import { flagEmergencyOff } from './flag-emergency-off.action.ts';
@@ -19,6 +21,8 @@ export const actions: readonly Action[] = [
   flagUpdate,
   flagToggle,
   flagEmergencyOff,
+  configApply,
+  configRollback,
   roleUpdatePermissions,
   userDelete,
   assignmentRemoveCampaign,

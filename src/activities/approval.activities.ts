@@ -24,6 +24,7 @@ import type {
   OpenApproval,
   RecordCommand,
 } from '../workflows/approval.contract.ts';
+import { startApprovedRollouts } from './config-start.ts';
 import { announceApproval } from './approval-news.ts';
 import { executeApproval, failApproval } from './approval-execution.ts';
 import { appendHistory, findApproval, lockApproval, recordOf, saveTransition } from './approval-store.ts';
@@ -45,6 +46,7 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
         const record = await executeApproval(deps, actingFor(input.actor, input.approval_id), input);
         // The change may have been somebody's leaving. A repetition of this activity asks again.
         if (record.view.status === 'executed') await cancelRequestsOfLeavers(deps, input.actor);
+        if (record.view.status === 'executed') await startApprovedRollouts(deps, input.actor, input.approval_id);
         return record;
       }),
     announceApproval: (input) =>

@@ -6,6 +6,7 @@ import { createAuditCheckpointActivities } from './audit-checkpoint.activities.t
 import { createAuditRetentionActivities } from './audit-retention.activities.ts';
 import { createAuditVerificationActivities } from './audit-verification.activities.ts';
 import { createAuditWitnessActivities } from './audit-witness.activities.ts';
+import { createConfigRolloutActivities } from './config-rollout.activities.ts';
 import { createHousekeepingActivities } from './housekeeping.activities.ts';
 import { createFocusSessionActivities } from './focus-session.activities.ts';
 import { createOnboardingActivities } from './onboarding.activities.ts';
@@ -22,6 +23,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createAuditRetentionActivities(deps),
     ...createAuditVerificationActivities(deps),
     ...createAuditWitnessActivities(deps),
+    ...createConfigRolloutActivities(deps),
     ...createHousekeepingActivities(deps),
     ...createFocusSessionActivities(deps),
     ...createNotificationActivities(deps),

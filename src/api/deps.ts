@@ -17,6 +17,7 @@ import type { RateLimits } from '../platform/rate-limit.ts';
 import type { TemporalClient } from '../platform/temporal-client.ts';
 import type { Tracing } from '../platform/tracing.ts';
 import type { ActorCache } from './identity/actor-cache.ts';
+import type { ConfigSnapshots } from './config-snapshots.ts';
 import type { FlagSnapshots } from './flag-snapshots.ts';
 import type { ServiceTokenCache } from './identity/service-token.ts';
 import type { GateLevel, MfaProof, Route } from './route.ts';
@@ -58,6 +59,7 @@ export interface ApiDeps {
   readonly actors: ActorCache;
   readonly serviceTokens: ServiceTokenCache;
   readonly flagSnapshots: FlagSnapshots;
+  readonly configSnapshots: ConfigSnapshots;
   readonly approvals: ApprovalDesk;
   /** Every mounted route, for the manifest of gates and the OpenAPI document. */
   readonly routes: readonly Route[];

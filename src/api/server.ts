@@ -24,6 +24,7 @@ import { createApp } from './app.ts';
 import { createApprovalDesk } from './approval-desk.ts';
 import type { ApiDeps } from './deps.ts';
 import { ActorCache } from './identity/actor-cache.ts';
+import { ConfigSnapshots } from './config-snapshots.ts';
 import { FlagSnapshots } from './flag-snapshots.ts';
 import { ServiceTokenCache } from './identity/service-token.ts';
 import { routes } from './routes/index.ts';
@@ -44,6 +45,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
   const metrics = createMetrics('api');
   const db = await openDatabase({ env, entities, log, applicationName: 'castellan-api' });
   const signingKeys = createSigningKeyring(parseKeyList(env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS'));
+  const keyring = createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS'));
   const codec = payloadCodecOf(env);
   const base = {
     env,
@@ -52,7 +54,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     metrics,
     tracing: startTracing(env, 'castellan-api'),
     temporal: createTemporalClient(env, metrics, codec),
-    keyring: createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')),
+    keyring,
     signingKeys,
     accessTokens: createAccessTokens({
       keyring: signingKeys,
@@ -77,6 +79,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     actors: new ActorCache(db, now),
     serviceTokens: new ServiceTokenCache(db, now),
     flagSnapshots: new FlagSnapshots(db, now),
+    configSnapshots: new ConfigSnapshots(db, keyring, now),
     routes,
     now,
   };

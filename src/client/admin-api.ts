@@ -6,7 +6,7 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 
 /** Calls that a gate guards answer `mfa.required` first: wrap them with `client.withMfa`. */
 export function createAdminApi(http: Http) {
-  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
+  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...configurationApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
 }
 
 function userApi(http: Http) {
@@ -74,6 +74,57 @@ function featureFlagApi(http: Http) {
     /** Every version of a flag, newest first (S2-16). */
     getFeatureFlagHistory: (key: string, query: QueryOf<'getFeatureFlagHistory'> = {}) =>
       dataOf(http.GET('/admin/feature-flags/{key}/history', { params: { path: { key }, query } })),
+  };
+}
+
+function configurationApi(http: Http) {
+  return {
+    /** What each environment runs and what is being rolled out; secrets are masked (S2-35). */
+    getEnvironmentConfig: (query: QueryOf<'getEnvironmentConfig'> = {}) =>
+      dataOf(http.GET('/admin/environment-config', { params: { query } })),
+
+    /** Proposes a change and shows the difference; where approval is asked for, this opens a request (S2-36). */
+    proposeConfigChange: (body: BodyOf<'proposeConfigChange'>, options: CreateOptions = {}) =>
+      outcomeOf(http.POST('/admin/environment-config/proposals', { body, params: { header: createHeaders(options) } })),
+
+    /** Deployments of configurations, newest first (S2-37). */
+    getDeploymentHistory: (query: QueryOf<'getDeploymentHistory'> = {}) =>
+      dataOf(http.GET('/admin/deployments', { params: { query } })),
+
+    /** Goes back to what a deployment brought, at once for everybody (S2-38). */
+    rollbackConfig: (id: string, body: BodyOf<'rollbackConfig'>, options: CreateOptions = {}) =>
+      outcomeOf(http.POST('/admin/deployments/{id}/rollback', { body, params: { path: { id }, header: createHeaders(options) } })),
+  };
+}
+
+function queueApi(http: Http) {
+  return {
+    /** Registered queues by name, with what their engines say (S2-23). */
+    getQueues: (query: QueryOf<'getQueues'> = {}) => dataOf(http.GET('/admin/queues', { params: { query } })),
+
+    /** One queue with the age of its oldest waiting job and its rates (S2-24). */
+    getQueueDetails: (name: string) => dataOf(http.GET('/admin/queues/{name}', { params: { path: { name } } })),
+
+    /** Jobs of a queue in one state, with masked data (S2-25). */
+    getQueueJobs: (name: string, query: QueryOf<'getQueueJobs'> = {}) =>
+      dataOf(http.GET('/admin/queues/{name}/jobs', { params: { path: { name }, query } })),
+
+    /** Tries a failed job again (S2-26). */
+    retryFailedJob: (name: string, jobId: string, body: BodyOf<'retryFailedJob'>, options: CreateOptions = {}) =>
+      dataOf(
+        http.POST('/admin/queues/{name}/jobs/{job_id}/retry', {
+          body,
+          params: { path: { name, job_id: jobId }, header: createHeaders(options) },
+        }),
+      ),
+
+    /** Stops a queue until a time at which it goes on by itself (S2-27). */
+    pauseQueue: (name: string, body: BodyOf<'pauseQueue'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/queues/{name}/pause', { body, params: { path: { name }, header: createHeaders(options) } })),
+
+    /** Lets a paused queue go on before its time (S2-28). */
+    resumeQueue: (name: string, body: BodyOf<'resumeQueue'> = {}, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/queues/{name}/resume', { body, params: { path: { name }, header: createHeaders(options) } })),
   };
 }
 

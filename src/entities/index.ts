@@ -26,6 +26,14 @@ import {
   AuditVerificationEntity,
   AuditWitnessDeliveryEntity,
 } from './audit-retention.entity.ts';
+import {
+  ConfigProposalEntity,
+  ConfigReportEntity,
+  ConfigVersionEntity,
+  DeploymentEntity,
+  DeploymentEventEntity,
+  EnvironmentConfigEntity,
+} from './environment-config.entity.ts';
 import { FeatureFlagEntity, FlagHistoryEntity } from './flag.entity.ts';
 import {
   AssignmentBatchEntity,
@@ -94,6 +102,12 @@ export const entitiesByTable = {
   admin_break_glass_reviews: BreakGlassReviewEntity,
   admin_feature_flags: FeatureFlagEntity,
   admin_flag_history: FlagHistoryEntity,
+  admin_config_proposals: ConfigProposalEntity,
+  admin_config_versions: ConfigVersionEntity,
+  admin_environment_configs: EnvironmentConfigEntity,
+  admin_deployments: DeploymentEntity,
+  admin_deployment_events: DeploymentEventEntity,
+  admin_config_reports: ConfigReportEntity,
   mfa_factors: MfaFactorEntity,
   mfa_recovery_codes: MfaRecoveryCodeEntity,
   mfa_challenges: MfaChallengeEntity,

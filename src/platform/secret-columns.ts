@@ -14,6 +14,7 @@ export type SecretColumn = {
 export const secretColumns: readonly SecretColumn[] = [
   { table: 'admin_approval_payloads', column: 'payload_ciphertext' },
   { table: 'audit_person_keys', column: 'key_ciphertext' },
+  { table: 'admin_config_versions', column: 'secrets_ciphertext' },
   { table: 'mfa_factors', column: 'secret_ciphertext' },
   { table: 'notification_channels', column: 'secret_ciphertext' },
   { table: 'notification_channels', column: 'previous_secret_ciphertext' },

@@ -2,6 +2,7 @@ import { approvalSweepSchedule } from './approval-sweep.contract.ts';
 import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
 import { auditRetentionSchedule } from './audit-retention.contract.ts';
 import { auditVerificationSchedule } from './audit-verification.contract.ts';
+import { configSweepSchedule } from './config-sweep.contract.ts';
 import { nudgeSchedulesSchedule } from './nudge-round.contract.ts';
 import { onboardingSweepSchedule } from './onboarding-sweep.contract.ts';
 import { housekeepingSchedule } from './housekeeping.contract.ts';
@@ -24,6 +25,7 @@ export const schedules: readonly ScheduleContract[] = [
   auditCheckpointSchedule,
   auditRetentionSchedule,
   auditVerificationSchedule,
+  configSweepSchedule,
   nudgeSchedulesSchedule,
   housekeepingSchedule,
   onboardingSweepSchedule,

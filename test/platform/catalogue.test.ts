@@ -30,6 +30,7 @@ const definerFunctions = [
   'audit_drop_segment',
   'audit_witness_due',
   'auth_find_users',
+  'config_batches_due',
   'find_onboarding_link',
   'get_user_campaign_count',
   'get_user_contact_count',

@@ -5,6 +5,9 @@ import { approvalReviewRoutes } from './approval-review.routes.ts';
 import { approvalRoutes } from './approval.routes.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { authRoutes } from './auth.routes.ts';
+import { configAdminRoutes } from './config-admin.routes.ts';
+import { configRoutes } from './config.routes.ts';
+import { deploymentRoutes } from './deployment.routes.ts';
 import { featureFlagRoutes } from './feature-flag.routes.ts';
 import { mfaRoutes } from './mfa.routes.ts';
 import { notificationDeliveryRoutes } from './notification-delivery.routes.ts';
@@ -64,6 +67,9 @@ export const routes: readonly Route[] = [
   ...approvalReviewRoutes,
   ...featureFlagRoutes,
   ...ofrepRoutes,
+  ...configAdminRoutes,
+  ...configRoutes,
+  ...deploymentRoutes,
   ...serviceTokenRoutes,
   ...campaignRoutes,
   ...contactRoutes,

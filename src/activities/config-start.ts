@@ -1,0 +1,44 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { ActorRef } from '../domain/actor.ts';
+import { query } from '../entities/schema.ts';
+import { read } from '../platform/read.ts';
+import type { TemporalClient } from '../platform/temporal-client.ts';
+import { configBatchStartOptions, configBatchWorkflowType } from '../workflows/config-rollout.contract.ts';
+import type { ConfigBatchInput } from '../workflows/config-rollout.contract.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Starts the workflow of a batch; one that runs already is left alone. @returns whether this call started it. */
+export async function startConfigBatch(
+  temporal: Pick<TemporalClient, 'call' | 'taskQueue'>,
+  input: ConfigBatchInput,
+): Promise<boolean> {
+  return temporal.call(async (client) => {
+    try {
+      const { taskQueue } = temporal;
+      await client.workflow.start(configBatchWorkflowType, { ...configBatchStartOptions(input), taskQueue });
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+      throw error;
+    }
+  });
+}
+
+/** Starts what an approval has just let roll out. A repetition starts nothing more. */
+export async function startApprovedRollouts(
+  { db, temporal }: Pick<ActivityDeps, 'db' | 'temporal'>,
+  actor: ActorRef,
+  approvalId: string,
+): Promise<void> {
+  const batches = await read(
+    db,
+    actor,
+    query
+      .selectFrom('admin_deployments')
+      .where('approval_id', '=', approvalId)
+      .where('status', '=', 'pending')
+      .select('batch_id')
+      .distinct(),
+  );
+  for (const { batch_id } of batches) await startConfigBatch(temporal, { actor, batch_id });
+}
