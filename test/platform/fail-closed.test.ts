@@ -93,4 +93,17 @@ describe('goal 25: nothing is allowed while a dependency is away', () => {
     temporal.mend();
     await until(() => api.deps.temporal.isReachable());
   });
+
+  it('tells within three seconds of a Temporal that takes requests and answers nothing', async () => {
+    await until(() => api.deps.temporal.isReachable());
+    temporal.hold();
+    const asked = performance.now();
+    const started = api.deps.temporal.call((client) =>
+      client.workflow.start('none', { taskQueue: 'none', workflowId: 'none', args: [] }),
+    );
+    await expect(started).rejects.toMatchObject({ code: 'service.unavailable', status: 503 });
+    expect(performance.now() - asked).toBeLessThan(3_000);
+    temporal.mend();
+    await until(() => api.deps.temporal.isReachable());
+  });
 });

@@ -7,6 +7,9 @@ export interface CuttableProxy {
   readonly port: number;
   /** Breaks every connection and refuses new ones. */
   cut(): void;
+  /** Keeps the connections and lets nothing through, as a router does that has forgotten them. */
+  hold(): void;
+  /** Lets everything through again; what was held arrives late. */
   mend(): void;
   close(): Promise<void>;
 }
@@ -15,6 +18,7 @@ export interface CuttableProxy {
 export async function startCuttableProxy(target: { host: string; port: number }): Promise<CuttableProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let isHeld = false;
   const server = createServer((inside) => {
     if (isCut) {
       inside.destroy();
@@ -32,6 +36,7 @@ export async function startCuttableProxy(target: { host: string; port: number })
         other.destroy();
       });
       one.pipe(other);
+      if (isHeld) one.pause();
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -45,8 +50,14 @@ export async function startCuttableProxy(target: { host: string; port: number })
       isCut = true;
       drop();
     },
+    hold: () => {
+      isHeld = true;
+      for (const socket of sockets) socket.pause();
+    },
     mend: () => {
       isCut = false;
+      isHeld = false;
+      for (const socket of sockets) socket.resume();
     },
     close: async () => {
       drop();
