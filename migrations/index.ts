@@ -13,6 +13,7 @@ import { Migration20261121180000_housekeeping } from './20261121180000_housekeep
 import { Migration20261121190000_user_work_counts } from './20261121190000_user_work_counts.ts';
 import { Migration20261121200000_configuration } from './20261121200000_configuration.ts';
 import { Migration20261121240000_audit_retention } from './20261121240000_audit_retention.ts';
+import { Migration20261121250000_field_gaps } from './20261121250000_field_gaps.ts';
 import { Migration20261121260000_foundation_gaps } from './20261121260000_foundation_gaps.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
@@ -32,5 +33,6 @@ export const migrationsList = [
   { name: '20261121190000_user_work_counts', class: Migration20261121190000_user_work_counts },
   { name: '20261121200000_configuration', class: Migration20261121200000_configuration },
   { name: '20261121240000_audit_retention', class: Migration20261121240000_audit_retention },
+  { name: '20261121250000_field_gaps', class: Migration20261121250000_field_gaps },
   { name: '20261121260000_foundation_gaps', class: Migration20261121260000_foundation_gaps },
 ];

@@ -2,10 +2,10 @@ import type { ContactOutcome } from '../domain/assignment.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { giveTo, releaseAssignments } from './assignment-contacts.ts';
 import { dealContacts } from './assignment-deal.ts';
-import { lockCampaign } from './assignment-pool.ts';
+import { lockLivingCampaign } from './assignment-pool.ts';
 import { enqueue } from './assignment-queue.ts';
 
-/** Where the contacts of a person go. */
+/** Where the contacts of a person go. The pool of a deleted campaign is none. */
 export interface HandOver {
   readonly from_user_id: string;
   /** Null: to the pool of the campaign; without campaign they wait to be taken by hand. */
@@ -23,7 +23,7 @@ export async function handOverContacts(
   contactIds: readonly string[],
   { from_user_id, to_user_id, campaign_id }: HandOver,
 ): Promise<ContactOutcome[]> {
-  if (campaign_id !== null) await lockCampaign(tx, campaign_id);
+  const hasPool = campaign_id !== null && (await lockLivingCampaign(tx, campaign_id));
   const open = await tx.sql
     .selectFrom('user_contact_assignment')
     .where('user_id', '=', from_user_id)
@@ -39,7 +39,10 @@ export async function handOverContacts(
     .filter((contact_id) => still.has(contact_id))
     .map((contact_id) => ({ contact_id, from_user_id, preferred_user_id: null }));
   const moved = new Map(
-    (await moveOn(tx, requests, { from_user_id, to_user_id, campaign_id })).map((outcome) => [outcome.contact_id, outcome]),
+    (await moveOn(tx, requests, { from_user_id, to_user_id, campaign_id: hasPool ? campaign_id : null })).map((outcome) => [
+      outcome.contact_id,
+      outcome,
+    ]),
   );
   return contactIds.map(
     (contact_id) => moved.get(contact_id) ?? { contact_id, outcome: 'skipped', detail: 'owned_by_another', user_id: null },

@@ -34,6 +34,11 @@ export interface CampaignOutcome {
  * @throws Problem 404 when there is no such campaign.
  */
 export async function lockCampaign(tx: Tx, campaignId: string): Promise<void> {
+  if (!(await lockLivingCampaign(tx, campaignId))) throw notFound('campaign');
+}
+
+/** {@link lockCampaign} where a deleted campaign is no error. @returns whether there is such a campaign. */
+export async function lockLivingCampaign(tx: Tx, campaignId: string): Promise<boolean> {
   const campaign = await tx.sql
     .selectFrom('campaigns')
     .where('id', '=', campaignId)
@@ -41,7 +46,7 @@ export async function lockCampaign(tx: Tx, campaignId: string): Promise<void> {
     .select('id')
     .forNoKeyUpdate()
     .executeTakeFirst();
-  if (campaign === undefined) throw notFound('campaign');
+  return campaign !== undefined;
 }
 
 /** @throws Problem 404 for a person who is not there, 409 for one who is not active. */

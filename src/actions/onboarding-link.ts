@@ -6,7 +6,6 @@ import {
   isOpenOnboarding,
   maxProgressBytes,
   mergeProgress,
-  onboardingLife,
   reopenedOnboardingStatus,
 } from '../domain/onboarding.ts';
 import type { OnboardingCapability, OnboardingTiming } from '../domain/onboarding.ts';
@@ -15,6 +14,7 @@ import { rightsOfRoles } from '../domain/role-hierarchy.ts';
 import { Problem, notFound } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { jsonb } from './jsonb.ts';
+import { grantedSeconds, onboardingLifeOf } from './onboarding-life.ts';
 import { openOnboarding } from './onboarding-scope.ts';
 import { changedNow, deadLink, deathOf, lockOnboardingLink, onboardingColumns, refuseFinal } from './onboarding-store.ts';
 import type { OnboardingRow } from './onboarding-store.ts';
@@ -34,7 +34,8 @@ export interface NewOnboardingLink {
   readonly capabilities: readonly OnboardingCapability[];
   readonly account: OnboardingAccount | null;
   readonly timing: OnboardingTiming;
-  readonly life_seconds: number;
+  /** Null: what the tenant gives. */
+  readonly life_seconds: number | null;
 }
 
 /**
@@ -50,6 +51,8 @@ export async function createOnboardingLink(
   now: number,
 ): Promise<{ row: OnboardingRow; token: string }> {
   await openOnboarding(tx);
+  const life = await onboardingLifeOf(tx);
+  const granted = grantedSeconds(life, life_seconds, '/life_seconds');
   if (link.account !== null) await requireGrantable(tx, link.account, link.recipient_email);
   const { token } = await tx.sql
     .selectNoFrom(sql<string>`generate_onboarding_token()`.as('token'))
@@ -66,8 +69,8 @@ export async function createOnboardingLink(
       account: link.account === null ? null : jsonb(link.account),
       timing: jsonb(link.timing),
       created_at: new Date(now),
-      expires_at: new Date(now + life_seconds * 1000),
-      max_expires_at: new Date(now + onboardingLife.maxTotalSeconds * 1000),
+      expires_at: new Date(now + granted * 1000),
+      max_expires_at: new Date(now + life.max_life_seconds * 1000),
     })
     .returning(onboardingColumns)
     .executeTakeFirstOrThrow();
@@ -106,16 +109,23 @@ async function requireGrantable(tx: Tx, account: OnboardingAccount, email: strin
 /**
  * Gives a link more time, from now or from its end; an expired one goes on where its holder had come (S3-19, S3-52).
  *
- * @throws Problem `onboarding.closed` for a final link, `onboarding.life-spent` at the end of its ninety days.
+ * @param askedSeconds null: what the tenant gives.
+ * @throws Problem `onboarding.closed` for a final link, `request.invalid` for too long a step, `onboarding.life-spent` at the end of its longest life.
  */
-export async function extendOnboardingLink(tx: Tx, id: string, stepSeconds: number, now: number): Promise<OnboardingRow> {
+export async function extendOnboardingLink(
+  tx: Tx,
+  id: string,
+  askedSeconds: number | null,
+  now: number,
+): Promise<OnboardingRow> {
   const before = await lockOnboardingLink(tx, id);
   refuseFinal(before);
-  const until = extendedUntil(before, stepSeconds, now);
+  const step = grantedSeconds(await onboardingLifeOf(tx), askedSeconds, '/extend_seconds');
+  const until = extendedUntil(before, step, now);
   if (until === null) {
     throw new Problem({
       code: 'onboarding.life-spent',
-      detail: 'A link lives ninety days at most. Make a new one.',
+      detail: 'The link has had its longest life. Make a new one.',
       members: { max_expires_at: before.max_expires_at },
     });
   }

@@ -34,7 +34,7 @@ export function createAssignmentActivities(deps: Deps): AssignmentBatchActivitie
     drainAssignmentQueue: (input) => asActivity(() => drain(deps, input)),
     wakeAssignmentQueues: ({ actor, campaign_ids }) =>
       asActivity(async () => {
-        for (const campaign_id of campaign_ids) await wake(deps.temporal, actor.tenant_id, campaign_id);
+        for (const campaign_id of campaign_ids) await wakeAssignmentQueue(deps.temporal, actor.tenant_id, campaign_id);
       }),
   };
 }
@@ -86,7 +86,12 @@ async function outlook(tx: Tx, campaignId: string): Promise<{ waiting: number; n
   return { waiting, next_return_at };
 }
 
-async function wake(temporal: TemporalClient, tenant_id: string, campaign_id: string): Promise<void> {
+/** Starts or wakes the workflow of a campaign's queue. */
+export async function wakeAssignmentQueue(
+  temporal: Pick<TemporalClient, 'call' | 'taskQueue'>,
+  tenant_id: string,
+  campaign_id: string,
+): Promise<void> {
   const input = { tenant_id, campaign_id, recheck_ms: defaultRecheckMs };
   await temporal.call((client) =>
     client.workflow.signalWithStart(assignmentDrainWorkflowType, {

@@ -1,18 +1,31 @@
-import { actorInWorkflow } from '../domain/actor.ts';
-import { focusedMinutes, focusDueAt, focusState } from '../domain/tracker-focus.ts';
+import { sql } from 'kysely';
+import { actorInWorkflow, defaultTenantId, systemActor } from '../domain/actor.ts';
+import { endFocus, focusedMinutes, focusDueAt, focusState } from '../domain/tracker-focus.ts';
 import { focusClockOf, focusColumns, presentFocus } from '../domain/tracker-focus-view.ts';
 import type { FocusRow, FocusSessionView } from '../domain/tracker-focus-view.ts';
+import { query } from '../entities/schema.ts';
 import { asActivity } from '../platform/application-failure.ts';
 import { Problem } from '../platform/problem.ts';
+import { read } from '../platform/read.ts';
 import { unitOfWork } from '../platform/unit-of-work.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { focusSessionWorkflowId } from '../workflows/focus-session.contract.ts';
 import type { FocusSessionActivities, SaveFocusSession } from '../workflows/focus-session.contract.ts';
+import { focusSweepSchedule } from '../workflows/focus-sweep.contract.ts';
+import type { FocusSweepActivities, FocusSweepPage } from '../workflows/focus-sweep.contract.ts';
 import type { ActivityDeps } from './deps.ts';
+import { endedWorkflows } from './ended-workflows.ts';
 
-/** The hands of the focus session workflow; the only writer of its table. */
-export function createFocusSessionActivities({ db }: Pick<ActivityDeps, 'db'>): FocusSessionActivities {
+type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
+
+/** Sessions of one page of the sweep. */
+const pageSize = 100;
+
+/** The hands of the focus session workflow and of the sweep; the only writer of the table. */
+export function createFocusSessionActivities(deps: Deps): FocusSessionActivities & FocusSweepActivities {
+  const { db } = deps;
   return {
+    sweepFocusSessions: ({ after }) => asActivity(() => sweepPage(deps, after)),
     saveFocusSession: (input) =>
       asActivity(() => {
         const { tenant_id } = input.actor;
@@ -95,6 +108,46 @@ async function change(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView
 
 async function findSession(tx: Tx, id: number): Promise<FocusRow | undefined> {
   return tx.sql.selectFrom('admin_focus_sessions').where('id', '=', id).select(focusColumns).forUpdate().executeTakeFirst();
+}
+
+interface OpenSession {
+  readonly tenant_id: string;
+  readonly session_id: number;
+  readonly user_id: string;
+}
+
+async function sweepPage({ db, temporal }: Deps, after: number): Promise<FocusSweepPage> {
+  const statement = sql<OpenSession>`select * from focus_sessions_open(${after}::int, ${pageSize}::int)`;
+  const open = await read(db, systemActor(defaultTenantId), { compile: () => statement.compile(query) });
+  const idOf = ({ tenant_id, session_id }: OpenSession) => focusSessionWorkflowId(tenant_id, session_id);
+  const lost = await endedWorkflows(temporal, open.map(idOf));
+  let ended = 0;
+  for (const session of open.filter((one) => lost.has(idOf(one)))) {
+    const actor = systemActor(session.tenant_id, { workflow_id: focusSweepSchedule.scheduleId });
+    if (await unitOfWork(db, actor, (tx) => endAbandoned(tx, session))) ended += 1;
+  }
+  return { checked: open.length, ended, next: open.length < pageSize ? null : (open.at(-1)?.session_id ?? null) };
+}
+
+/**
+ * Ends a session whose workflow cannot do it any more: at the minute it was due where that has come, else as
+ * interrupted. One that has ended meanwhile stays as it ended.
+ */
+async function endAbandoned(tx: Tx, { session_id, user_id }: OpenSession): Promise<boolean> {
+  const row = await findSession(tx, session_id);
+  if (row?.end_time !== null) return false;
+  const clock = focusClockOf(row);
+  const now = Date.now();
+  const isDue = clock.paused_at === null && focusDueAt(clock) <= now;
+  await change(tx, {
+    actor: tx.actor,
+    session_id,
+    user_id,
+    change: isDue ? 'expire' : 'interrupt',
+    clock: endFocus(clock, isDue ? 'timer' : 'interrupted', now),
+    notes: null,
+  });
+  return true;
 }
 
 function present(row: FocusRow): FocusSessionView {

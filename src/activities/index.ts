@@ -2,6 +2,7 @@ import type { ActivityDeps } from './deps.ts';
 import { createApprovalSweepActivities } from './approval-sweep.activities.ts';
 import { createApprovalActivities } from './approval.activities.ts';
 import { createAssignmentActivities } from './assignment.activities.ts';
+import { createAssignmentSweepActivities } from './assignment-sweep.activities.ts';
 import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
 import { createAuditRetentionActivities } from './audit-retention.activities.ts';
 import { createAuditVerificationActivities } from './audit-verification.activities.ts';
@@ -19,6 +20,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createApprovalActivities(deps),
     ...createApprovalSweepActivities(deps),
     ...createAssignmentActivities(deps),
+    ...createAssignmentSweepActivities(deps),
     ...createAuditCheckpointActivities(deps),
     ...createAuditRetentionActivities(deps),
     ...createAuditVerificationActivities(deps),

@@ -33,8 +33,30 @@ export const onboardingCapabilities = ['save_progress', 'complete', 'create_acco
 export type OnboardingCapability = (typeof onboardingCapabilities)[number];
 
 const day = 24 * 3600;
-/** S3-51, seconds: a link lives 7 days unless asked otherwise, is given at most 30 days at a time and 90 in all. */
-export const onboardingLife = { defaultSeconds: 7 * day, maxStepSeconds: 30 * day, maxTotalSeconds: 90 * day } as const;
+/** How long links of a tenant live (S3-51), in seconds. */
+export interface OnboardingLife {
+  /** What a link is given, first or by extending it, when nobody asks for another time. */
+  readonly default_life_seconds: number;
+  /** The most that it is given at a time. */
+  readonly max_step_seconds: number;
+  /** From its creation to its last end. */
+  readonly max_life_seconds: number;
+}
+
+/** The life of links of a tenant that has laid down none. */
+export const defaultOnboardingLife: OnboardingLife = {
+  default_life_seconds: 7 * day,
+  max_step_seconds: 30 * day,
+  max_life_seconds: 90 * day,
+};
+/** No tenant lets its links live longer or shorter than this. */
+export const onboardingLifeLimits = { minSeconds: 60, maxSeconds: 365 * day } as const;
+
+/** The first limit that is above the next one, or null for a life that makes sense. */
+export function brokenOnboardingLife(life: OnboardingLife): keyof OnboardingLife | null {
+  if (life.default_life_seconds > life.max_step_seconds) return 'default_life_seconds';
+  return life.max_step_seconds > life.max_life_seconds ? 'max_step_seconds' : null;
+}
 
 /** When people are reminded and warned, frozen into a link when it is made. All in seconds. */
 export interface OnboardingTiming {

@@ -119,6 +119,8 @@ export const AssignmentBatchEntity = defineEntity({
     keep_owner: p.boolean().default(false),
     status: p.text().default('running').$type<BatchStatus>(),
     total: p.integer(),
+    /** Place of the last item that is done; what comes behind it is still to do. */
+    settled_position: p.integer().default(0),
     requested_by: p.uuid().nullable(),
     finished_at: p.datetime(3).nullable(),
   },

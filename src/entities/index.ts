@@ -55,6 +55,7 @@ import {
   AdminRolePermissionsEntity,
   UserAgentPermissionEntity,
 } from './role.entity.ts';
+import { OnboardingSettingsEntity } from './onboarding-settings.entity.ts';
 import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding-link.entity.ts';
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './session.entity.ts';
 import { ServiceTokenEntity } from './service-token.entity.ts';
@@ -135,6 +136,7 @@ export const entitiesByTable = {
   assignment_queue: AssignmentQueueEntity,
   assignment_batches: AssignmentBatchEntity,
   assignment_batch_items: AssignmentBatchItemEntity,
+  onboarding_settings: OnboardingSettingsEntity,
   onboarding_link: OnboardingLinkEntity,
   onboarding_link_access: OnboardingLinkAccessEntity,
 };

@@ -1,4 +1,6 @@
 import { approvalSweepSchedule } from './approval-sweep.contract.ts';
+import { assignmentSweepSchedule } from './assignment-sweep.contract.ts';
+import { focusSweepSchedule } from './focus-sweep.contract.ts';
 import { auditCheckpointSchedule } from './audit-checkpoint.contract.ts';
 import { auditRetentionSchedule } from './audit-retention.contract.ts';
 import { auditVerificationSchedule } from './audit-verification.contract.ts';
@@ -29,4 +31,6 @@ export const schedules: readonly ScheduleContract[] = [
   nudgeSchedulesSchedule,
   housekeepingSchedule,
   onboardingSweepSchedule,
+  assignmentSweepSchedule,
+  focusSweepSchedule,
 ];

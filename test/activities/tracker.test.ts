@@ -7,8 +7,11 @@ import { defaultTenantId } from '../../src/domain/actor.ts';
 import { endFocus, pauseFocus, startFocus } from '../../src/domain/tracker-focus.ts';
 import type { FocusClock } from '../../src/domain/tracker-focus.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
+import { registerSearchAttributes } from '../../src/platform/search-attributes.ts';
 import { createActivityDeps } from '../../src/worker.ts';
+import { focusSessionStartOptions, focusSessionWorkflowType } from '../../src/workflows/focus-session.contract.ts';
 import type { FocusChange, SaveFocusSession } from '../../src/workflows/focus-session.contract.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { samplePeople } from '../../src/dev/sample-data.ts';
@@ -21,6 +24,7 @@ const userId = samplePeople[0]?.id ?? '';
 beforeAll(async () => {
   app = await startTestApi();
   deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
+  await registerSearchAttributes(deps.temporal.client, app.env.TEMPORAL_NAMESPACE, searchAttributes);
 });
 
 afterAll(async () => {
@@ -28,12 +32,16 @@ afterAll(async () => {
   await app.close();
 });
 
+const saveAs = (user_id: string, session_id: number, change: FocusChange, clock: FocusClock) => {
+  const actor = { tenant_id: defaultTenantId, user_id, session_id: null, request_id: null };
+  const input: SaveFocusSession = { actor, session_id, user_id, change, clock, notes: null };
+  return createFocusSessionActivities(deps).saveFocusSession(input);
+};
+
 describe('the focus session activity, run again after an answer that was lost', () => {
   const start = startFocus(Date.parse('2026-11-21T09:00:00Z'), 3_000_000);
   const save = (session_id: number, change: FocusChange, clock: FocusClock) => {
-    const actor = { tenant_id: defaultTenantId, user_id: userId, session_id: null, request_id: null };
-    const input: SaveFocusSession = { actor, session_id, user_id: userId, change, clock, notes: null };
-    return createFocusSessionActivities(deps).saveFocusSession(input);
+    return saveAs(userId, session_id, change, clock);
   };
   const audited = async () =>
     (await asSuperuser(app, "select 1 from audit_logs where event like 'focus_session.%' and resource_id = '71'")).length;
@@ -56,6 +64,49 @@ describe('the focus session activity, run again after an answer that was lost', 
     expect(await save(71, 'interrupt', endFocus(paused, 'interrupted', Date.now()))).toMatchObject({ ending: 'manual' });
     expect(await audited()).toBe(3);
     await expect(save(73, 'pause', paused)).rejects.toMatchObject({ type: 'resource.not-found' });
+  });
+});
+
+describe('the sweep of focus sessions', () => {
+  const sweep = (after = 0) => createFocusSessionActivities(deps).sweepFocusSessions({ after });
+  const stateOf = async (id: number) => {
+    const [row] = await asSuperuser(app, 'select ending, end_time, actual_minutes from admin_focus_sessions where id = $1', [id]);
+    return row;
+  };
+  const person = (index: number) => samplePeople[index]?.id ?? '';
+
+  it('ends what no workflow looks after: when it was due, or as interrupted; what runs goes on', async () => {
+    const now = Date.now();
+    const due = startFocus(now - 3_600_000, 3_000_000);
+    const running = startFocus(now - 600_000, 3_000_000);
+    const paused = startFocus(now - 3_600_000, 3_000_000);
+    await saveAs(person(0), 81, 'begin', due);
+    await saveAs(person(1), 82, 'begin', running);
+    await saveAs(person(2), 83, 'begin', paused);
+    await saveAs(person(2), 83, 'pause', pauseFocus(paused, now - 3_000_000));
+    await saveAs(person(3), 84, 'begin', due);
+    const { temporal } = deps;
+    const input = {
+      actor: { tenant_id: defaultTenantId, user_id: person(3), session_id: null, request_id: null },
+      session_id: 84,
+      duration_seconds: 3_000,
+      max_pause_seconds: 3_600,
+      notes: null,
+    };
+    const handle = await temporal.client.workflow.start(focusSessionWorkflowType, {
+      ...focusSessionStartOptions(input),
+      taskQueue: temporal.taskQueue,
+    });
+
+    expect(await sweep()).toEqual({ checked: 4, ended: 3, next: null });
+    expect(await stateOf(81)).toMatchObject({ ending: 'timer', end_time: new Date(now - 600_000), actual_minutes: 50 });
+    expect(await stateOf(82)).toMatchObject({ ending: 'interrupted', actual_minutes: 10 });
+    expect(await stateOf(83)).toMatchObject({ ending: 'interrupted', actual_minutes: 10 });
+    expect(await stateOf(84)).toMatchObject({ ending: null });
+    expect(await sweep()).toEqual({ checked: 1, ended: 0, next: null });
+    await handle.terminate('test');
+    expect(await sweep(84)).toEqual({ checked: 0, ended: 0, next: null });
+    expect(await sweep()).toMatchObject({ ended: 1 });
   });
 });
 

@@ -112,6 +112,36 @@ describe('S3-15..19: the links of a tenant', () => {
     expect((await post(made, 'extend')).body).toMatchObject({ status: 409, code: 'onboarding.life-spent' });
   });
 
+  it('S3-51: live as long as their tenant has laid down', async () => {
+    const settings = `${base}/settings`;
+    const put = (body: object) => app.call('PUT', settings, { token: manager.token, body });
+    const usual = { default_life_seconds: 604_800, max_step_seconds: 2_592_000, max_life_seconds: 7_776_000 };
+    expect((await app.call('GET', settings, { token: manager.token })).body).toEqual(usual);
+    expect((await put({ default_life_seconds: 2_592_001 })).body).toMatchObject({
+      status: 422,
+      errors: [{ pointer: '/default_life_seconds' }],
+    });
+    expect((await put({ max_life_seconds: 60 })).body).toMatchObject({ status: 422, errors: [{ pointer: '/max_step_seconds' }] });
+    const mine = { default_life_seconds: 3_600, max_step_seconds: 7_200, max_life_seconds: 10_800 };
+    expect((await put(mine)).body).toEqual(mine);
+    const made = await makeLink();
+    const link = await detail(made);
+    expect(Date.parse(link.expires_at) - Date.parse(link.created_at)).toBe(3_600_000);
+    expect(Date.parse(link.max_expires_at) - Date.parse(link.created_at)).toBe(10_800_000);
+    expect((await post(made, 'extend', { extend_seconds: 7_201 })).body).toMatchObject({
+      status: 422,
+      errors: [{ pointer: '/extend_seconds' }],
+    });
+    const refused = await app.call('POST', `${base}/create-link`, {
+      token: manager.token,
+      body: { recipient_name: 'Long', purpose: 'too long', life_seconds: 86_400 },
+    });
+    expect(refused.body).toMatchObject({ status: 422, errors: [{ pointer: '/life_seconds' }] });
+    expect((await put(usual)).body).toEqual(usual);
+    // Links that are there keep the longest life that they were made with.
+    expect((await detail(made)).max_expires_at).toBe(link.max_expires_at);
+  });
+
   it('S3-52: revoking is final and audited with old and new state', async () => {
     const made = await makeLink();
     expect((await post(made, 'revoke', { reason: 'wrong person' })).body).toMatchObject({

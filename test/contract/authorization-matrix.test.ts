@@ -85,6 +85,7 @@ const ungated: Readonly<Record<string, string>> = {
   saveOnboardingProgress: 'the link is the proof; its holder has no account yet',
   completeOnboarding: 'the link is the proof; its holder has no account yet',
   createOnboardingLink: 'X-25 asks for factors on destructive calls; what a link gives is bounded by its creator’s rights',
+  updateOnboardingSettings: 'it bounds links that are made later and takes nothing from those that are there',
   extendOnboardingLink: 'it gives time within ninety days and takes nothing away',
 };
 

@@ -24,6 +24,7 @@ const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contac
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
   'approvals_open',
+  'assignment_work_due',
   'audit_append',
   'audit_chains',
   'audit_chains_due',
@@ -32,6 +33,7 @@ const definerFunctions = [
   'auth_find_users',
   'config_batches_due',
   'find_onboarding_link',
+  'focus_sessions_open',
   'get_user_campaign_count',
   'get_user_contact_count',
   'get_user_work_counts',

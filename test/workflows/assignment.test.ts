@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultTenantId } from '../../src/domain/actor.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
+import { assignmentBatchWorkflowId } from '../../src/workflows/assignment-batch.contract.ts';
+import { assignmentSweepWorkflowType } from '../../src/workflows/assignment-sweep.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { addContacts, addPeople, assignmentDriver, openCounts } from '../support/assignments.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -42,6 +46,12 @@ async function poolOf(count: number, settings: Record<string, unknown> = {}) {
 
 const finished = (id: string) =>
   eventually(async () => (await drive.batch(id)).body, ({ status }) => status !== 'running', 60_000);
+
+/** Asked of the table itself, and often: the worker is to be killed in the midst of it. */
+const settledOf = async (id: string): Promise<number> => {
+  const [row] = await asSuperuser<{ settled_position: number }>(app, 'select settled_position from assignment_batches where id = $1', [id]);
+  return row?.settled_position ?? 0;
+};
 
 const auditOf = async (contacts: readonly string[], event: string): Promise<number> => {
   const [row] = await asSuperuser<{ count: string }>(
@@ -105,27 +115,33 @@ describe('capability 4: the queue', () => {
   });
 });
 
+/** Contacts that a person looks after already; by SQL, because nothing of this is what is tested. */
+const lookAfter = (person: string, campaign: string, contacts: readonly string[]) =>
+  asSuperuser(
+    app,
+    `insert into user_contact_assignment (tenant_id, user_id, contact_id, campaign_id, method, reason)
+     select c.tenant_id, $1, c.id, $2, 'manual', '{"kind": "manual", "from_user_id": null}' from contacts c where c.id = any($3)`,
+    [person, campaign, contacts],
+  );
+
 describe('capability 8: hand-over on deactivation', () => {
-  it('is shown beforehand, survives a worker that stops halfway, and audits each contact once', async () => {
+  it('is shown beforehand, survives a worker that is killed halfway, and audits each contact once', async () => {
     const { campaign, people, lead } = await poolOf(3);
-    const contacts = await addContacts(app, 900);
+    const contacts = await addContacts(app, 4_000);
     const loose = await addContacts(app, 2);
-    await asSuperuser(
-      app,
-      `insert into user_contact_assignment (tenant_id, user_id, contact_id, campaign_id, method, reason)
-       select c.tenant_id, $1, c.id, $2, 'manual', '{"kind": "manual", "from_user_id": null}' from contacts c where c.id = any($3)`,
-      [lead, campaign, contacts],
-    );
+    await lookAfter(lead, campaign, contacts);
     await drive.give(lead, loose);
     const preview = await drive.call('GET', `/api/admin/users/${lead}/hand-over`);
-    expect(preview.body).toMatchObject({ total: 902 });
+    expect(preview.body).toMatchObject({ total: 4_002 });
     expect(preview.body.campaigns).toEqual([
-      { campaign_id: campaign, contacts: 900, would_wait: 0, would_get: expect.arrayContaining(
-        people.slice(1).map((person) => ({ user_id: person, contacts: 450 })),
+      { campaign_id: campaign, contacts: 4_000, would_wait: 0, would_get: expect.arrayContaining(
+        people.slice(1).map((person) => ({ user_id: person, contacts: 2_000 })),
       ) },
       { campaign_id: null, contacts: 2, would_get: [], would_wait: 2 },
     ]);
 
+    await stop();
+    const doomed = await startWorkerProcess(app.env);
     const shown = await drive.call('GET', `/admin/users/${lead}`);
     const closed = await callProven(app, admin, 'PUT', `/admin/users/${lead}`, {
       headers: { 'if-match': shown.headers.get('etag') ?? '' },
@@ -134,13 +150,16 @@ describe('capability 8: hand-over on deactivation', () => {
     expect(closed.status).toBe(200);
     const batches = await drive.call('GET', '/api/admin/assignment-batches?limit=1');
     const { id } = batches.body.items[0];
-    await eventually(async () => (await drive.batch(id)).body.counts.open as number, (open) => open < 902);
-    await stop();
+    await eventually(() => settledOf(id), (settled) => settled > 0);
+    await killProcess(doomed);
+    const settled = await settledOf(id);
+    expect(settled).toBeGreaterThan(0);
+    expect(settled).toBeLessThan(4_002);
     await start();
-    expect(await finished(id)).toMatchObject({ status: 'completed', total: 902, counts: { assigned: 900, queued: 2, open: 0 } });
+    expect(await finished(id)).toMatchObject({ status: 'completed', total: 4_002, counts: { assigned: 4_000, queued: 2, open: 0 } });
     const counts = await openCounts(app, campaign);
-    expect(people.map((person) => counts.get(person) ?? 0)).toEqual([0, 450, 450]);
-    expect(await auditOf(contacts, 'contact.assign')).toBe(900);
+    expect(people.map((person) => counts.get(person) ?? 0)).toEqual([0, 2_000, 2_000]);
+    expect(await auditOf(contacts, 'contact.assign')).toBe(4_000);
     expect(await auditOf(loose, 'contact.queue')).toBe(2);
   }, 120_000);
 
@@ -169,5 +188,77 @@ describe('cancelling', () => {
     const ended = await finished(body.id);
     expect(ended).toMatchObject({ status: 'cancelled', counts: { open: 10 } });
     expect(await drive.call('POST', path)).toMatchObject({ status: 409, body: { code: 'assignment.batch-finished' } });
+  }, 60_000);
+});
+
+describe('the sweep', () => {
+  let sweeps = 0;
+  const sweep = () =>
+    app.api.deps.temporal.client.workflow.execute(assignmentSweepWorkflowType, {
+      taskQueue: app.env.TEMPORAL_TASK_QUEUE,
+      workflowId: `assignment-sweep-${app.env.TEMPORAL_TASK_QUEUE}-${(sweeps += 1)}`,
+      args: [],
+    });
+  const lastBatch = async () => (await drive.call('GET', '/api/admin/assignment-batches?limit=1')).body.items[0];
+
+  it('capability 8: hands over what a person looked after who was closed by an approval', async () => {
+    const { campaign, people, lead } = await poolOf(2);
+    const contacts = await addContacts(app, 3);
+    await lookAfter(lead, campaign, contacts);
+    // What the approval of user.delete leaves: it is carried out where no request of the API is.
+    await asSuperuser(app, "update users set status = 'deleted' where id = $1", [lead]);
+    expect(await sweep()).toMatchObject({ handed_over: 1 });
+    const { id } = await lastBatch();
+    expect(await finished(id)).toMatchObject({ status: 'completed', total: 3, counts: { assigned: 3 } });
+    expect((await openCounts(app, campaign)).get(people[1] ?? '')).toBe(3);
+    expect(await sweep()).toMatchObject({ handed_over: 0 });
+  }, 60_000);
+
+  it('does nothing for a suspended tenant', async () => {
+    const { campaign, lead } = await poolOf(2);
+    await lookAfter(lead, campaign, await addContacts(app, 1));
+    await asSuperuser(app, "update users set status = 'inactive' where id = $1", [lead]);
+    await asSuperuser(app, "update tenants set status = 'suspended' where id = $1", [defaultTenantId]);
+    expect(await sweep()).toEqual({ restarted: 0, woken: 0, handed_over: 0 });
+    await asSuperuser(app, "update tenants set status = 'active' where id = $1", [defaultTenantId]);
+    expect(await sweep()).toMatchObject({ handed_over: 1 });
+  }, 60_000);
+
+  it('goes on with a batch whose workflow was lost, and leaves one alone that is running', async () => {
+    const { campaign } = await poolOf(2);
+    await stop();
+    const { body } = await drive.autoAssign(campaign, { contact_ids: await addContacts(app, 5) });
+    await asSuperuser(app, "update assignment_batches set created_at = now() - interval '1 hour' where id = $1", [body.id]);
+    const handle = app.api.deps.temporal.client.workflow.getHandle(assignmentBatchWorkflowId(defaultTenantId, body.id));
+    await handle.terminate('lost');
+    await start();
+    expect(await sweep()).toMatchObject({ restarted: 1 });
+    expect(await finished(body.id)).toMatchObject({ status: 'completed', counts: { assigned: 5 } });
+    expect(await sweep()).toMatchObject({ restarted: 0 });
+  }, 60_000);
+
+  it('wakes a queue whose workflow was never started', async () => {
+    const { campaign, lead } = await poolOf(1, { max_open_contacts: 0 });
+    const [contact = ''] = await addContacts(app, 1);
+    await asSuperuser(
+      app,
+      `insert into assignment_queue (tenant_id, campaign_id, contact_id, reason, created_at)
+       values ($1, $2, $3, '{"kind": "behind_others"}', now() - interval '1 hour')`,
+      [defaultTenantId, campaign, contact],
+    );
+    await asSuperuser(app, 'update user_campaign_assignment set max_open_contacts = null where user_id = $1', [lead]);
+    expect(await sweep()).toMatchObject({ woken: 1 });
+    await eventually(() => drive.why(lead, contact), ({ status }) => status === 200);
+  }, 60_000);
+});
+
+describe('a hand-over from a deleted campaign', () => {
+  it('lets its contacts wait to be taken by hand, because there is no pool any more', async () => {
+    const { campaign, lead } = await poolOf(2);
+    const contacts = await addContacts(app, 2);
+    await lookAfter(lead, campaign, contacts);
+    await asSuperuser(app, 'update campaigns set deleted_at = now() where id = $1', [campaign]);
+    const { body } = await drive.call('POST', `/api/admin/users/${lead}/hand-over`, {});
+    expect(await finished(body.batch.id)).toMatchObject({ status: 'completed', counts: { queued: 2 } });
   }, 60_000);
 });

@@ -5,7 +5,7 @@ import { onboardingRevoke } from '../../actions/onboarding-revoke.action.ts';
 import { openOnboardingQuery } from '../../actions/onboarding-scope.ts';
 import { runAction } from '../../actions/run-action.ts';
 import type { Actor } from '../../domain/actor.ts';
-import { defaultOnboardingTiming, isOpenOnboarding, onboardingLife, onboardingStatuses } from '../../domain/onboarding.ts';
+import { defaultOnboardingTiming, isOpenOnboarding, onboardingLifeLimits, onboardingStatuses } from '../../domain/onboarding.ts';
 import type { OnboardingStatus } from '../../domain/onboarding.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -25,12 +25,18 @@ import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { email, timestamp } from '../schemas.ts';
 import { onboardingPublicRoutes } from './onboarding-public.routes.ts';
+import { onboardingSettingsRoutes } from './onboarding-settings.routes.ts';
 
 const tag = 'onboarding';
 const path = '/api/admin/onboarding';
 const linkParams = z.object({ link_id: z.uuid() });
 const day = 24 * 3600;
-const stepSeconds = z.int().min(60).max(onboardingLife.maxStepSeconds);
+const stepSeconds = z
+  .int()
+  .min(onboardingLifeLimits.minSeconds)
+  .max(onboardingLifeLimits.maxSeconds)
+  .nullable()
+  .default(null);
 const shownAccesses = 100;
 
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
@@ -61,7 +67,7 @@ const createLink = route({
       recipient_name: z.string().trim().min(1).max(200),
       recipient_email: email.nullable().default(null).describe('Who is reminded, and the address of the account'),
       purpose: z.string().trim().min(1).max(200),
-      life_seconds: stepSeconds.default(onboardingLife.defaultSeconds).describe('How long the link lives'),
+      life_seconds: stepSeconds.describe('How long the link lives; null for the time in the settings, which also bound it'),
       capabilities: z.array(z.enum(['save_progress', 'complete'])).max(2).default(['save_progress', 'complete']),
       account: z
         .strictObject({
@@ -229,7 +235,7 @@ const extendLink = route({
   gate: 'none',
   params: linkParams,
   body: z
-    .strictObject({ extend_seconds: stepSeconds.default(onboardingLife.defaultSeconds) })
+    .strictObject({ extend_seconds: stepSeconds.describe('How much time; null for the default life in the settings') })
     .prefault({})
     .meta({ id: 'OnboardingLinkExtension' }),
   responses: { 200: OnboardingLinkBody },
@@ -242,4 +248,12 @@ const extendLink = route({
 });
 
 /** Onboarding links, for those who send them and those who got one (S3-15..22). */
-export const onboardingRoutes = [createLink, getLinks, getLink, revokeLink, extendLink, ...onboardingPublicRoutes];
+export const onboardingRoutes = [
+  createLink,
+  getLinks,
+  getLink,
+  revokeLink,
+  extendLink,
+  ...onboardingSettingsRoutes,
+  ...onboardingPublicRoutes,
+];
