@@ -33,9 +33,24 @@ export async function buildWorkflowBundle(target: string): Promise<{ path: strin
     const reason = report.slice(Math.max(0, report.indexOf('ERROR in'))); // above it stands what went well
     throw new Error(`The workflow code cannot be bundled: ${reason}`, { cause: error });
   });
+  const bundle = withoutSources(code);
   await mkdir(dirname(target), { recursive: true });
-  await writeFile(target, code);
-  return { path: target, bytes: Buffer.byteLength(code) };
+  await writeFile(target, bundle);
+  return { path: target, bytes: Buffer.byteLength(bundle) };
+}
+
+const sourceMapMark = '//# sourceMappingURL=data:application/json;charset=utf-8;base64,';
+
+/**
+ * Takes the texts of the sources out of the inline source map, nearly half of the file. Names, files and lines stay, which
+ * is what stack traces are made of; the worker needs the map itself to be inline.
+ */
+function withoutSources(code: string): string {
+  const start = code.lastIndexOf(sourceMapMark);
+  if (start === -1) throw new Error('The workflow bundle has no inline source map.');
+  const map: unknown = JSON.parse(Buffer.from(code.slice(start + sourceMapMark.length), 'base64').toString());
+  const json = JSON.stringify(map, (key, value: unknown) => (key === 'sourcesContent' ? undefined : value));
+  return `${code.slice(0, start)}${sourceMapMark}${Buffer.from(json).toString('base64')}`;
 }
 
 /**

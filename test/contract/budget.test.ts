@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes/index.ts';
 import { startApi } from '../../src/api/server.ts';
@@ -181,6 +181,10 @@ describe('A10 D10: the budget', () => {
       ...(bundle_bytes > budget.bundle_bytes ? [`the bundle has ${bundle_bytes} bytes, at most ${budget.bundle_bytes}`] : []),
     ];
     expect(over).toEqual([]);
+  });
+
+  it('keeps the bundle with its source map below 2.5 MB', async () => {
+    expect((await stat(workflowBundlePath())).size).toBeLessThan(2_500_000);
   });
 
   it('goal 14: reads wait at most twice for the database, an approval decision is one RPC', () => {
