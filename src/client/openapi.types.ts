@@ -1539,6 +1539,264 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Registered queues by name, with what their engines say at the moment
+         * @description An engine that cannot be reached hides nobody: its queues have `live: null`.
+         */
+        get: operations["getQueues"];
+        put?: never;
+        /**
+         * Register a queue of an engine, so that it can be administered
+         * @description Engines know no tenants, so a queue says whose it is by its name: `<tenant id>.<anything>`. Names without a tenant belong to the default tenant, whose staff run the platform.
+         */
+        post: operations["registerQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One queue with the age of its oldest waiting job and its rates */
+        get: operations["getQueueDetails"];
+        put?: never;
+        post?: never;
+        /** Take a queue off the list; nothing happens to it in its engine */
+        delete: operations["unregisterQueue"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Jobs of a queue in one state, with masked data
+         * @description Finished jobs newest first, waiting ones in the order in which they will be taken. A queue moves while it is read: a job can be seen twice or missed between two pages.
+         */
+        get: operations["getQueueJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that was done to a queue, newest first */
+        get: operations["getQueueEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a failed job again
+         * @description A failed execution of Temporal becomes a new run of the same workflow: from the step that failed, or from its start.
+         */
+        post: operations["retryFailedJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/jobs/{job_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a delayed job run at once */
+        post: operations["promoteQueueJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/jobs/{job_id}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take one job away for good; a running one belongs to its worker */
+        post: operations["removeQueueJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a queue until a time at which it goes on by itself
+         * @description Producers go on adding jobs, and jobs that run go on to their end. At most 90 days.
+         */
+        post: operations["pauseQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused queue go on before its time */
+        post: operations["resumeQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/clean": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take old jobs of one state away for good
+         * @description In production this opens an approval request and answers 202. What came of the cleaning stands in the events.
+         */
+        post: operations["cleanQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/bulk-retries/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Failed jobs by class of their error, and what a bulk retry would take; changes nothing */
+        get: operations["previewBulkRetry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/bulk-retries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Retry many failed jobs, with a cap, a rate, and a stop when too many fail anew */
+        post: operations["startBulkRetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/bulk-retries/{bulk_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a bulk retry is */
+        get: operations["getBulkRetry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{name}/bulk-retries/{bulk_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a bulk retry early; what is retried stays retried */
+        post: operations["cancelBulkRetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/environment-config": {
         parameters: {
             query?: never;
@@ -2502,6 +2760,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is going on, at a glance
+         * @description One section for each area, with where to read on and of when it is. A section that cannot be read says so and takes nothing else with it.
+         */
+        get: operations["getAdminDashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/system-health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How every part of the system is, as last measured
+         * @description Parts of the platform are the same for everybody. Parts of the tenant are measured from the moment on at which the tenant sets a threshold. When the collector stops, what it last said is not shown as the present.
+         */
+        get: operations["getSystemHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/system-health/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The history of one metric in steps
+         * @description Single measurements of the last day, five-minute averages of the last 29 days, hourly ones before. At most 1500 steps. A step in which nothing was measured is left out; one in which all was unknown has no numbers.
+         */
+        get: operations["getSystemMetricsHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/system-health/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The thresholds of the tenant, with what they look at now */
+        get: operations["getSystemAlerts"];
+        /**
+         * Replace the thresholds of the tenant
+         * @description The set is replaced as a whole: what is left out goes, and an alert that fires for it is resolved. A threshold that keeps its name and metric keeps its open alert.
+         */
+        put: operations["configureSystemAlerts"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts of the tenant, newest first */
+        get: operations["getAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alert */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/alert-silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Silences of the tenant, newest first */
+        get: operations["getAlertSilences"];
+        put?: never;
+        /**
+         * Hold back the news of alerts for a time
+         * @description Alerts go on as ever; nobody is told that they fire. What still fires at the end is told then, and so is the end itself, to the channels and to the owner, who is the person that made it.
+         */
+        post: operations["createAlertSilence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/alert-silences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One silence; its ETag goes into If-Match */
+        get: operations["getAlertSilence"];
+        put?: never;
+        post?: never;
+        /** End a silence now; it stays on record */
+        delete: operations["deleteAlertSilence"];
+        options?: never;
+        head?: never;
+        /** Change the end or the reason of a silence that still lies */
+        patch: operations["updateAlertSilence"];
+        trace?: never;
+    };
     "/admin/audit-logs": {
         parameters: {
             query?: never;
@@ -3284,6 +3697,279 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/integrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Integrations, newest first; secrets are masked */
+        get: operations["getIntegrations"];
+        put?: never;
+        /**
+         * Connect a remote system
+         * @description Addresses must be public ones; they are looked at now and again at every call.
+         */
+        post: operations["createIntegration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One integration; its ETag goes into If-Match */
+        get: operations["getIntegrationDetails"];
+        put?: never;
+        post?: never;
+        /** Take an integration out of use; its syncs stay on record */
+        delete: operations["deleteIntegration"];
+        options?: never;
+        head?: never;
+        /** Rename an integration, switch it off and on, or set its schedule */
+        patch: operations["updateIntegration"];
+        trace?: never;
+    };
+    "/admin/integrations/{id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace what an integration is connected with
+         * @description A secret that is left out stays, unless the integration is pointed to another place: nobody can have a secret sent where its owner did not mean it to go. The kind cannot change.
+         */
+        put: operations["updateIntegrationConfig"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/reveal-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** See the secret of an integration; every look is on record */
+        post: operations["revealIntegrationSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Records as they were fetched last, by the remote id */
+        get: operations["getIntegrationRecords"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch the records of an integration now, or join the sync that runs
+         * @description Answers with the operation; its end state counts what was created, updated and failed. Follow it at `Location`.
+         */
+        post: operations["triggerManualSync"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/sync-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Syncs of an integration, newest first */
+        get: operations["getSyncJobHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/sync-jobs/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One sync, with its counts so far */
+        get: operations["getSyncJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/sync-jobs/{jobId}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a sync; what was written stays */
+        post: operations["cancelSyncJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/rotate-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange the key of an integration; in production this opens an approval request and answers 202
+         * @description The rotation checks first, creates a key, proves it by a live call, switches, waits the grace, revokes the old key and proves that it is refused. Follow it at `Location`.
+         */
+        post: operations["rotateAPIKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/rotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Key rotations of an integration, newest first */
+        get: operations["getKeyRotations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/rotations/{rotationId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One key rotation, step by step */
+        get: operations["getKeyRotation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/rotations/{rotationId}/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call a key rotation off before its switch; the key that was made for it is revoked */
+        post: operations["abortKeyRotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/integrations/{id}/rotations/{rotationId}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try the present step of a key rotation again at once, e.g. a revoke that has failed */
+        post: operations["retryKeyRotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/{id}/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a signed message of a webhook source (Standard Webhooks)
+         * @description A message id is taken once; a repetition is answered like the first and changes nothing.
+         */
+        post: operations["receiveIntegrationMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3358,7 +4044,7 @@ export interface components {
             description?: string;
             /** @default null */
             parent_role_id?: string | null;
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
         };
         RoleUpdate: {
             name?: string;
@@ -3366,7 +4052,7 @@ export interface components {
             parent_role_id?: string | null;
         };
         RolePermissionsUpdate: {
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @default null */
             reason?: string | null;
         };
@@ -3493,6 +4179,89 @@ export interface components {
              */
             users?: string[];
             quorum: number;
+        };
+        QueueRegistration: {
+            name: string;
+            /** @enum {string} */
+            provider: "bullmq" | "temporal";
+            source_name: string;
+            /** @enum {string} */
+            environment: "development" | "staging" | "production";
+            /** @default  */
+            description?: string;
+        };
+        /** @default {} */
+        QueueJobRetry: {
+            /**
+             * @default failed_step
+             * @enum {string}
+             */
+            mode?: "failed_step" | "from_start";
+            /** @default null */
+            reason?: string | null;
+        };
+        /** @default {} */
+        QueueJobChange: {
+            /** @default null */
+            reason?: string | null;
+        };
+        QueuePauseRequest: {
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When the queue goes on by itself
+             */
+            paused_until: string;
+        };
+        /** @default {} */
+        QueueResumeRequest: {
+            /** @default null */
+            reason?: string | null;
+        };
+        QueueCleanRequest: {
+            /**
+             * @description That of the queue: what is about to be cleaned has to be known
+             * @enum {string}
+             */
+            environment: "development" | "staging" | "production";
+            /** @enum {string} */
+            state: "waiting" | "prioritized" | "delayed" | "completed" | "failed";
+            /** @description Younger jobs stay */
+            older_than_seconds: number;
+            /**
+             * @description No more jobs than these are taken away
+             * @default 10000
+             */
+            limit?: number;
+            reason: string;
+        };
+        BulkRetryRequest: {
+            reason: string;
+            /**
+             * @description As the preview names them; empty: all
+             * @default []
+             */
+            error_classes?: string[];
+            /**
+             * @description No more jobs than these are retried
+             * @default 1000
+             */
+            cap?: number;
+            /**
+             * @description Jobs retried a second, at most
+             * @default 10
+             */
+            per_second?: number;
+            /**
+             * @description Share of settled jobs that may fail anew
+             * @default 0.5
+             */
+            max_new_failure_ratio?: number;
+            /**
+             * @description Settled jobs before the share counts
+             * @default 10
+             */
+            min_samples?: number;
         };
         ConfigProposalRequest: {
             /** @description Rolled out in this order */
@@ -3810,6 +4579,56 @@ export interface components {
             quiet_to_minute?: number;
             daily_nudge_cap?: number;
         };
+        AlertThresholdsInput: {
+            thresholds: {
+                /** @description Unique in the tenant; the threshold is known by it */
+                name: string;
+                /** @enum {string} */
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+                /**
+                 * @description `gt`: it is broken while the value is greater than `threshold`
+                 * @enum {string}
+                 */
+                comparator: "gt" | "gte" | "lt" | "lte";
+                /** @description In the unit of the metric */
+                threshold: number;
+                /**
+                 * @description What the measurements of the window are drawn together to
+                 * @default avg
+                 * @enum {string}
+                 */
+                aggregate?: "avg" | "min" | "max";
+                /**
+                 * @description 0 looks at the newest measurement alone
+                 * @default 0
+                 */
+                window_seconds?: number;
+                /**
+                 * @description How long it must be broken before the alert fires
+                 * @default 0
+                 */
+                for_seconds?: number;
+                /**
+                 * @default warning
+                 * @enum {string}
+                 */
+                severity?: "info" | "warning" | "critical";
+                /**
+                 * @description Channels that are told; empty for every channel that takes `alert.firing` or `alert.resolved`
+                 * @default []
+                 */
+                channel_ids?: string[];
+                /**
+                 * @description What to do; sent with the news of firing
+                 * @default null
+                 */
+                note?: string | null;
+                /** @default true */
+                is_enabled?: boolean;
+                /** @description Where a firing alert ends: on the good side of `threshold`; `threshold` itself when left out */
+                clear_threshold?: number;
+            }[];
+        };
         /** @default {} */
         AdminFocusSessionCreate: {
             /** @default 50 */
@@ -4020,12 +4839,20 @@ export interface components {
             /** @default null */
             lost_reason?: string | null;
         };
+        IntegrationMessage: {
+            data: {
+                [key: string]: components["schemas"]["__schema6"];
+            };
+        } & {
+            [key: string]: unknown;
+        };
         __schema0: unknown;
         __schema1: unknown;
         __schema2: unknown;
         __schema3: unknown;
         __schema4: unknown;
         __schema5: unknown;
+        __schema6: unknown;
         TokenPair: {
             /** @description Goes into Authorization: Bearer … */
             access_token: string;
@@ -4187,7 +5014,7 @@ export interface components {
             /** @enum {string} */
             role: "sysadmin" | "admin" | "user";
             roles: string[];
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             time_zone: string;
             currency: string;
             last_sign_in_at: string | null;
@@ -4218,7 +5045,7 @@ export interface components {
         };
         RbacPermission: {
             /** @enum {string} */
-            permission: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+            permission: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
             description: string;
             held: boolean;
         };
@@ -4358,9 +5185,9 @@ export interface components {
             /** @enum {string} */
             coarse_role: "sysadmin" | "admin" | "user";
             /** @description What it gives itself */
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description With what it inherits */
-            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
             /** Format: date-time */
             created_at: string;
@@ -4373,10 +5200,10 @@ export interface components {
             code: string;
             is_immutable: boolean;
             /** @description What the role gives itself */
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description What comes from its ancestors */
-            inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
-            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
         };
         RoleAssignment: {
@@ -4430,7 +5257,7 @@ export interface components {
             status: ("active" | "inactive" | "deleted") | null;
             /** @description Codes, with inherited ones */
             roles: string[];
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description The rows of the ledger that gave them */
             assignments: components["schemas"]["RoleLedgerEntry"][];
             /** @description What each of these roles gave itself at that moment */
@@ -4545,7 +5372,7 @@ export interface components {
             /** @description What the change does, in words */
             description: string;
             /** @description Null where the payload holds a secret */
-            payload: components["schemas"]["__schema6"];
+            payload: components["schemas"]["__schema7"];
             decisions: {
                 /** Format: uuid */
                 id: string;
@@ -4565,7 +5392,7 @@ export interface components {
             /** @description A request that would take the executed change back */
             undo: {
                 action: string;
-                payload: components["schemas"]["__schema7"];
+                payload: components["schemas"]["__schema8"];
             } | null;
         };
         ApprovalHistoryEntry: {
@@ -4585,7 +5412,7 @@ export interface components {
             actor_id: string | null;
             reason: string | null;
             details: {
-                [key: string]: components["schemas"]["__schema8"];
+                [key: string]: components["schemas"]["__schema9"];
             };
             position: number;
             /** Format: date-time */
@@ -4674,7 +5501,7 @@ export interface components {
             /** @enum {string} */
             value_type: "boolean" | "string" | "number" | "object";
             variants: {
-                [key: string]: components["schemas"]["__schema9"];
+                [key: string]: components["schemas"]["__schema10"];
             };
             enabled: boolean;
             on_variant: string;
@@ -4730,7 +5557,7 @@ export interface components {
                 /** @enum {string} */
                 value_type: "boolean" | "string" | "number" | "object";
                 variants: {
-                    [key: string]: components["schemas"]["__schema9"];
+                    [key: string]: components["schemas"]["__schema10"];
                 };
                 enabled: boolean;
                 on_variant: string;
@@ -4774,7 +5601,7 @@ export interface components {
         };
         OfrepEvaluation: {
             key: string;
-            value: components["schemas"]["__schema10"];
+            value: components["schemas"]["__schema11"];
             variant: string;
             /** @enum {string} */
             reason: "STATIC" | "TARGETING_MATCH" | "SPLIT" | "DISABLED" | "DEFAULT";
@@ -4789,12 +5616,216 @@ export interface components {
             errorCode: "TARGETING_KEY_MISSING" | "INVALID_CONTEXT" | "FLAG_NOT_FOUND";
             errorDetails: string;
         };
+        QueueItem: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            provider: "bullmq" | "temporal";
+            /** @description What the queue is called in its engine */
+            source_name: string;
+            /** @enum {string} */
+            environment: "development" | "staging" | "production";
+            description: string;
+            /** @description What the engine can do; anything else is refused */
+            capabilities: ("pause" | "retry" | "promote" | "remove" | "clean")[];
+            /** @description The states that jobs of this engine know */
+            job_states: ("waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed")[];
+            /** @description The pause that was ordered here; null when there is none */
+            pause: components["schemas"]["QueuePause"] | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Null: the engine cannot be reached */
+            live: components["schemas"]["QueueLive"] | null;
+        };
+        QueuePause: {
+            /** Format: uuid */
+            pause_id: string;
+            /** @enum {string} */
+            state: "pausing" | "paused";
+            reason: string;
+            paused_by: string | null;
+            /** Format: date-time */
+            paused_at: string;
+            /**
+             * Format: date-time
+             * @description When the queue goes on by itself
+             */
+            paused_until: string;
+        };
+        QueueLive: {
+            counts: {
+                [key: string]: number;
+            };
+            /** @description What the engine says, whoever paused it */
+            is_paused: boolean;
+            /** @description Who takes jobs at the moment */
+            workers: number;
+            oldest_waiting_seconds: number | null;
+            backlog: number | null;
+        };
+        Queue: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            provider: "bullmq" | "temporal";
+            /** @description What the queue is called in its engine */
+            source_name: string;
+            /** @enum {string} */
+            environment: "development" | "staging" | "production";
+            description: string;
+            /** @description What the engine can do; anything else is refused */
+            capabilities: ("pause" | "retry" | "promote" | "remove" | "clean")[];
+            /** @description The states that jobs of this engine know */
+            job_states: ("waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed")[];
+            /** @description The pause that was ordered here; null when there is none */
+            pause: components["schemas"]["QueuePause"] | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        QueueDetail: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            provider: "bullmq" | "temporal";
+            /** @description What the queue is called in its engine */
+            source_name: string;
+            /** @enum {string} */
+            environment: "development" | "staging" | "production";
+            description: string;
+            /** @description What the engine can do; anything else is refused */
+            capabilities: ("pause" | "retry" | "promote" | "remove" | "clean")[];
+            /** @description The states that jobs of this engine know */
+            job_states: ("waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed")[];
+            /** @description The pause that was ordered here; null when there is none */
+            pause: components["schemas"]["QueuePause"] | null;
+            /** Format: date-time */
+            created_at: string;
+            live: components["schemas"]["QueueLive"];
+            rates: {
+                /** @description Jobs completed a minute, over the last five */
+                completed_per_minute: number;
+                /** @description Jobs failed a minute, over the last five */
+                failed_per_minute: number;
+                /**
+                 * @description kept_jobs: counted on the finished jobs that are still there
+                 * @enum {string}
+                 */
+                source: "engine" | "kept_jobs";
+            };
+        };
+        QueueJob: {
+            job_id: string;
+            name: string;
+            /** @enum {string} */
+            state: "waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed";
+            /** @description Secrets are masked */
+            data: unknown;
+            /** @description Attempts so far */
+            attempts_made: number;
+            max_attempts: number | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description When a delayed job is due */
+            due_at: string | null;
+            processed_at: string | null;
+            finished_at: string | null;
+            failure: {
+                error_class: string;
+                /** @description Secrets are masked */
+                reason: string;
+            } | null;
+        };
+        QueueEvent: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            queue_id: string;
+            /** @enum {string} */
+            kind: "register" | "unregister" | "pause" | "resume" | "retry" | "promote" | "remove" | "clean" | "bulk_retry";
+            /** @enum {string} */
+            state: "requested" | "running" | "done" | "failed" | "stopped" | "cancelled";
+            job_id: string | null;
+            reason: string | null;
+            details: {
+                [key: string]: unknown;
+            };
+            /** @description Null: by itself */
+            requested_by: string | null;
+            approval_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+            finished_at: string | null;
+        };
+        BulkRetryPreview: {
+            /** @description How many failed jobs were looked at */
+            scanned: number;
+            /** @description False: there are more; the oldest ones were not looked at */
+            is_complete: boolean;
+            classes: {
+                error_class: string;
+                /** @description Failed jobs of this class */
+                count: number;
+                /** @description One of the messages, with secrets masked */
+                sample: string;
+                /** Format: date-time */
+                oldest_at: string;
+                /** Format: date-time */
+                newest_at: string;
+            }[];
+            /** @description How many a bulk retry with this class and cap would take */
+            would_retry: number;
+        };
+        BulkRetry: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * @description stopped: too many of the retried jobs failed anew
+             * @enum {string}
+             */
+            state: "requested" | "running" | "done" | "failed" | "stopped" | "cancelled";
+            reason: string | null;
+            /** @description Empty: all */
+            error_classes: string[];
+            /**
+             * @description No more jobs than these are retried
+             * @default 1000
+             */
+            cap: number;
+            /** @description Jobs retried a second, at most */
+            per_second: number;
+            /** @description Share of settled jobs that may fail anew */
+            max_new_failure_ratio: number;
+            /** @description Settled jobs before the share counts */
+            min_samples: number;
+            /** @description Null: it cannot be asked at the moment */
+            progress: {
+                /** @description Jobs that were taken */
+                selected: number;
+                /** @description Jobs that were retried */
+                retried: number;
+                /** @description Gone or changed by the time it was their turn */
+                skipped: number;
+                /** @description Retried and completed */
+                completed: number;
+                /** @description Retried and failed anew */
+                failed_again: number;
+                /** @description failed_again by all that are settled */
+                new_failure_ratio: number | null;
+            } | null;
+            requested_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            finished_at: string | null;
+        };
         EnvironmentConfig: {
             /** @enum {string} */
             environment: "development" | "staging" | "production";
             /** @description JSON Schema (draft 2020-12) of the next document */
             schema: {
-                [key: string]: components["schemas"]["__schema11"];
+                [key: string]: components["schemas"]["__schema12"];
             } | null;
             /** @description What everybody gets who is not in the share of a rollout */
             running: components["schemas"]["ConfigVersion"] | null;
@@ -4818,7 +5849,7 @@ export interface components {
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
             /** @description Secrets stand in it as {"$secret": "********", "fingerprint": …} */
-            document: components["schemas"]["__schema12"];
+            document: components["schemas"]["__schema13"];
             /** Format: date-time */
             created_at: string;
         };
@@ -4942,7 +5973,7 @@ export interface components {
             candidate_percentage: number;
             /** @description How it ended, with the evidence */
             outcome: {
-                [key: string]: components["schemas"]["__schema13"];
+                [key: string]: components["schemas"]["__schema14"];
             } | null;
             reason: string | null;
             requested_by: string | null;
@@ -5064,8 +6095,8 @@ export interface components {
             /** @description Against what runs, by JSON pointer; an absent member means that there is nothing on that side */
             differences: {
                 path: string;
-                current?: components["schemas"]["__schema14"];
-                proposed?: components["schemas"]["__schema15"];
+                current?: components["schemas"]["__schema15"];
+                proposed?: components["schemas"]["__schema16"];
             }[];
         };
         ConfigProposalApproval: {
@@ -5158,7 +6189,7 @@ export interface components {
             /** @description Who did it; null for the rollout itself */
             actor_id: string | null;
             evidence: {
-                [key: string]: components["schemas"]["__schema16"];
+                [key: string]: components["schemas"]["__schema17"];
             };
             prev_hash: string;
             /** @description SHA-256 over the row and the hash of the one before it (RFC 8785) */
@@ -5171,7 +6202,7 @@ export interface components {
             version: number;
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
-            document: components["schemas"]["__schema17"];
+            document: components["schemas"]["__schema18"];
         };
         DeploymentLedgerVerification: {
             /** @enum {string} */
@@ -5303,7 +6334,7 @@ export interface components {
             candidate_percentage: number;
             /** @description How it ended, with the evidence */
             outcome: {
-                [key: string]: components["schemas"]["__schema13"];
+                [key: string]: components["schemas"]["__schema14"];
             } | null;
             reason: string | null;
             requested_by: string | null;
@@ -5836,6 +6867,333 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        AdminDashboard: {
+            /** Format: date-time */
+            generated_at: string;
+            sections: {
+                users: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardUsers"] | null;
+                };
+                approvals: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardApprovals"] | null;
+                };
+                flags: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardFlags"] | null;
+                };
+                alerts: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardAlerts"] | null;
+                };
+                audit: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardAudit"] | null;
+                };
+            };
+        };
+        DashboardUsers: {
+            /** @description Counted up to 10000 */
+            active_count: number;
+            /** @description Made in the last seven days */
+            new_count: number;
+            /** @description Sessions that could be used now */
+            session_count: number;
+        };
+        DashboardApprovals: {
+            /** @description The oldest 100 at most */
+            pending_count: number;
+            /** @description Of these, those that wait for my decision */
+            mine_count: number;
+            oldest_at: string | null;
+            /** @description Mine first, then the oldest */
+            items: {
+                /** Format: uuid */
+                id: string;
+                action: string;
+                environment: ("development" | "staging" | "production") | null;
+                /** Format: uuid */
+                requested_by: string;
+                /** @description I could approve it now */
+                is_mine: boolean;
+                /** Format: date-time */
+                review_due_at: string;
+                /** Format: date-time */
+                created_at: string;
+            }[];
+        };
+        DashboardFlags: {
+            /** @description Changes of the last 24 hours */
+            changed_count: number;
+            items: {
+                key: string;
+                /** @enum {string} */
+                environment: "development" | "staging" | "production";
+                /** @enum {string} */
+                change: "created" | "updated" | "toggled" | "emergency_off";
+                version: number;
+                changed_by: string | null;
+                /** Format: date-time */
+                changed_at: string;
+            }[];
+        };
+        DashboardAlerts: {
+            /** @description Counted up to 10000 */
+            firing_count: number;
+            /** @description The gravest first */
+            items: {
+                /** Format: uuid */
+                id: string;
+                name: string;
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                /** @description What was seen when it fired */
+                value: number | null;
+                /** Format: date-time */
+                fired_at: string;
+            }[];
+        };
+        DashboardAudit: {
+            /** @description Number of the newest entry; 0 without any */
+            head_sequence: number;
+            head_at: string | null;
+            /** @description Up to here the chain was verified and signed */
+            verified_sequence: number;
+            /** @description When the last checkpoint was signed */
+            verified_at: string | null;
+        };
+        SystemHealth: {
+            /**
+             * @description The worst of the parts
+             * @enum {string}
+             */
+            status: "up" | "degraded" | "unknown" | "down";
+            /** @description The newest measurement of the platform; null when there is none lately */
+            measured_at: string | null;
+            age_seconds: number | null;
+            /** @description When thresholds were last compared */
+            evaluated_at: string | null;
+            components: {
+                /** @enum {string} */
+                component: "api" | "database" | "temporal" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "notifications";
+                /** @enum {string} */
+                scope: "platform" | "tenant";
+                /**
+                 * @description `unknown`: it could not be measured; `degraded`: it works and an alert fires
+                 * @enum {string}
+                 */
+                status: "up" | "degraded" | "unknown" | "down";
+                reason: string | null;
+                metrics: {
+                    /** @enum {string} */
+                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+                    title: string;
+                    /** @enum {string} */
+                    unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
+                    /** @description In `unit`; null when unknown */
+                    value: number | null;
+                    reason: string | null;
+                    /** Format: date-time */
+                    at: string;
+                }[];
+            }[];
+            alerts: {
+                /** Format: uuid */
+                id: string;
+                name: string;
+                metric: string;
+                /** @enum {string} */
+                severity: "info" | "warning" | "critical";
+                /** @enum {string} */
+                status: "pending" | "firing";
+                /** @description What was seen at the last change of status */
+                value: number | null;
+                pending_since: string | null;
+                fired_at: string | null;
+            }[];
+        };
+        SystemMetricsHistory: {
+            /** @enum {string} */
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+            title: string;
+            /** @enum {string} */
+            unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            step_seconds: number;
+            points: {
+                /**
+                 * Format: date-time
+                 * @description Where the step begins
+                 */
+                at: string;
+                /** @description In `unit`; null when all was unknown */
+                avg: number | null;
+                /** @description In `unit` */
+                min: number | null;
+                /** @description In `unit` */
+                max: number | null;
+                known_count: number;
+                unknown_count: number;
+            }[];
+        };
+        AlertThresholds: {
+            /** @description Goes into If-Match; 0 before any threshold was set */
+            version: number;
+            updated_at: string | null;
+            updated_by: string | null;
+            thresholds: components["schemas"]["AlertThreshold"][];
+        };
+        AlertThreshold: {
+            /** Format: uuid */
+            id: string;
+            /** @description Unique in the tenant; the threshold is known by it */
+            name: string;
+            /** @enum {string} */
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+            /**
+             * @description `gt`: it is broken while the value is greater than `threshold`
+             * @enum {string}
+             */
+            comparator: "gt" | "gte" | "lt" | "lte";
+            /** @description In the unit of the metric */
+            threshold: number;
+            /**
+             * @description What the measurements of the window are drawn together to
+             * @default avg
+             * @enum {string}
+             */
+            aggregate: "avg" | "min" | "max";
+            /** @description 0 looks at the newest measurement alone */
+            window_seconds: number;
+            /**
+             * @description How long it must be broken before the alert fires
+             * @default 0
+             */
+            for_seconds: number;
+            /**
+             * @default warning
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /**
+             * @description Channels that are told; empty for every channel that takes `alert.firing` or `alert.resolved`
+             * @default []
+             */
+            channel_ids: string[];
+            /**
+             * @description What to do; sent with the news of firing
+             * @default null
+             */
+            note: string | null;
+            /** @default true */
+            is_enabled: boolean;
+            /** @description Where a firing alert ends */
+            clear_threshold: number;
+            /** @enum {string} */
+            state: "quiet" | "pending" | "firing";
+            /** @description Since when it is pending or firing */
+            since: string | null;
+            /** @description What is compared with the threshold now; null when unknown */
+            observed: number | null;
+            is_silenced: boolean;
+        };
+        Alert: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            threshold_id: string;
+            name: string;
+            metric: string;
+            /** @enum {string} */
+            severity: "info" | "warning" | "critical";
+            /** @enum {string} */
+            status: "pending" | "firing" | "resolved";
+            /** @description What was seen at the last change of status */
+            value: number | null;
+            pending_since: string | null;
+            fired_at: string | null;
+            resolved_at: string | null;
+            /** @description `removed`: the threshold was taken away or switched off */
+            resolve_reason: ("recovered" | "removed") | null;
+            /** @description Set when it was over before its silence: nobody was told */
+            suppressed_at: string | null;
+            firing_told_at: string | null;
+            resolved_told_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        AlertSilence: {
+            /** Format: uuid */
+            id: string;
+            /** @description Null silences every alert of the tenant */
+            threshold_id: string | null;
+            /** Format: uuid */
+            owner_id: string;
+            reason: string;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            /** @description Set when somebody ended it before its time */
+            ended_at: string | null;
+            ended_by: string | null;
+            /** @description When channels and owner were told that it has run out */
+            lapse_told_at: string | null;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
         AuditLog: {
             /** Format: uuid */
             id: string;
@@ -6356,7 +7714,283 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
-        __schema6: unknown;
+        Integration: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @enum {string} */
+            kind: "rest_api_key" | "oauth2_client_credentials" | "webhook_source" | "postgres_source";
+            /** @enum {string} */
+            environment: "development" | "staging" | "production";
+            config: {
+                /** @constant */
+                kind: "rest_api_key";
+                /** Format: uri */
+                base_url: string;
+                /**
+                 * @description Asked to see whether the key is accepted
+                 * @default /
+                 */
+                probe_path: string;
+                records_path: string;
+                paging: {
+                    /**
+                     * @description Records asked for at a time
+                     * @default 100
+                     */
+                    page_size: number;
+                    /** @default limit */
+                    limit_param: string;
+                    /** @default cursor */
+                    cursor_param: string;
+                    /**
+                     * @description Where the records stand in an answer
+                     * @default /items
+                     */
+                    items_pointer: string;
+                    /**
+                     * @description Where the cursor of the next page stands
+                     * @default /next_cursor
+                     */
+                    cursor_pointer: string;
+                    /**
+                     * @description Where the id stands in a record
+                     * @default /id
+                     */
+                    id_pointer: string;
+                };
+                /** @default null */
+                key_management: {
+                    /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                    path: string;
+                    /** @default /id */
+                    id_pointer: string;
+                    secret_pointer: string;
+                } | null;
+                /** @default Authorization */
+                auth_header: string;
+                /** @default Bearer */
+                auth_scheme: string | null;
+            } | {
+                /** @constant */
+                kind: "oauth2_client_credentials";
+                /** Format: uri */
+                base_url: string;
+                /**
+                 * @description Asked to see whether the key is accepted
+                 * @default /
+                 */
+                probe_path: string;
+                records_path: string;
+                paging: {
+                    /**
+                     * @description Records asked for at a time
+                     * @default 100
+                     */
+                    page_size: number;
+                    /** @default limit */
+                    limit_param: string;
+                    /** @default cursor */
+                    cursor_param: string;
+                    /**
+                     * @description Where the records stand in an answer
+                     * @default /items
+                     */
+                    items_pointer: string;
+                    /**
+                     * @description Where the cursor of the next page stands
+                     * @default /next_cursor
+                     */
+                    cursor_pointer: string;
+                    /**
+                     * @description Where the id stands in a record
+                     * @default /id
+                     */
+                    id_pointer: string;
+                };
+                /** @default null */
+                key_management: {
+                    /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                    path: string;
+                    /** @default /id */
+                    id_pointer: string;
+                    secret_pointer: string;
+                } | null;
+                /** Format: uri */
+                token_url: string;
+                client_id: string;
+                /**
+                 * @default basic
+                 * @enum {string}
+                 */
+                client_authentication: "basic" | "post";
+                /** @default null */
+                scope: string | null;
+            } | {
+                /** @constant */
+                kind: "webhook_source";
+                /**
+                 * @description Where the id stands in the `data` of a message
+                 * @default /id
+                 */
+                id_pointer: string;
+            } | {
+                /** @constant */
+                kind: "postgres_source";
+                host: string;
+                /**
+                 * @description TCP port
+                 * @default 5432
+                 */
+                port: number;
+                database: string;
+                user: string;
+                /**
+                 * @default require
+                 * @enum {string}
+                 */
+                tls: "require" | "disable";
+                /** @default public */
+                schema: string;
+                table: string;
+                /** @default id */
+                id_column: string;
+                /**
+                 * @description Rows asked for at a time
+                 * @default 100
+                 */
+                page_size: number;
+            };
+            /**
+             * @description A mask of one length; `…/reveal-secret` shows the value
+             * @constant
+             */
+            secret: "••••••••••••";
+            /** @description Keyed: equal for equal secrets, and tells nothing else */
+            secret_fingerprint: string;
+            /** Format: date-time */
+            secret_changed_at: string;
+            /** @description The remote service’s own name of the key */
+            key_id: string | null;
+            /** @description Where a webhook source sends to; null for other kinds */
+            webhook_url: string | null;
+            is_enabled: boolean;
+            /** @description Seconds between scheduled syncs; null: only by hand */
+            sync_every_seconds: number | null;
+            last_sync_status: ("running" | "succeeded" | "completed_with_failures" | "failed" | "cancelled") | null;
+            last_sync_at: string | null;
+            created_by: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Goes into If-Match as the ETag */
+            version: number;
+        };
+        RevealedSecret: {
+            secret: string;
+            secret_fingerprint: string;
+            /** Format: date-time */
+            secret_changed_at: string;
+            key_id: string | null;
+        };
+        IntegrationRecord: {
+            /** Format: uuid */
+            id: string;
+            external_id: string;
+            /** @description Members whose name sounds like a secret are hidden */
+            payload: {
+                [key: string]: unknown;
+            };
+            /** @description Hex SHA-256 of the canonical payload */
+            payload_digest: string;
+            /** @description The sync that wrote it; null when it came by webhook */
+            sync_job_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        SyncJob: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            integration_id: string;
+            /** @enum {string} */
+            trigger: "manual" | "schedule";
+            requested_by: string | null;
+            /**
+             * @description Everything but `running` is an end state
+             * @enum {string}
+             */
+            status: "running" | "succeeded" | "completed_with_failures" | "failed" | "cancelled";
+            /** @description Records that are new */
+            created_count: number;
+            /** @description Records that have changed */
+            updated_count: number;
+            /** @description Records that are as they were */
+            unchanged_count: number;
+            /** @description Records that could not be taken */
+            failed_count: number;
+            /** @description Pages that are written */
+            page_count: number;
+            failures: {
+                external_id: string | null;
+                /** @description Place on its page, from 0 */
+                place: number;
+                reason: string;
+            }[];
+            error_code: string | null;
+            error_detail: string | null;
+            /** Format: date-time */
+            created_at: string;
+            ended_at: string | null;
+        };
+        KeyRotation: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            integration_id: string;
+            requested_by: string | null;
+            approval_id: string | null;
+            reason: string | null;
+            /**
+             * @description `completed`, `aborted` and `failed` are final
+             * @enum {string}
+             */
+            status: "requested" | "created" | "verified" | "switched" | "revoking" | "discarding" | "completed" | "aborted" | "failed";
+            /** @description Seconds for which the old key works beside the new one */
+            grace_seconds: number;
+            old_key_id: string;
+            old_fingerprint: string;
+            new_key_id: string | null;
+            new_fingerprint: string | null;
+            /** @description When a live call with the new key was accepted */
+            verified_at: string | null;
+            switched_at: string | null;
+            grace_until: string | null;
+            /** @description Failed tries to revoke */
+            revoke_attempts: number;
+            next_attempt_at: string | null;
+            /** @description When a call with the old key was refused: the proof that it is dead */
+            refused_at: string | null;
+            /** @description What went wrong with the last try of the present step */
+            attempt_error_code: string | null;
+            attempt_error_detail: string | null;
+            /** @description Why the rotation was given up */
+            error_code: string | null;
+            error_detail: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            ended_at: string | null;
+        };
+        ReceivedMessage: {
+            /** @enum {string} */
+            outcome: "created" | "updated" | "unchanged" | "repeated";
+            external_id: string | null;
+        };
         __schema7: unknown;
         __schema8: unknown;
         __schema9: unknown;
@@ -6368,6 +8002,7 @@ export interface components {
         __schema15: unknown;
         __schema16: unknown;
         __schema17: unknown;
+        __schema18: unknown;
         TemporalPayloadsOutput: {
             payloads: {
                 /** @default {} */
@@ -8507,7 +10142,7 @@ export interface operations {
                     /** Format: uri */
                     url: string;
                     /** @description Events that are sent here; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 } | {
                     /** @constant */
                     kind: "email";
@@ -8515,7 +10150,7 @@ export interface operations {
                     /** Format: email */
                     email: string;
                     /** @description Events that are sent here; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 };
             };
         };
@@ -8768,7 +10403,7 @@ export interface operations {
                     /** Format: uri */
                     url?: string;
                     /** @description Events that are sent here; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "notification.test")[];
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;
                 };
             };
@@ -10515,7 +12150,7 @@ export interface operations {
                      */
                     user_id?: string;
                     /** @enum {string} */
-                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
                     agent_module?: {
                         /** @enum {string} */
                         name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
@@ -10638,7 +12273,7 @@ export interface operations {
                      */
                     user_id?: string;
                     /** @enum {string} */
-                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
                     agent_module?: {
                         /** @enum {string} */
                         name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
@@ -16562,6 +18197,1657 @@ export interface operations {
             };
         };
     };
+    getQueues: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                provider?: "bullmq" | "temporal";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["QueueItem"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    registerQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueRegistration"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required`, `queue.source-refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQueueDetails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueDetail"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unregisterQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.already-paused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQueueJobs: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                state?: "waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed";
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["QueueJob"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.unsupported` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQueueEvents: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["QueueEvent"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryFailedJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueJobRetry"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueEvent"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.job-state` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promoteQueueJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueJobChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueEvent"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.job-state` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeQueueJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueJobChange"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueEvent"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.job-state` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueuePauseRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.already-paused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueResumeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.not-paused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cleanQueue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueCleanRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueEvent"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict`, `queue.unsupported`, `approval.policy-unsatisfiable` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewBulkRetry: {
+        parameters: {
+            query?: {
+                /** @description No more jobs than these are retried */
+                cap?: number;
+                /** @description Without it: all classes */
+                error_class?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkRetryPreview"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `queue.unsupported` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startBulkRetry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRetryRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkRetry"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.retry-running` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBulkRetry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                bulk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkRetry"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelBulkRetry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+                bulk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkRetry"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `queue.retry-over` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getEnvironmentConfig: {
         parameters: {
             query?: {
@@ -18029,7 +21315,7 @@ export interface operations {
                      * @default null
                      */
                     environment?: ("development" | "staging" | "production") | null;
-                    permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:retry" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+                    permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
                     /** @default null */
                     expires_at?: string | null;
                 };
@@ -23125,6 +26411,1016 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAdminDashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminDashboard"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSystemHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemHealth"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSystemMetricsHistory: {
+        parameters: {
+            query: {
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+                /** @description An hour before `to` when left out */
+                from?: string;
+                /** @description Now when left out; not included */
+                to?: string;
+                /** @description Length of a step in seconds */
+                step?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemMetricsHistory"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSystemAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertThresholds"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    configureSystemAlerts: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertThresholdsInput"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertThresholds"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlerts: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                status?: "pending" | "firing" | "resolved";
+                severity?: "info" | "warning" | "critical";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Alert"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertSilences: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description `true`: only those that are not over */
+                is_open?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AlertSilence"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createAlertSilence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Null silences every alert of the tenant
+                     * @default null
+                     */
+                    threshold_id?: string | null;
+                    /** @description Why nobody has to be told */
+                    reason: string;
+                    /**
+                     * Format: date-time
+                     * @description Now when left out
+                     */
+                    starts_at?: string;
+                    /** Format: date-time */
+                    ends_at: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAlertSilence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteAlertSilence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateAlertSilence: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why nobody has to be told */
+                    reason?: string;
+                    /** Format: date-time */
+                    ends_at?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28829,6 +33125,2085 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIntegrations: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                kind?: "rest_api_key" | "oauth2_client_credentials" | "webhook_source" | "postgres_source";
+                environment?: "development" | "staging" | "production";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Integration"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createIntegration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name: string;
+                    /** @enum {string} */
+                    environment: "development" | "staging" | "production";
+                    config: {
+                        /** @constant */
+                        kind: "rest_api_key";
+                        /** Format: uri */
+                        base_url: string;
+                        /**
+                         * @description Asked to see whether the key is accepted
+                         * @default /
+                         */
+                        probe_path?: string;
+                        records_path: string;
+                        /** @default {} */
+                        paging?: {
+                            /**
+                             * @description Records asked for at a time
+                             * @default 100
+                             */
+                            page_size?: number;
+                            /** @default limit */
+                            limit_param?: string;
+                            /** @default cursor */
+                            cursor_param?: string;
+                            /**
+                             * @description Where the records stand in an answer
+                             * @default /items
+                             */
+                            items_pointer?: string;
+                            /**
+                             * @description Where the cursor of the next page stands
+                             * @default /next_cursor
+                             */
+                            cursor_pointer?: string;
+                            /**
+                             * @description Where the id stands in a record
+                             * @default /id
+                             */
+                            id_pointer?: string;
+                        };
+                        /** @default null */
+                        key_management?: {
+                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            path: string;
+                            /** @default /id */
+                            id_pointer?: string;
+                            secret_pointer: string;
+                        } | null;
+                        /** @default Authorization */
+                        auth_header?: string;
+                        /** @default Bearer */
+                        auth_scheme?: string | null;
+                    } | {
+                        /** @constant */
+                        kind: "oauth2_client_credentials";
+                        /** Format: uri */
+                        base_url: string;
+                        /**
+                         * @description Asked to see whether the key is accepted
+                         * @default /
+                         */
+                        probe_path?: string;
+                        records_path: string;
+                        /** @default {} */
+                        paging?: {
+                            /**
+                             * @description Records asked for at a time
+                             * @default 100
+                             */
+                            page_size?: number;
+                            /** @default limit */
+                            limit_param?: string;
+                            /** @default cursor */
+                            cursor_param?: string;
+                            /**
+                             * @description Where the records stand in an answer
+                             * @default /items
+                             */
+                            items_pointer?: string;
+                            /**
+                             * @description Where the cursor of the next page stands
+                             * @default /next_cursor
+                             */
+                            cursor_pointer?: string;
+                            /**
+                             * @description Where the id stands in a record
+                             * @default /id
+                             */
+                            id_pointer?: string;
+                        };
+                        /** @default null */
+                        key_management?: {
+                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            path: string;
+                            /** @default /id */
+                            id_pointer?: string;
+                            secret_pointer: string;
+                        } | null;
+                        /** Format: uri */
+                        token_url: string;
+                        client_id: string;
+                        /**
+                         * @default basic
+                         * @enum {string}
+                         */
+                        client_authentication?: "basic" | "post";
+                        /** @default null */
+                        scope?: string | null;
+                    } | {
+                        /** @constant */
+                        kind: "webhook_source";
+                        /**
+                         * @description Where the id stands in the `data` of a message
+                         * @default /id
+                         */
+                        id_pointer?: string;
+                    } | {
+                        /** @constant */
+                        kind: "postgres_source";
+                        host: string;
+                        /**
+                         * @description TCP port
+                         * @default 5432
+                         */
+                        port?: number;
+                        database: string;
+                        user: string;
+                        /**
+                         * @default require
+                         * @enum {string}
+                         */
+                        tls?: "require" | "disable";
+                        /** @default public */
+                        schema?: string;
+                        table: string;
+                        /** @default id */
+                        id_column?: string;
+                        /**
+                         * @description Rows asked for at a time
+                         * @default 100
+                         */
+                        page_size?: number;
+                    };
+                    /**
+                     * @description API key, client secret, signing secret or password, by kind; null for a webhook source makes one
+                     * @default null
+                     */
+                    secret?: string | null;
+                    /**
+                     * @description Needed to rotate the key: by it the old one is revoked
+                     * @default null
+                     */
+                    key_id?: string | null;
+                    /**
+                     * @description Seconds; null: only by hand
+                     * @default null
+                     */
+                    sync_every_seconds?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIntegrationDetails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteIntegration: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `integration.rotation-running` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateIntegration: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name?: string;
+                    is_enabled?: boolean;
+                    /** @description Seconds; null: only by hand */
+                    sync_every_seconds?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateIntegrationConfig: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    config: {
+                        /** @constant */
+                        kind: "rest_api_key";
+                        /** Format: uri */
+                        base_url: string;
+                        /**
+                         * @description Asked to see whether the key is accepted
+                         * @default /
+                         */
+                        probe_path?: string;
+                        records_path: string;
+                        /** @default {} */
+                        paging?: {
+                            /**
+                             * @description Records asked for at a time
+                             * @default 100
+                             */
+                            page_size?: number;
+                            /** @default limit */
+                            limit_param?: string;
+                            /** @default cursor */
+                            cursor_param?: string;
+                            /**
+                             * @description Where the records stand in an answer
+                             * @default /items
+                             */
+                            items_pointer?: string;
+                            /**
+                             * @description Where the cursor of the next page stands
+                             * @default /next_cursor
+                             */
+                            cursor_pointer?: string;
+                            /**
+                             * @description Where the id stands in a record
+                             * @default /id
+                             */
+                            id_pointer?: string;
+                        };
+                        /** @default null */
+                        key_management?: {
+                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            path: string;
+                            /** @default /id */
+                            id_pointer?: string;
+                            secret_pointer: string;
+                        } | null;
+                        /** @default Authorization */
+                        auth_header?: string;
+                        /** @default Bearer */
+                        auth_scheme?: string | null;
+                    } | {
+                        /** @constant */
+                        kind: "oauth2_client_credentials";
+                        /** Format: uri */
+                        base_url: string;
+                        /**
+                         * @description Asked to see whether the key is accepted
+                         * @default /
+                         */
+                        probe_path?: string;
+                        records_path: string;
+                        /** @default {} */
+                        paging?: {
+                            /**
+                             * @description Records asked for at a time
+                             * @default 100
+                             */
+                            page_size?: number;
+                            /** @default limit */
+                            limit_param?: string;
+                            /** @default cursor */
+                            cursor_param?: string;
+                            /**
+                             * @description Where the records stand in an answer
+                             * @default /items
+                             */
+                            items_pointer?: string;
+                            /**
+                             * @description Where the cursor of the next page stands
+                             * @default /next_cursor
+                             */
+                            cursor_pointer?: string;
+                            /**
+                             * @description Where the id stands in a record
+                             * @default /id
+                             */
+                            id_pointer?: string;
+                        };
+                        /** @default null */
+                        key_management?: {
+                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            path: string;
+                            /** @default /id */
+                            id_pointer?: string;
+                            secret_pointer: string;
+                        } | null;
+                        /** Format: uri */
+                        token_url: string;
+                        client_id: string;
+                        /**
+                         * @default basic
+                         * @enum {string}
+                         */
+                        client_authentication?: "basic" | "post";
+                        /** @default null */
+                        scope?: string | null;
+                    } | {
+                        /** @constant */
+                        kind: "webhook_source";
+                        /**
+                         * @description Where the id stands in the `data` of a message
+                         * @default /id
+                         */
+                        id_pointer?: string;
+                    } | {
+                        /** @constant */
+                        kind: "postgres_source";
+                        host: string;
+                        /**
+                         * @description TCP port
+                         * @default 5432
+                         */
+                        port?: number;
+                        database: string;
+                        user: string;
+                        /**
+                         * @default require
+                         * @enum {string}
+                         */
+                        tls?: "require" | "disable";
+                        /** @default public */
+                        schema?: string;
+                        table: string;
+                        /** @default id */
+                        id_column?: string;
+                        /**
+                         * @description Rows asked for at a time
+                         * @default 100
+                         */
+                        page_size?: number;
+                    };
+                    /**
+                     * @description Null: the present one stays
+                     * @default null
+                     */
+                    secret?: string | null;
+                    key_id?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `integration.rotation-running` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revealIntegrationSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedSecret"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIntegrationRecords: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["IntegrationRecord"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    triggerManualSync: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncJob"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `integration.not-syncable` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSyncJobHistory: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["SyncJob"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSyncJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncJob"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelSyncJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncJob"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `integration.sync-ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateAPIKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description That of the integration; by it the gate is chosen
+                     * @enum {string}
+                     */
+                    environment: "development" | "staging" | "production";
+                    /**
+                     * @description Seconds for which the old key works after the switch
+                     * @default 86400
+                     */
+                    grace_seconds?: number;
+                    /** @default null */
+                    reason?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotation"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `integration.rotation-running`, `integration.rotation-unsupported`, `approval.policy-unsatisfiable` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getKeyRotations: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["KeyRotation"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getKeyRotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                rotationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotation"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    abortKeyRotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                rotationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotation"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `integration.rotation-switched` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryKeyRotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                rotationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotation"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receiveIntegrationMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntegrationMessage"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedMessage"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `integration.signature-refused` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `integration.not-syncable` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
