@@ -11,7 +11,11 @@ import { Migration20261121160000_assignment } from './20261121160000_assignment.
 import { Migration20261121170000_onboarding } from './20261121170000_onboarding.ts';
 import { Migration20261121180000_housekeeping } from './20261121180000_housekeeping.ts';
 import { Migration20261121190000_user_work_counts } from './20261121190000_user_work_counts.ts';
+import { Migration20261121191000_sign_in_lookup } from './20261121191000_sign_in_lookup.ts';
 import { Migration20261121200000_configuration } from './20261121200000_configuration.ts';
+import { Migration20261121210000_integrations } from './20261121210000_integrations.ts';
+import { Migration20261121220000_queues } from './20261121220000_queues.ts';
+import { Migration20261121230000_health } from './20261121230000_health.ts';
 import { Migration20261121240000_audit_retention } from './20261121240000_audit_retention.ts';
 import { Migration20261121250000_field_gaps } from './20261121250000_field_gaps.ts';
 import { Migration20261121260000_foundation_gaps } from './20261121260000_foundation_gaps.ts';
@@ -31,7 +35,11 @@ export const migrationsList = [
   { name: '20261121170000_onboarding', class: Migration20261121170000_onboarding },
   { name: '20261121180000_housekeeping', class: Migration20261121180000_housekeeping },
   { name: '20261121190000_user_work_counts', class: Migration20261121190000_user_work_counts },
+  { name: '20261121191000_sign_in_lookup', class: Migration20261121191000_sign_in_lookup },
   { name: '20261121200000_configuration', class: Migration20261121200000_configuration },
+  { name: '20261121210000_integrations', class: Migration20261121210000_integrations },
+  { name: '20261121220000_queues', class: Migration20261121220000_queues },
+  { name: '20261121230000_health', class: Migration20261121230000_health },
   { name: '20261121240000_audit_retention', class: Migration20261121240000_audit_retention },
   { name: '20261121250000_field_gaps', class: Migration20261121250000_field_gaps },
   { name: '20261121260000_foundation_gaps', class: Migration20261121260000_foundation_gaps },

@@ -18,16 +18,21 @@ type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
 /**
  * Tells everybody whom it concerns: every enabled channel that takes the event, and the named people at their own
  * e-mail address unless they switched that off. One delivery workflow for each receiver; calling this again with the
- * same `event_key` starts nothing anew, so it may be retried.
+ * same `event_key` starts nothing anew, so it may be retried. With `channelIds` only those of the channels are told.
  *
  * For use inside activities: it speaks to Temporal and holds no transaction.
  */
-export type Notify = (actor: ActorRef, notice: Notice, userIds: readonly string[]) => Promise<void>;
+export type Notify = (
+  actor: ActorRef,
+  notice: Notice,
+  userIds: readonly string[],
+  channelIds?: readonly string[],
+) => Promise<void>;
 
 /** Makes {@link Notify} for the activities of a worker. */
 export function createNotify({ db, temporal }: Deps): Notify {
-  return async (actor, notice, userIds) => {
-    for (const { receiver, kind } of await receiversOf(db, actor, notice, userIds)) {
+  return async (actor, notice, userIds, channelIds) => {
+    for (const { receiver, kind } of await receiversOf(db, actor, notice, userIds, channelIds)) {
       const input: NotificationDeliveryInput = {
         actor,
         delivery_id: deliveryIdOf(actor.tenant_id, notice, receiver),
@@ -55,6 +60,7 @@ async function receiversOf(
   actor: ActorRef,
   notice: Notice,
   userIds: readonly string[],
+  channelIds: readonly string[] | undefined,
 ): Promise<{ receiver: NoticeReceiver; kind: 'webhook' | 'email' }[]> {
   const [channels, people] = await readAll(db, actor, [
     query
@@ -74,6 +80,7 @@ async function receiversOf(
   return [
     ...channels
       .filter(({ events }) => wantsEvent(events, notice.event))
+      .filter(({ id }) => channelIds === undefined || channelIds.includes(id))
       .map(({ id, kind }) => ({ receiver: { channel_id: id, user_id: null }, kind })),
     ...people.map(({ id }) => ({ receiver: { channel_id: null, user_id: id }, kind: 'email' as const })),
   ];

@@ -6,7 +6,7 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 
 /** Calls that a gate guards answer `mfa.required` first: wrap them with `client.withMfa`. */
 export function createAdminApi(http: Http) {
-  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...configurationApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
+  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...queueApi(http), ...configurationApi(http), ...healthApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
 }
 
 function userApi(http: Http) {
@@ -125,6 +125,24 @@ function queueApi(http: Http) {
     /** Lets a paused queue go on before its time (S2-28). */
     resumeQueue: (name: string, body: BodyOf<'resumeQueue'> = {}, options: CreateOptions = {}) =>
       dataOf(http.POST('/admin/queues/{name}/resume', { body, params: { path: { name }, header: createHeaders(options) } })),
+  };
+}
+
+function healthApi(http: Http) {
+  return {
+    /** What is going on, at a glance; a section that cannot be read says so (S2-2). */
+    getAdminDashboard: () => dataOf(http.GET('/admin/dashboard')),
+
+    /** How every part of the system is, as last measured (S2-32). */
+    getSystemHealth: () => dataOf(http.GET('/admin/system-health')),
+
+    /** The history of one metric in steps (S2-33). */
+    getSystemMetricsHistory: (query: QueryOf<'getSystemMetricsHistory'>) =>
+      dataOf(http.GET('/admin/system-health/metrics', { params: { query } })),
+
+    /** Replaces the thresholds of the tenant on top of the version that was read; 0 before any were set (S2-34). */
+    configureSystemAlerts: (body: BodyOf<'configureSystemAlerts'>, options: VersionedOptions) =>
+      dataOf(http.PUT('/admin/system-health/alerts', { body, params: { header: versionHeaders(options) } })),
   };
 }
 

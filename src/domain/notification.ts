@@ -23,6 +23,14 @@ export const notificationEvents = {
   'onboarding.completed': 'An onboarding was completed',
   'onboarding.expiring': 'An onboarding link is about to expire',
   'onboarding.expired': 'An onboarding link has expired',
+  'integration.sync-failed': 'Records of an integration could not be fetched',
+  'integration.key-rotated': 'The key of an integration was rotated; the old one is refused',
+  'integration.rotation-failed': 'The key of an integration could not be rotated; the old one stays',
+  'integration.revoke-failed': 'The old key of an integration could not be revoked yet',
+  'alert.firing': 'A measurement has broken its threshold',
+  'alert.resolved': 'A measurement is back in order',
+  'alert.silence-lapsed': 'A silence of alerts has run out',
+  'alert.watch-stopped': 'Measuring or evaluating has stopped',
   'notification.test': 'Somebody tests the channel',
 } as const satisfies Record<string, string>;
 

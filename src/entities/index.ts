@@ -2,6 +2,13 @@ import { AdminActivityEntity } from './activity.entity.ts';
 import { AdminFocusSessionEntity } from './focus-session.entity.ts';
 import { AdminGoalEntity } from './goal.entity.ts';
 import { AdminMeetingEntity } from './meeting.entity.ts';
+import {
+  IntegrationEntity,
+  IntegrationMessageEntity,
+  IntegrationRecordEntity,
+  KeyRotationEntity,
+  SyncJobEntity,
+} from './integration.entity.ts';
 import { AdminNudgeEntity, NudgeMarkEntity } from './nudge.entity.ts';
 import { AdminPipelineEntity, AdminPipelineStageEntity } from './pipeline.entity.ts';
 import { AdminProspectEntity, AdminStageHistoryEntity } from './prospect.entity.ts';
@@ -45,6 +52,13 @@ import {
 import { CampaignEntity } from './campaign.entity.ts';
 import { ContactEntity } from './contact.entity.ts';
 import { ApprovalPolicyEntity } from './gate-policy.entity.ts';
+import {
+  AlertEntity,
+  AlertSettingsEntity,
+  AlertSilenceEntity,
+  AlertThresholdEntity,
+  SystemHealthEntity,
+} from './health.entity.ts';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.ts';
 import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './mfa.entity.ts';
 import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification.entity.ts';
@@ -67,6 +81,7 @@ import {
   UserPreferencesEntity,
   UserStatusHistoryEntity,
 } from './user.entity.ts';
+import { QueueEntity, QueueEventEntity } from './queue.entity.ts';
 
 /** Every entity by the name of its table: the explicit list that MikroORM, the typed queries and the checks use. */
 export const entitiesByTable = {
@@ -113,6 +128,11 @@ export const entitiesByTable = {
   mfa_recovery_codes: MfaRecoveryCodeEntity,
   mfa_challenges: MfaChallengeEntity,
   rate_limit_counters: RateLimitCounterEntity,
+  admin_system_health: SystemHealthEntity,
+  admin_alert_thresholds: AlertThresholdEntity,
+  admin_alert_settings: AlertSettingsEntity,
+  admin_alerts: AlertEntity,
+  admin_alert_silences: AlertSilenceEntity,
   notification_channels: NotificationChannelEntity,
   notification_deliveries: NotificationDeliveryEntity,
   development_mails: DevelopmentMailEntity,
@@ -139,6 +159,13 @@ export const entitiesByTable = {
   onboarding_settings: OnboardingSettingsEntity,
   onboarding_link: OnboardingLinkEntity,
   onboarding_link_access: OnboardingLinkAccessEntity,
+  admin_integrations: IntegrationEntity,
+  admin_sync_jobs: SyncJobEntity,
+  integration_records: IntegrationRecordEntity,
+  integration_messages: IntegrationMessageEntity,
+  admin_key_rotations: KeyRotationEntity,
+  admin_queues: QueueEntity,
+  admin_queue_events: QueueEventEntity,
 };
 
 export const entities = Object.values(entitiesByTable);

@@ -49,6 +49,12 @@ export type OutboundHttp = {
    * at which a person configures it; `send` checks again. Throws {@link OutboundRefusedError}.
    */
   readonly check: (url: string) => Promise<void>;
+  /**
+   * The addresses of a host for a connection in another protocol, and whether it is exempt from the rules for the
+   * Internet. Connect to one of these addresses, not to the name, which might lead elsewhere a moment later. Throws like
+   * {@link send}.
+   */
+  readonly addressesOf: (host: string, port: number) => Promise<{ addresses: ResolvedAddress[]; isExempt: boolean }>;
   /** Closes idle connections. */
   readonly close: () => Promise<void>;
 };
@@ -58,7 +64,7 @@ export type ResolvedAddress = { readonly address: string; readonly family: numbe
 
 const defaultTimeoutMs = 10_000;
 const connectTimeoutMs = 5_000;
-const maxResponseBytes = 256 * 1024;
+const defaultMaxResponseBytes = 256 * 1024;
 const httpsPort = 443;
 
 /**
@@ -68,12 +74,15 @@ const httpsPort = 443;
  *
  * @param options.allow hosts, `host:port` or address ranges that may be reached although they are private
  * @param options.resolve all addresses of a name; the system's resolver when left out
+ * @param options.maxResponseBytes longest answer; 256 KiB when left out
  */
 export function createOutboundHttp(options: {
   allow: readonly string[];
   resolve?: (host: string) => Promise<ResolvedAddress[]>;
+  maxResponseBytes?: number;
 }): OutboundHttp {
   const allowList = parseAllowList(options.allow);
+  const { maxResponseBytes = defaultMaxResponseBytes } = options;
   const resolve = options.resolve ?? ((host: string) => systemLookup(host, { all: true, order: 'verbatim' }));
 
   /** All addresses of a host, or a refusal when a single one is not permitted. */
@@ -103,13 +112,17 @@ export function createOutboundHttp(options: {
     maxResponseSize: maxResponseBytes,
   });
 
+  const addressesOf = async (host: string, port: number) => {
+    const addresses = await permittedAddresses(host, port);
+    const isExempt =
+      allowList.allowsHost(host, port) || addresses.every(({ address }) => allowList.allowsAddress(address, port));
+    return { addresses, isExempt };
+  };
+
   const check = async (url: string): Promise<URL> => {
     const target = parseTarget(url);
     const port = portOf(target);
-    const addresses = await permittedAddresses(target.hostname, port);
-    const exempt =
-      allowList.allowsHost(target.hostname, port) ||
-      addresses.every(({ address }) => allowList.allowsAddress(address, port));
+    const { isExempt: exempt } = await addressesOf(target.hostname, port);
     if (target.protocol !== 'https:' && !exempt) {
       throw new OutboundRefusedError('scheme', 'Only https is permitted.');
     }
@@ -123,6 +136,8 @@ export function createOutboundHttp(options: {
     async check(url) {
       await check(url);
     },
+
+    addressesOf: (host, port) => addressesOf(canonicalHost(host), port),
 
     async send({ url, method, headers = {}, body, timeoutMs = defaultTimeoutMs, signal }) {
       const timeout = AbortSignal.timeout(timeoutMs);
@@ -139,7 +154,7 @@ export function createOutboundHttp(options: {
         });
         return { status: answer.statusCode, headers: flatten(answer.headers), body: await answer.body.text() };
       } catch (cause) {
-        throw outboundError(cause, timeout.aborted ? `no answer within ${timeoutMs} ms` : null);
+        throw outboundError(cause, { maxResponseBytes, timeout: timeout.aborted ? `no answer within ${timeoutMs} ms` : null });
       }
     },
 
@@ -198,14 +213,17 @@ function checkedLookup(permittedAddresses: (host: string) => Promise<ResolvedAdd
 }
 
 /** One of our two errors; what undici and sockets throw is kept as the cause and never shown. */
-function outboundError(cause: unknown, timeoutText: string | null): OutboundRefusedError | OutboundFailedError {
+function outboundError(
+  cause: unknown,
+  { maxResponseBytes, timeout }: { maxResponseBytes: number; timeout: string | null },
+): OutboundRefusedError | OutboundFailedError {
   if (cause instanceof OutboundRefusedError || cause instanceof OutboundFailedError) {
     return cause;
   }
   if (cause instanceof errors.ResponseExceededMaxSizeError) {
     return new OutboundFailedError(`The answer is longer than ${maxResponseBytes} bytes.`, { cause });
   }
-  const reason = timeoutText ?? errorCodeOf(cause) ?? 'the connection failed';
+  const reason = timeout ?? errorCodeOf(cause) ?? 'the connection failed';
   return new OutboundFailedError(`The request failed: ${reason}.`, { cause });
 }
 

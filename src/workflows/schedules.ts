@@ -6,7 +6,10 @@ import { auditRetentionSchedule } from './audit-retention.contract.ts';
 import { auditVerificationSchedule } from './audit-verification.contract.ts';
 import { configSweepSchedule } from './config-sweep.contract.ts';
 import { nudgeSchedulesSchedule } from './nudge-round.contract.ts';
+import { integrationSweepSchedule } from './integration-sweep.contract.ts';
 import { onboardingSweepSchedule } from './onboarding-sweep.contract.ts';
+import { alertEvaluationSchedule } from './alert-evaluation.contract.ts';
+import { healthCollectionSchedule } from './health-collection.contract.ts';
 import { housekeepingSchedule } from './housekeeping.contract.ts';
 
 /** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
@@ -29,8 +32,11 @@ export const schedules: readonly ScheduleContract[] = [
   auditVerificationSchedule,
   configSweepSchedule,
   nudgeSchedulesSchedule,
+  healthCollectionSchedule,
+  alertEvaluationSchedule,
   housekeepingSchedule,
   onboardingSweepSchedule,
   assignmentSweepSchedule,
   focusSweepSchedule,
+  integrationSweepSchedule,
 ];

@@ -16,13 +16,14 @@ const withoutTenant: Readonly<Record<string, string>> = {
 };
 
 /** Tables whose rows may be of no tenant, which all tenants see but none may write. */
-const sharedRows = ['admin_roles', 'admin_role_history'];
+const sharedRows = ['admin_roles', 'admin_role_history', 'admin_system_health'];
 
 /** Tables for which a document asks for rules of roles: managers, and members their own rows (S3-38). */
 const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contact_assignment'];
 
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
+  'alert_tenants',
   'approvals_open',
   'assignment_work_due',
   'audit_append',
@@ -33,14 +34,19 @@ const definerFunctions = [
   'auth_find_users',
   'config_batches_due',
   'find_onboarding_link',
+  'find_webhook_source',
   'focus_sessions_open',
   'get_user_campaign_count',
   'get_user_contact_count',
   'get_user_work_counts',
+  'integrations_due',
   'nudge_tenants',
   'onboarding_links_due',
   'purge_expired_rows',
+  'purge_system_health',
+  'record_platform_health',
   'remember_user_status',
+  'roll_up_system_health',
   'tenant_create',
   'tenant_list',
 ];

@@ -4,6 +4,9 @@ import { approvalPolicyRoutes } from './approval-policy.routes.ts';
 import { approvalReviewRoutes } from './approval-review.routes.ts';
 import { approvalRoutes } from './approval.routes.ts';
 import { auditRoutes } from './audit.routes.ts';
+import { alertRoutes } from './alert.routes.ts';
+import { dashboardRoutes } from './dashboard.routes.ts';
+import { systemHealthRoutes } from './system-health.routes.ts';
 import { authRoutes } from './auth.routes.ts';
 import { configAdminRoutes } from './config-admin.routes.ts';
 import { configRoutes } from './config.routes.ts';
@@ -26,6 +29,7 @@ import { signInFactorRoutes } from './sign-in-factor.routes.ts';
 import { temporalCodecRoutes } from './temporal-codec.routes.ts';
 import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
+import { queueRoutes } from './queue.routes.ts';
 import { userRoutes } from './user.routes.ts';
 import { assignmentBatchRoutes } from './assignment-batch.routes.ts';
 import { assignmentRoutes } from './assignment.routes.ts';
@@ -42,6 +46,10 @@ import { pipelineRoutes } from './pipeline.routes.ts';
 import { prospectFileRoutes } from './prospect-file.routes.ts';
 import { prospectRoutes } from './prospect.routes.ts';
 import { nudgeRoutes } from './nudge.routes.ts';
+import { integrationRoutes } from './integration.routes.ts';
+import { integrationRotationRoutes } from './integration-rotation.routes.ts';
+import { integrationSyncRoutes } from './integration-sync.routes.ts';
+import { integrationWebhookRoutes } from './integration-webhook.routes.ts';
 
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
@@ -67,6 +75,7 @@ export const routes: readonly Route[] = [
   ...approvalReviewRoutes,
   ...featureFlagRoutes,
   ...ofrepRoutes,
+  ...queueRoutes,
   ...configAdminRoutes,
   ...configRoutes,
   ...deploymentRoutes,
@@ -80,6 +89,9 @@ export const routes: readonly Route[] = [
   ...scoreRoutes,
   ...trackerDashboardRoutes,
   ...trackerSettingsRoutes,
+  ...dashboardRoutes,
+  ...systemHealthRoutes,
+  ...alertRoutes,
   ...auditRoutes,
   ...focusSessionRoutes,
   ...onboardingRoutes,
@@ -88,4 +100,8 @@ export const routes: readonly Route[] = [
   ...prospectFileRoutes,
   ...prospectRoutes,
   ...nudgeRoutes,
+  ...integrationRoutes,
+  ...integrationSyncRoutes,
+  ...integrationRotationRoutes,
+  ...integrationWebhookRoutes,
 ];

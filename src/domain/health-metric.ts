@@ -1,0 +1,110 @@
+/**
+ * What the state of the system is measured by (S2-32): a closed catalogue. `platform` metrics are of the installation and
+ * the same for everybody who may see health; `tenant` metrics are of one tenant and seen by nobody else.
+ */
+
+/** In what a metric is counted. `up` is 1 or 0; a ratio goes from 0 to 1. */
+export type HealthUnit = 'up' | 'ms' | 'seconds' | 'days' | 'count' | 'per_second' | 'ratio';
+
+/** The parts of the system that health is shown by; the first part of a metric's name. */
+export const healthComponents = [
+  'api',
+  'database',
+  'temporal',
+  'certificates',
+  'alerting',
+  'approvals',
+  'audit',
+  'credentials',
+  'notifications',
+] as const;
+
+/** One of {@link healthComponents}. */
+export type HealthComponent = (typeof healthComponents)[number];
+
+/** What the catalogue says of a metric. */
+export interface HealthMetric {
+  readonly component: HealthComponent;
+  readonly scope: 'platform' | 'tenant';
+  readonly unit: HealthUnit;
+  readonly title: string;
+}
+
+/** All metrics by name. A feature that can be measured adds its lines here and a probe. */
+export const healthMetrics = {
+  'api.up': { component: 'api', scope: 'platform', unit: 'up', title: 'Every API instance answers' },
+  'api.instances_down': { component: 'api', scope: 'platform', unit: 'count', title: 'API instances that do not answer' },
+  'api.latency_ms': { component: 'api', scope: 'platform', unit: 'ms', title: 'Slowest readiness answer of an instance' },
+  'api.requests_per_second': { component: 'api', scope: 'platform', unit: 'per_second', title: 'Requests since the last round' },
+  'api.error_ratio': { component: 'api', scope: 'platform', unit: 'ratio', title: 'Answers with status 5xx since the last round' },
+  'api.event_loop_lag_ms': { component: 'api', scope: 'platform', unit: 'ms', title: 'Event loop lag, 99th percentile, worst instance' },
+  'database.up': { component: 'database', scope: 'platform', unit: 'up', title: 'PostgreSQL answers' },
+  'database.latency_ms': { component: 'database', scope: 'platform', unit: 'ms', title: 'One round trip to PostgreSQL' },
+  'database.connections': { component: 'database', scope: 'platform', unit: 'count', title: 'Open connections' },
+  'database.connection_ratio': { component: 'database', scope: 'platform', unit: 'ratio', title: 'Open connections of those possible' },
+  'database.replicas': { component: 'database', scope: 'platform', unit: 'count', title: 'Standbys that stream' },
+  'database.replication_lag_seconds': { component: 'database', scope: 'platform', unit: 'seconds', title: 'Replay lag of the slowest standby' },
+  'temporal.up': { component: 'temporal', scope: 'platform', unit: 'up', title: 'Temporal answers' },
+  'temporal.latency_ms': { component: 'temporal', scope: 'platform', unit: 'ms', title: 'One call to Temporal' },
+  'temporal.backlog': { component: 'temporal', scope: 'platform', unit: 'count', title: 'Tasks that wait for a worker' },
+  'temporal.backlog_age_seconds': { component: 'temporal', scope: 'platform', unit: 'seconds', title: 'Age of the oldest waiting task' },
+  'temporal.pollers': { component: 'temporal', scope: 'platform', unit: 'count', title: 'Workers that ask for tasks' },
+  'temporal.failed_workflows': { component: 'temporal', scope: 'platform', unit: 'count', title: 'Workflows that failed in the last hour' },
+  'certificates.days_left': { component: 'certificates', scope: 'platform', unit: 'days', title: 'Until the first TLS certificate expires' },
+  'alerting.evaluated': { component: 'alerting', scope: 'platform', unit: 'count', title: 'Thresholds evaluated in the last round' },
+  'alerting.failed_tenants': { component: 'alerting', scope: 'platform', unit: 'count', title: 'Tenants whose thresholds could not be evaluated' },
+  'alerting.watchdog_up': { component: 'alerting', scope: 'platform', unit: 'up', title: 'The external watcher took the last ping' },
+  'approvals.pending': { component: 'approvals', scope: 'tenant', unit: 'count', title: 'Changes that wait for approval' },
+  'approvals.oldest_pending_seconds': { component: 'approvals', scope: 'tenant', unit: 'seconds', title: 'Age of the oldest waiting change' },
+  'audit.checkpoint_lag_seconds': { component: 'audit', scope: 'tenant', unit: 'seconds', title: 'Time for which audit entries have stood unsigned' },
+  'credentials.days_left': { component: 'credentials', scope: 'tenant', unit: 'days', title: 'Until the first service token expires' },
+  'notifications.failed': { component: 'notifications', scope: 'tenant', unit: 'count', title: 'Notifications given up in the last day' },
+  'notifications.oldest_pending_seconds': { component: 'notifications', scope: 'tenant', unit: 'seconds', title: 'Age of the oldest undelivered notification' },
+} as const satisfies Record<string, HealthMetric>;
+
+/** Name of a metric. */
+export type HealthMetricName = keyof typeof healthMetrics;
+
+/** All names in the order of the catalogue. */
+export const allHealthMetrics = Object.keys(healthMetrics) as HealthMetricName[];
+
+/** Names of one scope. */
+export function healthMetricsOf(scope: HealthMetric['scope']): HealthMetricName[] {
+  return allHealthMetrics.filter((name) => healthMetrics[name].scope === scope);
+}
+
+/** True when the text names a metric of the catalogue; rows of an earlier release may not. */
+export function isHealthMetric(name: string): name is HealthMetricName {
+  return Object.hasOwn(healthMetrics, name);
+}
+
+/** What a probe found: a number, or why there is none. Unknown is not zero and not "fine". */
+export type HealthReading = number | { readonly unknown: string };
+
+/** One metric at one moment. */
+export interface HealthMeasurement {
+  readonly metric: HealthMetricName;
+  /** Null when it is unknown; then `reason` says why. */
+  readonly value: number | null;
+  readonly reason: string | null;
+}
+
+/** Longest text of a reason. */
+const maxReasonLength = 300;
+
+/**
+ * The measurements of a probe. A metric that the probe does not name in its answer does not apply (there is no standby
+ * to lag) and is left out; with `failure` all of them are unknown for that reason.
+ */
+export function measurementsOf(
+  metrics: readonly HealthMetricName[],
+  found: { readonly readings: Readonly<Partial<Record<HealthMetricName, HealthReading>>> } | { readonly failure: string },
+): HealthMeasurement[] {
+  return metrics.flatMap((metric): HealthMeasurement[] => {
+    const reading = 'failure' in found ? { unknown: found.failure } : found.readings[metric];
+    if (reading === undefined) return [];
+    if (typeof reading === 'number' && Number.isFinite(reading)) return [{ metric, value: reading, reason: null }];
+    const reason = typeof reading === 'number' ? 'The probe gave no number.' : reading.unknown;
+    return [{ metric, value: null, reason: reason.slice(0, maxReasonLength) }];
+  });
+}

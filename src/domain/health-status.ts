@@ -1,0 +1,30 @@
+import type { HealthMetricName } from './health-metric.ts';
+import { healthMetrics } from './health-metric.ts';
+
+/** How a part of the system is. `unknown` is worse than `degraded`: nobody can say that it works. */
+export type HealthStatus = 'up' | 'degraded' | 'unknown' | 'down';
+
+const badness: readonly HealthStatus[] = ['up', 'degraded', 'unknown', 'down'];
+
+/** The worst of several; `unknown` of none. */
+export function worstStatus(statuses: readonly HealthStatus[]): HealthStatus {
+  const worst = Math.max(-1, ...statuses.map((status) => badness.indexOf(status)));
+  return badness[worst] ?? 'unknown';
+}
+
+/** A metric as it was last measured. */
+export interface MeasuredMetric {
+  readonly metric: HealthMetricName;
+  readonly value: number | null;
+  readonly reason: string | null;
+}
+
+/**
+ * The state of one part: down when a metric that says so is 0; unknown when one could not be measured or there is none;
+ * degraded while one of its alerts fires.
+ */
+export function componentStatus(metrics: readonly MeasuredMetric[], firing: ReadonlySet<string>): HealthStatus {
+  if (metrics.some(({ metric, value }) => healthMetrics[metric].unit === 'up' && value === 0)) return 'down';
+  if (metrics.length === 0 || metrics.some(({ value }) => value === null)) return 'unknown';
+  return metrics.some(({ metric }) => firing.has(metric)) ? 'degraded' : 'up';
+}
