@@ -10,6 +10,7 @@ import { flagCreate } from './flag-create.action.ts';
 import { flagEmergencyOff } from './flag-emergency-off.action.ts';
 import { flagToggle } from './flag-toggle.action.ts';
 import { flagUpdate } from './flag-update.action.ts';
+import { integrationRotateKey } from './integration-rotate-key.action.ts';
 import { onboardingGrantRoles } from './onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from './onboarding-revoke.action.ts';
 import { roleUpdatePermissions } from './role-update-permissions.action.ts';
@@ -31,6 +32,7 @@ export const actions: readonly Action[] = [
   contactDelete,
   onboardingRevoke,
   onboardingGrantRoles,
+  integrationRotateKey,
 ];
 
 const byName = new Map(actions.map((action) => [action.name, action]));

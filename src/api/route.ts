@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { Actor } from '../domain/actor.ts';
@@ -84,6 +85,8 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   readonly scope: ReadScope;
   /** The body of a route with `uploads`, unread; empty for others. */
   readonly upload: Readable;
+  /** The request as it was sent, for signatures over it; the text is empty for routes with `uploads`. */
+  readonly raw: { readonly body: string; readonly headers: IncomingHttpHeaders };
 }
 
 /** One endpoint, whole: nothing about a route is written anywhere else. */

@@ -152,6 +152,7 @@ async function act({ deps, route, actor, input, gate, mfa, ctx }: Call): Promise
     mfa,
     scope: actor,
     upload: route.uploads === undefined ? Readable.from([]) : ctx.req,
+    raw: { body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
     read: (query) => read(deps.db, actor, query),
     unitOfWork: (work) =>
       unitOfWork(deps.db, actor, async (tx) => {

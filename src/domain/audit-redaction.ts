@@ -15,6 +15,7 @@ export interface RedactionRule {
 export const redactionRules: Readonly<Record<string, RedactionRule>> = {
   tenant: { show: ['code'] },
   role: { show: ['code'] },
+  integration: { show: ['secret_fingerprint', 'secret_changed_at'] },
   product: { show: ['code'] },
   agent: { show: ['code'] },
   policy: { show: ['code'] },

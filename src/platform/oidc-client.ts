@@ -153,7 +153,7 @@ function verifiedEmail(claims: { readonly email?: unknown; readonly email_verifi
 }
 
 /** The library's requests, sent through the guarded door. Redirects are answers there, as the library wants them. */
-function fetchThrough(outbound: OutboundHttp) {
+export function fetchThrough(outbound: Pick<OutboundHttp, 'send'>) {
   return async (url: string, { method, headers, body, signal }: CustomFetchOptions): Promise<Response> => {
     const answer = await outbound.send({
       url,

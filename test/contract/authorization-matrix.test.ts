@@ -35,6 +35,7 @@ const publicOperations = [
   'openOnboarding',
   'saveOnboardingProgress',
   'completeOnboarding',
+  'receiveIntegrationMessage',
 ];
 
 /** Endpoints for machines that run us, outside of the route list; they show no business data. */
@@ -86,6 +87,11 @@ const ungated: Readonly<Record<string, string>> = {
   completeOnboarding: 'the link is the proof; its holder has no account yet',
   createOnboardingLink: 'X-25 asks for factors on destructive calls; what a link gives is bounded by its creator’s rights',
   updateOnboardingSettings: 'it bounds links that are made later and takes nothing from those that are there',
+  triggerManualSync: 'it does what the schedule does, and joins a sync that runs',
+  cancelSyncJob: 'it stops something; what was written stays',
+  abortKeyRotation: 'it stops something before it has taken effect',
+  retryKeyRotation: 'it tries at once what was decided already and would be tried anyway',
+  receiveIntegrationMessage: 'the signature is the proof; its sender has no account',
   extendOnboardingLink: 'it gives time within ninety days and takes nothing away',
 };
 

@@ -43,6 +43,8 @@ const seeds: readonly string[] = [
   `insert into assignment_batches (tenant_id, kind, from_user_id, on_conflict, total) values ($1, 'hand_over', $2, 'skip', 0)`,
   `insert into service_tokens (tenant_id, name, token_hash, last4, permissions, created_by)
    values ($1, 'Matrix', decode(repeat('00', 32), 'hex'), '0000', '{flag:evaluate}', $2)`,
+  `insert into admin_integrations (tenant_id, name, kind, environment, config, secret_ciphertext, secret_fingerprint, created_by)
+   values ($1, 'Matrix', 'webhook_source', 'development', '{"kind": "webhook_source", "id_pointer": "/id"}', 'matrix', 'matrix', $2)`,
   `insert into onboarding_link (tenant_id, token_hash, token_last4, recipient_name, purpose, created_by, capabilities, timing,
      expires_at, max_expires_at)
    values ($1, decode(repeat('01', 32), 'hex'), 'last', 'Matrix', 'matrix', $2, '{complete}',

@@ -22,6 +22,7 @@ export async function startWorkerProcess(env: Env): Promise<ChildProcess> {
       ENCRYPTION_KEYS: env.ENCRYPTION_KEYS,
       AUTH_SIGNING_KEYS: env.AUTH_SIGNING_KEYS,
       AUDIT_SIGNING_KEYS: env.AUDIT_SIGNING_KEYS,
+      OUTBOUND_ALLOW: env.OUTBOUND_ALLOW.join(','),
     },
   });
   const isReady = async () => (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;

@@ -1,0 +1,321 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import type { EnvironmentName } from '../domain/environment.ts';
+import { hasKeyManagement, isPulled } from '../domain/integration.ts';
+import type { IntegrationConfig } from '../domain/integration.ts';
+import { openRotationStatuses } from '../domain/integration-rotation.ts';
+import type { Keyring } from '../platform/keyring.ts';
+import { Problem, notFound } from '../platform/problem.ts';
+import type { Tx } from '../platform/unit-of-work.ts';
+import { generateWebhookSecret } from '../platform/webhook.ts';
+import { isWebhookSecret } from '../platform/webhook-receipt.ts';
+import { jsonb } from './jsonb.ts';
+
+/** Columns of an integration that may be shown; no secret is among them. */
+export const integrationColumns = [
+  'id',
+  'name',
+  'kind',
+  'environment',
+  'config',
+  'secret_fingerprint',
+  'secret_changed_at',
+  'key_id',
+  'is_enabled',
+  'sync_every_seconds',
+  'last_sync_status',
+  'last_sync_at',
+  'created_by',
+  'created_at',
+  'updated_at',
+  'version',
+] as const;
+
+/** When a change was made; the moment of the write, because the transaction may have waited for the row. */
+export const changedNow = sql<string>`clock_timestamp()`;
+
+/** Where the secret of an integration is sealed. */
+export function integrationSecretPlace(id: string) {
+  return { table: 'admin_integrations', column: 'secret_ciphertext', row_id: id };
+}
+
+/** What a new integration is made of. */
+export interface NewIntegration {
+  readonly name: string;
+  readonly environment: EnvironmentName;
+  readonly config: IntegrationConfig;
+  /** Null only for a webhook source, which gets one. */
+  readonly secret: string | null;
+  readonly key_id: string | null;
+  readonly sync_every_seconds: number | null;
+}
+
+/**
+ * Adds an integration; its secret is sealed and from then on shown by `reveal` only.
+ *
+ * @throws Problem `resource.conflict` for a name in use, `request.invalid` for a secret that does not fit the kind.
+ */
+export async function createIntegration(tx: Tx, keyring: Keyring, wanted: NewIntegration) {
+  const { config, key_id, sync_every_seconds, ...named } = wanted;
+  const secret = secretFor(config, wanted.secret);
+  refuseUnpulled(config, sync_every_seconds);
+  const id = randomUUID();
+  const created = await tx.sql
+    .insertInto('admin_integrations')
+    .values({
+      id,
+      tenant_id: tx.actor.tenant_id,
+      name: named.name,
+      environment: named.environment,
+      kind: config.kind,
+      config: jsonb(config),
+      secret_ciphertext: keyring.seal(secret, integrationSecretPlace(id)),
+      secret_fingerprint: keyring.fingerprint(secret),
+      key_id,
+      sync_every_seconds,
+      is_schedule_due: sync_every_seconds !== null,
+      created_by: tx.actor.user_id,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(integrationColumns)
+    .executeTakeFirst();
+  if (created === undefined) throw nameTaken();
+  audit(tx, 'create', id, undefined, created);
+  return created;
+}
+
+/** A webhook source may leave its secret to us; every other kind has to bring it. */
+function secretFor({ kind }: IntegrationConfig, given: string | null): string {
+  if (kind !== 'webhook_source') {
+    if (given !== null) return given;
+    throw badSecret('is needed for this kind');
+  }
+  if (given === null) return generateWebhookSecret();
+  if (!isWebhookSecret(given)) throw badSecret('must have the form whsec_<base64 of 24 to 64 bytes>');
+  return given;
+}
+
+function badSecret(detail: string): Problem {
+  return new Problem({
+    code: 'request.invalid',
+    detail: 'The secret does not fit the kind of the integration.',
+    errors: [{ pointer: '/secret', detail }],
+  });
+}
+
+function refuseUnpulled(config: IntegrationConfig, seconds: number | null): void {
+  if (seconds === null || isPulled(config)) return;
+  const errors = [{ pointer: '/sync_every_seconds', detail: 'a webhook source sends by itself' }];
+  throw new Problem({ code: 'request.invalid', detail: 'This kind of integration is not fetched from.', errors });
+}
+
+/** What may change beside the connection. */
+export interface IntegrationChange {
+  readonly name?: string | undefined;
+  readonly is_enabled?: boolean | undefined;
+  readonly sync_every_seconds?: number | null | undefined;
+}
+
+/** Renames, switches on or off, or sets the schedule. @throws Problem 404, 409 for a name in use, 412 when stale. */
+export async function changeIntegration(tx: Tx, id: string, version: number, change: IntegrationChange) {
+  const before = await lockIntegration(tx, id, version);
+  refuseUnpulled(before.config, change.sync_every_seconds ?? null);
+  if (change.name !== undefined && change.name !== before.name) await refuseTakenName(tx, change.name);
+  const { name, ...timing } = change;
+  const is_schedule_due = Object.keys(timing).length > 0;
+  return save(tx, before, 'update', { ...change, ...(is_schedule_due ? { is_schedule_due } : {}) });
+}
+
+/** A new connection; a secret that is left out stays. */
+export interface NewConnection {
+  readonly config: IntegrationConfig;
+  readonly secret: string | null;
+  /** Of the secret that is given, or of the one that stays when it is not; undefined leaves it as it is. */
+  readonly key_id?: string | null | undefined;
+}
+
+/**
+ * Replaces what an integration is connected with (S2-20). The kind stays: another kind is another integration.
+ *
+ * A secret is sent wherever the configuration says, so one who may not see it must not be able to have it sent to a place
+ * of their own: another destination asks for the secret anew.
+ *
+ * @throws Problem 404, 412 when stale, 409 while a key rotation runs.
+ */
+export async function configureIntegration(
+  tx: Tx,
+  keyring: Keyring,
+  id: string,
+  version: number,
+  { config, secret, key_id }: NewConnection,
+) {
+  const before = await lockIntegration(tx, id, version);
+  if (config.kind !== before.kind) {
+    const errors = [{ pointer: '/config/kind', detail: `must stay ${before.kind}` }];
+    throw new Problem({ code: 'request.invalid', detail: 'Another kind is another integration.', errors });
+  }
+  if (secret === null && destinationsOf(config) !== destinationsOf(before.config)) {
+    throw badSecret('is needed again when the integration is pointed elsewhere');
+  }
+  await refuseWhileRotating(tx, id);
+  const given = secret === null ? null : secretFor(config, secret);
+  const change = {
+    config: jsonb(config),
+    ...(given === null
+      ? {}
+      : {
+          secret_ciphertext: keyring.seal(given, integrationSecretPlace(id)),
+          secret_fingerprint: keyring.fingerprint(given),
+          secret_changed_at: changedNow,
+          // The id of the old key is not that of the new one.
+          key_id: key_id ?? null,
+        }),
+    ...(key_id === undefined ? {} : { key_id }),
+  };
+  return save(tx, before, 'configure', change);
+}
+
+/** Where the secret goes. */
+function destinationsOf(config: IntegrationConfig): string {
+  switch (config.kind) {
+    case 'rest_api_key':
+      return config.base_url;
+    case 'oauth2_client_credentials':
+      return `${config.token_url} ${config.base_url}`;
+    case 'webhook_source':
+      return '';
+    case 'postgres_source':
+      return `${config.host}:${config.port} ${config.tls}`;
+  }
+}
+
+/** Takes an integration out of use for good; its jobs stay on record. @throws Problem 404, 412, 409 while a rotation runs. */
+export async function deleteIntegration(tx: Tx, id: string, version: number): Promise<void> {
+  const before = await lockIntegration(tx, id, version);
+  await refuseWhileRotating(tx, id);
+  const change = { is_enabled: false, sync_every_seconds: null, is_schedule_due: true, deleted_at: changedNow };
+  await save(tx, before, 'delete', change);
+}
+
+/** The secret itself, for one who may see it and has proven it. The look is on record (S2-58). */
+export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {
+  const row = await tx.sql
+    .selectFrom('admin_integrations')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .select(['secret_ciphertext', 'secret_fingerprint', 'secret_changed_at', 'key_id'])
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('integration');
+  const { secret_ciphertext, ...shown } = row;
+  tx.audit({
+    event: 'integration.reveal-secret',
+    action: 'read',
+    resource_type: 'integration',
+    resource_id: id,
+    new_values: { secret_fingerprint: row.secret_fingerprint, key_id: row.key_id },
+  });
+  return { ...shown, secret: keyring.open(secret_ciphertext, integrationSecretPlace(id)) };
+}
+
+/** An integration as the rules look at it. */
+export type IntegrationRow = Awaited<ReturnType<typeof lockIntegration>>;
+
+/**
+ * Locks an integration against other changes until the transaction ends.
+ *
+ * @param version what the caller has read; left out, any.
+ * @throws Problem 404, or 412 when it has another version.
+ */
+export async function lockIntegration(tx: Tx, id: string, version?: number) {
+  const row = await tx.sql
+    .selectFrom('admin_integrations')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .select(integrationColumns)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('integration');
+  if (version !== undefined && row.version !== version) {
+    throw new Problem({
+      code: 'resource.version-mismatch',
+      detail: 'The integration has changed since it was read. Read it again and repeat the change.',
+      members: { current_version: row.version },
+    });
+  }
+  return row;
+}
+
+/** @throws Problem `integration.rotation-running` while a rotation is not at its end. */
+export async function refuseWhileRotating(tx: Tx, integrationId: string): Promise<void> {
+  const rotation = await tx.sql
+    .selectFrom('admin_key_rotations')
+    .where('integration_id', '=', integrationId)
+    .where('status', 'in', openRotationStatuses)
+    .select(['id', 'status'])
+    .executeTakeFirst();
+  if (rotation === undefined) return;
+  throw new Problem({
+    code: 'integration.rotation-running',
+    detail: 'A key rotation of this integration is not at its end. Wait for it, or abort it before its switch.',
+    members: { rotation_id: rotation.id, status: rotation.status },
+  });
+}
+
+/** @throws Problem `integration.rotation-unsupported` when a rotation could not run by itself. */
+export function refuseUnrotatable({ config, key_id, is_enabled }: IntegrationRow): string {
+  const missing = !hasKeyManagement(config)
+    ? 'Its configuration names no key management; exchange the secret with PUT …/config.'
+    : key_id === null
+      ? 'The id of its key is not known, so the key could not be revoked; give key_id with PUT …/config.'
+      : is_enabled
+        ? null
+        : 'It is switched off.';
+  if (missing === null && key_id !== null) return key_id;
+  throw new Problem({
+    code: 'integration.rotation-unsupported',
+    detail: `The key of this integration cannot be rotated. ${missing ?? ''}`,
+  });
+}
+
+async function refuseTakenName(tx: Tx, name: string): Promise<void> {
+  const taken = await tx.sql
+    .selectFrom('admin_integrations')
+    .where('name', '=', name)
+    .where('deleted_at', 'is', null)
+    .select('id')
+    .executeTakeFirst();
+  if (taken !== undefined) throw nameTaken();
+}
+
+function nameTaken(): Problem {
+  const errors = [{ pointer: '/name', detail: 'is in use' }];
+  return new Problem({ code: 'resource.conflict', detail: 'Another integration has this name.', errors });
+}
+
+async function save(tx: Tx, before: IntegrationRow, deed: 'update' | 'configure' | 'delete', change: object) {
+  const after = await tx.sql
+    .updateTable('admin_integrations')
+    .set({ ...change, version: before.version + 1, updated_at: changedNow })
+    .where('id', '=', before.id)
+    .returning(integrationColumns)
+    .executeTakeFirstOrThrow();
+  audit(tx, deed, before.id, before, deed === 'delete' ? undefined : after);
+  return after;
+}
+
+function audit(
+  tx: Tx,
+  deed: 'create' | 'update' | 'configure' | 'delete',
+  id: string,
+  before: IntegrationRow | undefined,
+  after: IntegrationRow | undefined,
+): void {
+  tx.audit({
+    event: `integration.${deed}`,
+    action: deed === 'configure' ? 'update' : deed,
+    resource_type: 'integration',
+    resource_id: id,
+    old_values: before,
+    new_values: after,
+  });
+}

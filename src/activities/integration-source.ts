@@ -1,0 +1,53 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { isPassing } from '../domain/integration.ts';
+import type { RemoteFault } from '../domain/integration.ts';
+import type { RemotePage } from '../domain/integration-records.ts';
+import { OutboundFailedError, OutboundRefusedError } from '../platform/outbound-http.ts';
+
+/** A remote system could not be used. The message may be shown: it holds no secret and nothing that was answered. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+  readonly fault: RemoteFault;
+
+  constructor(fault: RemoteFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
+
+/** A remote system, reached with one secret. All throw {@link RemoteError}. */
+export interface RemoteSource {
+  /** Makes one live call; `refused` when the secret is not accepted. */
+  probe(): Promise<void>;
+  /** Fetches the page at a cursor, or the first one. */
+  pull(cursor: string | null): Promise<RemotePage>;
+}
+
+/** A remote service that issues keys. All throw {@link RemoteError}. */
+export interface KeyService extends RemoteSource {
+  /** Makes a key; the same `idempotencyKey` gives the same key again. */
+  createKey(idempotencyKey: string): Promise<{ key_id: string; secret: string }>;
+  /** Revokes a key; one that is gone already counts as revoked. */
+  revokeKey(keyId: string): Promise<void>;
+}
+
+/** The fault behind what the outbound door throws, also where a library has wrapped it; null for anything else. */
+export function outboundFault(error: unknown): RemoteError | null {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    if (cause instanceof RemoteError) return cause;
+    if (cause instanceof OutboundRefusedError) return new RemoteError('address_refused', cause.message, { cause });
+    if (cause instanceof OutboundFailedError) return new RemoteError('unreachable', cause.message, { cause });
+  }
+  return null;
+}
+
+/** Runs an activity's work; trouble with a remote system leaves as a failure whose type is the fault. */
+export async function withRemoteFaults<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RemoteError)) throw error;
+    const { message, fault } = error;
+    throw isPassing(fault) ? ApplicationFailure.retryable(message, fault) : ApplicationFailure.nonRetryable(message, fault);
+  }
+}

@@ -1,0 +1,31 @@
+import type { RemoteFault, SyncStatus, SyncTrigger } from './integration.ts';
+import type { RecordFailure } from './integration-records.ts';
+
+/** A sync as everybody is shown it: the operation that a caller follows to its end (capability 26). */
+export interface SyncJobView {
+  id: string;
+  integration_id: string;
+  trigger: SyncTrigger;
+  requested_by: string | null;
+  status: SyncStatus;
+  created_count: number;
+  updated_count: number;
+  unchanged_count: number;
+  failed_count: number;
+  page_count: number;
+  /** The first records that could not be taken. */
+  failures: readonly RecordFailure[];
+  error_code: string | null;
+  error_detail: string | null;
+  /** RFC 3339. */
+  created_at: string;
+  ended_at: string | null;
+}
+
+/** Why a sync failed: the remote system, its workflow was ended by hand, or ourselves. */
+export type SyncFault = RemoteFault | 'abandoned' | 'internal';
+
+/** How a sync ends; whether records were left out is told from its counts. */
+export type SyncEnd =
+  | { readonly status: 'succeeded' | 'cancelled' }
+  | { readonly status: 'failed'; readonly error_code: SyncFault; readonly error_detail: string };
