@@ -11,6 +11,7 @@ import { flagEmergencyOff } from './flag-emergency-off.action.ts';
 import { flagToggle } from './flag-toggle.action.ts';
 import { flagUpdate } from './flag-update.action.ts';
 import { integrationRotateKey } from './integration-rotate-key.action.ts';
+import { personErase } from './person-erase.action.ts';
 import { onboardingGrantRoles } from './onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from './onboarding-revoke.action.ts';
 import { roleUpdatePermissions } from './role-update-permissions.action.ts';
@@ -26,6 +27,7 @@ export const actions: readonly Action[] = [
   configRollback,
   roleUpdatePermissions,
   userDelete,
+  personErase,
   assignmentRemoveCampaign,
   assignmentRemoveContact,
   campaignDelete,

@@ -12,7 +12,7 @@ type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log'>;
 const pageSize = 50;
 const dayMs = 24 * 3_600_000;
 /** Well within the workflow's heartbeat timeout. */
-const heartbeatMs = 5_000;
+const heartbeatMs = 3_000;
 
 /** The hands of the audit retention workflow. */
 export function createAuditRetentionActivities({ db, env, log }: Deps): AuditRetentionActivities {

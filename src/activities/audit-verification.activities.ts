@@ -24,7 +24,7 @@ type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'temporal'>;
 /** Chains in one answer to the workflow. */
 const pageSize = 100;
 /** Well within the workflow's heartbeat timeout. */
-const heartbeatMs = 10_000;
+const heartbeatMs = 3_000;
 /** Differences that are written down; the count of the rest is in the log. */
 const maxDifferences = 100;
 /** How much further back the other side is searched for a decision at the edge of the span. */

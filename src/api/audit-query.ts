@@ -1,11 +1,15 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { defaultTenantId } from '../domain/actor.ts';
 import type { Actor } from '../domain/actor.ts';
 import { auditActions, auditOutcomes, platformChainId } from '../domain/audit-entry.ts';
-import type { AuditRecord } from '../domain/audit-entry.ts';
+import type { AuditPrivate, AuditRecord } from '../domain/audit-entry.ts';
 import { query } from '../entities/schema.ts';
+import { partKeys } from '../platform/audit-person-keys.ts';
+import { openedPrivate } from '../platform/audit-seal.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReadScope } from '../platform/read.ts';
+import type { ApiDeps } from './deps.ts';
 import { timestamp } from './schemas.ts';
 
 /** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
@@ -66,7 +70,27 @@ const equalityFilters = [
 ] as const satisfies (keyof AuditFilters)[];
 
 /** The columns of a list; `entry` is what is chained, and what is shown is taken from it. */
-export const listColumns = ['seq', 'recorded_at', 'entry', 'ip', 'user_agent', 'entry_hash', 'chain_hash'] as const;
+export const listColumns = ['id', 'seq', 'recorded_at', 'entry', 'ip', 'user_agent', 'entry_hash', 'chain_hash'] as const;
+
+/** The sealed part that says from where it was done, in the form of a private part; null where nothing is sealed. */
+export const sealedOrigin = sql<string | null>`(
+  select json_build_object('sealed', json_agg(part))::text from json_array_elements(private -> 'sealed') part
+  where part ->> 'holds' = 'origin' having count(*) > 0
+)`;
+
+/** Opens what is sealed about persons in some rows; what was about an erased person stays null. */
+export async function openRows<Row extends { readonly id: string; readonly private: string | null }>(
+  { db }: Pick<ApiDeps, 'db'>,
+  chainId: string,
+  rows: readonly Row[],
+): Promise<(Row & Partial<AuditPrivate>)[]> {
+  const keys = await partKeys(db, chainId, rows);
+  return rows.map((row, place) => {
+    if (row.private === null || keys[place]?.length === 0) return row;
+    const { salt: _salt, ...opened } = openedPrivate(JSON.parse(row.private) as AuditPrivate, keys[place] ?? []);
+    return { ...row, ...opened };
+  });
+}
 
 /** A row as the list query gives it. */
 export interface ListedRow {

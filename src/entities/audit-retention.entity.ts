@@ -69,7 +69,7 @@ export const AuditSegmentEntity = defineEntity({
     note: p.text(),
     archive_name: p.text(),
     archive_digest: p.blob(),
-    witness: p.text(),
+    witness: p.text().$type<WitnessKind>(),
     recorded_until: p.datetime(3),
     dropped_at: p.datetime(3).defaultRaw('now()'),
   },

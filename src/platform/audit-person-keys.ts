@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { CompiledQuery, sql } from 'kysely';
-import type { Kysely } from 'kysely';
+import type { QueryExecutorProvider } from 'kysely';
 import type { AuditPrivate, SealedPart } from '../domain/audit-entry.ts';
 import { partKey, personKeyBytes } from './audit-seal.ts';
 import type { Database } from './database.ts';
@@ -45,7 +45,7 @@ export class PersonKeys {
    * The keys to seal with, made where there are none yet. Runs inside the transaction that appends the entries; a key
    * that it made is not remembered before another transaction has found it committed.
    */
-  async forWriting(tx: Kysely<never>, tenantId: string, personIds: readonly string[]): Promise<PersonKeyMap> {
+  async forWriting(tx: QueryExecutorProvider, tenantId: string, personIds: readonly string[]): Promise<PersonKeyMap> {
     const { keys, unknown } = this.#recall(tenantId, personIds);
     if (unknown.length === 0) return keys;
     const find = async (ids: readonly string[]) => {
@@ -143,6 +143,6 @@ export async function partKeys(
 }
 
 function sealedParts({ private: text }: SealedRow): readonly SealedPart[] {
-  if (text === null || !text.includes('"sealed":')) return [];
+  if (text === null || !text.includes('"sealed"')) return [];
   return (JSON.parse(text) as AuditPrivate).sealed ?? [];
 }

@@ -8,7 +8,7 @@ import { unitOfWork } from './unit-of-work.ts';
  * back (capability 30).
  */
 export async function auditRefusal(
-  db: Pick<Database, 'orm'>,
+  db: Pick<Database, 'orm' | 'personKeys'>,
   actor: Actor,
   entry: Omit<AuditEntry, 'outcome'>,
 ): Promise<void> {

@@ -1,21 +1,16 @@
-import { hash, randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
 import { auditAreaOf, tenantOfChain } from '../domain/audit-entry.ts';
-import type { AuditEntry, AuditPrivate, AuditRecord } from '../domain/audit-entry.ts';
-import { redactChange, redactionRules, wellFormed } from '../domain/audit-redaction.ts';
+import type { AuditEntry, AuditRecord } from '../domain/audit-entry.ts';
 import { canonicalJson } from '../domain/canonical.ts';
+import type { PersonKeyMap } from './audit-person-keys.ts';
+import { bounded, privatePart } from './audit-private.ts';
 import { payloadDigest } from './digest.ts';
 import { activeTraceId } from './tracing.ts';
 
 export type { AuditEntry } from '../domain/audit-entry.ts';
-
-const saltBytes = 16;
-/** Of a person's name for a browser, a request path and the like; longer ones are cut. */
-const maxFieldLength = 512;
-/** Old and new values together; beyond it only their sizes are kept, so that no request can swell the log. */
-const maxPrivateBytes = 64 * 1024;
 
 /** An entry in the form that is hashed and stored. */
 export interface SealedEntry {
@@ -44,12 +39,24 @@ function permissionSetOf(permissions: readonly string[]): PermissionSet {
   return set;
 }
 
-/** Redacts, bounds and canonicalises one entry and commits to its private part. */
-export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date()): SealedEntry {
-  const privateText = privatePart(actor, entry);
+const noKeys: PersonKeyMap = new Map();
+
+/**
+ * Redacts, bounds and canonicalises one entry and commits to its private part.
+ *
+ * @param keys of the persons it is about (`personsOf`), under which that is sealed
+ */
+export function sealEntry(
+  actor: Actor,
+  entry: AuditEntry,
+  now: Date = new Date(),
+  keys: PersonKeyMap = noKeys,
+): SealedEntry {
+  const id = randomUUID();
+  const hidden = privatePart(actor, entry, id, keys);
   const record: AuditRecord = {
-    v: 1,
-    id: randomUUID(),
+    v: hidden.version,
+    id,
     tenant_id: tenantOfChain(actor.tenant_id),
     occurred_at: now.toISOString(),
     actor: {
@@ -69,9 +76,9 @@ export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date(
     request_id: bounded(actor.request_id),
     trace_id: bounded(actor.trace_id ?? activeTraceId()),
     workflow_id: bounded(actor.workflow_id),
-    private_digest: hash('sha256', privateText),
+    private_digest: hash('sha256', hidden.text),
   };
-  return { entry: canonicalJson(record), private: privateText };
+  return { entry: canonicalJson(record), private: hidden.text };
 }
 
 /**
@@ -79,34 +86,17 @@ export function sealEntry(actor: Actor, entry: AuditEntry, now: Date = new Date(
  * from; it belongs at the end of a transaction, because the head of the chain stays locked until commit (`unitOfWork`
  * does that). It fails when the session is not the actor's tenant; the change then fails with it (X-7).
  */
-export function auditStatement(actor: Actor, entries: readonly AuditEntry[]): RawBuilder<unknown> {
+export function auditStatement(
+  actor: Actor,
+  entries: readonly AuditEntry[],
+  keys: PersonKeyMap,
+): RawBuilder<unknown> {
   const now = new Date();
-  const sealed = entries.map((entry) => sealEntry(actor, entry, now));
+  const sealed = entries.map((entry) => sealEntry(actor, entry, now, keys));
   return sql`select audit_append(
     ${actor.tenant_id}::uuid,
     ${sealed.map((one) => one.entry)}::text[],
     ${sealed.map((one) => one.private)}::text[],
     ${permissionSetOf(actor.permissions).text}
   )`;
-}
-
-function privatePart(actor: Actor, entry: AuditEntry): string {
-  const values = redactChange(entry, redactionRules[entry.resource_type]);
-  const about = { salt: randomBytes(saltBytes).toString('base64url'), ip: bounded(actor.ip), user_agent: bounded(actor.user_agent) };
-  const text = canonicalJson({ ...about, ...values } satisfies AuditPrivate);
-  if (Buffer.byteLength(text) <= maxPrivateBytes) return text;
-  return canonicalJson({
-    ...about,
-    old_values: { omitted_bytes: sizeOf(values.old_values) },
-    new_values: { omitted_bytes: sizeOf(values.new_values) },
-  } satisfies AuditPrivate);
-}
-
-function sizeOf(value: unknown): number {
-  return Buffer.byteLength(canonicalJson(value));
-}
-
-/** Text that came from outside: cut to a sane length and made storable. */
-function bounded(text: string | null): string | null {
-  return text === null ? null : wellFormed(text.slice(0, maxFieldLength));
 }

@@ -4,6 +4,7 @@ import type { Kysely } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
 import { auditStatement } from './audit.ts';
 import type { AuditEntry } from './audit.ts';
+import { personsOf } from './audit-private.ts';
 import type { Database, Schema } from './database.ts';
 import { invalidationStatement } from './invalidation.ts';
 import type { InvalidationEvent } from './invalidation.ts';
@@ -39,7 +40,7 @@ const maxAttempts = 3;
  * @throws whatever the work throws; nothing is kept then.
  */
 export async function unitOfWork<Result>(
-  db: Pick<Database, 'orm'>,
+  db: Pick<Database, 'orm' | 'personKeys'>,
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
@@ -53,7 +54,7 @@ export async function unitOfWork<Result>(
 }
 
 async function runOnce<Result>(
-  db: Pick<Database, 'orm'>,
+  db: Pick<Database, 'orm' | 'personKeys'>,
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
@@ -75,7 +76,10 @@ async function runOnce<Result>(
     const result = await work(tx);
     await em.flush();
     for (const event of events) await send(invalidationStatement(event).compile(kysely));
-    if (entries.length > 0) await send(auditStatement(actor, entries).compile(kysely));
+    if (entries.length > 0) {
+      const keys = await db.personKeys.forWriting(kysely, actor.tenant_id, personsOf(actor, entries));
+      await send(auditStatement(actor, entries, keys).compile(kysely));
+    }
     return result;
   });
 }

@@ -9,7 +9,7 @@ import type {
 /** A first run over years of rows takes its time; it says that it lives after each segment. */
 const { dropAuditSegments } = proxyActivities<AuditRetentionActivities>({
   startToCloseTimeout: '2 hours',
-  heartbeatTimeout: '1 minute',
+  heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 10 },
 });
 

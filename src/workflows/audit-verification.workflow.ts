@@ -15,7 +15,7 @@ const { listAuditChains } = proxyLocalActivities<Pick<AuditVerificationActivitie
 /** Some seconds for a million entries; it says that it lives. */
 const { verifyAuditChain } = proxyActivities<Pick<AuditVerificationActivities, 'verifyAuditChain'>>({
   startToCloseTimeout: '1 hour',
-  heartbeatTimeout: '1 minute',
+  heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes', maximumAttempts: 5 },
 });
 

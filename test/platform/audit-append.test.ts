@@ -10,6 +10,8 @@ import { platformChainId } from '../../src/domain/audit-entry.ts';
 import type { AuditPrivate, AuditRecord } from '../../src/domain/audit-entry.ts';
 import { canonicalJson } from '../../src/domain/canonical.ts';
 import { sealEntry } from '../../src/platform/audit.ts';
+import { partKeys } from '../../src/platform/audit-person-keys.ts';
+import { openedPrivate } from '../../src/platform/audit-seal.ts';
 import { auditRefusal } from '../../src/platform/audit-refusal.ts';
 import { verifyChain } from '../../src/platform/audit-verify.ts';
 import { payloadDigest } from '../../src/platform/digest.ts';
@@ -77,7 +79,7 @@ describe('one transaction (capability 30, X-7)', () => {
     const record = JSON.parse(row?.entry ?? '') as AuditRecord;
     const hidden = JSON.parse(row?.private ?? '') as AuditPrivate;
     expect(record).toMatchObject({
-      v: 1,
+      v: 2,
       tenant_id: tenantId,
       actor: { kind: 'user', user_id: actor.user_id, roles: ['role-super-admin'] },
       area: 'admin',
@@ -92,7 +94,16 @@ describe('one transaction (capability 30, X-7)', () => {
       trace_id: actor.trace_id,
       workflow_id: 'approval/x',
     });
-    expect(hidden).toMatchObject({ ip: '203.0.113.7', user_agent: 'Test/1.0', old_values: { on: false }, new_values: { on: true } });
+    // What is about the person is sealed (capability 34); what is about the flag is not.
+    expect(hidden).toMatchObject({
+      ip: null,
+      user_agent: null,
+      old_values: { on: false },
+      new_values: { on: true },
+      sealed: [{ person: actor.user_id, holds: 'origin' }],
+    });
+    const [keys = []] = await partKeys(bench.db, tenantId, [{ id: record.id, private: row?.private ?? null }]);
+    expect(openedPrivate(hidden, keys)).toMatchObject({ ip: '203.0.113.7', user_agent: 'Test/1.0', new_values: { on: true } });
     expect(row).toMatchObject({
       id: record.id,
       tenant_id: tenantId,
@@ -100,7 +111,7 @@ describe('one transaction (capability 30, X-7)', () => {
       event: 'flag.toggle',
       outcome: 'success',
       session_id: actor.session_id,
-      ip: '203.0.113.7',
+      ip: null,
       old_values: { on: false },
       new_values: { on: true },
     });

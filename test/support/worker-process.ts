@@ -23,6 +23,8 @@ export async function startWorkerProcess(env: Env): Promise<ChildProcess> {
       AUTH_SIGNING_KEYS: env.AUTH_SIGNING_KEYS,
       AUDIT_SIGNING_KEYS: env.AUDIT_SIGNING_KEYS,
       OUTBOUND_ALLOW: env.OUTBOUND_ALLOW.join(','),
+      AUDIT_ARCHIVE_DIR: env.AUDIT_ARCHIVE_DIR,
+      AUDIT_WITNESS_DIR: env.AUDIT_WITNESS_DIR,
     },
   });
   const isReady = async () => (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;

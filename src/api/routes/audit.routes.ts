@@ -11,7 +11,17 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/read.ts';
 import { describeExport, exportStream } from '../audit-export.ts';
 import { checkpointCovering, proofOf, publicKeys, signerOf } from '../audit-proof.ts';
-import { auditFilters, chainOf, chainParam, chainScope, filteredEntries, listColumns, presentEntry } from '../audit-query.ts';
+import {
+  auditFilters,
+  chainOf,
+  chainParam,
+  chainScope,
+  filteredEntries,
+  listColumns,
+  openRows,
+  presentEntry,
+  sealedOrigin,
+} from '../audit-query.ts';
 import { AuditLogDetails, AuditLogView, CheckpointView, LatestCheckpoint, VerificationView } from '../audit-views.ts';
 import type { ApiDeps } from '../deps.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
@@ -40,8 +50,9 @@ const getAuditLogs = route({
         .$if(before !== null, (q) => q.where('seq', '<', before))
         .orderBy('seq', 'desc')
         .limit(limit + 1)
-        .select(listColumns),
-    );
+        .select(listColumns)
+        .select(sealedOrigin.as('private')),
+    ).then((page) => openRows(deps, chainId, page));
     return toPage(rows, limit, (row) => [String(row.seq), ''], presentEntry);
   },
 });
@@ -219,7 +230,7 @@ const getAuditLogDetails = route({
   problems: ['resource.not-found', 'auth.forbidden'],
   handler: async ({ params, query: { chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const [row] = await read(
+    const rows = await read(
       deps.db,
       chainScope(chainId),
       query
@@ -229,11 +240,12 @@ const getAuditLogDetails = route({
         .select([...listColumns, 'old_values', 'new_values'])
         .select([
           sql<string>`entry::text`.as('entry_text'),
-          sql<string | null>`private::text`.as('private_text'),
+          sql<string | null>`private::text`.as('private'),
           sql<string[] | null>`(select s.permissions from audit_permission_sets s
             where s.chain_id = audit_logs.chain_id and s.digest = entry #>> '{actor,permissions_digest}')`.as('permissions'),
         ]),
     );
+    const [row] = await openRows(deps, chainId, rows);
     if (row === undefined) throw notFound('audit entry');
     return {
       ...presentEntry(row),
@@ -241,7 +253,7 @@ const getAuditLogDetails = route({
       old_values: row.old_values,
       new_values: row.new_values,
       entry: row.entry_text,
-      private: row.private_text,
+      private: row.private,
       proof: await proofOf(deps, chainId, row.seq),
     };
   },

@@ -3,6 +3,7 @@ import { agentPermissionRoutes } from './agent-permission.routes.ts';
 import { approvalPolicyRoutes } from './approval-policy.routes.ts';
 import { approvalReviewRoutes } from './approval-review.routes.ts';
 import { approvalRoutes } from './approval.routes.ts';
+import { auditRetentionRoutes } from './audit-retention.routes.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { alertRoutes } from './alert.routes.ts';
 import { dashboardRoutes } from './dashboard.routes.ts';
@@ -92,6 +93,7 @@ export const routes: readonly Route[] = [
   ...dashboardRoutes,
   ...systemHealthRoutes,
   ...alertRoutes,
+  ...auditRetentionRoutes,
   ...auditRoutes,
   ...focusSessionRoutes,
   ...onboardingRoutes,
