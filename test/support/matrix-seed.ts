@@ -50,6 +50,16 @@ const seeds: readonly string[] = [
    values ($1, decode(repeat('01', 32), 'hex'), 'last', 'Matrix', 'matrix', $2, '{complete}',
      '{"first_reminder_seconds": 3600, "reminder_interval_seconds": 3600, "max_reminders": 0, "warning_seconds": 3600}',
      now() + interval '1 day', now() + interval '90 days')`,
+  `with threshold as (
+     insert into admin_alert_thresholds (tenant_id, name, metric, comparator, threshold, clear_threshold, aggregate,
+       window_seconds, for_seconds, severity, is_enabled)
+     values ($1, 'Matrix', 'api.up', 'lt', 1, 1, 'avg', 0, 0, 'warning', false) returning tenant_id, id, name, metric, severity
+   ), silence as (
+     insert into admin_alert_silences (tenant_id, owner_id, reason, starts_at, ends_at)
+     select tenant_id, $2, 'matrix', now(), now() + interval '1 hour' from threshold
+   )
+   insert into admin_alerts (tenant_id, threshold_id, name, metric, severity, status, fired_at, resolved_at, resolve_reason)
+   select tenant_id, id, name, metric, severity, 'resolved', now(), now(), 'recovered' from threshold`,
 ];
 
 /** Fills the sample tenant with one thing of each kind, in the name of the given person. */

@@ -1,0 +1,284 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createAlertActivities } from '../../src/activities/alert.activities.ts';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
+import { createMetrics } from '../../src/platform/metrics.ts';
+import { createTemporalClient } from '../../src/platform/temporal-client.ts';
+import { createActivityDeps, workerOptions } from '../../src/worker.ts';
+import { alertEvaluationWorkflowType } from '../../src/workflows/alert-evaluation.contract.ts';
+import type { AlertEvaluationResult } from '../../src/workflows/alert-evaluation.contract.ts';
+import { healthCollectionWorkflowType } from '../../src/workflows/health-collection.contract.ts';
+import type { HealthCollectionResult } from '../../src/workflows/health-collection.contract.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { startTestApi } from '../support/api.ts';
+import type { SignedIn, TestApi } from '../support/api.ts';
+import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+
+const minute = 60_000;
+
+/** Hours in moments: rounds happen by the virtual clock, which is also what their rows say. */
+describe('alerts in virtual time', () => {
+  let time: TestWorkflowEnvironment;
+  let app: TestApi;
+  let deps: ActivityDeps;
+  let connection: NativeConnection;
+  let worker: Worker;
+  let running: Promise<void>;
+  let admin: SignedIn;
+  let watcher: Server;
+  let pings = 0;
+
+  beforeAll(async () => {
+    watcher = createServer((_, response) => {
+      pings += 1;
+      response.writeHead(204).end();
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => watcher.once('listening', resolve));
+    const { port } = watcher.address() as AddressInfo;
+    time = await timeSkippingEnvironment();
+    app = await startTestApi({
+      TEMPORAL_ADDRESS: time.address,
+      WORKFLOW_BUNDLE: workflowBundlePath(),
+      WATCHDOG_URL: `http://127.0.0.1:${port}/ping`,
+      OUTBOUND_ALLOW: `127.0.0.1:${port}`,
+    });
+    deps = await createActivityDeps({ ...app.env, HEALTH_API_URLS: [app.url] }, app.api.deps.log, createMetrics('worker'));
+    await time.connection.operatorService.addSearchAttributes({
+      namespace: app.env.TEMPORAL_NAMESPACE,
+      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
+    });
+    connection = await NativeConnection.connect({ address: time.address });
+    worker = await Worker.create(workerOptions({ ...app.env, HEALTH_API_URLS: [app.url] }, deps, connection));
+    running = worker.run();
+    admin = await app.signIn('role-super-admin');
+    await asSuperuser(
+      app,
+      `insert into notification_channels (tenant_id, name, kind, email, events)
+       values ($1, 'On call', 'email', 'oncall@example.com', '{*}')`,
+      [defaultTenantId],
+    );
+  }, 180_000);
+
+  afterAll(async () => {
+    worker.shutdown();
+    await running;
+    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+    await connection.close();
+    await app.close();
+    await time.teardown();
+    await new Promise((resolve) => watcher.close(resolve));
+  });
+
+  let runs = 0;
+  const execute = <Result>(workflowType: string): Promise<Result> => {
+    runs += 1;
+    const { client, taskQueue } = app.api.deps.temporal;
+    return client.workflow.execute(workflowType, { taskQueue, workflowId: `${workflowType}-${runs}`, args: [] }) as Promise<Result>;
+  };
+  const collect = () => execute<HealthCollectionResult>(healthCollectionWorkflowType);
+  const evaluate = () => execute<AlertEvaluationResult>(alertEvaluationWorkflowType);
+  /** Goes on by some minutes and does what the two Schedules would do then. */
+  const round = async (minutes: number) => {
+    await time.sleep(minutes * minute);
+    const collected = await collect();
+    return { collected, evaluated: await evaluate() };
+  };
+  const configure = async (thresholds: object[]) => {
+    const { version } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
+    const answer = await callProven(app, admin, 'PUT', '/admin/system-health/alerts', {
+      body: { thresholds },
+      headers: { 'if-match': `"${version}"` },
+    });
+    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200 });
+  };
+  const alerts = async (name: string): Promise<{ id: string; status: string; resolve_reason: string | null; suppressed_at: string | null }[]> =>
+    (await app.call('GET', '/admin/alerts', { token: admin.token })).body.items.filter((alert: { name: string }) => alert.name === name);
+  /** Everything that was told of some name, in order; a receiver gets each once. */
+  const told = async (text: string): Promise<string[]> => {
+    const rows = await asSuperuser<{ event: string }>(
+      app,
+      "select event from notification_deliveries where subject like '%' || $1 || '%' order by created_at, event",
+      [text],
+    );
+    return rows.map(({ event }) => event);
+  };
+  const toldEventually = (text: string, events: string[]) =>
+    eventually(() => told(text), (found) => found.length >= events.length).then((found) => expect(found).toEqual(events));
+  const waiting = async (count: number) => {
+    await asSuperuser(app, "update admin_approvals set status = 'cancelled', closed_at = now() where status = 'pending'");
+    for (let index = 0; index < count; index += 1) {
+      await asSuperuser(
+        app,
+        `with payload as (
+           insert into admin_approval_payloads (tenant_id, digest, action, payload)
+           values ($1, repeat('b', 64), 'flag.toggle', '{}') on conflict do nothing
+         )
+         insert into admin_approvals (id, tenant_id, action, digest, requested_by, policy, review_due_at, workflow_id)
+         values (gen_random_uuid(), $1, 'flag.toggle', repeat('b', 64), $2, '{}', now() + interval '1 day', 'alert-test')`,
+        [defaultTenantId, admin.user_id],
+      );
+    }
+  };
+  const threshold = (name: string) => ({ name, metric: 'approvals.pending', comparator: 'gt', threshold: 2, clear_threshold: 0 });
+
+  beforeEach(async () => {
+    await waiting(0);
+  });
+
+  it('capability 36: pending for half an hour, firing once, kept by unknown data and by the clear threshold, resolved once', async () => {
+    await configure([{ ...threshold('Half an hour'), for_seconds: 1800, note: 'Ask the approvers.' }]);
+    await waiting(3);
+    await round(1);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
+    await round(20);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
+    expect(await told('Half an hour')).toEqual([]);
+    await round(11);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
+    await toldEventually('Half an hour', ['alert.firing']);
+
+    // What cannot be read is unknown, with the reason, and resolves nothing. The rest of the round goes on.
+    await asSuperuser(app, 'revoke select on admin_approvals from castellan_app');
+    const { collected } = await round(10);
+    await asSuperuser(app, 'grant select on admin_approvals to castellan_app');
+    expect(collected).toMatchObject({ tenants: 1, failed_tenants: 0 });
+    const [unknown] = await asSuperuser<{ value: number | null; reason: string }>(
+      app,
+      "select value, reason from admin_system_health where metric = 'approvals.pending' order by at desc limit 1",
+    );
+    expect(unknown).toEqual({ value: null, reason: 'The probe failed (42501).' });
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
+
+    await waiting(1);
+    await round(10);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
+    await waiting(0);
+    await round(1);
+    await round(1);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'resolved', resolve_reason: 'recovered' }]);
+    await toldEventually('Half an hour', ['alert.firing', 'alert.resolved']);
+    const [mail] = await asSuperuser<{ body: string }>(app, "select body from development_mails where subject like 'Firing%Half an hour'");
+    expect(mail?.body).toContain('Ask the approvers.');
+    const deeds = await asSuperuser<{ event: string }>(app, "select event from audit_logs where resource_type = 'alert' order by seq");
+    expect(deeds.map(({ event }) => event)).toEqual(['alert.fire', 'alert.resolve']);
+  });
+
+  it('what comes to nothing within its time leaves no trace', async () => {
+    await configure([{ ...threshold('Short'), for_seconds: 600 }]);
+    await waiting(3);
+    await round(1);
+    expect(await alerts('Short')).toMatchObject([{ status: 'pending' }]);
+    await waiting(2);
+    await round(5);
+    expect(await alerts('Short')).toEqual([]);
+    await waiting(3);
+    await round(5);
+    await round(8);
+    expect(await alerts('Short')).toMatchObject([{ status: 'pending' }]);
+    expect(await told('Short')).toEqual([]);
+  });
+
+  it('capability 36: a silence holds news back, tells of its lapse, and then of what still fires', async () => {
+    await configure([threshold('Silenced')]);
+    const now = await time.currentTimeMs();
+    await asSuperuser(
+      app,
+      `insert into admin_alert_silences (tenant_id, owner_id, reason, starts_at, ends_at, created_at)
+       values ($1, $2, 'Silenced for the move', $3, $4, $3)`,
+      [defaultTenantId, admin.user_id, new Date(now), new Date(now + 60 * minute)],
+    );
+    await waiting(3);
+    await round(1);
+    await waiting(0);
+    await round(1);
+    expect(await alerts('Silenced')).toMatchObject([{ status: 'resolved', suppressed_at: expect.any(String) }]);
+    await waiting(3);
+    await round(1);
+    expect(await alerts('Silenced')).toMatchObject([{ status: 'firing' }, { status: 'resolved' }]);
+    expect(await told('Silenced')).toEqual([]);
+    await round(60);
+    await toldEventually('Silenced', ['alert.firing']);
+    const lapses = () => asSuperuser(app, "select user_id, channel_id from notification_deliveries where event = 'alert.silence-lapsed'");
+    await eventually(lapses, (found) => found.length === 2);
+    await round(1);
+    expect(await lapses()).toHaveLength(2);
+    expect(await told('Silenced')).toEqual(['alert.firing']);
+  });
+
+  it('an alert whose threshold is taken away is over, and people are told', async () => {
+    await configure([threshold('Removed')]);
+    await waiting(3);
+    await round(1);
+    await toldEventually('Removed', ['alert.firing']);
+    await configure([threshold('Another')]);
+    await round(1);
+    expect(await alerts('Removed')).toMatchObject([{ status: 'resolved', resolve_reason: 'removed' }]);
+    await toldEventually('Removed', ['alert.firing', 'alert.resolved']);
+  });
+
+  it('S2-75: news that a lost notifier left untold are told once by the next evaluation', async () => {
+    await configure([threshold('Untold')]);
+    await waiting(3);
+    await time.sleep(minute);
+    await collect();
+    // The row is committed and the notifier is not there: what a worker leaves that is killed in between.
+    const away = createTemporalClient({ ...app.env, TEMPORAL_ADDRESS: '127.0.0.1:1' }, createMetrics('worker'), undefined, { maxAttempts: 1 });
+    const activities = createAlertActivities({ ...deps, temporal: away });
+    const at = await time.currentTimeMs();
+    const page = await new MockActivityEnvironment().run(activities.evaluateAlerts, { at, after: null });
+    await away.close();
+    expect(page).toMatchObject({ changed: expect.any(Number), failed: 1 });
+    expect(await alerts('Untold')).toMatchObject([{ status: 'firing', firing_told_at: null }]);
+    await Promise.all([evaluate(), evaluate()]);
+    await evaluate();
+    await toldEventually('Untold', ['alert.firing']);
+  });
+
+  it('capability 36: the watch watches itself: each half tells that the other has stopped, once', async () => {
+    const stops = async () => {
+      const rows = await asSuperuser<{ what: string }>(
+        app,
+        "select payload ->> 'what' as what from notification_deliveries where event = 'alert.watch-stopped' order by created_at",
+      );
+      return rows.map(({ what }) => what);
+    };
+    // Earlier tests skip hours between their rounds, which is a stop of both.
+    await round(1);
+    const before = (await stops()).length;
+    await time.sleep(10 * minute);
+    await evaluate();
+    await evaluate();
+    await eventually(stops, (found) => found.length === before + 1);
+    expect((await stops()).at(-1)).toBe('collection');
+    await time.sleep(10 * minute);
+    await collect();
+    await collect();
+    await eventually(stops, (found) => found.length === before + 2);
+    expect((await stops()).at(-1)).toBe('evaluation');
+  });
+
+  it('capability 36: every evaluation pings the external watcher, and says when that did not work', async () => {
+    const before = pings;
+    await round(1);
+    expect(pings).toBe(before + 1);
+    const watchdog = async () => {
+      const [row] = await asSuperuser<{ value: number }>(
+        app,
+        "select value from admin_system_health where metric = 'alerting.watchdog_up' order by at desc limit 1",
+      );
+      return row?.value;
+    };
+    expect(await watchdog()).toBe(1);
+    watcher.removeAllListeners('request');
+    watcher.on('request', (_, response) => response.writeHead(500).end());
+    await round(1);
+    expect(await watchdog()).toBe(0);
+  });
+});
