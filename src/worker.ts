@@ -22,11 +22,13 @@ import { createMetrics } from './platform/metrics.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { createOutboundHttp } from './platform/outbound-http.ts';
 import { payloadCodecOf } from './platform/payload-codec.ts';
+import { createQueueProviders } from './platform/queue-providers.ts';
 import { ensureSchedules } from './platform/schedules.ts';
 import { registerSearchAttributes } from './platform/search-attributes.ts';
 import { createTemporalClient } from './platform/temporal-client.ts';
 import { startTracing } from './platform/tracing.ts';
 import { schedules } from './workflows/schedules.ts';
+import { tenantAttributeName } from './workflows/queue-pause.contract.ts';
 import { searchAttributes } from './workflows/search-attributes.ts';
 
 /** A worker that polls for tasks. */
@@ -47,6 +49,8 @@ const patientAttempts = 10;
 /** Makes the parts that activities act through. */
 export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics): Promise<ActivityDeps> {
   const db = await openDatabase({ env, entities, log, applicationName: 'castellan-worker' });
+  // Nobody waits for an answer here, and a server that has just come up refuses calls for a while.
+  const temporal = createTemporalClient(env, metrics, payloadCodecOf(env), { maxAttempts: patientAttempts });
   return {
     env,
     log,
@@ -54,8 +58,8 @@ export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics
     keyring: createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')),
     outbound: createOutboundHttp({ allow: env.OUTBOUND_ALLOW }),
     mailer: createMailer({ env, db }),
-    // Nobody waits for an answer here, and a server that has just come up refuses calls for a while.
-    temporal: createTemporalClient(env, metrics, payloadCodecOf(env), { maxAttempts: patientAttempts }),
+    temporal,
+    queues: createQueueProviders(env, temporal, tenantAttributeName),
   };
 }
 
@@ -97,7 +101,13 @@ export async function startWorker(
 
 async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promise<void> {
   const tracing = startTracing(deps.env, 'castellan-worker');
-  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close(), tracing.sendPending()]);
+  await Promise.allSettled([
+    deps.temporal.close(),
+    deps.queues.close(),
+    deps.outbound.close(),
+    deps.db.close(),
+    tracing.sendPending(),
+  ]);
   await connection.close();
 }
 

@@ -14,6 +14,7 @@ import { integrationRotateKey } from './integration-rotate-key.action.ts';
 import { personErase } from './person-erase.action.ts';
 import { onboardingGrantRoles } from './onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from './onboarding-revoke.action.ts';
+import { queueClean } from './queue-clean.action.ts';
 import { roleUpdatePermissions } from './role-update-permissions.action.ts';
 import { userDelete } from './user-delete.action.ts';
 
@@ -34,6 +35,7 @@ export const actions: readonly Action[] = [
   contactDelete,
   onboardingRevoke,
   onboardingGrantRoles,
+  queueClean,
   integrationRotateKey,
 ];
 

@@ -25,6 +25,7 @@ import type {
   RecordCommand,
 } from '../workflows/approval.contract.ts';
 import { startApprovedRollouts } from './config-start.ts';
+import { startApprovedCleanings } from './queue-start.ts';
 import { announceApproval } from './approval-news.ts';
 import { executeApproval, failApproval } from './approval-execution.ts';
 import { appendHistory, findApproval, lockApproval, recordOf, saveTransition } from './approval-store.ts';
@@ -47,6 +48,7 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
         // The change may have been somebody's leaving. A repetition of this activity asks again.
         if (record.view.status === 'executed') await cancelRequestsOfLeavers(deps, input.actor);
         if (record.view.status === 'executed') await startApprovedRollouts(deps, input.actor, input.approval_id);
+        if (record.view.status === 'executed') await startApprovedCleanings(deps, input.actor, input.approval_id);
         return record;
       }),
     announceApproval: (input) =>

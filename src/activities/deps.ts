@@ -4,6 +4,7 @@ import type { Keyring } from '../platform/keyring.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Mailer } from '../platform/mailer.ts';
 import type { OutboundHttp } from '../platform/outbound-http.ts';
+import type { QueueProviders } from '../platform/queue-provider.ts';
 import type { TemporalClient } from '../platform/temporal-client.ts';
 
 /** The parts of a worker process through which activities act; made once at start. */
@@ -15,4 +16,5 @@ export interface ActivityDeps {
   readonly outbound: OutboundHttp;
   readonly mailer: Mailer;
   readonly temporal: TemporalClient;
+  readonly queues: QueueProviders;
 }

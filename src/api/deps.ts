@@ -13,6 +13,7 @@ import type { MfaTokens } from '../platform/mfa-token.ts';
 import type { OidcClient } from '../platform/oidc-client.ts';
 import type { OutboundHttp } from '../platform/outbound-http.ts';
 import type { PasswordHasher } from '../platform/password.ts';
+import type { QueueProviders } from '../platform/queue-provider.ts';
 import type { RateLimits } from '../platform/rate-limit.ts';
 import type { TemporalClient } from '../platform/temporal-client.ts';
 import type { Tracing } from '../platform/tracing.ts';
@@ -56,6 +57,7 @@ export interface ApiDeps {
   readonly rateLimits: RateLimits;
   readonly outbound: OutboundHttp;
   readonly mailer: Mailer;
+  readonly queues: QueueProviders;
   readonly actors: ActorCache;
   readonly serviceTokens: ServiceTokenCache;
   readonly flagSnapshots: FlagSnapshots;

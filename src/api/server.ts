@@ -17,9 +17,11 @@ import { createOidcClient } from '../platform/oidc-client.ts';
 import { createOutboundHttp } from '../platform/outbound-http.ts';
 import { createPasswordHasher } from '../platform/password.ts';
 import { payloadCodecOf } from '../platform/payload-codec.ts';
+import { createQueueProviders } from '../platform/queue-providers.ts';
 import { createRateLimits } from '../platform/rate-limit.ts';
 import { createTemporalClient } from '../platform/temporal-client.ts';
 import { startTracing } from '../platform/tracing.ts';
+import { tenantAttributeName } from '../workflows/queue-pause.contract.ts';
 import { createApp } from './app.ts';
 import { createApprovalDesk } from './approval-desk.ts';
 import type { ApiDeps } from './deps.ts';
@@ -47,13 +49,15 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
   const signingKeys = createSigningKeyring(parseKeyList(env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS'));
   const keyring = createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS'));
   const codec = payloadCodecOf(env);
+  const temporal = createTemporalClient(env, metrics, codec);
   const base = {
     env,
     log,
     db,
     metrics,
     tracing: startTracing(env, 'castellan-api'),
-    temporal: createTemporalClient(env, metrics, codec),
+    temporal,
+    queues: createQueueProviders(env, temporal, tenantAttributeName),
     keyring,
     signingKeys,
     accessTokens: createAccessTokens({
@@ -109,6 +113,7 @@ export async function startApi(env: Env, log: Logger = createLogger({ level: env
       clearTimeout(force);
       await Promise.allSettled([
         deps.temporal.close(),
+        deps.queues.close(),
         deps.outbound.close(),
         deps.externalIssuers.close(),
         deps.oidc.close(),

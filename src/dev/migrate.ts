@@ -3,6 +3,7 @@ import { MikroORM, EntityCaseNamingStrategy } from '@mikro-orm/postgresql';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from '../entities/index.ts';
 import { bootstrapDatabase } from './bootstrap-database.ts';
+import { migrateQueueSchema } from './queue-schema.ts';
 
 async function openMigrator(ownerUrl: string): Promise<MikroORM> {
   return MikroORM.init({
@@ -16,11 +17,16 @@ async function openMigrator(ownerUrl: string): Promise<MikroORM> {
   });
 }
 
-/** Brings the schema to the newest state; the URL is that of the owner role. Returns the names of what was applied. */
+/**
+ * Brings the schema to the newest state, and that of the job queues in its own schema; the URL is that of the owner role.
+ * Returns the names of what was applied.
+ */
 export async function migrateUp(ownerUrl: string): Promise<string[]> {
   const orm = await openMigrator(ownerUrl);
   try {
-    return (await orm.migrator.up()).map(({ name }) => name);
+    const applied = (await orm.migrator.up()).map(({ name }) => name);
+    await migrateQueueSchema(ownerUrl);
+    return applied;
   } finally {
     await orm.close();
   }

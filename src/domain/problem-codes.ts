@@ -87,6 +87,13 @@ export const problemCodes = {
   'integration.signature-refused': { status: 401, title: 'The signature was refused' },
   'prospect.move-refused': { status: 409, title: 'The prospect cannot move there' },
   'prospect.import-refused': { status: 422, title: 'The file was not imported' },
+  'queue.unsupported': { status: 409, title: 'The queue cannot do this' },
+  'queue.job-state': { status: 409, title: 'The job is not in the state for this' },
+  'queue.already-paused': { status: 409, title: 'The queue is paused' },
+  'queue.not-paused': { status: 409, title: 'The queue is not paused' },
+  'queue.source-refused': { status: 403, title: 'The queue belongs to somebody else' },
+  'queue.retry-running': { status: 409, title: 'A bulk retry is running' },
+  'queue.retry-over': { status: 409, title: 'The bulk retry is over' },
   'service.unavailable': { status: 503, title: 'A part of the service is away' },
   'service.internal': { status: 500, title: 'Something went wrong on our side' },
 } as const satisfies Record<string, ProblemKind>;

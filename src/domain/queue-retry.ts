@@ -1,0 +1,89 @@
+import { maskedText } from './queue.ts';
+
+/** What sorts a failure: the name of the error and its text without the parts that differ from job to job. */
+export function errorClassOf(failure: { readonly reason: string; readonly stack?: string | undefined }): string {
+  const [, name = 'Error'] = /^([A-Za-z_$][\w$.]*):/.exec(failure.stack ?? '') ?? [];
+  const [firstLine = ''] = maskedText(failure.reason).split('\n');
+  const text = firstLine
+    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<id>')
+    .replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, '<text>')
+    .replaceAll(/\d+/g, '<n>')
+    .trim();
+  return `${name}: ${text}`.slice(0, maxClassLength);
+}
+
+/** The longest name of an error class, in characters. */
+export const maxClassLength = 160;
+
+/** A failed job as the preview and the selection look at it. */
+export interface FailedJob {
+  readonly job_id: string;
+  readonly error_class: string;
+  readonly reason: string;
+  /** Milliseconds since the epoch. */
+  readonly failed_at: number;
+}
+
+/** Failures of one class. */
+export interface ErrorClassCount {
+  readonly error_class: string;
+  readonly count: number;
+  readonly sample: string;
+  readonly oldest_at: string;
+  readonly newest_at: string;
+}
+
+/** Sorts failures into classes, the biggest first (capability 28). */
+export function countByErrorClass(jobs: readonly FailedJob[]): ErrorClassCount[] {
+  const classes = Map.groupBy(jobs, ({ error_class }) => error_class);
+  return [...classes]
+    .map(([error_class, members]) => {
+      const times = members.map(({ failed_at }) => failed_at);
+      return {
+        error_class,
+        count: members.length,
+        sample: maskedText(members[0]?.reason ?? ''),
+        oldest_at: new Date(Math.min(...times)).toISOString(),
+        newest_at: new Date(Math.max(...times)).toISOString(),
+      };
+    })
+    .sort((left, right) => right.count - left.count || left.error_class.localeCompare(right.error_class));
+}
+
+/** Which failures a bulk retry takes: of these classes (all, where there is none named), oldest first, no more than the cap. */
+export function selectForRetry<Job extends FailedJob>(
+  jobs: readonly Job[],
+  { error_classes, cap }: { readonly error_classes: readonly string[]; readonly cap: number },
+): Job[] {
+  const wanted = new Set(error_classes);
+  return jobs
+    .filter(({ error_class }) => wanted.size === 0 || wanted.has(error_class))
+    .sort((left, right) => left.failed_at - right.failed_at || left.job_id.localeCompare(right.job_id))
+    .slice(0, cap);
+}
+
+/** When a bulk retry stops itself. */
+export interface RetryBreaker {
+  /** The share of settled jobs that may fail anew, 0 to 1. */
+  readonly max_new_failure_ratio: number;
+  /** How many have to be settled before the share means anything. */
+  readonly min_samples: number;
+}
+
+/** What became of retried jobs. */
+export interface RetryOutcome {
+  readonly completed: number;
+  readonly failed_again: number;
+}
+
+/** The share of settled jobs that failed anew; null while nothing is settled. */
+export function newFailureRatio({ completed, failed_again }: RetryOutcome): number | null {
+  const settled = completed + failed_again;
+  return settled === 0 ? null : failed_again / settled;
+}
+
+/** Whether the breaker opens (capability 28): only on enough samples, and above the threshold, not at it. */
+export function isBreakerOpen(outcome: RetryOutcome, { max_new_failure_ratio, min_samples }: RetryBreaker): boolean {
+  const ratio = newFailureRatio(outcome);
+  return ratio !== null && outcome.completed + outcome.failed_again >= min_samples && ratio > max_new_failure_ratio;
+}
