@@ -3,7 +3,9 @@ import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import { z } from 'zod';
 import { highestCoarseRole } from '../actions/rights.ts';
 import { assignmentEnd, notLapsed } from '../entities/living-roles.ts';
+import { prepared } from '../entities/prepared.ts';
 import { query } from '../entities/schema.ts';
+import type { UserStatus } from '../entities/user.entity.ts';
 import { timestamp } from './schemas.ts';
 import { workCounts } from './user-counts.ts';
 
@@ -92,8 +94,74 @@ export function presentUser(row: UserRow) {
   return { ...row, role: highestCoarseRole(row.roles.map(({ coarse_role }) => coarse_role)) };
 }
 
-/** Matches a search text anywhere in name, e-mail address or phone number; wildcards in it mean themselves. */
-export function matchesUser(text: string) {
-  const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  return sql<boolean>`(u.full_name ilike ${pattern} or u.email ilike ${pattern} or u.phone_number ilike ${pattern})`;
+/** What a list of accounts may be narrowed to, and where its page begins. */
+interface UserListing {
+  readonly status?: UserStatus | undefined;
+  /** Part of name, e-mail address or phone number. */
+  readonly q?: string | undefined;
+  /** Code of a role that is held now. */
+  readonly role?: string | undefined;
+  readonly after: readonly [created_at: string, id: string] | null;
+  readonly limit: number;
+}
+
+const listStatements = new Map<string, ReturnType<typeof listStatement>>();
+
+/** A page of accounts, newest first, and one more to tell whether another follows. */
+export function userList(listing: UserListing) {
+  const { status, q, role, after, limit } = listing;
+  const shape = [status, q !== undefined, role !== undefined, after !== null].join();
+  const statement = listStatements.get(shape) ?? listStatement(listing);
+  listStatements.set(shape, statement);
+  return statement({
+    // Wildcards in the text mean themselves.
+    pattern: `%${(q ?? '').replaceAll(/[\\%_]/g, '\\$&')}%`,
+    role: role ?? '',
+    after_at: after?.[0] ?? '',
+    after_id: after?.[1] ?? '',
+    limit: limit + 1,
+  });
+}
+
+interface ListValues {
+  readonly pattern: string;
+  readonly role: string;
+  readonly after_at: string;
+  readonly after_id: string;
+  readonly limit: number;
+}
+
+/** The statement of one shape of listing: which filters there are, whatever their values. */
+function listStatement({ status, q, role, after }: UserListing) {
+  return prepared<ListValues>()((param) =>
+    usersQuery(
+      userPage()
+        // A literal: a plan kept for any status takes "all but deleted" for a rare one and sorts the whole tenant.
+        .$if(status === undefined, (page) => page.where('u.status', '<>', sql.lit('deleted')))
+        .$if(status !== undefined, (page) => page.where('u.status', '=', sql.lit(status ?? 'active')))
+        .$if(q !== undefined, (page) => {
+          const pattern = param('pattern');
+          return page.where(
+            sql<boolean>`(u.full_name ilike ${pattern} or u.email ilike ${pattern} or u.phone_number ilike ${pattern})`,
+          );
+        })
+        .$if(role !== undefined, (page) =>
+          page.where('u.id', 'in', (eb) =>
+            eb
+              .selectFrom('admin_role_assignments as a')
+              .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
+              .where('r.code', '=', param('role'))
+              .where('a.revoked_at', 'is', null)
+              .where(notLapsed)
+              .select('a.user_id'),
+          ),
+        )
+        .$if(after !== null, (page) =>
+          page.where(sql<boolean>`(u.created_at, u.id) < (${param('after_at')}::timestamptz, ${param('after_id')}::uuid)`),
+        )
+        .orderBy('u.created_at', 'desc')
+        .orderBy('u.id', 'desc')
+        .limit(param('limit')),
+    ),
+  );
 }

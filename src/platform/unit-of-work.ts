@@ -18,6 +18,8 @@ export interface Tx {
   readonly em: SqlEntityManager;
   /** Typed SQL inside this transaction. */
   readonly sql: Kysely<Schema>;
+  /** Sends a statement whose result nobody needs, without a round trip; the work fails if it does. */
+  send(query: { compile(): CompiledQuery }): void;
   /** Records what was done; written with the change or not at all. */
   audit(entry: AuditEntry): void;
   /** Announces to the caches of all processes that something changed; takes effect at commit. */
@@ -63,23 +65,30 @@ async function runOnce<Result>(
   const fork = db.orm.em.fork() as SqlEntityManager;
   return fork.transactional(async (em) => {
     const kysely = em.getKysely<Schema>();
-    const send = (query: CompiledQuery) => kysely.executeQuery(unawaitedQuery(query));
+    const sent: Promise<unknown>[] = [];
+    const send = (query: CompiledQuery): void => {
+      const one = kysely.executeQuery(unawaitedQuery(query));
+      one.catch(() => undefined); // looked at below, unless the work itself fails before
+      sent.push(one);
+    };
     const { text, values } = scopeStatement(actor);
-    await send(CompiledQuery.raw(text, values));
+    send(CompiledQuery.raw(text, values));
     const tx: Tx = {
       actor,
       em,
       sql: kysely,
+      send: (query) => send(query.compile()),
       audit: (entry) => entries.push(entry),
       invalidate: (event) => events.push(event),
     };
     const result = await work(tx);
     await em.flush();
-    for (const event of events) await send(invalidationStatement(event).compile(kysely));
+    for (const event of events) send(invalidationStatement(event).compile(kysely));
     if (entries.length > 0) {
       const keys = await db.personKeys.forWriting(kysely, actor.tenant_id, personsOf(actor, entries));
-      await send(auditStatement(actor, entries, keys).compile(kysely));
+      send(auditStatement(actor, entries, keys).compile(kysely));
     }
+    await Promise.all(sent);
     return result;
   });
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { callAsMember, mailedProof, newMember, roleIds, secondTenant, signInMember, testPassword } from '../support/tenants.ts';
+import { callAsMember, mailedProof, newMember, provenCall, roleIds, secondTenant, signInMember, testPassword } from '../support/tenants.ts';
 import type { Member } from '../support/tenants.ts';
 
 let app: TestApi;
@@ -279,10 +279,11 @@ describe('the last super admin', () => {
     const [superRole] = await roleIds(app, one, ['role-super-admin']);
     const two = await newMember(app, one, ['role-super-admin']);
     const versions = await Promise.all([one, two].map((person) => fetchUser(person.user_id, one)));
-    const answers = await Promise.all([
-      callAsMember(app, one, 'DELETE', `/admin/users/${two.user_id}`, { headers: { 'if-match': versions[1]?.etag ?? '' } }),
-      callAsMember(app, two, 'DELETE', `/admin/users/${one.user_id}`, { headers: { 'if-match': versions[0]?.etag ?? '' } }),
+    const calls = await Promise.all([
+      provenCall(app, one, 'DELETE', `/admin/users/${two.user_id}`, { headers: { 'if-match': versions[1]?.etag ?? '' } }),
+      provenCall(app, two, 'DELETE', `/admin/users/${one.user_id}`, { headers: { 'if-match': versions[0]?.etag ?? '' } }),
     ]);
+    const answers = await Promise.all(calls.map((call) => call()));
     expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
     const { rows } = await withClient(app.database.adminUrl, (client) =>
       client.query(

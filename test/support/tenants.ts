@@ -59,11 +59,23 @@ export async function callAsMember(
   path: string,
   options: CallOptions = {},
 ): Promise<Answer> {
+  const call = await provenCall(app, person, method, path, options);
+  return call();
+}
+
+/** Proves the factor for a call and leaves the call itself for later, so that several can be made at one time. */
+export async function provenCall(
+  app: TestApi,
+  person: Member,
+  method: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<() => Promise<Answer>> {
   const asked = await app.call(method, path, { ...options, token: person.token });
-  if (asked.status !== 403 || asked.body.code !== 'mfa.required') return asked;
+  if (asked.status !== 403 || asked.body.code !== 'mfa.required') return async () => asked;
   const proof = await mailedProof(app, person, asked);
   const headers = { ...options.headers, 'x-mfa-token': proof };
-  return app.call(method, path, { ...options, token: person.token, headers });
+  return () => app.call(method, path, { ...options, token: person.token, headers });
 }
 
 /** The proof that a refusal asks for, by the code that is mailed to the person. */

@@ -84,7 +84,7 @@ export async function finishOidcSignIn(
   const opened = await unitOfWork(deps.db, actor, async (tx) => {
     const user_id = (await linkedUser(tx, person)) ?? (await linkByEmail(tx, person));
     if (user_id === null) return null;
-    const session = await openSession(tx, deps, { user_id, method: 'oidc' });
+    const session = openSession(tx, deps, { user_id, method: 'oidc' });
     await tx.sql.updateTable('users').set({ last_sign_in_at: sql<string>`now()` }).where('id', '=', user_id).execute();
     tx.audit({
       event: 'session.open',

@@ -36,23 +36,21 @@ function newRefreshToken(tenantId: string, sessionId: string): RefreshToken {
  *
  * @returns what {@link tokenPairOf} needs; the access token is signed after the commit.
  */
-export async function openSession(
+export function openSession(
   tx: Tx,
   deps: Pick<ApiDeps, 'env'>,
   user: { readonly user_id: string; readonly method: SessionMethod },
-): Promise<{ session_id: string; refresh: RefreshToken }> {
+): { session_id: string; refresh: RefreshToken } {
   const session_id = randomUUID();
   const { tenant_id, ip, user_agent } = tx.actor;
   const expires_at = sql<string>`now() + make_interval(secs => ${deps.env.REFRESH_TOKEN_TTL_SECONDS})`;
-  await tx.sql
-    .insertInto('sessions')
-    .values({ id: session_id, tenant_id, user_id: user.user_id, method: user.method, ip, user_agent, expires_at })
-    .execute();
+  tx.send(
+    tx.sql
+      .insertInto('sessions')
+      .values({ id: session_id, tenant_id, user_id: user.user_id, method: user.method, ip, user_agent, expires_at }),
+  );
   const refresh = newRefreshToken(tenant_id, session_id);
-  await tx.sql
-    .insertInto('refresh_tokens')
-    .values({ token_hash: refresh.hash, tenant_id, session_id, expires_at })
-    .execute();
+  tx.send(tx.sql.insertInto('refresh_tokens').values({ token_hash: refresh.hash, tenant_id, session_id, expires_at }));
   return { session_id, refresh };
 }
 

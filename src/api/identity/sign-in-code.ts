@@ -6,10 +6,10 @@ import type { ApiDeps } from '../deps.ts';
 import { proveFactor } from './second-factor.ts';
 
 /**
- * The second factor at sign-in, for accounts that ask for one (X-5). The code is used up, so that it opens nothing
+ * The second factor at sign-in, for an account that asks for one (X-5). The code is used up, so that it opens nothing
  * else; wrong codes count against the person's factor guesses, apart from the password's (platform B3).
  *
- * @returns true when the account asks for no code, or the code is right and fresh.
+ * @returns true when the code is right and fresh, or the account has lost the authenticator app that it asks for.
  * @throws Problem `mfa.locked` (429) after too many wrong codes.
  */
 export async function checkSignInCode(
@@ -18,18 +18,12 @@ export async function checkSignInCode(
   userId: string,
   code: string | undefined,
 ): Promise<boolean> {
-  const [asksForCode] = await read(
+  const [factor] = await read(
     deps.db,
     actor,
-    query
-      .selectFrom('users as u')
-      .innerJoin('mfa_factors as f', 'f.user_id', 'u.id')
-      .where('u.id', '=', userId)
-      .where('u.sign_in_requires_totp', '=', true)
-      .where('f.confirmed_at', 'is not', null)
-      .select('f.id'),
+    query.selectFrom('mfa_factors').where('user_id', '=', userId).where('confirmed_at', 'is not', null).select('id'),
   );
-  if (asksForCode === undefined) return true;
+  if (factor === undefined) return true;
   if (code === undefined) return false;
   try {
     await proveFactor(deps, { ...actor, user_id: userId }, { code, purpose: 'signIn' }, async () => undefined);

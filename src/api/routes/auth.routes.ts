@@ -4,6 +4,7 @@ import { defaultTenantId } from '../../domain/actor.ts';
 import type { Actor } from '../../domain/actor.ts';
 import { factorCodePattern } from '../../domain/mfa.ts';
 import { revokeSessions } from '../../actions/revoke-sessions.ts';
+import { prepared } from '../../entities/prepared.ts';
 import { query } from '../../entities/schema.ts';
 import { auditRefusal } from '../../platform/audit-refusal.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -86,21 +87,27 @@ function outcomeOf(error: unknown): 'refused' | 'rate_limited' | 'error' {
   return error.status < 500 ? 'refused' : 'error';
 }
 
+/** The living accounts with this address or number; more than one only without a tenant. */
+const findAccounts = prepared<{ identifier: string; tenant_domain: string | null }>()((param) => ({
+  compile: () =>
+    sql<{ tenant_id: string; user_id: string; password_hash: string | null; asks_for_code: boolean }>`
+      select tenant_id, user_id, password_hash, asks_for_code
+      from auth_find_users(${param('identifier')}, ${param('tenant_domain')})`.compile(query),
+}));
+
 async function signInWithPassword(deps: ApiDeps, nobody: Actor, body: Login): Promise<TokenPair> {
   const identifier = body.phone_number ?? body.email ?? '';
   await deps.rateLimits.signInAddress.take(nobody.ip ?? '');
-  await deps.rateLimits.signInAccount.take(identifier);
-  const found = await read(deps.db, nobody, {
-    compile: () =>
-      sql<{ tenant_id: string; user_id: string; password_hash: string | null }>`
-        select tenant_id, user_id, password_hash
-        from auth_find_users(${identifier}, ${body.tenant_domain ?? null})`.compile(query),
-  });
+  // Together, because the count of a guess does not hang on whose account it is.
+  const [found] = await Promise.all([
+    read(deps.db, nobody, findAccounts({ identifier, tenant_domain: body.tenant_domain ?? null })),
+    deps.rateLimits.signInAccount.take(identifier),
+  ]);
   // Two matches without a tenant are as good as none: guessing one would sign people in to the wrong company.
   const user = found.length === 1 ? found[0] : undefined;
   const matches = await deps.passwords.verify(user?.password_hash ?? null, body.password);
   const actor: Actor = { ...nobody, tenant_id: user?.tenant_id ?? defaultTenantId };
-  if (user === undefined || !matches || !(await checkSignInCode(deps, actor, user.user_id, body.code))) {
+  if (user === undefined || !matches || (user.asks_for_code && !(await checkSignInCode(deps, actor, user.user_id, body.code)))) {
     await auditRefusal(deps.db, actor, {
       event: 'session.open',
       action: 'login',
@@ -113,12 +120,8 @@ async function signInWithPassword(deps: ApiDeps, nobody: Actor, body: Login): Pr
   await deps.rateLimits.signInAccount.giveBack(identifier);
   const { user_id, tenant_id } = user;
   const session = await unitOfWork(deps.db, { ...actor, kind: 'user', user_id }, async (tx) => {
-    const opened = await openSession(tx, deps, { user_id, method: 'password' });
-    await tx.sql
-      .updateTable('users')
-      .set({ last_sign_in_at: sql<string>`now()` })
-      .where('id', '=', user_id)
-      .execute();
+    const opened = openSession(tx, deps, { user_id, method: 'password' });
+    tx.send(tx.sql.updateTable('users').set({ last_sign_in_at: sql<string>`now()` }).where('id', '=', user_id));
     tx.audit({
       event: 'session.open',
       action: 'login',
