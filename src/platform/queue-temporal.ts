@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
+import type { temporal } from '@temporalio/proto';
 import { rateWindowMs } from '../domain/queue.ts';
 import type { QueueJobState } from '../domain/queue.ts';
 import { Problem, notFound } from './problem.ts';
@@ -20,7 +21,8 @@ import type { TemporalClient } from './temporal-client.ts';
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 type Execution = temporal.api.workflow.v1.IWorkflowExecutionInfo;
 
-const { WorkflowExecutionStatus, TaskQueueType, HistoryEventFilterType } = temporal.api.enums.v1;
+// The package is CommonJS and Node does not see its named exports.
+const { WorkflowExecutionStatus, TaskQueueType, HistoryEventFilterType } = proto.temporal.api.enums.v1;
 
 const states = ['active', 'completed', 'failed'] as const;
 const capabilities = new Set(['retry'] as const);
