@@ -16,7 +16,7 @@ const path = z
   .string()
   .max(500)
   .regex(/^\/(?!\/)[^\s?#\\]*$/, 'must be a path that begins with one slash, without query')
-  .refine((text) => !text.split('/').includes('..'), 'must not lead upwards');
+  .refine((text) => !text.replaceAll(/%2e/gi, '.').split('/').includes('..'), 'must not lead upwards');
 const headerName = z.string().max(100).regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header');
 const queryName = z.string().max(50).regex(/^[\w.-]+$/, 'must be the name of a query parameter');
 const identifier = z.string().min(1).max(63);

@@ -33,6 +33,7 @@ export class KeyService {
   readonly #byIdempotencyKey = new Map<string, IssuedKey>();
   readonly #tokens = new Map<string, IssuedKey>();
   readonly #troubles: { matches: RegExp; statuses: number[] }[] = [];
+  readonly #lost: RegExp[] = [];
   readonly #holds: Hold[] = [];
   /** `METHOD /path?query` of every request that was answered or held. */
   readonly requests: string[] = [];
@@ -97,6 +98,11 @@ export class KeyService {
     this.#troubles.push({ matches, statuses });
   }
 
+  /** Does what the next request that matches asks for, and breaks the connection instead of answering. */
+  loseAnswer(matches: RegExp): void {
+    this.#lost.push(matches);
+  }
+
   /** Holds the next request that matches; `arrived` settles when it is there. */
   hold(matches: RegExp, point: HoldPoint = 'before'): { arrived: Promise<void>; release: () => void } {
     let release = (): void => undefined;
@@ -132,6 +138,12 @@ export class KeyService {
     const [status, answer] =
       trouble === undefined ? this.#act(request, body) : [trouble.statuses.shift() ?? 500, { error: 'trouble' }];
     await this.#held(line, 'after');
+    const lost = this.#lost.findIndex((matches) => matches.test(line));
+    if (lost !== -1) {
+      this.#lost.splice(lost, 1);
+      response.destroy();
+      return;
+    }
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(status === 204 ? undefined : JSON.stringify(answer));
   }
@@ -146,6 +158,8 @@ export class KeyService {
 
   #act(request: IncomingMessage, body: string): [number, unknown] {
     const url = new URL(request.url ?? '/', this.url);
+    // A first path element of one letter tells integrations apart and means nothing here.
+    url.pathname = url.pathname.replace(/^\/[a-z](?=\/)/, '');
     if (url.pathname === '/oauth/token') return this.#token(request, body);
     const key = this.#keyOf(request);
     if (key === null) return [401, { error: 'unauthorized' }];
