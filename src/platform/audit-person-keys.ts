@@ -5,7 +5,9 @@ import type { AuditPrivate, SealedPart } from '../domain/audit-entry.ts';
 import { partKey, personKeyBytes } from './audit-seal.ts';
 import type { Database } from './database.ts';
 import type { Invalidation } from './invalidation.ts';
+import { SealedValueError } from './keyring.ts';
 import type { Keyring } from './keyring.ts';
+import type { Logger } from './logger.ts';
 import { read } from './read.ts';
 
 /** What caches are told when a person's key was destroyed; the key of the event is `<tenant>/<person>`. */
@@ -30,11 +32,13 @@ const maxCachedKeys = 20_000;
 export class PersonKeys {
   readonly #keyring: Keyring;
   readonly #invalidation: Invalidation;
+  readonly #log: Logger;
   readonly #known = new Map<string, Buffer | null>();
 
-  constructor(keyring: Keyring, invalidation: Invalidation) {
+  constructor(keyring: Keyring, invalidation: Invalidation, log: Logger) {
     this.#keyring = keyring;
     this.#invalidation = invalidation;
+    this.#log = log;
     invalidation.subscribe(({ kind, key }) => {
       if (kind === personKeyEvent) this.#known.delete(key);
       if (kind === '*') this.#known.clear();
@@ -103,8 +107,16 @@ export class PersonKeys {
     return key;
   }
 
-  #open({ id, key_ciphertext }: KeyRow): Buffer | null {
-    return key_ciphertext === null ? null : Buffer.from(this.#keyring.open(key_ciphertext, placeOf(id)), 'base64');
+  /** A key that does not open counts as destroyed: a lost keyring must not stop the work, and cannot show what was. */
+  #open({ id, person_id, key_ciphertext }: KeyRow): Buffer | null {
+    if (key_ciphertext === null) return null;
+    try {
+      return Buffer.from(this.#keyring.open(key_ciphertext, placeOf(id)), 'base64');
+    } catch (error) {
+      if (!(error instanceof SealedValueError)) throw error;
+      this.#log.error({ err: error, person_id }, 'the key of a person does not open; the audit leaves out what is about them');
+      return null;
+    }
   }
 
   #make(): { id: string; key_ciphertext: string } {

@@ -61,7 +61,7 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
   const readPool = openPool(env.DATABASE_READ_POOL_SIZE);
   const orm = await openOrm(env.DATABASE_URL, entities, openPool(env.DATABASE_POOL_SIZE));
   const invalidation = new Invalidation({ connectionString: env.DATABASE_URL, application_name: applicationName }, log);
-  const personKeys = new PersonKeys(createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')), invalidation);
+  const personKeys = new PersonKeys(createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')), invalidation, log);
   try {
     await refuseUnboundRole(readPool);
     await invalidation.start();
