@@ -16,6 +16,8 @@ export const notificationEvents = {
   'config.restored': 'A rollout was taken back by its guards',
   'config.succeeded': 'A configuration was rolled out',
   'config.aborted': 'A rollout was stopped',
+  'account.security': 'A password or second factor was changed',
+  'session.revoked': 'All sessions of a person were ended',
   'audit.chain-damaged': 'The audit log does not verify',
   'audit.decisions-differ': 'The audit log and the workflow histories tell different decisions',
   'audit.witness-behind': 'A witness outside does not take audit checkpoints',
@@ -50,6 +52,11 @@ export interface Notice {
   readonly text: string;
   /** Facts for machines: ids and closed words, no secrets and no personal data. At most some kilobytes. */
   readonly data: JsonObject;
+}
+
+/** False for news that its receiver cannot switch off: whoever takes an account over would switch them off first. */
+export function mayBeMuted(event: NotificationEvent): boolean {
+  return event !== 'account.security';
 }
 
 /** True when a channel's list of events (or `*` for all) takes this one. A test reaches every channel. */

@@ -1,10 +1,12 @@
 import { cancelRequestsOfLeavers } from '../../actions/leaver-requests.ts';
 import type { Actor } from '../../domain/actor.ts';
+import { tellSessionsEnded } from './account-news.ts';
 import type { ApiDeps } from '../deps.ts';
 
 /**
- * Ends the waiting requests of a person whose account was closed just now (capability 39). A Temporal that is away is
- * logged and does not open the account again; the sweep of approvals makes up for it.
+ * What follows when an account was closed: the waiting requests of its person end (capability 39) and connected
+ * applications are told (capability 37). A Temporal that is away is logged and does not open the account again; the sweep
+ * of approvals makes up for what was not cancelled.
  */
 export async function cancelApprovalsOf(
   deps: Pick<ApiDeps, 'db' | 'temporal' | 'log'>,
@@ -16,4 +18,5 @@ export async function cancelApprovalsOf(
   } catch (error) {
     deps.log.warn({ err: error, user_id: userId }, 'the requests of a person who left could not be cancelled yet');
   }
+  await tellSessionsEnded(deps, actor, userId, 'deactivated');
 }

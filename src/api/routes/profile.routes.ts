@@ -5,6 +5,7 @@ import { allPermissions } from '../../domain/permissions.ts';
 import { query } from '../../entities/schema.ts';
 import { passwordFaults } from '../../platform/password.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { tellOwner } from '../identity/account-news.ts';
 import { reply, route } from '../route.ts';
 import { passwordInput, timestamp, timeZone } from '../schemas.ts';
 
@@ -177,6 +178,7 @@ const changePassword = route({
       await revokeOtherSessions(tx, user_id, actor.session_id);
       tx.audit({ event: 'password.change', action: 'update', resource_type: 'user', resource_id: user_id });
     });
+    await tellOwner(deps, { ...actor, user_id }, 'password-changed');
     return reply(204);
   },
 });

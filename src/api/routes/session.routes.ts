@@ -6,6 +6,7 @@ import { superAdminCode } from '../../domain/system-roles.ts';
 import { query as select } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/read.ts';
+import { tellSessionsEnded } from '../identity/account-news.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
@@ -73,14 +74,16 @@ const forceLogoutUser = route({
   path: '/admin/users/:id/force-logout',
   tag: 'session',
   summary: 'End every session of a person',
-  description: 'Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process.',
+  description:
+    'Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process. Channels that ' +
+    'take `session.revoked` are told, so that connected applications end their own sessions.',
   permission: 'user:force-logout',
   gate: 'mfa',
   params: idParams,
   responses: { 200: z.object({ sessions_ended: z.number().int() }) },
   problems: ['resource.not-found', 'user.exceeds-own'],
-  handler: ({ params, actor, unitOfWork }) =>
-    unitOfWork(async (tx) => {
+  handler: async ({ params, actor, deps, unitOfWork }) => {
+    const answer = await unitOfWork(async (tx) => {
       const user = await tx.sql.selectFrom('users').where('id', '=', params.id).select('id').executeTakeFirst();
       if (user === undefined) throw notFound('user');
       // Support staff may throw anybody out but those who run the system (S4-26).
@@ -97,7 +100,10 @@ const forceLogoutUser = route({
         new_values: { sessions_ended: ended },
       });
       return { sessions_ended: ended.length };
-    }),
+    });
+    await tellSessionsEnded(deps, actor, params.id, 'forced');
+    return answer;
+  },
 });
 
 export const sessionRoutes = [getUserSessions, forceLogoutUser];

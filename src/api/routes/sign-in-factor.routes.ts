@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { query } from '../../entities/schema.ts';
 import { Problem } from '../../platform/problem.ts';
+import { tellOwner } from '../identity/account-news.ts';
 import { factorOwner, hasConfirmedFactor } from '../identity/second-factor.ts';
 import { requirePassword } from '../identity/totp-enrolment.ts';
 import { route } from '../route.ts';
@@ -70,6 +71,7 @@ const updateSignInFactor = route({
         new_values: { sign_in_requires_totp },
       });
     });
+    await tellOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped');
     return { sign_in_requires_totp, has_authenticator_app };
   },
 });

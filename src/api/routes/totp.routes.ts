@@ -3,6 +3,7 @@ import { factorCodePattern } from '../../domain/mfa.ts';
 import { query } from '../../entities/schema.ts';
 import { maxPasswordLength } from '../../platform/password.ts';
 import { readAll } from '../../platform/read.ts';
+import { tellOwner } from '../identity/account-news.ts';
 import { factorOwner } from '../identity/second-factor.ts';
 import {
   beginTotpSetup,
@@ -94,9 +95,12 @@ const verifyTotp = route({
   body: z.strictObject({ code: z.string().regex(/^\d{6}$/, 'must be six digits') }),
   responses: { 200: RecoveryCodesView },
   problems: ['mfa.not-enrolled', 'mfa.code-refused', 'mfa.locked', 'service.unavailable'],
-  handler: async ({ deps, actor, body }) => ({
-    recovery_codes: await confirmTotp(deps, factorOwner(actor), body.code),
-  }),
+  handler: async ({ deps, actor, body }) => {
+    const owner = factorOwner(actor);
+    const recovery_codes = await confirmTotp(deps, owner, body.code);
+    await tellOwner(deps, owner, 'totp-enabled');
+    return { recovery_codes };
+  },
 });
 
 const disableTotpRoute = route({
@@ -116,6 +120,7 @@ const disableTotpRoute = route({
     const owner = factorOwner(actor);
     await requirePassword(deps, owner, body.password);
     await disableTotp(deps, owner, body.code);
+    await tellOwner(deps, owner, 'totp-disabled');
   },
 });
 
@@ -135,7 +140,9 @@ const renewRecoveryCodesRoute = route({
   handler: async ({ deps, actor, body }) => {
     const owner = factorOwner(actor);
     await requirePassword(deps, owner, body.password);
-    return { recovery_codes: await renewRecoveryCodes(deps, owner, body.code) };
+    const recovery_codes = await renewRecoveryCodes(deps, owner, body.code);
+    await tellOwner(deps, owner, 'recovery-codes-renewed');
+    return { recovery_codes };
   },
 });
 
