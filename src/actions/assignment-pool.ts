@@ -124,7 +124,10 @@ async function join(tx: Tx, user_id: string, campaign_id: string, settings: Memb
         where a.campaign_id = ${campaign_id} and a.user_id = ${user_id} and a.released_at is null)`,
       assigned_by: tx.actor.user_id,
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'user_id', 'campaign_id']).where('is_active', '=', true).doNothing())
+    // A literal, not a value: with a value in its place a kept plan does not find the partial index.
+    .onConflict((conflict) =>
+      conflict.columns(['tenant_id', 'user_id', 'campaign_id']).where(sql<boolean>`is_active`).doNothing(),
+    )
     .returning('id')
     .executeTakeFirst();
   if (joined === undefined) return false;
