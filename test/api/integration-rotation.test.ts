@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createCastellanClient, isProblem } from '../../src/client/index.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
@@ -7,7 +8,7 @@ import type { SignedIn, TestApi } from '../support/api.ts';
 import { dumpTables, dumpWorkflows } from '../support/canary.ts';
 import { KeyService } from '../support/fakes/key-service.ts';
 import { integrationDriver, oauthConfig, restConfig } from '../support/integrations.ts';
-import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { asSuperuser, callProven, eventually, quickProof } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
 let app: TestApi;
@@ -199,4 +200,43 @@ describe('capability 23', () => {
       expect({ place, found }).toEqual({ place, found: [] });
     }
   }, 60_000);
+});
+
+describe('adminApi (S2-17..22)', () => {
+  const client = () =>
+    createCastellanClient({
+      baseUrl: app.url,
+      tokens: { access_token: admin.token, refresh_token: admin.refresh_token },
+    }).adminApi;
+
+  /** Runs a gated function with a proof that was met beforehand. */
+  async function proven<Result>(work: (proof: { mfaToken?: string }) => Promise<Result>): Promise<Result> {
+    try {
+      return await work({});
+    } catch (error) {
+      if (!isProblem(error, 'mfa.required')) throw error;
+      const { action, payload_digest } = error.members;
+      return work({ mfaToken: await quickProof(app, admin, String(action), String(payload_digest)) });
+    }
+  }
+
+  it('reads, syncs, configures and rotates under the names of the UI', async () => {
+    const { id, key_id } = await drive.connected(service);
+    const api = client();
+    expect((await api.getIntegrations({ limit: 1 })).items).toMatchObject([{ id }]);
+    expect(await api.getIntegrationDetails(id)).toMatchObject({ id, key_id, version: 1 });
+    service.items = [{ id: 'a' }, { id: 'b' }];
+    const job = await api.triggerManualSync(id);
+    expect(await drive.ended(id, job.id)).toMatchObject({ status: 'succeeded', created_count: 2 });
+    expect((await api.getSyncJobHistory(id)).items).toMatchObject([{ id: job.id, status: 'succeeded' }]);
+    const config = { ...(await api.getIntegrationDetails(id)).config, records_path: '/records' };
+    const changed = await proven((proof) => api.updateIntegrationConfig(id, { config }, { ...proof, version: 1 }));
+    expect(changed).toMatchObject({ version: 2, key_id });
+    const outcome = await proven((proof) => api.rotateAPIKey(id, { environment: 'staging', grace_seconds: 0 }, proof));
+    if (outcome.kind !== 'done') throw new Error('staging needs no approval');
+    await drive.rotated(id, outcome.result.id, 'completed');
+    await expect(api.getIntegrationDetails('00000000-0000-4000-8000-00000000dead')).rejects.toMatchObject({
+      code: 'resource.not-found',
+    });
+  });
 });
