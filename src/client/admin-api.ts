@@ -6,7 +6,7 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 
 /** Calls that a gate guards answer `mfa.required` first: wrap them with `client.withMfa`. */
 export function createAdminApi(http: Http) {
-  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...queueApi(http), ...configurationApi(http), ...healthApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
+  return { ...userApi(http), ...roleApi(http), ...featureFlagApi(http), ...integrationApi(http), ...queueApi(http), ...configurationApi(http), ...healthApi(http), ...auditApi(http), ...approvalApi(http), ...secondFactorApi(http) };
 }
 
 function userApi(http: Http) {
@@ -94,6 +94,40 @@ function configurationApi(http: Http) {
     /** Goes back to what a deployment brought, at once for everybody (S2-38). */
     rollbackConfig: (id: string, body: BodyOf<'rollbackConfig'>, options: CreateOptions = {}) =>
       outcomeOf(http.POST('/admin/deployments/{id}/rollback', { body, params: { path: { id }, header: createHeaders(options) } })),
+  };
+}
+
+function integrationApi(http: Http) {
+  return {
+    /** Integrations, newest first; secrets are masked (S2-17). */
+    getIntegrations: (query: QueryOf<'getIntegrations'> = {}) =>
+      dataOf(http.GET('/admin/integrations', { params: { query } })),
+
+    /** One integration (S2-18). */
+    getIntegrationDetails: (id: string) => dataOf(http.GET('/admin/integrations/{id}', { params: { path: { id } } })),
+
+    /** Fetches records now, or joins the sync that runs; its end state counts them (S2-19). */
+    triggerManualSync: (id: string, options: CreateOptions = {}) =>
+      dataOf(http.POST('/admin/integrations/{id}/sync', { params: { path: { id }, header: createHeaders(options) } })),
+
+    /** Replaces what an integration is connected with; a secret that is left out stays (S2-20). */
+    updateIntegrationConfig: (id: string, body: BodyOf<'updateIntegrationConfig'>, options: VersionedOptions) =>
+      dataOf(
+        http.PUT('/admin/integrations/{id}/config', { body, params: { path: { id }, header: versionHeaders(options) } }),
+      ),
+
+    /** Begins the exchange of a key; in production this opens an approval request (S2-21). */
+    rotateAPIKey: (id: string, body: BodyOf<'rotateAPIKey'>, options: CreateOptions = {}) =>
+      outcomeOf(
+        http.POST('/admin/integrations/{id}/rotate-key', {
+          body,
+          params: { path: { id }, header: createHeaders(options) },
+        }),
+      ),
+
+    /** Syncs of an integration, newest first (S2-22). */
+    getSyncJobHistory: (id: string, query: QueryOf<'getSyncJobHistory'> = {}) =>
+      dataOf(http.GET('/admin/integrations/{id}/sync-jobs', { params: { path: { id }, query } })),
   };
 }
 
