@@ -147,6 +147,9 @@ export class Migration20261121230000_health extends Migration {
         'suppressed_at',
       ]),
       ...definerLookup('admin_alert_silences', ['tenant_id', 'ended_at', 'lapse_told_at']),
+      ...definerLookup('admin_queues', ['tenant_id', 'removed_at']),
+      // What the dashboard reads of flags, newest first.
+      'create index admin_flag_history_created_idx on admin_flag_history (tenant_id, created_at desc, id desc)',
       ...healthFunctions,
       ...healthSignatures.flatMap((signature) => [
         `revoke all on function ${signature} from public`,
@@ -158,6 +161,9 @@ export class Migration20261121230000_health extends Migration {
   }
 
   override down(): void {
+    this.addSql('drop index admin_flag_history_created_idx');
+    this.addSql('drop policy definer_lookup on admin_queues');
+    this.addSql('revoke select (tenant_id, removed_at) on admin_queues from castellan_definer');
     for (const signature of healthSignatures) this.addSql(`drop function ${signature}`);
     const tables = ['admin_alert_silences', 'admin_alerts', 'admin_alert_settings', 'admin_alert_thresholds'];
     for (const table of [...tables, 'admin_system_health']) this.addSql(`drop table ${table}`);

@@ -3,7 +3,7 @@ export const healthSignatures = [
   'record_platform_health(timestamptz, text[], double precision[], text[])',
   'roll_up_system_health(int, int, timestamptz, int)',
   'purge_system_health(int, timestamptz, int)',
-  'alert_tenants(uuid, int)',
+  'health_tenants(uuid, int)',
 ];
 
 /** What the functions do. Frozen with the migration that creates them. */
@@ -78,8 +78,8 @@ export const healthFunctions = [
       end
     $$`,
 
-  // Tenants for which an evaluation has something to do, a page of ids.
-  `create function alert_tenants(after_tenant uuid, page_size int) returns table (tenant_id uuid)
+  // Tenants that watch something, or whose queues are to be measured: a page of ids.
+  `create function health_tenants(after_tenant uuid, page_size int) returns table (tenant_id uuid)
     language sql stable security definer set search_path = ''
     as $$
       select t.id from public.tenants t
@@ -90,6 +90,7 @@ export const healthFunctions = [
             or (a.status = 'resolved' and a.resolved_told_at is null and a.suppressed_at is null)))
           or exists (select from public.admin_alert_silences s
             where s.tenant_id = t.id and s.ended_at is null and s.lapse_told_at is null)
+          or exists (select from public.admin_queues q where q.tenant_id = t.id and q.removed_at is null)
         )
       order by t.id limit page_size
     $$`,

@@ -11,7 +11,7 @@ import { unitOfWork } from '../platform/unit-of-work.ts';
 import type { AlertActivities } from '../workflows/alert-evaluation.contract.ts';
 import { alertNotice, silenceNotice } from './alert-news.ts';
 import type { ActivityDeps } from './deps.ts';
-import { alertTenants, recordPlatformHealth, silentSince } from './health-store.ts';
+import { healthTenants, recordPlatformHealth, silentSince } from './health-store.ts';
 import { createNotify } from './notify.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'outbound' | 'temporal'>;
@@ -76,7 +76,7 @@ export function createAlertActivities(deps: Deps): AlertActivities {
 
   return {
     async evaluateAlerts({ at, after }) {
-      const tenants = await alertTenants(db, after, pageSize);
+      const tenants = await healthTenants(db, after, pageSize);
       const page = { thresholds: 0, changed: 0, told: 0, failed: 0, next_after: tenants[pageSize - 1] ?? null };
       for (const tenantId of tenants) {
         const actor = systemActor(tenantId, { workflow_id: Context.current().info.workflowExecution?.workflowId ?? 'alert-evaluation' });

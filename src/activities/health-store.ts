@@ -49,10 +49,10 @@ export async function recordTenantHealth(
   await writeTechnical(db, { tenant_id: tenantId, user_id: null }, insert);
 }
 
-/** A page of the tenants that have thresholds, open alerts or silences, after the given one. */
-export async function alertTenants(db: Database, after: string | null, limit: number): Promise<string[]> {
+/** A page of the tenants that watch something or have queues, after the given one. */
+export async function healthTenants(db: Database, after: string | null, limit: number): Promise<string[]> {
   const page = query
-    .selectFrom(sql<{ tenant_id: string }>`alert_tenants(${after}::uuid, ${limit}::integer)`.as('t'))
+    .selectFrom(sql<{ tenant_id: string }>`health_tenants(${after}::uuid, ${limit}::integer)`.as('t'))
     .select('t.tenant_id');
   return (await read(db, platformScope, page)).map(({ tenant_id }) => tenant_id);
 }

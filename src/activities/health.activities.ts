@@ -10,12 +10,13 @@ import type { Database } from '../platform/database.ts';
 import { readApart } from '../platform/read.ts';
 import type { HealthActivities, HealthTending } from '../workflows/health-collection.contract.ts';
 import type { ActivityDeps } from './deps.ts';
+import { measureQueues } from './health-queue.probe.ts';
 import { failureText, probeTimeoutMs, runProbe } from './health-probe.ts';
 import { createHealthProbes } from './health-probes.ts';
-import { alertTenants, callHealthFunction, recordPlatformHealth, recordTenantHealth, silentSince } from './health-store.ts';
+import { healthTenants, callHealthFunction, recordPlatformHealth, recordTenantHealth, silentSince } from './health-store.ts';
 import { createNotify } from './notify.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'temporal'>;
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'queues' | 'temporal'>;
 
 /** Tenants in one activity. */
 const pageSize = 50;
@@ -38,12 +39,13 @@ export function createHealthActivities(deps: Deps): HealthActivities {
     },
 
     async collectTenantHealth({ at, after }) {
-      const tenants = await alertTenants(db, after, pageSize);
+      const tenants = await healthTenants(db, after, pageSize);
       const moment = new Date(at).toISOString();
       let failed = 0;
       for (const tenantId of tenants) {
         try {
-          await recordTenantHealth(db, tenantId, moment, await measureTenant(db, tenantId, moment));
+          const measured = await Promise.all([measureTenant(db, tenantId, moment), measureQueues(deps, tenantId)]);
+          await recordTenantHealth(db, tenantId, moment, measured.flat());
         } catch (error) {
           // One tenant must not keep the others from being measured.
           log.warn({ err: error, tenant_id: tenantId }, 'a tenant was not measured this time');
@@ -86,28 +88,37 @@ async function measureTenant(db: Database, tenantId: string, at: string): Promis
 }
 
 /**
- * One bounded batch. Hours are made of five minutes, so they wait until those are complete; rows are removed only long
- * after they were drawn together (`healthRetentionSeconds`).
+ * One bounded batch. Hours are made of five minutes, so they wait until those are complete; and nothing is removed before
+ * it was drawn together, however late that is.
  */
 async function tendHistory(db: Database, at: number): Promise<HealthTending> {
-  const rollUp = (from: HealthResolution, to: HealthResolution, until: number) =>
-    callHealthFunction(
-      db,
-      sql<number>`roll_up_system_health(${from}::int, ${to}::int, ${new Date(until).toISOString()}::timestamptz, ${stretchesPerBatch}::int)`,
-    );
-  const fine = await rollUp(0, 300, at - lateMs);
-  const isFineDone = fine < stretchesPerBatch;
-  const coarse = isFineDone ? await rollUp(300, 3600, at - 2 * lateMs) : 0;
-  let purged = 0;
-  let isPurgeDone = true;
-  for (const resolution of [0, 300, 3600] as const) {
-    const before = new Date(at - healthRetentionSeconds[resolution] * 1000).toISOString();
-    const removed = await callHealthFunction(
-      db,
-      sql<number>`purge_system_health(${resolution}::int, ${before}::timestamptz, ${purgedPerBatch}::int)`,
-    );
-    purged += removed;
-    isPurgeDone &&= removed < purgedPerBatch;
-  }
-  return { rolled_up: fine + coarse, purged, full: !isFineDone || coarse >= stretchesPerBatch || !isPurgeDone };
+  const fine = await rollUp(db, 0, 300, at - lateMs);
+  if (fine >= stretchesPerBatch) return { rolled_up: fine, purged: 0, full: true };
+  const coarse = await rollUp(db, 300, 3600, at - 2 * lateMs);
+  if (coarse >= stretchesPerBatch) return { rolled_up: fine + coarse, purged: 0, full: true };
+  const removed: number[] = [];
+  for (const resolution of [0, 300, 3600] as const) removed.push(await purge(db, resolution, at));
+  return {
+    rolled_up: fine + coarse,
+    purged: removed.reduce((sum, rows) => sum + rows, 0),
+    full: removed.some((rows) => rows >= purgedPerBatch),
+  };
+}
+
+/** @returns how many stretches of time were worked through; less than a batch when all are done. */
+function rollUp(db: Database, from: HealthResolution, to: HealthResolution, until: number): Promise<number> {
+  const before = new Date(until).toISOString();
+  return callHealthFunction(
+    db,
+    sql<number>`roll_up_system_health(${from}::int, ${to}::int, ${before}::timestamptz, ${stretchesPerBatch}::int)`,
+  );
+}
+
+/** @returns how many rows were removed. */
+function purge(db: Database, resolution: HealthResolution, at: number): Promise<number> {
+  const before = new Date(at - healthRetentionSeconds[resolution] * 1000).toISOString();
+  return callHealthFunction(
+    db,
+    sql<number>`purge_system_health(${resolution}::int, ${before}::timestamptz, ${purgedPerBatch}::int)`,
+  );
 }

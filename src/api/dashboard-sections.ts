@@ -4,6 +4,7 @@ import { refusal } from '../domain/approval.ts';
 import { alertSeverities } from '../domain/alert.ts';
 import { approvalOfRow, approvalsQuery } from '../entities/approval-rows.ts';
 import { query } from '../entities/schema.ts';
+import { integrations, queues, rollouts } from './dashboard-operations.ts';
 import { dashboardSection } from './dashboard-section.ts';
 import { environmentName } from './approval-schemas.ts';
 import { timestamp } from './schemas.ts';
@@ -237,4 +238,4 @@ const audit = dashboardSection({
 });
 
 /** The sections in the order in which they are shown. A feature adds its own here. */
-export const dashboardSections = [users, approvals, flags, alerts, audit] as const;
+export const dashboardSections = [users, approvals, flags, rollouts, integrations, queues, alerts, audit] as const;

@@ -16,7 +16,10 @@ export const healthComponents = [
   'approvals',
   'audit',
   'credentials',
+  'integrations',
   'notifications',
+  'queues',
+  'rollouts',
 ] as const;
 
 /** One of {@link healthComponents}. */
@@ -58,8 +61,16 @@ export const healthMetrics = {
   'approvals.oldest_pending_seconds': { component: 'approvals', scope: 'tenant', unit: 'seconds', title: 'Age of the oldest waiting change' },
   'audit.checkpoint_lag_seconds': { component: 'audit', scope: 'tenant', unit: 'seconds', title: 'Time for which audit entries have stood unsigned' },
   'credentials.days_left': { component: 'credentials', scope: 'tenant', unit: 'days', title: 'Until the first service token expires' },
+  'integrations.failing': { component: 'integrations', scope: 'tenant', unit: 'count', title: 'Integrations whose last sync failed' },
+  'integrations.stuck_revocations': { component: 'integrations', scope: 'tenant', unit: 'count', title: 'Old keys that could not be revoked yet' },
   'notifications.failed': { component: 'notifications', scope: 'tenant', unit: 'count', title: 'Notifications given up in the last day' },
   'notifications.oldest_pending_seconds': { component: 'notifications', scope: 'tenant', unit: 'seconds', title: 'Age of the oldest undelivered notification' },
+  'queues.oldest_waiting_seconds': { component: 'queues', scope: 'tenant', unit: 'seconds', title: 'Age of the job that has waited longest' },
+  'queues.waiting': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Jobs that wait' },
+  'queues.failed': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Failed jobs that are kept' },
+  'queues.paused': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Paused queues' },
+  'queues.unreachable': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Queues whose engine does not answer' },
+  'rollouts.holding': { component: 'rollouts', scope: 'tenant', unit: 'count', title: 'Rollouts that wait for a person' },
 } as const satisfies Record<string, HealthMetric>;
 
 /** Name of a metric. */

@@ -83,5 +83,40 @@ const notifications: TenantProbe = {
       ),
 };
 
-/** Everything that is measured of a tenant. A feature adds its probe here. */
-export const tenantProbes: readonly TenantProbe[] = [approvals, audit, credentials, notifications];
+const integrations: TenantProbe = {
+  metrics: ['integrations.failing', 'integrations.stuck_revocations'],
+  query: () =>
+    query.selectNoFrom((eb) =>
+      sql<TenantReadings>`jsonb_build_object(
+        'integrations.failing', ${eb
+          .selectFrom('admin_integrations')
+          .where('deleted_at', 'is', null)
+          .where('is_enabled', '=', true)
+          .where('last_sync_status', 'in', ['failed', 'completed_with_failures'])
+          .select(sql<number>`count(*)`.as('count'))},
+        'integrations.stuck_revocations', ${eb
+          .selectFrom('admin_key_rotations')
+          .where('status', 'in', ['revoking', 'discarding'])
+          .where('attempt_error_code', 'is not', null)
+          .select(sql<number>`count(*)`.as('count'))})`.as('readings'),
+    ),
+};
+
+const rollouts: TenantProbe = {
+  metrics: ['rollouts.holding'],
+  query: () =>
+    query
+      .selectFrom('admin_deployments')
+      .where('status', '=', 'holding')
+      .select(sql<TenantReadings>`jsonb_build_object('rollouts.holding', count(*))`.as('readings')),
+};
+
+/** Everything that is measured of a tenant by SQL. A feature adds its probe here. */
+export const tenantProbes: readonly TenantProbe[] = [
+  approvals,
+  audit,
+  credentials,
+  integrations,
+  notifications,
+  rollouts,
+];

@@ -88,6 +88,42 @@ describe('S2-2: getAdminDashboard', () => {
     expect(alerts.age_seconds).toBeGreaterThanOrEqual(90);
   });
 
+  it('shows rollouts in flight, failing integrations and the backlog of queues', async () => {
+    await asSuperuser(
+      app,
+      `with proposal as (
+         insert into admin_config_proposals (tenant_id, plans, reason) values ($1, '[]', 'dashboard') returning tenant_id, id
+       ), version as (
+         insert into admin_config_versions (tenant_id, environment, config_version, proposal_id, position, schema, document, digest)
+         select tenant_id, 'staging', 77, id, 0, '{}', '{}', repeat('a', 64) from proposal returning *
+       )
+       insert into admin_deployments (tenant_id, environment, kind, batch_id, position, proposal_id, config_version, digest, plan, status)
+       select tenant_id, environment, 'rollout', gen_random_uuid(), 0, proposal_id, config_version, digest, '{}', 'holding' from version`,
+      [defaultTenantId],
+    );
+    await asSuperuser(
+      app,
+      "insert into admin_queues (tenant_id, name, provider, source_name, environment) values ($1, 'mail', 'bullmq', 'mail', 'staging')",
+      [defaultTenantId],
+    );
+    await asSuperuser(app, "update admin_integrations set last_sync_status = 'failed', is_enabled = true, deleted_at = null");
+    await asSuperuser(
+      app,
+      `insert into admin_system_health (tenant_id, metric, resolution_seconds, at, value, known_count, unknown_count)
+       select $1, metric, 0, now() - interval '40 seconds', value, 1, 0
+       from (values ('queues.waiting', 12), ('queues.oldest_waiting_seconds', 95), ('queues.failed', 3)) m(metric, value)`,
+      [defaultTenantId],
+    );
+    const { rollouts, integrations, queues } = (await show(admin)).body.sections;
+    expect(rollouts.data.items).toMatchObject([{ status: 'holding', environment: 'staging', config_version: 77 }]);
+    expect(integrations.data).toMatchObject({ integration_count: 1, failing_count: 1, stuck_revocation_count: 0 });
+    expect(integrations.data.items).toHaveLength(1);
+    expect(queues.data.queue_count).toBeGreaterThan(0);
+    expect(queues.data).toMatchObject({ paused_count: 0, waiting_count: 12, oldest_waiting_seconds: 95, failed_count: 3 });
+    expect(queues.data.unreachable_count).toBeNull();
+    expect(queues.age_seconds).toBeGreaterThanOrEqual(40);
+  });
+
   it('keeps to itself what the caller may not see', async () => {
     const { sections } = (await show(support)).body;
     expect(sections.users.state).toBe('ok');

@@ -23,7 +23,6 @@ const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contac
 
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
-  'alert_tenants',
   'approvals_open',
   'assignment_work_due',
   'audit_append',
@@ -39,6 +38,7 @@ const definerFunctions = [
   'get_user_campaign_count',
   'get_user_contact_count',
   'get_user_work_counts',
+  'health_tenants',
   'integrations_due',
   'nudge_tenants',
   'onboarding_links_due',

@@ -69,7 +69,7 @@ describe('alerts in virtual time', () => {
   afterAll(async () => {
     worker.shutdown();
     await running;
-    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+    await Promise.allSettled([deps.temporal.close(), deps.queues.close(), deps.outbound.close(), deps.db.close()]);
     await connection.close();
     await app.close();
     await time.teardown();
