@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Queue } from 'bullmq';
 import { createCastellanClient } from '../../src/client/index.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
 import { startWorker } from '../../src/worker.ts';
@@ -7,15 +6,16 @@ import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';
-import type { BullmqApplication } from '../support/bullmq.ts';
+import type { AppQueue, BullmqApplication } from '../support/bullmq.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { failJobs } from '../support/queues.ts';
 import { callAsMember, secondTenant } from '../support/tenants.ts';
 import type { OtherTenant } from '../support/tenants.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
 let company: BullmqApplication;
-let mails: Queue<unknown, unknown>;
+let mails: AppQueue;
 let admin: SignedIn;
 let other: OtherTenant;
 
@@ -43,17 +43,6 @@ afterAll(async () => {
   await app?.close();
 });
 
-/** Adds jobs and lets a real worker fail every one of them. */
-async function failJobs(queue: Queue<unknown, unknown>, name: string, reasons: readonly string[]): Promise<string[]> {
-  const jobs = await queue.addBulk(reasons.map((reason) => ({ name, data: { reason, api_key: 'sk_live_abcdefghijklmnop' } })));
-  const failing = company.worker(queue.name, async (job) => {
-    throw new TypeError((job.data as { reason: string }).reason);
-  });
-  await eventually(() => queue.getFailedCount(), (count) => count >= reasons.length);
-  await failing.close();
-  return jobs.map(({ id }) => id ?? '');
-}
-
 const events = async (name: string): Promise<{ kind: string; state: string; requested_by: string | null }[]> =>
   (await get(`/admin/queues/${name}/events`)).body.items;
 
@@ -77,7 +66,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
   it('S2-25: shows jobs by state, page by page, with secrets masked', async () => {
     const queue = company.queue('paged');
     await register('paged');
-    await failJobs(queue, 'mail', ['no route to 10.0.0.1', 'no route to 10.0.0.2', 'token=abc?api_key=verysecret']);
+    await failJobs(company, queue, ['no route to 10.0.0.1', 'no route to 10.0.0.2', 'token=abc?api_key=verysecret']);
     const first = await get('/admin/queues/paged/jobs?state=failed&limit=2');
     expect(first.body.items).toHaveLength(2);
     const next = first.body.next_cursor;
@@ -91,7 +80,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
   });
 
   it('S2-26: retries a failed job once, however many ask, and keeps who did', async () => {
-    const [id = ''] = await failJobs(mails, 'mail', ['boom']);
+    const [id = ''] = await failJobs(company, mails, ['boom']);
     const answers = await Promise.all([1, 2, 3].map(() => post(`${path}/jobs/${id}/retry`, { reason: 'fixed' })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
     expect(answers.find(({ status }) => status === 200)?.body).toMatchObject({ kind: 'retry', state: 'done', job_id: id });
@@ -146,7 +135,7 @@ describe('Bulk retry (capability 28)', () => {
   it('is previewed by class of error, takes what the plan says, and ends by itself', async () => {
     const queue = company.queue('bulk');
     await register('bulk');
-    await failJobs(queue, 'mail', [...Array.from({ length: 6 }, (_, n) => `no route to 10.0.0.${n}`), 'other thing']);
+    await failJobs(company, queue, [...Array.from({ length: 6 }, (_, n) => `no route to 10.0.0.${n}`), 'other thing']);
     const preview = await get('/admin/queues/bulk/bulk-retries/preview?cap=4');
     expect(preview.body).toMatchObject({ scanned: 7, is_complete: true, would_retry: 4 });
     const [biggest] = preview.body.classes;
@@ -170,7 +159,7 @@ describe('Bulk retry (capability 28)', () => {
   it('stops itself when too many of the retried jobs fail anew; a second one meanwhile is refused', async () => {
     const queue = company.queue('broken');
     await register('broken');
-    await failJobs(queue, 'mail', Array.from({ length: 12 }, (_, n) => `still broken ${n}`));
+    await failJobs(company, queue, Array.from({ length: 12 }, (_, n) => `still broken ${n}`));
     const failing = company.worker('broken', async () => {
       throw new TypeError('still broken');
     });
@@ -191,7 +180,7 @@ describe('Cleaning (capability 29)', () => {
   it('takes old jobs away with a factor outside of production, and says how many', async () => {
     const queue = company.queue('stale');
     await register('stale');
-    await failJobs(queue, 'mail', ['a', 'b', 'c']);
+    await failJobs(company, queue, ['a', 'b', 'c']);
     expect((await post('/admin/queues/stale/clean', { ...cleaning, environment: 'development' })).status).toBe(409);
     expect((await post('/admin/queues/stale/clean', { ...cleaning, environment: 'staging' })).status).toBe(200);
     const done = await eventually(
@@ -205,7 +194,7 @@ describe('Cleaning (capability 29)', () => {
   it('waits for approval in production and is done by it', async () => {
     const queue = company.queue('live');
     await register('live', { environment: 'production' });
-    await failJobs(queue, 'mail', ['a', 'b']);
+    await failJobs(company, queue, ['a', 'b']);
     const asked = await post('/admin/queues/live/clean', { ...cleaning, environment: 'production' });
     expect(asked.status).toBe(202);
     expect(await queue.getFailedCount()).toBe(2);

@@ -4,14 +4,21 @@ import { Redis } from 'ioredis';
 import { Pool } from 'pg';
 import { bullmqSchema } from '../../src/platform/queue-bullmq.ts';
 
+type Closable = { close(): Promise<void> };
+
+/** A queue as its application uses it, on either backend. */
+export type AppQueue = Closable &
+  Pick<
+    Queue<unknown, unknown>,
+    'name' | 'add' | 'addBulk' | 'getJob' | 'getFailedCount' | 'getCompletedCount' | 'isPaused' | 'waitUntilReady'
+  >;
+
 /** A company's application as BullMQ sees it: it adds jobs, and its workers work, or fail. */
 export interface BullmqApplication {
-  queue(name: string): Queue<unknown, unknown>;
-  worker(name: string, work: (job: Job<unknown, unknown>) => Promise<unknown>): Worker<unknown, unknown>;
+  queue(name: string): AppQueue;
+  worker(name: string, work: (job: Job<unknown, unknown>) => Promise<unknown>): Closable;
   close(): Promise<void>;
 }
-
-type Closable = { close(): Promise<void> };
 
 /** An application whose queues are in PostgreSQL; it connects as the owner of BullMQ's schema. */
 export function postgresApplication(ownerUrl: string): BullmqApplication {
@@ -23,8 +30,8 @@ export function postgresApplication(ownerUrl: string): BullmqApplication {
     return one;
   };
   return {
-    queue: (name) => keep(new Queue<unknown, unknown>(name, { connection: pool }, createPostgresBackend)),
-    worker: (name, work) => keep(new Worker(name, work, { connection: pool }, createPostgresBackend)) as never,
+    queue: (name) => keep(new Queue(name, { connection: pool }, createPostgresBackend)),
+    worker: (name, work) => keep(new Worker(name, work, { connection: pool }, createPostgresBackend)),
     close: async () => {
       await Promise.allSettled(opened.map((one) => one.close()));
       await pool.end();
