@@ -115,6 +115,8 @@ const bodies: Readonly<Record<string, unknown>> = {
     on_variant: 'on',
     off_variant: 'off',
   },
+  updateIntegration: { name: 'Renamed' },
+  updateIntegrationConfig: { config: { kind: 'webhook_source' } },
   updateRole: { name: 'Renamed' },
   updateUser: { full_name: 'Renamed' },
 };
