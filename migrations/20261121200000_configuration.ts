@@ -60,7 +60,7 @@ export class Migration20261121200000_configuration extends Migration {
         deployment_id uuid,
         fence int not null default 0,
         ledger_seq int not null default 0,
-        ledger_hash text not null default repeat('0', 64),
+        ledger_hash text not null check (ledger_hash ~ '^[0-9a-f]{64}$'),
         last_version int not null default 0,
         created_at timestamptz(3) not null default now(),
         updated_at timestamptz(3) not null default now(),

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../domain/canonical.ts';
 import type { JsonObject, JsonValue } from '../domain/canonical.ts';
-import { ledgerForm } from '../domain/config-ledger.ts';
+import { ledgerForm, ledgerGenesis } from '../domain/config-ledger.ts';
 import type { LedgerEvent, LedgerFacts } from '../domain/config-ledger.ts';
 import type { ServedConfig } from '../domain/config-rollout.ts';
 import type { SecretValues } from '../domain/config-document.ts';
@@ -41,7 +41,7 @@ const slotColumns = [
 export async function lockEnvironment(tx: Tx, environment: EnvironmentName): Promise<EnvironmentSlot> {
   await tx.sql
     .insertInto('admin_environment_configs')
-    .values({ tenant_id: tx.actor.tenant_id, environment })
+    .values({ tenant_id: tx.actor.tenant_id, environment, ledger_hash: ledgerGenesis })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'environment']).doNothing())
     .execute();
   return tx.sql

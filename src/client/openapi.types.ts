@@ -886,7 +886,7 @@ export interface paths {
         put?: never;
         /**
          * End every session of a person
-         * @description Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process.
+         * @description Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process. Channels that take `session.revoked` are told, so that connected applications end their own sessions.
          */
         post: operations["forceLogoutUser"];
         delete?: never;
@@ -2915,6 +2915,60 @@ export interface paths {
         patch: operations["updateAlertSilence"];
         trace?: never;
     };
+    "/admin/audit-verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the regular verifications of the chain have found, newest first */
+        get: operations["getAuditVerifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit-segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Segments that were archived and dropped, newest first */
+        get: operations["getAuditSegments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/persons/{id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase a deleted user or contact for good
+         * @description Destroys the key to what the audit log holds about the person. Entries stay and verify; nobody can read any more what they say about the person, in archives and exports without keys neither. There is no way back.
+         */
+        post: operations["erasePerson"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/audit-logs": {
         parameters: {
             query?: never;
@@ -4584,7 +4638,7 @@ export interface components {
                 /** @description Unique in the tenant; the threshold is known by it */
                 name: string;
                 /** @enum {string} */
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /**
                  * @description `gt`: it is broken while the value is greater than `threshold`
                  * @enum {string}
@@ -4628,6 +4682,12 @@ export interface components {
                 /** @description Where a firing alert ends: on the good side of `threshold`; `threshold` itself when left out */
                 clear_threshold?: number;
             }[];
+        };
+        PersonErasure: {
+            /** @enum {string} */
+            kind: "user" | "contact";
+            /** @description Why, for the record; name no person in it */
+            reason: string;
         };
         /** @default {} */
         AdminFocusSessionCreate: {
@@ -6910,6 +6970,45 @@ export interface components {
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardFlags"] | null;
                 };
+                rollouts: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardRollouts"] | null;
+                };
+                integrations: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardIntegrations"] | null;
+                };
+                queues: {
+                    /**
+                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Where the whole of it is */
+                    link: string;
+                    /** @description Of when the data are; null when there are none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardQueues"] | null;
+                };
                 alerts: {
                     /**
                      * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
@@ -6983,6 +7082,55 @@ export interface components {
                 changed_at: string;
             }[];
         };
+        DashboardRollouts: {
+            /** @description Those that wait for a person first */
+            items: {
+                /** Format: uuid */
+                id: string;
+                /** @enum {string} */
+                environment: "development" | "staging" | "production";
+                /** @enum {string} */
+                kind: "rollout" | "rollback" | "undo";
+                config_version: number;
+                /**
+                 * @description `holding` waits for a person
+                 * @enum {string}
+                 */
+                status: "pending" | "running" | "paused" | "holding" | "succeeded" | "restored" | "aborted";
+                candidate_percentage: number;
+                started_at: string | null;
+                /** Format: date-time */
+                updated_at: string;
+            }[];
+        };
+        DashboardIntegrations: {
+            /** @description Enabled ones */
+            integration_count: number;
+            /** @description Of these, those whose last sync failed */
+            failing_count: number;
+            /** @description Old keys that could not be revoked yet */
+            stuck_revocation_count: number;
+            /** @description Failing ones, the longest first */
+            items: {
+                /** Format: uuid */
+                id: string;
+                name: string;
+                /** @enum {string} */
+                environment: "development" | "staging" | "production";
+                last_sync_at: string | null;
+            }[];
+        };
+        DashboardQueues: {
+            queue_count: number;
+            paused_count: number;
+            /** @description Null: not measured lately, as are the three below */
+            waiting_count: number | null;
+            /** @description Failed jobs that are kept */
+            failed_count: number | null;
+            oldest_waiting_seconds: number | null;
+            /** @description Queues whose engine does not answer */
+            unreachable_count: number | null;
+        };
         DashboardAlerts: {
             /** @description Counted up to 10000 */
             firing_count: number;
@@ -7021,7 +7169,7 @@ export interface components {
             evaluated_at: string | null;
             components: {
                 /** @enum {string} */
-                component: "api" | "database" | "temporal" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "notifications";
+                component: "api" | "database" | "temporal" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "integrations" | "notifications" | "queues" | "rollouts";
                 /** @enum {string} */
                 scope: "platform" | "tenant";
                 /**
@@ -7032,7 +7180,7 @@ export interface components {
                 reason: string | null;
                 metrics: {
                     /** @enum {string} */
-                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     title: string;
                     /** @enum {string} */
                     unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -7060,7 +7208,7 @@ export interface components {
         };
         SystemMetricsHistory: {
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             title: string;
             /** @enum {string} */
             unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -7098,7 +7246,7 @@ export interface components {
             /** @description Unique in the tenant; the threshold is known by it */
             name: string;
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             /**
              * @description `gt`: it is broken while the value is greater than `threshold`
              * @enum {string}
@@ -7193,6 +7341,67 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        AuditVerificationRecord: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            chain_id: string;
+            /** Format: date-time */
+            verified_at: string;
+            /** @description Entries of the chain at that time */
+            size: number;
+            /**
+             * @description `decisions_differ`: the chain is whole, but Temporal knows other decisions
+             * @enum {string}
+             */
+            outcome: "intact" | "damaged" | "decisions_differ";
+            /** @description The first entry that is surely or possibly affected */
+            first_bad_seq: number | null;
+            /** @description Decisions found in Temporal histories */
+            decisions_compared: number;
+            /** @description Histories that Temporal does not keep any more */
+            histories_gone: number;
+            findings: {
+                kind: string;
+                seq: number;
+                detail: string;
+            }[];
+            differences: {
+                workflow_id: string;
+                verdict: string;
+                user_id: string;
+                at_ms: number;
+                /** @enum {string} */
+                missing_in: "audit" | "temporal";
+            }[];
+            duration_ms: number;
+            workflow_id: string | null;
+        };
+        AuditSegment: {
+            /** Format: uuid */
+            chain_id: string;
+            /** @description First entry of the segment */
+            from_seq: number;
+            /** @description Last entry of the segment */
+            to_seq: number;
+            /** @description Root of the tree up to the last entry, SHA-256 in hex */
+            root_hash: string;
+            /** @description Signed note at the last entry (C2SP tlog-checkpoint) */
+            note: string;
+            /** @description File below AUDIT_ARCHIVE_DIR */
+            archive_name: string;
+            /** @description SHA-256 of the file in hex */
+            archive_digest: string;
+            /**
+             * @description Who had a checkpoint that covers it
+             * @enum {string}
+             */
+            witness: "webhook" | "folder";
+            /** Format: date-time */
+            recorded_until: string;
+            /** Format: date-time */
+            dropped_at: string;
         };
         AuditLog: {
             /** Format: uuid */
@@ -10142,7 +10351,7 @@ export interface operations {
                     /** Format: uri */
                     url: string;
                     /** @description Events that are sent here; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 } | {
                     /** @constant */
                     kind: "email";
@@ -10150,7 +10359,7 @@ export interface operations {
                     /** Format: email */
                     email: string;
                     /** @description Events that are sent here; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 };
             };
         };
@@ -10403,7 +10612,7 @@ export interface operations {
                     /** Format: uri */
                     url?: string;
                     /** @description Events that are sent here; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;
                 };
             };
@@ -26553,7 +26762,7 @@ export interface operations {
     getSystemMetricsHistory: {
         parameters: {
             query: {
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "notifications.failed" | "notifications.oldest_pending_seconds";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /** @description An hour before `to` when left out */
                 from?: string;
                 /** @description Now when left out; not included */
@@ -27421,6 +27630,304 @@ export interface operations {
             };
             /** @description `resource.version-required` */
             428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAuditVerifications: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description `platform`: the chain of what belongs to no tenant */
+                chain?: "tenant" | "platform";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AuditVerificationRecord"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAuditSegments: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description `platform`: the chain of what belongs to no tenant */
+                chain?: "tenant" | "platform";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AuditSegment"][];
+                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erasePerson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats of the request get the first answer */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonErasure"];
+            };
+        };
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

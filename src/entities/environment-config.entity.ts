@@ -62,7 +62,7 @@ export const EnvironmentConfigEntity = defineEntity({
     deployment_id: p.uuid().nullable(),
     fence: p.integer().default(0),
     ledger_seq: p.integer().default(0),
-    ledger_hash: p.text().defaultRaw("repeat('0', 64)"),
+    ledger_hash: p.text(),
     last_version: p.integer().default(0),
     ...versionedColumns,
   },

@@ -19,6 +19,23 @@ const seeds: readonly string[] = [
    values ($1, 'emergency_off', 'matrix', $2, 'matrix', now() + interval '1 day')`,
   `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant, updated_by)
    values ($1, 'matrix', 'development', 'boolean', '{"on": true, "off": false}', 'on', 'off', $2)`,
+  `with proposal as (
+     insert into admin_config_proposals (tenant_id, plans, reason, proposed_by)
+     values ($1, '{"development": {"strategy": {"kind": "all_at_once", "bake_seconds": 0}, "guards": [],
+       "check_interval_seconds": 30, "dry_run": false}}', 'matrix', $2)
+     returning tenant_id, id, plans
+   ), version as (
+     insert into admin_config_versions (tenant_id, environment, config_version, proposal_id, position, schema, document, digest)
+     select tenant_id, 'development', 1, id, 0, '{}', '{"limit": 1}', repeat('b', 64) from proposal
+     returning tenant_id, proposal_id, digest
+   ), slot as (
+     insert into admin_environment_configs (tenant_id, environment, stable_version, last_version, ledger_hash)
+     select tenant_id, 'development', 1, 1, repeat('0', 64) from version
+   )
+   insert into admin_deployments (tenant_id, environment, kind, batch_id, position, proposal_id, config_version, digest, plan,
+     status, requested_by, ended_at)
+   select version.tenant_id, 'development', 'rollout', gen_random_uuid(), 0, proposal_id, 1, digest, plans->'development',
+     'succeeded', $2, now() from version, proposal`,
   `insert into admin_approval_policies (tenant_id, action, environment, gate, review_window_seconds,
      execution_window_seconds, reminder_interval_seconds, bypass_review_seconds, updated_by)
    values ($1, 'flag.toggle', 'development', 'mfa', 3600, 3600, 0, 3600, $2)`,

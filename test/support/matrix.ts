@@ -111,8 +111,8 @@ export async function tableOf(admin: Client, path: string): Promise<string | nul
   const { rows } = await admin.query<{ table_name: string }>(
     `select c.table_name from information_schema.columns c
      where c.table_schema = 'public' and c.column_name = 'tenant_id'
-       and (c.table_name = $1 or c.table_name ~ ('_' || $1 || '$'))
-     order by length(c.table_name) limit 1`,
+       and (c.table_name = $1 or c.table_name ~ ('_' || $1 || 's?$'))
+     order by c.table_name !~ ($1 || '$'), length(c.table_name) limit 1`,
     [segment],
   );
   return rows[0]?.table_name ?? null;
