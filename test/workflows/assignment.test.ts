@@ -5,10 +5,12 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { assignmentBatchWorkflowId } from '../../src/workflows/assignment-batch.contract.ts';
+import { assignmentDrainWorkflowId } from '../../src/workflows/assignment-drain.contract.ts';
 import { assignmentSweepWorkflowType } from '../../src/workflows/assignment-sweep.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { addContacts, addPeople, assignmentDriver, openCounts } from '../support/assignments.ts';
+import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
 import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
 
@@ -47,6 +49,18 @@ async function poolOf(count: number, settings: Record<string, unknown> = {}) {
 const finished = (id: string) =>
   eventually(async () => (await drive.batch(id)).body, ({ status }) => status !== 'running', 60_000);
 
+const batches = recordedHistories('assignment-batch');
+const drains = recordedHistories('assignment-drain');
+
+/** The history of a workflow that has ended, or has been told to. */
+const historyOf = async (workflowId: string) => {
+  const handle = app.api.deps.temporal.client.workflow.getHandle(workflowId);
+  await eventually(() => handle.describe(), ({ status }) => status.name !== 'RUNNING');
+  return handle.fetchHistory();
+};
+const recordBatch = async (name: string, batchId: string) =>
+  batches.record(name, await historyOf(assignmentBatchWorkflowId(defaultTenantId, batchId)));
+
 /** Asked of the table itself, and often: the worker is to be killed in the midst of it. */
 const settledOf = async (id: string): Promise<number> => {
   const [row] = await asSuperuser<{ settled_position: number }>(app, 'select settled_position from assignment_batches where id = $1', [id]);
@@ -79,6 +93,7 @@ describe('S3-39: bulk dealing is a workflow', () => {
     expect(await auditOf(contacts, 'contact.assign')).toBe(600);
     const items = await drive.call('GET', `/api/admin/assignment-batches/${first.body.id}/items?limit=3`);
     expect(items.body.items).toMatchObject([{ position: 1, outcome: 'assigned', reason: 'dealt' }, {}, {}]);
+    await recordBatch('bulk', first.body.id);
   }, 90_000);
 
   it('deals everything that nobody looks after, by source; the rest waits in the queue', async () => {
@@ -88,6 +103,7 @@ describe('S3-39: bulk dealing is a workflow', () => {
     const { body } = await drive.autoAssign(campaign, { source });
     expect(await finished(body.id)).toMatchObject({ total: 15, counts: { assigned: 10, queued: 5 } });
     expect((await drive.queue(campaign)).body.items).toHaveLength(5);
+    await recordBatch('bulk-with-queue', body.id);
   });
 });
 
@@ -103,6 +119,7 @@ describe('capability 4: the queue', () => {
     expect((await drive.queue(campaign)).body.items).toMatchObject([{ contact_id: later }]);
     await drive.change(lead, campaign, { max_open_contacts: null });
     await eventually(() => drive.queue(campaign), ({ body }) => body.items.length === 0);
+    await drains.record('woken', await historyOf(assignmentDrainWorkflowId(defaultTenantId, campaign)));
   });
 
   it('goes on by itself when an absence is over', async () => {
@@ -112,6 +129,7 @@ describe('capability 4: the queue', () => {
     expect((await drive.deal(lead, campaign, [contact])).body.results[0].outcome).toBe('queued');
     await eventually(() => drive.why(lead, contact), ({ status }) => status === 200);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(back));
+    await drains.record('absence-over', await historyOf(assignmentDrainWorkflowId(defaultTenantId, campaign)));
   });
 });
 
@@ -161,6 +179,7 @@ describe('capability 8: hand-over on deactivation', () => {
     expect(people.map((person) => counts.get(person) ?? 0)).toEqual([0, 2_000, 2_000]);
     expect(await auditOf(contacts, 'contact.assign')).toBe(4_000);
     expect(await auditOf(loose, 'contact.queue')).toBe(2);
+    await recordBatch('hand-over-killed', id);
   }, 120_000);
 
   it('goes to one person where one is named, and is not begun for nobody’s sake', async () => {
@@ -187,6 +206,7 @@ describe('cancelling', () => {
     await start();
     const ended = await finished(body.id);
     expect(ended).toMatchObject({ status: 'cancelled', counts: { open: 10 } });
+    await recordBatch('cancelled', body.id);
     expect(await drive.call('POST', path)).toMatchObject({ status: 409, body: { code: 'assignment.batch-finished' } });
   }, 60_000);
 });
@@ -261,4 +281,13 @@ describe('a hand-over from a deleted campaign', () => {
     const { body } = await drive.call('POST', `/api/admin/users/${lead}/hand-over`, {});
     expect(await finished(body.batch.id)).toMatchObject({ status: 'completed', counts: { queued: 2 } });
   }, 60_000);
+});
+
+describe('committed histories of batches and queues', () => {
+  it('replay with the present code', async () => {
+    expect(await batches.names()).toEqual(expect.arrayContaining(['bulk', 'bulk-with-queue', 'hand-over-killed', 'cancelled']));
+    expect(await drains.names()).toEqual(expect.arrayContaining(['woken', 'absence-over']));
+    await batches.replayAll();
+    await drains.replayAll();
+  });
 });

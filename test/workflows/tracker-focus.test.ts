@@ -1,8 +1,3 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -15,10 +10,12 @@ import { focusSessionWorkflowId } from '../../src/workflows/focus-session.contra
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
+import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
 
 const path = '/api/v1/master-admin/focus-sessions';
+const histories = recordedHistories('focus-session');
 
 /** Fifty minutes in a moment; the second round replays every workflow on every task. */
 describe.each([
@@ -218,33 +215,15 @@ describe.each([
     const { items } = (await call('GET', '?limit=100')).body;
     for (const { id, ending, paused_ms } of items) {
       const history = await handleOf(id).fetchHistory();
-      await replay(history);
-      if (ending !== null) await keepHistory(paused_ms > 0 ? `${ending}-after-pause` : ending, history);
+      if (ending !== null) await histories.record(paused_ms > 0 ? `${ending}-after-pause` : ending, history);
     }
     expect(items.length).toBeGreaterThan(5);
   });
 });
 
-/** Histories of earlier builds. They are added to and never rewritten. */
-const folder = fileURLToPath(new URL('../histories/focus-session/', import.meta.url));
-
-const replay = (history: unknown) =>
-  Worker.runReplayHistory({ workflowBundle: { codePath: workflowBundlePath() }, replayName: 'focus-session' }, history);
-
-async function keepHistory(name: string, history: Parameters<typeof historyToJSON>[0]): Promise<void> {
-  const path = join(folder, `${name}.json`);
-  if (existsSync(path)) return;
-  await mkdir(folder, { recursive: true });
-  // The identity names the machine that recorded it.
-  const plain = JSON.parse(historyToJSON(history), (key, value) => (key === 'identity' ? 'worker' : value));
-  const text = JSON.stringify(plain, null, 1);
-  await writeFile(path, `${text}\n`);
-}
-
 describe('committed histories of focus sessions', () => {
   it('cover every ending and replay with the present code', async () => {
-    const names = await readdir(folder);
-    for (const ending of focusEndings) expect(names).toContain(`${ending}.json`);
-    for (const name of names) await replay(JSON.parse(await readFile(join(folder, name), 'utf8')));
+    expect(await histories.names()).toEqual(expect.arrayContaining([...focusEndings]));
+    await histories.replayAll();
   });
 });
