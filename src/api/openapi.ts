@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { createDocument } from 'zod-openapi';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
@@ -24,6 +25,18 @@ const problem = z
       .describe('Every violated rule of the input'),
   })
   .meta({ id: 'Problem', description: 'A problem of RFC 9457' });
+
+/**
+ * Calls of the admin UI's operations that worked, kept by `test/contract/admin-api.test.ts`, which also validates them
+ * against their schemas.
+ */
+const operationExamples = z
+  .record(z.string(), z.object({ request: z.unknown().optional(), status: z.int(), response: z.unknown().optional() }))
+  .parse(JSON.parse(readFileSync(new URL('./openapi-examples.json', import.meta.url), 'utf8')));
+
+function exampleOf(value: unknown): { example?: unknown } {
+  return value === undefined ? {} : { example: value };
+}
 
 /**
  * The OpenAPI 3.1 document, derived from the route literals alone.
@@ -59,6 +72,7 @@ export function openApiDocument(routes: readonly Route[], serverUrl: string) {
 /** An alias is a second spelling of an operation; OpenAPI wants its own id for each. */
 function operation(route: Route, isAlias: boolean): ZodOpenApiOperationObject {
   const { params, query, body } = route;
+  const example = operationExamples[route.operationId];
   const header = headersOf(route);
   return {
     operationId: isAlias ? `${route.operationId}Alias` : route.operationId,
@@ -74,7 +88,9 @@ function operation(route: Route, isAlias: boolean): ZodOpenApiOperationObject {
       ...(query === undefined ? {} : { query: query as z.ZodObject }),
       ...(header === null ? {} : { header }),
     },
-    ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: body, ...exampleOf(example?.request) } } } }),
     ...(route.uploads === undefined ? {} : { requestBody: { required: true, content: uploadContent(route.uploads) } }),
     responses: { ...answers(route), ...problems(route) },
   };
@@ -109,7 +125,11 @@ function answers(route: Route): ZodOpenApiResponsesObject {
     const description = successDescriptions[Number(status)] ?? 'Answer';
     const key = status as `${1 | 2 | 3 | 4 | 5}${string}`;
     if (spec === null) result[key] = { description };
-    else if (spec instanceof z.ZodType) result[key] = { description, content: { 'application/json': { schema: spec } } };
+    else if (spec instanceof z.ZodType) {
+      const example = operationExamples[route.operationId];
+      const shown = example?.status === Number(status) ? exampleOf(example.response) : {};
+      result[key] = { description, content: { 'application/json': { schema: spec, ...shown } } };
+    }
     else {
       const schema = { type: 'string' } as const;
       result[key] = {

@@ -10,6 +10,7 @@ import type { BullmqApplication } from '../../support/bullmq.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { quickProof } from '../../support/quick-factor.ts';
 import { workflowBundlePath } from '../../support/temporal.ts';
+import { keepExchanges } from './examples.ts';
 
 /** A person with the client that acts for him. */
 export interface Caller {
@@ -87,6 +88,7 @@ class Stage {
     const person = await app.signIn(role, index);
     const tokens = { access_token: person.token, refresh_token: person.refresh_token };
     const client = createCastellanClient({ baseUrl: app.url, tokens });
+    keepExchanges(client);
     return { person, client: { ...client, adminApi: recording(client.adminApi, this.record) } };
   }
 
