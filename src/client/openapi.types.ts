@@ -3828,6 +3828,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/integrations/find-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell where a secret is or was in use, by its fingerprint; the value is not kept */
+        post: operations["findIntegrationSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/integrations/{id}/records": {
         parameters: {
             query?: never;
@@ -8103,6 +8120,14 @@ export interface components {
             secret_changed_at: string;
             key_id: string | null;
         };
+        SecretUses: {
+            uses: {
+                /** Format: uuid */
+                integration_id: string;
+                /** @description Null: the integration uses it now */
+                rotation_id: string | null;
+            }[];
+        };
         IntegrationRecord: {
             /** Format: uuid */
             id: string;
@@ -9094,6 +9119,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "createUser",
+                 *       "payload_digest": "efb1cf48db96f5f016b82317416e91de319e3d1b82be95d34b00d4ddc838a034"
+                 *     }
+                 */
                 "application/json": {
                     action: string;
                     payload_digest: string;
@@ -9107,6 +9138,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "challenge_id": "e934a694-aaf9-4314-a372-8a0583427d2d",
+                     *       "action": "createUser",
+                     *       "payload_digest": "efb1cf48db96f5f016b82317416e91de319e3d1b82be95d34b00d4ddc838a034",
+                     *       "method": "totp",
+                     *       "expires_at": "2026-11-21T16:41:48.344Z",
+                     *       "attempts_left": 5,
+                     *       "sent_to": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["MfaChallenge"];
                 };
             };
@@ -9202,6 +9244,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "challenge_id": "e934a694-aaf9-4314-a372-8a0583427d2d",
+                 *       "code": "523542"
+                 *     }
+                 */
                 "application/json": {
                     /** Format: uuid */
                     challenge_id: string;
@@ -9216,6 +9264,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "mfa_token": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl",
+                     *       "expires_in": 300
+                     *     }
+                     */
                     "application/json": components["schemas"]["MfaToken"];
                 };
             };
@@ -12615,6 +12669,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "550e8400-e29b-41d4-a716-446655440007",
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "email": "approver@agentmitra.com",
+                     *           "phone_number": "+919876543207",
+                     *           "full_name": "Second Administrator",
+                     *           "role": "sysadmin",
+                     *           "roles": [
+                     *             {
+                     *               "assignment_id": "92e5a349-f3f6-44cc-9035-a4e6ac8db3c3",
+                     *               "role_id": "3585f533-ac96-49a5-b60a-a46bfc89dac4",
+                     *               "code": "role-super-admin",
+                     *               "name": "Super Admin",
+                     *               "valid_until": null
+                     *             }
+                     *           ],
+                     *           "status": "active",
+                     *           "is_active": true,
+                     *           "time_zone": null,
+                     *           "sign_in_requires_totp": false,
+                     *           "job_title": null,
+                     *           "department": null,
+                     *           "notes": null,
+                     *           "campaign_count": 0,
+                     *           "contact_count": 0,
+                     *           "last_sign_in_at": "2026-11-21T16:36:47.644Z",
+                     *           "created_at": "2026-11-21T16:36:41.632Z",
+                     *           "updated_at": "2026-11-21T16:36:41.632Z",
+                     *           "deleted_at": null,
+                     *           "version": 1
+                     *         },
+                     *         {
+                     *           "id": "550e8400-e29b-41d4-a716-446655440006",
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "email": "support@agentmitra.com",
+                     *           "phone_number": "+919876543206",
+                     *           "full_name": "Vikram Shah",
+                     *           "role": "user",
+                     *           "roles": [
+                     *             {
+                     *               "assignment_id": "e5fa1501-a15f-4e42-9bdd-7e32c3368c77",
+                     *               "role_id": "2d589b53-9983-45be-bd27-f1de451e7be1",
+                     *               "code": "role-support-staff",
+                     *               "name": "Support Staff",
+                     *               "valid_until": null
+                     *             }
+                     *           ],
+                     *           "status": "active",
+                     *           "is_active": true,
+                     *           "time_zone": null,
+                     *           "sign_in_requires_totp": false,
+                     *           "job_title": null,
+                     *           "department": null,
+                     *           "notes": null,
+                     *           "campaign_count": 0,
+                     *           "contact_count": 0,
+                     *           "last_sign_in_at": null,
+                     *           "created_at": "2026-11-21T16:36:41.632Z",
+                     *           "updated_at": "2026-11-21T16:36:41.632Z",
+                     *           "deleted_at": null,
+                     *           "version": 1
+                     *         }
+                     *       ],
+                     *       "next_cursor": "WyIyMDI2LTExLTIxVDE2OjM2OjQxLjYzMloiLCI1NTBlODQwMC1lMjliLTQxZDQtYTcxNi00NDY2NTU0NDAwMDUiXQ"
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["User"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -12683,6 +12806,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "full_name": "Contract Tester",
+                 *       "email": "contract@example.com"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UserCreation"];
             };
         };
@@ -12693,6 +12822,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "133a49a8-e3a1-4ada-80b6-4d47418ce25b",
+                     *       "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *       "email": "contract@example.com",
+                     *       "phone_number": null,
+                     *       "full_name": "Contract Tester",
+                     *       "role": "user",
+                     *       "roles": [],
+                     *       "status": "active",
+                     *       "is_active": true,
+                     *       "time_zone": null,
+                     *       "sign_in_requires_totp": false,
+                     *       "job_title": null,
+                     *       "department": null,
+                     *       "notes": null,
+                     *       "campaign_count": 0,
+                     *       "contact_count": 0,
+                     *       "last_sign_in_at": null,
+                     *       "created_at": "2026-11-21T16:36:48.414Z",
+                     *       "updated_at": "2026-11-21T16:36:48.414Z",
+                     *       "deleted_at": null,
+                     *       "version": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -12814,6 +12968,75 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "550e8400-e29b-41d4-a716-446655440007",
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "email": "approver@agentmitra.com",
+                     *           "phone_number": "+919876543207",
+                     *           "full_name": "Second Administrator",
+                     *           "role": "sysadmin",
+                     *           "roles": [
+                     *             {
+                     *               "assignment_id": "92e5a349-f3f6-44cc-9035-a4e6ac8db3c3",
+                     *               "role_id": "3585f533-ac96-49a5-b60a-a46bfc89dac4",
+                     *               "code": "role-super-admin",
+                     *               "name": "Super Admin",
+                     *               "valid_until": null
+                     *             }
+                     *           ],
+                     *           "status": "active",
+                     *           "is_active": true,
+                     *           "time_zone": null,
+                     *           "sign_in_requires_totp": false,
+                     *           "job_title": null,
+                     *           "department": null,
+                     *           "notes": null,
+                     *           "campaign_count": 0,
+                     *           "contact_count": 0,
+                     *           "last_sign_in_at": "2026-11-21T16:36:47.644Z",
+                     *           "created_at": "2026-11-21T16:36:41.632Z",
+                     *           "updated_at": "2026-11-21T16:36:41.632Z",
+                     *           "deleted_at": null,
+                     *           "version": 1
+                     *         },
+                     *         {
+                     *           "id": "550e8400-e29b-41d4-a716-446655440006",
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "email": "support@agentmitra.com",
+                     *           "phone_number": "+919876543206",
+                     *           "full_name": "Vikram Shah",
+                     *           "role": "user",
+                     *           "roles": [
+                     *             {
+                     *               "assignment_id": "e5fa1501-a15f-4e42-9bdd-7e32c3368c77",
+                     *               "role_id": "2d589b53-9983-45be-bd27-f1de451e7be1",
+                     *               "code": "role-support-staff",
+                     *               "name": "Support Staff",
+                     *               "valid_until": null
+                     *             }
+                     *           ],
+                     *           "status": "active",
+                     *           "is_active": true,
+                     *           "time_zone": null,
+                     *           "sign_in_requires_totp": false,
+                     *           "job_title": null,
+                     *           "department": null,
+                     *           "notes": null,
+                     *           "campaign_count": 0,
+                     *           "contact_count": 0,
+                     *           "last_sign_in_at": null,
+                     *           "created_at": "2026-11-21T16:36:41.632Z",
+                     *           "updated_at": "2026-11-21T16:36:41.632Z",
+                     *           "deleted_at": null,
+                     *           "version": 1
+                     *         }
+                     *       ],
+                     *       "next_cursor": "WyIyMDI2LTExLTIxVDE2OjM2OjQxLjYzMloiLCI1NTBlODQwMC1lMjliLTQxZDQtYTcxNi00NDY2NTU0NDAwMDUiXQ"
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["User"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -12885,6 +13108,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "550e8400-e29b-41d4-a716-446655440004",
+                     *       "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *       "email": "junior@agentmitra.com",
+                     *       "phone_number": "+919876543204",
+                     *       "full_name": "Arjun Das",
+                     *       "role": "user",
+                     *       "roles": [
+                     *         {
+                     *           "assignment_id": "9d645790-4d85-4642-b7d0-c08201223e97",
+                     *           "role_id": "fb67838a-dfda-4595-949f-c4cf5f9e042a",
+                     *           "code": "role-junior-agent",
+                     *           "name": "Junior Agent",
+                     *           "valid_until": null
+                     *         }
+                     *       ],
+                     *       "status": "active",
+                     *       "is_active": true,
+                     *       "time_zone": null,
+                     *       "sign_in_requires_totp": false,
+                     *       "job_title": null,
+                     *       "department": null,
+                     *       "notes": null,
+                     *       "campaign_count": 0,
+                     *       "contact_count": 0,
+                     *       "last_sign_in_at": "2026-11-21T16:36:47.603Z",
+                     *       "created_at": "2026-11-21T16:36:41.632Z",
+                     *       "updated_at": "2026-11-21T16:36:41.632Z",
+                     *       "deleted_at": null,
+                     *       "version": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -12951,6 +13207,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "full_name": "Arjun Das Jr"
+                 *     }
+                 */
                 "application/json": components["schemas"]["UserUpdate"];
             };
         };
@@ -12961,6 +13222,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "550e8400-e29b-41d4-a716-446655440004",
+                     *       "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *       "email": "junior@agentmitra.com",
+                     *       "phone_number": "+919876543204",
+                     *       "full_name": "Arjun Das Jr",
+                     *       "role": "user",
+                     *       "roles": [
+                     *         {
+                     *           "assignment_id": "9d645790-4d85-4642-b7d0-c08201223e97",
+                     *           "role_id": "fb67838a-dfda-4595-949f-c4cf5f9e042a",
+                     *           "code": "role-junior-agent",
+                     *           "name": "Junior Agent",
+                     *           "valid_until": null
+                     *         }
+                     *       ],
+                     *       "status": "active",
+                     *       "is_active": true,
+                     *       "time_zone": null,
+                     *       "sign_in_requires_totp": false,
+                     *       "job_title": null,
+                     *       "department": null,
+                     *       "notes": null,
+                     *       "campaign_count": 0,
+                     *       "contact_count": 0,
+                     *       "last_sign_in_at": "2026-11-21T16:36:47.603Z",
+                     *       "created_at": "2026-11-21T16:36:41.632Z",
+                     *       "updated_at": "2026-11-21T16:36:48.8Z",
+                     *       "deleted_at": null,
+                     *       "version": 2
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -13210,6 +13504,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "550e8400-e29b-41d4-a716-446655440004",
+                     *       "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *       "email": "junior@agentmitra.com",
+                     *       "phone_number": "+919876543204",
+                     *       "full_name": "Arjun Das",
+                     *       "role": "user",
+                     *       "roles": [
+                     *         {
+                     *           "assignment_id": "9d645790-4d85-4642-b7d0-c08201223e97",
+                     *           "role_id": "fb67838a-dfda-4595-949f-c4cf5f9e042a",
+                     *           "code": "role-junior-agent",
+                     *           "name": "Junior Agent",
+                     *           "valid_until": null
+                     *         }
+                     *       ],
+                     *       "status": "active",
+                     *       "is_active": true,
+                     *       "time_zone": null,
+                     *       "sign_in_requires_totp": false,
+                     *       "job_title": null,
+                     *       "department": null,
+                     *       "notes": null,
+                     *       "campaign_count": 0,
+                     *       "contact_count": 0,
+                     *       "last_sign_in_at": "2026-11-21T16:36:47.603Z",
+                     *       "created_at": "2026-11-21T16:36:41.632Z",
+                     *       "updated_at": "2026-11-21T16:36:41.632Z",
+                     *       "deleted_at": null,
+                     *       "version": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["User"];
                 };
             };
@@ -13284,6 +13611,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "37fbff51-d559-4c5c-b57b-ff23f909df19",
+                     *           "user_id": "550e8400-e29b-41d4-a716-446655440005",
+                     *           "method": "password",
+                     *           "ip": "127.0.0.1",
+                     *           "user_agent": "node",
+                     *           "created_at": "2026-11-21T16:36:49.243Z",
+                     *           "last_used_at": "2026-11-21T16:36:49.243Z",
+                     *           "expires_at": "2026-12-21T16:36:49.243Z",
+                     *           "mfa_at": null,
+                     *           "revoked_at": null,
+                     *           "revoke_reason": null,
+                     *           "is_living": true,
+                     *           "is_current": false
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["Session"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -13369,6 +13718,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "sessions_ended": 1
+                     *     }
+                     */
                     "application/json": {
                         sessions_ended: number;
                     };
@@ -13463,6 +13817,54 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "fb67838a-dfda-4595-949f-c4cf5f9e042a",
+                     *           "code": "role-junior-agent",
+                     *           "name": "Junior Agent",
+                     *           "description": "Sells policies",
+                     *           "is_system_role": true,
+                     *           "parent_role_id": null,
+                     *           "ancestors": [],
+                     *           "coarse_role": "user",
+                     *           "permissions": [
+                     *             "profile:read",
+                     *             "profile:update"
+                     *           ],
+                     *           "effective_permissions": [
+                     *             "profile:read",
+                     *             "profile:update"
+                     *           ],
+                     *           "version": 1,
+                     *           "created_at": "2026-11-21T16:36:26.851Z",
+                     *           "updated_at": "2026-11-21T16:36:26.851Z"
+                     *         },
+                     *         {
+                     *           "id": "d9ed0e4b-304a-432d-878e-e191d9630cfc",
+                     *           "code": "role-policyholder",
+                     *           "name": "Policyholder",
+                     *           "description": "Customer access",
+                     *           "is_system_role": true,
+                     *           "parent_role_id": null,
+                     *           "ancestors": [],
+                     *           "coarse_role": "user",
+                     *           "permissions": [
+                     *             "profile:read",
+                     *             "profile:update"
+                     *           ],
+                     *           "effective_permissions": [
+                     *             "profile:read",
+                     *             "profile:update"
+                     *           ],
+                     *           "version": 1,
+                     *           "created_at": "2026-11-21T16:36:26.851Z",
+                     *           "updated_at": "2026-11-21T16:36:26.851Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["Role"][];
                     };
@@ -13878,6 +14280,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "role_id": "fb67838a-dfda-4595-949f-c4cf5f9e042a",
+                     *       "code": "role-junior-agent",
+                     *       "is_immutable": false,
+                     *       "permissions": [
+                     *         "profile:read",
+                     *         "profile:update"
+                     *       ],
+                     *       "inherited_permissions": [],
+                     *       "effective_permissions": [
+                     *         "profile:read",
+                     *         "profile:update"
+                     *       ],
+                     *       "version": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["RolePermissions"];
                 };
             };
@@ -13944,6 +14363,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "permissions": [
+                 *         "user:read"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["RolePermissionsUpdate"];
             };
         };
@@ -13954,6 +14380,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "role_id": "2d589b53-9983-45be-bd27-f1de451e7be1",
+                     *       "code": "role-support-staff",
+                     *       "is_immutable": false,
+                     *       "permissions": [
+                     *         "user:read"
+                     *       ],
+                     *       "inherited_permissions": [],
+                     *       "effective_permissions": [
+                     *         "user:read"
+                     *       ],
+                     *       "version": 2
+                     *     }
+                     */
                     "application/json": components["schemas"]["RolePermissions"];
                 };
             };
@@ -14426,6 +14867,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "9d645790-4d85-4642-b7d0-c08201223e97",
+                     *           "user_id": "550e8400-e29b-41d4-a716-446655440004",
+                     *           "role_id": "fb67838a-dfda-4595-949f-c4cf5f9e042a",
+                     *           "assigned_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "approval_id": null,
+                     *           "reason": "sample data",
+                     *           "assigned_at": "2026-11-21T16:36:41.632Z",
+                     *           "valid_until": null,
+                     *           "review_due_at": null,
+                     *           "revoked_at": null,
+                     *           "revoked_by": null,
+                     *           "user_name": "Arjun Das Jr",
+                     *           "role_code": "role-junior-agent",
+                     *           "role_name": "Junior Agent",
+                     *           "assigned_by_name": "Super Administrator"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["RoleLedgerEntry"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -15786,6 +16251,62 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "7259135c-8137-43dc-a3d5-71083d75f8ee",
+                     *           "action": "flag.toggle",
+                     *           "environment": "production",
+                     *           "status": "pending",
+                     *           "revision": 1,
+                     *           "digest": "dcf438dc9457fcff04b86c97de76b3dd96fb3af5a95800a053eed5e0b5d10687",
+                     *           "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "editors": [],
+                     *           "reason": "back",
+                     *           "policy": {
+                     *             "steps": [
+                     *               {
+                     *                 "name": "administrator",
+                     *                 "roles": [
+                     *                   "role-super-admin",
+                     *                   "role-provider-admin"
+                     *                 ],
+                     *                 "users": [],
+                     *                 "quorum": 1
+                     *               }
+                     *             ],
+                     *             "review_window_seconds": 86400,
+                     *             "execution_window_seconds": 86400,
+                     *             "reminder_interval_seconds": 21600,
+                     *             "bypass_review_seconds": 259200,
+                     *             "bypassers": []
+                     *           },
+                     *           "steps": [
+                     *             {
+                     *               "name": "administrator",
+                     *               "quorum": 1,
+                     *               "approvals": 0,
+                     *               "approved_by": []
+                     *             }
+                     *           ],
+                     *           "open_step": 0,
+                     *           "bypassed_by": null,
+                     *           "bypass_reason": null,
+                     *           "review_due_at": "2026-11-22T16:36:53.578Z",
+                     *           "execution_due_at": null,
+                     *           "failure_code": null,
+                     *           "failure_detail": null,
+                     *           "workflow_id": "approval/00000000-0000-0000-0000-000000000000/7259135c-8137-43dc-a3d5-71083d75f8ee",
+                     *           "version": 1,
+                     *           "created_at": "2026-11-21T16:36:53.713Z",
+                     *           "updated_at": "2026-11-21T16:36:53.713Z",
+                     *           "closed_at": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["Approval"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -15863,6 +16384,19 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "flag.toggle",
+                 *       "payload": {
+                 *         "key": "new-dashboard",
+                 *         "environment": "production",
+                 *         "enabled": false,
+                 *         "version": 2,
+                 *         "reason": null
+                 *       },
+                 *       "reason": "back"
+                 *     }
+                 */
                 "application/json": {
                     /** @description One of GET /admin/approvals/gates */
                     action: string;
@@ -15879,6 +16413,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "7259135c-8137-43dc-a3d5-71083d75f8ee",
+                     *       "action": "flag.toggle",
+                     *       "environment": "production",
+                     *       "status": "pending",
+                     *       "revision": 1,
+                     *       "digest": "dcf438dc9457fcff04b86c97de76b3dd96fb3af5a95800a053eed5e0b5d10687",
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "editors": [],
+                     *       "reason": "back",
+                     *       "policy": {
+                     *         "steps": [
+                     *           {
+                     *             "name": "administrator",
+                     *             "roles": [
+                     *               "role-super-admin",
+                     *               "role-provider-admin"
+                     *             ],
+                     *             "users": [],
+                     *             "quorum": 1
+                     *           }
+                     *         ],
+                     *         "review_window_seconds": 86400,
+                     *         "execution_window_seconds": 86400,
+                     *         "reminder_interval_seconds": 21600,
+                     *         "bypass_review_seconds": 259200,
+                     *         "bypassers": []
+                     *       },
+                     *       "steps": [
+                     *         {
+                     *           "name": "administrator",
+                     *           "quorum": 1,
+                     *           "approvals": 0,
+                     *           "approved_by": []
+                     *         }
+                     *       ],
+                     *       "open_step": 0,
+                     *       "bypassed_by": null,
+                     *       "bypass_reason": null,
+                     *       "review_due_at": "2026-11-22T16:36:53.578Z",
+                     *       "execution_due_at": null,
+                     *       "failure_code": null,
+                     *       "failure_detail": null,
+                     *       "workflow_id": "approval/00000000-0000-0000-0000-000000000000/7259135c-8137-43dc-a3d5-71083d75f8ee",
+                     *       "version": 1,
+                     *       "created_at": "2026-11-21T16:36:53.713Z",
+                     *       "updated_at": "2026-11-21T16:36:53.713Z",
+                     *       "closed_at": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Approval"];
                 };
             };
@@ -16064,6 +16649,45 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "80bbb3fa-2e79-40b5-95ca-7ee9050ca0a8",
+                     *           "approval_id": "ffc90362-57c0-4fca-8c58-69d8d19a001b",
+                     *           "action": "flag.toggle",
+                     *           "environment": "production",
+                     *           "event": "execute",
+                     *           "from_status": "approved",
+                     *           "to_status": "executed",
+                     *           "revision": 1,
+                     *           "digest": "84c2d24ad6578f5f9c3dd63df52f8761c3e7702e269bc565d2b4aca925854f83",
+                     *           "actor_id": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "reason": null,
+                     *           "details": {},
+                     *           "position": 3,
+                     *           "created_at": "2026-11-21T16:36:53.253Z"
+                     *         },
+                     *         {
+                     *           "id": "7911ea74-ebd2-4b3e-bc1d-ff4f67e052db",
+                     *           "approval_id": "ffc90362-57c0-4fca-8c58-69d8d19a001b",
+                     *           "action": "flag.toggle",
+                     *           "environment": "production",
+                     *           "event": "approve",
+                     *           "from_status": "pending",
+                     *           "to_status": "approved",
+                     *           "revision": 1,
+                     *           "digest": "84c2d24ad6578f5f9c3dd63df52f8761c3e7702e269bc565d2b4aca925854f83",
+                     *           "actor_id": "550e8400-e29b-41d4-a716-446655440007",
+                     *           "reason": null,
+                     *           "details": {},
+                     *           "position": 2,
+                     *           "created_at": "2026-11-21T16:36:52.821Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["ApprovalHistoryEntry"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -16143,6 +16767,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "digest": "84c2d24ad6578f5f9c3dd63df52f8761c3e7702e269bc565d2b4aca925854f83"
+                 *     }
+                 */
                 "application/json": {
                     /** @description SHA-256 of the canonical change (RFC 8785), in hex */
                     digest: string;
@@ -16158,6 +16787,59 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "ffc90362-57c0-4fca-8c58-69d8d19a001b",
+                     *       "action": "flag.toggle",
+                     *       "environment": "production",
+                     *       "status": "approved",
+                     *       "revision": 1,
+                     *       "digest": "84c2d24ad6578f5f9c3dd63df52f8761c3e7702e269bc565d2b4aca925854f83",
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "editors": [],
+                     *       "reason": "launch",
+                     *       "policy": {
+                     *         "steps": [
+                     *           {
+                     *             "name": "administrator",
+                     *             "roles": [
+                     *               "role-super-admin",
+                     *               "role-provider-admin"
+                     *             ],
+                     *             "users": [],
+                     *             "quorum": 1
+                     *           }
+                     *         ],
+                     *         "review_window_seconds": 86400,
+                     *         "execution_window_seconds": 86400,
+                     *         "reminder_interval_seconds": 21600,
+                     *         "bypass_review_seconds": 259200,
+                     *         "bypassers": []
+                     *       },
+                     *       "steps": [
+                     *         {
+                     *           "name": "administrator",
+                     *           "quorum": 1,
+                     *           "approvals": 1,
+                     *           "approved_by": [
+                     *             "550e8400-e29b-41d4-a716-446655440007"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "open_step": null,
+                     *       "bypassed_by": null,
+                     *       "bypass_reason": null,
+                     *       "review_due_at": "2026-11-22T16:36:50.891Z",
+                     *       "execution_due_at": "2026-11-22T16:36:52.696Z",
+                     *       "failure_code": null,
+                     *       "failure_detail": null,
+                     *       "workflow_id": "approval/00000000-0000-0000-0000-000000000000/ffc90362-57c0-4fca-8c58-69d8d19a001b",
+                     *       "version": 2,
+                     *       "created_at": "2026-11-21T16:36:51.583Z",
+                     *       "updated_at": "2026-11-21T16:36:52.821Z",
+                     *       "closed_at": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Approval"];
                 };
             };
@@ -16269,6 +16951,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "digest": "dcf438dc9457fcff04b86c97de76b3dd96fb3af5a95800a053eed5e0b5d10687",
+                 *       "reason": "not now"
+                 *     }
+                 */
                 "application/json": {
                     /** @description SHA-256 of the canonical change (RFC 8785), in hex */
                     digest: string;
@@ -16283,6 +16971,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "7259135c-8137-43dc-a3d5-71083d75f8ee",
+                     *       "action": "flag.toggle",
+                     *       "environment": "production",
+                     *       "status": "rejected",
+                     *       "revision": 1,
+                     *       "digest": "dcf438dc9457fcff04b86c97de76b3dd96fb3af5a95800a053eed5e0b5d10687",
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "editors": [],
+                     *       "reason": "back",
+                     *       "policy": {
+                     *         "steps": [
+                     *           {
+                     *             "name": "administrator",
+                     *             "roles": [
+                     *               "role-super-admin",
+                     *               "role-provider-admin"
+                     *             ],
+                     *             "users": [],
+                     *             "quorum": 1
+                     *           }
+                     *         ],
+                     *         "review_window_seconds": 86400,
+                     *         "execution_window_seconds": 86400,
+                     *         "reminder_interval_seconds": 21600,
+                     *         "bypass_review_seconds": 259200,
+                     *         "bypassers": []
+                     *       },
+                     *       "steps": [
+                     *         {
+                     *           "name": "administrator",
+                     *           "quorum": 1,
+                     *           "approvals": 0,
+                     *           "approved_by": []
+                     *         }
+                     *       ],
+                     *       "open_step": null,
+                     *       "bypassed_by": null,
+                     *       "bypass_reason": null,
+                     *       "review_due_at": "2026-11-22T16:36:53.578Z",
+                     *       "execution_due_at": null,
+                     *       "failure_code": null,
+                     *       "failure_detail": null,
+                     *       "workflow_id": "approval/00000000-0000-0000-0000-000000000000/7259135c-8137-43dc-a3d5-71083d75f8ee",
+                     *       "version": 2,
+                     *       "created_at": "2026-11-21T16:36:53.713Z",
+                     *       "updated_at": "2026-11-21T16:36:54.042Z",
+                     *       "closed_at": "2026-11-21T16:36:54.042Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Approval"];
                 };
             };
@@ -17323,6 +18062,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "31c85664-2bca-4777-b9f9-d777e19fcb0b",
+                     *           "key": "new-dashboard",
+                     *           "environment": "production",
+                     *           "description": "The redesigned start page",
+                     *           "value_type": "boolean",
+                     *           "variants": {
+                     *             "on": true,
+                     *             "off": false
+                     *           },
+                     *           "enabled": false,
+                     *           "on_variant": "on",
+                     *           "off_variant": "off",
+                     *           "rollout_percentage": 0,
+                     *           "rules": [],
+                     *           "updated_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "created_at": "2026-11-21T16:36:41.632Z",
+                     *           "updated_at": "2026-11-21T16:36:41.632Z",
+                     *           "version": 1
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["FeatureFlag"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -17836,6 +18602,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "environment": "staging",
+                 *       "enabled": true,
+                 *       "version": 1
+                 *     }
+                 */
                 "application/json": {
                     /** @enum {string} */
                     environment: "development" | "staging" | "production";
@@ -17854,6 +18627,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "697bfee7-c9ee-4351-b48a-2648c04b8615",
+                     *       "key": "new-dashboard",
+                     *       "environment": "staging",
+                     *       "description": "The redesigned start page",
+                     *       "value_type": "boolean",
+                     *       "variants": {
+                     *         "on": true,
+                     *         "off": false
+                     *       },
+                     *       "enabled": true,
+                     *       "on_variant": "on",
+                     *       "off_variant": "off",
+                     *       "rollout_percentage": 100,
+                     *       "rules": [],
+                     *       "updated_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "created_at": "2026-11-21T16:36:41.632Z",
+                     *       "updated_at": "2026-11-21T16:36:50.191Z",
+                     *       "version": 2
+                     *     }
+                     */
                     "application/json": components["schemas"]["FeatureFlag"];
                 };
             };
@@ -18106,6 +18901,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "eef3e267-efdd-48f3-af8a-d9ac52946e27",
+                     *           "key": "new-dashboard",
+                     *           "environment": "staging",
+                     *           "version": 2,
+                     *           "change": "toggled",
+                     *           "definition": {
+                     *             "description": "The redesigned start page",
+                     *             "value_type": "boolean",
+                     *             "variants": {
+                     *               "on": true,
+                     *               "off": false
+                     *             },
+                     *             "enabled": true,
+                     *             "on_variant": "on",
+                     *             "off_variant": "off",
+                     *             "rollout_percentage": 100,
+                     *             "rules": []
+                     *           },
+                     *           "changed_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "reason": null,
+                     *           "approval_id": null,
+                     *           "created_at": "2026-11-21T16:36:50.188Z"
+                     *         },
+                     *         {
+                     *           "id": "ac64e79e-7467-4848-b3c4-98cc6be58859",
+                     *           "key": "new-dashboard",
+                     *           "environment": "staging",
+                     *           "version": 1,
+                     *           "change": "created",
+                     *           "definition": {
+                     *             "description": "The redesigned start page",
+                     *             "value_type": "boolean",
+                     *             "variants": {
+                     *               "on": true,
+                     *               "off": false
+                     *             },
+                     *             "enabled": false,
+                     *             "on_variant": "on",
+                     *             "off_variant": "off",
+                     *             "rollout_percentage": 0,
+                     *             "rules": []
+                     *           },
+                     *           "changed_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "reason": "sample data",
+                     *           "approval_id": null,
+                     *           "created_at": "2026-11-21T16:36:41.632Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["FeatureFlagHistoryEntry"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -18427,6 +19277,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0a7ebbf9-961e-4a21-958d-cc106d922ed7",
+                     *           "name": "contract",
+                     *           "provider": "bullmq",
+                     *           "source_name": "contract",
+                     *           "environment": "staging",
+                     *           "description": "",
+                     *           "capabilities": [
+                     *             "pause",
+                     *             "retry"
+                     *           ],
+                     *           "job_states": [
+                     *             "waiting",
+                     *             "prioritized"
+                     *           ],
+                     *           "pause": null,
+                     *           "created_at": "2026-11-21T16:36:56.611Z",
+                     *           "live": {
+                     *             "counts": {
+                     *               "waiting": 0,
+                     *               "prioritized": 0,
+                     *               "active": 0,
+                     *               "delayed": 0,
+                     *               "waiting_children": 0,
+                     *               "completed": 0,
+                     *               "failed": 1
+                     *             },
+                     *             "is_paused": false,
+                     *             "workers": 0,
+                     *             "oldest_waiting_seconds": null,
+                     *             "backlog": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["QueueItem"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -18617,6 +19507,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0a7ebbf9-961e-4a21-958d-cc106d922ed7",
+                     *       "name": "contract",
+                     *       "provider": "bullmq",
+                     *       "source_name": "contract",
+                     *       "environment": "staging",
+                     *       "description": "",
+                     *       "capabilities": [
+                     *         "pause",
+                     *         "retry"
+                     *       ],
+                     *       "job_states": [
+                     *         "waiting",
+                     *         "prioritized"
+                     *       ],
+                     *       "pause": null,
+                     *       "created_at": "2026-11-21T16:36:56.611Z",
+                     *       "live": {
+                     *         "counts": {
+                     *           "waiting": 0,
+                     *           "prioritized": 0,
+                     *           "active": 0,
+                     *           "delayed": 0,
+                     *           "waiting_children": 0,
+                     *           "completed": 0,
+                     *           "failed": 1
+                     *         },
+                     *         "is_paused": false,
+                     *         "workers": 0,
+                     *         "oldest_waiting_seconds": null,
+                     *         "backlog": null
+                     *       },
+                     *       "rates": {
+                     *         "completed_per_minute": 0,
+                     *         "failed_per_minute": 0.2,
+                     *         "source": "kept_jobs"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["QueueDetail"];
                 };
             };
@@ -18767,6 +19697,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "job_id": "1",
+                     *           "name": "mail",
+                     *           "state": "failed",
+                     *           "data": {
+                     *             "reason": "boom",
+                     *             "api_key": "[redacted]"
+                     *           },
+                     *           "attempts_made": 1,
+                     *           "max_attempts": 0,
+                     *           "created_at": "2026-11-21T16:36:56.703Z",
+                     *           "due_at": null,
+                     *           "processed_at": "2026-11-21T16:36:56.760Z",
+                     *           "finished_at": "2026-11-21T16:36:56.988Z",
+                     *           "failure": {
+                     *             "error_class": "TypeError: boom",
+                     *             "reason": "boom"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["QueueJob"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -18959,6 +19915,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["QueueJobRetry"];
             };
         };
@@ -18969,6 +19926,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "f99be89c-bcb6-4faa-abf0-8bb19e26eb5e",
+                     *       "queue_id": "0a7ebbf9-961e-4a21-958d-cc106d922ed7",
+                     *       "kind": "retry",
+                     *       "state": "done",
+                     *       "job_id": "1",
+                     *       "reason": null,
+                     *       "details": {
+                     *         "mode": "failed_step",
+                     *         "watch_id": "1"
+                     *       },
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "approval_id": null,
+                     *       "created_at": "2026-11-21T16:36:57.616Z",
+                     *       "finished_at": "2026-11-21T16:36:57.669Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["QueueEvent"];
                 };
             };
@@ -19324,6 +20299,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "reason": "a release",
+                 *       "paused_until": "2026-11-21T17:36:58.015Z"
+                 *     }
+                 */
                 "application/json": components["schemas"]["QueuePauseRequest"];
             };
         };
@@ -19334,6 +20315,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0a7ebbf9-961e-4a21-958d-cc106d922ed7",
+                     *       "name": "contract",
+                     *       "provider": "bullmq",
+                     *       "source_name": "contract",
+                     *       "environment": "staging",
+                     *       "description": "",
+                     *       "capabilities": [
+                     *         "pause",
+                     *         "retry"
+                     *       ],
+                     *       "job_states": [
+                     *         "waiting",
+                     *         "prioritized"
+                     *       ],
+                     *       "pause": {
+                     *         "pause_id": "0bb6201c-3d31-41fa-b351-48c9215cbf1a",
+                     *         "state": "paused",
+                     *         "reason": "a release",
+                     *         "paused_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *         "paused_at": "2026-11-21T16:36:58.496Z",
+                     *         "paused_until": "2026-11-21T17:36:58.015Z"
+                     *       },
+                     *       "created_at": "2026-11-21T16:36:56.611Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Queue"];
                 };
             };
@@ -19445,6 +20453,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["QueueResumeRequest"];
             };
         };
@@ -19455,6 +20464,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0a7ebbf9-961e-4a21-958d-cc106d922ed7",
+                     *       "name": "contract",
+                     *       "provider": "bullmq",
+                     *       "source_name": "contract",
+                     *       "environment": "staging",
+                     *       "description": "",
+                     *       "capabilities": [
+                     *         "pause",
+                     *         "retry"
+                     *       ],
+                     *       "job_states": [
+                     *         "waiting",
+                     *         "prioritized"
+                     *       ],
+                     *       "pause": null,
+                     *       "created_at": "2026-11-21T16:36:56.611Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Queue"];
                 };
             };
@@ -20074,6 +21103,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "environment": "development",
+                     *           "schema": null,
+                     *           "running": null,
+                     *           "candidate": null,
+                     *           "candidate_percentage": 0,
+                     *           "rollout": null,
+                     *           "instances": []
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["EnvironmentConfig"][];
                     };
@@ -20140,6 +21184,23 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "changes": [
+                 *         {
+                 *           "environment": "development",
+                 *           "base_version": null,
+                 *           "document": {
+                 *             "limit": 1
+                 *           },
+                 *           "schema": {
+                 *             "type": "object"
+                 *           }
+                 *         }
+                 *       ],
+                 *       "reason": "contract"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ConfigProposalRequest"];
             };
         };
@@ -20150,6 +21211,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "proposal_id": "fe615e23-2d8f-48fd-adb0-4bf95e17819b",
+                     *       "reason": "contract",
+                     *       "changes": [
+                     *         {
+                     *           "environment": "development",
+                     *           "version": 1,
+                     *           "base_version": null,
+                     *           "digest": "2341e38242886db8d3ae72a25ccd30c783106ed32f6bdf3df9ee5356b1e199c2",
+                     *           "plan": {
+                     *             "strategy": {
+                     *               "kind": "all_at_once",
+                     *               "bake_seconds": 0
+                     *             },
+                     *             "guards": [],
+                     *             "check_interval_seconds": 30,
+                     *             "dry_run": false
+                     *           },
+                     *           "schema_changed": true,
+                     *           "differences": [
+                     *             {
+                     *               "path": "/limit",
+                     *               "proposed": 1
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "deployments": [
+                     *         {
+                     *           "id": "b7d07a1c-7e1c-45f3-bcd2-f08322ff51de",
+                     *           "environment": "development",
+                     *           "kind": "rollout",
+                     *           "batch_id": "5e7d835a-3498-40ce-8db7-7db1904baa6f",
+                     *           "position": 0,
+                     *           "proposal_id": "fe615e23-2d8f-48fd-adb0-4bf95e17819b",
+                     *           "config_version": 1,
+                     *           "previous_version": null,
+                     *           "digest": "2341e38242886db8d3ae72a25ccd30c783106ed32f6bdf3df9ee5356b1e199c2",
+                     *           "plan": {
+                     *             "strategy": {
+                     *               "kind": "all_at_once",
+                     *               "bake_seconds": 0
+                     *             },
+                     *             "guards": [],
+                     *             "check_interval_seconds": 30,
+                     *             "dry_run": false
+                     *           },
+                     *           "status": "pending",
+                     *           "stage": -1,
+                     *           "candidate_percentage": 0,
+                     *           "outcome": null,
+                     *           "reason": "contract",
+                     *           "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "approval_id": null,
+                     *           "created_at": "2026-11-21T16:36:59.328Z",
+                     *           "started_at": null,
+                     *           "ended_at": null,
+                     *           "updated_at": "2026-11-21T16:36:59.328Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StartedConfigProposal"];
                 };
             };
@@ -20603,6 +21727,89 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "7d83d9d8-9221-4774-9d0a-201cdb6a8495",
+                     *           "environment": "development",
+                     *           "kind": "rollout",
+                     *           "batch_id": "1ae510a5-3850-484a-a874-cb5710cdf2b2",
+                     *           "position": 0,
+                     *           "proposal_id": "8f0e8de5-883a-40f3-9209-6f3842da695c",
+                     *           "config_version": 2,
+                     *           "previous_version": 1,
+                     *           "digest": "21472b44db6beea686a47380f6ef56fb05ecab6be5c25ca44a174962a6af3571",
+                     *           "plan": {
+                     *             "strategy": {
+                     *               "kind": "all_at_once",
+                     *               "bake_seconds": 0
+                     *             },
+                     *             "guards": [],
+                     *             "check_interval_seconds": 30,
+                     *             "dry_run": false
+                     *           },
+                     *           "status": "succeeded",
+                     *           "stage": 0,
+                     *           "candidate_percentage": 100,
+                     *           "outcome": {
+                     *             "stage": 0,
+                     *             "status": "succeeded",
+                     *             "evidence": {
+                     *               "guards": [],
+                     *               "command": "advance"
+                     *             }
+                     *           },
+                     *           "reason": "contract",
+                     *           "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "approval_id": null,
+                     *           "created_at": "2026-11-21T16:37:00.832Z",
+                     *           "started_at": "2026-11-21T16:37:03.155Z",
+                     *           "ended_at": "2026-11-21T16:37:03.447Z",
+                     *           "updated_at": "2026-11-21T16:37:03.447Z"
+                     *         },
+                     *         {
+                     *           "id": "b7d07a1c-7e1c-45f3-bcd2-f08322ff51de",
+                     *           "environment": "development",
+                     *           "kind": "rollout",
+                     *           "batch_id": "5e7d835a-3498-40ce-8db7-7db1904baa6f",
+                     *           "position": 0,
+                     *           "proposal_id": "fe615e23-2d8f-48fd-adb0-4bf95e17819b",
+                     *           "config_version": 1,
+                     *           "previous_version": null,
+                     *           "digest": "2341e38242886db8d3ae72a25ccd30c783106ed32f6bdf3df9ee5356b1e199c2",
+                     *           "plan": {
+                     *             "strategy": {
+                     *               "kind": "all_at_once",
+                     *               "bake_seconds": 0
+                     *             },
+                     *             "guards": [],
+                     *             "check_interval_seconds": 30,
+                     *             "dry_run": false
+                     *           },
+                     *           "status": "succeeded",
+                     *           "stage": 0,
+                     *           "candidate_percentage": 100,
+                     *           "outcome": {
+                     *             "stage": 0,
+                     *             "status": "succeeded",
+                     *             "evidence": {
+                     *               "guards": [],
+                     *               "command": "advance"
+                     *             }
+                     *           },
+                     *           "reason": "contract",
+                     *           "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "approval_id": null,
+                     *           "created_at": "2026-11-21T16:36:59.328Z",
+                     *           "started_at": "2026-11-21T16:37:00.371Z",
+                     *           "ended_at": "2026-11-21T16:37:00.646Z",
+                     *           "updated_at": "2026-11-21T16:37:00.646Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["Deployment"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -20816,6 +22023,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "reason": "back"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ConfigRollbackRequest"];
             };
         };
@@ -20826,6 +22038,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "f202402c-c92d-48ec-95f1-fc4cf02732f1",
+                     *       "environment": "development",
+                     *       "kind": "rollback",
+                     *       "batch_id": "2da3008b-bff1-499d-b839-206505739284",
+                     *       "position": 0,
+                     *       "proposal_id": null,
+                     *       "config_version": 1,
+                     *       "previous_version": 2,
+                     *       "digest": "2341e38242886db8d3ae72a25ccd30c783106ed32f6bdf3df9ee5356b1e199c2",
+                     *       "plan": {
+                     *         "strategy": {
+                     *           "kind": "all_at_once",
+                     *           "bake_seconds": 0
+                     *         },
+                     *         "guards": [],
+                     *         "check_interval_seconds": 30,
+                     *         "dry_run": false
+                     *       },
+                     *       "status": "pending",
+                     *       "stage": -1,
+                     *       "candidate_percentage": 0,
+                     *       "outcome": null,
+                     *       "reason": "back",
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "approval_id": null,
+                     *       "created_at": "2026-11-21T16:37:03.745Z",
+                     *       "started_at": null,
+                     *       "ended_at": null,
+                     *       "updated_at": "2026-11-21T16:37:03.745Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Deployment"];
                 };
             };
@@ -26662,6 +27907,120 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "generated_at": "2026-11-21T16:36:54.420Z",
+                     *       "sections": {
+                     *         "users": {
+                     *           "state": "ok",
+                     *           "link": "/admin/users",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "active_count": 9,
+                     *             "new_count": 9,
+                     *             "session_count": 3
+                     *           }
+                     *         },
+                     *         "approvals": {
+                     *           "state": "ok",
+                     *           "link": "/admin/approvals?status=pending",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "pending_count": 0,
+                     *             "mine_count": 0,
+                     *             "oldest_at": null,
+                     *             "items": []
+                     *           }
+                     *         },
+                     *         "flags": {
+                     *           "state": "ok",
+                     *           "link": "/admin/feature-flags",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "changed_count": 5,
+                     *             "items": [
+                     *               {
+                     *                 "key": "new-dashboard",
+                     *                 "environment": "production",
+                     *                 "change": "toggled",
+                     *                 "version": 2,
+                     *                 "changed_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *                 "changed_at": "2026-11-21T16:36:53.253Z"
+                     *               },
+                     *               {
+                     *                 "key": "new-dashboard",
+                     *                 "environment": "staging",
+                     *                 "change": "toggled",
+                     *                 "version": 2,
+                     *                 "changed_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *                 "changed_at": "2026-11-21T16:36:50.188Z"
+                     *               }
+                     *             ]
+                     *           }
+                     *         },
+                     *         "rollouts": {
+                     *           "state": "ok",
+                     *           "link": "/admin/deployments",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "items": []
+                     *           }
+                     *         },
+                     *         "integrations": {
+                     *           "state": "ok",
+                     *           "link": "/admin/integrations",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "integration_count": 0,
+                     *             "failing_count": 0,
+                     *             "stuck_revocation_count": 0,
+                     *             "items": []
+                     *           }
+                     *         },
+                     *         "queues": {
+                     *           "state": "ok",
+                     *           "link": "/admin/queues",
+                     *           "as_of": null,
+                     *           "age_seconds": null,
+                     *           "data": {
+                     *             "queue_count": 0,
+                     *             "paused_count": 0,
+                     *             "waiting_count": null,
+                     *             "failed_count": null,
+                     *             "oldest_waiting_seconds": null,
+                     *             "unreachable_count": null
+                     *           }
+                     *         },
+                     *         "alerts": {
+                     *           "state": "ok",
+                     *           "link": "/admin/alerts?status=firing",
+                     *           "as_of": null,
+                     *           "age_seconds": null,
+                     *           "data": {
+                     *             "firing_count": 0,
+                     *             "items": []
+                     *           }
+                     *         },
+                     *         "audit": {
+                     *           "state": "ok",
+                     *           "link": "/admin/audit-logs",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "head_sequence": 32,
+                     *             "head_at": "2026-11-21T16:36:54.414Z",
+                     *             "verified_sequence": 0,
+                     *             "verified_at": null
+                     *           }
+                     *         }
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["AdminDashboard"];
                 };
             };
@@ -26718,6 +28077,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "status": "down",
+                     *       "measured_at": null,
+                     *       "age_seconds": null,
+                     *       "evaluated_at": null,
+                     *       "components": [
+                     *         {
+                     *           "component": "api",
+                     *           "scope": "platform",
+                     *           "status": "unknown",
+                     *           "reason": "It was not measured for five minutes.",
+                     *           "metrics": []
+                     *         },
+                     *         {
+                     *           "component": "database",
+                     *           "scope": "platform",
+                     *           "status": "unknown",
+                     *           "reason": "It was not measured for five minutes.",
+                     *           "metrics": []
+                     *         }
+                     *       ],
+                     *       "alerts": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemHealth"];
                 };
             };
@@ -26782,6 +28166,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "metric": "database.latency_ms",
+                     *       "title": "One round trip to PostgreSQL",
+                     *       "unit": "ms",
+                     *       "from": "2026-11-21T15:36:54.524Z",
+                     *       "to": "2026-11-21T16:36:54.524Z",
+                     *       "step_seconds": 300,
+                     *       "points": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["SystemMetricsHistory"];
                 };
             };
@@ -26902,6 +28297,18 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "thresholds": [
+                 *         {
+                 *           "name": "API",
+                 *           "metric": "api.up",
+                 *           "comparator": "lt",
+                 *           "threshold": 1
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["AlertThresholdsInput"];
             };
         };
@@ -26912,6 +28319,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "version": 1,
+                     *       "updated_at": "2026-11-21T16:36:54.645Z",
+                     *       "updated_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "thresholds": [
+                     *         {
+                     *           "id": "976c20ad-5f17-4a9f-86fb-90d4f93a0cd0",
+                     *           "name": "API",
+                     *           "metric": "api.up",
+                     *           "comparator": "lt",
+                     *           "threshold": 1,
+                     *           "aggregate": "avg",
+                     *           "window_seconds": 0,
+                     *           "for_seconds": 0,
+                     *           "severity": "warning",
+                     *           "channel_ids": [],
+                     *           "note": null,
+                     *           "is_enabled": true,
+                     *           "clear_threshold": 1,
+                     *           "state": "quiet",
+                     *           "since": null,
+                     *           "observed": null,
+                     *           "is_silenced": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["AlertThresholds"];
                 };
             };
@@ -27991,6 +29426,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "6fc62c2a-dd7e-41be-ae7e-5eba91e6be44",
+                     *           "seq": 74,
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "occurred_at": "2026-11-21T16:37:04.226Z",
+                     *           "recorded_at": "2026-11-21T16:37:04.23Z",
+                     *           "actor_kind": "user",
+                     *           "user_id": "550e8400-e29b-41d4-a716-446655440004",
+                     *           "roles": [
+                     *             "role-junior-agent"
+                     *           ],
+                     *           "permissions_digest": "6c3a412a140248a5a6e24593e6b453486885e434e3c03caed854fb15fd4d1c4b",
+                     *           "area": "admin",
+                     *           "event": "proposeConfigChange",
+                     *           "action": "create",
+                     *           "resource_type": "configuration",
+                     *           "resource_id": null,
+                     *           "outcome": "refused",
+                     *           "reason": "auth.forbidden",
+                     *           "session_id": "566a0a10-b229-4bcb-8c06-9ce49babc1e9",
+                     *           "request_id": "f679af4a-e915-4002-94c6-3f9f434b9549",
+                     *           "trace_id": "ad234611c534d28522225a94516ed36c",
+                     *           "workflow_id": null,
+                     *           "ip": "127.0.0.1",
+                     *           "user_agent": "node",
+                     *           "entry_hash": "1369ffb95d8a950e852646787aa551b8feb29d81fa6ec0f24e3e789e598e247b",
+                     *           "chain_hash": "5dcba41b9c7c799baad2933604c9b67383c24c44086bcd9d045493078df1a3a2"
+                     *         },
+                     *         {
+                     *           "id": "b1a0a50d-69b1-45af-aae6-65b75a4243a3",
+                     *           "seq": 73,
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "occurred_at": "2026-11-21T16:37:04.211Z",
+                     *           "recorded_at": "2026-11-21T16:37:04.215Z",
+                     *           "actor_kind": "user",
+                     *           "user_id": "550e8400-e29b-41d4-a716-446655440004",
+                     *           "roles": [
+                     *             "role-junior-agent"
+                     *           ],
+                     *           "permissions_digest": "6c3a412a140248a5a6e24593e6b453486885e434e3c03caed854fb15fd4d1c4b",
+                     *           "area": "admin",
+                     *           "event": "getDeploymentHistory",
+                     *           "action": "read",
+                     *           "resource_type": "deployment",
+                     *           "resource_id": null,
+                     *           "outcome": "refused",
+                     *           "reason": "auth.forbidden",
+                     *           "session_id": "566a0a10-b229-4bcb-8c06-9ce49babc1e9",
+                     *           "request_id": "36738598-3ebe-4052-8a2b-321909e49973",
+                     *           "trace_id": "d30bc18331fa2bb4cd78105f319f779a",
+                     *           "workflow_id": null,
+                     *           "ip": "127.0.0.1",
+                     *           "user_agent": "node",
+                     *           "entry_hash": "40633baba18f80e8f3f885e1984a1c6c9a665648fa88d0ac24b6ed227938c527",
+                     *           "chain_hash": "42a399f43a8f2e516851818c472260f7cab59c9180c3ab87d923b0d2329b61cf"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "WyI3MCIsIiJd"
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["AuditLog"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -28090,6 +29588,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "6fc62c2a-dd7e-41be-ae7e-5eba91e6be44",
+                     *           "seq": 74,
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "occurred_at": "2026-11-21T16:37:04.226Z",
+                     *           "recorded_at": "2026-11-21T16:37:04.23Z",
+                     *           "actor_kind": "user",
+                     *           "user_id": "550e8400-e29b-41d4-a716-446655440004",
+                     *           "roles": [
+                     *             "role-junior-agent"
+                     *           ],
+                     *           "permissions_digest": "6c3a412a140248a5a6e24593e6b453486885e434e3c03caed854fb15fd4d1c4b",
+                     *           "area": "admin",
+                     *           "event": "proposeConfigChange",
+                     *           "action": "create",
+                     *           "resource_type": "configuration",
+                     *           "resource_id": null,
+                     *           "outcome": "refused",
+                     *           "reason": "auth.forbidden",
+                     *           "session_id": "566a0a10-b229-4bcb-8c06-9ce49babc1e9",
+                     *           "request_id": "f679af4a-e915-4002-94c6-3f9f434b9549",
+                     *           "trace_id": "ad234611c534d28522225a94516ed36c",
+                     *           "workflow_id": null,
+                     *           "ip": "127.0.0.1",
+                     *           "user_agent": "node",
+                     *           "entry_hash": "1369ffb95d8a950e852646787aa551b8feb29d81fa6ec0f24e3e789e598e247b",
+                     *           "chain_hash": "5dcba41b9c7c799baad2933604c9b67383c24c44086bcd9d045493078df1a3a2"
+                     *         },
+                     *         {
+                     *           "id": "b1a0a50d-69b1-45af-aae6-65b75a4243a3",
+                     *           "seq": 73,
+                     *           "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *           "occurred_at": "2026-11-21T16:37:04.211Z",
+                     *           "recorded_at": "2026-11-21T16:37:04.215Z",
+                     *           "actor_kind": "user",
+                     *           "user_id": "550e8400-e29b-41d4-a716-446655440004",
+                     *           "roles": [
+                     *             "role-junior-agent"
+                     *           ],
+                     *           "permissions_digest": "6c3a412a140248a5a6e24593e6b453486885e434e3c03caed854fb15fd4d1c4b",
+                     *           "area": "admin",
+                     *           "event": "getDeploymentHistory",
+                     *           "action": "read",
+                     *           "resource_type": "deployment",
+                     *           "resource_id": null,
+                     *           "outcome": "refused",
+                     *           "reason": "auth.forbidden",
+                     *           "session_id": "566a0a10-b229-4bcb-8c06-9ce49babc1e9",
+                     *           "request_id": "36738598-3ebe-4052-8a2b-321909e49973",
+                     *           "trace_id": "d30bc18331fa2bb4cd78105f319f779a",
+                     *           "workflow_id": null,
+                     *           "ip": "127.0.0.1",
+                     *           "user_agent": "node",
+                     *           "entry_hash": "40633baba18f80e8f3f885e1984a1c6c9a665648fa88d0ac24b6ed227938c527",
+                     *           "chain_hash": "42a399f43a8f2e516851818c472260f7cab59c9180c3ab87d923b0d2329b61cf"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "WyI3MCIsIiJd"
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["AuditLog"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -28500,6 +30061,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "6fc62c2a-dd7e-41be-ae7e-5eba91e6be44",
+                     *       "seq": 74,
+                     *       "tenant_id": "00000000-0000-0000-0000-000000000000",
+                     *       "occurred_at": "2026-11-21T16:37:04.226Z",
+                     *       "recorded_at": "2026-11-21T16:37:04.23Z",
+                     *       "actor_kind": "user",
+                     *       "user_id": "550e8400-e29b-41d4-a716-446655440004",
+                     *       "roles": [
+                     *         "role-junior-agent"
+                     *       ],
+                     *       "permissions_digest": "6c3a412a140248a5a6e24593e6b453486885e434e3c03caed854fb15fd4d1c4b",
+                     *       "area": "admin",
+                     *       "event": "proposeConfigChange",
+                     *       "action": "create",
+                     *       "resource_type": "configuration",
+                     *       "resource_id": null,
+                     *       "outcome": "refused",
+                     *       "reason": "auth.forbidden",
+                     *       "session_id": "566a0a10-b229-4bcb-8c06-9ce49babc1e9",
+                     *       "request_id": "f679af4a-e915-4002-94c6-3f9f434b9549",
+                     *       "trace_id": "ad234611c534d28522225a94516ed36c",
+                     *       "workflow_id": null,
+                     *       "ip": "127.0.0.1",
+                     *       "user_agent": "node",
+                     *       "entry_hash": "1369ffb95d8a950e852646787aa551b8feb29d81fa6ec0f24e3e789e598e247b",
+                     *       "chain_hash": "5dcba41b9c7c799baad2933604c9b67383c24c44086bcd9d045493078df1a3a2",
+                     *       "permissions": [
+                     *         "campaign:read",
+                     *         "contact:read"
+                     *       ],
+                     *       "old_values": null,
+                     *       "new_values": null,
+                     *       "entry": "{\"action\":\"create\",\"actor\":{\"kind\":\"user\",\"permissions_digest\":\"6c3a412a140248a5a6e24593e6b453486885e434e3c03caed854fb15fd4d1c4b\",\"roles\":[\"role-junior-agent\"],\"user_id\":\"550e8400-e29b-41d4-a716-446655440004\"},\"area\":\"admin\",\"event\":\"proposeConfigChange\",\"id\":\"6fc62c2a-dd7e-41be-ae7e-5eba91e6be44\",\"occurred_at\":\"2026-11-21T16:37:04.226Z\",\"outcome\":\"refused\",\"private_digest\":\"e0d64b11de8434b2425613d8de78a01f7be4658b2af34033c9173b89a97a49bb\",\"reason\":\"auth.forbidden\",\"request_id\":\"f679af4a-e915-4002-94c6-3f9f434b9549\",\"resource_id\":null,\"resource_type\":\"configuration\",\"session_id\":\"566a0a10-b229-4bcb-8c06-9ce49babc1e9\",\"tenant_id\":\"00000000-0000-0000-0000-000000000000\",\"trace_id\":\"ad234611c534d28522225a94516ed36c\",\"v\":2,\"workflow_id\":null}",
+                     *       "private": "{\"ip\":null,\"new_values\":null,\"old_values\":null,\"salt\":\"XhqacHYYLvirCWMOQD878A\",\"sealed\":[{\"box\":\"aSv_8gGP3a8brkhIKsKPUjbFFTTer1ZD4brVg8ewFc8LeW3rRPbLd7GRBeLGaSvqwspmaFWR\",\"holds\":\"origin\",\"person\":\"550e8400-e29b-41d4-a716-446655440004\"}],\"user_agent\":null}",
+                     *       "proof": {
+                     *         "leaf_index": 73,
+                     *         "tree_size": 74,
+                     *         "hashes": [
+                     *           "40633baba18f80e8f3f885e1984a1c6c9a665648fa88d0ac24b6ed227938c527",
+                     *           "f2f03c97ecbe9db8171b81e4b0196097088ff90ae7971f35078b2cf7011c1535"
+                     *         ],
+                     *         "checkpoint": "castellan/audit/00000000-0000-0000-0000-000000000000\n74\n7UI2i4hNDQ4SG2HN6u3YQL22DDE8sIkvktU4oambSx4=\n\n— castellan/audit/00000000-0000-0000-0000-000000000000 xR29HpglSuLrOYJDDyZaRvwC+XkFHmHdFgtzEqML3VueS0snMbXkGy9t9MH9lHU/CYlcfRuZ/mSt3r4vc60xfySkNQw=\n",
+                     *         "public_keys": [
+                     *           "castellan/audit/00000000-0000-0000-0000-000000000000+c51dbd1e+AcZqxcv5CFFMLM2gQ73mhocJhhXQffjzj6sCvgcmSw8N"
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditLogDetails"];
                 };
             };
@@ -33681,6 +35292,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "9baef83c-cbf9-4405-8218-193f924cfefb",
+                     *           "name": "integration 1",
+                     *           "kind": "rest_api_key",
+                     *           "environment": "staging",
+                     *           "config": {
+                     *             "kind": "rest_api_key",
+                     *             "base_url": "https://crm.example.com",
+                     *             "probe_path": "/me",
+                     *             "records_path": "/records",
+                     *             "paging": {
+                     *               "page_size": 10,
+                     *               "limit_param": "limit",
+                     *               "cursor_param": "cursor",
+                     *               "items_pointer": "/items",
+                     *               "cursor_pointer": "/next_cursor",
+                     *               "id_pointer": "/id"
+                     *             },
+                     *             "key_management": {
+                     *               "path": "/keys",
+                     *               "id_pointer": "/id",
+                     *               "secret_pointer": "/key"
+                     *             },
+                     *             "auth_header": "X-Api-Key",
+                     *             "auth_scheme": null
+                     *           },
+                     *           "secret": "••••••••••••",
+                     *           "secret_fingerprint": "k1:1b83445b5d341241918ac00d426c9b08",
+                     *           "secret_changed_at": "2026-11-21T16:36:54.836Z",
+                     *           "key_id": "key_d98dc0260701",
+                     *           "webhook_url": null,
+                     *           "is_enabled": true,
+                     *           "sync_every_seconds": null,
+                     *           "last_sync_status": null,
+                     *           "last_sync_at": null,
+                     *           "created_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "created_at": "2026-11-21T16:36:54.836Z",
+                     *           "updated_at": "2026-11-21T16:36:54.836Z",
+                     *           "version": 1
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["Integration"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -34031,6 +35689,48 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "9baef83c-cbf9-4405-8218-193f924cfefb",
+                     *       "name": "integration 1",
+                     *       "kind": "rest_api_key",
+                     *       "environment": "staging",
+                     *       "config": {
+                     *         "kind": "rest_api_key",
+                     *         "base_url": "https://crm.example.com",
+                     *         "probe_path": "/me",
+                     *         "records_path": "/records",
+                     *         "paging": {
+                     *           "page_size": 10,
+                     *           "limit_param": "limit",
+                     *           "cursor_param": "cursor",
+                     *           "items_pointer": "/items",
+                     *           "cursor_pointer": "/next_cursor",
+                     *           "id_pointer": "/id"
+                     *         },
+                     *         "key_management": {
+                     *           "path": "/keys",
+                     *           "id_pointer": "/id",
+                     *           "secret_pointer": "/key"
+                     *         },
+                     *         "auth_header": "X-Api-Key",
+                     *         "auth_scheme": null
+                     *       },
+                     *       "secret": "••••••••••••",
+                     *       "secret_fingerprint": "k1:1b83445b5d341241918ac00d426c9b08",
+                     *       "secret_changed_at": "2026-11-21T16:36:54.836Z",
+                     *       "key_id": "key_d98dc0260701",
+                     *       "webhook_url": null,
+                     *       "is_enabled": true,
+                     *       "sync_every_seconds": null,
+                     *       "last_sync_status": null,
+                     *       "last_sync_at": null,
+                     *       "created_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "created_at": "2026-11-21T16:36:54.836Z",
+                     *       "updated_at": "2026-11-21T16:36:54.836Z",
+                     *       "version": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["Integration"];
                 };
             };
@@ -34338,6 +36038,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "kind": "rest_api_key",
+                 *         "base_url": "https://crm.example.com",
+                 *         "auth_header": "X-Api-Key",
+                 *         "probe_path": "/me",
+                 *         "records_path": "/other"
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     config: {
                         /** @constant */
@@ -34496,6 +36207,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "9baef83c-cbf9-4405-8218-193f924cfefb",
+                     *       "name": "integration 1",
+                     *       "kind": "rest_api_key",
+                     *       "environment": "staging",
+                     *       "config": {
+                     *         "kind": "rest_api_key",
+                     *         "base_url": "https://crm.example.com",
+                     *         "probe_path": "/me",
+                     *         "records_path": "/other",
+                     *         "paging": {
+                     *           "page_size": 100,
+                     *           "limit_param": "limit",
+                     *           "cursor_param": "cursor",
+                     *           "items_pointer": "/items",
+                     *           "cursor_pointer": "/next_cursor",
+                     *           "id_pointer": "/id"
+                     *         },
+                     *         "key_management": null,
+                     *         "auth_header": "X-Api-Key",
+                     *         "auth_scheme": "Bearer"
+                     *       },
+                     *       "secret": "••••••••••••",
+                     *       "secret_fingerprint": "k1:1b83445b5d341241918ac00d426c9b08",
+                     *       "secret_changed_at": "2026-11-21T16:36:54.836Z",
+                     *       "key_id": "key_d98dc0260701",
+                     *       "webhook_url": null,
+                     *       "is_enabled": true,
+                     *       "sync_every_seconds": null,
+                     *       "last_sync_status": null,
+                     *       "last_sync_at": null,
+                     *       "created_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "created_at": "2026-11-21T16:36:54.836Z",
+                     *       "updated_at": "2026-11-21T16:36:54.962Z",
+                     *       "version": 2
+                     *     }
+                     */
                     "application/json": components["schemas"]["Integration"];
                 };
             };
@@ -34679,6 +36428,107 @@ export interface operations {
             };
         };
     };
+    findIntegrationSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    secret: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretUses"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getIntegrationRecords: {
         parameters: {
             query?: {
@@ -34793,6 +36643,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "dfecd31e-2f80-4b4e-b50f-442b20b343ab",
+                     *       "integration_id": "3d7e18db-2500-41af-9401-75d03e08e70a",
+                     *       "trigger": "manual",
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "status": "running",
+                     *       "created_count": 0,
+                     *       "updated_count": 0,
+                     *       "unchanged_count": 0,
+                     *       "failed_count": 0,
+                     *       "page_count": 0,
+                     *       "failures": [],
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "created_at": "2026-11-21T16:36:55.502Z",
+                     *       "ended_at": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["SyncJob"];
                 };
             };
@@ -34892,6 +36761,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "dfecd31e-2f80-4b4e-b50f-442b20b343ab",
+                     *           "integration_id": "3d7e18db-2500-41af-9401-75d03e08e70a",
+                     *           "trigger": "manual",
+                     *           "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *           "status": "running",
+                     *           "created_count": 0,
+                     *           "updated_count": 0,
+                     *           "unchanged_count": 0,
+                     *           "failed_count": 0,
+                     *           "page_count": 0,
+                     *           "failures": [],
+                     *           "error_code": null,
+                     *           "error_detail": null,
+                     *           "created_at": "2026-11-21T16:36:55.502Z",
+                     *           "ended_at": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": {
                         items: components["schemas"]["SyncJob"][];
                         /** @description Goes into `cursor` for the next page; null on the last one */
@@ -35146,6 +37039,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "environment": "staging",
+                 *       "grace_seconds": 0
+                 *     }
+                 */
                 "application/json": {
                     /**
                      * @description That of the integration; by it the gate is chosen
@@ -35169,6 +37068,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "b052ba11-ce5c-4a2c-8ef7-e1daa698e957",
+                     *       "integration_id": "3d7e18db-2500-41af-9401-75d03e08e70a",
+                     *       "requested_by": "550e8400-e29b-41d4-a716-446655440000",
+                     *       "approval_id": null,
+                     *       "reason": null,
+                     *       "status": "requested",
+                     *       "grace_seconds": 0,
+                     *       "old_key_id": "key_61f5bc331e7a",
+                     *       "old_fingerprint": "k1:754f76935d9cdba63c92ef590cfdb55b",
+                     *       "new_key_id": null,
+                     *       "new_fingerprint": null,
+                     *       "verified_at": null,
+                     *       "switched_at": null,
+                     *       "grace_until": null,
+                     *       "revoke_attempts": 0,
+                     *       "next_attempt_at": null,
+                     *       "refused_at": null,
+                     *       "attempt_error_code": null,
+                     *       "attempt_error_detail": null,
+                     *       "error_code": null,
+                     *       "error_detail": null,
+                     *       "created_at": "2026-11-21T16:36:56.258Z",
+                     *       "updated_at": "2026-11-21T16:36:56.258Z",
+                     *       "ended_at": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["KeyRotation"];
                 };
             };
