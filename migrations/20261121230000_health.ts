@@ -8,7 +8,8 @@ const currentTenant = "(select nullif(current_setting('app.tenant_id', true), ''
  * Measurements of the system, thresholds, alerts and silences: S2-32..34, S2-51, S2-75, capability 36.
  *
  * Rows of `admin_system_health` without a tenant are of the platform: all tenants see them, and only
- * `record_platform_health` writes them. One unique index serves every read; old rows go in bounded batches by the other.
+ * `record_platform_health` writes them. One unique index serves every read; old rows go in bounded batches by the
+ * other.
  */
 export class Migration20261121230000_health extends Migration {
   override up(): void {

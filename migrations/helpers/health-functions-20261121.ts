@@ -27,8 +27,9 @@ export const healthFunctions = [
       end
     $$`,
 
-  // Draws rows of one resolution together to the next, all tenants at once, from where it stopped and for at most so many
-  // stretches; only those that ended before p_until. Answers with how many stretches it worked through, 0 when done.
+  // Draws rows of one resolution together to the next, all tenants at once, from where it stopped and for at most so
+  // many stretches; only those that ended before p_until. Answers with how many stretches it worked through, 0 when
+  // done.
   `create function roll_up_system_health(p_from int, p_to int, p_until timestamptz, p_stretches int) returns int
     language plpgsql volatile security definer set search_path = ''
     as $$

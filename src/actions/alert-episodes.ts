@@ -57,7 +57,10 @@ async function takeStep(tx: Tx, change: AlertChange, at: string): Promise<string
       return idOf(fired.where('id', '=', alert_id).where('status', '=', 'pending').returning('id').executeTakeFirst());
     }
     case 'drop': {
-      const dropped = tx.sql.deleteFrom('admin_alerts').where('id', '=', alert_id ?? '').where('status', '=', 'pending');
+      const dropped = tx.sql
+        .deleteFrom('admin_alerts')
+        .where('id', '=', alert_id ?? '')
+        .where('status', '=', 'pending');
       return idOf(dropped.returning('id').executeTakeFirst());
     }
     case 'resolve': {
@@ -68,7 +71,13 @@ async function takeStep(tx: Tx, change: AlertChange, at: string): Promise<string
         suppressed_at: isSuppressed(change, change.is_silenced_since_fired) ? at : null,
         value,
       });
-      return idOf(resolved.where('id', '=', alert_id ?? '').where('status', '=', 'firing').returning('id').executeTakeFirst());
+      return idOf(
+        resolved
+          .where('id', '=', alert_id ?? '')
+          .where('status', '=', 'firing')
+          .returning('id')
+          .executeTakeFirst(),
+      );
     }
   }
 }

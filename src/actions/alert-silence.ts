@@ -60,7 +60,8 @@ export interface SilenceChange {
 }
 
 /**
- * @throws Problem `resource.not-found`, `resource.version-mismatch`, `resource.conflict` when it is over, `request.invalid`
+ * @throws Problem `resource.not-found`, `resource.version-mismatch`, `resource.conflict` when it is over,
+ * `request.invalid`
  *   when it would end before it starts.
  */
 export async function changeSilence(tx: Tx, place: { id: string; version: number }, change: SilenceChange) {
@@ -123,6 +124,7 @@ async function lockSilence(tx: Tx, id: string) {
 
 async function lockLiving(tx: Tx, id: string) {
   const silence = await lockSilence(tx, id);
-  if (silence.ended_at === null && silence.lapse_told_at === null && Date.parse(silence.ends_at) > Date.now()) return silence;
+  if (silence.ended_at === null && silence.lapse_told_at === null && Date.parse(silence.ends_at) > Date.now())
+    return silence;
   throw new Problem({ code: 'resource.conflict', detail: 'The silence is over. Make a new one.' });
 }

@@ -29,7 +29,11 @@ async function lockSettings(tx: Tx): Promise<number> {
     .values({ tenant_id: tx.actor.tenant_id, version: 0 })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const { version } = await tx.sql.selectFrom('admin_alert_settings').select('version').forUpdate().executeTakeFirstOrThrow();
+  const { version } = await tx.sql
+    .selectFrom('admin_alert_settings')
+    .select('version')
+    .forUpdate()
+    .executeTakeFirstOrThrow();
   return version;
 }
 
@@ -37,7 +41,8 @@ async function lockSettings(tx: Tx): Promise<number> {
  * Replaces the thresholds of the tenant as a whole (S2-34); the only writer of `admin_alert_thresholds`. One that keeps
  * name and metric keeps its open alert; of one that goes or changes its metric the evaluation closes it.
  *
- * @throws Problem `resource.version-mismatch` when the set has changed since `version`, `request.invalid` when a channel
+ * @throws Problem `resource.version-mismatch` when the set has changed since `version`, `request.invalid` when a
+ * channel
  *   is not the tenant's.
  * @returns the new version.
  */

@@ -18,7 +18,12 @@ export interface ToldAlert {
   readonly note: string | null;
 }
 
-const words: Readonly<Record<AlertComparator, string>> = { gt: 'above', gte: 'at or above', lt: 'below', lte: 'at or below' };
+const words: Readonly<Record<AlertComparator, string>> = {
+  gt: 'above',
+  gte: 'at or above',
+  lt: 'below',
+  lte: 'at or below',
+};
 
 /** The news of an alert. The key names alert and news, so that each is delivered to a receiver once. */
 export function alertNotice(alert: ToldAlert, news: 'firing' | 'resolved'): Notice {

@@ -5,7 +5,13 @@ import { defaultTenantId, systemActor } from '../domain/actor.ts';
 import type { Actor } from '../domain/actor.ts';
 import { newsDue, stepAlert } from '../domain/alert.ts';
 import type { HealthMeasurement } from '../domain/health-metric.ts';
-import { lapsedSilencesQuery, observedOf, standingOf, standingsQuery, untoldAlertsQuery } from '../entities/alert-rows.ts';
+import {
+  lapsedSilencesQuery,
+  observedOf,
+  standingOf,
+  standingsQuery,
+  untoldAlertsQuery,
+} from '../entities/alert-rows.ts';
 import { read, readAll } from '../platform/read.ts';
 import { unitOfWork } from '../platform/unit-of-work.ts';
 import type { AlertActivities } from '../workflows/alert-evaluation.contract.ts';
@@ -36,7 +42,10 @@ export function createAlertActivities(deps: Deps): AlertActivities {
     return { thresholds: rows.length, changed };
   };
 
-  /** First the notifier, then the mark: whoever is killed in between tells it again under the same key, once for people. */
+  /**
+   * First the notifier, then the mark: whoever is killed in between tells it again under the same key, once for
+   * people.
+   */
   const tell = async (actor: Actor, at: number): Promise<number> => {
     const moment = new Date(at).toISOString();
     const [alerts, silences] = await readAll(db, actor, [
@@ -79,7 +88,9 @@ export function createAlertActivities(deps: Deps): AlertActivities {
       const tenants = await healthTenants(db, after, pageSize);
       const page = { thresholds: 0, changed: 0, told: 0, failed: 0, next_after: tenants[pageSize - 1] ?? null };
       for (const tenantId of tenants) {
-        const actor = systemActor(tenantId, { workflow_id: Context.current().info.workflowExecution?.workflowId ?? 'alert-evaluation' });
+        const actor = systemActor(tenantId, {
+          workflow_id: Context.current().info.workflowExecution?.workflowId ?? 'alert-evaluation',
+        });
         try {
           const { thresholds, changed } = await evaluate(actor, at);
           page.thresholds += thresholds;

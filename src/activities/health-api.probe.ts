@@ -15,20 +15,24 @@ interface Counters {
 }
 
 /** An instance as it was found; null counters when `/metrics` could not be read. */
-type Instance = { readonly isUp: false } | { readonly isUp: true; readonly latency_ms: number; readonly counters: Counters | null };
+type Instance =
+  { readonly isUp: false } | { readonly isUp: true; readonly latency_ms: number; readonly counters: Counters | null };
 
 const requestTimeoutMs = 3_000;
 /** Histograms of every route make `/metrics` long. */
 const maxMetricsBytes = 4 * 1024 * 1024;
 
 /**
- * Asks every API instance for its own `/health/ready` and `/metrics`. Rates are taken since this process looked last, so
- * the first look knows none. The addresses come from the operator (`HEALTH_API_URLS`, else `PUBLIC_URL`) and may be
+ * Asks every API instance for its own `/health/ready` and `/metrics`. Rates are taken since this process looked last,
+ * so the first look knows none. The addresses come from the operator (`HEALTH_API_URLS`, else `PUBLIC_URL`) and may be
  * private, hence a door of its own that leads nowhere else.
  */
 export function createApiProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLIC_URL'>): HealthProbe {
   const urls = env.HEALTH_API_URLS.length === 0 ? [env.PUBLIC_URL] : env.HEALTH_API_URLS;
-  const outbound = createOutboundHttp({ allow: urls.map((url) => new URL(url).host), maxResponseBytes: maxMetricsBytes });
+  const outbound = createOutboundHttp({
+    allow: urls.map((url) => new URL(url).host),
+    maxResponseBytes: maxMetricsBytes,
+  });
   const before = new Map<string, Counters>();
 
   return {
@@ -60,7 +64,8 @@ function stateOf(instances: readonly Instance[]): Readings {
   return {
     'api.up': up.length === instances.length ? 1 : 0,
     'api.instances_down': instances.length - up.length,
-    'api.latency_ms': up.length === 0 ? { unknown: 'No instance answers.' } : Math.max(...up.map(({ latency_ms }) => latency_ms)),
+    'api.latency_ms':
+      up.length === 0 ? { unknown: 'No instance answers.' } : Math.max(...up.map(({ latency_ms }) => latency_ms)),
     'api.event_loop_lag_ms': lags.length === 0 ? { unknown: 'No instance shows its metrics.' } : Math.max(...lags),
   };
 }
@@ -75,7 +80,8 @@ function ratesOf(since: readonly { readonly counters: Counters; readonly earlier
   const errors = sum(({ counters, earlier }) => counters.errors - earlier.errors);
   return {
     'api.requests_per_second': sum(
-      ({ counters, earlier }) => (1000 * (counters.requests - earlier.requests)) / Math.max(1, counters.taken_at - earlier.taken_at),
+      ({ counters, earlier }) =>
+        (1000 * (counters.requests - earlier.requests)) / Math.max(1, counters.taken_at - earlier.taken_at),
     ),
     'api.error_ratio': requests === 0 ? 0 : errors / requests,
   };

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import type { Env } from '../platform/env.ts';
 import type { HealthProbe } from './health-probe.ts';
@@ -5,9 +6,14 @@ import type { HealthProbe } from './health-probe.ts';
 const dayMs = 86_400_000;
 const connectTimeoutMs = 5_000;
 
-/** Days until the first of the certificates expires that people and applications meet. Nothing where nobody speaks TLS. */
+/**
+ * Days until the first of the certificates expires that people and applications meet. Nothing where nobody speaks
+ * TLS.
+ */
 export function createCertificateProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLIC_URL'>): HealthProbe {
-  const hosts = [env.PUBLIC_URL, ...env.HEALTH_API_URLS].map((url) => new URL(url)).filter(({ protocol }) => protocol === 'https:');
+  const hosts = [env.PUBLIC_URL, ...env.HEALTH_API_URLS]
+    .map((url) => new URL(url))
+    .filter(({ protocol }) => protocol === 'https:');
   return {
     metrics: ['certificates.days_left'],
     async measure() {
@@ -24,7 +30,8 @@ export function certificateEnd({ hostname, port }: Pick<URL, 'hostname' | 'port'
     const socket = connect({
       host: hostname,
       port: port === '' ? 443 : Number(port),
-      servername: hostname,
+      // RFC 6066 knows names only.
+      ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
       // Nothing is sent or believed: an expired certificate is exactly what this looks for.
       rejectUnauthorized: false,
       timeout: connectTimeoutMs,

@@ -28,7 +28,9 @@ export function createDatabaseProbe(db: Database): HealthProbe {
         'database.latency_ms': latency,
         'database.connections': connections?.open ?? { unknown: 'PostgreSQL does not show its connections.' },
         'database.connection_ratio':
-          connections === undefined ? { unknown: 'PostgreSQL does not show its connections.' } : connections.open / connections.possible,
+          connections === undefined
+            ? { unknown: 'PostgreSQL does not show its connections.' }
+            : connections.open / connections.possible,
         ...replication(standbys),
       };
     },
@@ -40,17 +42,15 @@ function replication(standbys: { replicas: number; lag_seconds: number | null } 
   const { replicas, lag_seconds } = standbys;
   if (replicas === 0) return { 'database.replicas': 0 };
   // An idle primary reports no lag at all, and without the right to see it neither.
-  return { 'database.replicas': replicas, 'database.replication_lag_seconds': lag_seconds ?? { unknown: 'PostgreSQL reports no lag; the application’s role may lack pg_read_all_stats.' } };
+  const unknown = 'PostgreSQL reports no lag; the application’s role may lack pg_read_all_stats.';
+  return { 'database.replicas': replicas, 'database.replication_lag_seconds': lag_seconds ?? { unknown } };
 }
 
 function connectionsQuery() {
   return query
     .selectFrom(sql<{ backend_type: string }>`pg_stat_activity`.as('a'))
     .where('a.backend_type', '=', 'client backend')
-    .select([
-      sql<number>`count(*)`.as('open'),
-      sql<number>`current_setting('max_connections')::int`.as('possible'),
-    ]);
+    .select([sql<number>`count(*)`.as('open'), sql<number>`current_setting('max_connections')::int`.as('possible')]);
 }
 
 function standbysQuery() {

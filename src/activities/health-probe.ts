@@ -19,7 +19,11 @@ export const probeTimeoutMs = 10_000;
 class ProbeTimeout extends Error {}
 
 /** Runs a probe. Never throws: what it could not measure is unknown, with the reason. */
-export async function runProbe(probe: HealthProbe, log: Logger, timeoutMs = probeTimeoutMs): Promise<HealthMeasurement[]> {
+export async function runProbe(
+  probe: HealthProbe,
+  log: Logger,
+  timeoutMs = probeTimeoutMs,
+): Promise<HealthMeasurement[]> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new ProbeTimeout(`No answer within ${timeoutMs} ms.`)), timeoutMs);
@@ -37,6 +41,6 @@ export async function runProbe(probe: HealthProbe, log: Logger, timeoutMs = prob
 /** Why something could not be measured, for people of every tenant: no addresses, no SQL. The log has the rest. */
 export function failureText(error: unknown): string {
   if (error instanceof ProbeTimeout) return error.message;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' || typeof code === 'number' ? `The probe failed (${code}).` : 'The probe failed.';
 }

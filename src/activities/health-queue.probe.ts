@@ -47,8 +47,10 @@ export async function measureQueues(
   const unreachable = found.length - known.length;
   if (known.length === 0) {
     // How many jobs wait is unknown, not zero; that nobody answers is known.
-    const silent = metrics.map((metric) => [metric, metric === 'queues.unreachable' ? unreachable : { unknown: 'No engine answers.' }]);
-    return measurementsOf(metrics, { readings: Object.fromEntries(silent) });
+    const unknown = measurementsOf(metrics, { failure: 'No engine answers.' });
+    return unknown.map((one) =>
+      one.metric === 'queues.unreachable' ? { ...one, value: unreachable, reason: null } : one,
+    );
   }
   const sum = (of: (snapshot: QueueSnapshot) => number) => known.reduce((total, snapshot) => total + of(snapshot), 0);
   return measurementsOf(metrics, {

@@ -15,7 +15,11 @@ export async function callHealthFunction(db: Database, call: ReturnType<typeof s
 }
 
 /** Writes measurements of the platform; a metric that has one of this moment keeps it. */
-export async function recordPlatformHealth(db: Database, at: string, measurements: readonly HealthMeasurement[]): Promise<void> {
+export async function recordPlatformHealth(
+  db: Database,
+  at: string,
+  measurements: readonly HealthMeasurement[],
+): Promise<void> {
   const metrics = measurements.map(({ metric }) => metric);
   const values = measurements.map(({ value }) => value);
   const reasons = measurements.map(({ reason }) => reason);
@@ -45,7 +49,10 @@ export async function recordTenantHealth(
     reason,
   }));
   if (rows.length === 0) return;
-  const insert = query.insertInto('admin_system_health').values(rows).onConflict((conflict) => conflict.doNothing());
+  const insert = query
+    .insertInto('admin_system_health')
+    .values(rows)
+    .onConflict((conflict) => conflict.doNothing());
   await writeTechnical(db, { tenant_id: tenantId, user_id: null }, insert);
 }
 

@@ -32,15 +32,24 @@ export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
             query: `TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Failed' AND CloseTime > '${since}'`,
           }),
           ...taskQueueTypes.map((taskQueueType) =>
-            workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType, reportStats: true }),
+            workflowService.describeTaskQueue({
+              namespace,
+              taskQueue: { name: taskQueue },
+              taskQueueType,
+              reportStats: true,
+            }),
           ),
         ]);
         return {
           'temporal.up': 1,
           'temporal.latency_ms': latency,
           'temporal.backlog': sum(queues.map(({ stats }) => Number(stats?.approximateBacklogCount ?? 0))),
-          'temporal.backlog_age_seconds': Math.max(0, ...queues.map(({ stats }) => Number(stats?.approximateBacklogAge?.seconds ?? 0))),
-          'temporal.pollers': new Set(queues.flatMap(({ pollers }) => (pollers ?? []).map(({ identity }) => identity))).size,
+          'temporal.backlog_age_seconds': Math.max(
+            0,
+            ...queues.map(({ stats }) => Number(stats?.approximateBacklogAge?.seconds ?? 0)),
+          ),
+          'temporal.pollers': new Set(queues.flatMap(({ pollers }) => (pollers ?? []).map(({ identity }) => identity)))
+            .size,
           'temporal.failed_workflows': Number(failed.count),
         };
       }),

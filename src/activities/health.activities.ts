@@ -13,7 +13,13 @@ import type { ActivityDeps } from './deps.ts';
 import { measureQueues } from './health-queue.probe.ts';
 import { failureText, probeTimeoutMs, runProbe } from './health-probe.ts';
 import { createHealthProbes } from './health-probes.ts';
-import { healthTenants, callHealthFunction, recordPlatformHealth, recordTenantHealth, silentSince } from './health-store.ts';
+import {
+  healthTenants,
+  callHealthFunction,
+  recordPlatformHealth,
+  recordTenantHealth,
+  silentSince,
+} from './health-store.ts';
 import { createNotify } from './notify.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'queues' | 'temporal'>;
@@ -88,8 +94,8 @@ async function measureTenant(db: Database, tenantId: string, at: string): Promis
 }
 
 /**
- * One bounded batch. Hours are made of five minutes, so they wait until those are complete; and nothing is removed before
- * it was drawn together, however late that is.
+ * One bounded batch. Hours are made of five minutes, so they wait until those are complete; and nothing is removed
+ * before it was drawn together, however late that is.
  */
 async function tendHistory(db: Database, at: number): Promise<HealthTending> {
   const fine = await rollUp(db, 0, 300, at - lateMs);

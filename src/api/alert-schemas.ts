@@ -15,7 +15,10 @@ const settingFields = {
   metric: z.enum(allHealthMetrics),
   comparator: z.enum(alertComparators).describe('`gt`: it is broken while the value is greater than `threshold`'),
   threshold: limit.describe('In the unit of the metric'),
-  aggregate: z.enum(alertAggregates).default('avg').describe('What the measurements of the window are drawn together to'),
+  aggregate: z
+    .enum(alertAggregates)
+    .default('avg')
+    .describe('What the measurements of the window are drawn together to'),
   window_seconds: z
     .int()
     .min(0)
@@ -23,7 +26,12 @@ const settingFields = {
     .refine((seconds) => seconds === 0 || seconds >= minWindowSeconds, `must be 0 or at least ${minWindowSeconds}`)
     .default(0)
     .describe('0 looks at the newest measurement alone'),
-  for_seconds: z.int().min(0).max(7 * 24 * 3600).default(0).describe('How long it must be broken before the alert fires'),
+  for_seconds: z
+    .int()
+    .min(0)
+    .max(7 * 24 * 3600)
+    .default(0)
+    .describe('How long it must be broken before the alert fires'),
   severity: z.enum(alertSeverities).default('warning'),
   channel_ids: z
     .array(z.uuid())
@@ -31,7 +39,14 @@ const settingFields = {
     .refine((ids) => new Set(ids).size === ids.length, 'must name each channel once')
     .default([])
     .describe('Channels that are told; empty for every channel that takes `alert.firing` or `alert.resolved`'),
-  note: z.string().trim().min(1).max(2000).nullable().default(null).describe('What to do; sent with the news of firing'),
+  note: z
+    .string()
+    .trim()
+    .min(1)
+    .max(2000)
+    .nullable()
+    .default(null)
+    .describe('What to do; sent with the news of firing'),
   is_enabled: z.boolean().default(true),
 };
 
@@ -98,7 +113,10 @@ export const AlertBody = z
     pending_since: timestamp.nullable(),
     fired_at: timestamp.nullable(),
     resolved_at: timestamp.nullable(),
-    resolve_reason: z.enum(['recovered', 'removed']).nullable().describe('`removed`: the threshold was taken away or switched off'),
+    resolve_reason: z
+      .enum(['recovered', 'removed'])
+      .nullable()
+      .describe('`removed`: the threshold was taken away or switched off'),
     suppressed_at: timestamp.nullable().describe('Set when it was over before its silence: nobody was told'),
     firing_told_at: timestamp.nullable(),
     resolved_told_at: timestamp.nullable(),

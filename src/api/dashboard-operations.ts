@@ -39,7 +39,16 @@ export const rollouts = dashboardSection({
       .orderBy(sql`status = 'holding'`, 'desc')
       .orderBy('created_at')
       .limit(shown)
-      .select(['id', 'environment', 'kind', 'config_version', 'status', 'candidate_percentage', 'started_at', 'updated_at']),
+      .select([
+        'id',
+        'environment',
+        'kind',
+        'config_version',
+        'status',
+        'candidate_percentage',
+        'started_at',
+        'updated_at',
+      ]),
   present: (rows, { at }) => ({ as_of: at, data: { items: [...rows] } }),
 });
 
@@ -54,12 +63,22 @@ export const integrations = dashboardSection({
       failing_count: z.int().min(0).describe('Of these, those whose last sync failed'),
       stuck_revocation_count: z.int().min(0).describe('Old keys that could not be revoked yet'),
       items: z
-        .array(z.object({ id: z.uuid(), name: z.string(), environment: environmentName, last_sync_at: timestamp.nullable() }))
+        .array(
+          z.object({
+            id: z.uuid(),
+            name: z.string(),
+            environment: environmentName,
+            last_sync_at: timestamp.nullable(),
+          }),
+        )
         .describe('Failing ones, the longest first'),
     })
     .meta({ id: 'DashboardIntegrations' }),
   query: () => {
-    const enabled = query.selectFrom('admin_integrations').where('deleted_at', 'is', null).where('is_enabled', '=', true);
+    const enabled = query
+      .selectFrom('admin_integrations')
+      .where('deleted_at', 'is', null)
+      .where('is_enabled', '=', true);
     const failing = enabled.where('last_sync_status', 'in', ['failed', 'completed_with_failures']);
     const stuck = query
       .selectFrom('admin_key_rotations')
@@ -70,11 +89,7 @@ export const integrations = dashboardSection({
     return query
       .selectFrom(enabled.select(count).as('e'))
       .leftJoinLateral(
-        failing
-          .orderBy('last_sync_at')
-          .limit(shown)
-          .select(['id', 'name', 'environment', 'last_sync_at'])
-          .as('f'),
+        failing.orderBy('last_sync_at').limit(shown).select(['id', 'name', 'environment', 'last_sync_at']).as('f'),
         (join) => join.onTrue(),
       )
       .select(['e.count as integration_count', 'f.id', 'f.name', 'f.environment', 'f.last_sync_at'])
@@ -93,7 +108,12 @@ export const integrations = dashboardSection({
   }),
 });
 
-const queueMetrics = ['queues.waiting', 'queues.failed', 'queues.oldest_waiting_seconds', 'queues.unreachable'] as const;
+const queueMetrics = [
+  'queues.waiting',
+  'queues.failed',
+  'queues.oldest_waiting_seconds',
+  'queues.unreachable',
+] as const;
 /** Older measurements say nothing about the backlog. */
 const measuredWithinMs = 15 * 60_000;
 
@@ -124,7 +144,8 @@ export const queues = dashboardSection({
       .orderBy('metric')
       .orderBy('at', 'desc')
       .select(['metric', 'at', 'value']);
-    const valueOf = (metric: (typeof queueMetrics)[number]) => sql<number | null>`max(n.value) filter (where n.metric = ${metric})`;
+    const valueOf = (metric: (typeof queueMetrics)[number]) =>
+      sql<number | null>`max(n.value) filter (where n.metric = ${metric})`;
     const count = sql<number>`count(*)`.as('count');
     return query
       .selectFrom(newest.as('n'))

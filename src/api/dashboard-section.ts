@@ -36,8 +36,10 @@ interface SectionSpec<Key extends string, Row, Data extends z.ZodType> {
 }
 
 /** A section as the dashboard holds it: the type of its rows is known to its own declaration only. */
-export interface DashboardSection<Key extends string = string, Data extends z.ZodType = z.ZodType>
-  extends Omit<SectionSpec<Key, object, Data>, 'present'> {
+export interface DashboardSection<Key extends string = string, Data extends z.ZodType = z.ZodType> extends Omit<
+  SectionSpec<Key, object, Data>,
+  'present'
+> {
   readonly present: (rows: readonly object[], context: SectionContext) => SectionView<z.input<Data>>;
 }
 

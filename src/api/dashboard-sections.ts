@@ -23,7 +23,11 @@ const users = dashboardSection({
   permission: 'user:read',
   link: '/admin/users',
   data: z
-    .object({ active_count: counted, new_count: counted.describe('Made in the last seven days'), session_count: counted.describe('Sessions that could be used now') })
+    .object({
+      active_count: counted,
+      new_count: counted.describe('Made in the last seven days'),
+      session_count: counted.describe('Sessions that could be used now'),
+    })
     .meta({ id: 'DashboardUsers' }),
   query: ({ now, at }) => {
     const people = query.selectFrom('users').where('status', '=', 'active').limit(countedTo).select('id');
@@ -34,17 +38,27 @@ const users = dashboardSection({
       .limit(countedTo)
       .select('id');
     return query.selectNoFrom([
-      query.selectFrom(people.as('u')).select(sql<number>`count(*)`.as('count')).as('active_count'),
+      query
+        .selectFrom(people.as('u'))
+        .select(sql<number>`count(*)`.as('count'))
+        .as('active_count'),
       query
         .selectFrom(people.where('created_at', '>', before(now, 7 * 24 * hour)).as('u'))
         .select(sql<number>`count(*)`.as('count'))
         .as('new_count'),
-      query.selectFrom(sessions.as('s')).select(sql<number>`count(*)`.as('count')).as('session_count'),
+      query
+        .selectFrom(sessions.as('s'))
+        .select(sql<number>`count(*)`.as('count'))
+        .as('session_count'),
     ]);
   },
   present: ([row], { at }) => ({
     as_of: at,
-    data: { active_count: row?.active_count ?? 0, new_count: row?.new_count ?? 0, session_count: row?.session_count ?? 0 },
+    data: {
+      active_count: row?.active_count ?? 0,
+      new_count: row?.new_count ?? 0,
+      session_count: row?.session_count ?? 0,
+    },
   }),
 });
 
@@ -75,7 +89,8 @@ const approvals = dashboardSection({
         .describe('Mine first, then the oldest'),
     })
     .meta({ id: 'DashboardApprovals' }),
-  query: () => approvalsQuery().where('a.status', '=', 'pending').orderBy('a.created_at').orderBy('a.id').limit(lookedAt),
+  query: () =>
+    approvalsQuery().where('a.status', '=', 'pending').orderBy('a.created_at').orderBy('a.id').limit(lookedAt),
   present: (rows, { actor, now, at }) => {
     const { user_id, roles, permissions } = actor;
     const items = rows.map((row) => {
@@ -131,7 +146,12 @@ const flags = dashboardSection({
       .orderBy('id', 'desc')
       .limit(shown)
       .select(['key', 'environment', 'change', 'version', 'changed_by', 'created_at as changed_at'])
-      .select(query.selectFrom(recent.as('r')).select(sql<number>`count(*)`.as('count')).as('changed_count'));
+      .select(
+        query
+          .selectFrom(recent.as('r'))
+          .select(sql<number>`count(*)`.as('count'))
+          .as('changed_count'),
+      );
   },
   present: (rows, { at }) => ({
     as_of: at,
@@ -181,7 +201,9 @@ const alerts = dashboardSection({
     data: {
       firing_count: Math.min(countedTo, rows[0]?.firing_count ?? 0),
       items: rows.flatMap(({ id, name, severity, value, fired_at }) =>
-        id === null || name === null || severity === null || fired_at === null ? [] : [{ id, name, severity, value, fired_at }],
+        id === null || name === null || severity === null || fired_at === null
+          ? []
+          : [{ id, name, severity, value, fired_at }],
       ),
     },
   }),

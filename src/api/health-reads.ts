@@ -64,7 +64,9 @@ export function healthHistoryQuery(
     .groupBy(sql`1`)
     .orderBy(sql`1`)
     .select([
-      sql<string>`date_bin(make_interval(secs => ${step_seconds}), at, ${new Date(from).toISOString()}::timestamptz)`.as('at'),
+      sql<string>`date_bin(make_interval(secs => ${step_seconds}), at, ${new Date(from).toISOString()}::timestamptz)`.as(
+        'at',
+      ),
       sql<number | null>`sum(value * known_count) / nullif(sum(known_count), 0)`.as('avg'),
       sql<number | null>`min(min_value)`.as('min'),
       sql<number | null>`max(max_value)`.as('max'),

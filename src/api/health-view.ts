@@ -24,14 +24,16 @@ export function metricFacts(metric: HealthMetricName) {
 }
 
 /**
- * The state of every part. What the collector said before it stopped is not shown as the present; that the evaluation has
- * stopped makes the alerting itself a part that is down.
+ * The state of every part. What the collector said before it stopped is not shown as the present; that the evaluation
+ * has stopped makes the alerting itself a part that is down.
  *
  * @param rows the newest measurement of each metric.
  * @param firing metrics of which an alert fires.
  */
 export function presentHealth(rows: readonly MeasurementRow[], firing: ReadonlySet<string>, now: number) {
-  const measured = rows.flatMap((row): Measured[] => (isHealthMetric(row.metric) ? [{ ...row, metric: row.metric }] : []));
+  const measured = rows.flatMap((row): Measured[] =>
+    isHealthMetric(row.metric) ? [{ ...row, metric: row.metric }] : [],
+  );
   const components = healthComponents.flatMap((component) => {
     const own = measured.filter(({ metric }) => healthMetrics[metric].component === component);
     const scope = scopeOf(component);
@@ -76,5 +78,10 @@ function isOfCollector(metric: HealthMetricName): boolean {
 }
 
 function newestOf(rows: readonly MeasurementRow[]): string | null {
-  return rows.map(({ at }) => at).sort().at(-1) ?? null;
+  return (
+    rows
+      .map(({ at }) => at)
+      .sort()
+      .at(-1) ?? null
+  );
 }

@@ -130,8 +130,8 @@ export interface AlertNews {
 }
 
 /**
- * Whether an alert that resolves now stays unheard of: one silence has lain on it from the beginning, so nobody can have
- * been told. A silence that came later proves nothing: the news may be out and only the mark of it lost.
+ * Whether an alert that resolves now stays unheard of: one silence has lain on it from the beginning, so nobody can
+ * have been told. A silence that came later proves nothing: the news may be out and only the mark of it lost.
  */
 export function isSuppressed(news: Pick<AlertNews, 'firing_told'>, isSilencedSinceFired: boolean): boolean {
   return isSilencedSinceFired && !news.firing_told;

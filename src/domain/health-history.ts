@@ -19,7 +19,10 @@ export const healthRetentionSeconds: Readonly<Record<HealthResolution, number>> 
   3600: (400 * dayMs) / 1000,
 };
 
-/** Read no further back than this from a resolution: half the retention of the finest leaves roll-up a day to run late. */
+/**
+ * Read no further back than this from a resolution: half the retention of the finest leaves roll-up a day to run
+ * late.
+ */
 const readBackMs: Readonly<Record<0 | 300, number>> = { 0: dayMs, 300: 29 * dayMs };
 
 /** Most points of one answer. */
@@ -33,8 +36,8 @@ export interface HealthSegment {
 }
 
 /**
- * Splits a stretch of time by what it is read from: hours long ago, five minutes lately, single measurements of the last
- * day. The borders lie on full hours, so that no average reaches over one.
+ * Splits a stretch of time by what it is read from: hours long ago, five minutes lately, single measurements of the
+ * last day. The borders lie on full hours, so that no average reaches over one.
  */
 export function healthSegments(from: number, to: number, now: number): HealthSegment[] {
   const rawFrom = hourBefore(now - readBackMs[0]);

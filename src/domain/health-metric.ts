@@ -1,6 +1,6 @@
 /**
- * What the state of the system is measured by (S2-32): a closed catalogue. `platform` metrics are of the installation and
- * the same for everybody who may see health; `tenant` metrics are of one tenant and seen by nobody else.
+ * What the state of the system is measured by (S2-32): a closed catalogue. `platform` metrics are of the installation
+ * and the same for everybody who may see health; `tenant` metrics are of one tenant and seen by nobody else.
  */
 
 /** In what a metric is counted. `up` is 1 or 0; a ratio goes from 0 to 1. */
@@ -36,41 +36,171 @@ export interface HealthMetric {
 /** All metrics by name. A feature that can be measured adds its lines here and a probe. */
 export const healthMetrics = {
   'api.up': { component: 'api', scope: 'platform', unit: 'up', title: 'Every API instance answers' },
-  'api.instances_down': { component: 'api', scope: 'platform', unit: 'count', title: 'API instances that do not answer' },
-  'api.latency_ms': { component: 'api', scope: 'platform', unit: 'ms', title: 'Slowest readiness answer of an instance' },
-  'api.requests_per_second': { component: 'api', scope: 'platform', unit: 'per_second', title: 'Requests since the last round' },
-  'api.error_ratio': { component: 'api', scope: 'platform', unit: 'ratio', title: 'Answers with status 5xx since the last round' },
-  'api.event_loop_lag_ms': { component: 'api', scope: 'platform', unit: 'ms', title: 'Event loop lag, 99th percentile, worst instance' },
+  'api.instances_down': {
+    component: 'api',
+    scope: 'platform',
+    unit: 'count',
+    title: 'API instances that do not answer',
+  },
+  'api.latency_ms': {
+    component: 'api',
+    scope: 'platform',
+    unit: 'ms',
+    title: 'Slowest readiness answer of an instance',
+  },
+  'api.requests_per_second': {
+    component: 'api',
+    scope: 'platform',
+    unit: 'per_second',
+    title: 'Requests since the last round',
+  },
+  'api.error_ratio': {
+    component: 'api',
+    scope: 'platform',
+    unit: 'ratio',
+    title: 'Answers with status 5xx since the last round',
+  },
+  'api.event_loop_lag_ms': {
+    component: 'api',
+    scope: 'platform',
+    unit: 'ms',
+    title: 'Event loop lag, 99th percentile, worst instance',
+  },
   'database.up': { component: 'database', scope: 'platform', unit: 'up', title: 'PostgreSQL answers' },
-  'database.latency_ms': { component: 'database', scope: 'platform', unit: 'ms', title: 'One round trip to PostgreSQL' },
+  'database.latency_ms': {
+    component: 'database',
+    scope: 'platform',
+    unit: 'ms',
+    title: 'One round trip to PostgreSQL',
+  },
   'database.connections': { component: 'database', scope: 'platform', unit: 'count', title: 'Open connections' },
-  'database.connection_ratio': { component: 'database', scope: 'platform', unit: 'ratio', title: 'Open connections of those possible' },
+  'database.connection_ratio': {
+    component: 'database',
+    scope: 'platform',
+    unit: 'ratio',
+    title: 'Open connections of those possible',
+  },
   'database.replicas': { component: 'database', scope: 'platform', unit: 'count', title: 'Standbys that stream' },
-  'database.replication_lag_seconds': { component: 'database', scope: 'platform', unit: 'seconds', title: 'Replay lag of the slowest standby' },
+  'database.replication_lag_seconds': {
+    component: 'database',
+    scope: 'platform',
+    unit: 'seconds',
+    title: 'Replay lag of the slowest standby',
+  },
   'temporal.up': { component: 'temporal', scope: 'platform', unit: 'up', title: 'Temporal answers' },
   'temporal.latency_ms': { component: 'temporal', scope: 'platform', unit: 'ms', title: 'One call to Temporal' },
-  'temporal.backlog': { component: 'temporal', scope: 'platform', unit: 'count', title: 'Tasks that wait for a worker' },
-  'temporal.backlog_age_seconds': { component: 'temporal', scope: 'platform', unit: 'seconds', title: 'Age of the oldest waiting task' },
+  'temporal.backlog': {
+    component: 'temporal',
+    scope: 'platform',
+    unit: 'count',
+    title: 'Tasks that wait for a worker',
+  },
+  'temporal.backlog_age_seconds': {
+    component: 'temporal',
+    scope: 'platform',
+    unit: 'seconds',
+    title: 'Age of the oldest waiting task',
+  },
   'temporal.pollers': { component: 'temporal', scope: 'platform', unit: 'count', title: 'Workers that ask for tasks' },
-  'temporal.failed_workflows': { component: 'temporal', scope: 'platform', unit: 'count', title: 'Workflows that failed in the last hour' },
-  'certificates.days_left': { component: 'certificates', scope: 'platform', unit: 'days', title: 'Until the first TLS certificate expires' },
-  'alerting.evaluated': { component: 'alerting', scope: 'platform', unit: 'count', title: 'Thresholds evaluated in the last round' },
-  'alerting.failed_tenants': { component: 'alerting', scope: 'platform', unit: 'count', title: 'Tenants whose thresholds could not be evaluated' },
-  'alerting.watchdog_up': { component: 'alerting', scope: 'platform', unit: 'up', title: 'The external watcher took the last ping' },
-  'approvals.pending': { component: 'approvals', scope: 'tenant', unit: 'count', title: 'Changes that wait for approval' },
-  'approvals.oldest_pending_seconds': { component: 'approvals', scope: 'tenant', unit: 'seconds', title: 'Age of the oldest waiting change' },
-  'audit.checkpoint_lag_seconds': { component: 'audit', scope: 'tenant', unit: 'seconds', title: 'Time for which audit entries have stood unsigned' },
-  'credentials.days_left': { component: 'credentials', scope: 'tenant', unit: 'days', title: 'Until the first service token expires' },
-  'integrations.failing': { component: 'integrations', scope: 'tenant', unit: 'count', title: 'Integrations whose last sync failed' },
-  'integrations.stuck_revocations': { component: 'integrations', scope: 'tenant', unit: 'count', title: 'Old keys that could not be revoked yet' },
-  'notifications.failed': { component: 'notifications', scope: 'tenant', unit: 'count', title: 'Notifications given up in the last day' },
-  'notifications.oldest_pending_seconds': { component: 'notifications', scope: 'tenant', unit: 'seconds', title: 'Age of the oldest undelivered notification' },
-  'queues.oldest_waiting_seconds': { component: 'queues', scope: 'tenant', unit: 'seconds', title: 'Age of the job that has waited longest' },
+  'temporal.failed_workflows': {
+    component: 'temporal',
+    scope: 'platform',
+    unit: 'count',
+    title: 'Workflows that failed in the last hour',
+  },
+  'certificates.days_left': {
+    component: 'certificates',
+    scope: 'platform',
+    unit: 'days',
+    title: 'Until the first TLS certificate expires',
+  },
+  'alerting.evaluated': {
+    component: 'alerting',
+    scope: 'platform',
+    unit: 'count',
+    title: 'Thresholds evaluated in the last round',
+  },
+  'alerting.failed_tenants': {
+    component: 'alerting',
+    scope: 'platform',
+    unit: 'count',
+    title: 'Tenants whose thresholds could not be evaluated',
+  },
+  'alerting.watchdog_up': {
+    component: 'alerting',
+    scope: 'platform',
+    unit: 'up',
+    title: 'The external watcher took the last ping',
+  },
+  'approvals.pending': {
+    component: 'approvals',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Changes that wait for approval',
+  },
+  'approvals.oldest_pending_seconds': {
+    component: 'approvals',
+    scope: 'tenant',
+    unit: 'seconds',
+    title: 'Age of the oldest waiting change',
+  },
+  'audit.checkpoint_lag_seconds': {
+    component: 'audit',
+    scope: 'tenant',
+    unit: 'seconds',
+    title: 'Time for which audit entries have stood unsigned',
+  },
+  'credentials.days_left': {
+    component: 'credentials',
+    scope: 'tenant',
+    unit: 'days',
+    title: 'Until the first service token expires',
+  },
+  'integrations.failing': {
+    component: 'integrations',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Integrations whose last sync failed',
+  },
+  'integrations.stuck_revocations': {
+    component: 'integrations',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Old keys that could not be revoked yet',
+  },
+  'notifications.failed': {
+    component: 'notifications',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Notifications given up in the last day',
+  },
+  'notifications.oldest_pending_seconds': {
+    component: 'notifications',
+    scope: 'tenant',
+    unit: 'seconds',
+    title: 'Age of the oldest undelivered notification',
+  },
+  'queues.oldest_waiting_seconds': {
+    component: 'queues',
+    scope: 'tenant',
+    unit: 'seconds',
+    title: 'Age of the job that has waited longest',
+  },
   'queues.waiting': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Jobs that wait' },
   'queues.failed': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Failed jobs that are kept' },
   'queues.paused': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Paused queues' },
-  'queues.unreachable': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Queues whose engine does not answer' },
-  'rollouts.holding': { component: 'rollouts', scope: 'tenant', unit: 'count', title: 'Rollouts that wait for a person' },
+  'queues.unreachable': {
+    component: 'queues',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Queues whose engine does not answer',
+  },
+  'rollouts.holding': {
+    component: 'rollouts',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Rollouts that wait for a person',
+  },
 } as const satisfies Record<string, HealthMetric>;
 
 /** Name of a metric. */
@@ -109,7 +239,8 @@ const maxReasonLength = 300;
  */
 export function measurementsOf(
   metrics: readonly HealthMetricName[],
-  found: { readonly readings: Readonly<Partial<Record<HealthMetricName, HealthReading>>> } | { readonly failure: string },
+  found:
+    { readonly readings: Readonly<Partial<Record<HealthMetricName, HealthReading>>> } | { readonly failure: string },
 ): HealthMeasurement[] {
   return metrics.flatMap((metric): HealthMeasurement[] => {
     const reading = 'failure' in found ? { unknown: found.failure } : found.readings[metric];

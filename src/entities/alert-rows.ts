@@ -20,9 +20,9 @@ export const thresholdColumns = [
 ] as const;
 
 /**
- * The thresholds of a tenant with what they look at now, their open alert and whether a silence lies on them. Removed and
- * disabled ones are there while their alert is open. A metric has rows of the platform or of tenants, never of both, so
- * the policy alone picks the right ones.
+ * The thresholds of a tenant with what they look at now, their open alert and whether a silence lies on them. Removed
+ * and disabled ones are there while their alert is open. A metric has rows of the platform or of tenants, never of
+ * both, so the policy alone picks the right ones.
  */
 export function standingsQuery(at: string) {
   const inWindow = sql`h.at > ${at}::timestamptz - make_interval(secs => t.window_seconds)`;
@@ -39,7 +39,9 @@ export function standingsQuery(at: string) {
           .whereRef('h.metric', '=', 't.metric')
           .where('h.resolution_seconds', '=', 0)
           .where('h.at', '<=', at)
-          .where(sql<boolean>`h.at > ${at}::timestamptz - make_interval(secs => greatest(t.window_seconds, ${freshSeconds}))`)
+          .where(
+            sql<boolean>`h.at > ${at}::timestamptz - make_interval(secs => greatest(t.window_seconds, ${freshSeconds}))`,
+          )
           .select([
             sql<number | null>`avg(h.value) filter (where ${inWindow})`.as('avg'),
             sql<number | null>`min(h.value) filter (where ${inWindow})`.as('min'),
@@ -50,7 +52,9 @@ export function standingsQuery(at: string) {
           .as('w'),
       (join) => join.onTrue(),
     )
-    .where((eb) => eb.or([eb.and([eb('t.removed_at', 'is', null), eb('t.is_enabled', '=', true)]), eb('a.id', 'is not', null)]))
+    .where((eb) =>
+      eb.or([eb.and([eb('t.removed_at', 'is', null), eb('t.is_enabled', '=', true)]), eb('a.id', 'is not', null)]),
+    )
     .orderBy('t.name')
     .orderBy('t.id')
     .select(['t.id as threshold_id', 't.removed_at', ...thresholdColumns.map((column) => `t.${column}` as const)])
@@ -119,10 +123,7 @@ export function untoldAlertsQuery(at: string, limit: number) {
     )
     .where((eb) =>
       // News of firing wait for the end of a silence.
-      eb.or([
-        eb('a.status', '=', 'resolved'),
-        eb.not(eb.exists(silencesAt(at, 'a.threshold_id'))),
-      ]),
+      eb.or([eb('a.status', '=', 'resolved'), eb.not(eb.exists(silencesAt(at, 'a.threshold_id')))]),
     )
     .orderBy('a.created_at')
     .orderBy('a.id')

@@ -43,11 +43,13 @@ const audit: TenantProbe = {
     query
       .selectFrom('audit_heads as h')
       .leftJoin('audit_logs as l', (join) =>
-        join.onRef('l.chain_id', '=', 'h.chain_id').on(
-          'l.seq',
-          '=',
-          sql<number>`1 + coalesce((select max(c.size) from audit_checkpoints c where c.chain_id = h.chain_id), 0)`,
-        ),
+        join
+          .onRef('l.chain_id', '=', 'h.chain_id')
+          .on(
+            'l.seq',
+            '=',
+            sql<number>`1 + coalesce((select max(c.size) from audit_checkpoints c where c.chain_id = h.chain_id), 0)`,
+          ),
       )
       .select(
         sql<TenantReadings>`jsonb_build_object(

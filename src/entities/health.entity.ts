@@ -40,7 +40,10 @@ export const SystemHealthEntity = defineEntity({
   },
 });
 
-/** When a tenant is to be told (S2-34, S2-51). Written by `configureSystemAlerts` only; a removed one stays for its alerts. */
+/**
+ * When a tenant is to be told (S2-34, S2-51). Written by `configureSystemAlerts` only; a removed one stays for its
+ * alerts.
+ */
 export const AlertThresholdEntity = defineEntity({
   name: 'AlertThreshold',
   tableName: 'admin_alert_thresholds',

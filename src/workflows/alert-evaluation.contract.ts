@@ -39,5 +39,7 @@ export interface AlertActivities {
   /** Evaluates a page of tenants and tells what is untold. */
   evaluateAlerts(page: EvaluationRound & { after: string | null }): Promise<EvaluationPage>;
   /** Pings the external watcher, writes down that the evaluation ran, and tells when the collector has stopped. */
-  closeAlertEvaluation(round: EvaluationRound & { thresholds: number; failed: number }): Promise<{ collector_stopped_since: string | null }>;
+  closeAlertEvaluation(
+    round: EvaluationRound & { thresholds: number; failed: number },
+  ): Promise<{ collector_stopped_since: string | null }>;
 }

@@ -1,7 +1,10 @@
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { AlertActivities, AlertEvaluationResult, EvaluationPage } from './alert-evaluation.contract.ts';
 
-/** Starts deliveries, so it is a regular activity; a page says that it lives, and one that is repeated finds its work done. */
+/**
+ * Starts deliveries, so it is a regular activity; a page says that it lives, and one that is repeated finds its work
+ * done.
+ */
 const { evaluateAlerts } = proxyActivities<AlertActivities>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '10 seconds',
@@ -15,8 +18,8 @@ const { closeAlertEvaluation } = proxyActivities<AlertActivities>({
 });
 
 /**
- * One evaluation of all thresholds (S2-75, capability 36). Started by the Schedule `alert-evaluation`, one run at a time;
- * what a run leaves undone the next one does.
+ * One evaluation of all thresholds (S2-75, capability 36). Started by the Schedule `alert-evaluation`, one run at a
+ * time; what a run leaves undone the next one does.
  */
 export async function alertEvaluationWorkflow(): Promise<AlertEvaluationResult> {
   const at = Date.now();
@@ -30,7 +33,11 @@ export async function alertEvaluationWorkflow(): Promise<AlertEvaluationResult> 
     total.failed += page.failed;
     after = page.next_after;
   } while (after !== null);
-  const { collector_stopped_since } = await closeAlertEvaluation({ at, thresholds: total.thresholds, failed: total.failed });
+  const { collector_stopped_since } = await closeAlertEvaluation({
+    at,
+    thresholds: total.thresholds,
+    failed: total.failed,
+  });
   setCurrentDetails(
     [
       `- thresholds: ${total.thresholds}, changed: ${total.changed}, told: ${total.told}, tenants put off: ${total.failed}`,

@@ -14,7 +14,9 @@ export const healthCollectionSchedule: ScheduleContract = {
   note: 'Measures the platform and the tenants that have thresholds, keeps the history short, watches the alert evaluation.',
 };
 
-/** A moment that all activities of a round share, in milliseconds since the epoch. It makes their repetition harmless. */
+/**
+ * A moment that all activities of a round share, in milliseconds since the epoch. It makes their repetition harmless.
+ */
 export interface HealthRound {
   at: number;
 }

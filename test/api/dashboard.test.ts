@@ -45,7 +45,11 @@ describe('S2-2: getAdminDashboard', () => {
     expect(users).toMatchObject({ state: 'ok', link: '/admin/users', age_seconds: 0 });
     expect(users.data.session_count).toBeGreaterThanOrEqual(3);
     expect(users.data.active_count).toBeGreaterThanOrEqual(8);
-    expect(approvals.data).toMatchObject({ pending_count: 1, mine_count: 0, items: [{ is_mine: false, action: 'flag.toggle' }] });
+    expect(approvals.data).toMatchObject({
+      pending_count: 1,
+      mine_count: 0,
+      items: [{ is_mine: false, action: 'flag.toggle' }],
+    });
     expect(flags).toMatchObject({ state: 'ok', data: { changed_count: expect.any(Number) } });
     expect(alerts).toMatchObject({ state: 'ok', as_of: null, age_seconds: null, data: { firing_count: 0, items: [] } });
     expect(audit.data.head_sequence).toBeGreaterThan(0);
@@ -63,7 +67,9 @@ describe('S2-2: getAdminDashboard', () => {
     );
     const { approvals } = (await show(admin)).body.sections;
     expect(approvals.data).toMatchObject({ pending_count: 2, mine_count: 1 });
-    expect(approvals.data.items.map((item: { is_mine: boolean; requested_by: string }) => [item.is_mine, item.requested_by])).toEqual([
+    expect(
+      approvals.data.items.map((item: { is_mine: boolean; requested_by: string }) => [item.is_mine, item.requested_by]),
+    ).toEqual([
       [true, other.user_id],
       [false, admin.user_id],
     ]);
@@ -82,7 +88,10 @@ describe('S2-2: getAdminDashboard', () => {
        select tenant_id, id, name, metric, severity, 'firing', 0, now() from limits`,
       [defaultTenantId],
     );
-    await asSuperuser(app, "select record_platform_health(now() - interval '90 seconds', '{alerting.evaluated}', '{2}', '{null}')");
+    await asSuperuser(
+      app,
+      "select record_platform_health(now() - interval '90 seconds', '{alerting.evaluated}', '{2}', '{null}')",
+    );
     const { alerts } = (await show(admin)).body.sections;
     expect(alerts.data).toMatchObject({ firing_count: 2, items: [{ severity: 'critical' }, { severity: 'warning' }] });
     expect(alerts.age_seconds).toBeGreaterThanOrEqual(90);
@@ -106,7 +115,10 @@ describe('S2-2: getAdminDashboard', () => {
       "insert into admin_queues (tenant_id, name, provider, source_name, environment) values ($1, 'mail', 'bullmq', 'mail', 'staging')",
       [defaultTenantId],
     );
-    await asSuperuser(app, "update admin_integrations set last_sync_status = 'failed', is_enabled = true, deleted_at = null");
+    await asSuperuser(
+      app,
+      "update admin_integrations set last_sync_status = 'failed', is_enabled = true, deleted_at = null",
+    );
     await asSuperuser(
       app,
       `insert into admin_system_health (tenant_id, metric, resolution_seconds, at, value, known_count, unknown_count)
@@ -119,7 +131,12 @@ describe('S2-2: getAdminDashboard', () => {
     expect(integrations.data).toMatchObject({ integration_count: 1, failing_count: 1, stuck_revocation_count: 0 });
     expect(integrations.data.items).toHaveLength(1);
     expect(queues.data.queue_count).toBeGreaterThan(0);
-    expect(queues.data).toMatchObject({ paused_count: 0, waiting_count: 12, oldest_waiting_seconds: 95, failed_count: 3 });
+    expect(queues.data).toMatchObject({
+      paused_count: 0,
+      waiting_count: 12,
+      oldest_waiting_seconds: 95,
+      failed_count: 3,
+    });
     expect(queues.data.unreachable_count).toBeNull();
     expect(queues.age_seconds).toBeGreaterThanOrEqual(40);
   });
@@ -127,7 +144,13 @@ describe('S2-2: getAdminDashboard', () => {
   it('keeps to itself what the caller may not see', async () => {
     const { sections } = (await show(support)).body;
     expect(sections.users.state).toBe('ok');
-    expect(sections.audit).toEqual({ state: 'forbidden', link: '/admin/audit-logs', as_of: null, age_seconds: null, data: null });
+    expect(sections.audit).toEqual({
+      state: 'forbidden',
+      link: '/admin/audit-logs',
+      as_of: null,
+      age_seconds: null,
+      data: null,
+    });
   });
 
   it('shows another tenant nothing of this one', async () => {
@@ -144,7 +167,9 @@ describe('S2-2: getAdminDashboard', () => {
       const { status, body } = await show(admin);
       expect(status).toBe(200);
       expect(body.sections.flags).toMatchObject({ state: 'unavailable', data: null });
-      const states = Object.entries<{ state: string }>(body.sections).flatMap(([key, { state }]) => (key === 'flags' ? [] : [state]));
+      const states = Object.entries<{ state: string }>(body.sections).flatMap(([key, { state }]) =>
+        key === 'flags' ? [] : [state],
+      );
       expect(new Set(states)).toEqual(new Set(['ok']));
     } finally {
       await asSuperuser(app, 'grant select on admin_feature_flags, admin_flag_history to castellan_app');
@@ -185,7 +210,10 @@ describe('the typed client', () => {
     const { adminApi } = client;
     expect((await adminApi.getAdminDashboard()).sections.audit.state).toBe('ok');
     expect((await adminApi.getSystemHealth()).components.length).toBeGreaterThan(0);
-    expect(await adminApi.getSystemMetricsHistory({ metric: 'database.latency_ms' })).toMatchObject({ unit: 'ms', points: [] });
+    expect(await adminApi.getSystemMetricsHistory({ metric: 'database.latency_ms' })).toMatchObject({
+      unit: 'ms',
+      points: [],
+    });
     const body = { thresholds: [{ name: 'API', metric: 'api.up' as const, comparator: 'lt' as const, threshold: 1 }] };
     const refused = await adminApi.configureSystemAlerts(body, { version: 0 }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'mfa.required' });

@@ -33,7 +33,10 @@ const get = (person: SignedIn, path: string) => app.call('GET', path, { token: p
 /** Replaces the thresholds on top of a version; the newest when none is given. */
 async function configure(thresholds: unknown, version?: number, person = admin): Promise<Answer> {
   const current = version ?? (await get(person, `${base}/alerts`)).body.version;
-  return callProven(app, person, 'PUT', `${base}/alerts`, { body: { thresholds }, headers: { 'if-match': `"${current}"` } });
+  return callProven(app, person, 'PUT', `${base}/alerts`, {
+    body: { thresholds },
+    headers: { 'if-match': `"${current}"` },
+  });
 }
 
 const backlog = { name: 'Backlog', metric: 'temporal.backlog', comparator: 'gt', threshold: 100 };
@@ -47,7 +50,10 @@ describe('S2-32: getSystemHealth', () => {
     const { status, body } = await get(reader, base);
     expect(status).toBe(200);
     expect(body).toMatchObject({ status: 'down', measured_at: null, alerts: [] });
-    const states = body.components.map(({ component, status: state }: { component: string; status: string }) => [component, state]);
+    const states = body.components.map(({ component, status: state }: { component: string; status: string }) => [
+      component,
+      state,
+    ]);
     expect(states).toEqual([
       ['api', 'unknown'],
       ['database', 'unknown'],
@@ -67,7 +73,11 @@ describe('S2-32: getSystemHealth', () => {
     const { body } = await get(reader, base);
     expect(body).toMatchObject({ status: 'down', age_seconds: expect.any(Number) });
     const of = (name: string) => body.components.find(({ component }: { component: string }) => component === name);
-    expect(of('api')).toMatchObject({ status: 'up', reason: null, metrics: [{ metric: 'api.up', value: 1, unit: 'up' }] });
+    expect(of('api')).toMatchObject({
+      status: 'up',
+      reason: null,
+      metrics: [{ metric: 'api.up', value: 1, unit: 'up' }],
+    });
     expect(of('database')).toMatchObject({ status: 'unknown', reason: 'The probe failed (57014).' });
     expect(of('temporal')).toMatchObject({ status: 'down' });
     expect(of('alerting')).toMatchObject({ status: 'up' });
@@ -90,7 +100,13 @@ describe('S2-32: getSystemHealth', () => {
   });
 
   it('is refused without a token and without the permission', async () => {
-    for (const path of [base, `${base}/metrics?metric=api.up`, `${base}/alerts`, '/admin/alerts', '/admin/alert-silences']) {
+    for (const path of [
+      base,
+      `${base}/metrics?metric=api.up`,
+      `${base}/alerts`,
+      '/admin/alerts',
+      '/admin/alert-silences',
+    ]) {
       expect((await app.call('GET', path)).status).toBe(401);
       expect((await get(agent, path)).status).toBe(403);
     }
@@ -127,7 +143,11 @@ describe('S2-33: getSystemMetricsHistory', () => {
 
   it('weighs what it draws together, and shows unknown as unknown', async () => {
     const start = Math.floor(Date.now() / 600_000) * 600_000 - 1_200_000;
-    for (const [offset, value] of [[0, 1], [1, 3], [2, null]] as const) {
+    for (const [offset, value] of [
+      [0, 1],
+      [1, 3],
+      [2, null],
+    ] as const) {
       await measure('temporal.pollers', start + offset * minute, value, value === null ? 'away' : null);
     }
     await measure('temporal.pollers', start + 5 * minute, null, 'away');
@@ -160,8 +180,13 @@ describe('S2-34: configureSystemAlerts', () => {
     const bare = await app.call('PUT', `${base}/alerts`, { body, token: admin.token });
     expect(bare.body.code).toBe('resource.version-required');
     const headers = { 'if-match': '"0"' };
-    expect((await app.call('PUT', `${base}/alerts`, { body, headers, token: admin.token })).body.code).toBe('mfa.required');
-    expect((await configure([backlog], 7)).body).toMatchObject({ code: 'resource.version-mismatch', current_version: 0 });
+    expect((await app.call('PUT', `${base}/alerts`, { body, headers, token: admin.token })).body.code).toBe(
+      'mfa.required',
+    );
+    expect((await configure([backlog], 7)).body).toMatchObject({
+      code: 'resource.version-mismatch',
+      current_version: 0,
+    });
   });
 
   it('replaces the set: what keeps its name and metric keeps its id, what is left out goes', async () => {
@@ -169,13 +194,24 @@ describe('S2-34: configureSystemAlerts', () => {
     expect(first.status).toBe(200);
     expect(first.headers.get('etag')).toBe('"1"');
     const [kept] = first.body.thresholds;
-    expect(kept).toMatchObject({ name: 'Backlog', clear_threshold: 100, for_seconds: 0, state: 'quiet', observed: null });
+    expect(kept).toMatchObject({
+      name: 'Backlog',
+      clear_threshold: 100,
+      for_seconds: 0,
+      state: 'quiet',
+      observed: null,
+    });
     const second = await configure([
       { ...backlog, threshold: 200, clear_threshold: 50, for_seconds: 300 },
       { ...backlog, name: 'Age', metric: 'temporal.backlog_age_seconds' },
     ]);
     expect(second.body.thresholds.map(({ name }: { name: string }) => name)).toEqual(['Age', 'Backlog']);
-    expect(second.body.thresholds[1]).toMatchObject({ id: kept.id, threshold: 200, clear_threshold: 50, for_seconds: 300 });
+    expect(second.body.thresholds[1]).toMatchObject({
+      id: kept.id,
+      threshold: 200,
+      clear_threshold: 50,
+      for_seconds: 300,
+    });
     expect((await get(admin, `${base}/alerts`)).body).toEqual(second.body);
     const [entry] = await asSuperuser<{ new_values: { version: number } }>(
       app,
@@ -192,7 +228,12 @@ describe('S2-34: configureSystemAlerts', () => {
   });
 
   it('belongs to the tenant', async () => {
-    expect((await get(outsider, `${base}/alerts`)).body).toEqual({ version: 0, updated_at: null, updated_by: null, thresholds: [] });
+    expect((await get(outsider, `${base}/alerts`)).body).toEqual({
+      version: 0,
+      updated_at: null,
+      updated_by: null,
+      thresholds: [],
+    });
     const channel = await callProven(app, admin, 'POST', '/admin/notifications/channels', {
       body: { kind: 'email', name: 'On call', email: 'oncall@example.com', events: ['alert.firing'] },
     });
@@ -236,7 +277,10 @@ describe('capability 36: silences', () => {
 
   it('have an owner, a reason and an end', async () => {
     const made = await silence({ reason: 'Maintenance of the database', ends_at: hence(60 * minute) });
-    expect(made).toMatchObject({ status: 201, body: { owner_id: admin.user_id, threshold_id: null, version: 1, lapse_told_at: null } });
+    expect(made).toMatchObject({
+      status: 201,
+      body: { owner_id: admin.user_id, threshold_id: null, version: 1, lapse_told_at: null },
+    });
     expect((await get(reader, `${path}/${made.body.id}`)).body).toEqual(made.body);
     expect((await get(reader, `${path}?is_open=true`)).body.items).toMatchObject([{ id: made.body.id }]);
     expect((await get(outsider, `${path}/${made.body.id}`)).status).toBe(404);
@@ -263,7 +307,11 @@ describe('capability 36: silences', () => {
       "select event from audit_logs where resource_id = $1 and outcome = 'success' order by seq",
       [body.id],
     );
-    expect(deeds.map(({ event }) => event)).toEqual(['alert_silence.create', 'alert_silence.update', 'alert_silence.end']);
+    expect(deeds.map(({ event }) => event)).toEqual([
+      'alert_silence.create',
+      'alert_silence.update',
+      'alert_silence.end',
+    ]);
   });
 
   it('refuse an end that has passed or is too far, a threshold that is not there, and no reason', async () => {
@@ -273,7 +321,10 @@ describe('capability 36: silences', () => {
     const threshold_id = crypto.randomUUID();
     expect((await silence({ reason: 'x', threshold_id, ends_at: hence(minute) })).status).toBe(404);
     expect((await silence({ ends_at: hence(minute) })).body.errors).toMatchObject([{ pointer: '/reason' }]);
-    const asReader = await app.call('POST', path, { token: reader.token, body: { reason: 'x', ends_at: hence(minute) } });
+    const asReader = await app.call('POST', path, {
+      token: reader.token,
+      body: { reason: 'x', ends_at: hence(minute) },
+    });
     expect(asReader.status).toBe(403);
   });
 });

@@ -63,7 +63,9 @@ describe('capability 36: pending → firing → resolved', () => {
           const beginning = at - rule.for_seconds * 1000;
           const seen = taken.slice(0, index + 1).filter((one) => one.at >= beginning && one.observed !== null);
           for (const { observed } of seen) expect(breaks(rule.comparator, observed ?? 0, rule.threshold)).toBe(true);
-          expect(taken.some((one) => one.at <= beginning && one.observed !== null) || rule.for_seconds === 0).toBe(true);
+          expect(taken.some((one) => one.at <= beginning && one.observed !== null) || rule.for_seconds === 0).toBe(
+            true,
+          );
         });
       }),
     );
@@ -72,7 +74,9 @@ describe('capability 36: pending → firing → resolved', () => {
   it('alternates: nothing fires twice without having been resolved, nothing is resolved that did not fire', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
-        const turns = run(rule, observations).flatMap(({ step }) => (step === 'fire' || step === 'resolve' ? [step] : []));
+        const turns = run(rule, observations).flatMap(({ step }) =>
+          step === 'fire' || step === 'resolve' ? [step] : [],
+        );
         turns.forEach((turn, index) => expect(turn).toBe(index % 2 === 0 ? 'fire' : 'resolve'));
       }),
     );
@@ -130,7 +134,10 @@ describe('what a threshold looks at', () => {
   });
 });
 
-/** A worker that works on one alert and is killed anywhere: between the row and the notice, and between notice and mark. */
+/**
+ * A worker that works on one alert and is killed anywhere: between the row and the notice, and between notice and
+ * mark.
+ */
 describe('S2-75: everybody is told once', () => {
   type Move = 'fire' | 'resolve' | 'tell' | 'tell and be killed' | 'silence' | 'end silence';
   const moves = fc.array(
@@ -155,7 +162,8 @@ describe('S2-75: everybody is told once', () => {
               deliveries.add(key);
               if (isKilled) return;
               const current = episodes[index] ?? episode;
-              episodes[index] = news === 'firing' ? { ...current, firing_told: true } : { ...current, resolved_told: true };
+              episodes[index] =
+                news === 'firing' ? { ...current, firing_told: true } : { ...current, resolved_told: true };
             }
           });
         };
@@ -168,7 +176,11 @@ describe('S2-75: everybody is told once', () => {
             episodes.push(fired);
             isSilencedSinceFired = isSilenced;
           } else if (move === 'resolve' && last?.status === 'firing') {
-            episodes[episodes.length - 1] = { ...last, status: 'resolved', suppressed: isSuppressed(last, isSilencedSinceFired) };
+            episodes[episodes.length - 1] = {
+              ...last,
+              status: 'resolved',
+              suppressed: isSuppressed(last, isSilencedSinceFired),
+            };
           }
         }
         isSilenced = false;

@@ -49,7 +49,11 @@ describe('alerts in virtual time', () => {
       WATCHDOG_URL: `http://127.0.0.1:${port}/ping`,
       OUTBOUND_ALLOW: `127.0.0.1:${port}`,
     });
-    deps = await createActivityDeps({ ...app.env, HEALTH_API_URLS: [app.url] }, app.api.deps.log, createMetrics('worker'));
+    deps = await createActivityDeps(
+      { ...app.env, HEALTH_API_URLS: [app.url] },
+      app.api.deps.log,
+      createMetrics('worker'),
+    );
     await time.connection.operatorService.addSearchAttributes({
       namespace: app.env.TEMPORAL_NAMESPACE,
       searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
@@ -80,7 +84,11 @@ describe('alerts in virtual time', () => {
   const execute = <Result>(workflowType: string): Promise<Result> => {
     runs += 1;
     const { client, taskQueue } = app.api.deps.temporal;
-    return client.workflow.execute(workflowType, { taskQueue, workflowId: `${workflowType}-${runs}`, args: [] }) as Promise<Result>;
+    return client.workflow.execute(workflowType, {
+      taskQueue,
+      workflowId: `${workflowType}-${runs}`,
+      args: [],
+    }) as Promise<Result>;
   };
   const collect = () => execute<HealthCollectionResult>(healthCollectionWorkflowType);
   const evaluate = () => execute<AlertEvaluationResult>(alertEvaluationWorkflowType);
@@ -98,8 +106,12 @@ describe('alerts in virtual time', () => {
     });
     expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200 });
   };
-  const alerts = async (name: string): Promise<{ id: string; status: string; resolve_reason: string | null; suppressed_at: string | null }[]> =>
-    (await app.call('GET', '/admin/alerts', { token: admin.token })).body.items.filter((alert: { name: string }) => alert.name === name);
+  const alerts = async (
+    name: string,
+  ): Promise<{ id: string; status: string; resolve_reason: string | null; suppressed_at: string | null }[]> =>
+    (await app.call('GET', '/admin/alerts', { token: admin.token })).body.items.filter(
+      (alert: { name: string }) => alert.name === name,
+    );
   /** Everything that was told of some name, in order; a receiver gets each once. */
   const told = async (text: string): Promise<string[]> => {
     const rows = await asSuperuser<{ event: string }>(
@@ -110,9 +122,15 @@ describe('alerts in virtual time', () => {
     return rows.map(({ event }) => event);
   };
   const toldEventually = (text: string, events: string[]) =>
-    eventually(() => told(text), (found) => found.length >= events.length).then((found) => expect(found).toEqual(events));
+    eventually(
+      () => told(text),
+      (found) => found.length >= events.length,
+    ).then((found) => expect(found).toEqual(events));
   const waiting = async (count: number) => {
-    await asSuperuser(app, "update admin_approvals set status = 'cancelled', closed_at = now() where status = 'pending'");
+    await asSuperuser(
+      app,
+      "update admin_approvals set status = 'cancelled', closed_at = now() where status = 'pending'",
+    );
     for (let index = 0; index < count; index += 1) {
       await asSuperuser(
         app,
@@ -126,7 +144,13 @@ describe('alerts in virtual time', () => {
       );
     }
   };
-  const threshold = (name: string) => ({ name, metric: 'approvals.pending', comparator: 'gt', threshold: 2, clear_threshold: 0 });
+  const threshold = (name: string) => ({
+    name,
+    metric: 'approvals.pending',
+    comparator: 'gt',
+    threshold: 2,
+    clear_threshold: 0,
+  });
 
   beforeEach(async () => {
     await waiting(0);
@@ -164,9 +188,15 @@ describe('alerts in virtual time', () => {
     await round(1);
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'resolved', resolve_reason: 'recovered' }]);
     await toldEventually('Half an hour', ['alert.firing', 'alert.resolved']);
-    const [mail] = await asSuperuser<{ body: string }>(app, "select body from development_mails where subject like 'Firing%Half an hour'");
+    const [mail] = await asSuperuser<{ body: string }>(
+      app,
+      "select body from development_mails where subject like 'Firing%Half an hour'",
+    );
     expect(mail?.body).toContain('Ask the approvers.');
-    const deeds = await asSuperuser<{ event: string }>(app, "select event from audit_logs where resource_type = 'alert' order by seq");
+    const deeds = await asSuperuser<{ event: string }>(
+      app,
+      "select event from audit_logs where resource_type = 'alert' order by seq",
+    );
     expect(deeds.map(({ event }) => event)).toEqual(['alert.fire', 'alert.resolve']);
   });
 
@@ -205,7 +235,8 @@ describe('alerts in virtual time', () => {
     expect(await told('Silenced')).toEqual([]);
     await round(60);
     await toldEventually('Silenced', ['alert.firing']);
-    const lapses = () => asSuperuser(app, "select user_id, channel_id from notification_deliveries where event = 'alert.silence-lapsed'");
+    const lapses = () =>
+      asSuperuser(app, "select user_id, channel_id from notification_deliveries where event = 'alert.silence-lapsed'");
     await eventually(lapses, (found) => found.length === 2);
     await round(1);
     expect(await lapses()).toHaveLength(2);
@@ -229,7 +260,12 @@ describe('alerts in virtual time', () => {
     await time.sleep(minute);
     await collect();
     // The row is committed and the notifier is not there: what a worker leaves that is killed in between.
-    const away = createTemporalClient({ ...app.env, TEMPORAL_ADDRESS: '127.0.0.1:1' }, createMetrics('worker'), undefined, { maxAttempts: 1 });
+    const away = createTemporalClient(
+      { ...app.env, TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      createMetrics('worker'),
+      undefined,
+      { maxAttempts: 1 },
+    );
     const activities = createAlertActivities({ ...deps, temporal: away });
     const at = await time.currentTimeMs();
     const page = await new MockActivityEnvironment().run(activities.evaluateAlerts, { at, after: null });

@@ -33,7 +33,11 @@ let runs = 0;
 function start(workflowType: string) {
   runs += 1;
   const { client, taskQueue } = app.api.deps.temporal;
-  return client.workflow.start(workflowType, { taskQueue, workflowId: `${workflowType}-${taskQueue}-${runs}`, args: [] });
+  return client.workflow.start(workflowType, {
+    taskQueue,
+    workflowId: `${workflowType}-${taskQueue}-${runs}`,
+    args: [],
+  });
 }
 
 describe('the health collector', () => {
@@ -108,7 +112,10 @@ describe('the health collector', () => {
     try {
       const queue = company.queue('mail');
       await queue.waitUntilReady();
-      await queue.addBulk([{ name: 'one', data: {} }, { name: 'two', data: {} }]);
+      await queue.addBulk([
+        { name: 'one', data: {} },
+        { name: 'two', data: {} },
+      ]);
       await asSuperuser(
         app,
         `insert into admin_queues (tenant_id, name, provider, source_name, environment)
@@ -117,11 +124,20 @@ describe('the health collector', () => {
       );
       expect(await collect()).toMatchObject({ tenants: 1, failed_tenants: 0 });
       const measured = await latest();
-      expect(measured).toMatchObject({ 'queues.waiting': 2, 'queues.failed': 0, 'queues.paused': 0, 'queues.unreachable': 0 });
+      expect(measured).toMatchObject({
+        'queues.waiting': 2,
+        'queues.failed': 0,
+        'queues.paused': 0,
+        'queues.unreachable': 0,
+      });
       expect(measured['queues.oldest_waiting_seconds']).toBeGreaterThan(0);
-      expect(measured).toMatchObject({ 'integrations.failing': 0, 'rollouts.holding': 0, 'audit.checkpoint_lag_seconds': expect.any(Number) });
+      expect(measured).toMatchObject({
+        'integrations.failing': 0,
+        'rollouts.holding': 0,
+        'audit.checkpoint_lag_seconds': expect.any(Number),
+      });
     } finally {
-      await asSuperuser(app, "update admin_queues set removed_at = now()");
+      await asSuperuser(app, 'update admin_queues set removed_at = now()');
       await company.close();
     }
   });
@@ -197,7 +213,10 @@ describe('a worker that is killed', () => {
     expect(toldBefore).toBeLessThan(alertCount);
     expect(await toldCount()).toBe(alertCount);
     const deliveries = () =>
-      asSuperuser<{ event_key: string }>(app, "select event_key from notification_deliveries where event = 'alert.firing'");
+      asSuperuser<{ event_key: string }>(
+        app,
+        "select event_key from notification_deliveries where event = 'alert.firing'",
+      );
     const told = await eventually(deliveries, (rows) => rows.length >= alertCount, 30_000);
     expect(new Set(told.map(({ event_key }) => event_key)).size).toBe(alertCount);
     expect(told).toHaveLength(alertCount);

@@ -48,7 +48,9 @@ const getAdminDashboard = route({
     const queries = allowed.map((section) => section.query(context));
     const results = await readApart<object>(deps.db, scope, queries, sectionTimeoutMs);
     const resultOf = new Map(allowed.map(({ key }, index) => [key, results[index]]));
-    const shown = sections.map((section) => [section.key, showSection(deps, section, resultOf.get(section.key), context)] as const);
+    const shown = sections.map(
+      (section) => [section.key, showSection(deps, section, resultOf.get(section.key), context)] as const,
+    );
     return { generated_at: context.at, sections: Object.fromEntries(shown) };
   },
 });

@@ -19,7 +19,9 @@ const unit = z.enum(['up', 'ms', 'seconds', 'days', 'count', 'per_second', 'rati
 const SystemHealth = z
   .object({
     status: status.describe('The worst of the parts'),
-    measured_at: timestamp.nullable().describe('The newest measurement of the platform; null when there is none lately'),
+    measured_at: timestamp
+      .nullable()
+      .describe('The newest measurement of the platform; null when there is none lately'),
     age_seconds: z.int().nullable(),
     evaluated_at: timestamp.nullable().describe('When thresholds were last compared'),
     components: z.array(
@@ -69,7 +71,10 @@ const getSystemHealth = route({
   responses: { 200: SystemHealth },
   handler: async ({ deps, scope }) => {
     const now = deps.now();
-    const [latest, alerts] = await readAll(deps.db, scope, [latestHealthQuery(scope.tenant_id, now), openAlertsQuery()]);
+    const [latest, alerts] = await readAll(deps.db, scope, [
+      latestHealthQuery(scope.tenant_id, now),
+      openAlertsQuery(),
+    ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
     return { ...presentHealth(latest, firing, now), alerts };
   },
@@ -94,7 +99,13 @@ const getSystemMetricsHistory = route({
     metric: z.enum(allHealthMetrics),
     from: timestamp.optional().describe('An hour before `to` when left out'),
     to: timestamp.optional().describe('Now when left out; not included'),
-    step: z.coerce.number().int().min(minStepSeconds).max(86_400 * 7).default(300).describe('Length of a step in seconds'),
+    step: z.coerce
+      .number()
+      .int()
+      .min(minStepSeconds)
+      .max(86_400 * 7)
+      .default(300)
+      .describe('Length of a step in seconds'),
   }),
   responses: {
     200: z
@@ -123,7 +134,11 @@ const getSystemMetricsHistory = route({
     const to = span.to === undefined ? now : Date.parse(span.to);
     const from = span.from === undefined ? to - defaultSpanMs : Date.parse(span.from);
     requireSpan(from, to, step);
-    const points = await read(deps.db, scope, healthHistoryQuery({ metric, from, to, step_seconds: step }, scope.tenant_id, now));
+    const points = await read(
+      deps.db,
+      scope,
+      healthHistoryQuery({ metric, from, to, step_seconds: step }, scope.tenant_id, now),
+    );
     return {
       metric,
       ...metricFacts(metric),
