@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
+import { sameJson } from '../domain/canonical.ts';
 import type { EnvironmentName } from '../domain/environment.ts';
 import { hasKeyManagement, isPulled } from '../domain/integration.ts';
 import type { IntegrationConfig } from '../domain/integration.ts';
-import { openRotationStatuses } from '../domain/integration-rotation.ts';
+import { isBeforeSwitch, openRotationStatuses } from '../domain/integration-rotation.ts';
 import type { Keyring } from '../platform/keyring.ts';
 import { Problem, notFound } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
@@ -140,7 +141,8 @@ export interface NewConnection {
  * A secret is sent wherever the configuration says, so one who may not see it must not be able to have it sent to a place
  * of their own: another destination asks for the secret anew.
  *
- * @throws Problem 404, 412 when stale, 409 while a key rotation runs.
+ * @throws Problem 404, 412 when stale, 409 while a key rotation runs. From its switch on the secret alone may be exchanged,
+ *   so that a rotation whose key was lost at the remote service can still be helped to its end.
  */
 export async function configureIntegration(
   tx: Tx,
@@ -157,7 +159,8 @@ export async function configureIntegration(
   if (secret === null && destinationsOf(config) !== destinationsOf(before.config)) {
     throw badSecret('is needed again when the integration is pointed elsewhere');
   }
-  await refuseWhileRotating(tx, id);
+  const isSecretOnly = secret !== null && sameJson(config, before.config);
+  await refuseWhileRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');
   const given = secret === null ? null : secretFor(config, secret);
   const change = {
     config: jsonb(config),
@@ -197,26 +200,6 @@ export async function deleteIntegration(tx: Tx, id: string, version: number): Pr
   await save(tx, before, 'delete', change);
 }
 
-/** The secret itself, for one who may see it and has proven it. The look is on record (S2-58). */
-export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {
-  const row = await tx.sql
-    .selectFrom('admin_integrations')
-    .where('id', '=', id)
-    .where('deleted_at', 'is', null)
-    .select(['secret_ciphertext', 'secret_fingerprint', 'secret_changed_at', 'key_id'])
-    .executeTakeFirst();
-  if (row === undefined) throw notFound('integration');
-  const { secret_ciphertext, ...shown } = row;
-  tx.audit({
-    event: 'integration.reveal-secret',
-    action: 'read',
-    resource_type: 'integration',
-    resource_id: id,
-    new_values: { secret_fingerprint: row.secret_fingerprint, key_id: row.key_id },
-  });
-  return { ...shown, secret: keyring.open(secret_ciphertext, integrationSecretPlace(id)) };
-}
-
 /** An integration as the rules look at it. */
 export type IntegrationRow = Awaited<ReturnType<typeof lockIntegration>>;
 
@@ -245,15 +228,22 @@ export async function lockIntegration(tx: Tx, id: string, version?: number) {
   return row;
 }
 
-/** @throws Problem `integration.rotation-running` while a rotation is not at its end. */
-export async function refuseWhileRotating(tx: Tx, integrationId: string): Promise<void> {
+/**
+ * @param phase how much of a rotation is in the way: until its end, or only as long as it may be called off.
+ * @throws Problem `integration.rotation-running`.
+ */
+export async function refuseWhileRotating(
+  tx: Tx,
+  integrationId: string,
+  phase: 'open' | 'before-switch' = 'open',
+): Promise<void> {
   const rotation = await tx.sql
     .selectFrom('admin_key_rotations')
     .where('integration_id', '=', integrationId)
     .where('status', 'in', openRotationStatuses)
     .select(['id', 'status'])
     .executeTakeFirst();
-  if (rotation === undefined) return;
+  if (rotation === undefined || (phase === 'before-switch' && !isBeforeSwitch(rotation.status))) return;
   throw new Problem({
     code: 'integration.rotation-running',
     detail: 'A key rotation of this integration is not at its end. Wait for it, or abort it before its switch.',

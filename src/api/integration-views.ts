@@ -48,6 +48,18 @@ export const RevealedSecretBody = z
   })
   .meta({ id: 'RevealedSecret' });
 
+/** Where a secret was found. */
+export const SecretUsesBody = z
+  .object({
+    uses: z.array(
+      z.object({
+        integration_id: z.uuid(),
+        rotation_id: z.uuid().nullable().describe('Null: the integration uses it now'),
+      }),
+    ),
+  })
+  .meta({ id: 'SecretUses' });
+
 /** A record of the remote system as it was fetched last. */
 export const IntegrationRecordBody = z
   .object({

@@ -152,6 +152,20 @@ describe('key rotations (S2-21, capability 22)', () => {
     }
   });
 
+  it('past its switch, lets the secret alone be exchanged by hand: a key lost at the service locks nobody out', async () => {
+    const { id } = await drive.connected(service);
+    const begun = (await drive.rotate(id, { grace_seconds: 3_600 })).body;
+    await drive.rotated(id, begun.id, 'switched');
+    const { config, version } = await drive.details(id);
+    const put = (body: object) =>
+      callProven(app, admin, 'PUT', `/admin/integrations/${id}/config`, { body, headers: { 'if-match': `"${version}"` } });
+    const elsewhere = { ...config, base_url: `${service.url}/elsewhere` };
+    expect((await put({ config: elsewhere, ...service.issue() })).body.code).toBe('integration.rotation-running');
+    expect((await put({ config })).body.code).toBe('integration.rotation-running');
+    const byHand = service.issue();
+    expect(await put({ config, ...byHand })).toMatchObject({ status: 200, body: { key_id: byHand.key_id } });
+  });
+
   it('keeps a failed revoke in sight, tells its requester, and tries again when asked', async () => {
     const { id, key_id } = await drive.connected(service);
     service.trouble(/^DELETE \/keys/, 500);
@@ -179,6 +193,19 @@ describe('key rotations (S2-21, capability 22)', () => {
       [`integration/${id}/%`],
     );
     expect(told.map(({ event }) => event)).toContain('integration.revoke-failed');
+  });
+});
+
+describe('capability 24', () => {
+  it('tells where a value is and was in use without keeping it, on record', async () => {
+    const { id, secret } = await drive.connected(service);
+    const find = async (value: string) =>
+      (await callProven(app, admin, 'POST', '/admin/integrations/find-secret', { body: { secret: value } })).body.uses;
+    expect(await find(secret)).toEqual([{ integration_id: id, rotation_id: null }]);
+    const begun = (await drive.rotate(id, { grace_seconds: 3_600 })).body;
+    await drive.rotated(id, begun.id, 'switched');
+    expect(await find(secret)).toEqual([{ integration_id: id, rotation_id: begun.id }]);
+    expect(await find('a-value-nobody-uses')).toEqual([]);
   });
 });
 

@@ -123,8 +123,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
 
   it('sends a secret nowhere else than it was given for', async () => {
     const { id } = await drive.connected(service);
-    const elsewhere = await KeyService.start();
-    const other = restConfig({ url: elsewhere.url.replace(/:\d+$/, `:${new URL(service.url).port}`) + '/elsewhere' });
+    const other = restConfig(service, { base_url: `${service.url}/elsewhere` });
     const put = (secret: string | null) =>
       callProven(app, admin, 'PUT', `/admin/integrations/${id}/config`, {
         body: { config: other, secret },
@@ -132,7 +131,6 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
       });
     expect(await put(null)).toMatchObject({ status: 422, body: { errors: [{ pointer: '/secret' }] } });
     expect(await put('a-new-secret-1')).toMatchObject({ status: 200, body: { key_id: null, version: 2 } });
-    await elsewhere.stop();
   });
 
   it('reveals a secret by a right of its own, with a second factor, on record', async () => {

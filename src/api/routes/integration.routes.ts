@@ -14,15 +14,21 @@ import {
   createIntegration,
   deleteIntegration,
   integrationColumns,
-  revealSecret,
 } from '../../actions/integration-store.ts';
+import { findSecret, revealSecret } from '../../actions/integration-secret.ts';
 import { redactChange } from '../../domain/audit-redaction.ts';
 import { integrationKinds } from '../../domain/integration.ts';
 import { query } from '../../entities/schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { assertPermittedAddresses, followSchedule } from '../integration-follow.ts';
-import { IntegrationBody, IntegrationRecordBody, RevealedSecretBody, presentIntegration } from '../integration-views.ts';
+import {
+  IntegrationBody,
+  IntegrationRecordBody,
+  RevealedSecretBody,
+  SecretUsesBody,
+  presentIntegration,
+} from '../integration-views.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams } from '../schemas.ts';
@@ -213,6 +219,24 @@ const revealIntegrationSecret = route({
   handler: ({ params, deps, unitOfWork }) => unitOfWork((tx) => revealSecret(tx, deps.keyring, params.id)),
 });
 
+const findIntegrationSecret = route({
+  operationId: 'findIntegrationSecret',
+  method: 'post',
+  path: '/admin/integrations/find-secret',
+  tag,
+  summary: 'Tell where a secret is or was in use, by its fingerprint; the value is not kept',
+  permission: 'integration:reveal',
+  gate: 'mfa',
+  body: z.strictObject({ secret: integrationSecret }),
+  responses: { 200: SecretUsesBody },
+  // A digest of the request would be kept for a repetition, and it would be one of the secret.
+  idempotency: false,
+  problems: ['mfa.required'],
+  handler: async ({ body, deps, unitOfWork }) => ({
+    uses: await unitOfWork((tx) => findSecret(tx, deps.keyring, body.secret)),
+  }),
+});
+
 const getIntegrationRecords = route({
   operationId: 'getIntegrationRecords',
   method: 'get',
@@ -254,5 +278,6 @@ export const integrationRoutes = [
   updateIntegrationConfig,
   deleteIntegrationRoute,
   revealIntegrationSecret,
+  findIntegrationSecret,
   getIntegrationRecords,
 ];
