@@ -2,6 +2,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, EntityCaseNamingStrategy } from '@mikro-orm/postgresql';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from '../entities/index.ts';
+import { bullmqSchema } from '../platform/queue-bullmq.ts';
 import { bootstrapDatabase } from './bootstrap-database.ts';
 import { migrateQueueSchema } from './queue-schema.ts';
 
@@ -13,6 +14,8 @@ async function openMigrator(ownerUrl: string): Promise<MikroORM> {
     extensions: [Migrator],
     // The command says what was applied; MikroORM's own lines would come between.
     logger: () => undefined,
+    // BullMQ looks after its own.
+    schemaGenerator: { ignoreSchema: [bullmqSchema] },
     migrations: { migrationsList, tableName: 'schema_migrations', snapshot: false, transactional: true },
   });
 }

@@ -80,6 +80,7 @@ const ungated: Readonly<Record<string, string>> = {
   updateCampaignMember: 'business of every day under /api/admin',
   autoAssignContacts: 'business of every day under /api/admin; every owner before stays in the history',
   handOverContacts: 'business of every day under /api/admin; every owner before stays in the history',
+  cancelBulkRetry: 'it stops something; what was retried stays retried',
   cancelAssignmentBatch: 'it stops something; what was done stays',
   evaluateFlag: 'it changes nothing; OFREP asks by POST',
   evaluateFlags: 'it changes nothing; OFREP asks by POST',

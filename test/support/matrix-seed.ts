@@ -62,6 +62,8 @@ const seeds: readonly string[] = [
    values ($1, 'Matrix', decode(repeat('00', 32), 'hex'), '0000', '{flag:evaluate}', $2)`,
   `insert into admin_integrations (tenant_id, name, kind, environment, config, secret_ciphertext, secret_fingerprint, created_by)
    values ($1, 'Matrix', 'webhook_source', 'development', '{"kind": "webhook_source", "id_pointer": "/id"}', 'matrix', 'matrix', $2)`,
+  `insert into admin_queues (tenant_id, name, provider, source_name, environment, created_by)
+   values ($1, 'matrix', 'bullmq', 'matrix', 'staging', $2)`,
   `insert into onboarding_link (tenant_id, token_hash, token_last4, recipient_name, purpose, created_by, capabilities, timing,
      expires_at, max_expires_at)
    values ($1, decode(repeat('01', 32), 'hex'), 'last', 'Matrix', 'matrix', $2, '{complete}',
