@@ -112,6 +112,7 @@ const forbiddenKeys = [...problemKeys, 'permission', 'rule'].sort();
 /** Bodies where the smallest one of the schema is refused by a rule beyond it. */
 const bodies: Readonly<Record<string, unknown>> = {
   updateCampaignMember: { weight: 200 },
+  updateAlertSilence: { reason: 'renamed' },
   updateNotificationChannel: { name: 'renamed' },
   updateFeatureFlag: {
     environment: 'development',
