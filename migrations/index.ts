@@ -19,6 +19,7 @@ import { Migration20261121230000_health } from './20261121230000_health.ts';
 import { Migration20261121240000_audit_retention } from './20261121240000_audit_retention.ts';
 import { Migration20261121250000_field_gaps } from './20261121250000_field_gaps.ts';
 import { Migration20261121260000_foundation_gaps } from './20261121260000_foundation_gaps.ts';
+import { Migration20261121270000_tenant_status } from './20261121270000_tenant_status.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -43,4 +44,5 @@ export const migrationsList = [
   { name: '20261121240000_audit_retention', class: Migration20261121240000_audit_retention },
   { name: '20261121250000_field_gaps', class: Migration20261121250000_field_gaps },
   { name: '20261121260000_foundation_gaps', class: Migration20261121260000_foundation_gaps },
+  { name: '20261121270000_tenant_status', class: Migration20261121270000_tenant_status },
 ];

@@ -49,6 +49,7 @@ const definerFunctions = [
   'roll_up_system_health',
   'tenant_create',
   'tenant_list',
+  'tenant_set_status',
 ];
 
 let database: TestDatabase;

@@ -42,7 +42,7 @@ export class ActorCache {
       this.#epoch += 1;
       if (kind === 'session') this.#entries.delete(key);
       else if (kind === 'user') this.#drop(({ facts }) => facts.user_id === key);
-      else if (kind === 'tenant-roles') this.#drop(({ facts }) => facts.tenant_id === key);
+      else if (kind === 'tenant-roles' || kind === 'tenant') this.#drop(({ facts }) => facts.tenant_id === key);
       else if (kind === '*') this.#entries.clear();
     });
   }

@@ -48,8 +48,10 @@ export class ServiceTokenCache {
     db.invalidation.subscribe(({ kind, key }) => {
       this.#epoch += 1;
       if (kind === '*') this.#entries.clear();
-      if (kind !== 'service-token') return;
-      for (const [hash, entry] of this.#entries) if (entry.id === key) this.#entries.delete(hash);
+      if (kind !== 'service-token' && kind !== 'tenant') return;
+      for (const [hash, { id, actor }] of this.#entries) {
+        if ((kind === 'tenant' ? actor.tenant_id : id) === key) this.#entries.delete(hash);
+      }
     });
   }
 

@@ -28,6 +28,7 @@ import { serviceTokenRoutes } from './service-token.routes.ts';
 import { sessionRoutes } from './session.routes.ts';
 import { signInFactorRoutes } from './sign-in-factor.routes.ts';
 import { temporalCodecRoutes } from './temporal-codec.routes.ts';
+import { tenantStatusRoutes } from './tenant-status.routes.ts';
 import { tenantRoutes } from './tenant.routes.ts';
 import { totpRoutes } from './totp.routes.ts';
 import { queueRoutes } from './queue.routes.ts';
@@ -70,6 +71,7 @@ export const routes: readonly Route[] = [
   ...roleAssignmentRoutes,
   ...agentPermissionRoutes,
   ...tenantRoutes,
+  ...tenantStatusRoutes,
   ...temporalCodecRoutes,
   ...approvalRoutes,
   ...approvalPolicyRoutes,
