@@ -39,12 +39,12 @@ const pauseQueue = route({
     'service.unavailable',
   ],
   handler: async ({ actor, body, deps, mfa, params }) => {
+    const queue = await queueByName(deps, actor, params.name);
     const paused_until = Date.parse(body.paused_until);
     const restMs = paused_until - deps.now();
     if (restMs <= 0 || restMs > maxPauseMs) {
       throw invalidInput([{ pointer: '/paused_until', detail: 'has to be in the future, within 90 days' }]);
     }
-    const queue = await queueByName(deps, actor, params.name);
     requireCapability(deps.queues.of(queue.provider), 'pause');
     await startPause(deps, actor, mfa, { queue_id: queue.id, reason: body.reason, paused_until });
     return presentQueue(deps.queues, await queueByName(deps, actor, params.name));
