@@ -37,7 +37,9 @@ beforeAll(async () => {
   const url = new URL(base.database.appUrl);
   proxy = await startCountingProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
-  api = await startApi({ ...base.env, DATABASE_URL: url.href }, base.api.deps.log);
+  // What an engine of queues does inside of a call is its own business, wherever it keeps its jobs.
+  const queues = { QUEUE_DATABASE_URL: base.env.DATABASE_URL };
+  api = await startApi({ ...base.env, ...queues, DATABASE_URL: url.href }, base.api.deps.log);
   app = { ...base, api, url: api.url, call: (method, path, options) => callCounted(method, path, options) };
   rpcs = countRpcs(api.deps.temporal.client);
   worker = await startWorker(base.env, base.api.deps.log);
