@@ -4,7 +4,7 @@ import { Problem } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { defineAction } from './action.ts';
 import { integrationEnvironment } from './integration.schema.ts';
-import { lockIntegration, refuseUnrotatable, refuseWhileRotating } from './integration-store.ts';
+import { lockIntegration, refuseUnrotatable, refuseWhileRotating } from './integration-row.ts';
 
 /** Which key is exchanged, and how long the old one goes on working beside the new one. */
 export const rotateKeyPayload = z.strictObject({

@@ -5,7 +5,7 @@ import type { RotationFault, RotationStatus } from '../domain/integration-rotati
 import type { Keyring } from '../platform/keyring.ts';
 import { Problem, notFound } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
-import { changedNow, integrationSecretPlace } from './integration-store.ts';
+import { changedNow, integrationSecretPlace } from './integration-row.ts';
 
 /** Columns of a rotation that are shown: no secret is among them. */
 export const rotationColumns = [

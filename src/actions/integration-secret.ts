@@ -1,7 +1,7 @@
 import type { Keyring } from '../platform/keyring.ts';
 import { notFound } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
-import { integrationSecretPlace } from './integration-store.ts';
+import { integrationSecretPlace } from './integration-row.ts';
 
 /** The secret itself, for one who may see it and has proven it. The look is on record (S2-58). */
 export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {

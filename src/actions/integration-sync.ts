@@ -6,7 +6,7 @@ import type { RemotePage, RemoteRecord } from '../domain/integration-records.ts'
 import { payloadDigest } from '../platform/digest.ts';
 import { Problem, notFound } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
-import { changedNow, lockIntegration } from './integration-store.ts';
+import { changedNow, lockIntegration } from './integration-row.ts';
 import { jsonb } from './jsonb.ts';
 
 /** Columns of a sync that are shown. */

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../actions/integration-sync.ts';
-import { integrationSecretPlace } from '../actions/integration-store.ts';
+import { integrationSecretPlace } from '../actions/integration-row.ts';
 import { actorInWorkflow } from '../domain/actor.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { SyncFault } from '../domain/integration-sync.ts';

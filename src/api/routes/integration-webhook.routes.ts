@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { receiveMessage } from '../../actions/integration-webhook.ts';
-import { integrationSecretPlace } from '../../actions/integration-store.ts';
+import { integrationSecretPlace } from '../../actions/integration-row.ts';
 import { systemActor } from '../../domain/actor.ts';
 import type { Actor } from '../../domain/actor.ts';
 import { query } from '../../entities/schema.ts';

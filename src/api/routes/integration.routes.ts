@@ -8,12 +8,12 @@ import {
   integrationSecret,
   syncEverySeconds,
 } from '../../actions/integration.schema.ts';
+import { integrationColumns } from '../../actions/integration-row.ts';
 import {
   changeIntegration,
   configureIntegration,
   createIntegration,
   deleteIntegration,
-  integrationColumns,
 } from '../../actions/integration-store.ts';
 import { findSecret, revealSecret } from '../../actions/integration-secret.ts';
 import { redactChange } from '../../domain/audit-redaction.ts';
