@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCastellanClient } from '../../src/client/index.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
+import { queueCleanStartOptions } from '../../src/workflows/queue-clean.contract.ts';
+import { queuePauseWorkflowId } from '../../src/workflows/queue-pause.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';
@@ -122,6 +125,14 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     ]);
   });
 
+  it('S2-28: a queue whose pause Temporal has lost is resumed all the same', async () => {
+    const { body } = await post(`${path}/pause`, { reason: 'lost', paused_until: inOneHour() });
+    const { client } = app.api.deps.temporal;
+    await client.workflow.getHandle(queuePauseWorkflowId(defaultTenantId, body.id)).terminate('lost');
+    expect(await post(`${path}/resume`)).toMatchObject({ status: 200, body: { pause: null } });
+    expect(await mails.isPaused()).toBe(false);
+  });
+
   it('S2-67: the application owns nothing of BullMQ and starts all the same', async () => {
     const owned = await asSuperuser(
       app,
@@ -229,9 +240,7 @@ describe('Queues of Temporal (S2-67)', () => {
 
   it('S2-26: runs a failed execution again as a new run, once', async () => {
     const { temporal } = app.api.deps;
-    const { tenant_id } = { tenant_id: '00000000-0000-0000-0000-000000000000' };
-    const { queueCleanStartOptions } = await import('../../src/workflows/queue-clean.contract.ts');
-    const actor = { tenant_id, user_id: null, session_id: null, request_id: null };
+    const actor = { tenant_id: defaultTenantId, user_id: null, session_id: null, request_id: null };
     const missing = '00000000-0000-4000-8000-000000000000';
     const options = queueCleanStartOptions({ actor, queue_id: missing, event_id: missing });
     const handle = await temporal.client.workflow.start('queueCleanWorkflow', { ...options, taskQueue: temporal.taskQueue });
