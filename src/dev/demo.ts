@@ -4,40 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createCastellanClient, isProblem, ProblemError } from '../client/index.ts';
-import type { CastellanClient } from '../client/index.ts';
-import { parseVerifier } from '../platform/audit-note.ts';
-import { totpCodeOfStep, totpStepAt } from '../platform/totp.ts';
+import { ProblemError } from '../client/index.ts';
 import { verifyExportFile } from '../platform/audit-export-verify.ts';
-import { sampleFlagKey, samplePassword, samplePeople } from './sample-data.ts';
+import { parseVerifier } from '../platform/audit-note.ts';
+import { apiUrl, pause, prove, say, signIn } from './demo-caller.ts';
+import type { Caller } from './demo-caller.ts';
+import { startDemoCompany } from './demo-company.ts';
+import { showRollout } from './demo-rollout.ts';
+import { showRotation } from './demo-rotation.ts';
+import { sampleFlagKey } from './sample-data.ts';
 
 /**
  * `npm run demo`: the main job over HTTP, through the typed client, on a stack that `npm start` has started. It starts
- * and stops nothing, and can be run again: it switches the sample flag to what it is not.
+ * and stops nothing of it, and can be run again: it switches the sample flag to what it is not. A code of an authenticator
+ * app works once, so it waits for the next one now and then: about a minute in all.
  */
-const apiUrl = process.env.CASTELLAN_URL ?? `http://127.0.0.1:${process.env.PORT ?? 3_000}`;
 const temporalWebUrl = process.env.TEMPORAL_WEB_URL ?? `http://127.0.0.1:${process.env.TEMPORAL_WEB_PORT ?? 8_233}`;
 const temporalNamespace = process.env.TEMPORAL_NAMESPACE ?? 'default';
 
 const environment = 'production';
 const executionTimeoutMs = 30_000;
 const tokenLifeMs = 3_600_000;
-
-type SamplePerson = (typeof samplePeople)[number];
-
-/** Somebody who is signed in, with his authenticator app. */
-interface Caller {
-  readonly person: SamplePerson;
-  readonly client: CastellanClient;
-}
-
-let step = 0;
-
-function say(title: string, details: Record<string, string | number | boolean> = {}): void {
-  step += 1;
-  const lines = Object.entries(details).map(([name, value]) => `      ${name.padEnd(14)} ${value}`);
-  process.stdout.write(`${[`${String(step).padStart(3)}. ${title}`, ...lines].join('\n')}\n`);
-}
 
 async function main(): Promise<void> {
   await requireApi();
@@ -49,6 +36,13 @@ async function main(): Promise<void> {
   await waitForExecution(requester, wanted.approval.id);
   const operator = await signIn('provider@agentmitra.com');
   await readAsApplication(operator, wanted.enabled);
+  const company = await startDemoCompany();
+  try {
+    await showRollout(requester, approver, company);
+    await showRotation(operator, approver, company);
+  } finally {
+    await company.close();
+  }
   await proveByAudit(requester, wanted.approval.id);
   await Promise.all([requester, approver, operator].map(({ client }) => client.signOut()));
   say('All three have signed out');
@@ -63,36 +57,6 @@ async function requireApi(): Promise<void> {
   throw new Error(
     `Nothing answers at ${apiUrl}: run npm start in another terminal first, or set CASTELLAN_URL to the address of the API.`,
   );
-}
-
-async function signIn(email: string): Promise<Caller> {
-  const person = samplePeople.find((one) => one.email === email);
-  if (person === undefined) throw new Error(`There is no sample person ${email}.`);
-  const client = createCastellanClient({ baseUrl: apiUrl });
-  await client.signIn({ email, password: samplePassword });
-  say(`${person.full_name} signs in`, { account: email });
-  return { person, client };
-}
-
-/** Runs a gated operation with the code of the person's authenticator app. Each code works once. */
-async function prove<Result>(
-  { person, client }: Caller,
-  operation: (proof: { mfaToken?: string }) => Promise<Result>,
-): Promise<Result> {
-  const code = () => Promise.resolve(totpCodeOfStep(person.totp_secret, totpStepAt(Date.now())));
-  try {
-    return await client.withMfa(operation, code);
-  } catch (error) {
-    if (!isProblem(error, 'mfa.code-refused')) throw error;
-    process.stdout.write('      (this code was used a moment ago: waiting for the next one)\n');
-    await nextTotpStep();
-    return client.withMfa(operation, code);
-  }
-}
-
-async function nextTotpStep(): Promise<void> {
-  const used = totpStepAt(Date.now());
-  while (totpStepAt(Date.now()) === used) await pause(200);
 }
 
 /** Asks for the switch of the sample flag; in production that opens an approval request. */
@@ -199,10 +163,6 @@ function workflowAddress(workflowId: string): string {
 
 function onOff(enabled: boolean): string {
   return enabled ? 'on' : 'off';
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 main().catch((error: unknown) => {

@@ -7,6 +7,7 @@ import { createLogger } from '../platform/logger.ts';
 import { bootstrapDatabase, withClient } from './bootstrap-database.ts';
 import { buildWorkflowBundleApart } from './build-bundle.ts';
 import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from './data-folder.ts';
+import { demoCompanyPort } from './demo-company.ts';
 import { type DevSecrets, devSecrets } from './dev-secrets.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { requireFreePort } from './ports.ts';
@@ -232,6 +233,8 @@ function readEnv(
       AUTH_SIGNING_KEYS: secrets.auth_signing_keys,
       AUDIT_SIGNING_KEYS: secrets.audit_signing_keys,
       AUDIT_CHECKPOINT_DIR: folder.in('checkpoints'),
+      // So that the demonstration's company can be reached, which lives on this machine.
+      OUTBOUND_ALLOW: `127.0.0.1:${demoCompanyPort}`,
       PUBLIC_URL: `http://127.0.0.1:${source.PORT ?? 3_000}`,
       ...source,
       ...known,

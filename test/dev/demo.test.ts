@@ -6,21 +6,30 @@ import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
+import { configDriver } from '../support/configs.ts';
+import { freePort } from '../support/ports.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
 const demoPath = fileURLToPath(new URL('../../src/dev/demo.ts', import.meta.url));
-const demoTimeoutMs = 90_000;
+/** It waits for codes of the authenticator app, thirty seconds each. */
+const demoTimeoutMs = 180_000;
 
 let app: TestApi;
 let worker: RunningWorker;
+let companyPort: number;
 
 beforeAll(async () => {
-  app = await startTestApi();
+  companyPort = await freePort();
+  app = await startTestApi({ OUTBOUND_ALLOW: `127.0.0.1:${companyPort}` });
   worker = await startWorker(
     { ...app.env, WORKFLOW_BUNDLE: workflowBundlePath() },
     createLogger({ level: 'silent', name: 'test' }),
   );
-});
+  // On a stack that has a configuration the demonstration waits for one code less.
+  const drive = configDriver(app, await app.signIn('role-provider-admin'));
+  const { id } = await drive.started({ environment: 'development', document: { checkout: { retries: 3 } }, schema: { type: 'object' } });
+  await drive.settled(id, 'succeeded');
+}, 60_000);
 
 afterAll(async () => {
   await worker.close();
@@ -28,14 +37,17 @@ afterAll(async () => {
 });
 
 function runDemo(url: string) {
-  return runCommand(process.execPath, [demoPath], { timeoutMs: demoTimeoutMs, env: { PATH: process.env.PATH, CASTELLAN_URL: url } });
+  const env = { PATH: process.env.PATH, CASTELLAN_URL: url, CASTELLAN_DEMO_PORT: String(companyPort) };
+  return runCommand(process.execPath, [demoPath], { timeoutMs: demoTimeoutMs, env });
 }
 
-it('walks from sign-in over two second factors to an audited production change', async () => {
+it('walks from sign-in to an audited production change, a rollout that is taken back and an exchanged key', async () => {
   const { ok, stdout, stderr } = await runDemo(app.url);
   expect({ ok, stderr }).toEqual({ ok: true, stderr: '' });
   expect(stdout).toMatch(/asks to switch it on, with a second factor[\s\S]*\/namespaces\/default\/workflows\/approval%2F/);
   expect(stdout).toMatch(/The workflow has made the change[\s\S]*reads the flag by OFREP[\s\S]*value +true/);
+  expect(stdout).toMatch(/watched by a guard[\s\S]*gives everybody the version before[\s\S]*rollout +restored[\s\S]*runs +version 1/);
+  expect(stdout).toMatch(/exchanged the key[\s\S]*old key +key_[0-9a-f]+, answered with 401/);
   expect(stdout).toMatch(/verifies offline[\s\S]*result +valid/);
 }, demoTimeoutMs);
 

@@ -104,10 +104,14 @@ export function fill(path: string, value: (name: string) => string): string {
   return path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(value(name)));
 }
 
+/** Segments that name rows of more than one table, with the one that is tried. */
+const sharedWords: Readonly<Record<string, string>> = { persons: 'users' };
+
 /** Where the things are that a path segment names: `/admin/feature-flags/:key` are rows of `admin_feature_flags`. */
 export async function tableOf(admin: Client, path: string): Promise<string | null> {
   const segment = /\/([\w-]+)\/:\w+/.exec(path)?.[1]?.replaceAll('-', '_');
   if (segment === undefined) return null;
+  if (segment in sharedWords) return sharedWords[segment] ?? null;
   const { rows } = await admin.query<{ table_name: string }>(
     `select c.table_name from information_schema.columns c
      where c.table_schema = 'public' and c.column_name = 'tenant_id'
