@@ -67,8 +67,8 @@ const savepoint = { name: 'castellan_savepoint', text: 'savepoint part' };
 const backToSavepoint = { name: 'castellan_back', text: 'rollback to savepoint part' };
 
 /**
- * Reads parts that must not take each other down, still in one round trip. Each query stands between a savepoint and the
- * way back to it, which is harmless after a read that worked and undoes the abort of one that did not.
+ * Reads parts that must not take each other down, still in one round trip. After each query goes the way back to one
+ * savepoint, which is harmless after a read that worked and undoes the abort of one that did not.
  *
  * @param timeoutMs bound of each query.
  * @returns for each query its rows or its error; only a lost connection rejects.
@@ -90,8 +90,8 @@ export async function readApart<Row>(
       client.query({ ...setPatience, values: [String(timeoutMs)] }),
     ];
     const parts: Promise<QueryResult<Row & object>>[] = [];
+    frame.push(client.query(savepoint));
     for (const { sql, parameters } of compiled) {
-      frame.push(client.query(savepoint));
       parts.push(client.query({ name: statementName(sql), text: sql, values: [...parameters] }));
       frame.push(client.query(backToSavepoint));
     }
