@@ -6,12 +6,14 @@ import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
 import { createActivityDeps, workerOptions } from '../../src/worker.ts';
+import { queueBulkRetryWorkflowId } from '../../src/workflows/queue-bulk-retry.contract.ts';
 import { pausePhaseQuery, queuePauseWorkflowId } from '../../src/workflows/queue-pause.contract.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../support/bullmq.ts';
+import { recordedHistories } from '../support/histories.ts';
 import { callProven, eventually } from '../support/quick-factor.ts';
 import { failJobs } from '../support/queues.ts';
 import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
@@ -19,6 +21,8 @@ import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;
+const pauses = recordedHistories('queue-pause');
+const bulkRetries = recordedHistories('queue-bulk-retry');
 
 /** The API, its super admin, and a company that uses BullMQ. */
 async function stage(overrides: NodeJS.ProcessEnv = {}) {
@@ -88,6 +92,8 @@ describe('the end of a pause, in virtual time (capability 27)', () => {
       .getHandle(queuePauseWorkflowId(defaultTenantId, id))
       .query(pausePhaseQuery)
       .catch(() => null);
+  const historyOf = (id: string) =>
+    app.api.deps.temporal.client.workflow.getHandle(queuePauseWorkflowId(defaultTenantId, id)).fetchHistory();
   const untilEnded = (id: string) => eventually(() => phaseOf(id), (phase) => phase === 'ended', 30_000);
 
   it('S2-27: comes by itself after days, once, and lets the jobs run', async () => {
@@ -100,6 +106,7 @@ describe('the end of a pause, in virtual time (capability 27)', () => {
     expect(await phaseOf(paused.body.id)).toBe('paused');
     await time.sleep(1 * day + hour);
     await untilEnded(paused.body.id);
+    await pauses.record('ended-by-time', await historyOf(paused.body.id));
     await eventually(() => queue.getCompletedCount(), (count) => count === 1);
     await done.close();
     expect(await show(app, admin, 'held')).toMatchObject({ pause: null, live: { is_paused: false } });
@@ -117,12 +124,20 @@ describe('the end of a pause, in virtual time (capability 27)', () => {
     expect(resumed.map(({ status }) => status)).toContain(200);
     expect(await queue.isPaused()).toBe(false);
     await untilEnded(first.body.id);
+    await pauses.record('resumed', await historyOf(first.body.id));
     expect((await pause('again', 3)).status).toBe(200);
     await time.sleep(2 * day);
     expect(await queue.isPaused()).toBe(true);
     await time.sleep(1 * day + hour);
     await eventually(() => queue.isPaused(), (isPaused) => !isPaused, 30_000);
     expect(await eventsOf(app, admin, 'again', 'pause')).toHaveLength(2);
+  });
+});
+
+describe('histories of earlier builds', () => {
+  it('replay with this one', async () => {
+    await pauses.replayAll();
+    await bulkRetries.replayAll();
   });
 });
 
@@ -167,6 +182,9 @@ describe('a worker that is killed', () => {
     const ended = await eventually(() => show(app, admin, at), ({ state }) => state !== 'running', 90_000);
     expect(ended).toMatchObject({ state: 'done', progress: { selected: 40, retried: 40, completed: 40, failed_again: 0 } });
     expect([...attempts.values()]).toEqual(Array.from({ length: 40 }, () => 1));
+    const { body } = await app.call('GET', '/admin/queues/bulk', { token: admin.token });
+    const bulkId = queueBulkRetryWorkflowId(defaultTenantId, body.id);
+    await bulkRetries.record('killed', await app.api.deps.temporal.client.workflow.getHandle(bulkId).fetchHistory());
     await eventually(() => held.isPaused(), (isPaused) => !isPaused, 60_000);
     await eventually(() => eventsOf(app, admin, 'held', 'resume'), (resumes) => resumes.length === 1);
     await working.close();
