@@ -1,19 +1,15 @@
-import { sql } from 'kysely';
 import { contactAssignmentsQuery } from './assignment-views.ts';
-import { parseCursor, toPage } from './pagination.ts';
+import { afterRow, toPage } from './pagination.ts';
 
 /** Contacts that a person looks after, newest first: one row more than the page. */
 export function assignedContacts(
   userId: string,
   { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
 ) {
-  const after = parseCursor(cursor);
   return contactAssignmentsQuery()
     .where('a.user_id', '=', userId)
     .where('a.released_at', 'is', null)
-    .$if(after !== null, (q) =>
-      q.where(sql<boolean>`(a.assigned_at, a.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-    )
+    .where(afterRow(cursor, { time: 'a.assigned_at', id: 'a.id' }))
     .orderBy('a.assigned_at', 'desc')
     .orderBy('a.id', 'desc')
     .limit(limit + 1);

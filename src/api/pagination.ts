@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { Problem } from '../platform/problem.ts';
 
@@ -33,6 +34,27 @@ export function parseCursor(cursor: string | undefined): Position | null {
     });
   }
 }
+
+const timeText = z.iso.datetime({ offset: true });
+const idText = z.uuid();
+
+/**
+ * The condition "after the last row of the page before" for a list that is ordered by a time and the id, both descending.
+ *
+ * @param columns as the query names them.
+ * @throws Problem `request.cursor-invalid` when the cursor is of another list.
+ */
+export function afterRow(cursor: string | undefined, columns: { readonly time: string; readonly id: string } = createdOrder) {
+  const after = parseCursor(cursor);
+  if (after === null) return sql<boolean>`true`;
+  const [time, id] = after;
+  if (!timeText.safeParse(time).success || !idText.safeParse(id).success) {
+    throw new Problem({ code: 'request.cursor-invalid', detail: 'The cursor is not one of this list.' });
+  }
+  return sql<boolean>`(${sql.ref(columns.time)}, ${sql.ref(columns.id)}) < (${time}::timestamptz, ${id}::uuid)`;
+}
+
+const createdOrder = { time: 'created_at', id: 'id' };
 
 /**
  * Cuts a page out of the rows of a query that asked for `limit + 1`, and makes the cursor of the next one.

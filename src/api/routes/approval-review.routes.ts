@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { closeForcedReview } from '../../actions/forced-review.ts';
 import { query } from '../../entities/schema.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 
@@ -41,7 +41,6 @@ const getReviews = route({
   responses: { 200: pageOf(ReviewBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, state, user_id }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_break_glass_reviews')
@@ -49,7 +48,7 @@ const getReviews = route({
         .$if(state === 'open' || state === 'overdue', (q) => q.where('reviewed_at', 'is', null))
         .$if(state === 'overdue', (q) => q.where('due_at', '<=', sql<string>`now()`))
         .$if(user_id !== undefined, (q) => q.where('user_id', '=', user_id ?? ''))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .where(afterRow(cursor))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)

@@ -8,7 +8,7 @@ import { notFound } from '../../platform/problem.ts';
 import { assignmentBatchWorkflowId, cancelBatchSignal } from '../../workflows/assignment-batch.contract.ts';
 import { batchItemView, batchView, batchesQuery } from '../assignment-views.ts';
 import { readAssignments, startHandOver } from '../assignment-work.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 
@@ -36,12 +36,9 @@ const getAssignmentBatches = route({
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(batchView) },
   handler: async ({ query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       batchesQuery()
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(b.created_at, b.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
+        .where(afterRow(cursor, { time: 'b.created_at', id: 'b.id' }))
         .orderBy('b.created_at', 'desc')
         .orderBy('b.id', 'desc')
         .limit(limit + 1),

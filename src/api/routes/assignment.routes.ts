@@ -24,7 +24,7 @@ import { readAssignments, wakeQueues, withAssignments } from '../assignment-work
 import { pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { assignedContacts, contactsPage } from '../assigned-contacts.ts';
-import { memberSettings } from './campaign.routes.ts';
+import { memberSettings } from './campaign-pool.routes.ts';
 
 const userPath = '/api/admin/users/:user_id';
 const userParams = z.object({ user_id: z.uuid() });

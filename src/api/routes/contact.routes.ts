@@ -20,7 +20,7 @@ import {
 import { readAssignments, wakeQueues } from '../assignment-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { email } from '../schemas.ts';
 
@@ -70,7 +70,6 @@ const getContacts = route({
   }),
   responses: { 200: pageOf(contactView) },
   handler: async ({ actor, deps, query: { limit, cursor, q: text, source, user_id } }) => {
-    const after = parseCursor(cursor);
     const pattern = `%${(text ?? '').replaceAll(/[\\%_]/g, '\\$&')}%`;
     const rows = await readContacts(
       deps,
@@ -84,9 +83,7 @@ const getContacts = route({
         )
         .$if(source !== undefined, (q) => q.where('c.source', '=', source ?? ''))
         .$if(user_id !== undefined, (q) => q.where('a.user_id', '=', user_id ?? ''))
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(c.created_at, c.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
+        .where(afterRow(cursor, { time: 'c.created_at', id: 'c.id' }))
         .orderBy('c.created_at', 'desc')
         .orderBy('c.id', 'desc')
         .limit(limit + 1),
@@ -259,15 +256,12 @@ const getContactAssignments = route({
   problems: ['resource.not-found'],
   handler: async ({ actor, deps, params, query: { limit, cursor } }) => {
     await showContact(deps, actor, params.contact_id);
-    const after = parseCursor(cursor);
     const rows = await readAssignments(
       deps,
       actor,
       contactAssignmentsQuery()
         .where('a.contact_id', '=', params.contact_id)
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(a.assigned_at, a.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
+        .where(afterRow(cursor, { time: 'a.assigned_at', id: 'a.id' }))
         .orderBy('a.assigned_at', 'desc')
         .orderBy('a.id', 'desc')
         .limit(limit + 1),

@@ -1,9 +1,8 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { query } from '../../entities/schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { redeliver, sendTest } from '../notification-deliveries.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { route } from '../route.ts';
 import { email, idParams, timestamp } from '../schemas.ts';
 
@@ -55,13 +54,12 @@ const listDeliveries = route({
   responses: { 200: pageOf(DeliveryView) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, channel_id, status }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('notification_deliveries')
         .$if(channel_id !== undefined, (q) => q.where('channel_id', '=', channel_id ?? null))
         .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'pending'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .where(afterRow(cursor))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)

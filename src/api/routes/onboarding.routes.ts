@@ -20,7 +20,7 @@ import {
   onboardingLinksQuery,
   presentOnboardingLink,
 } from '../onboarding-views.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { email, timestamp } from '../schemas.ts';
@@ -146,16 +146,13 @@ const getLinks = route({
   responses: { 200: pageOf(OnboardingLinkItem) },
   problems: ['request.cursor-invalid'],
   handler: async ({ actor, deps, query: { limit, cursor, status, created_by, recipient_email } }) => {
-    const after = parseCursor(cursor);
     const [, rows] = await readAll(deps.db, actor, [
       scopeQuery(actor),
       onboardingLinksQuery()
         .$if(status !== undefined, (q) => q.where(hasShownStatus(status ?? 'pending')))
         .$if(created_by !== undefined, (q) => q.where('created_by', '=', created_by ?? ''))
         .$if(recipient_email !== undefined, (q) => q.where('recipient_email', '=', recipient_email ?? ''))
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(created_at, id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
+        .where(afterRow(cursor))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1),
