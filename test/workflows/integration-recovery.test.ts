@@ -40,11 +40,13 @@ describe('recovery of integrations', () => {
     ];
     const holds = [service.hold(/^GET \/records.*cursor=20/), service.hold(/^POST \/a\/keys/, 'after')];
     holds.push(service.hold(/^DELETE \/c\/keys/, 'after'));
-    const job = (await drive.sync(synced.id)).body;
-    const rotations = [];
-    for (const { id } of [creating, revoking]) rotations.push((await drive.rotate(id, { grace_seconds: 0 })).body);
     const made = service.hold(/^POST \/b\/keys/, 'after');
-    const third = (await drive.rotate(proving.id, { grace_seconds: 0 })).body;
+    const [job, first, second, third] = (
+      await Promise.all([
+        drive.sync(synced.id),
+        ...[creating, revoking, proving].map(({ id }) => drive.rotate(id, { grace_seconds: 0 })),
+      ])
+    ).map(({ body }) => body);
     await made.arrived;
     // The first probe was the check of the old key; this one proves the new.
     const proof = service.hold(/^GET \/b\/me/);
@@ -66,8 +68,8 @@ describe('recovery of integrations', () => {
     expect(service.count(/^GET \/records\?limit=10$/)).toBe(1);
     expect(service.count(/^GET \/records.*cursor=10/)).toBe(1);
     const ended = [
-      await drive.rotated(creating.id, rotations[0].id, 'completed', 60_000),
-      await drive.rotated(revoking.id, rotations[1].id, 'completed', 60_000),
+      await drive.rotated(creating.id, first.id, 'completed', 60_000),
+      await drive.rotated(revoking.id, second.id, 'completed', 60_000),
       await drive.rotated(proving.id, third.id, 'completed', 60_000),
     ];
     // Four keys by hand and one for each rotation: asking again after the kill has made no other.
