@@ -15,6 +15,8 @@ import { personErase } from './person-erase.action.ts';
 import { onboardingGrantRoles } from './onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from './onboarding-revoke.action.ts';
 import { queueClean } from './queue-clean.action.ts';
+import { roleCreate } from './role-create.action.ts';
+import { roleUpdate } from './role-update.action.ts';
 import { roleUpdatePermissions } from './role-update-permissions.action.ts';
 import { userDelete } from './user-delete.action.ts';
 
@@ -26,6 +28,8 @@ export const actions: readonly Action[] = [
   flagEmergencyOff,
   configApply,
   configRollback,
+  roleCreate,
+  roleUpdate,
   roleUpdatePermissions,
   userDelete,
   personErase,

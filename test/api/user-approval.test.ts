@@ -23,7 +23,7 @@ beforeAll(async () => {
   second = await app.signIn('role-super-admin', 1);
   provider = await app.signIn('role-provider-admin');
   drive = approvalDriver(app, admin);
-  for (const action of ['user.delete', 'role.update-permissions']) {
+  for (const action of ['user.delete', 'role.create', 'role.update', 'role.update-permissions']) {
     const written = await drive.putPolicy({ action, environment: 'any' });
     expect(written.status).toBe(200);
   }
@@ -66,6 +66,32 @@ describe('where the tenant asks for approval', () => {
       permissions: ['profile:read', 'user:read'],
       role_definitions: [{ code: 'role-support-staff', approval_id: asked.body.id, changed_by: admin.user_id }],
     });
+  });
+
+  it('S2-71: a new role, and its move below another one, wait for somebody else', async () => {
+    const roleOf = async (code: string) => {
+      const { body } = await app.call('GET', '/admin/roles', { token: admin.token });
+      return body.items.find((role: { code: string }) => role.code === code);
+    };
+    const asked = await callProven(app, admin, 'POST', '/admin/roles', {
+      body: { code: 'auditor', name: 'Auditor', permissions: ['audit:read'] },
+    });
+    expect(asked).toMatchObject({ status: 202, body: { action: 'role.create', status: 'pending' } });
+    expect(await roleOf('auditor')).toBeUndefined();
+    await drive.approve(second, asked.body);
+    await drive.settled(asked.body.id, 'executed');
+    const auditor = await roleOf('auditor');
+    expect(auditor).toMatchObject({ permissions: ['audit:read'], parent_role_id: null });
+
+    const parent = await roleOf('role-policyholder');
+    const moved = await callProven(app, admin, 'PUT', `/admin/roles/${auditor.id}`, {
+      headers: { 'if-match': `"${auditor.version}"` },
+      body: { parent_role_id: parent.id },
+    });
+    expect(moved).toMatchObject({ status: 202, body: { action: 'role.update' } });
+    await drive.approve(second, moved.body);
+    await drive.settled(moved.body.id, 'executed');
+    expect((await roleOf('auditor')).effective_permissions).toContain('claim:create');
   });
 
   it('S2-71: nobody asks for what they could not give themselves', async () => {

@@ -1,17 +1,18 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { lockRights, ownRights, refuseBeyondOwn } from '../../actions/rights.ts';
-import { loadRoles, rememberRole, requireRole } from '../../actions/role-store.ts';
-import { permissionSet } from '../../actions/role-update-permissions.action.ts';
-import { rightsOfRoles, wouldCycle } from '../../domain/role-hierarchy.ts';
-import type { RoleNode } from '../../domain/role-hierarchy.ts';
-import { superAdminCode } from '../../domain/system-roles.ts';
+import type { Authority } from '../../actions/action.ts';
+import { roleCreate, roleCreatePayload } from '../../actions/role-create.action.ts';
+import { requireOwnRole } from '../../actions/role-place.ts';
+import { roleChange, roleUpdate } from '../../actions/role-update.action.ts';
+import { runAction } from '../../actions/run-action.ts';
 import { notLapsed } from '../../entities/living-roles.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
-import { expectedVersion, versionMismatch } from '../etag.ts';
-import { reply, route } from '../route.ts';
+import { ApprovalBody } from '../approval-schemas.ts';
+import { expectedVersion } from '../etag.ts';
 import { readRoles, roleView, showRole } from '../role-view.ts';
+import { reply, route } from '../route.ts';
+import type { GateLevel } from '../route.ts';
 import { idParams } from '../schemas.ts';
 
 const getRoles = route({
@@ -26,12 +27,6 @@ const getRoles = route({
   handler: async ({ read }) => ({ items: await readRoles(read) }),
 });
 
-const roleText = {
-  name: z.string().trim().min(1).max(100),
-  description: z.string().trim().max(500),
-  parent_role_id: z.uuid().nullable(),
-};
-
 const createRole = route({
   operationId: 'createRole',
   method: 'post',
@@ -39,64 +34,16 @@ const createRole = route({
   tag: 'role',
   summary: 'Create a role of the tenant',
   permission: 'role:manage',
-  gate: 'mfa',
-  body: z
-    .strictObject({
-      code: z
-        .string()
-        .regex(/^[a-z][a-z0-9-]{1,62}$/, 'must be lower case letters, digits and dashes')
-        .refine((code) => !code.startsWith('role-'), 'codes of system roles start with role-'),
-      name: roleText.name,
-      description: roleText.description.default(''),
-      parent_role_id: roleText.parent_role_id.default(null),
-      permissions: permissionSet,
-    })
-    .meta({ id: 'RoleCreation' }),
-  responses: { 201: roleView },
+  gate: { action: roleCreate.name, payload: ({ body }) => body },
+  body: roleCreatePayload,
+  responses: { 201: roleView, 202: ApprovalBody },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
-  handler: async ({ body, read, unitOfWork }) => {
-    const id = await unitOfWork(async (tx) => {
-      await lockRights(tx);
-      const parent = await requireParent(tx, body.parent_role_id);
-      await refuseBeyondOwn(tx, [...body.permissions, ...parent.permissions]);
-      const role = await tx.sql
-        .insertInto('admin_roles')
-        .values({ ...body, tenant_id: tx.actor.tenant_id, is_system_role: false, coarse_role: parent.coarse_role })
-        .returning(['id', 'permissions', 'parent_role_id'])
-        .executeTakeFirstOrThrow();
-      await rememberRole(tx, role, { approval_id: null });
-      tx.audit({
-        event: 'role.create',
-        action: 'create',
-        resource_type: 'role',
-        resource_id: role.id,
-        new_values: body,
-      });
-      return role.id;
-    });
+  handler: async ({ body, gate, read, unitOfWork }) => {
+    const { role_id } = await unitOfWork((tx) => runAction(tx, roleCreate.prepare(body), authorityOf(gate)));
+    const id = z.uuid().parse(role_id);
     return showRole(read, id, 201, { location: `/admin/roles/${id}` });
   },
 });
-
-/** What a role inherits from a parent. The super admin has no heirs: whoever is one is given that very role. */
-async function requireParent(tx: Tx, parentId: string | null) {
-  if (parentId === null) return { permissions: [], coarse_role: 'user' as const };
-  const parent = await requireRole(tx, parentId);
-  const { roles, permissions } = rightsOfRoles(await loadRoles(tx), [parentId]);
-  if (roles.includes(superAdminCode)) {
-    throw new Problem({ code: 'role.immutable', detail: 'No role inherits from the super admin.' });
-  }
-  return { permissions, coarse_role: parent.coarse_role };
-}
-
-/** A role that the tenant made itself, at the version that the caller has seen. */
-async function requireOwnRole(tx: Tx, id: string, ifMatch: string | null) {
-  await lockRights(tx);
-  const role = await requireRole(tx, id);
-  if (role.is_system_role) throw new Problem({ code: 'role.immutable', detail: 'System roles keep name and place.' });
-  if (role.version !== expectedVersion(ifMatch)) throw versionMismatch(role.version);
-  return role;
-}
 
 const updateRole = route({
   operationId: 'updateRole',
@@ -105,18 +52,16 @@ const updateRole = route({
   tag: 'role',
   summary: 'Change name, description or parent of a tenant role',
   permission: 'role:manage',
-  gate: 'mfa',
+  gate: {
+    action: roleUpdate.name,
+    payload: ({ params, body }, { ifMatch }) => ({ role_id: params.id, version: expectedVersion(ifMatch), ...body }),
+  },
   requiresIfMatch: true,
   params: idParams,
-  body: z
-    .strictObject({
-      name: roleText.name.optional(),
-      description: roleText.description.optional(),
-      parent_role_id: roleText.parent_role_id.optional(),
-    })
+  body: roleChange
     .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
     .meta({ id: 'RoleUpdate' }),
-  responses: { 200: roleView },
+  responses: { 200: roleView, 202: ApprovalBody },
   problems: [
     'resource.not-found',
     'resource.version-mismatch',
@@ -125,50 +70,16 @@ const updateRole = route({
     'role.grant-exceeds-own',
     'role.own-rights',
   ],
-  handler: async ({ params, body, request, read, unitOfWork }) => {
-    await unitOfWork(async (tx) => {
-      const role = await requireOwnRole(tx, params.id, request.ifMatch);
-      const moves = body.parent_role_id !== undefined && body.parent_role_id !== role.parent_role_id;
-      const coarse_role = moves ? await requireMovable(tx, role, body.parent_role_id ?? null) : role.coarse_role;
-      await tx.sql
-        .updateTable('admin_roles')
-        .set((eb) => ({ ...body, coarse_role, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-        .where('id', '=', role.id)
-        .execute();
-      if (moves) {
-        await rememberRole(tx, { ...role, parent_role_id: body.parent_role_id ?? null }, { approval_id: null });
-      }
-      const { name, description, parent_role_id } = role;
-      tx.audit({
-        event: 'role.update',
-        action: moves ? 'permission_change' : 'update',
-        resource_type: 'role',
-        resource_id: role.id,
-        old_values: { name, description, parent_role_id },
-        new_values: body,
-      });
-    });
+  handler: async ({ params, body, request, gate, read, unitOfWork }) => {
+    const change = roleUpdate.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch), ...body });
+    await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
     return showRole(read, params.id);
   },
 });
 
-/** A new parent gives and takes permissions, so the same rules hold as for the matrix. @returns the coarse role. */
-async function requireMovable(
-  tx: Tx,
-  role: Pick<RoleNode, 'id' | 'code' | 'parent_role_id'>,
-  parentId: string | null,
-) {
-  const roles = await loadRoles(tx);
-  if (parentId !== null && wouldCycle(roles, role.id, parentId)) {
-    throw new Problem({ code: 'role.cycle', detail: 'The new parent inherits from this role.' });
-  }
-  if ((await ownRights(tx)).roles.includes(role.code)) {
-    throw new Problem({ code: 'role.own-rights', detail: 'You hold this role. Ask another administrator.' });
-  }
-  const parent = await requireParent(tx, parentId);
-  const before = role.parent_role_id === null ? [] : rightsOfRoles(roles, [role.parent_role_id]).permissions;
-  await refuseBeyondOwn(tx, [...parent.permissions, ...before]);
-  return parent.coarse_role;
+/** A handler that runs has passed its gate, which was not an approval. */
+function authorityOf(gate: GateLevel): Authority {
+  return { kind: gate === 'none' ? 'none' : 'mfa' };
 }
 
 const deleteRole = route({
@@ -185,7 +96,7 @@ const deleteRole = route({
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
   handler: async ({ params, request, unitOfWork }) => {
     await unitOfWork(async (tx) => {
-      const role = await requireOwnRole(tx, params.id, request.ifMatch);
+      const role = await requireOwnRole(tx, params.id, expectedVersion(request.ifMatch));
       await refuseInUse(tx, role.id);
       await tx.sql
         .updateTable('admin_roles')
