@@ -5,8 +5,10 @@ import { benchApproval } from './cases/approval.ts';
 import { benchAssignment } from './cases/assignment.ts';
 import { benchAuditAppend } from './cases/audit-append.ts';
 import { benchAuditVerify } from './cases/audit-verify.ts';
+import { benchConfigRead } from './cases/config-read.ts';
 import { benchFootprint } from './cases/footprint.ts';
 import { benchListRead } from './cases/list-read.ts';
+import { benchOnboarding } from './cases/onboarding.ts';
 import { benchSignIn } from './cases/sign-in.ts';
 import { benchTracker } from './cases/tracker.ts';
 import { benchWrite } from './cases/write.ts';
@@ -26,7 +28,9 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   approval: benchApproval,
   'audit-append': benchAuditAppend,
   assignment: benchAssignment,
+  onboarding: benchOnboarding,
   'sign-in': benchSignIn,
+  'config-read': benchConfigRead,
   footprint: benchFootprint,
   'audit-verify': benchAuditVerify,
   tracker: benchTracker,

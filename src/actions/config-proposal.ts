@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { configDifferences, resolveKeptSecrets, splitSecrets } from '../domain/config-document.ts';
+import { configDifferences, fingerprintsIn, resolveKeptSecrets, splitSecrets } from '../domain/config-document.ts';
 import type { ConfigDifference } from '../domain/config-document.ts';
 import { sameJson } from '../domain/canonical.ts';
 import type { JsonObject, JsonValue } from '../domain/canonical.ts';
@@ -99,7 +99,11 @@ async function writePart(tx: Tx, keyring: Keyring, { slot, change, proposal_id, 
     throw invalidInput(unknown.map((place) => ({ pointer: `${pointer}/document${place}`, detail })));
   }
   const places = validateConfig(schema, document, pointer);
-  const { masked, secrets } = splitSecrets(document, places, (text) => keyring.fingerprint(text));
+  // A secret that stays keeps its fingerprint when the master key has changed: it is no difference.
+  const prints = running === undefined ? [] : fingerprintsIn(running.document);
+  const printOf = (text: string) =>
+    prints.find((print) => keyring.matchesFingerprint(text, print)) ?? keyring.fingerprint(text);
+  const { masked, secrets } = splitSecrets(document, places, printOf);
   const schema_changed = running === undefined || !sameJson(running.schema, schema);
   const differences = configDifferences(running?.document ?? null, masked);
   if (differences.length === 0 && !schema_changed) {

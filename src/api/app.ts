@@ -5,6 +5,7 @@ import Koa from 'koa';
 import helmet from 'koa-helmet';
 import { Problem } from '../platform/problem.ts';
 import { traceRequest } from '../platform/tracing.ts';
+import { unchangedConfig } from './config-unchanged.ts';
 import type { ApiDeps } from './deps.ts';
 import { problemDetails } from './middleware/problem-details.ts';
 import { requestContext } from './middleware/request-context.ts';
@@ -34,6 +35,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const app = new Koa<RequestState>({ proxy: false });
   // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
   app.silent = true;
+  app.use(unchangedConfig(deps));
   app.use((ctx, next) =>
     traceRequest(deps.tracing, ctx.headers, next, () => ({
       method: ctx.method,

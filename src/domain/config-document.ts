@@ -92,6 +92,11 @@ export function resolveKeptSecrets(
   return { document: resolved, unknown };
 }
 
+/** The fingerprints that stand in a masked document. */
+export function fingerprintsIn(document: JsonValue): string[] {
+  return [...masksOf(document).values()].map(({ fingerprint }) => fingerprint);
+}
+
 function masksOf(document: JsonValue): Map<string, MaskedSecret> {
   const masks = new Map<string, MaskedSecret>();
   walk(document, '', (pointer, value) => {

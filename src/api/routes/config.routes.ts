@@ -6,6 +6,7 @@ import type { EnvironmentName } from '../../domain/environment.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { writeTechnical } from '../../platform/read.ts';
+import { readsEnvironment } from '../config-unchanged.ts';
 import { reply, route } from '../route.ts';
 
 const tag = 'configuration';
@@ -93,7 +94,7 @@ const reportConfig = route({
 
 /** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
 function requireEnvironment(actor: Actor, environment: EnvironmentName): void {
-  if (actor.kind === 'user' || (actor.environment ?? null) === environment) return;
+  if (readsEnvironment(actor, environment)) return;
   throw new Problem({ code: 'auth.forbidden', detail: 'This token does not read that environment.' });
 }
 
