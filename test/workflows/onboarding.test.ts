@@ -10,10 +10,12 @@ import { onboardingSweepWorkflowType } from '../../src/workflows/onboarding-swee
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
+import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
 
 const base = '/api/admin/onboarding';
+const histories = recordedHistories('onboarding-link');
 const hour = 3_600_000;
 const day = 24 * hour;
 
@@ -92,6 +94,8 @@ describe('onboarding links in virtual time', () => {
   const attended = (link: Made) => eventually(() => row(link), ({ attended_at }) => attended_at !== null);
   const handleOf = ({ id }: Made) =>
     app.api.deps.temporal.client.workflow.getHandle(onboardingLinkWorkflowId({ tenant_id: defaultTenantId, link_id: id }));
+  /** The history of a link whose workflow has ended. */
+  const record = async (name: string, link: Made) => histories.record(name, await handleOf(link).fetchHistory());
   const events = async ({ id }: Made) => {
     const rows = await asSuperuser<{ event: string }>(
       app,
@@ -127,6 +131,7 @@ describe('onboarding links in virtual time', () => {
     expect(done.status).toBe(200);
     await told(link, 'completed');
     expect(await handleOf(link).result()).toEqual({ status: 'completed' });
+    await record('completed', link);
     const deliveries = await eventually(
       () =>
         asSuperuser<{ event: string }>(app, 'select event from notification_deliveries where event_key like $1 order by event', [
@@ -169,6 +174,7 @@ describe('onboarding links in virtual time', () => {
     const mails = await eventually(() => mailsTo(`ada${names}@example.com`), (sent) => sent.length >= 3);
     expect(mails).toHaveLength(3);
     expect(mails.join()).not.toContain(link.token);
+    await record('expired', link);
   }, 120_000);
 
   it('capability 19: extending re-arms warning and expiry, revoking cancels both', async () => {
@@ -185,5 +191,15 @@ describe('onboarding links in virtual time', () => {
     expect((await post(link, 'revoke', { reason: 'left' })).status).toBe(200);
     expect(await handleOf(link).result()).toEqual({ status: 'revoked' });
     expect(await events(link)).toEqual(['create', 'warn', 'extend', 'warn', 'revoke']);
+    await record('extended-revoked', link);
   }, 120_000);
+});
+
+describe('committed histories of onboarding links', () => {
+  it('replay with the present code', async () => {
+    expect(await histories.names()).toEqual(
+      expect.arrayContaining(['completed', 'expired', 'extended-revoked']),
+    );
+    await histories.replayAll();
+  });
 });
