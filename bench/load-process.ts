@@ -1,15 +1,16 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { sliceOf } from './harness.ts';
-import type { LoadAnswer, LoadJob } from './load.ts';
+import type { LoadAnswer, LoadJob, LoadRequest } from './load.ts';
 
 /** End of the header block. */
 const headEnd = Buffer.from('\r\n\r\n');
+const chunkedHead = /\r\ntransfer-encoding: *chunked/i;
+const lastChunk = Buffer.from('\r\n0\r\n\r\n');
 
 /**
  * A process of its own that sends requests: each connection asks again as soon as it has its answer (closed loop). It
- * speaks plain HTTP/1.1 with Content-Length, which all arms answer with, and does as little as possible, because it
- * shares the machine with what it measures.
+ * speaks plain HTTP/1.1 and does as little as possible, because it shares the machine with what it measures.
  */
 process.on('message', (job: LoadJob) => {
   run(job).then(
@@ -25,9 +26,11 @@ async function run(job: LoadJob) {
   await Promise.all(
     Array.from({ length: job.connections }, async (_, index) => {
       const connection = await Connection.open(new URL(job.url));
-      const request = encode(job, job.requests[index % job.requests.length] ?? {});
+      const requests = requestsOf(job, index);
       try {
         while (performance.now() < end) {
+          const { value: request } = requests.next();
+          if (request === undefined) break;
           const sentAt = performance.now();
           const status = await connection.ask(request);
           if (status !== job.expectedStatus) throw new Error(`${job.url} answered ${status}.`);
@@ -41,8 +44,19 @@ async function run(job: LoadJob) {
   return sliceOf(latencies, performance.now() - started);
 }
 
-function encode(job: LoadJob, request: LoadJob['requests'][number]): Buffer {
-  const url = new URL(job.url);
+/** What a connection sends: one request again and again, or a list once. */
+function* requestsOf(job: LoadJob, index: number): Generator<Buffer, undefined> {
+  if (job.sequences !== undefined) {
+    // Encoded before the first one is sent, so that encoding takes nothing from what is measured.
+    yield* (job.sequences[index] ?? []).map((request) => encode(job, request));
+    return;
+  }
+  const request = encode(job, job.requests[index % job.requests.length] ?? {});
+  for (;;) yield request;
+}
+
+function encode(job: LoadJob, request: LoadRequest): Buffer {
+  const url = new URL(request.path ?? job.url, job.url);
   const body = request.body === undefined ? '' : JSON.stringify(request.body);
   const lines = [
     `${job.method} ${url.pathname}${url.search} HTTP/1.1`,
@@ -92,6 +106,13 @@ class Connection {
     if (head === -1) return;
     const text = this.#received.toString('latin1', 0, head);
     const status = Number(text.slice(9, 12));
+    if (chunkedHead.test(text)) {
+      // One request at a time, so what ends in the last chunk is whole.
+      if (!this.#received.subarray(-lastChunk.length).equals(lastChunk)) return;
+      this.#received = Buffer.alloc(0);
+      this.#answer.resolve(status);
+      return;
+    }
     const length = /\r\ncontent-length: *(\d+)/i.exec(text)?.[1];
     if (length === undefined && status !== 204 && status !== 304) {
       this.#answer.reject(new Error('An answer without Content-Length.'));

@@ -11,10 +11,17 @@ export interface LoadJob {
   readonly durationMs: number;
   readonly expectedStatus: number;
   /** Connection n repeats the request at the place n modulo their number. */
-  readonly requests: readonly {
-    readonly headers?: Readonly<Record<string, string>>;
-    readonly body?: unknown;
-  }[];
+  readonly requests: readonly LoadRequest[];
+  /** Instead of `requests`: connection n sends the n-th list once, and stops early at its end. */
+  readonly sequences?: readonly (readonly LoadRequest[])[];
+}
+
+/** One request. */
+export interface LoadRequest {
+  /** Instead of the path of the job's address. */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
 }
 
 export type LoadAnswer = { readonly slice: Slice } | { readonly error: string };

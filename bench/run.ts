@@ -6,6 +6,7 @@ import { benchAssignment } from './cases/assignment.ts';
 import { benchAuditAppend } from './cases/audit-append.ts';
 import { benchAuditVerify } from './cases/audit-verify.ts';
 import { benchConfigRead } from './cases/config-read.ts';
+import { benchControlPlane } from './cases/control-plane.ts';
 import { benchFootprint } from './cases/footprint.ts';
 import { benchListRead } from './cases/list-read.ts';
 import { benchOnboarding } from './cases/onboarding.ts';
@@ -31,6 +32,7 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   onboarding: benchOnboarding,
   'sign-in': benchSignIn,
   'config-read': benchConfigRead,
+  'control-plane': benchControlPlane,
   footprint: benchFootprint,
   'audit-verify': benchAuditVerify,
   tracker: benchTracker,

@@ -1,3 +1,4 @@
+/* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
 import { isProblem } from '../../../src/client/index.ts';
 import { freshTotpCode } from '../../support/api.ts';

@@ -1,3 +1,4 @@
+/* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
 import { freshTotpCode } from '../../support/api.ts';
 import { nobody, proven, refusalOf, stage } from './stage.ts';
