@@ -102,7 +102,10 @@ async function openMirror(
 
 /** Names the issuer's session without storing it: the value is a bearer's handle at the issuer. */
 function mirrorKey({ issuer, subject, session, issued_at }: ExternalIdentity): string {
-  // Without a session id a new token may not revive a mirror that was ended: a token issued later starts anew.
+  // A token without `sid` says which account it is for, and not which sign-in. All tokens that an issuer makes for it
+  // within one life of a mirror share one: ended by force, it stays ended for those, so that the next token of the same
+  // browser, a minute later, does not revive it. The person gets in again with a token of the next bucket, 12 hours later at
+  // the most, or at once when an issuer is configured to send `sid`.
   const own = session ?? `at:${Math.floor(issued_at / mirrorSeconds)}`;
   return createHash('sha256').update(JSON.stringify([issuer, subject, own])).digest('base64url');
 }
