@@ -113,6 +113,8 @@ export class Migration20261121210000_integrations extends Migration {
         constraint integration_records_job_fk foreign key (tenant_id, sync_job_id)
           references admin_sync_jobs (tenant_id, id)
       )`,
+      `create index integration_records_created_idx on integration_records
+        (tenant_id, integration_id, created_at desc, id desc)`,
       ...tenantTable('integration_records'),
 
       `create table integration_messages (

@@ -76,6 +76,9 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     const first = await app.call('GET', '/admin/integrations?limit=1', { token: admin.token });
     const second = await app.call('GET', `/admin/integrations?limit=1&cursor=${first.body.next_cursor}`, { token: admin.token });
     expect(second.body.items[0].id).not.toBe(first.body.items[0].id);
+    const foreign = Buffer.from(JSON.stringify(['name', 'no id'])).toString('base64url');
+    const odd = await app.call('GET', `/admin/integrations?cursor=${foreign}`, { token: admin.token });
+    expect(odd).toMatchObject({ status: 400, body: { code: 'request.cursor-invalid' } });
   });
 
   it('refuses bad input with a pointer for every issue, and a name that is in use', async () => {
@@ -203,6 +206,9 @@ describe('syncs (S2-19, S2-22, capability 26)', () => {
     expect(await drive.details(id)).toMatchObject({ last_sync_status: 'succeeded', version: 1 });
     const kept = await app.call('GET', `/admin/integrations/${id}/records?limit=100`, { token: admin.token });
     expect(kept.body.items).toHaveLength(24);
+    const page = await app.call('GET', `/admin/integrations/${id}/records?limit=20`, { token: admin.token });
+    const rest = `/admin/integrations/${id}/records?limit=20&cursor=${page.body.next_cursor}`;
+    expect((await app.call('GET', rest, { token: admin.token })).body.items).toHaveLength(4);
     expect(await events(id)).toEqual(['create', 'sync-begin', 'sync-end', 'sync-begin', 'sync-end']);
   });
 

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { rotationColumns } from '../../actions/integration-rotation.ts';
 import { rotateKeyPayload } from '../../actions/integration-rotate-key.action.ts';
@@ -11,7 +10,7 @@ import { abortRotationUpdate, keyRotationWorkflowId, retryRotationSignal } from 
 import { ApprovalBody } from '../approval-schemas.ts';
 import { followRotation } from '../integration-follow.ts';
 import { KeyRotationBody } from '../integration-views.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { idParams } from '../schemas.ts';
@@ -82,12 +81,11 @@ const getKeyRotations = route({
   responses: { 200: pageOf(KeyRotationBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ params, query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_key_rotations')
         .where('integration_id', '=', params.id)
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .where(afterRow(cursor))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)

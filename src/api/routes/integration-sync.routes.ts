@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { syncJobColumns } from '../../actions/integration-sync.ts';
 import type { SyncJobView } from '../../domain/integration-sync.ts';
@@ -6,7 +5,7 @@ import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { cancelSync, startSync } from '../integration-follow.ts';
 import { SyncJobBody } from '../integration-views.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { idParams } from '../schemas.ts';
@@ -51,12 +50,11 @@ const getSyncJobHistory = route({
   responses: { 200: pageOf(SyncJobBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ params, query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_sync_jobs')
         .where('integration_id', '=', params.id)
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .where(afterRow(cursor))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)

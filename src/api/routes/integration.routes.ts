@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import {
   integrationConfig,
@@ -29,7 +28,7 @@ import {
   SecretUsesBody,
   presentIntegration,
 } from '../integration-views.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams } from '../schemas.ts';
 
@@ -51,14 +50,13 @@ const getIntegrations = route({
   responses: { 200: pageOf(IntegrationBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, kind, environment }, deps, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_integrations')
         .where('deleted_at', 'is', null)
         .$if(kind !== undefined, (q) => q.where('kind', '=', kind ?? 'rest_api_key'))
         .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
+        .where(afterRow(cursor))
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)
@@ -242,7 +240,7 @@ const getIntegrationRecords = route({
   method: 'get',
   path: '/admin/integrations/:id/records',
   tag,
-  summary: 'Records as they were fetched last, by the remote id',
+  summary: 'Records as they were fetched last, newest first',
   permission: 'integration:read',
   gate: 'none',
   params: idParams,
@@ -250,20 +248,20 @@ const getIntegrationRecords = route({
   responses: { 200: pageOf(IntegrationRecordBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ params, query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('integration_records')
         .where('integration_id', '=', params.id)
-        .$if(after !== null, (q) => q.where('external_id', '>', after?.[0] ?? ''))
-        .orderBy('external_id')
+        .where(afterRow(cursor))
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
         .limit(limit + 1)
         .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'created_at', 'updated_at']),
     );
     return toPage(
       rows,
       limit,
-      (row) => [row.external_id.slice(0, 200), row.id],
+      (row) => [row.created_at, row.id],
       (row) => ({ ...row, payload: redactChange({ new_values: row.payload }).new_values }),
     );
   },
