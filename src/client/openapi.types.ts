@@ -3926,7 +3926,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Records as they were fetched last, by the remote id */
+        /** Records as they were fetched last, newest first */
         get: operations["getIntegrationRecords"];
         put?: never;
         post?: never;
