@@ -9,6 +9,7 @@ import { benchConfigRead } from './cases/config-read.ts';
 import { benchControlPlane } from './cases/control-plane.ts';
 import { benchFootprint } from './cases/footprint.ts';
 import { benchListRead } from './cases/list-read.ts';
+import { benchIsolation } from './cases/isolation.ts';
 import { benchOnboarding } from './cases/onboarding.ts';
 import { benchSignIn } from './cases/sign-in.ts';
 import { benchTracker } from './cases/tracker.ts';
@@ -30,6 +31,7 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   'audit-append': benchAuditAppend,
   assignment: benchAssignment,
   onboarding: benchOnboarding,
+  isolation: benchIsolation,
   'sign-in': benchSignIn,
   'config-read': benchConfigRead,
   'control-plane': benchControlPlane,
