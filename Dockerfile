@@ -16,7 +16,7 @@ ENV NODE_ENV=production \
 WORKDIR /app
 # The code belongs to root: the process cannot change it.
 COPY --from=build /app /app
-RUN install --directory --owner=node --group=node /var/lib/castellan/checkpoints
+RUN install --directory --owner=node --group=node /var/lib/castellan/checkpoints /var/lib/castellan/archive
 USER node
 EXPOSE 3000 3001
 # HEALTH_URL is the worker's in the worker's container.
