@@ -8,7 +8,7 @@ import type { ApiDeps } from '../deps.ts';
  * applications are told (capability 37). A Temporal that is away is logged and does not open the account again; the sweep
  * of approvals makes up for what was not cancelled.
  */
-export async function cancelApprovalsOf(
+export async function followClosedAccount(
   deps: Pick<ApiDeps, 'db' | 'temporal' | 'log'>,
   actor: Actor,
   userId: string,

@@ -8,7 +8,7 @@ import { ApprovalBody } from '../approval-schemas.ts';
 import { handOverOfClosed, wakeQueuesOf } from '../assignment-work.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { hashInitialPassword } from '../identity/initial-password.ts';
-import { cancelApprovalsOf } from '../identity/offboarding.ts';
+import { followClosedAccount } from '../identity/offboarding.ts';
 import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
@@ -163,7 +163,7 @@ const updateUser = route({
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => saveUser(tx, params.id, version, body));
     if (body.status === 'inactive') {
-      await cancelApprovalsOf(deps, actor, params.id);
+      await followClosedAccount(deps, actor, params.id);
       await handOverOfClosed(deps, actor, params.id, null);
     }
     if (body.status === 'active') await wakeQueuesOf(deps, actor, params.id);
@@ -201,7 +201,7 @@ const deleteUser = route({
   handler: async ({ params, query, actor, deps, request, gate, unitOfWork }) => {
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
     await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    await cancelApprovalsOf(deps, actor, params.id);
+    await followClosedAccount(deps, actor, params.id);
     await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },
