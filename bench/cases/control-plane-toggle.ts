@@ -119,6 +119,8 @@ async function provenToggles(
         ),
       );
     }
+    // As autovacuum would, had they come one by one.
+    await admin.query('analyze mfa_challenges, admin_feature_flags, admin_flag_history');
     return sequences;
   });
 }

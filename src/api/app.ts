@@ -7,6 +7,7 @@ import { Problem } from '../platform/problem.ts';
 import { traceRequest } from '../platform/tracing.ts';
 import { unchangedConfig } from './config-unchanged.ts';
 import type { ApiDeps } from './deps.ts';
+import { unchangedFlags } from './flags-unchanged.ts';
 import { problemDetails } from './middleware/problem-details.ts';
 import { requestContext } from './middleware/request-context.ts';
 import type { RequestState } from './middleware/request-context.ts';
@@ -36,6 +37,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
   app.silent = true;
   app.use(unchangedConfig(deps));
+  app.use(unchangedFlags(deps));
   app.use((ctx, next) =>
     traceRequest(deps.tracing, ctx.headers, next, () => ({
       method: ctx.method,
@@ -65,6 +67,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const uploadTypes = new Set(deps.routes.flatMap(({ uploads }) => uploads ?? []));
   app.use(async (ctx, next) => {
     if (!ctx.response.get('cache-control')) ctx.set('cache-control', 'no-store');
+    if (ctx.state.bodyError !== undefined) throw bodyProblem(ctx.state.bodyError, env.BODY_LIMIT_KB);
     const type = ctx.request.type;
     const hasBody = ctx.get('content-length') !== '0' && (ctx.get('content-length') !== '' || ctx.get('transfer-encoding') !== '');
     if (mutating.has(ctx.method) && hasBody && type !== 'application/json' && !uploadTypes.has(type)) {

@@ -137,7 +137,11 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
 
   it('sees a change made by another process within a second', async () => {
     await create('moving', {});
-    expect(await client.getBooleanValue('moving', true)).toBe(false);
+    await eventually(
+      () => client.getBooleanValue('moving', true),
+      (value) => !value,
+      1_000,
+    );
     const other = await app.another();
     const changed = await callProven(
       { ...app, call: (method, path, options) => callApi(other.url, method, path, options) },
@@ -173,6 +177,10 @@ describe('the protocol on the wire', () => {
     const unchanged = await evaluateAll({ targetingKey: 'a' }, { 'if-none-match': etag });
     expect(unchanged).toMatchObject({ status: 304, body: null });
     expect((await evaluateAll({ targetingKey: 'b' }, { 'if-none-match': etag })).status).toBe(200);
+    expect((await evaluateAll('text', { 'if-none-match': etag })).body.errorCode).toBe('INVALID_CONTEXT');
+    const broken = { token, body: '{"context":', headers: { 'if-none-match': etag, 'content-type': 'application/json' } };
+    const refused = await app.call('POST', '/ofrep/v1/evaluate/flags', broken);
+    expect(refused).toMatchObject({ status: 400, body: { code: 'request.malformed' } });
     await create('fresh', {});
     await eventually(
       () => evaluateAll({ targetingKey: 'a' }, { 'if-none-match': etag }),

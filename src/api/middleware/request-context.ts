@@ -12,6 +12,8 @@ export interface RequestState {
   /** Path pattern of the matched route, for metrics; a raw path would make one time series per id. */
   routePath: string | undefined;
   principal: string | undefined;
+  /** What was wrong with a body that was read before its turn. */
+  bodyError?: Error;
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Actor } from '../../domain/actor.ts';
-import { canonicalJson } from '../../domain/canonical.ts';
 import type { EnvironmentName } from '../../domain/environment.ts';
 import type { FlagDefinition } from '../../domain/flag.ts';
 import { evaluateFlag } from '../../domain/flag-evaluation.ts';
 import type { FlagContext } from '../../domain/flag-evaluation.ts';
 import { Problem } from '../../platform/problem.ts';
 import { environmentName } from '../approval-schemas.ts';
+import { evaluateFlagsPath, flagContext, flagsEtag } from '../flags-unchanged.ts';
 import { reply, route } from '../route.ts';
 import type { Reply } from '../route.ts';
 
@@ -37,8 +36,6 @@ const Success = z
 /** The context is checked by hand: the protocol has its own answer for a bad one. */
 const Body = z.looseObject({ context: z.json().optional().describe('OpenFeature evaluation context') });
 
-const context = z.looseObject({ targetingKey: z.string().max(1000).optional() });
-
 const environmentQuery = z.strictObject({
   environment: environmentName.optional().describe('For people; a service token reads its own environment only'),
 });
@@ -62,7 +59,7 @@ const evaluateOne = route({
     const { flags } = await deps.flagSnapshots.get(actor.tenant_id, environmentOf(actor, query.environment));
     const flag = flags.get(key);
     if (flag === undefined) return failure(404, key, 'FLAG_NOT_FOUND');
-    const given = context.safeParse(body.context ?? {});
+    const given = flagContext.safeParse(body.context ?? {});
     if (!given.success) return failure(400, key, 'INVALID_CONTEXT');
     const evaluation = evaluate(key, flag, given.data as FlagContext, actor);
     return 'errorCode' in evaluation ? reply(400, evaluation) : evaluation;
@@ -72,7 +69,7 @@ const evaluateOne = route({
 const evaluateAll = route({
   operationId: 'evaluateFlags',
   method: 'post',
-  path: '/ofrep/v1/evaluate/flags',
+  path: evaluateFlagsPath,
   tag,
   summary: 'Evaluate all flags of an environment (OpenFeature remote evaluation protocol)',
   description: 'Send the ETag back in If-None-Match: 304 means that no flag has changed for this context.',
@@ -89,9 +86,9 @@ const evaluateAll = route({
       actor.tenant_id,
       environmentOf(actor, query.environment),
     );
-    const given = context.safeParse(body.context ?? {});
+    const given = flagContext.safeParse(body.context ?? {});
     if (!given.success) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
-    const etag = etagOf(fingerprint, actor.tenant_id, given.data);
+    const etag = flagsEtag(fingerprint, actor.tenant_id, given.data);
     if (request.ifNoneMatch === etag) return reply(304, null, { etag });
     const evaluations = [...flags].map(([key, flag]) => evaluate(key, flag, given.data as FlagContext, actor));
     return reply(200, { flags: evaluations }, { etag });
@@ -120,12 +117,6 @@ function evaluate(
   }
   const { value, variant, reason, rule } = result;
   return { key, value, variant, reason, metadata: rule === null ? {} : { rule } };
-}
-
-/** What the answer depends on, and nothing else: the flags, the tenant that rules see, and the context. */
-function etagOf(fingerprint: string, tenantId: string, given: unknown): string {
-  const text = canonicalJson([fingerprint, tenantId, given]);
-  return `"${createHash('sha256').update(text).digest('base64url')}"`;
 }
 
 /** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
