@@ -60,6 +60,24 @@ export function reply(status: number, body?: unknown, headers: Record<string, st
   return new Reply(status, body ?? null, headers);
 }
 
+/**
+ * An answer that a handler keeps and gives to many: it is checked against its schema and written as JSON only the first
+ * time. It must not be changed afterwards, and must not take an Idempotency-Key.
+ */
+export class KeptReply extends Reply {
+  /** The checked answer with its body as text, once it was given. */
+  presented: Reply | undefined;
+}
+
+/** A body that is JSON already. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** A checked factor proof; whoever does the change consumes it in the same transaction (S2-69). */
 export interface MfaProof {
   readonly challenge_id: string;

@@ -14,7 +14,7 @@ import { requirePermission } from './identity/permission.ts';
 import { auditRefusedRequest } from './identity/refusal.ts';
 import type { RequestState } from './middleware/request-context.ts';
 import { parseInput } from './parse-input.ts';
-import { Reply, reply } from './route.ts';
+import { JsonText, KeptReply, Reply, reply } from './route.ts';
 import type { Gate, GateLevel, HandlerContext, Input, MfaProof, Route } from './route.ts';
 
 type Context = ParameterizedContext<RequestState>;
@@ -202,6 +202,15 @@ async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): P
 
 /** Parses the body with its schema: undeclared fields never leave, an undeclared status is our own fault. */
 function present(route: Route, result: unknown, defaultStatus: number): Reply {
+  if (!(result instanceof KeptReply)) return checked(route, result, defaultStatus);
+  if (result.presented === undefined) {
+    const { status, body, headers } = checked(route, result, defaultStatus);
+    result.presented = reply(status, new JsonText(JSON.stringify(body)), headers);
+  }
+  return result.presented;
+}
+
+function checked(route: Route, result: unknown, defaultStatus: number): Reply {
   const { status, body, headers } = result instanceof Reply ? result : reply(defaultStatus, result);
   const spec = route.responses[status];
   if (spec === undefined) throw new Error(`Route ${route.operationId} answered undeclared status ${status}.`);
@@ -229,6 +238,6 @@ function send(ctx: Context, { status, body, headers }: Reply): void {
   } else {
     ctx.status = status;
     ctx.type = 'application/json';
-    ctx.body = JSON.stringify(body);
+    ctx.body = body instanceof JsonText ? body.text : JSON.stringify(body);
   }
 }

@@ -7,7 +7,7 @@ import type { FlagContext } from '../../domain/flag-evaluation.ts';
 import { Problem } from '../../platform/problem.ts';
 import { environmentName } from '../approval-schemas.ts';
 import { evaluateFlagsPath, flagContext, flagsEtag } from '../flags-unchanged.ts';
-import { reply, route } from '../route.ts';
+import { KeptReply, reply, route } from '../route.ts';
 import type { Reply } from '../route.ts';
 
 const tag = 'flag_evaluation';
@@ -90,10 +90,24 @@ const evaluateAll = route({
     if (!given.success) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
     const etag = flagsEtag(fingerprint, actor.tenant_id, given.data);
     if (request.ifNoneMatch === etag) return reply(304, null, { etag });
-    const evaluations = [...flags].map(([key, flag]) => evaluate(key, flag, given.data as FlagContext, actor));
-    return reply(200, { flags: evaluations }, { etag });
+    return (
+      bulkAnswers.get(etag) ??
+      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, given.data as FlagContext, actor)))
+    );
   },
 });
+
+/** Answers by their ETag, which stands for all that they depend on: flags, tenant and context. */
+const bulkAnswers = new Map<string, KeptReply>();
+/** With a hundred flags an answer has about fifteen kilobytes. */
+const maxBulkAnswers = 500;
+
+function keepAnswer(etag: string, flags: readonly unknown[]): KeptReply {
+  const answer = new KeptReply(200, { flags }, { etag });
+  if (bulkAnswers.size >= maxBulkAnswers) bulkAnswers.clear();
+  bulkAnswers.set(etag, answer);
+  return answer;
+}
 
 const details = {
   TARGETING_KEY_MISSING: 'The flag is rolled out to a part of the subjects; name the subject in targetingKey.',
