@@ -7,6 +7,8 @@ import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { configDriver, shopSchema } from '../support/configs.ts';
 import type { ConfigDriver } from '../support/configs.ts';
+import { startOwnTemporal } from '../support/own-temporal.ts';
+import type { OwnTemporal } from '../support/own-temporal.ts';
 import { asSuperuser, callProven, eventually, quickProof } from '../support/quick-factor.ts';
 import { callAsMember, secondTenant } from '../support/tenants.ts';
 import type { OtherTenant } from '../support/tenants.ts';
@@ -16,6 +18,7 @@ const password = 'correct-horse-battery';
 const proposals = '/admin/environment-config/proposals';
 const nobody = '00000000-0000-4000-8000-000000000000';
 
+let temporal: OwnTemporal;
 let app: TestApi;
 let worker: RunningWorker;
 let admin: SignedIn;
@@ -26,7 +29,8 @@ let drive: ConfigDriver;
 let devToken: string;
 
 beforeAll(async () => {
-  app = await startTestApi();
+  temporal = await startOwnTemporal();
+  app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address });
   const env = { ...app.env, WORKFLOW_BUNDLE: workflowBundlePath() };
   worker = await startWorker(env, createLogger({ level: 'silent', name: 'test' }));
   other = await secondTenant(app);
@@ -40,6 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker.close();
   await app.close();
+  await temporal.stop();
 });
 
 const call = (method: string, path: string, person: { token: string } = admin) => app.call(method, path, { token: person.token });

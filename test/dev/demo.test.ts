@@ -7,6 +7,8 @@ import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { configDriver } from '../support/configs.ts';
+import { startOwnTemporal } from '../support/own-temporal.ts';
+import type { OwnTemporal } from '../support/own-temporal.ts';
 import { freePort } from '../support/ports.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
@@ -14,13 +16,15 @@ const demoPath = fileURLToPath(new URL('../../src/dev/demo.ts', import.meta.url)
 /** It waits for codes of the authenticator app, thirty seconds each. */
 const demoTimeoutMs = 180_000;
 
+let temporal: OwnTemporal;
 let app: TestApi;
 let worker: RunningWorker;
 let companyPort: number;
 
 beforeAll(async () => {
   companyPort = await freePort();
-  app = await startTestApi({ OUTBOUND_ALLOW: `127.0.0.1:${companyPort}` });
+  temporal = await startOwnTemporal();
+  app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, OUTBOUND_ALLOW: `127.0.0.1:${companyPort}` });
   worker = await startWorker(
     { ...app.env, WORKFLOW_BUNDLE: workflowBundlePath() },
     createLogger({ level: 'silent', name: 'test' }),
@@ -34,6 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker.close();
   await app.close();
+  await temporal.stop();
 });
 
 function runDemo(url: string) {

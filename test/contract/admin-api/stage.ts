@@ -8,6 +8,8 @@ import type { SignedIn, TestApi } from '../../support/api.ts';
 import { postgresApplication } from '../../support/bullmq.ts';
 import type { BullmqApplication } from '../../support/bullmq.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
+import { startOwnTemporal } from '../../support/own-temporal.ts';
+import type { OwnTemporal } from '../../support/own-temporal.ts';
 import { quickProof } from '../../support/quick-factor.ts';
 import { workflowBundlePath } from '../../support/temporal.ts';
 import { keepExchanges } from './examples.ts';
@@ -32,7 +34,12 @@ class Stage {
 
   async open(): Promise<void> {
     const service = await KeyService.start();
-    const app = await startTestApi({ OUTBOUND_ALLOW: service.host, WORKFLOW_BUNDLE: workflowBundlePath() });
+    const temporal = await startOwnTemporal();
+    const app = await startTestApi({
+      TEMPORAL_ADDRESS: temporal.address,
+      OUTBOUND_ALLOW: service.host,
+      WORKFLOW_BUNDLE: workflowBundlePath(),
+    });
     const worker = await startWorker(app.env, createLogger({ level: 'silent', name: 'test' }));
     const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
     const callerOf = (role: Parameters<TestApi['signIn']>[0], index = 0) => this.#callerOf(app, role, index);
@@ -41,14 +48,15 @@ class Stage {
       callerOf('role-super-admin', 1),
       callerOf('role-junior-agent'),
     ]);
-    this.#parts = { app, worker, service, company, admin, approver, agent };
+    this.#parts = { temporal, app, worker, service, company, admin, approver, agent };
   }
 
   async close(): Promise<void> {
-    const { app, worker, service, company } = this.#opened();
+    const { temporal, app, worker, service, company } = this.#opened();
     await company.close();
     await worker.close();
     await app.close();
+    await temporal.stop();
     await service.stop();
   }
 
@@ -99,6 +107,7 @@ class Stage {
 }
 
 interface Parts {
+  readonly temporal: OwnTemporal;
   readonly app: TestApi;
   readonly worker: RunningWorker;
   readonly service: KeyService;
