@@ -98,13 +98,18 @@ export function stagesOf(strategy: RolloutStrategy): RolloutStage[] {
 
 function grow(start: number, next: (share: number) => number, bakeSeconds: number): RolloutStage[] {
   const stages: RolloutStage[] = [];
-  for (let share = start; share < 100; share = next(share)) {
+  for (let share = start; thousandths(share) < 100; share = next(share)) {
     if (stages.length === maximumStages || next(share) <= share) {
       throw new RangeError(`The strategy comes to more than ${maximumStages} stages.`);
     }
-    stages.push({ percentage: Math.round(share * 1000) / 1000, bake_seconds: bakeSeconds });
+    stages.push({ percentage: thousandths(share), bake_seconds: bakeSeconds });
   }
   return checked([...stages, { percentage: 100, bake_seconds: bakeSeconds }]);
+}
+
+/** Shares have three decimals: one that rounds to 100 % is the last stage, not one before it. */
+function thousandths(share: number): number {
+  return Math.round(share * 1000) / 1000;
 }
 
 function checked(stages: readonly RolloutStage[]): RolloutStage[] {

@@ -37,6 +37,8 @@ describe('strategies', () => {
     expect(shares({ kind: 'all_at_once', bake_seconds: 0 })).toEqual([100]);
     expect(shares({ kind: 'linear', step_percentage: 30, bake_seconds: 0 })).toEqual([30, 60, 90, 100]);
     expect(shares({ kind: 'exponential', start_percentage: 1, factor: 10, bake_seconds: 0 })).toEqual([1, 10, 100]);
+    const nearly = { kind: 'exponential', start_percentage: 5, factor: 19.9999, bake_seconds: 0 } as const;
+    expect(shares(nearly)).toEqual([5, 100]);
   });
 
   it('are refused when they shrink, stop short, or never end', () => {

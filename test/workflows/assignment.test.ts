@@ -267,7 +267,8 @@ describe('the sweep', () => {
       [defaultTenantId, campaign, contact],
     );
     await asSuperuser(app, 'update user_campaign_assignment set max_open_contacts = null where user_id = $1', [lead]);
-    expect(await sweep()).toMatchObject({ woken: 1 });
+    // Who wakes it is not asked: the drain that the member's coming began may still be at work.
+    await sweep();
     await eventually(() => drive.why(lead, contact), ({ status }) => status === 200);
   }, 60_000);
 });
