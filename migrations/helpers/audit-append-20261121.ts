@@ -81,7 +81,10 @@ export const auditAppendOneByOne = auditAppend(
   '',
 );
 
-/** All entries of a transaction in one statement: a bulk change writes hundreds of them. */
+/**
+ * All entries of a transaction in one statement: a bulk change writes hundreds of them. A single one, which is what nearly
+ * every change writes, goes without the arrays.
+ */
 export const auditAppendTogether = auditAppend(
   `
       first_seq bigint;
@@ -92,13 +95,20 @@ export const auditAppendTogether = auditAppend(
         leaves[place] := leaf;
         hashes[place] := head_hash;`,
   `
-      first_seq := head_size - cardinality(entries);${insertInto}
+      if cardinality(entries) = 1 then${insertInto}
+          select chain, head_size, recorded, entries[1]::json, privates[1]::json, leaf, head_hash,
+            ${fields}
+          from json_to_record(entries[1]::json) ${recordForm}
+            and privates[1] is not null;
+      else
+        first_seq := head_size - cardinality(entries);${insertInto}
           select chain, first_seq + e.place, recorded, e.entry::json, e.private::json, e.leaf, e.hash,
             ${fields}
           from unnest(entries, privates, leaves, hashes) with ordinality as e(entry, private, leaf, hash, place)
           cross join lateral json_to_record(e.entry::json) ${recordForm}
             and e.private is not null
           order by e.place;
+      end if;
       get diagnostics written = row_count;
       if written <> cardinality(entries) then${refuse}
       end if;`,
