@@ -126,7 +126,7 @@ async function sweepPage({ db, temporal }: Deps, after: number): Promise<FocusSw
     const actor = systemActor(session.tenant_id, { workflow_id: focusSweepSchedule.scheduleId });
     if (await unitOfWork(db, actor, (tx) => endAbandoned(tx, session))) ended += 1;
   }
-  return { checked: open.length, ended, next: open.length < pageSize ? null : (open.at(-1)?.session_id ?? null) };
+  return { checked: open.length, ended, next: open.at(pageSize - 1)?.session_id ?? null };
 }
 
 /**

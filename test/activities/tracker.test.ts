@@ -106,7 +106,8 @@ describe('the sweep of focus sessions', () => {
     expect(await sweep()).toEqual({ checked: 1, ended: 0, next: null });
     await handle.terminate('test');
     expect(await sweep(84)).toEqual({ checked: 0, ended: 0, next: null });
-    expect(await sweep()).toMatchObject({ ended: 1 });
+    const together = await Promise.all([sweep(), sweep()]);
+    expect(together.map(({ ended }) => ended).toSorted()).toEqual([0, 1]);
   });
 });
 
