@@ -7,6 +7,7 @@ import { query } from '../entities/schema.ts';
 import type { Database } from '../platform/database.ts';
 import type { Keyring } from '../platform/keyring.ts';
 import { read } from '../platform/read.ts';
+import { SnapshotCache } from './snapshot-cache.ts';
 
 /** A version as it is served. */
 export interface ServableConfig {
@@ -27,15 +28,6 @@ interface ConfigSnapshot {
   readonly deployment_id: string;
 }
 
-interface Entry {
-  readonly snapshot: Promise<ConfigSnapshot>;
-  readonly untilMs: number;
-}
-
-/** A notice could be lost only with its connection, and that is noticed; this bounds what cannot be thought of. */
-const maxAgeMs = 60_000;
-const maxEntries = 1_000;
-
 /**
  * What environments serve that applications asked for lately. Reading runs without a statement; a stage of a rollout
  * reaches every process within a second by an invalidation notice. While those do not arrive, every call reads the
@@ -44,17 +36,12 @@ const maxEntries = 1_000;
 export class ConfigSnapshots {
   readonly #db: Database;
   readonly #keyring: Keyring;
-  readonly #now: () => number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #cache: SnapshotCache<ConfigSnapshot>;
 
   constructor(db: Database, keyring: Keyring, now: () => number) {
     this.#db = db;
     this.#keyring = keyring;
-    this.#now = now;
-    db.invalidation.subscribe(({ kind, key }) => {
-      if (kind === '*') this.#entries.clear();
-      if (kind === 'config') this.#entries.delete(key);
-    });
+    this.#cache = new SnapshotCache(db, 'config', now);
   }
 
   /** What an instance gets at this moment, or null when there is nothing for it yet. */
@@ -64,19 +51,8 @@ export class ConfigSnapshots {
     return isPicked ? candidate : stable;
   }
 
-  /** Callers that come together share one reading; one that began before a notice is not kept after it. */
   #get(tenantId: string, environment: EnvironmentName): Promise<ConfigSnapshot> {
-    if (!this.#db.invalidation.isLive) return this.#load(tenantId, environment);
-    const { key } = configInvalidation(tenantId, environment);
-    const cached = this.#entries.get(key);
-    if (cached !== undefined && cached.untilMs > this.#now()) return cached.snapshot;
-    if (this.#entries.size >= maxEntries) this.#entries.clear();
-    const entry = { snapshot: this.#load(tenantId, environment), untilMs: this.#now() + maxAgeMs };
-    this.#entries.set(key, entry);
-    entry.snapshot.catch(() => {
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
-    });
-    return entry.snapshot;
+    return this.#cache.get(configInvalidation(tenantId, environment).key, () => this.#load(tenantId, environment));
   }
 
   async #load(tenantId: string, environment: EnvironmentName): Promise<ConfigSnapshot> {

@@ -5,23 +5,15 @@ import type { FlagDefinition } from '../domain/flag.ts';
 import { query } from '../entities/schema.ts';
 import type { Database } from '../platform/database.ts';
 import { read } from '../platform/read.ts';
+import { SnapshotCache } from './snapshot-cache.ts';
 
 /** All flags of one environment at one moment. */
 export interface FlagSnapshot {
   /** By key, in the order of keys. */
   readonly flags: ReadonlyMap<string, FlagDefinition>;
-  /** Changes with every change of any flag. */
+  /** Changes with every change of any flag, and is of this environment alone: a flag is a row of its own in each. */
   readonly fingerprint: string;
 }
-
-interface Entry {
-  readonly snapshot: Promise<FlagSnapshot>;
-  readonly untilMs: number;
-}
-
-/** A notice could be lost only with its connection, and that is noticed; this bounds what cannot be thought of. */
-const maxAgeMs = 60_000;
-const maxEntries = 1_000;
 
 /**
  * The flags of tenants and environments that applications asked for lately. Evaluation runs on them without a
@@ -30,31 +22,16 @@ const maxEntries = 1_000;
  */
 export class FlagSnapshots {
   readonly #db: Database;
-  readonly #now: () => number;
-  readonly #entries = new Map<string, Entry>();
+  readonly #cache: SnapshotCache<FlagSnapshot>;
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
-    this.#now = now;
-    db.invalidation.subscribe(({ kind, key }) => {
-      if (kind === '*') this.#entries.clear();
-      if (kind === 'flags') this.#entries.delete(key);
-    });
+    this.#cache = new SnapshotCache(db, 'flags', now);
   }
 
-  /** Callers that come together share one reading; one that began before a notice is not kept after it. */
+  /** The flags of an environment at this moment. */
   get(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {
-    if (!this.#db.invalidation.isLive) return this.#load(tenantId, environment);
-    const { key } = flagInvalidation(tenantId, environment);
-    const cached = this.#entries.get(key);
-    if (cached !== undefined && cached.untilMs > this.#now()) return cached.snapshot;
-    if (this.#entries.size >= maxEntries) this.#entries.clear();
-    const entry = { snapshot: this.#load(tenantId, environment), untilMs: this.#now() + maxAgeMs };
-    this.#entries.set(key, entry);
-    entry.snapshot.catch(() => {
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
-    });
-    return entry.snapshot;
+    return this.#cache.get(flagInvalidation(tenantId, environment).key, () => this.#load(tenantId, environment));
   }
 
   async #load(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {
@@ -65,12 +42,13 @@ export class FlagSnapshots {
         .selectFrom('admin_feature_flags')
         .where('environment', '=', environment)
         .orderBy('key')
-        .select(['key', 'version', ...flagDefinitionColumns]),
+        .select(['id', 'key', 'version', ...flagDefinitionColumns]),
     );
     const hash = createHash('sha256');
-    for (const { key, version } of rows) hash.update(`${key}@${version}\n`);
+    hash.update(`${environment}\n`);
+    for (const { id, version } of rows) hash.update(`${id}@${version}\n`);
     return {
-      flags: new Map(rows.map(({ key, version: _version, ...definition }) => [key, definition])),
+      flags: new Map(rows.map(({ id: _id, key, version: _version, ...definition }) => [key, definition])),
       fingerprint: hash.digest('base64url'),
     };
   }

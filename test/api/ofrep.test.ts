@@ -6,6 +6,7 @@ import { defaultTenantId } from '../../src/domain/actor.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { secondTenant } from '../support/tenants.ts';
 
 const otherTenant = '22222222-2222-4222-8222-222222222222';
 
@@ -187,6 +188,27 @@ describe('the protocol on the wire', () => {
       ({ status }) => status === 200,
       1_000,
     );
+  });
+
+  it('keeps the answers of environments apart whose flags have the same keys and versions', async () => {
+    const other = await secondTenant(app);
+    await asSuperuser(
+      app,
+      `insert into admin_feature_flags
+         (tenant_id, key, environment, value_type, variants, enabled, on_variant, off_variant, rollout_percentage)
+       select $1, 'twin', environment, 'boolean', '{"on": true, "off": false}', environment = 'development', 'on', 'off', 100
+       from unnest('{development,production}'::text[]) environment`,
+      [other.tenant_id],
+    );
+    const inEnvironment = async (environment: string) => {
+      const path = `/ofrep/v1/evaluate/flags?environment=${environment}`;
+      const { body, headers } = await app.call('POST', path, { token: other.admin.token, body: { context: {} } });
+      return { values: body.flags.map(({ value }: { value: unknown }) => value), etag: headers.get('etag') };
+    };
+    const [development, production] = [await inEnvironment('development'), await inEnvironment('production')];
+    expect(development.values).toEqual([true]);
+    expect(production.values).toEqual([false]);
+    expect(production.etag).not.toBe(development.etag);
   });
 
   it('tells in the bulk which flags need a targeting key', async () => {
