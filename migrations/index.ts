@@ -20,6 +20,8 @@ import { Migration20261121240000_audit_retention } from './20261121240000_audit_
 import { Migration20261121250000_field_gaps } from './20261121250000_field_gaps.ts';
 import { Migration20261121260000_foundation_gaps } from './20261121260000_foundation_gaps.ts';
 import { Migration20261121270000_tenant_status } from './20261121270000_tenant_status.ts';
+import { Migration20261121280000_silent_links } from './20261121280000_silent_links.ts';
+import { Migration20261121290000_default_alerts } from './20261121290000_default_alerts.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -45,4 +47,6 @@ export const migrationsList = [
   { name: '20261121250000_field_gaps', class: Migration20261121250000_field_gaps },
   { name: '20261121260000_foundation_gaps', class: Migration20261121260000_foundation_gaps },
   { name: '20261121270000_tenant_status', class: Migration20261121270000_tenant_status },
+  { name: '20261121280000_silent_links', class: Migration20261121280000_silent_links },
+  { name: '20261121290000_default_alerts', class: Migration20261121290000_default_alerts },
 ];

@@ -5,6 +5,9 @@ import type { Tx } from '../platform/unit-of-work.ts';
 import { openOnboarding } from './onboarding-scope.ts';
 import { changedNow, onboardingColumns, onboardingFactsOf } from './onboarding-store.ts';
 
+const tenantIsSuspended = sql<boolean>`exists (
+  select from tenants where tenants.id = onboarding_link.tenant_id and tenants.status = 'suspended')`;
+
 /** Reads a link for its workflow and notes when, so that the sweep knows what the workflow has not seen. */
 export async function attendOnboarding(tx: Tx, id: string): Promise<OnboardingFacts | null> {
   await openOnboarding(tx);
@@ -12,7 +15,7 @@ export async function attendOnboarding(tx: Tx, id: string): Promise<OnboardingFa
     .updateTable('onboarding_link')
     .set({ attended_at: changedNow })
     .where('id', '=', id)
-    .returning(onboardingColumns)
+    .returning([...onboardingColumns, tenantIsSuspended.as('is_silent')])
     .executeTakeFirst();
   if (row === undefined) return null;
   const { status, created_at, expires_at, first_accessed_at, extended_count, has_email, timing, ...rest } =
@@ -31,6 +34,7 @@ export async function attendOnboarding(tx: Tx, id: string): Promise<OnboardingFa
     last_reminder_at,
     warned_at,
     announced,
+    is_silent: row.is_silent,
   };
 }
 
@@ -57,7 +61,7 @@ export async function expireOnboarding(tx: Tx, link: { id: string; at: number } 
   return rows.map(({ link_id }) => link_id);
 }
 
-/** Claims the warning of a link's present end. @returns whether this call did. */
+/** Claims the warning of a link's present end; never of a suspended tenant. @returns whether this call did. */
 export async function claimWarning(tx: Tx, id: string, at: number): Promise<boolean> {
   await openOnboarding(tx);
   const claimed = await tx.sql
@@ -66,6 +70,7 @@ export async function claimWarning(tx: Tx, id: string, at: number): Promise<bool
     .where('id', '=', id)
     .where('status', 'in', [...openOnboardingStatuses])
     .where('warned_at', 'is', null)
+    .where((eb) => eb.not(tenantIsSuspended))
     .returning(['id', 'expires_at'])
     .executeTakeFirst();
   if (claimed === undefined) return false;
@@ -73,7 +78,7 @@ export async function claimWarning(tx: Tx, id: string, at: number): Promise<bool
   return true;
 }
 
-/** Claims the reminder after `count` others, before it is sent. @returns whether this call did. */
+/** Claims the reminder after `count` others, before it is sent; never of a suspended tenant. @returns whether this call did. */
 export async function claimReminder(tx: Tx, id: string, count: number, at: number): Promise<boolean> {
   await openOnboarding(tx);
   const claimed = await tx.sql
@@ -82,11 +87,26 @@ export async function claimReminder(tx: Tx, id: string, count: number, at: numbe
     .where('id', '=', id)
     .where('status', 'in', [...openOnboardingStatuses])
     .where('reminder_count', '=', count)
+    .where((eb) => eb.not(tenantIsSuspended))
     .returning('id')
     .executeTakeFirst();
   if (claimed === undefined) return false;
   auditTimer(tx, 'remind', id, { reminder_count: count + 1 });
   return true;
+}
+
+/** Whom a reminder goes to at this moment; null when the link is closed by now, or its tenant suspended. */
+export async function remindedLink(tx: Tx, id: string) {
+  await openOnboarding(tx);
+  const link = await tx.sql
+    .selectFrom('onboarding_link')
+    .where('id', '=', id)
+    .where('status', 'in', [...openOnboardingStatuses])
+    .where((eb) => eb.not(tenantIsSuspended))
+    .select(['recipient_email', 'recipient_name', 'purpose', 'expires_at'])
+    .executeTakeFirst();
+  if (link === undefined || link.recipient_email === null) return null;
+  return { ...link, recipient_email: link.recipient_email };
 }
 
 /** Notes that the creator was told; for the workflow, so it is no change of the link. */

@@ -5,11 +5,12 @@ import {
   claimWarning,
   expireOnboarding,
   markAnnounced,
+  remindedLink,
 } from '../actions/onboarding-timer.ts';
 import { lockOnboardingLink } from '../actions/onboarding-store.ts';
 import { defaultTenantId, systemActor } from '../domain/actor.ts';
 import type { Actor } from '../domain/actor.ts';
-import { isOpenOnboarding, newsKey } from '../domain/onboarding.ts';
+import { newsKey } from '../domain/onboarding.ts';
 import type { OnboardingNews } from '../domain/onboarding.ts';
 import { query } from '../entities/schema.ts';
 import { asActivity } from '../platform/application-failure.ts';
@@ -60,10 +61,9 @@ function actorOf(input: OnboardingLinkInput): Actor {
 
 /** Reminds the newcomer. The link itself cannot be sent again: nobody but its holder knows it. */
 async function sendReminder({ db, mailer }: Deps, input: OnboardingLinkInput): Promise<void> {
-  const { recipient_email, recipient_name, purpose, expires_at, status } = await unitOfWork(db, actorOf(input), (tx) =>
-    lockOnboardingLink(tx, input.link_id),
-  );
-  if (recipient_email === null || !isOpenOnboarding(status)) return;
+  const link = await unitOfWork(db, actorOf(input), (tx) => remindedLink(tx, input.link_id));
+  if (link === null) return;
+  const { recipient_email, recipient_name, purpose, expires_at } = link;
   await mailer.send({
     to: recipient_email,
     subject: `Reminder: ${purpose}`,

@@ -96,6 +96,8 @@ export interface OnboardingFacts {
   readonly warned_at: string | null;
   /** Keys of the news that the creator has been told; see {@link newsKey}. */
   readonly announced: readonly string[];
+  /** True while the tenant is suspended. Missing in histories of builds that did not look. */
+  readonly is_silent?: boolean;
 }
 
 /**
@@ -147,15 +149,17 @@ export type OnboardingStep =
 
 /**
  * Decides the next step. Whatever is overdue is due once: after an outage one reminder goes out, not all that were
- * missed, because the next one counts from the last that was sent (capability 19).
+ * missed, because the next one counts from the last that was sent (capability 19). Of a suspended tenant nothing goes
+ * out; what was due meanwhile is overdue when the tenant is resumed. Its links expire all the same.
  *
  * @param now milliseconds since the epoch
  */
 export function nextOnboardingStep(link: OnboardingFacts, now: number): OnboardingStep {
   if (!isOpenOnboarding(link.status)) return { kind: 'end' };
   const expireAt = Date.parse(link.expires_at);
-  const warnAt = link.warned_at === null ? expireAt - warningMs(link) : Infinity;
-  const remindAt = nextReminderAt(link);
+  const isSilent = link.is_silent === true;
+  const warnAt = link.warned_at === null && !isSilent ? expireAt - warningMs(link) : Infinity;
+  const remindAt = isSilent ? Infinity : nextReminderAt(link);
   if (now >= expireAt) return { kind: 'expire' };
   if (now >= warnAt) return { kind: 'warn' };
   if (now >= remindAt) return { kind: 'remind' };

@@ -115,6 +115,13 @@ describe('capability 19: what the workflow of a link does next', () => {
     expect(nextOnboardingStep(short, start)).toEqual({ kind: 'wait', until: start + 3 * 3600_000 });
   });
 
+  it('of a suspended tenant neither reminds nor warns but expires, and catches up with one reminder', () => {
+    const silent = { ...link, is_silent: true };
+    expect(nextOnboardingStep(silent, start + 5 * day)).toEqual({ kind: 'wait', until: start + 7 * day });
+    expect(nextOnboardingStep(silent, start + 7 * day)).toEqual({ kind: 'expire' });
+    expect(nextOnboardingStep({ ...silent, is_silent: false }, start + 5 * day)).toEqual({ kind: 'remind' });
+  });
+
   it('always comes to an end: each step that is taken leads on, and nothing is done once a link is closed', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10 }), fc.integer({ min: 1, max: 80 }), (lateDays, lifeDays) => {

@@ -5,13 +5,14 @@ import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
 import { createActivityDeps, workerOptions } from '../../src/worker.ts';
-import { onboardingLinkWorkflowId } from '../../src/workflows/onboarding-link.contract.ts';
+import { onboardingLinkWorkflowId, onboardingNextQuery } from '../../src/workflows/onboarding-link.contract.ts';
 import { onboardingSweepWorkflowType } from '../../src/workflows/onboarding-sweep.contract.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { recordedHistories } from '../support/histories.ts';
-import { asSuperuser, eventually } from '../support/quick-factor.ts';
+import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { secondTenant } from '../support/tenants.ts';
 import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
 
 const base = '/api/admin/onboarding';
@@ -60,12 +61,12 @@ describe('onboarding links in virtual time', () => {
   });
 
   let names = 0;
-  async function makeLink(body: object = {}): Promise<Made> {
+  async function makeLink(body: object = {}, token = manager.token): Promise<Made> {
     names += 1;
     // The virtual clock runs ahead of the real one, by which the API counts.
     const ahead = Math.ceil(((await time.currentTimeMs()) - Date.now()) / 1000);
     const answer = await app.call('POST', `${base}/create-link`, {
-      token: manager.token,
+      token,
       body: {
         recipient_name: 'Ada',
         recipient_email: `ada${names}@example.com`,
@@ -92,8 +93,15 @@ describe('onboarding links in virtual time', () => {
   };
   const told = (link: Made, key: string) => eventually(() => row(link), ({ announced }) => announced.includes(key), 30_000);
   const attended = (link: Made) => eventually(() => row(link), ({ attended_at }) => attended_at !== null);
-  const handleOf = ({ id }: Made) =>
-    app.api.deps.temporal.client.workflow.getHandle(onboardingLinkWorkflowId({ tenant_id: defaultTenantId, link_id: id }));
+  const handleOf = ({ id }: Made, tenant_id: string = defaultTenantId) =>
+    app.api.deps.temporal.client.workflow.getHandle(onboardingLinkWorkflowId({ tenant_id, link_id: id }));
+  let sweeps = 0;
+  const sweep = () =>
+    app.api.deps.temporal.client.workflow.execute(onboardingSweepWorkflowType, {
+      taskQueue: app.env.TEMPORAL_TASK_QUEUE,
+      workflowId: `onboarding-sweep-${(sweeps += 1)}`,
+      args: [],
+    });
   /** The history of a link whose workflow has ended. */
   const record = async (name: string, link: Made) => histories.record(name, await handleOf(link).fetchHistory());
   const events = async ({ id }: Made) => {
@@ -148,15 +156,9 @@ describe('onboarding links in virtual time', () => {
     await handleOf(link).terminate('lost');
     await asSuperuser(app, "update onboarding_link set expires_at = now() - interval '1 minute' where id = $1", [link.id]);
     expect((await detail(link)).status).toBe('expired');
-    const sweep = (n: number) =>
-      app.api.deps.temporal.client.workflow.execute(onboardingSweepWorkflowType, {
-        taskQueue: app.env.TEMPORAL_TASK_QUEUE,
-        workflowId: `onboarding-sweep-${n}`,
-        args: [],
-      });
-    expect(await sweep(1)).toMatchObject({ expired: 1 });
+    expect(await sweep()).toMatchObject({ expired: 1 });
     await told(link, 'expired/0');
-    expect(await sweep(2)).toMatchObject({ expired: 0 });
+    expect(await sweep()).toMatchObject({ expired: 0 });
     expect(await events(link)).toEqual(['create', 'expire']);
   }, 120_000);
 
@@ -192,6 +194,37 @@ describe('onboarding links in virtual time', () => {
     expect(await handleOf(link).result()).toEqual({ status: 'revoked' });
     expect(await events(link)).toEqual(['create', 'warn', 'extend', 'warn', 'revoke']);
     await record('extended-revoked', link);
+  }, 120_000);
+
+  it('S1-63: a suspended tenant reminds nobody; resumed, its overdue reminders collapse into one', async () => {
+    const other = await secondTenant(app);
+    const link = await makeLink({}, other.admin.token);
+    const handle = handleOf(link, other.tenant_id);
+    await attended(link);
+    const turn = (what: 'suspend' | 'resume', version: number) =>
+      callProven(app, manager, 'POST', `/tenants/${other.tenant_id}/${what}`, {
+        headers: { 'if-match': `"${version}"` },
+        body: { reason: 'unpaid' },
+      });
+    expect((await turn('suspend', 1)).status).toBe(200);
+    await time.sleep(5 * day);
+    // It has looked when the first reminder was due, and waits for the end of the link only.
+    await eventually(
+      () => handle.query(onboardingNextQuery),
+      ({ next_at }) => next_at === link.expires_at,
+    );
+    const mails = () => mailsTo(`ada${names}@example.com`);
+    expect(await mails()).toEqual([]);
+    expect((await turn('resume', 2)).status).toBe(200);
+    await sweep();
+    await eventually(mails, (sent) => sent.length === 1);
+    await eventually(
+      () => handle.query(onboardingNextQuery),
+      ({ next_at }) => next_at !== null && next_at !== link.expires_at,
+    );
+    expect(await mails()).toHaveLength(1);
+    expect(await events(link)).toEqual(['create', 'remind']);
+    await handle.terminate('seen enough');
   }, 120_000);
 });
 
