@@ -16,6 +16,7 @@ import { read, readAll } from '../platform/read.ts';
 import { unitOfWork } from '../platform/unit-of-work.ts';
 import type { AlertActivities } from '../workflows/alert-evaluation.contract.ts';
 import { alertNotice, silenceNotice } from './alert-news.ts';
+import { alertPeople } from './alert-receivers.ts';
 import type { ActivityDeps } from './deps.ts';
 import { healthTenants, recordPlatformHealth, silentSince } from './health-store.ts';
 import { createNotify } from './notify.ts';
@@ -55,7 +56,9 @@ export function createAlertActivities(deps: Deps): AlertActivities {
     let told = 0;
     for (const { channel_ids, ...alert } of alerts) {
       for (const news of newsDue(toldOf(alert), false)) {
-        await notify(actor, alertNotice(alert, news), [], channel_ids.length === 0 ? undefined : channel_ids);
+        const notice = alertNotice(alert, news);
+        if (channel_ids.length > 0) await notify(actor, notice, [], channel_ids);
+        else await notify(actor, notice, await alertPeople(db, actor, notice.event));
         await unitOfWork(db, actor, (tx) => markAlertTold(tx, alert.id, news));
         told += 1;
       }
@@ -122,7 +125,8 @@ export function createAlertActivities(deps: Deps): AlertActivities {
           text: `No measurement was written since ${since}: alerts keep their state until measuring goes on.`,
           data: { what: 'collection', since },
         };
-        await notify(systemActor(defaultTenantId), notice, []);
+        const staff = systemActor(defaultTenantId);
+        await notify(staff, notice, await alertPeople(db, staff, notice.event));
       }
       return { collector_stopped_since: since };
     },

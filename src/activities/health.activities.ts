@@ -9,6 +9,7 @@ import { tenantProbes } from '../entities/health-facts.ts';
 import type { Database } from '../platform/database.ts';
 import { readApart } from '../platform/read.ts';
 import type { HealthActivities, HealthTending } from '../workflows/health-collection.contract.ts';
+import { alertPeople } from './alert-receivers.ts';
 import type { ActivityDeps } from './deps.ts';
 import { measureQueues } from './health-queue.probe.ts';
 import { failureText, probeTimeoutMs, runProbe } from './health-probe.ts';
@@ -74,7 +75,8 @@ export function createHealthActivities(deps: Deps): HealthActivities {
         text: `No threshold was compared with its measurements since ${since}: alerts neither fire nor resolve.`,
         data: { what: 'evaluation', since },
       };
-      await notify(systemActor(defaultTenantId), notice, []);
+      const staff = systemActor(defaultTenantId);
+      await notify(staff, notice, await alertPeople(db, staff, notice.event));
       return { stopped_since: since };
     },
   };

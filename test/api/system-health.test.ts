@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isHealthMetric } from '../../src/domain/health-metric.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { otherTenantId, makePerson } from '../support/matrix.ts';
+import { callAsMember, secondTenant } from '../support/tenants.ts';
 import { asSuperuser, callProven } from '../support/quick-factor.ts';
 
 const base = '/admin/system-health';
@@ -172,6 +174,47 @@ describe('S2-33: getSystemMetricsHistory', () => {
   });
 });
 
+describe('S2-34: the thresholds that a tenant begins with', () => {
+  const names = (body: { thresholds: { name: string }[] }) => body.thresholds.map(({ name }) => name);
+
+  it('watch the installation for the default tenant, and what is its own for every tenant that is made', async () => {
+    const { body: ours } = await get(admin, `${base}/alerts`);
+    expect(ours).toMatchObject({ version: 0, updated_at: null });
+    expect(names(ours)).toEqual(expect.arrayContaining(['Database connections', 'Task queue backlog', 'Failed workflows']));
+    const { admin: boss } = await secondTenant(app);
+    const { body: theirs } = await app.call('GET', `${base}/alerts`, { token: boss.token });
+    expect(names(theirs)).toEqual([
+      'Audit unsigned',
+      'Integration failing',
+      'Notifications given up',
+      'Old key not revoked',
+      'Queue engine away',
+      'Queue stalled',
+      'Rollout waits',
+      'Service token expires',
+    ]);
+    expect(names(ours)).toEqual(expect.arrayContaining(names(theirs)));
+
+    // What comes back can be put back: one changed, one switched off, the others gone.
+    const settings = theirs.thresholds
+      .slice(0, 2)
+      .map(({ id: _id, state: _state, since: _since, observed: _observed, is_silenced: _silenced, ...setting }: never) => setting);
+    const changed = [{ ...settings[0], threshold: 3600 }, { ...settings[1], is_enabled: false }];
+    const answer = await callAsMember(app, boss, 'PUT', `${base}/alerts`, {
+      body: { thresholds: changed },
+      headers: { 'if-match': '"0"' },
+    });
+    expect(answer).toMatchObject({ status: 200, body: { version: 1, thresholds: changed } });
+  });
+
+  it('know every metric that they name, and are told with what to do', async () => {
+    const { thresholds } = (await get(admin, `${base}/alerts`)).body;
+    expect(thresholds).toHaveLength(17);
+    for (const { metric, note } of thresholds) expect({ metric, note }).toEqual({ metric: expect.stringMatching(/^[a-z]/), note: expect.any(String) });
+    expect(thresholds.every(({ metric }: { metric: string }) => isHealthMetric(metric))).toBe(true);
+  });
+});
+
 describe('S2-34: configureSystemAlerts', () => {
   it('needs the factor, the permission and the version that was read', async () => {
     const body = { thresholds: [backlog] };
@@ -228,12 +271,9 @@ describe('S2-34: configureSystemAlerts', () => {
   });
 
   it('belongs to the tenant', async () => {
-    expect((await get(outsider, `${base}/alerts`)).body).toEqual({
-      version: 0,
-      updated_at: null,
-      updated_by: null,
-      thresholds: [],
-    });
+    const untouched = (await get(outsider, `${base}/alerts`)).body;
+    expect(untouched).toMatchObject({ version: 0, updated_at: null, updated_by: null });
+    expect(untouched.thresholds).not.toContainEqual(expect.objectContaining({ name: backlog.name }));
     const channel = await callProven(app, admin, 'POST', '/admin/notifications/channels', {
       body: { kind: 'email', name: 'On call', email: 'oncall@example.com', events: ['alert.firing'] },
     });

@@ -38,6 +38,7 @@ const definerFunctions = [
   'get_user_campaign_count',
   'get_user_contact_count',
   'get_user_work_counts',
+  'give_default_alerts',
   'health_tenants',
   'integrations_due',
   'nudge_tenants',

@@ -156,6 +156,31 @@ describe('alerts in virtual time', () => {
     await waiting(0);
   });
 
+  it('S2-34: a fresh installation alerts by its default thresholds, and without a channel tells those who answer for it', async () => {
+    await asSuperuser(app, "update notification_channels set events = '{approval.opened}'");
+    try {
+      const { version, thresholds } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
+      expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 17 });
+      await round(1);
+      expect((await app.call('GET', '/admin/alerts', { token: admin.token })).body.items).toEqual([]);
+      // Nothing signs the audit here, so that what signing in has written stands unsigned after a quarter of an hour.
+      await round(16);
+      expect(await alerts('Audit unsigned')).toMatchObject([{ status: 'firing' }]);
+      const receivers = () =>
+        asSuperuser<{ email: string; event: string }>(
+          app,
+          `select u.email, d.event from notification_deliveries d join users u on u.id = d.user_id
+           where d.subject like '%Audit unsigned' and d.channel_id is null order by u.email`,
+        );
+      const told = await eventually(receivers, (rows) => rows.length >= 3);
+      expect(told).toEqual(
+        ['approver', 'provider', 'superadmin'].map((name) => ({ email: `${name}@agentmitra.com`, event: 'alert.firing' })),
+      );
+    } finally {
+      await asSuperuser(app, "update notification_channels set events = '{*}'");
+    }
+  });
+
   it('capability 36: pending for half an hour, firing once, kept by unknown data and by the clear threshold, resolved once', async () => {
     await configure([{ ...threshold('Half an hour'), for_seconds: 1800, note: 'Ask the approvers.' }]);
     await waiting(3);
@@ -186,7 +211,8 @@ describe('alerts in virtual time', () => {
     await waiting(0);
     await round(1);
     await round(1);
-    expect(await alerts('Half an hour')).toMatchObject([{ status: 'resolved', resolve_reason: 'recovered' }]);
+    const [episode, ...others] = await alerts('Half an hour');
+    expect([episode, others]).toMatchObject([{ status: 'resolved', resolve_reason: 'recovered' }, []]);
     await toldEventually('Half an hour', ['alert.firing', 'alert.resolved']);
     const [mail] = await asSuperuser<{ body: string }>(
       app,
@@ -195,7 +221,8 @@ describe('alerts in virtual time', () => {
     expect(mail?.body).toContain('Ask the approvers.');
     const deeds = await asSuperuser<{ event: string }>(
       app,
-      "select event from audit_logs where resource_type = 'alert' order by seq",
+      "select event from audit_logs where resource_type = 'alert' and resource_id = $1 order by seq",
+      [episode?.id],
     );
     expect(deeds.map(({ event }) => event)).toEqual(['alert.fire', 'alert.resolve']);
   });

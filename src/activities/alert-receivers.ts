@@ -1,0 +1,35 @@
+import type { ActorRef } from '../domain/actor.ts';
+import { wantsEvent } from '../domain/notification.ts';
+import type { NotificationEvent } from '../domain/notification.ts';
+import type { Permission } from '../domain/permissions.ts';
+import { effectiveRights, livingRoles } from '../entities/living-roles.ts';
+import type { HeldRole } from '../entities/living-roles.ts';
+import { query } from '../entities/schema.ts';
+import type { Database } from '../platform/database.ts';
+import { readAll } from '../platform/read.ts';
+
+/** Whoever may change what is watched answers for it. */
+const answering: Permission = 'health:configure';
+
+/**
+ * The people who hear of an event of the watch themselves, because no channel of the tenant takes it: those who may
+ * configure alerts. A fresh installation has no channel, and an alert that reaches nobody is none.
+ *
+ * @returns ids of users; none where a channel takes the event.
+ */
+export async function alertPeople(
+  db: Pick<Database, 'readPool'>,
+  actor: ActorRef,
+  event: NotificationEvent,
+): Promise<string[]> {
+  const [channels, held] = await readAll(db, actor, [
+    query.selectFrom('notification_channels').where('deleted_at', 'is', null).where('is_enabled', '=', true).select('events'),
+    livingRoles(),
+  ] as const);
+  if (channels.some(({ events }) => wantsEvent(events, event))) return [];
+  const rolesByUser = new Map<string, HeldRole[]>();
+  for (const { user_id, ...role } of held) rolesByUser.set(user_id, [...(rolesByUser.get(user_id) ?? []), role]);
+  return [...rolesByUser].flatMap(([userId, roles]) =>
+    effectiveRights(roles).permissions.includes(answering) ? [userId] : [],
+  );
+}
