@@ -17,6 +17,9 @@ export const userDeletePayload = z.strictObject({
 
 type Payload = z.output<typeof userDeletePayload>;
 
+/** What a deletion leaves behind in the request that it was made on. */
+export const userDeleted = z.object({ user_id: z.uuid() });
+
 /**
  * Deletes an account (S2-7, S2-72). The row stays for the audit; the person can no longer sign in, sessions and roles
  * end, and what the person owns goes to somebody else. There is no way back: a person who returns gets a new account.
@@ -62,7 +65,7 @@ export const userDelete = defineAction({
         approval_id: authority.kind === 'approval' ? authority.approval_id : null,
       },
     });
-    return { user_id: user.id };
+    return { user_id: user.id } satisfies z.input<typeof userDeleted>;
   },
   undo: () => null,
 });

@@ -21,6 +21,7 @@ import { approvalWorkflowId } from '../workflows/approval.contract.ts';
 import type {
   ApprovalActivities,
   ApprovalRecord,
+  ExecuteApproval,
   OpenApproval,
   RecordCommand,
 } from '../workflows/approval.contract.ts';
@@ -31,7 +32,9 @@ import { executeApproval, failApproval } from './approval-execution.ts';
 import { appendHistory, findApproval, lockApproval, recordOf, saveTransition } from './approval-store.ts';
 import type { StoredApproval } from './approval-store.ts';
 import type { ActivityDeps } from './deps.ts';
+import { tellOfApprovedLeaver } from './leaver-news.ts';
 import { createNotify } from './notify.ts';
+import type { Notify } from './notify.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'keyring' | 'temporal'>;
 
@@ -45,15 +48,24 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
     executeApproval: (input) =>
       asActivity(async () => {
         const record = await executeApproval(deps, actingFor(input.actor, input.approval_id), input);
-        // The change may have been somebody's leaving. A repetition of this activity asks again.
-        if (record.view.status === 'executed') await cancelRequestsOfLeavers(deps, input.actor);
-        if (record.view.status === 'executed') await startApprovedRollouts(deps, input.actor, input.approval_id);
-        if (record.view.status === 'executed') await startApprovedCleanings(deps, input.actor, input.approval_id);
+        if (record.view.status === 'executed') await followChange(deps, told, input);
         return record;
       }),
     announceApproval: (input) =>
       asActivity(() => announceApproval(told, actingFor(input.actor, input.approval_id), input)),
   };
+}
+
+/** What comes of a change after its transaction. Each looks for itself whether there is something; all may be repeated. */
+async function followChange(
+  deps: Deps,
+  told: { readonly db: Database; readonly notify: Notify },
+  { actor, approval_id }: ExecuteApproval,
+): Promise<void> {
+  await cancelRequestsOfLeavers(deps, actor);
+  await tellOfApprovedLeaver(told, actor, approval_id);
+  await startApprovedRollouts(deps, actor, approval_id);
+  await startApprovedCleanings(deps, actor, approval_id);
 }
 
 /** The actor of an activity: whoever asked, through this request's workflow. */

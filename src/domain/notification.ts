@@ -54,6 +54,21 @@ export interface Notice {
   readonly data: JsonObject;
 }
 
+/**
+ * The news that all sessions of a person have ended, for applications that are connected (capability 37).
+ *
+ * @param occurrence tells one ending from the next; the same one is told once.
+ */
+export function sessionsEndedNotice(userId: string, reason: 'forced' | 'deactivated', occurrence: string): Notice {
+  return {
+    event: 'session.revoked',
+    event_key: `session-revoked/${userId}/${occurrence}`,
+    subject: 'All sessions of a person were ended',
+    text: `All sessions of the user ${userId} were ended (${reason}). Applications that know this person end theirs.`,
+    data: { user_id: userId, reason },
+  };
+}
+
 /** False for news that its receiver cannot switch off: whoever takes an account over would switch them off first. */
 export function mayBeMuted(event: NotificationEvent): boolean {
   return event !== 'account.security';

@@ -5,7 +5,7 @@ import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver } from '../support/approvals.ts';
-import { asSuperuser, callProven } from '../support/quick-factor.ts';
+import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
 
 let app: TestApi;
@@ -38,6 +38,10 @@ const etagOf = async (path: string) => (await app.call('GET', path, { token: adm
 
 describe('where the tenant asks for approval', () => {
   it('S2-7, S2-68: a deletion waits for somebody else, and is then made in the requester’s name', async () => {
+    const applications = 'siem@apps.example';
+    await callProven(app, admin, 'POST', '/admin/notifications/channels', {
+      body: { kind: 'email', name: 'Applications', email: applications, events: ['session.revoked'] },
+    });
     const person = await app.signIn('role-junior-agent');
     const path = `/admin/users/${person.user_id}`;
     const asked = await callProven(app, admin, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });
@@ -47,6 +51,12 @@ describe('where the tenant asks for approval', () => {
     await drive.settled(asked.body.id, 'executed');
     expect((await app.call('GET', path, { token: admin.token })).body).toMatchObject({ status: 'deleted', roles: [] });
     expect((await app.call('GET', '/users/me', { token: person.token })).status).toBe(401);
+    // Capability 37: connected applications end their sessions, too.
+    const told = await eventually(
+      () => asSuperuser<{ body: string }>(app, 'select body from development_mails where recipient = $1', [applications]),
+      (mails) => mails.length > 0,
+    );
+    expect(told).toEqual([{ body: expect.stringContaining(person.user_id) }]);
   });
 
   it('S2-12, capability 39: a new matrix names the request under which it was given', async () => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { noticeDeliveries } from '../../actions/notice-receivers.ts';
 import { actorRef } from '../../domain/actor.ts';
 import type { Actor } from '../../domain/actor.ts';
-import { defaultRetryDelaysSeconds } from '../../domain/notification.ts';
+import { defaultRetryDelaysSeconds, sessionsEndedNotice } from '../../domain/notification.ts';
 import type { Notice } from '../../domain/notification.ts';
 import {
   notificationDeliveryStartOptions,
@@ -53,13 +53,7 @@ export async function tellSessionsEnded(
   userId: string,
   reason: 'forced' | 'deactivated',
 ): Promise<void> {
-  await tell(deps, actor, [], {
-    event: 'session.revoked',
-    event_key: `session-revoked/${userId}/${randomUUID()}`,
-    subject: 'All sessions of a person were ended',
-    text: `All sessions of the user ${userId} were ended (${reason}). Applications that know this person end theirs.`,
-    data: { user_id: userId, reason },
-  });
+  await tell(deps, actor, [], sessionsEndedNotice(userId, reason, randomUUID()));
 }
 
 /** The change has been made; news of it that cannot be sent on its way is logged and takes nothing back. */
