@@ -76,25 +76,25 @@ export async function startWorker(
     ...(env.TEMPORAL_API_KEY === undefined ? {} : { apiKey: env.TEMPORAL_API_KEY }),
   });
   const deps = await createActivityDeps(env, log, metrics);
+  let close = () => closeAll(deps, connection);
   try {
     await registerSearchAttributes(deps.temporal.client, env.TEMPORAL_NAMESPACE, searchAttributes);
     const worker = await Worker.create(workerOptions(env, deps, connection));
-    await ensureSchedules(deps.temporal.client, env.TEMPORAL_TASK_QUEUE, schedules);
     const server = await listenForProbes(env, deps.db, metrics, () => worker.getState() === 'RUNNING');
     const stopped = worker.run();
-    return {
-      stopped,
-      close: async () => {
-        if (worker.getState() === 'RUNNING') worker.shutdown();
-        await stopped.catch(() => undefined);
-        server.close();
-        server.closeAllConnections();
-        await closeAll(deps, connection);
-      },
+    close = async () => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await stopped.catch(() => undefined);
+      server.close();
+      server.closeAllConnections();
+      await closeAll(deps, connection);
     };
+    // What waits for a worker goes on first: after a crash of Temporal its schedules take a while to answer.
+    await Promise.race([ensureSchedules(deps.temporal.client, env.TEMPORAL_TASK_QUEUE, schedules), stopped]);
+    return { stopped, close };
   } catch (error) {
     // A worker that never ran keeps its hold on the connection, which then cannot close; the cause must not be lost to that.
-    await closeAll(deps, connection).catch((closing: unknown) => log.debug({ err: closing }, 'the worker did not close'));
+    await close().catch((closing: unknown) => log.debug({ err: closing }, 'the worker did not close'));
     throw error;
   }
 }

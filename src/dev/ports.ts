@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createConnection, createServer } from 'node:net';
 
 import { errorCode, StartupError } from './startup-error.ts';
@@ -5,9 +6,21 @@ import { errorCode, StartupError } from './startup-error.ts';
 /** Everything the embedded stack opens listens here and nowhere else. */
 export const loopback = '127.0.0.1';
 
+/**
+ * Below the ranges from which systems take ports for outgoing connections (Linux from 32768, others from 49152): one of
+ * those may be gone between the look here and its use.
+ */
+const freePortRange = { from: 15_000, to: 32_000 } as const;
+
 /** A TCP port on the loopback address that nobody listens on at this moment. */
 export async function freePort(): Promise<number> {
-  return listenOnce(0);
+  for (;;) {
+    try {
+      return await listenOnce(randomInt(freePortRange.from, freePortRange.to));
+    } catch (error) {
+      if (errorCode(error) !== 'EADDRINUSE') throw error;
+    }
+  }
 }
 
 /**
@@ -54,15 +67,13 @@ export function whyNoAnswer(host: string, port: number, timeoutMs: number): Prom
   });
 }
 
-/** Listens on the port for an instant and returns its number (the kernel's choice for 0). */
+/** Listens on the port for an instant and returns its number. */
 function listenOnce(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
     server.listen({ port, host: loopback, exclusive: true }, () => {
-      const address = server.address();
-      const bound = typeof address === 'object' && address !== null ? address.port : port;
-      server.close(() => resolve(bound));
+      server.close(() => resolve(port));
     });
   });
 }

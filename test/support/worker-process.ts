@@ -5,11 +5,17 @@ import type { Env } from '../../src/platform/env.ts';
 import { freePort } from './ports.ts';
 import { eventually } from './quick-factor.ts';
 
-/** A worker as a process of its own, so that it can be killed; waits until it polls. */
+const readyTimeoutMs = 60_000;
+
+/**
+ * A worker as a process of its own, so that it can be killed; waits until it polls.
+ *
+ * @throws with what it said when it ends instead.
+ */
 export async function startWorkerProcess(env: Env): Promise<ChildProcess> {
   const probePort = await freePort();
   const child = spawn(process.execPath, ['src/worker.ts'], {
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'test',
@@ -27,8 +33,11 @@ export async function startWorkerProcess(env: Env): Promise<ChildProcess> {
       AUDIT_WITNESS_DIR: env.AUDIT_WITNESS_DIR,
     },
   });
+  const said: string[] = [];
+  child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
   const isReady = async () => (await fetch(`http://127.0.0.1:${probePort}/health/ready`).catch(() => null))?.ok === true;
-  await eventually(isReady, (ready) => ready, 30_000);
+  await eventually(async () => child.exitCode !== null || (await isReady()), (settled) => settled, readyTimeoutMs);
+  if (child.exitCode !== null) throw new Error(`the worker ended with ${child.exitCode}: ${said.join('')}`);
   return child;
 }
 

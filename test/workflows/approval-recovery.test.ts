@@ -1,18 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cacheFolderPath } from '../../src/dev/data-folder.ts';
-import { findTemporal } from '../../src/dev/temporal-finder.ts';
-import { startTemporalServer } from '../../src/dev/temporal-server.ts';
-import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver, OpenedRequest } from '../support/approvals.ts';
-import { freePort } from '../support/ports.ts';
+import { startOwnTemporal } from '../support/own-temporal.ts';
+import type { OwnTemporal } from '../support/own-temporal.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
@@ -21,10 +15,7 @@ import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
  * Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a
  * file.
  */
-let folder: string;
-let executable: string;
-let port: number;
-let temporal: TemporalServer;
+let temporal: OwnTemporal;
 let worker: ChildProcess;
 let app: TestApi;
 let admin: SignedIn;
@@ -32,15 +23,7 @@ let provider: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'castellan-recovery-'));
-  const source = await findTemporal({
-    env: { ...process.env, TEMPORAL_ADDRESS: undefined },
-    cacheFolder: cacheFolderPath(process.env),
-  });
-  if (source.kind === 'server') throw new Error('expected a program');
-  executable = source.path;
-  port = await freePort();
-  temporal = await startTemporal();
+  temporal = await startOwnTemporal();
   app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorkerProcess(app.env);
   admin = await app.signIn('role-super-admin');
@@ -52,22 +35,7 @@ afterAll(async () => {
   await killProcess(worker);
   await app.close();
   await temporal.stop();
-  await rm(folder, { recursive: true, force: true });
 });
-
-const startTemporal = (): Promise<TemporalServer> =>
-  startTemporalServer({
-    executable,
-    databaseFile: join(folder, 'temporal.db'),
-    logFile: join(folder, 'temporal.log'),
-    port,
-    namespace: 'default',
-  });
-
-async function killTemporal(): Promise<void> {
-  process.kill(temporal.pid, 'SIGKILL');
-  await temporal.ended;
-}
 
 /** Holds a lock on a flag, so that its change has begun and cannot go on. */
 async function hold(key: string): Promise<{ release(): Promise<void> }> {
@@ -110,7 +78,7 @@ describe('recovery', () => {
     expect(await approve(committed)).toBe('approved');
     await eventually(waitersOn, (count) => count === 2);
 
-    await killTemporal();
+    await temporal.kill();
     // One change is committed while there is nobody to tell, the other has begun and is cut off.
     await holdCommitted.release();
     await eventually(
@@ -124,7 +92,7 @@ describe('recovery', () => {
     const away = await drive.approve(provider, waiting);
     expect(away).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
 
-    temporal = await startTemporal();
+    await temporal.restart();
     worker = await startWorkerProcess(app.env);
     await eventually(
       () => statusOf(begun.id),

@@ -1,43 +1,26 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cacheFolderPath } from '../../src/dev/data-folder.ts';
-import { findTemporal } from '../../src/dev/temporal-finder.ts';
-import { startTemporalServer } from '../../src/dev/temporal-server.ts';
-import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { configRolloutWorkflowId } from '../../src/workflows/config-rollout.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { configDriver } from '../support/configs.ts';
 import type { ConfigDriver } from '../support/configs.ts';
-import { freePort } from '../support/ports.ts';
+import { startOwnTemporal } from '../support/own-temporal.ts';
+import type { OwnTemporal } from '../support/own-temporal.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
 
 /** Real processes that are killed, not stopped, while a stage is baking and while a step is being written. */
-let folder: string;
-let executable: string;
-let port: number;
-let temporal: TemporalServer;
+let temporal: OwnTemporal;
 let worker: ChildProcess;
 let app: TestApi;
 let drive: ConfigDriver;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'castellan-rollout-'));
-  const source = await findTemporal({
-    env: { ...process.env, TEMPORAL_ADDRESS: undefined },
-    cacheFolder: cacheFolderPath(process.env),
-  });
-  if (source.kind === 'server') throw new Error('expected a program');
-  executable = source.path;
-  port = await freePort();
-  temporal = await startTemporal();
+  temporal = await startOwnTemporal();
   app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorkerProcess(app.env);
   drive = configDriver(app, await app.signIn('role-super-admin'));
@@ -47,22 +30,7 @@ afterAll(async () => {
   await killProcess(worker);
   await app.close();
   await temporal.stop();
-  await rm(folder, { recursive: true, force: true });
 });
-
-const startTemporal = (): Promise<TemporalServer> =>
-  startTemporalServer({
-    executable,
-    databaseFile: join(folder, 'temporal.db'),
-    logFile: join(folder, 'temporal.log'),
-    port,
-    namespace: 'default',
-  });
-
-async function killTemporal(): Promise<void> {
-  process.kill(temporal.pid, 'SIGKILL');
-  await temporal.ended;
-}
 
 /** Holds the row of an environment, so that the next step of its rollout has begun and cannot go on. */
 async function hold(environment: string): Promise<{ release(): Promise<void> }> {
@@ -103,7 +71,7 @@ describe('recovery of rollouts', () => {
     await drive.settled(writing.id, 'running');
     const held = await hold('staging');
     await eventually(waiters, (count) => count > 0);
-    await killTemporal();
+    await temporal.kill();
     await killProcess(worker);
     await held.release();
 
@@ -114,7 +82,7 @@ describe('recovery of rollouts', () => {
     const away = await drive.say(baking.id, 'pause');
     expect(away).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
 
-    temporal = await startTemporal();
+    await temporal.restart();
     worker = await startWorkerProcess(app.env);
     for (const { id, environment } of [baking, writing]) {
       await drive.settled(id, 'succeeded', 90_000);

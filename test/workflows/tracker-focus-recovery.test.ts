@@ -1,47 +1,24 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { cacheFolderPath } from '../../src/dev/data-folder.ts';
-import { findTemporal } from '../../src/dev/temporal-finder.ts';
-import { startTemporalServer } from '../../src/dev/temporal-server.ts';
-import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { beginUpdate, focusSessionStartOptions, focusSessionWorkflowType } from '../../src/workflows/focus-session.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { freePort } from '../support/ports.ts';
+import { startOwnTemporal } from '../support/own-temporal.ts';
+import type { OwnTemporal } from '../support/own-temporal.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
 
 /** Real processes in real time: a worker of its own and a Temporal server that keeps its state in a file. */
-let folder: string;
-let executable: string;
-let port: number;
-let temporal: TemporalServer;
+let temporal: OwnTemporal;
 let worker: ChildProcess;
 let app: TestApi;
 let me: SignedIn;
 
-const startTemporal = (): Promise<TemporalServer> =>
-  startTemporalServer({
-    executable,
-    databaseFile: join(folder, 'temporal.db'),
-    logFile: join(folder, 'temporal.log'),
-    port,
-    namespace: 'default',
-  });
-
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'castellan-focus-'));
-  const source = await findTemporal({ env: { ...process.env, TEMPORAL_ADDRESS: undefined }, cacheFolder: cacheFolderPath(process.env) });
-  if (source.kind === 'server') throw new Error('expected a program');
-  executable = source.path;
-  port = await freePort();
-  temporal = await startTemporal();
+  temporal = await startOwnTemporal();
   app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorkerProcess(app.env);
   me = await app.signIn('role-super-admin');
@@ -51,7 +28,6 @@ afterAll(async () => {
   await killProcess(worker);
   await app.close();
   await temporal.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** Starts a session of seconds, which the API does not offer: every timer is an input of the workflow. */
@@ -100,12 +76,11 @@ describe('a focus session in real time (capability 26)', () => {
 
   it('ends at the second it was due, once, although worker and server are down at that time', async () => {
     const { due_at } = await start(900_002, 4);
-    process.kill(temporal.pid, 'SIGKILL');
-    await Promise.all([temporal.ended, killProcess(worker)]);
+    await Promise.all([temporal.kill(), killProcess(worker)]);
     await eventually(async () => Date.now(), (now) => now > Date.parse(due_at) + 500);
     const active = await read(900_002);
     expect(active).toMatchObject({ completed: false, remaining_seconds: 0 });
-    temporal = await startTemporal();
+    await temporal.restart();
     worker = await startWorkerProcess(app.env);
     const ended = await eventually(() => read(900_002), ({ end_time }) => end_time !== null, 90_000);
     expect(ended).toMatchObject({ completed: true, ending: 'timer', end_time: due_at });
