@@ -16,6 +16,7 @@ import { onboardingGrantRoles } from './onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from './onboarding-revoke.action.ts';
 import { queueClean } from './queue-clean.action.ts';
 import { roleCreate } from './role-create.action.ts';
+import { roleDelete } from './role-delete.action.ts';
 import { roleUpdate } from './role-update.action.ts';
 import { roleUpdatePermissions } from './role-update-permissions.action.ts';
 import { userDelete } from './user-delete.action.ts';
@@ -29,6 +30,7 @@ export const actions: readonly Action[] = [
   configApply,
   configRollback,
   roleCreate,
+  roleDelete,
   roleUpdate,
   roleUpdatePermissions,
   userDelete,

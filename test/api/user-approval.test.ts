@@ -23,7 +23,7 @@ beforeAll(async () => {
   second = await app.signIn('role-super-admin', 1);
   provider = await app.signIn('role-provider-admin');
   drive = approvalDriver(app, admin);
-  for (const action of ['user.delete', 'role.create', 'role.update', 'role.update-permissions']) {
+  for (const action of ['user.delete', 'role.create', 'role.update', 'role.update-permissions', 'role.delete']) {
     const written = await drive.putPolicy({ action, environment: 'any' });
     expect(written.status).toBe(200);
   }
@@ -78,7 +78,7 @@ describe('where the tenant asks for approval', () => {
     });
   });
 
-  it('S2-71: a new role, and its move below another one, wait for somebody else', async () => {
+  it('S2-10, S2-71: a new role, its move below another one and its end wait for somebody else', async () => {
     const roleOf = async (code: string) => {
       const { body } = await app.call('GET', '/admin/roles', { token: admin.token });
       return body.items.find((role: { code: string }) => role.code === code);
@@ -101,7 +101,20 @@ describe('where the tenant asks for approval', () => {
     expect(moved).toMatchObject({ status: 202, body: { action: 'role.update' } });
     await drive.approve(second, moved.body);
     await drive.settled(moved.body.id, 'executed');
-    expect((await roleOf('auditor')).effective_permissions).toContain('claim:create');
+    const inheriting = await roleOf('auditor');
+    expect(inheriting.effective_permissions).toContain('claim:create');
+
+    const { id, version, code, name, description, permissions, parent_role_id } = inheriting;
+    const removal = await callProven(app, admin, 'DELETE', `/admin/roles/${id}`, {
+      headers: { 'if-match': `"${version}"` },
+    });
+    expect(removal).toMatchObject({ status: 202, body: { action: 'role.delete' } });
+    expect(await roleOf('auditor')).toBeDefined();
+    await drive.approve(second, removal.body);
+    await drive.settled(removal.body.id, 'executed');
+    expect(await roleOf('auditor')).toBeUndefined();
+    const { undo } = await drive.detail(removal.body.id);
+    expect(undo).toEqual({ action: 'role.create', payload: { code, name, description, permissions, parent_role_id } });
   });
 
   it('S2-71: nobody asks for what they could not give themselves', async () => {

@@ -1,13 +1,9 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Authority } from '../../actions/action.ts';
 import { roleCreate, roleCreatePayload } from '../../actions/role-create.action.ts';
-import { requireOwnRole } from '../../actions/role-place.ts';
+import { roleDelete } from '../../actions/role-delete.action.ts';
 import { roleChange, roleUpdate } from '../../actions/role-update.action.ts';
 import { runAction } from '../../actions/run-action.ts';
-import { notLapsed } from '../../entities/living-roles.ts';
-import { Problem } from '../../platform/problem.ts';
-import type { Tx } from '../../platform/unit-of-work.ts';
 import { ApprovalBody } from '../approval-schemas.ts';
 import { expectedVersion } from '../etag.ts';
 import { readRoles, roleView, showRole } from '../role-view.ts';
@@ -89,54 +85,19 @@ const deleteRole = route({
   tag: 'role',
   summary: 'Remove a tenant role that nobody holds',
   permission: 'role:manage',
-  gate: 'mfa',
+  gate: {
+    action: roleDelete.name,
+    payload: ({ params }, { ifMatch }) => ({ role_id: params.id, version: expectedVersion(ifMatch) }),
+  },
   requiresIfMatch: true,
   params: idParams,
-  responses: { 204: null },
+  responses: { 204: null, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
-  handler: async ({ params, request, unitOfWork }) => {
-    await unitOfWork(async (tx) => {
-      const role = await requireOwnRole(tx, params.id, expectedVersion(request.ifMatch));
-      await refuseInUse(tx, role.id);
-      await tx.sql
-        .updateTable('admin_roles')
-        .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1) }))
-        .where('id', '=', role.id)
-        .execute();
-      tx.invalidate({ kind: 'tenant-roles', key: tx.actor.tenant_id });
-      const { code, name, permissions } = role;
-      tx.audit({
-        event: 'role.delete',
-        action: 'delete',
-        resource_type: 'role',
-        resource_id: role.id,
-        old_values: { code, name, permissions },
-      });
-    });
+  handler: async ({ params, request, gate, unitOfWork }) => {
+    const change = roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) });
+    await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
     return reply(204);
   },
 });
-
-/** @throws Problem `role.in-use` while somebody holds the role or another role inherits from it. */
-async function refuseInUse(tx: Tx, id: string): Promise<void> {
-  const holder = await tx.sql
-    .selectFrom('admin_role_assignments as a')
-    .where('a.role_id', '=', id)
-    .where('a.revoked_at', 'is', null)
-    .where(notLapsed)
-    .select('a.id')
-    .executeTakeFirst();
-  const child = await tx.sql
-    .selectFrom('admin_roles')
-    .where('parent_role_id', '=', id)
-    .where('deleted_at', 'is', null)
-    .select('id')
-    .executeTakeFirst();
-  if (holder === undefined && child === undefined) return;
-  throw new Problem({
-    code: 'role.in-use',
-    detail: holder === undefined ? 'Another role inherits from it.' : 'Somebody holds it; take it from them first.',
-  });
-}
 
 export const roleRoutes = [getRoles, createRole, updateRole, deleteRole];
