@@ -93,7 +93,7 @@ const ThresholdBody = z
 /** The thresholds of a tenant. */
 export const ThresholdsBody = z
   .object({
-    version: z.int().describe('Goes into If-Match; 0 before any threshold was set'),
+    version: z.int().describe('Goes into If-Match; 0 while it is the set that the tenant began with'),
     updated_at: timestamp.nullable(),
     updated_by: z.uuid().nullable(),
     thresholds: z.array(ThresholdBody),

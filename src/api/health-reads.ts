@@ -28,6 +28,16 @@ export function latestHealthQuery(tenantId: string, now: number) {
     .unionAll(query.selectFrom(newestOf('tenant').as('t')).selectAll('t'));
 }
 
+/** Whether thresholds were ever evaluated: the averages of it are kept for more than a year. */
+export function wasEvaluatedQuery() {
+  const metric: HealthMetricName = 'alerting.evaluated';
+  return query.selectNoFrom((eb) =>
+    eb
+      .exists(eb.selectFrom('admin_system_health').where('tenant_id', 'is', null).where('metric', '=', metric).select('id'))
+      .as('was_evaluated'),
+  );
+}
+
 /** Alerts that are open, by metric. */
 export function openAlertsQuery() {
   return query

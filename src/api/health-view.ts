@@ -25,12 +25,16 @@ export function metricFacts(metric: HealthMetricName) {
 
 /**
  * The state of every part. What the collector said before it stopped is not shown as the present; that the evaluation
- * has stopped makes the alerting itself a part that is down.
+ * has stopped makes the alerting itself a part that is down. Before its first round nothing is known of it.
  *
  * @param rows the newest measurement of each metric.
- * @param firing metrics of which an alert fires.
+ * @param alerts `firing`: metrics of which an alert fires; `wasEvaluated`: whether thresholds were ever evaluated.
  */
-export function presentHealth(rows: readonly MeasurementRow[], firing: ReadonlySet<string>, now: number) {
+export function presentHealth(
+  rows: readonly MeasurementRow[],
+  alerts: { readonly firing: ReadonlySet<string>; readonly wasEvaluated: boolean },
+  now: number,
+) {
   const measured = rows.flatMap((row): Measured[] =>
     isHealthMetric(row.metric) ? [{ ...row, metric: row.metric }] : [],
   );
@@ -40,7 +44,7 @@ export function presentHealth(rows: readonly MeasurementRow[], firing: ReadonlyS
     // Nothing is said about a tenant that watches nothing, nor about certificates where nobody speaks TLS.
     if (own.length === 0 && (scope === 'tenant' || component === 'certificates')) return [];
     const metrics = own.map((row) => ({ ...row, ...metricFacts(row.metric) }));
-    return [{ component, scope, ...stateOf(component, own, firing, now), metrics }];
+    return [{ component, scope, ...stateOf(component, own, alerts, now), metrics }];
   });
   const measuredAt = newestOf(measured.filter(({ metric }) => isOfCollector(metric)));
   return {
@@ -55,14 +59,15 @@ export function presentHealth(rows: readonly MeasurementRow[], firing: ReadonlyS
 function stateOf(
   component: HealthComponent,
   rows: readonly Measured[],
-  firing: ReadonlySet<string>,
+  { firing, wasEvaluated }: { readonly firing: ReadonlySet<string>; readonly wasEvaluated: boolean },
   now: number,
 ): { status: HealthStatus; reason: string | null } {
   const newest = newestOf(rows);
   if (newest === null || now - Date.parse(newest) > staleMs) {
-    return component === 'alerting'
+    if (component !== 'alerting') return { status: 'unknown', reason: 'It was not measured for five minutes.' };
+    return wasEvaluated
       ? { status: 'down', reason: 'The alert evaluation has not run for five minutes.' }
-      : { status: 'unknown', reason: 'It was not measured for five minutes.' };
+      : { status: 'unknown', reason: 'The alert evaluation has not run yet.' };
   }
   return { status: componentStatus(rows, firing), reason: rows.find(({ reason }) => reason !== null)?.reason ?? null };
 }

@@ -2863,7 +2863,7 @@ export interface paths {
         };
         /**
          * How every part of the system is, as last measured
-         * @description Parts of the platform are the same for everybody. Parts of the tenant are measured from the moment on at which the tenant sets a threshold. When the collector stops, what it last said is not shown as the present.
+         * @description Parts of the platform are the same for everybody. Parts of the tenant are measured while the tenant has a threshold, which it has from the beginning. When the collector stops, what it last said is not shown as the present; when the evaluation stops, `alerting` is `down`, and before its first round it is `unknown`.
          */
         get: operations["getSystemHealth"];
         put?: never;
@@ -7275,7 +7275,7 @@ export interface components {
                 /** @enum {string} */
                 scope: "platform" | "tenant";
                 /**
-                 * @description `unknown`: it could not be measured; `degraded`: it works and an alert fires
+                 * @description `unknown`: it could not be measured, or not yet; `degraded`: it works and an alert fires
                  * @enum {string}
                  */
                 status: "up" | "degraded" | "unknown" | "down";
@@ -7336,7 +7336,7 @@ export interface components {
             }[];
         };
         AlertThresholds: {
-            /** @description Goes into If-Match; 0 before any threshold was set */
+            /** @description Goes into If-Match; 0 while it is the set that the tenant began with */
             version: number;
             updated_at: string | null;
             updated_by: string | null;
@@ -14285,6 +14285,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {

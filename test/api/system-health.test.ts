@@ -7,6 +7,10 @@ import { callAsMember, secondTenant } from '../support/tenants.ts';
 import { asSuperuser, callProven } from '../support/quick-factor.ts';
 
 const base = '/admin/system-health';
+
+/** A threshold as it is answered. */
+type AnyThreshold = Readonly<Record<string, unknown>>;
+
 const minute = 60_000;
 const day = 24 * 60 * minute;
 
@@ -51,7 +55,7 @@ describe('S2-32: getSystemHealth', () => {
   it('says that it knows nothing before anything was measured', async () => {
     const { status, body } = await get(reader, base);
     expect(status).toBe(200);
-    expect(body).toMatchObject({ status: 'down', measured_at: null, alerts: [] });
+    expect(body).toMatchObject({ status: 'unknown', measured_at: null, evaluated_at: null, alerts: [] });
     const states = body.components.map(({ component, status: state }: { component: string; status: string }) => [
       component,
       state,
@@ -60,8 +64,16 @@ describe('S2-32: getSystemHealth', () => {
       ['api', 'unknown'],
       ['database', 'unknown'],
       ['temporal', 'unknown'],
-      ['alerting', 'down'],
+      ['alerting', 'unknown'],
     ]);
+  });
+
+  it('says that the alerting is down when it has run and stopped, however long ago', async () => {
+    await measure('alerting.evaluated', Date.now() - day, 3);
+    const { body } = await get(reader, base);
+    const alerting = body.components.find(({ component }: { component: string }) => component === 'alerting');
+    expect(alerting).toMatchObject({ status: 'down', reason: expect.stringContaining('five minutes') });
+    expect(body.status).toBe('down');
   });
 
   it('shows every part as it was last measured, and why one could not be', async () => {
@@ -198,7 +210,7 @@ describe('S2-34: the thresholds that a tenant begins with', () => {
     // What comes back can be put back: one changed, one switched off, the others gone.
     const settings = theirs.thresholds
       .slice(0, 2)
-      .map(({ id: _id, state: _state, since: _since, observed: _observed, is_silenced: _silenced, ...setting }: never) => setting);
+      .map(({ id: _id, state: _state, since: _since, observed: _observed, is_silenced: _silenced, ...setting }: AnyThreshold) => setting);
     const changed = [{ ...settings[0], threshold: 3600 }, { ...settings[1], is_enabled: false }];
     const answer = await callAsMember(app, boss, 'PUT', `${base}/alerts`, {
       body: { thresholds: changed },

@@ -4,7 +4,7 @@ import { maxHistoryPoints } from '../../domain/health-history.ts';
 import { allHealthMetrics, healthComponents } from '../../domain/health-metric.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read, readAll } from '../../platform/read.ts';
-import { healthHistoryQuery, latestHealthQuery, openAlertsQuery } from '../health-reads.ts';
+import { healthHistoryQuery, latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../health-reads.ts';
 import { metricFacts, presentHealth } from '../health-view.ts';
 import { route } from '../route.ts';
 import { timestamp } from '../schemas.ts';
@@ -13,7 +13,7 @@ const tag = 'System health';
 
 const status = z
   .enum(['up', 'degraded', 'unknown', 'down'])
-  .describe('`unknown`: it could not be measured; `degraded`: it works and an alert fires');
+  .describe('`unknown`: it could not be measured, or not yet; `degraded`: it works and an alert fires');
 const unit = z.enum(['up', 'ms', 'seconds', 'days', 'count', 'per_second', 'ratio']);
 
 const SystemHealth = z
@@ -64,19 +64,22 @@ const getSystemHealth = route({
   tag,
   summary: 'How every part of the system is, as last measured',
   description:
-    'Parts of the platform are the same for everybody. Parts of the tenant are measured from the moment on at which the ' +
-    'tenant sets a threshold. When the collector stops, what it last said is not shown as the present.',
+    'Parts of the platform are the same for everybody. Parts of the tenant are measured while the tenant has a threshold, ' +
+    'which it has from the beginning. When the collector stops, what it last said is not shown as the present; when the ' +
+    'evaluation stops, `alerting` is `down`, and before its first round it is `unknown`.',
   permission: 'health:read',
   gate: 'none',
   responses: { 200: SystemHealth },
   handler: async ({ deps, scope }) => {
     const now = deps.now();
-    const [latest, alerts] = await readAll(deps.db, scope, [
+    const [latest, alerts, [evaluation]] = await readAll(deps.db, scope, [
       latestHealthQuery(scope.tenant_id, now),
       openAlertsQuery(),
+      wasEvaluatedQuery(),
     ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
-    return { ...presentHealth(latest, firing, now), alerts };
+    const wasEvaluated = Boolean(evaluation?.was_evaluated);
+    return { ...presentHealth(latest, { firing, wasEvaluated }, now), alerts };
   },
 });
 
