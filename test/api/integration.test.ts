@@ -8,6 +8,7 @@ import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { KeyService } from '../support/fakes/key-service.ts';
 import { integrationDriver, oauthConfig, restConfig } from '../support/integrations.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
+import { makePerson, otherTenantId } from '../support/matrix.ts';
 import { callAsMember, secondTenant } from '../support/tenants.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
@@ -18,6 +19,7 @@ let worker: RunningWorker;
 let service: KeyService;
 let admin: SignedIn;
 let support: SignedIn;
+let outsider: SignedIn;
 let drive: ReturnType<typeof integrationDriver>;
 
 beforeAll(async () => {
@@ -26,6 +28,7 @@ beforeAll(async () => {
   worker = await startWorker(app.env, createLogger({ level: 'silent', name: 'test' }));
   admin = await app.signIn('role-super-admin');
   support = await app.signIn('role-support-staff');
+  outsider = await makePerson(app, otherTenantId, 'role-super-admin');
   drive = integrationDriver(app, admin);
 }, 60_000);
 
@@ -264,6 +267,25 @@ describe('syncs (S2-19, S2-22, capability 26)', () => {
     expect((await drive.sync(source.body.id)).body.code).toBe('integration.not-syncable');
     const missing = await app.call('GET', `/admin/integrations/${id}/sync-jobs/${nobodysId}`, { token: admin.token });
     expect(missing.status).toBe(404);
+  });
+
+  it('S2-22: has no history of an integration that is not there, or is another tenant’s; a removed one keeps its own', async () => {
+    const { id } = await drive.connected(service);
+    service.items = records(2);
+    const job = await drive.ended(id, (await drive.sync(id)).body.id);
+    const lists = ['sync-jobs', 'rotations', 'records'];
+    for (const list of lists) {
+      const ask = (person: { token: string }, of: string) =>
+        app.call('GET', `/admin/integrations/${of}/${list}`, { token: person.token });
+      const missing = await ask(admin, nobodysId);
+      expect(missing).toMatchObject({ status: 404, body: { code: 'resource.not-found' } });
+      const theirs = await ask(outsider, id);
+      expect(theirs).toMatchObject({ status: 404, body: { code: 'resource.not-found', detail: missing.body.detail } });
+    }
+    const removed = await callProven(app, admin, 'DELETE', `/admin/integrations/${id}`, { headers: { 'if-match': '"1"' } });
+    expect(removed.status).toBe(204);
+    const history = await app.call('GET', `/admin/integrations/${id}/sync-jobs`, { token: admin.token });
+    expect(history.body.items).toMatchObject([{ id: job.id }]);
   });
 
   it('runs by the clock through a Schedule that follows the row', async () => {

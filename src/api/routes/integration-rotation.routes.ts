@@ -6,9 +6,11 @@ import { runAction } from '../../actions/run-action.ts';
 import { isBeforeSwitch, isEndedRotation } from '../../domain/integration-rotation.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/read.ts';
 import { abortRotationUpdate, keyRotationWorkflowId, retryRotationSignal } from '../../workflows/key-rotation.contract.ts';
 import { ApprovalBody } from '../approval-schemas.ts';
 import { followRotation } from '../integration-follow.ts';
+import { integrationOfList, requireIntegrationOfList } from '../integration-reads.ts';
 import { KeyRotationBody } from '../integration-views.ts';
 import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
@@ -79,9 +81,10 @@ const getKeyRotations = route({
   params: idParams,
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(KeyRotationBody) },
-  problems: ['request.cursor-invalid'],
-  handler: async ({ params, query: { limit, cursor }, read }) => {
-    const rows = await read(
+  problems: ['request.cursor-invalid', 'resource.not-found'],
+  handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
+    const [integration, rows] = await readAll(deps.db, scope, [
+      integrationOfList(params.id),
       query
         .selectFrom('admin_key_rotations')
         .where('integration_id', '=', params.id)
@@ -90,7 +93,8 @@ const getKeyRotations = route({
         .orderBy('id', 'desc')
         .limit(limit + 1)
         .select(rotationColumns),
-    );
+    ]);
+    requireIntegrationOfList(integration);
     return toPage(
       rows,
       limit,

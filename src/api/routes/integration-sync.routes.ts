@@ -3,7 +3,9 @@ import { syncJobColumns } from '../../actions/integration-sync.ts';
 import type { SyncJobView } from '../../domain/integration-sync.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/read.ts';
 import { cancelSync, startSync } from '../integration-follow.ts';
+import { integrationOfList, requireIntegrationOfList } from '../integration-reads.ts';
 import { SyncJobBody } from '../integration-views.ts';
 import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
@@ -48,9 +50,10 @@ const getSyncJobHistory = route({
   params: idParams,
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(SyncJobBody) },
-  problems: ['request.cursor-invalid'],
-  handler: async ({ params, query: { limit, cursor }, read }) => {
-    const rows = await read(
+  problems: ['request.cursor-invalid', 'resource.not-found'],
+  handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
+    const [integration, rows] = await readAll(deps.db, scope, [
+      integrationOfList(params.id),
       query
         .selectFrom('admin_sync_jobs')
         .where('integration_id', '=', params.id)
@@ -59,7 +62,8 @@ const getSyncJobHistory = route({
         .orderBy('id', 'desc')
         .limit(limit + 1)
         .select(syncJobColumns),
-    );
+    ]);
+    requireIntegrationOfList(integration);
     return toPage(
       rows,
       limit,

@@ -19,8 +19,10 @@ import { redactChange } from '../../domain/audit-redaction.ts';
 import { integrationKinds } from '../../domain/integration.ts';
 import { query } from '../../entities/schema.ts';
 import { notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/read.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { assertPermittedAddresses, followSchedule } from '../integration-follow.ts';
+import { integrationOfList, requireIntegrationOfList } from '../integration-reads.ts';
 import {
   IntegrationBody,
   IntegrationRecordBody,
@@ -246,9 +248,10 @@ const getIntegrationRecords = route({
   params: idParams,
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(IntegrationRecordBody) },
-  problems: ['request.cursor-invalid'],
-  handler: async ({ params, query: { limit, cursor }, read }) => {
-    const rows = await read(
+  problems: ['request.cursor-invalid', 'resource.not-found'],
+  handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
+    const [integration, rows] = await readAll(deps.db, scope, [
+      integrationOfList(params.id),
       query
         .selectFrom('integration_records')
         .where('integration_id', '=', params.id)
@@ -257,7 +260,8 @@ const getIntegrationRecords = route({
         .orderBy('id', 'desc')
         .limit(limit + 1)
         .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'created_at', 'updated_at']),
-    );
+    ]);
+    requireIntegrationOfList(integration);
     return toPage(
       rows,
       limit,
