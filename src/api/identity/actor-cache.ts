@@ -4,6 +4,8 @@ import { effectiveRights, livingRoles } from '../../entities/living-roles.ts';
 import { query } from '../../entities/schema.ts';
 import type { Database } from '../../platform/database.ts';
 import { readAll } from '../../platform/read.ts';
+import { CredentialCache } from './credential-cache.ts';
+import type { Credential } from './credential-cache.ts';
 
 /** What a living session says about its person. */
 export interface SessionFacts {
@@ -14,63 +16,30 @@ export interface SessionFacts {
   readonly permissions: readonly Permission[];
 }
 
-interface Entry {
-  readonly facts: SessionFacts;
-  readonly untilMs: number;
-}
-
-/** Longest trust in a cached session; role assignments that end earlier shorten it (S4-25). */
-const maxAgeMs = 30_000;
-const maxEntries = 20_000;
-
-/**
- * Who the living sessions belong to and what they may do, without a query per request. Other processes' changes arrive
- * through {@link Invalidation} within a second (capability 37); while that channel is down every request asks the
- * database.
- */
+/** Who the living sessions belong to and what they may do. Role assignments that end shorten the trust in them (S4-25). */
 export class ActorCache {
   readonly #db: Database;
-  readonly #now: () => number;
-  readonly #entries = new Map<string, Entry>();
-  /** Counts invalidations, so that an answer read before one is not cached after it. */
-  #epoch = 0;
+  readonly #sessions: CredentialCache<SessionFacts>;
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
-    this.#now = now;
-    db.invalidation.subscribe(({ kind, key }) => {
-      this.#epoch += 1;
-      if (kind === 'session') this.#entries.delete(key);
-      else if (kind === 'user') this.#drop(({ facts }) => facts.user_id === key);
-      else if (kind === 'tenant-roles' || kind === 'tenant') this.#drop(({ facts }) => facts.tenant_id === key);
-      else if (kind === '*') this.#entries.clear();
+    this.#sessions = new CredentialCache(db, now, {
+      maxEntries: 20_000,
+      concernedBy: ({ kind, key }) => {
+        if (kind === 'session') return ({ session_id }) => session_id === key;
+        if (kind === 'user') return ({ user_id }) => user_id === key;
+        return kind === 'tenant-roles' || kind === 'tenant' ? ({ tenant_id }) => tenant_id === key : null;
+      },
     });
   }
 
   /** The facts of a session that lives, or null for one that is revoked, expired or whose person is not active. */
   async find(tenantId: string, sessionId: string): Promise<SessionFacts | null> {
-    const cached = this.#entries.get(sessionId);
-    if (cached !== undefined && cached.untilMs > this.#now() && this.#db.invalidation.isLive) {
-      return cached.facts.tenant_id === tenantId ? cached.facts : null;
-    }
-    const epoch = this.#epoch;
-    const loaded = await this.#load(tenantId, sessionId);
-    if (loaded === null) {
-      this.#entries.delete(sessionId);
-      return null;
-    }
-    if (epoch === this.#epoch) {
-      if (this.#entries.size >= maxEntries) this.#entries.clear();
-      this.#entries.set(sessionId, loaded);
-    }
-    return loaded.facts;
+    const facts = await this.#sessions.find(sessionId, () => this.#load(tenantId, sessionId));
+    return facts?.tenant_id === tenantId ? facts : null;
   }
 
-  #drop(matches: (entry: Entry) => boolean): void {
-    for (const [key, entry] of this.#entries) if (matches(entry)) this.#entries.delete(key);
-  }
-
-  async #load(tenantId: string, sessionId: string): Promise<Entry | null> {
+  async #load(tenantId: string, sessionId: string): Promise<Credential<SessionFacts> | null> {
     const scope = { tenant_id: tenantId, user_id: null };
     const session = query
       .selectFrom('sessions as s')
@@ -91,8 +60,8 @@ export class ActorCache {
       .filter((end) => end !== null)
       .map((end) => Date.parse(end));
     return {
-      facts: { user_id: found.user_id, tenant_id: tenantId, session_id: sessionId, ...effectiveRights(held) },
-      untilMs: Math.min(this.#now() + maxAgeMs, ...ends),
+      holder: { user_id: found.user_id, tenant_id: tenantId, session_id: sessionId, ...effectiveRights(held) },
+      endsAtMs: Math.min(...ends),
     };
   }
 }

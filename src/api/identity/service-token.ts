@@ -6,12 +6,12 @@ import { isPermission } from '../../domain/permissions.ts';
 import { query } from '../../entities/schema.ts';
 import type { Database } from '../../platform/database.ts';
 import { read } from '../../platform/read.ts';
+import { CredentialCache } from './credential-cache.ts';
+import type { Credential } from './credential-cache.ts';
 import { uuidBytes, uuidText } from './uuid-bytes.ts';
 
 /** `cst_` + tenant id + token id + 32 random bytes; the ids make the look-up a scoped one. */
 const pattern = /^cst_([0-9a-f]{32})([0-9a-f]{32})([\w-]{43})$/;
-const cacheMs = 30_000;
-const maxEntries = 5_000;
 
 /** The caller behind a service token. */
 export interface ServiceActor
@@ -32,26 +32,19 @@ export function issueServiceToken(tenantId: string, id: string): { token: string
   return { token, token_hash: hashOf(token), last4: token.slice(-4) };
 }
 
-/**
- * The living service tokens that called lately. A revocation reaches every process within a second by an invalidation
- * notice; while those do not arrive, every call asks the database.
- */
+/** Who the living service tokens belong to. */
 export class ServiceTokenCache {
   readonly #db: Database;
-  readonly #now: () => number;
-  readonly #entries = new Map<string, { actor: ServiceActor; id: string; untilMs: number }>();
-  #epoch = 0;
+  readonly #tokens: CredentialCache<ServiceActor>;
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
-    this.#now = now;
-    db.invalidation.subscribe(({ kind, key }) => {
-      this.#epoch += 1;
-      if (kind === '*') this.#entries.clear();
-      if (kind !== 'service-token' && kind !== 'tenant') return;
-      for (const [hash, { id, actor }] of this.#entries) {
-        if ((kind === 'tenant' ? actor.tenant_id : id) === key) this.#entries.delete(hash);
-      }
+    this.#tokens = new CredentialCache(db, now, {
+      maxEntries: 5_000,
+      concernedBy: ({ kind, key }) => {
+        if (kind === 'service-token') return ({ session_id }) => session_id === key;
+        return kind === 'tenant' ? ({ tenant_id }) => tenant_id === key : null;
+      },
     });
   }
 
@@ -60,11 +53,11 @@ export class ServiceTokenCache {
     const parts = pattern.exec(token);
     if (parts === null) return null;
     const hash = hashOf(token);
-    const cacheKey = hash.toString('base64');
-    const cached = this.#entries.get(cacheKey);
-    if (cached !== undefined && cached.untilMs > this.#now() && this.#db.invalidation.isLive) return cached.actor;
-    const epoch = this.#epoch;
     const [tenantId, id] = [uuidOfHex(parts[1]), uuidOfHex(parts[2])];
+    return this.#tokens.find(hash.toString('base64'), () => this.#load(tenantId, id, hash));
+  }
+
+  async #load(tenantId: string, id: string, hash: Buffer): Promise<Credential<ServiceActor> | null> {
     const [row] = await read(
       this.#db,
       { tenant_id: tenantId, user_id: null },
@@ -78,21 +71,18 @@ export class ServiceTokenCache {
         .select(['token_hash', 'environment', 'permissions', 'expires_at']),
     );
     if (row === undefined || !timingSafeEqual(row.token_hash, hash)) return null;
-    const actor: ServiceActor = {
-      kind: 'service',
-      user_id: null,
-      tenant_id: tenantId,
-      session_id: id,
-      roles: [],
-      permissions: row.permissions.filter(isPermission),
-      environment: row.environment,
+    return {
+      holder: {
+        kind: 'service',
+        user_id: null,
+        tenant_id: tenantId,
+        session_id: id,
+        roles: [],
+        permissions: row.permissions.filter(isPermission),
+        environment: row.environment,
+      },
+      endsAtMs: row.expires_at === null ? Infinity : Date.parse(row.expires_at),
     };
-    if (epoch === this.#epoch) {
-      if (this.#entries.size >= maxEntries) this.#entries.clear();
-      const end = row.expires_at === null ? Infinity : Date.parse(row.expires_at);
-      this.#entries.set(cacheKey, { actor, id, untilMs: Math.min(this.#now() + cacheMs, end) });
-    }
-    return actor;
   }
 }
 
