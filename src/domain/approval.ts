@@ -1,5 +1,5 @@
 import { isEligible } from './approval-policy.ts';
-import type { ApprovalPolicy, ApprovalStep, EligiblePerson } from './approval-policy.ts';
+import type { ApprovalPolicy, EligiblePerson } from './approval-policy.ts';
 import type { ProblemCode } from './problem-codes.ts';
 
 /**
@@ -62,6 +62,9 @@ export type ApprovalCommand =
   | { kind: 'execute' }
   | { kind: 'fail' };
 
+/** A person's verdict on what a request says. */
+type Decision = Extract<ApprovalCommand, { kind: 'approve' | 'reject' | 'break-glass' }>;
+
 /** Why a command is refused. */
 export interface Refusal {
   code: ProblemCode;
@@ -116,11 +119,9 @@ export function refusal(approval: Approval, command: ApprovalCommand, now: numbe
   }
   switch (command.kind) {
     case 'approve':
-      return wrongMoment(approval, command.digest, now) ?? mayNotApprove(approval, command.by);
     case 'reject':
-      return wrongMoment(approval, command.digest, now) ?? mayNotReject(approval, command.by);
     case 'break-glass':
-      return wrongMoment(approval, command.digest, now) ?? mayNotBypass(approval, command.by);
+      return wrongMoment(approval, command.digest, now) ?? wrongPerson(approval, command);
     case 'edit':
       return wrongDigest(approval, command.digest) ?? mayNotEdit(approval, command, now);
     case 'cancel':
@@ -230,39 +231,33 @@ function isAuthor(approval: Approval, userId: string): boolean {
   return approval.requested_by === userId || approval.editors.includes(userId);
 }
 
-function mayNotDecide(approval: Approval, person: EligiblePerson): Refusal | null {
-  if (isAuthor(approval, person.user_id)) {
+/** Rejecting is for everybody whom some step names; approving only for those whom the open step names. */
+function wrongPerson(approval: Approval, { kind, by }: Decision): Refusal | null {
+  const { policy, approvals } = approval;
+  if (kind === 'break-glass') return policy.bypassers.includes(by.user_id) ? null : notNamedForEmergencies;
+  if (isAuthor(approval, by.user_id)) {
     return { code: 'approval.own-request', detail: 'Nobody decides on a request they made or edited.' };
   }
-  if (approval.approvals.some((counted) => counted.approver_id === person.user_id)) {
+  if (approvals.some((counted) => counted.approver_id === by.user_id)) {
     return { code: 'approval.already-decided', detail: 'You have approved this request already.' };
   }
-  return null;
+  const open = openStep(approval) ?? 0;
+  const naming = policy.steps.flatMap((step, index) => (isEligible(step, by) ? [index] : []));
+  if (kind === 'reject' ? naming.length > 0 : naming.includes(open)) return null;
+  if (!naming.some((index) => index > open)) return notNamed;
+  const first = policy.steps[open]?.name ?? '';
+  return { code: 'approval.step-not-open', detail: `Step '${first}' comes first and is not met yet.` };
 }
 
-function mayNotApprove(approval: Approval, person: EligiblePerson): Refusal | null {
-  const refused = mayNotDecide(approval, person);
-  if (refused !== null) return refused;
-  const index = openStep(approval) ?? 0;
-  const step: ApprovalStep | undefined = approval.policy.steps[index];
-  if (step !== undefined && isEligible(step, person)) return null;
-  const later = approval.policy.steps.slice(index + 1).some((candidate) => isEligible(candidate, person));
-  return later
-    ? { code: 'approval.step-not-open', detail: `Step '${step?.name ?? ''}' comes first and is not met yet.` }
-    : { code: 'approval.not-eligible', detail: 'The policy of this request does not name you as an approver.' };
-}
+const notNamed = {
+  code: 'approval.not-eligible',
+  detail: 'The policy of this request does not name you as an approver.',
+} as const satisfies Refusal;
 
-function mayNotReject(approval: Approval, person: EligiblePerson): Refusal | null {
-  const refused = mayNotDecide(approval, person);
-  if (refused !== null) return refused;
-  if (approval.policy.steps.some((step) => isEligible(step, person))) return null;
-  return { code: 'approval.not-eligible', detail: 'The policy of this request does not name you as an approver.' };
-}
-
-function mayNotBypass(approval: Approval, person: EligiblePerson): Refusal | null {
-  if (approval.policy.bypassers.includes(person.user_id)) return null;
-  return { code: 'approval.bypass-refused', detail: 'The policy of this request does not name you for emergencies.' };
-}
+const notNamedForEmergencies = {
+  code: 'approval.bypass-refused',
+  detail: 'The policy of this request does not name you for emergencies.',
+} as const satisfies Refusal;
 
 function mayNotEdit(approval: Approval, command: { new_digest: string }, now: number): Refusal | null {
   if (approval.revision >= maximumRevisions) {

@@ -134,113 +134,87 @@ const createApprovalRequest = route({
   },
 });
 
-const approveRequest = route({
-  operationId: 'approveRequest',
+/** What every message to a request is like; its workflow judges it and answers with the committed row. */
+const message = {
   method: 'post',
-  path: '/admin/approvals/:id/approve',
   tag,
+  gate: 'mfa',
+  params: idParams,
+  responses: { 200: ApprovalBody },
+} as const;
+
+/** Refusals that approving, rejecting and breaking the glass share: it is the wrong moment. */
+const momentProblems = [
+  'mfa.required',
+  'resource.not-found',
+  'approval.closed',
+  'approval.not-pending',
+  'approval.digest-mismatch',
+] as const;
+
+/** Refusals that approving and rejecting share: it is the wrong person. */
+const personProblems = ['approval.own-request', 'approval.already-decided', 'approval.not-eligible'] as const;
+
+const approveRequest = route({
+  ...message,
+  operationId: 'approveRequest',
+  path: '/admin/approvals/:id/approve',
   summary: 'Approve a request as it was shown',
   description: 'Names the digest that was shown; after an edit it is refused.',
   permission: 'approval:decide',
-  gate: 'mfa',
-  params: idParams,
   body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
-  responses: { 200: ApprovalBody },
-  problems: [
-    'mfa.required',
-    'resource.not-found',
-    'approval.closed',
-    'approval.not-pending',
-    'approval.digest-mismatch',
-    'approval.own-request',
-    'approval.already-decided',
-    'approval.not-eligible',
-    'approval.step-not-open',
-  ],
+  problems: [...momentProblems, ...personProblems, 'approval.step-not-open'],
   handler: (context) => tellApproval(context, approveUpdate, personalMessage(context, context.body)),
 });
 
 const rejectRequest = route({
+  ...message,
   operationId: 'rejectRequest',
-  method: 'post',
   path: '/admin/approvals/:id/reject',
-  tag,
   summary: 'Reject a request, with the reason',
   permission: 'approval:decide',
-  gate: 'mfa',
-  params: idParams,
   body: z.strictObject({ digest, reason: decisionReason }),
-  responses: { 200: ApprovalBody },
-  problems: [
-    'mfa.required',
-    'resource.not-found',
-    'approval.closed',
-    'approval.not-pending',
-    'approval.digest-mismatch',
-    'approval.own-request',
-    'approval.already-decided',
-    'approval.not-eligible',
-  ],
+  problems: [...momentProblems, ...personProblems],
   handler: (context) => tellApproval(context, rejectUpdate, personalMessage(context, context.body)),
 });
 
 const breakGlass = route({
+  ...message,
   operationId: 'breakGlass',
-  method: 'post',
   path: '/admin/approvals/:id/break-glass',
-  tag,
   summary: 'Carry a change out in an emergency, without the missing approvals',
   description:
     'For people whom the policy of the request names. Opens a review by somebody else; while one of your reviews is ' +
     'overdue you cannot do it again.',
   permission: 'approval:break-glass',
-  gate: 'mfa',
-  params: idParams,
   body: z.strictObject({ digest, reason: decisionReason }),
-  responses: { 200: ApprovalBody },
-  problems: [
-    'mfa.required',
-    'resource.not-found',
-    'approval.closed',
-    'approval.not-pending',
-    'approval.digest-mismatch',
-    'approval.bypass-refused',
-    'approval.bypass-barred',
-  ],
+  problems: [...momentProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
   handler: (context) => tellApproval(context, breakGlassUpdate, personalMessage(context, context.body)),
 });
 
 const cancelRequest = route({
+  ...message,
   operationId: 'cancelRequest',
-  method: 'post',
   path: '/admin/approvals/:id/cancel',
-  tag,
   summary: 'Withdraw a request of your own',
   permission: 'approval:request',
-  gate: 'mfa',
-  params: idParams,
   body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
-  responses: { 200: ApprovalBody },
   problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
   handler: (context) =>
     tellApproval(context, cancelUpdate, personalMessage(context, { digest: '', reason: context.body.reason })),
 });
 
 const editRequest = route({
+  ...message,
   operationId: 'editRequest',
-  method: 'post',
   path: '/admin/approvals/:id/edit',
-  tag,
   summary: 'Change what a request would do; its approvals start again',
   permission: 'approval:request',
-  gate: 'mfa',
-  params: idParams,
   body: z.strictObject({
     digest: digest.describe('Of the payload that the edit was built on'),
     payload: z.json(),
     reason: decisionReason.nullable().default(null),
   }),
-  responses: { 200: ApprovalBody },
   problems: [
     'mfa.required',
     'resource.not-found',
@@ -259,13 +233,13 @@ const editRequest = route({
     if (prepared.environment !== row.environment) {
       throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
     }
-    const message = personalMessage(context, body);
+    const said = personalMessage(context, body);
     const new_digest = await context.unitOfWork(async (tx) => {
       await prepared.check(tx);
-      await refuseUnsatisfiable(tx, row.policy, [row.requested_by, ...row.editors, message.actor.user_id]);
+      await refuseUnsatisfiable(tx, row.policy, [row.requested_by, ...row.editors, said.actor.user_id]);
       return storePayload(tx, deps.keyring, prepared);
     });
-    return tellApproval(context, editUpdate, { ...message, new_digest });
+    return tellApproval(context, editUpdate, { ...said, new_digest });
   },
 });
 
