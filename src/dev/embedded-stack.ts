@@ -51,6 +51,7 @@ type Undos = { name: string; undo: () => Promise<void> }[];
 const application = {
   migrations: () => import('./migrate.ts'),
   sampleData: () => import('./sample-data.ts'),
+  sampleOperations: () => import('./sample-operations.ts'),
   worker: () => import('../worker.ts'),
   api: () => import('../api/server.ts'),
 };
@@ -107,7 +108,11 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
     TEMPORAL_WEB_URL: temporal.webUrl,
     WORKFLOW_BUNDLE: await step('Workflow code', () => bundle),
   });
-  const signIns = await step('Sample data', async () => (await application.sampleData()).seedSampleData(env));
+  const signIns = await step('Sample data', async () => {
+    const people = await (await application.sampleData()).seedSampleData(env);
+    await (await application.sampleOperations()).seedSampleOperations(env);
+    return people;
+  });
 
   const logFile = folder.in('logs', 'castellan.log');
   const destination = pino.destination({ dest: logFile, mkdir: true });
