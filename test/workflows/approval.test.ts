@@ -1,63 +1,38 @@
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { approvalWorkflowId, stateQuery } from '../../src/workflows/approval.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver, OpenedRequest } from '../support/approvals.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
-import { quietTemporal, timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 const hour = 3600;
-
-beforeAll(quietTemporal);
 
 /** The whole product on a server whose time is skipped; the second round replays every workflow on every task. */
 describe.each([
   { cache: 'as it comes', variables: {} },
   { cache: 'of three workflows', variables: { TEMPORAL_MAX_CACHED_WORKFLOWS: '3' } },
 ])('approval workflow in virtual time, with a workflow cache $cache', ({ variables }) => {
+  let stage: VirtualTime;
   let time: TestWorkflowEnvironment;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
   let admin: SignedIn;
   let provider: SignedIn;
   let drive: ApprovalDriver;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
-    const address = time.address;
-    app = await startTestApi({ TEMPORAL_ADDRESS: address, WORKFLOW_BUNDLE: workflowBundlePath(), ...variables });
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      // KEYWORD; this server can add attributes but not list them, so the worker's own registration does not run here.
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address });
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
+    stage = await startInVirtualTime(variables);
+    ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     provider = await app.signIn('role-provider-admin');
     drive = approvalDriver(app, admin);
   }, 180_000);
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
-    await time.teardown();
+    await stage.close();
   });
 
   const approve = (request: OpenedRequest): Promise<Answer> => drive.approve(provider, request);

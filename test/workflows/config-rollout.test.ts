@@ -3,25 +3,22 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import type { EnvironmentName } from '../../src/domain/environment.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { configBatchWorkflowId, configRolloutWorkflowId, rolloutStageQuery } from '../../src/workflows/config-rollout.contract.ts';
 import { configSweepWorkflowType } from '../../src/workflows/config-sweep.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { configDriver, shopSchema } from '../support/configs.ts';
 import type { ConfigDriver } from '../support/configs.ts';
 import { startGuardServer } from '../support/guard-server.ts';
 import type { GuardServer } from '../support/guard-server.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 const password = 'correct-horse-battery';
 const folder = fileURLToPath(new URL('../histories/config-rollout/', import.meta.url));
@@ -33,29 +30,15 @@ describe('rollouts in virtual time', () => {
   let time: TestWorkflowEnvironment;
   let guards: GuardServer;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
+  let stage: VirtualTime;
   let admin: SignedIn;
   let drive: ConfigDriver;
   let token: string;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
     guards = await startGuardServer();
-    app = await startTestApi({
-      TEMPORAL_ADDRESS: time.address,
-      WORKFLOW_BUNDLE: workflowBundlePath(),
-      OUTBOUND_ALLOW: guards.address,
-    });
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address: time.address });
-    await startPolling();
+    stage = await startInVirtualTime({ OUTBOUND_ALLOW: guards.address });
+    ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     drive = configDriver(app, admin);
     for (const environment of ['development', 'staging'] as const) {
@@ -66,23 +49,9 @@ describe('rollouts in virtual time', () => {
   }, 180_000);
 
   afterAll(async () => {
-    await stopPolling();
-    await Promise.allSettled([deps.temporal.close(), deps.queues.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
+    await stage.close();
     await guards.close();
-    await time.teardown();
   });
-
-  async function startPolling(): Promise<void> {
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
-  }
-
-  async function stopPolling(): Promise<void> {
-    worker.shutdown();
-    await running;
-  }
 
   const prometheus = (more: object = {}) => ({
     name: 'errors',
@@ -263,8 +232,8 @@ describe('rollouts in virtual time', () => {
 
   it('goes on after its workers were away, and after its workflow was terminated a new run takes over', async () => {
     const { id } = await begin(30, { strategy: staged });
-    await stopPolling();
-    await startPolling();
+    await stage.worker.stop();
+    await stage.worker.start();
     const batchId = (await drive.deployment(id)).batch_id as string;
     await time.client.workflow.getHandle(configBatchWorkflowId(defaultTenantId, batchId)).terminate('an accident');
     // The real server ends children with their parent; the one that skips time leaves them.

@@ -1,62 +1,36 @@
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { integrationSyncWorkflowId } from '../../src/workflows/integration-sync.contract.ts';
 import { keyRotationWorkflowId } from '../../src/workflows/key-rotation.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { KeyService } from '../support/fakes/key-service.ts';
 import { integrationDriver } from '../support/integrations.ts';
 import { replayAndKeep } from '../support/kept-histories.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 /** Days of grace and hours of failed revokes in a moment: the workflows' clock is virtual. */
 describe('integrations in virtual time', () => {
   let time: TestWorkflowEnvironment;
   let service: KeyService;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
+  let stage: VirtualTime;
   let admin: SignedIn;
   let drive: ReturnType<typeof integrationDriver>;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
     service = await KeyService.start();
-    const { address } = time;
-    app = await startTestApi({
-      TEMPORAL_ADDRESS: address,
-      OUTBOUND_ALLOW: service.host,
-      WORKFLOW_BUNDLE: workflowBundlePath(),
-    });
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address });
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
+    stage = await startInVirtualTime({ OUTBOUND_ALLOW: service.host });
+    ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     drive = integrationDriver(app, admin);
   }, 180_000);
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
+    await stage.close();
     await service.stop();
-    await time.teardown();
   });
 
   /** Waits for the end of a rotation's workflow, replays it, and keeps its history. */

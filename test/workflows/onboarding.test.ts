@@ -1,19 +1,14 @@
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { onboardingLinkWorkflowId, onboardingNextQuery } from '../../src/workflows/onboarding-link.contract.ts';
 import { onboardingSweepWorkflowType } from '../../src/workflows/onboarding-sweep.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
 import { secondTenant } from '../support/tenants.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 const base = '/api/admin/onboarding';
 const histories = recordedHistories('onboarding-link');
@@ -28,36 +23,19 @@ interface Made {
 
 /** Weeks in a moment: the clock of the workflows is virtual, that of the database real. */
 describe('onboarding links in virtual time', () => {
+  let stage: VirtualTime;
   let time: TestWorkflowEnvironment;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
   let manager: SignedIn;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
-    const { address } = time;
-    app = await startTestApi({ TEMPORAL_ADDRESS: address, WORKFLOW_BUNDLE: workflowBundlePath() });
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address });
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
+    stage = await startInVirtualTime();
+    ({ time, app } = stage);
     manager = await app.signIn('role-super-admin');
   }, 180_000);
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
-    await time.teardown();
+    await stage.close();
   });
 
   let names = 0;

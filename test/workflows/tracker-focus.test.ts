@@ -1,18 +1,14 @@
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { focusEndings } from '../../src/domain/tracker-focus.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { focusSessionWorkflowId } from '../../src/workflows/focus-session.contract.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 const path = '/api/v1/master-admin/focus-sessions';
 const histories = recordedHistories('focus-session');
@@ -22,36 +18,19 @@ describe.each([
   { cache: 'as it comes', variables: {} },
   { cache: 'of three workflows', variables: { TEMPORAL_MAX_CACHED_WORKFLOWS: '3' } },
 ])('focus session in virtual time, with a workflow cache $cache', ({ variables }) => {
+  let stage: VirtualTime;
   let time: TestWorkflowEnvironment;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
   let me: SignedIn;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
-    const { address } = time;
-    app = await startTestApi({ TEMPORAL_ADDRESS: address, WORKFLOW_BUNDLE: workflowBundlePath(), ...variables });
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address });
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
+    stage = await startInVirtualTime(variables);
+    ({ time, app } = stage);
     me = await app.signIn('role-super-admin');
   }, 180_000);
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
-    await time.teardown();
+    await stage.close();
   });
 
   beforeEach(async () => {

@@ -1,21 +1,17 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { localMoment } from '../../src/domain/tracker-calendar.ts';
 import { acceptWording } from '../../src/domain/tracker-nudge-wording.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { registerSearchAttributes } from '../../src/platform/search-attributes.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { nudgeSchedulesWorkflowType } from '../../src/workflows/nudge-round.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
+import { workflowBundlePath } from '../support/temporal.ts';
+import { startWorkerHere } from '../support/worker-here.ts';
+import type { WorkerHere } from '../support/worker-here.ts';
 
 const base = '/api/v1/master-admin';
 
@@ -25,14 +21,10 @@ let modelSays: (template: string) => string | null | 'hang';
 let modelHeard: string[] = [];
 
 let app: TestApi;
-let deps: ActivityDeps;
-let connection: NativeConnection;
-let worker: Worker;
-let running: Promise<void>;
+let worker: WorkerHere;
 let me: SignedIn;
 
 beforeAll(async () => {
-  await quietTemporal();
   model = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk) => (body += chunk));
@@ -52,19 +44,12 @@ beforeAll(async () => {
     TEXT_MODEL_URL: `http://127.0.0.1:${port}/v1/chat/completions`,
     TEXT_MODEL_TIMEOUT_MS: '500',
   });
-  deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-  await registerSearchAttributes(deps.temporal.client, app.env.TEMPORAL_NAMESPACE, searchAttributes);
-  connection = await NativeConnection.connect({ address: app.env.TEMPORAL_ADDRESS });
-  worker = await Worker.create(workerOptions(app.env, deps, connection));
-  running = worker.run();
+  worker = await startWorkerHere(app);
   me = await app.signIn('role-super-admin');
 }, 120_000);
 
 afterAll(async () => {
-  worker.shutdown();
-  await running;
-  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
-  await connection.close();
+  await worker.close();
   await app.close();
   model.closeAllConnections();
   await new Promise((done) => model.close(done));
@@ -189,7 +174,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95, capability 28)', () => {
        select tenant_id, id, 'reminder', 'old', 'no-activity', current_date - 30, 'old', now() - interval '20 days' from users where id = $1`,
       [me.user_id],
     );
-    const { client, taskQueue } = deps.temporal;
+    const { client, taskQueue } = worker.deps.temporal;
     await client.workflow.execute(nudgeSchedulesWorkflowType, { taskQueue, workflowId: 'nudge-schedules-test' });
     const schedule = client.schedule.getHandle(`nudges/${defaultTenantId}`);
     const { spec, policies } = await schedule.describe();
