@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { CompiledQuery, sql } from 'kysely';
 import type { QueryExecutorProvider } from 'kysely';
 import type { AuditPrivate, SealedPart } from '../domain/audit-entry.ts';
@@ -8,13 +9,14 @@ import type { Invalidation } from './invalidation.ts';
 import { SealedValueError } from './keyring.ts';
 import type { Keyring } from './keyring.ts';
 import type { Logger } from './logger.ts';
+import { fewRandomBytes } from './random.ts';
 import { read } from './read.ts';
 
 /** What caches are told when a person's key was destroyed; the key of the event is `<tenant>/<person>`. */
 export const personKeyEvent = 'person-key';
 
 /** The keys of some persons; null for one whose key was destroyed. */
-export type PersonKeyMap = ReadonlyMap<string, Buffer | null>;
+export type PersonKeyMap = ReadonlyMap<string, KeyObject | null>;
 
 interface KeyRow {
   readonly id: string;
@@ -33,7 +35,7 @@ export class PersonKeys {
   readonly #keyring: Keyring;
   readonly #invalidation: Invalidation;
   readonly #log: Logger;
-  readonly #known = new Map<string, Buffer | null>();
+  readonly #known = new Map<string, KeyObject | null>();
 
   constructor(keyring: Keyring, invalidation: Invalidation, log: Logger) {
     this.#keyring = keyring;
@@ -61,14 +63,18 @@ export class PersonKeys {
     // In order, so that two transactions that meet the same new persons wait for each other and do not deadlock.
     const missing = unknown.filter((id) => !keys.has(id)).toSorted();
     if (missing.length === 0) return keys;
-    const made = missing.map((person_id) => ({ ...this.#make(), person_id }));
-    await sql`insert into audit_person_keys (id, tenant_id, person_id, key_ciphertext)
+    const made = missing.map((person_id) => this.#make(person_id));
+    const query = sql<{ person_id: string }>`insert into audit_person_keys (id, tenant_id, person_id, key_ciphertext)
       select r.id, ${tenantId}, r.person_id, r.key_ciphertext
       from unnest(${made.map(({ id }) => id)}::uuid[], ${missing}::uuid[], ${made.map((key) => key.key_ciphertext)}::text[])
         as r(id, person_id, key_ciphertext)
       order by r.person_id
-      on conflict do nothing`.execute(tx);
-    for (const row of await find(missing)) keys.set(row.person_id, this.#open(row));
+      on conflict do nothing
+      returning person_id`;
+    const ours = new Set((await query.execute(tx)).rows.map(({ person_id }) => person_id));
+    for (const { person_id, key } of made) if (ours.has(person_id)) keys.set(person_id, key);
+    const theirs = missing.filter((id) => !ours.has(id));
+    if (theirs.length > 0) for (const row of await find(theirs)) keys.set(row.person_id, this.#open(row));
     return keys;
   }
 
@@ -90,7 +96,7 @@ export class PersonKeys {
   }
 
   #recall(tenantId: string, personIds: readonly string[]) {
-    const keys = new Map<string, Buffer | null>();
+    const keys = new Map<string, KeyObject | null>();
     const unknown: string[] = [];
     for (const id of new Set(personIds)) {
       const key = this.#invalidation.isLive ? this.#known.get(`${tenantId}/${id}`) : undefined;
@@ -100,7 +106,7 @@ export class PersonKeys {
     return { keys, unknown };
   }
 
-  #remember(tenantId: string, row: KeyRow): Buffer | null {
+  #remember(tenantId: string, row: KeyRow): KeyObject | null {
     const key = this.#open(row);
     if (this.#known.size >= maxCachedKeys) this.#known.delete(this.#known.keys().next().value ?? '');
     this.#known.set(`${tenantId}/${row.person_id}`, key);
@@ -108,10 +114,10 @@ export class PersonKeys {
   }
 
   /** A key that does not open counts as destroyed: a lost keyring must not stop the work, and cannot show what was. */
-  #open({ id, person_id, key_ciphertext }: KeyRow): Buffer | null {
+  #open({ id, person_id, key_ciphertext }: KeyRow): KeyObject | null {
     if (key_ciphertext === null) return null;
     try {
-      return Buffer.from(this.#keyring.open(key_ciphertext, placeOf(id)), 'base64');
+      return createSecretKey(this.#keyring.open(key_ciphertext, placeOf(id)), 'base64');
     } catch (error) {
       if (!(error instanceof SealedValueError)) throw error;
       this.#log.error({ err: error, person_id }, 'the key of a person does not open; the audit leaves out what is about them');
@@ -119,9 +125,11 @@ export class PersonKeys {
     }
   }
 
-  #make(): { id: string; key_ciphertext: string } {
+  #make(person_id: string): { id: string; person_id: string; key: KeyObject; key_ciphertext: string } {
     const id = randomUUID();
-    return { id, key_ciphertext: this.#keyring.seal(randomBytes(personKeyBytes).toString('base64'), placeOf(id)) };
+    const bytes = fewRandomBytes(personKeyBytes);
+    const key_ciphertext = this.#keyring.seal(bytes.toString('base64'), placeOf(id));
+    return { id, person_id, key: createSecretKey(bytes), key_ciphertext };
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Actor } from '../domain/actor.ts';
 import { subjectOf } from '../domain/audit-entry.ts';
 import type { AuditEntry, AuditPrivate, SealedPart } from '../domain/audit-entry.ts';
@@ -6,6 +5,7 @@ import { redactChange, redactionRules, wellFormed } from '../domain/audit-redact
 import { canonicalJson } from '../domain/canonical.ts';
 import type { PersonKeyMap } from './audit-person-keys.ts';
 import { partKey, sealPart } from './audit-seal.ts';
+import { fewRandomBytes } from './random.ts';
 
 const saltBytes = 16;
 /** Of a person's name for a browser, a request path and the like; longer ones are cut. */
@@ -43,17 +43,17 @@ export function privatePart(actor: Actor, entry: AuditEntry, entryId: string, ke
   const cover = <Members extends Record<string, unknown>>(
     person: string | null,
     holds: SealedPart['holds'],
-    members: Members,
+    { members, text }: Part<Members>,
   ): Members | Record<keyof Members, null> => {
     const key = person === null ? undefined : keys.get(person);
     const isEmpty = Object.values(members).every((member) => member === null);
     if (person === null || key === undefined || isEmpty) return members;
-    if (key !== null) sealed.push({ person, holds, box: sealPart(partKey(key, entryId, holds), members) });
+    if (key !== null) sealed.push({ person, holds, box: sealPart(partKey(key, entryId, holds), text()) });
     return Object.fromEntries(Object.keys(members).map((name) => [name, null])) as Record<keyof Members, null>;
   };
 
-  const salt = randomBytes(saltBytes).toString('base64url');
-  const shown = { ...cover(actor.user_id, 'origin', origin), ...cover(subjectOf(entry, actor), 'values', values) };
+  const salt = fewRandomBytes(saltBytes).toString('base64url');
+  const shown = { ...cover(actor.user_id, 'origin', partOf(origin)), ...cover(subjectOf(entry, actor), 'values', values) };
   const whole: AuditPrivate = { salt, ...shown, ...(sealed.length === 0 ? {} : { sealed }) };
   return { text: canonicalJson(whole), version: sealed.length === 0 ? 1 : 2 };
 }
@@ -63,12 +63,23 @@ export function bounded(text: string | null): string | null {
   return text === null ? null : wellFormed(text.slice(0, maxFieldLength));
 }
 
-function boundedValues(values: { old_values: unknown; new_values: unknown }) {
-  if (sizeOf(values) <= maxPrivateBytes) return values;
-  return {
-    old_values: { omitted_bytes: sizeOf(values.old_values) },
-    new_values: { omitted_bytes: sizeOf(values.new_values) },
-  };
+/** Members of the private part that are about one person, and their RFC 8785 text. */
+interface Part<Members> {
+  readonly members: Members;
+  readonly text: () => string;
+}
+
+function partOf<Members>(members: Members): Part<Members> {
+  return { members, text: () => canonicalJson(members) };
+}
+
+function boundedValues(members: { old_values: unknown; new_values: unknown }): Part<typeof members> {
+  const text = canonicalJson(members);
+  if (Buffer.byteLength(text) <= maxPrivateBytes) return { members, text: () => text };
+  return partOf({
+    old_values: { omitted_bytes: sizeOf(members.old_values) },
+    new_values: { omitted_bytes: sizeOf(members.new_values) },
+  });
 }
 
 function sizeOf(value: unknown): number {

@@ -1,7 +1,7 @@
-import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { AuditPrivate, SealedPart } from '../domain/audit-entry.ts';
-import { canonicalJson } from '../domain/canonical.ts';
 
 /** Bytes of a person's key. */
 export const personKeyBytes = 32;
@@ -13,23 +13,27 @@ const nonce = Buffer.alloc(12);
  * The key of one part of one entry, derived from the key of the person it is about. It opens this part and no other, so
  * an export can hand it out and be read offline, while the person's key never leaves the server.
  */
-export function partKey(personKey: Buffer, entryId: string, holds: SealedPart['holds']): Buffer {
+export function partKey(personKey: KeyObject, entryId: string, holds: SealedPart['holds']): Buffer {
   return createHmac('sha256', personKey).update(`castellan/audit/v2/${entryId}/${holds}`).digest();
 }
 
-/** Seals the values of a part (AES-256-GCM). @returns base64url of sealed bytes and tag */
-export function sealPart(key: Buffer, values: Record<string, unknown>): string {
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
-  return Buffer.concat([cipher.update(canonicalJson(values), 'utf8'), cipher.final(), cipher.getAuthTag()]).toString(
-    'base64url',
-  );
+/**
+ * Seals the values of a part (AES-256-GCM).
+ *
+ * @param text RFC 8785 text of the values
+ * @returns base64url of sealed bytes and tag
+ */
+export function sealPart(key: Buffer, text: string): string {
+  // As a key object: see `deriveKey`.
+  const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), nonce);
+  return Buffer.concat([cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url');
 }
 
 /** The values of a part; null when the key is not the one it was sealed with. */
 export function openPart(key: Buffer, box: string): Record<string, unknown> | null {
   const sealed = Buffer.from(box, 'base64url');
   if (sealed.length < tagBytes || key.length !== personKeyBytes) return null;
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes });
+  const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), nonce, { authTagLength: tagBytes });
   decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes));
   try {
     const text = Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - tagBytes)), decipher.final()]);

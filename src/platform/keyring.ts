@@ -1,4 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  timingSafeEqual,
+} from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { fewRandomBytes } from './random.ts';
 
 /** Form of a ciphertext: `v1.<key id>.<base64url of nonce | sealed bytes | tag>`. */
 const formatVersion = 'v1';
@@ -68,9 +77,13 @@ export function parseKeyList(value: string, setting: string): [NamedKey, ...Name
   return [first, ...rest];
 }
 
-/** Derives an independent key for one purpose, so that no key bytes serve two algorithms (RFC 5869). */
-export function deriveKey(key: NamedKey, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', key.bytes, Buffer.alloc(0), `castellan/${purpose}/v1`, keyBytes));
+/**
+ * Derives an independent key for one purpose, so that no key bytes serve two algorithms (RFC 5869). A key object, because
+ * Node 24 finds out by two caught exceptions that bytes are none: 17 µs of the 22 that sealing a value took.
+ */
+export function deriveKey(key: NamedKey, purpose: string): KeyObject {
+  const derived = hkdfSync('sha256', key.bytes, Buffer.alloc(0), `castellan/${purpose}/v1`, keyBytes);
+  return createSecretKey(Buffer.from(derived));
 }
 
 /** Opens the configured keys as a ring for values at rest (`ENCRYPTION_KEYS`). */
@@ -79,7 +92,7 @@ export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring
   const fingerprintKeys = new Map(keys.map((key) => [key.key_id, deriveKey(key, 'fingerprint')]));
   const activeKeyId = keys[0].key_id;
 
-  const keyOf = (ring: Map<string, Buffer>, keyId: string): Buffer => {
+  const keyOf = (ring: Map<string, KeyObject>, keyId: string): KeyObject => {
     const key = ring.get(keyId);
     if (key === undefined) {
       throw new SealedValueError(
@@ -96,7 +109,7 @@ export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring
     active_key_id: activeKeyId,
 
     seal(plaintext, place) {
-      const nonce = randomBytes(nonceBytes);
+      const nonce = fewRandomBytes(nonceBytes);
       const cipher = createCipheriv('aes-256-gcm', keyOf(sealingKeys, activeKeyId), nonce);
       cipher.setAAD(associatedData(activeKeyId, place));
       const sealed = Buffer.concat([nonce, cipher.update(plaintext, 'utf8'), cipher.final(), cipher.getAuthTag()]);

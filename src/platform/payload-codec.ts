@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec, ValueError } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { deriveKey, parseKeyList, type NamedKey } from './keyring.ts';
@@ -26,7 +27,7 @@ const tagBytes = 16;
 export function createPayloadCodec(keys: readonly [NamedKey, ...NamedKey[]]): PayloadCodec {
   const ring = new Map(keys.map((key) => [key.key_id, deriveKey(key, 'temporal-payload')]));
   const activeKeyId = keys[0].key_id;
-  const keyOf = (keyId: string): Buffer => {
+  const keyOf = (keyId: string): KeyObject => {
     const key = ring.get(keyId);
     if (key === undefined) {
       throw new ValueError(`TEMPORAL_PAYLOAD_KEYS holds no key "${keyId}" that this payload was sealed with.`);
