@@ -1,13 +1,15 @@
 import { CompiledQuery, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type { DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
+import { runBatch } from './statement-batch.ts';
+import type { StatementResult } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
 
 const unawaited = new WeakSet<CompiledQuery>();
 
 /**
- * Marks a statement whose result nobody looks at: it is sent, but not waited for. Its error comes out of the next
- * statement that is waited for, at the latest of the commit.
+ * Marks a statement whose result nobody looks at: it goes with the next one that is waited for, at the latest with the
+ * commit, and its error comes out of that.
  */
 export function unawaitedQuery<Row>(query: CompiledQuery<Row>): CompiledQuery<Row> {
   unawaited.add(query);
@@ -15,19 +17,8 @@ export function unawaitedQuery<Row>(query: CompiledQuery<Row>): CompiledQuery<Ro
 }
 
 /**
- * Lets everything that is sent on the connection in this turn of the event loop leave in one system call; the driver
- * alone makes one for each query, and each costs as much as a small query.
- */
-export function holdWrites({ connection: { stream } }: PoolClient): void {
-  if (stream.writableCorked > 0) return;
-  stream.cork();
-  process.nextTick(() => stream.uncork());
-}
-
-/**
- * Kysely on pipelining connections (`pipeline: true`). `begin` is not waited for, and neither is what is marked by
- * {@link unawaitedQuery}: a unit of work so costs a round trip for each statement whose result it needs, and one for
- * its end.
+ * Kysely over {@link runBatch}. `begin` is not waited for, and neither is what is marked by {@link unawaitedQuery}: a
+ * unit of work so costs a round trip for each statement whose result it needs, and one for its end.
  */
 export function pipelinedDialect(pool: Pool): Dialect {
   return {
@@ -54,7 +45,7 @@ class PipelinedDriver implements Driver {
   }
 
   async beginTransaction(connection: PipelinedConnection): Promise<void> {
-    connection.sendUnawaited(CompiledQuery.raw('begin'));
+    connection.put(CompiledQuery.raw('begin'));
   }
 
   async commitTransaction(connection: PipelinedConnection): Promise<void> {
@@ -62,7 +53,7 @@ class PipelinedDriver implements Driver {
   }
 
   async rollbackTransaction(connection: PipelinedConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'));
+    await connection.rollback();
   }
 
   async releaseConnection(connection: PipelinedConnection): Promise<void> {
@@ -79,7 +70,8 @@ const stalePlan = '0A000';
 
 class PipelinedConnection implements DatabaseConnection {
   readonly #client: PoolClient;
-  #unawaited: Promise<unknown>[] = [];
+  /** What goes with the next statement that is waited for. */
+  #waiting: CompiledQuery[] = [];
   #isStale = false;
 
   constructor(client: PoolClient) {
@@ -87,34 +79,27 @@ class PipelinedConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    if (unawaited.has(query)) {
-      this.sendUnawaited(query);
-      return { rows: [] };
-    }
-    try {
-      const { command, rowCount, rows } = await this.#send(query);
-      return command === 'SELECT' || rowCount === null
-        ? { rows: rows as Row[] }
-        : { rows: rows as Row[], numAffectedRows: BigInt(rowCount) };
-    } catch (error) {
-      // What failed before is the cause of "current transaction is aborted".
-      const earlier = (await Promise.allSettled(this.#unawaited)).find(({ status }) => status === 'rejected');
-      throw earlier === undefined ? error : (earlier as PromiseRejectedResult).reason;
-    }
+    this.put(query);
+    if (unawaited.has(query)) return { rows: [] };
+    const { command, rowCount, rows } = await this.#send();
+    return command === 'SELECT' ? { rows: rows as Row[] } : { rows: rows as Row[], numAffectedRows: BigInt(rowCount) };
   }
 
-  sendUnawaited(query: CompiledQuery): void {
-    const sent = this.#send(query);
-    sent.catch(() => undefined);
-    this.#unawaited.push(sent);
+  /** Puts a statement in front of the next one that is waited for. */
+  put(query: CompiledQuery): void {
+    this.#waiting.push(query);
   }
 
-  /** @throws the error of the first statement that was not waited for and failed: PostgreSQL has rolled back then. */
+  /** @throws the error of whatever was still waiting; PostgreSQL keeps nothing then. */
   async commit(): Promise<void> {
-    this.sendUnawaited(CompiledQuery.raw('commit'));
-    const settled = await Promise.allSettled(this.#unawaited.splice(0));
-    const failed = settled.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    this.put(CompiledQuery.raw('commit'));
+    const { command } = await this.#send();
+    if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed before: nothing was kept.');
+  }
+
+  async rollback(): Promise<void> {
+    this.#waiting = [CompiledQuery.raw('rollback')];
+    await this.#send();
   }
 
   release(): void {
@@ -126,13 +111,18 @@ class PipelinedConnection implements DatabaseConnection {
     throw new Error('Rows are not streamed in a unit of work; read them in pages.');
   }
 
-  async #send({ sql, parameters }: CompiledQuery) {
-    holdWrites(this.#client);
+  /** Sends what waits. @returns the result of the last statement. */
+  async #send(): Promise<StatementResult> {
+    const statements = this.#waiting.map(({ sql, parameters }) => ({ name: statementName(sql), text: sql, values: parameters }));
+    this.#waiting = [];
     try {
-      return await this.#client.query({ name: statementName(sql), text: sql, values: [...parameters] });
+      const results = await runBatch(this.#client, statements);
+      return results.at(-1) ?? noResult;
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === stalePlan) this.#isStale = true;
       throw error;
     }
   }
 }
+
+const noResult: StatementResult = { command: '', rowCount: 0, rows: [] };

@@ -1,7 +1,8 @@
-import type { CompiledQuery, QueryResult } from 'kysely';
+import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../domain/actor.ts';
 import type { Database } from './database.ts';
-import { holdWrites } from './pipelined-dialect.ts';
+import { runBatch } from './statement-batch.ts';
+import type { Statement } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
 
 /** A query that Kysely has compiled; `Row` is the type of one result row. */
@@ -17,7 +18,7 @@ type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
 export type ReadScope = Pick<Actor, 'tenant_id' | 'user_id'>;
 
 /** The session of a transaction: what row-level security compares with. */
-export function scopeStatement({ tenant_id, user_id }: ReadScope) {
+export function scopeStatement({ tenant_id, user_id }: ReadScope): Statement {
   return {
     name: 'castellan_scope',
     text: "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
@@ -25,9 +26,20 @@ export function scopeStatement({ tenant_id, user_id }: ReadScope) {
   };
 }
 
+/** {@link scopeStatement} of a transaction that must not change anything. */
+function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {
+  return {
+    name: 'castellan_scope_read',
+    text:
+      "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), " +
+      "set_config('transaction_read_only', 'on', true)",
+    values: [tenant_id, user_id ?? ''],
+  };
+}
+
 /**
- * The one read path: begin, tenant, queries and commit leave together on a pipelining connection and cost one round
- * trip. Row-level security is in force, the transaction is read only, nothing is hydrated.
+ * The one read path: the session and the queries leave together, are one transaction and cost one round trip. Row-level
+ * security is in force, the transaction is read only, nothing is hydrated.
  *
  * @returns the rows of each query, in order.
  * @throws the driver's error of the first query that failed.
@@ -37,7 +49,7 @@ export async function readAll<const Queries extends readonly Compilable<unknown>
   scope: ReadScope,
   queries: Queries,
 ): Promise<RowsOf<Queries>> {
-  return runBatch(db, scope, beginReadOnly, queries);
+  return runScoped(db, readOnlyScope(scope), queries);
 }
 
 /** {@link readAll} for one query. */
@@ -55,7 +67,7 @@ export async function writeTechnical<Row>(
   scope: ReadScope,
   query: Compilable<Row>,
 ): Promise<Row[]> {
-  const [rows] = await runBatch(db, scope, beginReadWrite, [query] as const);
+  const [rows] = await runScoped(db, scopeStatement(scope), [query] as const);
   return rows;
 }
 
@@ -63,12 +75,15 @@ export async function writeTechnical<Row>(
 export type ApartResult<Row> = { readonly rows: Row[] } | { readonly error: unknown };
 
 const setPatience = { name: 'castellan_patience', text: "select set_config('statement_timeout', $1, true)" };
+const begin = { name: 'castellan_begin', text: 'begin' };
 const savepoint = { name: 'castellan_savepoint', text: 'savepoint part' };
 const backToSavepoint = { name: 'castellan_back', text: 'rollback to savepoint part' };
+const commit = { name: 'castellan_commit', text: 'commit' };
 
 /**
- * Reads parts that must not take each other down, still in one round trip. After each query goes the way back to one
- * savepoint, which is harmless after a read that worked and undoes the abort of one that did not.
+ * Reads parts that must not take each other down, still in one round trip: each is a batch of its own, sent at once.
+ * After each goes the way back to one savepoint, which is harmless after a read that worked and undoes the abort of one
+ * that did not.
  *
  * @param timeoutMs bound of each query.
  * @returns for each query its rows or its error; only a lost connection rejects.
@@ -79,68 +94,53 @@ export async function readApart<Row>(
   queries: readonly Compilable<Row>[],
   timeoutMs: number,
 ): Promise<ApartResult<Row>[]> {
-  const compiled = queries.map((query) => query.compile());
+  const statements = queries.map(statementOf);
   const client = await db.readPool.connect();
   let broken: Error | undefined;
   try {
-    holdWrites(client);
-    const frame = [
-      client.query(beginReadOnly),
-      client.query(scopeStatement(scope)),
-      client.query({ ...setPatience, values: [String(timeoutMs)] }),
-    ];
-    const parts: Promise<QueryResult<Row & object>>[] = [];
-    frame.push(client.query(savepoint));
-    for (const { sql, parameters } of compiled) {
-      parts.push(client.query({ name: statementName(sql), text: sql, values: [...parameters] }));
-      frame.push(client.query(backToSavepoint));
-    }
-    frame.push(client.query(commit));
+    const patience = { ...setPatience, values: [String(timeoutMs)] };
+    const frame = [runBatch(client, [begin, readOnlyScope(scope), patience, savepoint])];
+    const parts = statements.map((statement) => {
+      const part = runBatch(client, [statement]);
+      frame.push(runBatch(client, [backToSavepoint]));
+      return part;
+    });
+    frame.push(runBatch(client, [commit]));
     const [settledParts, settledFrame] = await Promise.all([Promise.allSettled(parts), Promise.allSettled(frame)]);
     const failed = settledFrame.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       broken = failed.reason as Error;
       throw broken;
     }
-    return settledParts.map((part) => (part.status === 'fulfilled' ? { rows: part.value.rows } : { error: part.reason as unknown }));
+    return settledParts.map((part) =>
+      part.status === 'fulfilled' ? { rows: (part.value[0]?.rows ?? []) as Row[] } : { error: part.reason as unknown },
+    );
   } finally {
     client.release(broken);
   }
 }
 
-const beginReadOnly = { name: 'castellan_begin_read', text: 'begin transaction read only' };
-const beginReadWrite = { name: 'castellan_begin_write', text: 'begin' };
-const commit = { name: 'castellan_commit', text: 'commit' };
-
-async function runBatch<const Queries extends readonly Compilable<unknown>[]>(
+async function runScoped<const Queries extends readonly Compilable<unknown>[]>(
   db: Pick<Database, 'readPool'>,
-  scope: ReadScope,
-  begin: { name: string; text: string },
+  scope: Statement,
   queries: Queries,
 ): Promise<RowsOf<Queries>> {
-  const compiled = queries.map((query) => query.compile());
+  const statements = [scope, ...queries.map(statementOf)];
   const client = await db.readPool.connect();
   let broken: Error | undefined;
   try {
-    holdWrites(client);
-    const sent = [
-      client.query(begin),
-      client.query(scopeStatement(scope)),
-      ...compiled.map(({ sql, parameters }) =>
-        client.query({ name: statementName(sql), text: sql, values: [...parameters] }),
-      ),
-      client.query(commit),
-    ];
-    const settled = await Promise.allSettled(sent as Promise<QueryResult<unknown>>[]);
-    const failed = settled.find((result) => result.status === 'rejected');
-    if (failed !== undefined) {
-      broken = failed.reason as Error;
-      throw broken;
-    }
-    const results = settled.slice(2, -1) as PromiseFulfilledResult<QueryResult<unknown>>[];
-    return results.map((result) => result.value.rows) as RowsOf<Queries>;
+    const [, ...results] = await runBatch(client, statements);
+    return results.map(({ rows }) => rows) as RowsOf<Queries>;
+  } catch (error) {
+    broken = error as Error;
+    throw error;
   } finally {
-    // A connection whose batch failed could sit in an aborted transaction: it is closed, not reused.
+    // A connection whose batch failed may hold statements of a table that has changed: it is closed, not reused.
     client.release(broken);
   }
+}
+
+function statementOf(query: Compilable<unknown>): Statement {
+  const { sql, parameters } = query.compile();
+  return { name: statementName(sql), text: sql, values: parameters };
 }

@@ -72,7 +72,7 @@ async function runOnce<Result>(
       sent.push(one);
     };
     const { text, values } = scopeStatement(actor);
-    send(CompiledQuery.raw(text, values));
+    send(CompiledQuery.raw(text, [...(values ?? [])]));
     const tx: Tx = {
       actor,
       em,

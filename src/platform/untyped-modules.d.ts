@@ -3,3 +3,11 @@ declare module 'swagger-ui-dist/absolute-path.js' {
   const absolutePath: () => string;
   export = absolutePath;
 }
+
+declare module 'pg/lib/utils.js' {
+  const utils: {
+    /** The form in which the driver sends a value: text, bytes or nothing. */
+    readonly prepareValue: (value: unknown) => string | Buffer | null;
+  };
+  export default utils;
+}
