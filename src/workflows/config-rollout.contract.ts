@@ -26,8 +26,10 @@ export interface ConfigRolloutInput {
   deployment_id: string;
   environment: EnvironmentName;
   plan: RolloutPlan;
-  /** Where a run before this one (continue-as-new) stood in the bake of its stage. */
-  carry: { step: number; stage: number; bake_until: number; watches: GuardWatch[] } | null;
+  /** Where a run before this one (continue-as-new) stood in its stage; `bake_until` is null while nothing bakes. */
+  carry: { step: number; stage: number; bake_until: number | null; watches: GuardWatch[] } | null;
+  /** Events after which a run goes on as a new one; without it when the server suggests that, at some thousands. */
+  max_run_events?: number;
 }
 
 /** A rollout after an activity, as committed. */

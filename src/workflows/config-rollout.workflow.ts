@@ -78,7 +78,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   let watches: GuardWatch[] = plan.guards.map(() => unmeasured);
   let watchedStage = -1;
   let writing: Promise<unknown> = Promise.resolve();
-  const announcements: Promise<unknown>[] = [];
+  const announcements = new Set<Promise<unknown>>();
 
   setHandler(rolloutStageQuery, () => (state === null ? null : { ...state, bake_until: timeOf(bakeUntil), guards: evidence() }));
   setHandler(pauseRolloutUpdate, say('pause'), { validator: validate('pause') });
@@ -104,8 +104,18 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     while (!isRolloutClosed(current().status)) {
       if (current().status === 'pending') await decide('advance', current());
       else await bake();
-      if (workflowInfo().continueAsNewSuggested && !isRolloutClosed(current().status)) await carryOn();
+      if (isRunLong() && isAtRest()) await carryOn();
     }
+  }
+
+  function isRunLong(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return continueAsNewSuggested || historyLength >= (input.max_run_events ?? Infinity);
+  }
+
+  /** Words that are being written and news that are on their way would end with the run. */
+  function isAtRest(): boolean {
+    return allHandlersFinished() && announcements.size === 0 && !isRolloutClosed(current().status);
   }
 
   async function finish(): Promise<void> {
@@ -114,10 +124,10 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   }
 
   async function carryOn(): Promise<void> {
-    await condition(allHandlersFinished);
+    // A stage that has just been reached is carried with its own bake, not with the one that is over.
+    beginStage(current());
     const { step, stage } = current();
-    const carry = bakeUntil === null ? null : { step, stage, bake_until: bakeUntil, watches };
-    await continueAsNew<typeof configRolloutWorkflow>({ ...input, carry });
+    await continueAsNew<typeof configRolloutWorkflow>({ ...input, carry: { step, stage, bake_until: bakeUntil, watches } });
   }
 
   /** One wait of a stage: until something moves the rollout, the guards are due, or the bake is over. */
@@ -154,9 +164,9 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
       watches = plan.guards.map(() => unmeasured);
       bakeUntil = null;
       const { carry } = input;
-      if (carry !== null && carry.step === step && carry.stage === stage) {
-        bakeUntil = carry.bake_until;
+      if (carry !== null && carry.stage === stage) {
         watches = carry.watches;
+        if (carry.step === step) bakeUntil = carry.bake_until;
       }
     }
     if (status !== 'running') bakeUntil = null;
@@ -205,20 +215,25 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     });
   }
 
-  /** Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. */
+  /**
+   * Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. A run that is about to
+   * begin has none yet; what it is told then is judged when it has.
+   */
   function validate(word: RolloutWord): (message: RolloutMessage) => void {
-    return () => refuse(word);
+    return () => {
+      if (state !== null) refuse(word);
+    };
   }
 
   function refuse(command: RolloutCommand): void {
-    if (state === null) throw ApplicationFailure.nonRetryable('The rollout is about to begin; try again.', 'rollout.not-possible');
-    const refused = rolloutRefusal(state, command);
+    const refused = rolloutRefusal(current(), command);
     if (refused !== null) throw ApplicationFailure.nonRetryable(refused.detail, refused.code);
   }
 
   /** One write at a time, judged on what the one before it has left; `sender` may find then that there is nothing to do. */
   function write(command: RolloutCommand, sender: () => RolloutMessage | null): Promise<RolloutState> {
     const result = writing.then(async () => {
+      if (state === null) await condition(() => state !== null);
       const said = sender();
       if (said === null) return current();
       refuse(command);
@@ -245,8 +260,9 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   }
 
   function announce(what: RolloutNews, step: number): void {
-    const told = news.announceRollout({ actor: system, deployment_id, news: what, step });
-    announcements.push(told.catch(() => undefined));
+    const told = news.announceRollout({ actor: system, deployment_id, news: what, step }).catch(() => undefined);
+    announcements.add(told);
+    void told.then(() => announcements.delete(told));
   }
 
   function current(): RolloutState {
