@@ -3,21 +3,18 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { approvalWorkflowId } from '../../src/workflows/approval.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver } from '../support/approvals.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { quietTemporal, timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 /** Histories as they were when requests were waiting in earlier builds. They are added to and never rewritten. */
 const folder = fileURLToPath(new URL('../histories/approval/', import.meta.url));
@@ -63,28 +60,17 @@ describe('committed histories of approval requests', () => {
 });
 
 describe('histories of requests that this build makes', () => {
+  let stage: VirtualTime;
   let time: TestWorkflowEnvironment;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
   let drive: ApprovalDriver;
   let admin: SignedIn;
   let second: SignedIn;
   let provider: SignedIn;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
-    app = await startTestApi({ TEMPORAL_ADDRESS: time.address, WORKFLOW_BUNDLE: workflowBundlePath() });
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address: time.address });
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
+    stage = await startInVirtualTime();
+    ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     second = await app.signIn('role-super-admin', 1);
     provider = await app.signIn('role-provider-admin');
@@ -92,12 +78,7 @@ describe('histories of requests that this build makes', () => {
   }, 180_000);
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
-    await time.teardown();
+    await stage.close();
   });
 
   /** Waits for the end, replays what happened, and keeps it where no history of that name is kept yet. */

@@ -1,25 +1,21 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createAlertActivities } from '../../src/activities/alert.activities.ts';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { createMetrics } from '../../src/platform/metrics.ts';
 import { createTemporalClient } from '../../src/platform/temporal-client.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { alertEvaluationWorkflowType } from '../../src/workflows/alert-evaluation.contract.ts';
 import type { AlertEvaluationResult } from '../../src/workflows/alert-evaluation.contract.ts';
 import { healthCollectionWorkflowType } from '../../src/workflows/health-collection.contract.ts';
 import type { HealthCollectionResult } from '../../src/workflows/health-collection.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
-import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 const minute = 60_000;
 
@@ -27,10 +23,7 @@ const minute = 60_000;
 describe('alerts in virtual time', () => {
   let time: TestWorkflowEnvironment;
   let app: TestApi;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
+  let stage: VirtualTime;
   let admin: SignedIn;
   let watcher: Server;
   let pings = 0;
@@ -42,25 +35,11 @@ describe('alerts in virtual time', () => {
     }).listen(0, '127.0.0.1');
     await new Promise((resolve) => watcher.once('listening', resolve));
     const { port } = watcher.address() as AddressInfo;
-    time = await timeSkippingEnvironment();
-    app = await startTestApi({
-      TEMPORAL_ADDRESS: time.address,
-      WORKFLOW_BUNDLE: workflowBundlePath(),
-      WATCHDOG_URL: `http://127.0.0.1:${port}/ping`,
-      OUTBOUND_ALLOW: `127.0.0.1:${port}`,
-    });
-    deps = await createActivityDeps(
-      { ...app.env, HEALTH_API_URLS: [app.url] },
-      app.api.deps.log,
-      createMetrics('worker'),
+    stage = await startInVirtualTime(
+      { WATCHDOG_URL: `http://127.0.0.1:${port}/ping`, OUTBOUND_ALLOW: `127.0.0.1:${port}` },
+      ({ env, url }) => ({ ...env, HEALTH_API_URLS: [url] }),
     );
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address: time.address });
-    worker = await Worker.create(workerOptions({ ...app.env, HEALTH_API_URLS: [app.url] }, deps, connection));
-    running = worker.run();
+    ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     await asSuperuser(
       app,
@@ -71,12 +50,7 @@ describe('alerts in virtual time', () => {
   }, 180_000);
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.queues.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
-    await app.close();
-    await time.teardown();
+    await stage.close();
     await new Promise((resolve) => watcher.close(resolve));
   });
 
@@ -293,7 +267,7 @@ describe('alerts in virtual time', () => {
       undefined,
       { maxAttempts: 1 },
     );
-    const activities = createAlertActivities({ ...deps, temporal: away });
+    const activities = createAlertActivities({ ...stage.worker.deps, temporal: away });
     const at = await time.currentTimeMs();
     const page = await new MockActivityEnvironment().run(activities.evaluateAlerts, { at, after: null });
     await away.close();

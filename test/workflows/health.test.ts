@@ -1,15 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { registerSearchAttributes } from '../../src/platform/search-attributes.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { alertEvaluationWorkflowType } from '../../src/workflows/alert-evaluation.contract.ts';
 import { healthCollectionWorkflowType } from '../../src/workflows/health-collection.contract.ts';
 import type { HealthCollectionResult } from '../../src/workflows/health-collection.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';
@@ -17,6 +11,8 @@ import { freePort } from '../support/ports.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
 import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
+import { startWorkerHere } from '../support/worker-here.ts';
+import type { WorkerHere } from '../support/worker-here.ts';
 
 let app: TestApi;
 
@@ -41,28 +37,18 @@ function start(workflowType: string) {
 }
 
 describe('the health collector', () => {
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
+  let worker: WorkerHere;
   let other: string;
 
   beforeAll(async () => {
     other = `http://127.0.0.1:${await freePort()}`;
     const env = { ...app.env, HEALTH_API_URLS: [app.url, other] };
-    deps = await createActivityDeps(env, app.api.deps.log, createMetrics('worker'));
-    await registerSearchAttributes(deps.temporal.client, env.TEMPORAL_NAMESPACE, searchAttributes);
-    connection = await NativeConnection.connect({ address: env.TEMPORAL_ADDRESS });
     // Without the Schedules, so that rounds happen when the tests say.
-    worker = await Worker.create(workerOptions(env, deps, connection));
-    running = worker.run();
+    worker = await startWorkerHere(app, { env });
   });
 
   afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.queues.close(), deps.outbound.close(), deps.db.close()]);
-    await connection.close();
+    await worker.close();
   });
 
   const collect = async (): Promise<HealthCollectionResult> => (await start(healthCollectionWorkflowType)).result();

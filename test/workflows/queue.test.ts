@@ -1,14 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { createActivityDeps, workerOptions } from '../../src/worker.ts';
 import { queueBulkRetryWorkflowId } from '../../src/workflows/queue-bulk-retry.contract.ts';
 import { pausePhaseQuery, queuePauseWorkflowId } from '../../src/workflows/queue-pause.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';
@@ -16,20 +11,18 @@ import type { AppQueue, BullmqApplication } from '../support/bullmq.ts';
 import { recordedHistories } from '../support/histories.ts';
 import { callProven, eventually } from '../support/quick-factor.ts';
 import { failJobs } from '../support/queues.ts';
-import { timeSkippingEnvironment, workflowBundlePath } from '../support/temporal.ts';
 import { killProcess, startWorkerProcess } from '../support/worker-process.ts';
+import { startInVirtualTime } from '../support/virtual-time.ts';
+import type { VirtualTime } from '../support/virtual-time.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;
 const pauses = recordedHistories('queue-pause');
 const bulkRetries = recordedHistories('queue-bulk-retry');
 
-/** The API, its super admin, and a company that uses BullMQ. */
-async function stage(overrides: NodeJS.ProcessEnv = {}) {
-  const app = await startTestApi(overrides);
-  const admin = await app.signIn('role-super-admin');
-  const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
-  return { app, admin, company };
+/** A super admin, and a company that uses BullMQ. */
+async function usersOf(app: TestApi) {
+  return { admin: await app.signIn('role-super-admin'), company: postgresApplication(app.env.DATABASE_OWNER_URL ?? '') };
 }
 
 async function register(app: TestApi, admin: SignedIn, company: BullmqApplication, name: string): Promise<AppQueue> {
@@ -53,33 +46,17 @@ describe('the end of a pause, in virtual time (capability 27)', () => {
   let app: TestApi;
   let admin: SignedIn;
   let company: BullmqApplication;
-  let deps: ActivityDeps;
-  let connection: NativeConnection;
-  let worker: Worker;
-  let running: Promise<void>;
+  let stage: VirtualTime;
 
   beforeAll(async () => {
-    time = await timeSkippingEnvironment();
-    const { address } = time;
-    ({ app, admin, company } = await stage({ TEMPORAL_ADDRESS: address, WORKFLOW_BUNDLE: workflowBundlePath() }));
-    deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
-    await time.connection.operatorService.addSearchAttributes({
-      namespace: app.env.TEMPORAL_NAMESPACE,
-      searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, 2])),
-    });
-    connection = await NativeConnection.connect({ address });
-    worker = await Worker.create(workerOptions(app.env, deps, connection));
-    running = worker.run();
+    stage = await startInVirtualTime();
+    ({ time, app } = stage);
+    ({ admin, company } = await usersOf(app));
   }, 180_000);
 
   afterAll(async () => {
-    worker?.shutdown();
-    await running;
-    await Promise.allSettled([deps.temporal.close(), deps.queues.close(), deps.outbound.close(), deps.db.close()]);
-    await connection?.close();
     await company?.close();
-    await app?.close();
-    await time?.teardown();
+    await stage?.close();
   });
 
   /** The virtual clock runs ahead of the real one, by which the API counts. */
@@ -148,7 +125,8 @@ describe('a worker that is killed', () => {
   let worker: ChildProcess;
 
   beforeAll(async () => {
-    ({ app, admin, company } = await stage());
+    app = await startTestApi();
+    ({ admin, company } = await usersOf(app));
     worker = await startWorkerProcess(app.env);
   }, 120_000);
 
