@@ -22,6 +22,7 @@ import { Migration20261121260000_foundation_gaps } from './20261121260000_founda
 import { Migration20261121270000_tenant_status } from './20261121270000_tenant_status.ts';
 import { Migration20261121280000_silent_links } from './20261121280000_silent_links.ts';
 import { Migration20261121290000_default_alerts } from './20261121290000_default_alerts.ts';
+import { Migration20261121300000_missing_records } from './20261121300000_missing_records.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -49,4 +50,5 @@ export const migrationsList = [
   { name: '20261121270000_tenant_status', class: Migration20261121270000_tenant_status },
   { name: '20261121280000_silent_links', class: Migration20261121280000_silent_links },
   { name: '20261121290000_default_alerts', class: Migration20261121290000_default_alerts },
+  { name: '20261121300000_missing_records', class: Migration20261121300000_missing_records },
 ];

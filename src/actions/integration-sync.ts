@@ -20,6 +20,8 @@ export const syncJobColumns = [
   'updated_count',
   'unchanged_count',
   'failed_count',
+  'missing_count',
+  'removed_count',
   'page_count',
   'failures',
   'error_code',
@@ -142,18 +144,27 @@ export async function upsertRecords(
 ): Promise<{ created: number; updated: number }> {
   if (records.length === 0) return { created: 0, updated: 0 };
   const rows = records.map(({ external_id, payload }) => ({ external_id, payload, digest: payloadDigest(payload) }));
-  const { rows: written } = await sql<{ is_new: boolean }>`
-    insert into integration_records (tenant_id, integration_id, external_id, payload_digest, payload, sync_job_id)
-    select ${tx.actor.tenant_id}::uuid, ${integrationId}::uuid, r.external_id, r.digest, r.payload, ${jobId}::uuid
+  const differs = sql`known.payload_digest <> excluded.payload_digest`;
+  // One that has not changed is written too when a sync sees it: what no sync sees any more is gone at the remote system.
+  const { rows: written } = await sql<{ outcome: 'created' | 'updated' | 'unchanged' }>`
+    insert into integration_records as known
+      (tenant_id, integration_id, external_id, payload_digest, payload, sync_job_id, seen_job_id)
+    select ${tx.actor.tenant_id}::uuid, ${integrationId}::uuid, r.external_id, r.digest, r.payload, ${jobId}::uuid,
+      ${jobId}::uuid
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (external_id text, payload jsonb, digest text)
     order by r.external_id
     on conflict (tenant_id, integration_id, external_id) do update
-      set payload = excluded.payload, payload_digest = excluded.payload_digest, sync_job_id = excluded.sync_job_id,
-        updated_at = clock_timestamp()
-      where integration_records.payload_digest <> excluded.payload_digest
-    returning (xmax = 0) as is_new`.execute(tx.sql);
-  const created = written.filter(({ is_new }) => is_new).length;
-  return { created, updated: written.length - created };
+      set payload = case when ${differs} then excluded.payload else known.payload end,
+        payload_digest = excluded.payload_digest,
+        sync_job_id = case when ${differs} then excluded.sync_job_id else known.sync_job_id end,
+        updated_at = case when ${differs} then clock_timestamp() else known.updated_at end,
+        seen_job_id = excluded.seen_job_id,
+        missing_since = null
+      where ${differs} or known.seen_job_id is distinct from excluded.seen_job_id
+    returning case when old.id is null then 'created'
+      when old.payload_digest <> new.payload_digest then 'updated' else 'unchanged' end as outcome`.execute(tx.sql);
+  const countOf = (wanted: string) => written.filter(({ outcome }) => outcome === wanted).length;
+  return { created: countOf('created'), updated: countOf('updated') };
 }
 
 /** Closes a sync and says on record what it has done; one that is closed stays as it is. */

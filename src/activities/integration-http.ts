@@ -2,6 +2,7 @@ import type { JsonValue } from '../domain/canonical.ts';
 import { serviceUrl } from '../domain/integration.ts';
 import type { OAuthConfig, RestConfig } from '../domain/integration.ts';
 import { asIdentifier, atPointer, readPage } from '../domain/integration-records.ts';
+import { retryAfterMs } from '../domain/retry-after.ts';
 import { TokenRefusedError, requestAccessToken } from '../platform/client-credentials.ts';
 import type { OutboundHttp, OutboundRequest, OutboundResponse } from '../platform/outbound-http.ts';
 import { RemoteError, outboundFault } from './integration-source.ts';
@@ -118,7 +119,11 @@ function requireSuccess(answer: OutboundResponse): OutboundResponse {
   const { status } = answer;
   if (status >= 200 && status < 300) return answer;
   if (status === 401 || status === 403) throw new RemoteError('refused', `The service refused the key (${status}).`);
-  if (status >= 500 || status === 429 || status === 408) throw new RemoteError('failing', `The service answered ${status}.`);
+  if (status >= 500 || status === 429 || status === 408) {
+    const asksToWait = status === 429 || status === 503;
+    const retryAfter = asksToWait ? retryAfterMs(answer.headers['retry-after'], Date.now()) : null;
+    throw new RemoteError('failing', `The service answered ${status}.`, { retryAfterMs: retryAfter });
+  }
   throw new RemoteError('unexpected', `The service answered ${status}.`);
 }
 

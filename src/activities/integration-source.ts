@@ -8,10 +8,13 @@ import { OutboundFailedError, OutboundRefusedError } from '../platform/outbound-
 export class RemoteError extends Error {
   override readonly name = 'RemoteError';
   readonly fault: RemoteFault;
+  /** How long the system asked us to wait, in milliseconds; null when it did not say. */
+  readonly retryAfterMs: number | null;
 
-  constructor(fault: RemoteFault, message: string, options?: ErrorOptions) {
+  constructor(fault: RemoteFault, message: string, options: ErrorOptions & { retryAfterMs?: number | null } = {}) {
     super(message, options);
     this.fault = fault;
+    this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }
 
@@ -41,13 +44,21 @@ export function outboundFault(error: unknown): RemoteError | null {
   return null;
 }
 
-/** Runs an activity's work; trouble with a remote system leaves as a failure whose type is the fault. */
+/**
+ * Runs an activity's work; trouble with a remote system leaves as a failure whose type is the fault. Where the system said
+ * when to come again, the next attempt waits for that instead of what the retry policy says.
+ */
 export async function withRemoteFaults<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof RemoteError)) throw error;
-    const { message, fault } = error;
-    throw isPassing(fault) ? ApplicationFailure.retryable(message, fault) : ApplicationFailure.nonRetryable(message, fault);
+    const { message, fault, retryAfterMs } = error;
+    throw ApplicationFailure.create({
+      message,
+      type: fault,
+      nonRetryable: !isPassing(fault),
+      ...(retryAfterMs === null ? {} : { nextRetryDelay: retryAfterMs }),
+    });
   }
 }

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../actions/integration-sync.ts';
+import { settleMissingRecords } from '../actions/integration-missing.ts';
 import { integrationSecretPlace } from '../actions/integration-row.ts';
 import { actorInWorkflow } from '../domain/actor.ts';
 import type { Actor } from '../domain/actor.ts';
@@ -46,7 +47,12 @@ async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_
   const source = connectRemote(deps.outbound, position.config, secret);
   while (Date.now() - started < turnMs) {
     const { cursor, page_count } = position;
-    if (page_count > 0 && cursor === null) return { page_count, is_finished: true };
+    if (page_count > 0 && cursor === null) {
+      while (await unitOfWork(deps.db, actor, (tx) => settleMissingRecords(tx, ref.job_id))) {
+        Context.current().cancellationSignal.throwIfAborted();
+      }
+      return { page_count, is_finished: true };
+    }
     const page = await source.pull(cursor);
     if (page.next_cursor !== null && page.next_cursor === cursor) {
       throw new RemoteError('unexpected', 'The cursor of the next page is that of the present one.');
@@ -60,7 +66,7 @@ async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_
     if (next === null) return { page_count: page_count + 1, is_finished: true };
     position = next;
   }
-  return { page_count: position.page_count, is_finished: position.page_count > 0 && position.cursor === null };
+  return { page_count: position.page_count, is_finished: false };
 }
 
 /** Tells whoever asked, or the channels when it ran by the clock. */

@@ -68,6 +68,9 @@ export const IntegrationRecordBody = z
     payload: z.record(z.string(), z.unknown()).describe('Members whose name sounds like a secret are hidden'),
     payload_digest: z.string().describe('Hex SHA-256 of the canonical payload'),
     sync_job_id: z.uuid().nullable().describe('The sync that wrote it; null when it came by webhook'),
+    missing_since: timestamp
+      .nullable()
+      .describe('Since when the remote system does not have it any more; the next complete sync removes it'),
     created_at: timestamp,
     updated_at: timestamp,
   })
@@ -87,6 +90,8 @@ export const SyncJobBody = z
     updated_count: count('Records that have changed'),
     unchanged_count: count('Records that are as they were'),
     failed_count: count('Records that could not be taken'),
+    missing_count: count('Records that the remote system does not have any more, seen for the first time'),
+    removed_count: count('Records that were missing in the complete sync before too, and are removed'),
     page_count: count('Pages that are written'),
     failures: z.array(
       z.object({

@@ -6133,7 +6133,7 @@ export interface components {
             stage: number;
             /** @description Share of the instances in percent */
             candidate_percentage: number;
-            /** @description How it ended, with the evidence */
+            /** @description How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
             outcome: {
                 [key: string]: components["schemas"]["__schema14"];
             } | null;
@@ -6494,7 +6494,7 @@ export interface components {
             stage: number;
             /** @description Share of the instances in percent */
             candidate_percentage: number;
-            /** @description How it ended, with the evidence */
+            /** @description How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
             outcome: {
                 [key: string]: components["schemas"]["__schema14"];
             } | null;
@@ -8225,6 +8225,8 @@ export interface components {
             payload_digest: string;
             /** @description The sync that wrote it; null when it came by webhook */
             sync_job_id: string | null;
+            /** @description Since when the remote system does not have it any more; the next complete sync removes it */
+            missing_since: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -8251,6 +8253,10 @@ export interface components {
             unchanged_count: number;
             /** @description Records that could not be taken */
             failed_count: number;
+            /** @description Records that the remote system does not have any more, seen for the first time */
+            missing_count: number;
+            /** @description Records that were missing in the complete sync before too, and are removed */
+            removed_count: number;
             /** @description Pages that are written */
             page_count: number;
             failures: {

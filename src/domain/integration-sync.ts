@@ -12,6 +12,8 @@ export interface SyncJobView {
   updated_count: number;
   unchanged_count: number;
   failed_count: number;
+  missing_count: number;
+  removed_count: number;
   page_count: number;
   /** The first records that could not be taken. */
   failures: readonly RecordFailure[];

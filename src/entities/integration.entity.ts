@@ -53,6 +53,9 @@ export const SyncJobEntity = defineEntity({
     updated_count: p.integer().default(0),
     unchanged_count: p.integer().default(0),
     failed_count: p.integer().default(0),
+    /** Records that this pass was the first to miss, and those that it removed because the one before had missed them. */
+    missing_count: p.integer().default(0),
+    removed_count: p.integer().default(0),
     page_count: p.integer().default(0),
     /** Where the next page begins; written with the page before it. */
     cursor: p.text().nullable(),
@@ -80,6 +83,10 @@ export const IntegrationRecordEntity = defineEntity({
     payload: p.json<JsonObject>(),
     /** The sync that wrote it last; null when it came by webhook. */
     sync_job_id: p.uuid().nullable(),
+    /** The sync that saw it last, changed or not; null when it came by webhook. */
+    seen_job_id: p.uuid().nullable(),
+    /** Since when the remote system does not have it any more; null while it has. */
+    missing_since: p.datetime(3).nullable(),
     updated_at: p.datetime(3).defaultRaw('now()'),
   },
 });

@@ -251,6 +251,49 @@ describe('syncs (S2-19, S2-22, capability 26)', () => {
     expect(told).toEqual([{ event: 'integration.sync-failed' }]);
   });
 
+  it.each([429, 503])('asks again after %i no sooner than the remote system said', async (status) => {
+    const { id } = await drive.connected(service);
+    service.items = records(1);
+    service.retryAfter = '3';
+    service.trouble(/^GET \/records/, status);
+    const startedAt = performance.now();
+    const job = await drive.ended(id, (await drive.sync(id)).body.id);
+    service.retryAfter = undefined;
+    // The retry policy alone would ask again after a second.
+    expect(performance.now() - startedAt).toBeGreaterThan(2_900);
+    expect(job).toMatchObject({ status: 'succeeded', created_count: 1 });
+  });
+
+  it('capability 26: marks what a complete sync misses, removes what the next one misses too, and counts both', async () => {
+    const { id } = await drive.connected(service);
+    const sync = async () => drive.ended(id, (await drive.sync(id)).body.id);
+    const kept = async () => {
+      const { body } = await app.call('GET', `/admin/integrations/${id}/records?limit=100`, { token: admin.token });
+      const rows: { external_id: string; missing_since: string | null }[] = body.items;
+      const ids = (found: typeof rows) => found.map(({ external_id }) => Number(external_id)).sort((a, b) => a - b);
+      return { all: rows.length, missing: ids(rows.filter(({ missing_since }) => missing_since !== null)) };
+    };
+    service.items = records(25);
+    expect(await sync()).toMatchObject({ created_count: 25, missing_count: 0, removed_count: 0 });
+
+    service.items = records(25).filter(({ id: one }) => one !== 3 && one !== 17);
+    expect(await sync()).toMatchObject({ status: 'succeeded', unchanged_count: 23, missing_count: 2, removed_count: 0 });
+    expect(await kept()).toEqual({ all: 25, missing: [3, 17] });
+
+    // One comes back; a pass that is cancelled, fails or cannot take a record says nothing of what is missing.
+    service.items = [...records(25).filter(({ id: one }) => one !== 17), { name: 'without id' }];
+    expect(await sync()).toMatchObject({ status: 'completed_with_failures', unchanged_count: 24, removed_count: 0 });
+    expect(await kept()).toEqual({ all: 25, missing: [17] });
+    service.items = [];
+    service.trouble(/^GET \/records/, 404);
+    expect(await sync()).toMatchObject({ status: 'failed', missing_count: 0, removed_count: 0 });
+    expect(await kept()).toEqual({ all: 25, missing: [17] });
+
+    service.items = records(25).filter(({ id: one }) => one !== 17 && one !== 25);
+    expect(await sync()).toMatchObject({ status: 'succeeded', unchanged_count: 23, missing_count: 1, removed_count: 1 });
+    expect(await kept()).toEqual({ all: 24, missing: [25] });
+  });
+
   it('fails with the reason when the answer is no page, or its cursor leads nowhere', async () => {
     const { id } = await drive.connected(service, restConfig(service, { paging: { items_pointer: '/rows' } }));
     const failed = await drive.ended(id, (await drive.sync(id)).body.id);

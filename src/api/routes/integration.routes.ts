@@ -259,7 +259,7 @@ const getIntegrationRecords = route({
         .orderBy('created_at', 'desc')
         .orderBy('id', 'desc')
         .limit(limit + 1)
-        .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'created_at', 'updated_at']),
+        .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']),
     ]);
     requireIntegrationOfList(integration);
     return toPage(

@@ -40,6 +40,8 @@ export class KeyService {
   items: RemoteItem[] = [];
   /** A revoked key is still accepted while this is true: the cache that many services have. */
   acceptsRevoked = false;
+  /** `Retry-After` of answers with 429 and 503. */
+  retryAfter: string | undefined = undefined;
   /** What `POST /keys` answers instead of a key. */
   oddKeyAnswer: unknown = undefined;
 
@@ -144,7 +146,11 @@ export class KeyService {
       response.destroy();
       return;
     }
-    response.writeHead(status, { 'content-type': 'application/json' });
+    const asksToWait = this.retryAfter !== undefined && (status === 429 || status === 503);
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      ...(asksToWait ? { 'retry-after': this.retryAfter } : {}),
+    });
     response.end(status === 204 ? undefined : JSON.stringify(answer));
   }
 
