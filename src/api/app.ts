@@ -13,6 +13,7 @@ import { requestContext } from './middleware/request-context.ts';
 import type { RequestState } from './middleware/request-context.ts';
 import { mountOperations } from './operations.ts';
 import { runRoute } from './run-route.ts';
+import { answerUnchanged } from './unchanged.ts';
 
 /** `x-namespace` comes from Temporal Web. */
 const allowHeaders = [
@@ -36,8 +37,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const app = new Koa<RequestState>({ proxy: false });
   // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
   app.silent = true;
-  app.use(unchangedConfig(deps));
-  app.use(unchangedFlags(deps));
+  app.use(answerUnchanged(metrics, [unchangedConfig(deps), unchangedFlags(deps)]));
   app.use((ctx, next) =>
     traceRequest(deps.tracing, ctx.headers, next, () => ({
       method: ctx.method,

@@ -11,7 +11,7 @@ import { SnapshotCache } from './snapshot-cache.ts';
 export interface FlagSnapshot {
   /** By key, in the order of keys. */
   readonly flags: ReadonlyMap<string, FlagDefinition>;
-  /** Changes with every change of any flag, and is of this environment alone: a flag is a row of its own in each. */
+  /** Changes with every change of any flag, and is of this tenant and environment alone. */
   readonly fingerprint: string;
 }
 
@@ -45,7 +45,7 @@ export class FlagSnapshots {
         .select(['id', 'key', 'version', ...flagDefinitionColumns]),
     );
     const hash = createHash('sha256');
-    hash.update(`${environment}\n`);
+    hash.update(`${tenantId}/${environment}\n`);
     for (const { id, version } of rows) hash.update(`${id}@${version}\n`);
     return {
       flags: new Map(rows.map(({ id: _id, key, version: _version, ...definition }) => [key, definition])),

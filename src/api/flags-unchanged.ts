@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
-import type { Middleware, ParameterizedContext } from 'koa';
+import { hash } from 'node:crypto';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { z } from 'zod';
-import type { Actor } from '../domain/actor.ts';
 import { canonicalJson } from '../domain/canonical.ts';
 import type { ApiDeps } from './deps.ts';
-import { isServiceToken } from './identity/service-token.ts';
-import type { RequestState } from './middleware/request-context.ts';
+import { plainApplication } from './unchanged.ts';
+import type { UnchangedQuestion } from './unchanged.ts';
 
 /** Where all flags of an environment are evaluated. */
 export const evaluateFlagsPath = '/ofrep/v1/evaluate/flags';
@@ -14,66 +12,57 @@ export const evaluateFlagsPath = '/ofrep/v1/evaluate/flags';
 /** What is accepted as an evaluation context. */
 export const flagContext = z.looseObject({ targetingKey: z.string().max(1000).optional() });
 
-const bearer = /^Bearer ([\w-]+)$/i;
 /** Contexts are small; a longer body goes the whole way. */
 const maxBodyBytes = 16_384;
 
 /**
- * What the answer depends on, and nothing else: the flags and the tenant that rules see before the point, the context
+ * What the answer depends on, and nothing else: the flags before the point ({@link FlagSnapshot.fingerprint}), the context
  * behind it.
  */
-export function flagsEtag(fingerprint: string, tenantId: string, context: unknown): string {
-  return `${etagStart(fingerprint, tenantId)}${digest(canonicalJson(context))}"`;
+export function flagsEtag(fingerprint: string, context: unknown): string {
+  return `${etagStart(fingerprint)}${contextDigest(context)}"`;
 }
 
-function etagStart(fingerprint: string, tenantId: string): string {
-  return `"${digest(`${fingerprint}/${tenantId}`)}.`;
+function etagStart(fingerprint: string): string {
+  return `"${fingerprint}.`;
 }
 
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
+function contextDigest(context: unknown): string {
+  return hash('sha256', canonicalJson(context), 'base64url');
 }
 
 /**
- * Answers the question that applications ask all the time, whether a flag has changed for them, when the answer is no: 304
- * in front of every other middleware. The token is looked up and judged as everywhere. The body is read only when no flag
- * has changed; whatever turns out not to be plainly this case goes the whole way, with what was read of it. What is
- * answered here is counted, but neither logged nor traced.
+ * Whether a flag has changed for a context. The body is read only when none has changed for anybody; whatever turns out
+ * not to be plainly this case goes on with what was read of it.
  */
-export function unchangedFlags(
-  deps: Pick<ApiDeps, 'flagSnapshots' | 'metrics' | 'serviceTokens'>,
-): Middleware<RequestState> {
-  const { flagSnapshots, metrics } = deps;
+export function unchangedFlags({
+  flagSnapshots,
+  serviceTokens,
+}: Pick<ApiDeps, 'flagSnapshots' | 'serviceTokens'>): UnchangedQuestion {
   const contextDigests = new ContextDigests();
-
-  /** Whether no flag has changed for this caller. Leaves what was read of the body where the parser would. */
-  const isUnchanged = async (ctx: ParameterizedContext<RequestState>, etag: string): Promise<boolean> => {
-    const caller = await plainCaller(deps, ctx.req);
-    if (caller === null) return false;
-    const { fingerprint } = await flagSnapshots.get(caller.tenant_id, caller.environment);
-    const start = etagStart(fingerprint, caller.tenant_id);
-    if (!etag.startsWith(start)) return false;
-    const text = await textOf(ctx.req);
-    const known = contextDigests.of(text);
-    if (known !== null && etag === `${start}${known}"`) return true;
-    const body = parsed(text);
-    if (body instanceof SyntaxError) ctx.state.bodyError = body;
-    else ctx.request.body = body;
-    return false;
-  };
-
-  return async (ctx, next) => {
-    const { headers, method, url } = ctx.req;
-    const etag = headers['if-none-match'];
-    const started = performance.now();
-    if (etag === undefined || method !== 'POST' || url !== evaluateFlagsPath || !(await isUnchanged(ctx, etag))) {
-      await next();
-      return;
-    }
-    ctx.status = 304;
-    ctx.set({ etag, 'cache-control': 'no-store' });
-    metrics.httpRequests.inc({ method, route: evaluateFlagsPath, status: '304' });
-    metrics.httpDuration.observe({ method, route: evaluateFlagsPath }, (performance.now() - started) / 1000);
+  return {
+    method: 'POST',
+    route: evaluateFlagsPath,
+    cacheControl: 'no-store',
+    isAskedBy: (url) => url === evaluateFlagsPath,
+    isUnchanged: async (ctx, etag) => {
+      const caller = hasSmallJson(ctx.req.headers)
+        ? await plainApplication(serviceTokens, ctx.req.headers, 'flag:evaluate')
+        : null;
+      const environment = caller?.environment ?? null;
+      if (caller === null || environment === null) return false;
+      const { fingerprint } = await flagSnapshots.get(caller.tenant_id, environment);
+      const start = etagStart(fingerprint);
+      if (!etag.startsWith(start)) return false;
+      const text = await textOf(ctx.req);
+      const known = contextDigests.of(text);
+      if (known !== null && etag === `${start}${known}"`) return true;
+      // Where the body parser would leave it.
+      const body = parsed(text);
+      if (body instanceof SyntaxError) ctx.state.bodyError = body;
+      else ctx.request.body = body;
+      return false;
+    },
   };
 }
 
@@ -87,7 +76,7 @@ class ContextDigests {
     if (known === undefined) {
       const body = parsed(text);
       const context = body instanceof SyntaxError ? null : flagContext.safeParse(body['context'] ?? {});
-      known = context?.success === true ? digest(canonicalJson(context.data)) : null;
+      known = context?.success === true ? contextDigest(context.data) : null;
       if (this.#known.size >= maxKnownContexts) this.#known.clear();
       if (text.length <= maxKnownText) this.#known.set(text, known);
     }
@@ -98,32 +87,25 @@ class ContextDigests {
 const maxKnownContexts = 2_000;
 const maxKnownText = 1_000;
 
-/** An application with a token of one environment that sends a small JSON body, in nothing but this. */
-async function plainCaller(
-  { serviceTokens }: Pick<ApiDeps, 'serviceTokens'>,
-  { headers }: IncomingMessage,
-): Promise<{ tenant_id: string; environment: NonNullable<Actor['environment']> } | null> {
-  const token = bearer.exec(headers.authorization ?? '')?.[1];
+/** A small JSON body in nothing but this. */
+function hasSmallJson(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length'] ?? Number.NaN);
-  const isPlain =
-    headers['content-type'] === 'application/json' &&
-    headers['content-encoding'] === undefined &&
-    headers.origin === undefined &&
-    headers['traceparent'] === undefined &&
-    length > 0 &&
-    length <= maxBodyBytes;
-  if (!isPlain || token === undefined || !isServiceToken(token)) return null;
-  const caller = await serviceTokens.find(token);
-  const environment = caller?.environment ?? null;
-  if (caller === null || environment === null || !caller.permissions.includes('flag:evaluate')) return null;
-  return { tenant_id: caller.tenant_id, environment };
+  const isPlain = headers['content-type'] === 'application/json' && headers['content-encoding'] === undefined;
+  return isPlain && length > 0 && length <= maxBodyBytes;
 }
 
 /** At most {@link maxBodyBytes}: Node reads no more than the Content-Length. */
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+function textOf(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    // The iterator of a stream costs several times as much as these bodies.
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.on('error', reject);
+    request.on('close', () => {
+      if (!request.complete) reject(new Error('The request was broken off.'));
+    });
+  });
 }
 
 /** The object that the text is, or the error that the body parser would give. */

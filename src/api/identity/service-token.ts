@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/actor.ts';
 import type { EnvironmentName } from '../../domain/environment.ts';
@@ -29,7 +29,7 @@ export function isServiceToken(token: string): boolean {
 export function issueServiceToken(tenantId: string, id: string): { token: string; token_hash: Buffer; last4: string } {
   const ids = Buffer.concat([uuidBytes(tenantId), uuidBytes(id)]).toString('hex');
   const token = `cst_${ids}${randomBytes(32).toString('base64url')}`;
-  return { token, token_hash: hashOf(token), last4: token.slice(-4) };
+  return { token, token_hash: Buffer.from(digestOf(token), 'hex'), last4: token.slice(-4) };
 }
 
 /** Who the living service tokens belong to. */
@@ -52,12 +52,11 @@ export class ServiceTokenCache {
   async find(token: string): Promise<ServiceActor | null> {
     const parts = pattern.exec(token);
     if (parts === null) return null;
-    const hash = hashOf(token);
-    const [tenantId, id] = [uuidOfHex(parts[1]), uuidOfHex(parts[2])];
-    return this.#tokens.find(hash.toString('base64'), () => this.#load(tenantId, id, hash));
+    const digest = digestOf(token);
+    return this.#tokens.find(digest, () => this.#load(uuidOfHex(parts[1]), uuidOfHex(parts[2]), digest));
   }
 
-  async #load(tenantId: string, id: string, hash: Buffer): Promise<Credential<ServiceActor> | null> {
+  async #load(tenantId: string, id: string, digest: string): Promise<Credential<ServiceActor> | null> {
     const [row] = await read(
       this.#db,
       { tenant_id: tenantId, user_id: null },
@@ -70,7 +69,7 @@ export class ServiceTokenCache {
         .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', sql<string>`now()`)]))
         .select(['token_hash', 'environment', 'permissions', 'expires_at']),
     );
-    if (row === undefined || !timingSafeEqual(row.token_hash, hash)) return null;
+    if (row === undefined || !timingSafeEqual(row.token_hash, Buffer.from(digest, 'hex'))) return null;
     return {
       holder: {
         kind: 'service',
@@ -86,8 +85,8 @@ export class ServiceTokenCache {
   }
 }
 
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+function digestOf(token: string): string {
+  return hash('sha256', token, 'hex');
 }
 
 function uuidOfHex(hex = ''): string {

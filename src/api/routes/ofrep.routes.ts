@@ -88,7 +88,7 @@ const evaluateAll = route({
     );
     const given = flagContext.safeParse(body.context ?? {});
     if (!given.success) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
-    const etag = flagsEtag(fingerprint, actor.tenant_id, given.data);
+    const etag = flagsEtag(fingerprint, given.data);
     if (request.ifNoneMatch === etag) return reply(304, null, { etag });
     return (
       bulkAnswers.get(etag) ??
