@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { ApprovalStatus } from '../domain/approval.ts';
 import type { JsonObject, JsonValue } from '../domain/canonical.ts';
 import type { EnvironmentName } from '../domain/environment.ts';
@@ -7,7 +6,8 @@ import type { ActionRequest } from '../actions/action.ts';
 import { approvalsQuery } from '../entities/approval-rows.ts';
 import type { ApprovalEvent } from '../entities/approval.entity.ts';
 import { query } from '../entities/schema.ts';
-import type { Position } from './pagination.ts';
+import { newestFirst } from './pagination.ts';
+import type { Page } from './pagination.ts';
 
 interface ListFilter {
   readonly status?: ApprovalStatus | undefined;
@@ -17,17 +17,14 @@ interface ListFilter {
 }
 
 /** One page of requests, newest first. */
-export function approvalListQuery(filter: ListFilter, after: Position | null, limit: number) {
+export function approvalListQuery(filter: ListFilter, page: Page) {
   const { status, action, environment, requested_by } = filter;
   return approvalsQuery()
     .$if(status !== undefined, (q) => q.where('a.status', '=', status ?? 'pending'))
     .$if(action !== undefined, (q) => q.where('a.action', '=', action ?? ''))
     .$if(environment !== undefined, (q) => q.where('a.environment', '=', environment ?? null))
     .$if(requested_by !== undefined, (q) => q.where('a.requested_by', '=', requested_by ?? ''))
-    .$if(after !== null, (q) => q.where(sql<boolean>`(a.created_at, a.id) < (${after?.[0]}, ${after?.[1]})`))
-    .orderBy('a.created_at', 'desc')
-    .orderBy('a.id', 'desc')
-    .limit(limit + 1);
+    .$call(newestFirst(page, { time: 'a.created_at', id: 'a.id' }));
 }
 
 /** The present payload of a request, and what its execution gave. */
@@ -84,7 +81,7 @@ interface HistoryFilter {
 }
 
 /** One page of transitions of all requests, newest first (S2-43, S2-78). */
-export function approvalHistoryQuery(filter: HistoryFilter, after: Position | null, limit: number) {
+export function approvalHistoryQuery(filter: HistoryFilter, page: Page) {
   const { approval_id, actor_id, event } = filter;
   return query
     .selectFrom('admin_approval_history as h')
@@ -92,10 +89,7 @@ export function approvalHistoryQuery(filter: HistoryFilter, after: Position | nu
     .$if(approval_id !== undefined, (q) => q.where('h.approval_id', '=', approval_id ?? ''))
     .$if(actor_id !== undefined, (q) => q.where('h.actor_id', '=', actor_id ?? null))
     .$if(event !== undefined, (q) => q.where('h.event', '=', event ?? 'opened'))
-    .$if(after !== null, (q) => q.where(sql<boolean>`(h.created_at, h.id) < (${after?.[0]}, ${after?.[1]})`))
-    .orderBy('h.created_at', 'desc')
-    .orderBy('h.id', 'desc')
-    .limit(limit + 1)
+    .$call(newestFirst(page, { time: 'h.created_at', id: 'h.id' }))
     .select(['h.id', 'h.approval_id', 'a.action', 'a.environment', 'h.event', 'h.from_status', 'h.to_status'])
     .select(['h.revision', 'h.digest', 'h.actor_id', 'h.reason', 'h.details', 'h.position', 'h.created_at']);
 }

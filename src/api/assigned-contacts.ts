@@ -1,5 +1,5 @@
 import { contactAssignmentsQuery } from './assignment-views.ts';
-import { afterRow, toPage } from './pagination.ts';
+import { newestFirst, toPage } from './pagination.ts';
 
 /** Contacts that a person looks after, newest first: one row more than the page. */
 export function assignedContacts(
@@ -9,10 +9,7 @@ export function assignedContacts(
   return contactAssignmentsQuery()
     .where('a.user_id', '=', userId)
     .where('a.released_at', 'is', null)
-    .where(afterRow(cursor, { time: 'a.assigned_at', id: 'a.id' }))
-    .orderBy('a.assigned_at', 'desc')
-    .orderBy('a.id', 'desc')
-    .limit(limit + 1);
+    .$call(newestFirst({ limit, cursor }, { time: 'a.assigned_at', id: 'a.id' }));
 }
 
 /** The page out of the rows of {@link assignedContacts}. */

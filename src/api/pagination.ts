@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { SelectQueryBuilder } from 'kysely';
 import { z } from 'zod';
 import { Problem } from '../platform/problem.ts';
 
@@ -16,45 +17,83 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   });
 }
 
-const position = z.tuple([z.string().max(100), z.string().max(100)]);
-
 /** The place after which a page begins: sort value and id of the last row of the page before (keyset paging). */
-export type Position = z.infer<typeof position>;
+export type Position = readonly [sortValue: string, id: string];
 
-/** @throws Problem `request.cursor-invalid` when the text is none of our cursors. */
-export function parseCursor(cursor: string | undefined): Position | null {
+/** Positions in a list that is ordered by a time and the id. */
+export const timePosition = z.tuple([z.iso.datetime({ offset: true }), z.guid()]);
+/** Positions in a list that is ordered by a name and the id. */
+export const namePosition = z.tuple([z.string().max(200), z.guid()]);
+/** Positions in a list that is ordered by a number of which each is there once. */
+export const numberPosition = z.tuple([z.string().regex(/^\d{1,15}$/), z.string().max(100)]);
+
+/**
+ * @param position what the cursors of this list hold, so that one of another list does not reach the database.
+ * @throws Problem `request.cursor-invalid` when the text is none of its cursors.
+ */
+export function parseCursor(cursor: string | undefined, position: z.ZodType<Position>): Position | null {
   if (cursor === undefined) return null;
   try {
     return position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
   } catch (cause) {
     throw new Problem({
       code: 'request.cursor-invalid',
-      detail: 'Start again without a cursor, or use next_cursor as it was given.',
+      detail: 'Start again without a cursor, or use next_cursor as this list gave it.',
       cause,
     });
   }
 }
 
-const timeText = z.iso.datetime({ offset: true });
-const idText = z.uuid();
+interface PageBody<Item> {
+  items: Item[];
+  next_cursor: string | null;
+}
+
+/** Which page of a list: the two fields of {@link pageQuery}. */
+export interface Page {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
 
 /**
- * The condition "after the last row of the page before" for a list that is ordered by a time and the id, both descending.
+ * Orders a query by a time and the id, both descending, and cuts the page out of it with one row more than was asked for;
+ * for `$call`. {@link newestPage} makes the answer of the rows.
  *
  * @param columns as the query names them.
  * @throws Problem `request.cursor-invalid` when the cursor is of another list.
  */
-export function afterRow(cursor: string | undefined, columns: { readonly time: string; readonly id: string } = createdOrder) {
-  const after = parseCursor(cursor);
-  if (after === null) return sql<boolean>`true`;
-  const [time, id] = after;
-  if (!timeText.safeParse(time).success || !idText.safeParse(id).success) {
-    throw new Problem({ code: 'request.cursor-invalid', detail: 'The cursor is not one of this list.' });
-  }
-  return sql<boolean>`(${sql.ref(columns.time)}, ${sql.ref(columns.id)}) < (${time}::timestamptz, ${id}::uuid)`;
+export function newestFirst(
+  { limit, cursor }: Page,
+  { time, id }: { readonly time: string; readonly id: string } = { time: 'created_at', id: 'id' },
+) {
+  const after = parseCursor(cursor, timePosition);
+  const [timeColumn, idColumn] = [sql.ref(time), sql.ref(id)];
+  return <DB, TB extends keyof DB, Row>(list: SelectQueryBuilder<DB, TB, Row>): SelectQueryBuilder<DB, TB, Row> => {
+    const ordered = list.orderBy(timeColumn, 'desc').orderBy(idColumn, 'desc').limit(limit + 1);
+    if (after === null) return ordered;
+    return ordered.where(sql<boolean>`(${timeColumn}, ${idColumn}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`);
+  };
 }
 
-const createdOrder = { time: 'created_at', id: 'id' };
+interface NewestRow {
+  readonly created_at: string;
+  readonly id: string;
+}
+
+/** {@link toPage} of a list that is ordered by `created_at`; the items are the rows unless `present` says otherwise. */
+export function newestPage<Row extends NewestRow>(rows: readonly Row[], limit: number): PageBody<Row>;
+export function newestPage<Row extends NewestRow, Item>(
+  rows: readonly Row[],
+  limit: number,
+  present: (row: Row) => Item,
+): PageBody<Item>;
+export function newestPage<Row extends NewestRow>(
+  rows: readonly Row[],
+  limit: number,
+  present: (row: Row) => unknown = (row) => row,
+): PageBody<unknown> {
+  return toPage(rows, limit, (row) => [row.created_at, row.id], present);
+}
 
 /**
  * Cuts a page out of the rows of a query that asked for `limit + 1`, and makes the cursor of the next one.
@@ -66,7 +105,7 @@ export function toPage<Row, Item>(
   limit: number,
   positionOf: (row: Row) => Position,
   present: (row: Row) => Item,
-): { items: Item[]; next_cursor: string | null } {
+): PageBody<Item> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   const more = rows.length > limit && last !== undefined;

@@ -58,8 +58,10 @@ export function changeRoutes<Params, Query, Body>(spec: Omit<RouteSpec<Params, Q
   ];
 }
 
-const timeForm = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/;
-const idForm = /^[1-9]\d{0,9}$/;
+const trackerPosition = z.tuple([
+  z.string().regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/),
+  z.string().regex(/^[1-9]\d{0,8}$/),
+]);
 
 /**
  * The condition "after the last row of the page before" for a list that is ordered by a time or day and the id, both
@@ -68,12 +70,9 @@ const idForm = /^[1-9]\d{0,9}$/;
  * @throws Problem `request.cursor-invalid` when the cursor is of another list.
  */
 export function afterCursor(cursor: string | undefined, sortColumn: string, idColumn = 'id') {
-  const after = parseCursor(cursor);
+  const after = parseCursor(cursor, trackerPosition);
   if (after === null) return sql<boolean>`true`;
   const [time, id] = after;
-  if (!timeForm.test(time) || !idForm.test(id)) {
-    throw new Problem({ code: 'request.cursor-invalid', detail: 'The cursor is not one of this list.' });
-  }
   const type = sql.raw(time.length === 10 ? 'date' : 'timestamptz');
   return sql<boolean>`(${sql.ref(sortColumn)}, ${sql.ref(idColumn)}) < (${time}::${type}, ${Number(id)}::integer)`;
 }

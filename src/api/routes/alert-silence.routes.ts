@@ -5,7 +5,7 @@ import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { SilenceBody, silenceReason } from '../alert-schemas.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 
@@ -26,24 +26,15 @@ const getAlertSilences = route({
   responses: { 200: pageOf(SilenceBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, is_open }, deps, read }) => {
-    const after = parseCursor(cursor);
     const open = sql<boolean>`(ended_at is null and ends_at > ${new Date(deps.now()).toISOString()})`;
     const rows = await read(
       query
         .selectFrom('admin_alert_silences')
         .$if(is_open !== undefined, (q) => q.where(open, '=', is_open ?? true))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(silenceColumns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

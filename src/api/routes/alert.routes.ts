@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { replaceThresholds } from '../../actions/alert-thresholds.ts';
 import { alertSeverities, alertStatuses } from '../../domain/alert.ts';
@@ -10,7 +9,7 @@ import type { ReadScope } from '../../platform/read.ts';
 import { AlertBody, ThresholdsBody, ThresholdsInput } from '../alert-schemas.ts';
 import type { ApiDeps } from '../deps.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams } from '../schemas.ts';
 import { alertSilenceRoutes } from './alert-silence.routes.ts';
@@ -122,24 +121,15 @@ const getAlerts = route({
   responses: { 200: pageOf(AlertBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, status, severity }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_alerts')
         .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'firing'))
         .$if(severity !== undefined, (q) => q.where('severity', '=', severity ?? 'critical'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(alertColumns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

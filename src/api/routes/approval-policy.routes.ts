@@ -16,7 +16,7 @@ import type { ProblemIssue } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
 import { bypassers, policySteps, policyWindows } from '../approval-schemas.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../etag.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { Route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
@@ -89,23 +89,14 @@ const getApprovalPolicies = route({
   responses: { 200: pageOf(PolicyBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, action }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_approval_policies')
         .$if(action !== undefined, (q) => q.where('action', '=', action ?? ''))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(columns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { closeForcedReview } from '../../actions/forced-review.ts';
 import { query } from '../../entities/schema.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 
@@ -48,18 +48,10 @@ const getReviews = route({
         .$if(state === 'open' || state === 'overdue', (q) => q.where('reviewed_at', 'is', null))
         .$if(state === 'overdue', (q) => q.where('due_at', '<=', sql<string>`now()`))
         .$if(user_id !== undefined, (q) => q.where('user_id', '=', user_id ?? ''))
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .selectAll(),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

@@ -28,7 +28,7 @@ import {
   digest,
   environmentName,
 } from '../approval-schemas.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams } from '../schemas.ts';
 
@@ -52,8 +52,8 @@ const getApprovalRequests = route({
   responses: { 200: pageOf(ApprovalBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, ...filter }, read }) => {
-    const rows = await read(approvalListQuery(filter, parseCursor(cursor), limit));
-    return toPage(rows, limit, (row) => [row.created_at, row.id], viewOfRow);
+    const rows = await read(approvalListQuery(filter, { limit, cursor }));
+    return newestPage(rows, limit, viewOfRow);
   },
 });
 
@@ -75,13 +75,8 @@ const getApprovalHistory = route({
   responses: { 200: pageOf(ApprovalHistoryBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, ...filter }, read }) => {
-    const rows = await read(approvalHistoryQuery(filter, parseCursor(cursor), limit));
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    const rows = await read(approvalHistoryQuery(filter, { limit, cursor }));
+    return newestPage(rows, limit);
   },
 });
 

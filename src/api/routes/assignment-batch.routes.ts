@@ -8,7 +8,7 @@ import { notFound } from '../../platform/problem.ts';
 import { assignmentBatchWorkflowId, cancelBatchSignal } from '../../workflows/assignment-batch.contract.ts';
 import { batchItemView, batchView, batchesQuery } from '../assignment-views.ts';
 import { readAssignments, startHandOver } from '../assignment-work.ts';
-import { afterRow, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 
@@ -38,12 +38,9 @@ const getAssignmentBatches = route({
   handler: async ({ query: { limit, cursor }, read }) => {
     const rows = await read(
       batchesQuery()
-        .where(afterRow(cursor, { time: 'b.created_at', id: 'b.id' }))
-        .orderBy('b.created_at', 'desc')
-        .orderBy('b.id', 'desc')
-        .limit(limit + 1),
+        .$call(newestFirst({ limit, cursor }, { time: 'b.created_at', id: 'b.id' })),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return newestPage(rows, limit);
   },
 });
 
@@ -75,12 +72,12 @@ const getAssignmentBatchItems = route({
   problems: ['resource.not-found'],
   handler: async ({ params, query: { limit, cursor }, read }) => {
     await showBatch(read, params.batch_id);
-    const after = parseCursor(cursor);
+    const after = parseCursor(cursor, numberPosition);
     const rows = await read(
       query
         .selectFrom('assignment_batch_items')
         .where('batch_id', '=', params.batch_id)
-        .$if(after !== null, (q) => q.where(sql<boolean>`position > ${after?.[0]}::int`))
+        .$if(after !== null, (q) => q.where(sql<boolean>`position > ${after?.[0]}::bigint`))
         .orderBy('position')
         .limit(limit + 1)
         .select(['contact_id', 'position', 'campaign_id', 'outcome', 'detail as reason', 'user_id', 'settled_at']),

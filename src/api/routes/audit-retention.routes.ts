@@ -7,7 +7,7 @@ import { query } from '../../entities/schema.ts';
 import { read } from '../../platform/read.ts';
 import { ApprovalBody } from '../approval-schemas.ts';
 import { chainOf, chainParam, chainScope } from '../audit-query.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 
@@ -51,19 +51,13 @@ const getAuditVerifications = route({
   problems: ['request.cursor-invalid', 'auth.forbidden'],
   handler: async ({ query: { limit, cursor, chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const after = parseCursor(cursor);
     const rows = await read(
       deps.db,
       chainScope(chainId),
       query
         .selectFrom('audit_verifications')
         .where('chain_id', '=', chainId)
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(verified_at, id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
-        .orderBy('verified_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }, { time: 'verified_at', id: 'id' }))
         .selectAll(),
     );
     return toPage(rows, limit, (row) => [row.verified_at, row.id], (row) => row);
@@ -98,14 +92,14 @@ const getAuditSegments = route({
   problems: ['request.cursor-invalid', 'auth.forbidden'],
   handler: async ({ query: { limit, cursor, chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const before = Number(parseCursor(cursor)?.[0] ?? Number.MAX_SAFE_INTEGER);
+    const before = Number(parseCursor(cursor, numberPosition)?.[0] ?? Number.MAX_SAFE_INTEGER);
     const rows = await read(
       deps.db,
       chainScope(chainId),
       query
         .selectFrom('audit_segments')
         .where('chain_id', '=', chainId)
-        .where('to_seq', '<', Number.isSafeInteger(before) ? before : 0)
+        .where('to_seq', '<', before)
         .orderBy('to_seq', 'desc')
         .limit(limit + 1)
         .select(['chain_id', 'from_seq', 'to_seq', 'note', 'archive_name', 'witness', 'recorded_until', 'dropped_at'])

@@ -24,7 +24,7 @@ import {
 } from '../audit-query.ts';
 import { AuditLogDetails, AuditLogView, CheckpointView, LatestCheckpoint, VerificationView } from '../audit-views.ts';
 import type { ApiDeps } from '../deps.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams } from '../schemas.ts';
 
@@ -277,10 +277,8 @@ async function headSize({ db }: Pick<ApiDeps, 'db'>, chainId: string): Promise<n
 
 /** @throws Problem `request.cursor-invalid` */
 function seqOfCursor(cursor: string | undefined): number | null {
-  const seq = parseCursor(cursor)?.[0];
-  if (seq === undefined) return null;
-  if (!/^\d{1,15}$/.test(seq)) throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.' });
-  return Number(seq);
+  const seq = parseCursor(cursor, numberPosition)?.[0];
+  return seq === undefined ? null : Number(seq);
 }
 
 function chainDamaged(): Problem {

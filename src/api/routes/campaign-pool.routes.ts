@@ -8,7 +8,7 @@ import { notFound } from '../../platform/problem.ts';
 import { batchView, batchesQuery, memberView, membersQuery, poolMemberView, queueEntryView } from '../assignment-views.ts';
 import { readAssignments, startBatch, wakeQueues, withAssignments } from '../assignment-work.ts';
 import { campaignParams, campaignPath, showCampaign } from '../campaigns.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { timestamp } from '../schemas.ts';
 
@@ -87,7 +87,7 @@ const getCampaignQueue = route({
   problems: ['resource.not-found'],
   handler: async ({ params, query: { limit, cursor }, read }) => {
     await showCampaign(read, params.campaign_id);
-    const after = parseCursor(cursor);
+    const after = parseCursor(cursor, numberPosition);
     const rows = await read(
       query
         .selectFrom('assignment_queue')

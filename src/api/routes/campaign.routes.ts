@@ -7,7 +7,7 @@ import { campaignView, campaignsQuery } from '../assignment-views.ts';
 import { campaignParams, campaignPath, campaignsPath, showCampaign } from '../campaigns.ts';
 import { wakeQueues } from '../assignment-work.ts';
 import { expectedVersion } from '../etag.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { campaignPoolRoutes } from './campaign-pool.routes.ts';
 
@@ -35,12 +35,9 @@ const getCampaigns = route({
     const rows = await read(
       campaignsQuery()
         .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'active'))
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1),
+        .$call(newestFirst({ limit, cursor })),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return newestPage(rows, limit);
   },
 });
 

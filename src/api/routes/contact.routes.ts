@@ -20,7 +20,7 @@ import {
 import { readAssignments, wakeQueues } from '../assignment-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { email } from '../schemas.ts';
 
@@ -83,12 +83,9 @@ const getContacts = route({
         )
         .$if(source !== undefined, (q) => q.where('c.source', '=', source ?? ''))
         .$if(user_id !== undefined, (q) => q.where('a.user_id', '=', user_id ?? ''))
-        .where(afterRow(cursor, { time: 'c.created_at', id: 'c.id' }))
-        .orderBy('c.created_at', 'desc')
-        .orderBy('c.id', 'desc')
-        .limit(limit + 1),
+        .$call(newestFirst({ limit, cursor }, { time: 'c.created_at', id: 'c.id' })),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return newestPage(rows, limit);
   },
 });
 
@@ -261,10 +258,7 @@ const getContactAssignments = route({
       actor,
       contactAssignmentsQuery()
         .where('a.contact_id', '=', params.contact_id)
-        .where(afterRow(cursor, { time: 'a.assigned_at', id: 'a.id' }))
-        .orderBy('a.assigned_at', 'desc')
-        .orderBy('a.id', 'desc')
-        .limit(limit + 1),
+        .$call(newestFirst({ limit, cursor }, { time: 'a.assigned_at', id: 'a.id' })),
     );
     return toPage(rows, limit, (row) => [row.assigned_at, row.id], explain);
   },

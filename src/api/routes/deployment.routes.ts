@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { batchOf } from '../../actions/config-deployment.ts';
 import { configRollback, takesFullPath } from '../../actions/config-rollback.action.ts';
@@ -17,7 +16,7 @@ import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config-
 import { ApprovalBody } from '../approval-schemas.ts';
 import { DeploymentBody, DeploymentDetailBody, deploymentColumns, ledgerColumns } from '../config-schemas.ts';
 import { startRollouts } from '../config-start.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext, Route } from '../route.ts';
 import { idParams } from '../schemas.ts';
@@ -42,25 +41,16 @@ const getDeploymentHistory = route({
   responses: { 200: pageOf(DeploymentBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, environment, status, batch_id }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_deployments')
         .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
         .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'running'))
         .$if(batch_id !== undefined, (q) => q.where('batch_id', '=', batch_id ?? ''))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(deploymentColumns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

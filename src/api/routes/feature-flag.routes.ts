@@ -10,7 +10,7 @@ import type { Tx } from '../../platform/unit-of-work.ts';
 import { ApprovalBody } from '../approval-schemas.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { FlagBody, FlagHistoryBody, flagColumns } from '../flag-schemas.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { GateLevel } from '../route.ts';
 
@@ -31,7 +31,7 @@ const getFeatureFlags = route({
   responses: { 200: pageOf(FlagBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, environment }, read }) => {
-    const after = parseCursor(cursor);
+    const after = parseCursor(cursor, namePosition);
     const rows = await read(
       query
         .selectFrom('admin_feature_flags')
@@ -210,25 +210,16 @@ const getFeatureFlagHistory = route({
   responses: { 200: pageOf(FlagHistoryBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ params, query: { limit, cursor, environment }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('admin_flag_history')
         .where('key', '=', params.key)
         .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(['id', 'key', 'environment', 'version', 'change', 'definition', 'changed_by', 'reason'])
         .select(['approval_id', 'created_at']),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

@@ -12,7 +12,7 @@ import { ApprovalBody } from '../approval-schemas.ts';
 import { followRotation } from '../integration-follow.ts';
 import { integrationOfList, requireIntegrationOfList } from '../integration-reads.ts';
 import { KeyRotationBody } from '../integration-views.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { idParams } from '../schemas.ts';
@@ -88,19 +88,11 @@ const getKeyRotations = route({
       query
         .selectFrom('admin_key_rotations')
         .where('integration_id', '=', params.id)
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(rotationColumns),
     ]);
     requireIntegrationOfList(integration);
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

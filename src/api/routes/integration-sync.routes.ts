@@ -7,7 +7,7 @@ import { readAll } from '../../platform/read.ts';
 import { cancelSync, startSync } from '../integration-follow.ts';
 import { integrationOfList, requireIntegrationOfList } from '../integration-reads.ts';
 import { SyncJobBody } from '../integration-views.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { idParams } from '../schemas.ts';
@@ -57,19 +57,11 @@ const getSyncJobHistory = route({
       query
         .selectFrom('admin_sync_jobs')
         .where('integration_id', '=', params.id)
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(syncJobColumns),
     ]);
     requireIntegrationOfList(integration);
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

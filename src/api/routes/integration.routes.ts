@@ -30,7 +30,7 @@ import {
   SecretUsesBody,
   presentIntegration,
 } from '../integration-views.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams } from '../schemas.ts';
 
@@ -58,18 +58,10 @@ const getIntegrations = route({
         .where('deleted_at', 'is', null)
         .$if(kind !== undefined, (q) => q.where('kind', '=', kind ?? 'rest_api_key'))
         .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(integrationColumns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => presentIntegration(row, deps.env.PUBLIC_URL),
-    );
+    return newestPage(rows, limit, (row) => presentIntegration(row, deps.env.PUBLIC_URL));
   },
 });
 
@@ -255,19 +247,11 @@ const getIntegrationRecords = route({
       query
         .selectFrom('integration_records')
         .where('integration_id', '=', params.id)
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']),
     ]);
     requireIntegrationOfList(integration);
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => ({ ...row, payload: redactChange({ new_values: row.payload }).new_values }),
-    );
+    return newestPage(rows, limit, (row) => ({ ...row, payload: redactChange({ new_values: row.payload }).new_values }));
   },
 });
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { query } from '../../entities/schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { redeliver, sendTest } from '../notification-deliveries.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { route } from '../route.ts';
 import { email, idParams, timestamp } from '../schemas.ts';
 
@@ -59,18 +59,10 @@ const listDeliveries = route({
         .selectFrom('notification_deliveries')
         .$if(channel_id !== undefined, (q) => q.where('channel_id', '=', channel_id ?? null))
         .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'pending'))
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .selectAll(),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { sql } from 'kysely';
 import { allNotificationEvents } from '../../domain/notification.ts';
 import { query } from '../../entities/schema.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -12,7 +11,7 @@ import {
   removeChannel,
   rotateChannelSecret,
 } from '../notification-channels.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { email, idParams, timestamp } from '../schemas.ts';
 
@@ -59,23 +58,14 @@ const listChannels = route({
   responses: { 200: pageOf(ChannelView) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('notification_channels')
         .where('deleted_at', 'is', null)
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(channelColumns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

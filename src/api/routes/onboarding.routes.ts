@@ -20,7 +20,7 @@ import {
   onboardingLinksQuery,
   presentOnboardingLink,
 } from '../onboarding-views.ts';
-import { afterRow, pageOf, pageQuery, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { email, timestamp } from '../schemas.ts';
@@ -152,12 +152,9 @@ const getLinks = route({
         .$if(status !== undefined, (q) => q.where(hasShownStatus(status ?? 'pending')))
         .$if(created_by !== undefined, (q) => q.where('created_by', '=', created_by ?? ''))
         .$if(recipient_email !== undefined, (q) => q.where('recipient_email', '=', recipient_email ?? ''))
-        .where(afterRow(cursor))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1),
+        .$call(newestFirst({ limit, cursor })),
     ] as const);
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => presentOnboardingLink(row, deps.now()));
+    return newestPage(rows, limit, (row) => presentOnboardingLink(row, deps.now()));
   },
 });
 

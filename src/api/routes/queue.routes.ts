@@ -5,7 +5,7 @@ import { environmentNames } from '../../domain/environment.ts';
 import { queueJobStates, queueProviderNames } from '../../domain/queue.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem } from '../../platform/problem.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
 import {
   JobBody,
   QueueBody,
@@ -41,7 +41,7 @@ const getQueues = route({
   responses: { 200: pageOf(QueueItem) },
   problems: ['request.cursor-invalid'],
   handler: async ({ deps, query: { limit, cursor, provider }, read }) => {
-    const after = parseCursor(cursor);
+    const after = parseCursor(cursor, namePosition);
     const rows = await read(
       queuesQuery()
         .$if(provider !== undefined, (q) => q.where('provider', '=', provider ?? 'bullmq'))
@@ -140,21 +140,15 @@ const getQueueEvents = route({
   responses: { 200: pageOf(QueueEventBody) },
   problems: ['resource.not-found', 'request.cursor-invalid'],
   handler: async ({ actor, deps, params, query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const { id } = await queueByName(deps, actor, params.name);
     const rows = await read(
       query
         .selectFrom('admin_queue_events')
         .where('queue_id', '=', id)
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(created_at, id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(queueEventColumns),
     );
-    return toPage(rows, limit, (row) => [row.created_at, row.id], (row) => row);
+    return newestPage(rows, limit);
   },
 });
 

@@ -1,9 +1,8 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { assignRole, reviewAssignment, revokeRole } from '../../actions/role-assignment.ts';
 import { allPermissions } from '../../domain/permissions.ts';
 import type { Permission } from '../../domain/permissions.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { inForceAt, ledgerQuery, rightsAt } from '../rights-at.ts';
 import { reply, route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
@@ -109,7 +108,6 @@ const getRoleAssignmentHistory = route({
   }),
   responses: { 200: pageOf(ledgerEntry) },
   handler: async ({ query, read }) => {
-    const after = parseCursor(query.cursor);
     const rows = await read(
       ledgerQuery()
         .$if(query.role_id !== undefined, (q) => q.where('a.role_id', '=', query.role_id ?? ''))
@@ -117,12 +115,7 @@ const getRoleAssignmentHistory = route({
         .$if(query.from !== undefined, (q) => q.where('a.assigned_at', '>=', query.from ?? ''))
         .$if(query.to !== undefined, (q) => q.where('a.assigned_at', '<', query.to ?? ''))
         .$if(query.at !== undefined, (q) => q.where(inForceAt(query.at ?? '')))
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(a.assigned_at, a.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
-        .orderBy('a.assigned_at', 'desc')
-        .orderBy('a.id', 'desc')
-        .limit(query.limit + 1),
+        .$call(newestFirst(query, { time: 'a.assigned_at', id: 'a.id' })),
     );
     return toPage(rows, query.limit, (row) => [row.assigned_at, row.id], (row) => row);
   },

@@ -7,7 +7,7 @@ import type { Permission } from '../../domain/permissions.ts';
 import { query } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { issueServiceToken } from '../identity/service-token.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 
@@ -53,22 +53,13 @@ const getServiceTokens = route({
   responses: { 200: pageOf(ServiceTokenBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor }, read }) => {
-    const after = parseCursor(cursor);
     const rows = await read(
       query
         .selectFrom('service_tokens')
-        .$if(after !== null, (q) => q.where(sql<boolean>`(created_at, id) < (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
+        .$call(newestFirst({ limit, cursor }))
         .select(columns),
     );
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.created_at, row.id],
-      (row) => row,
-    );
+    return newestPage(rows, limit);
   },
 });
 

@@ -7,7 +7,7 @@ import { query as select } from '../../entities/schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/read.ts';
 import { tellSessionsEnded } from '../identity/account-news.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { route } from '../route.ts';
 import { idParams, timestamp } from '../schemas.ts';
 
@@ -45,7 +45,6 @@ const getUserSessions = route({
   responses: { 200: pageOf(sessionView) },
   problems: ['resource.not-found'],
   handler: async ({ params, query, actor, deps }) => {
-    const after = parseCursor(query.cursor);
     const isLiving = sql<boolean>`(revoked_at is null and expires_at > now())`;
     const [known, rows] = await readAll(deps.db, actor, [
       select.selectFrom('users').where('id', '=', params.id).select('id'),
@@ -53,18 +52,13 @@ const getUserSessions = route({
         .selectFrom('sessions')
         .where('user_id', '=', params.id)
         .$if(query.state === 'living', (q) => q.where(isLiving))
-        .$if(after !== null, (q) =>
-          q.where(sql<boolean>`(created_at, id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`),
-        )
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(query.limit + 1)
+        .$call(newestFirst(query))
         .select(['id', 'user_id', 'method', 'ip', 'user_agent', 'created_at', 'last_used_at', 'expires_at', 'mfa_at'])
         .select(['revoked_at', 'revoke_reason', isLiving.as('is_living')]),
     ] as const);
     if (known.length === 0) throw notFound('user');
     const present = (row: (typeof rows)[number]) => ({ ...row, is_current: row.id === actor.session_id });
-    return toPage(rows, query.limit, (row) => [row.created_at, row.id], present);
+    return newestPage(rows, query.limit, present);
   },
 });
 

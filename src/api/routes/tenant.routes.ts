@@ -6,7 +6,7 @@ import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../etag.ts';
 import { hashInitialPassword } from '../identity/initial-password.ts';
 import { refuseOutsideDefaultTenant } from '../identity/platform-staff.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { email, passwordInput, phoneNumber, timeZone, timestamp } from '../schemas.ts';
@@ -116,11 +116,11 @@ const getTenants = route({
   responses: { 200: pageOf(tenantView) },
   handler: async ({ actor, query, read }) => {
     refuseOutsideDefaultTenant(actor);
-    const [createdAt, id] = parseCursor(query.cursor) ?? [null, null];
+    const [createdAt, id] = parseCursor(query.cursor, timePosition) ?? [null, null];
     const asked = query.limit + 1;
     const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${asked}::int)`;
     const rows = await read({ compile: () => list.compile(select) });
-    return toPage(rows, query.limit, (row) => [row.created_at, row.id], (row) => row);
+    return newestPage(rows, query.limit);
   },
 });
 

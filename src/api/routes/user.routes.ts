@@ -9,7 +9,7 @@ import { handOverOfClosed, wakeQueuesOf } from '../assignment-work.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { hashInitialPassword } from '../identity/initial-password.ts';
 import { followClosedAccount } from '../identity/offboarding.ts';
-import { pageOf, pageQuery, parseCursor, toPage } from '../pagination.ts';
+import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
 import { email, idParams, passwordInput, phoneNumber, timeZone, timestamp } from '../schemas.ts';
@@ -64,8 +64,8 @@ const getUsers = route({
   responses: { 200: pageOf(userView) },
   handler: async ({ query, read }) => {
     const { status, q, role, limit, cursor } = query;
-    const rows = await read(userList({ status, q, role, limit, after: parseCursor(cursor) }));
-    return toPage(rows, query.limit, (row) => [row.created_at, row.id], presentUser);
+    const rows = await read(userList({ status, q, role, limit, after: parseCursor(cursor, timePosition) }));
+    return newestPage(rows, query.limit, presentUser);
   },
 });
 
