@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { AssignmentReason, ContactOutcome } from '../domain/assignment.ts';
 import { dealRound } from '../domain/assignment-dealing.ts';
 import type { DealReason, PoolMember } from '../domain/assignment-dealing.ts';
+import { jsonLines } from '../platform/json-lines.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.ts';
 import { lockCampaign, poolOf } from './assignment-pool.ts';
@@ -166,9 +167,13 @@ async function placeAll(tx: Tx, { campaign_id, method }: DealOptions, results: r
   if (rows.length === 0) return;
   await sql`
     insert into user_contact_assignment (tenant_id, user_id, contact_id, campaign_id, method, reason, assigned_by)
-    select ${tx.actor.tenant_id}::uuid, d.user_id, d.contact_id, ${campaign_id}::uuid, ${method}, d.reason,
+    select ${tx.actor.tenant_id}::uuid, d.user_id, d.contact_id, ${campaign_id}::uuid, ${method}, d.reason::jsonb,
       ${tx.actor.user_id}::uuid
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as d(user_id uuid, contact_id uuid, reason jsonb)
+    from unnest(
+      ${rows.map(({ user_id }) => user_id)}::uuid[],
+      ${rows.map(({ contact_id }) => contact_id)}::uuid[],
+      ${jsonLines(rows.map(({ reason }) => JSON.stringify(reason)))}
+    ) as d(user_id, contact_id, reason)
   `.execute(tx.sql);
   for (const { contact_id, user_id, from_user_id } of rows) {
     auditAssigned(tx, { contact_id, from_user_id, user_id, campaign_id, method });

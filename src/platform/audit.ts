@@ -8,6 +8,7 @@ import { canonicalJson } from '../domain/canonical.ts';
 import type { PersonKeyMap } from './audit-person-keys.ts';
 import { bounded, privatePart } from './audit-private.ts';
 import { payloadDigest } from './digest.ts';
+import { jsonLines } from './json-lines.ts';
 import { activeTraceId } from './tracing.ts';
 
 export type { AuditEntry } from '../domain/audit-entry.ts';
@@ -95,8 +96,8 @@ export function auditStatement(
   const sealed = entries.map((entry) => sealEntry(actor, entry, now, keys));
   return sql`select audit_append(
     ${actor.tenant_id}::uuid,
-    ${sealed.map((one) => one.entry)}::text[],
-    ${sealed.map((one) => one.private)}::text[],
+    ${jsonLines(sealed.map((one) => one.entry))},
+    ${jsonLines(sealed.map((one) => one.private))},
     ${permissionSetOf(actor.permissions).text}
   )`;
 }
