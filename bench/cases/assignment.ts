@@ -79,6 +79,8 @@ async function runRound(db: Database, admin: Client, appUrl: string): Promise<Ro
   const batch_id = randomUUID();
   await unitOfWork(db, actor, async (tx) => {
     await openAssignments(tx);
+    // A contact has its key from the entry that tells how it came to be.
+    await db.personKeys.forWriting(tx.sql, actor.tenant_id, contact_ids);
     const request = { batch_id, campaign_id, contact_ids, source: null, on_conflict: 'skip', keep_owner: false } as const;
     await createBulkBatch(tx, request);
   });
