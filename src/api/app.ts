@@ -12,6 +12,7 @@ import { problemDetails } from './middleware/problem-details.ts';
 import { requestContext } from './middleware/request-context.ts';
 import type { RequestState } from './middleware/request-context.ts';
 import { mountOperations } from './operations.ts';
+import { RouteIndex } from './route-index.ts';
 import { runRoute } from './run-route.ts';
 import { answerUnchanged } from './unchanged.ts';
 
@@ -86,11 +87,16 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   );
   // `/things/latest` before `/things/:id`, in whatever order they are listed.
   const router = new Router<RequestState>({ exclusive: 'specificity' });
+  const index = new RouteIndex();
   for (const route of deps.routes) {
     const run = runRoute(route, deps);
-    for (const path of [route.path, ...(route.aliases ?? [])]) router[route.method](path, run);
+    for (const path of [route.path, ...(route.aliases ?? [])]) {
+      router[route.method](path, run);
+      index.add(route.method, path, run);
+    }
   }
   mountOperations(router, deps);
+  app.use(index.routes());
   app.use(router.routes());
   app.use(
     router.allowedMethods({
