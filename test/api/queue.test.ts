@@ -1,15 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { createCastellanClient } from '../../src/client/index.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { queueCleanStartOptions } from '../../src/workflows/queue-clean.contract.ts';
+import { alertEvaluationWorkflowType } from '../../src/workflows/alert-evaluation.contract.ts';
+import { queueBulkRetryWorkflowId } from '../../src/workflows/queue-bulk-retry.contract.ts';
+import { queueCleanStartOptions, queueCleanWorkflowId } from '../../src/workflows/queue-clean.contract.ts';
 import { queuePauseWorkflowId } from '../../src/workflows/queue-pause.contract.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../support/bullmq.ts';
+import { replayAndKeep } from '../support/kept-histories.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
 import { failJobs } from '../support/queues.ts';
 import { callAsMember, secondTenant } from '../support/tenants.ts';
@@ -142,6 +147,14 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
   });
 });
 
+/** Keeps the history of the bulk retry that has just ended, for the replay of later builds. */
+async function keepBulkRetry(name: string, queue: string): Promise<void> {
+  const { id } = (await get(`/admin/queues/${queue}`)).body;
+  const handle = app.api.deps.temporal.client.workflow.getHandle(queueBulkRetryWorkflowId(defaultTenantId, id));
+  await handle.result();
+  await replayAndKeep('queue-bulk-retry', name, await handle.fetchHistory());
+}
+
 describe('Bulk retry (capability 28)', () => {
   it('is previewed by class of error, takes what the plan says, and ends by itself', async () => {
     const queue = company.queue('bulk');
@@ -164,6 +177,7 @@ describe('Bulk retry (capability 28)', () => {
     });
     expect(await queue.getFailedCount()).toBe(3);
     expect((await app.call('POST', `${at}/cancel`, { token: admin.token })).body.code).toBe('queue.retry-over');
+    await keepBulkRetry('done', 'bulk');
     await working.close();
   });
 
@@ -181,7 +195,46 @@ describe('Bulk retry (capability 28)', () => {
     expect(ended.body.state).toBe('stopped');
     expect(ended.body.progress.retried).toBeLessThan(12);
     expect(ended.body.progress.new_failure_ratio).toBe(1);
+    await keepBulkRetry('stopped', 'broken');
     await failing.close();
+  });
+});
+
+describe('Cancelling a bulk retry (capability 28)', () => {
+  it('leaves the rest failed, keeps what is retried, is on record, and needs the right but no factor', async () => {
+    const queue = company.queue('halted');
+    await register('halted');
+    await failJobs(company, queue, Array.from({ length: 40 }, (_, n) => `out of order ${n}`));
+    const working = company.worker('halted', async () => 'sent');
+    const started = await post('/admin/queues/halted/bulk-retries', { reason: 'try', per_second: 1 });
+    const at = started.headers.get('location') ?? '';
+    await eventually(() => get(at), ({ body }) => body.progress?.retried >= 1);
+    const support = await app.signIn('role-support-staff');
+    const cancel = (token?: string) => app.call('POST', `${at}/cancel`, token === undefined ? {} : { token });
+    expect((await cancel()).status).toBe(401);
+    expect((await cancel(support.token)).status).toBe(403);
+    expect((await cancel(other.admin.token)).status).toBe(404);
+    expect(await cancel(admin.token)).toMatchObject({ status: 202, body: { id: started.body.id } });
+
+    const ended = (await eventually(() => get(at), ({ body }) => body.state !== 'running')).body;
+    expect(ended).toMatchObject({ state: 'cancelled', progress: { selected: 40, failed_again: 0 } });
+    expect(ended.progress.retried).toBeLessThan(40);
+    await eventually(() => queue.getCompletedCount(), (count) => count === ended.progress.retried);
+    expect(await queue.getFailedCount()).toBe(40 - ended.progress.retried);
+    expect(await cancel(admin.token)).toMatchObject({ status: 409, body: { code: 'queue.retry-over' } });
+    const [entry] = await asSuperuser<{ new_values: object }>(
+      app,
+      "select new_values from audit_logs where event = 'queue.bulk-retry-cancel' and outcome = 'success'",
+    );
+    expect(entry).toMatchObject({ new_values: { event_id: started.body.id } });
+    await keepBulkRetry('cancelled', 'halted');
+
+    // The queue is free for the next one.
+    const next = await post('/admin/queues/halted/bulk-retries', { reason: 'again', per_second: 100 });
+    const done = await eventually(() => get(next.headers.get('location') ?? ''), ({ body }) => body.state !== 'running');
+    expect(done.body.state).toBe('done');
+    expect(await queue.getFailedCount()).toBe(0);
+    await working.close();
   });
 });
 
@@ -200,6 +253,12 @@ describe('Cleaning (capability 29)', () => {
     );
     expect(done.body.items.find((one: { kind: string }) => one.kind === 'clean').details).toMatchObject({ removed: 3 });
     expect(await queue.getFailedCount()).toBe(0);
+    const { id: event_id, queue_id } = done.body.items.find((one: { kind: string }) => one.kind === 'clean');
+    const actor = { tenant_id: defaultTenantId, user_id: null, session_id: null, request_id: null };
+    const { client } = app.api.deps.temporal;
+    const handle = client.workflow.getHandle(queueCleanWorkflowId({ actor, queue_id, event_id }));
+    await handle.result();
+    await replayAndKeep('queue-clean', 'done', await handle.fetchHistory());
   });
 
   it('waits for approval in production and is done by it', async () => {
@@ -245,6 +304,7 @@ describe('Queues of Temporal (S2-67)', () => {
     const options = queueCleanStartOptions({ actor, queue_id: missing, event_id: missing });
     const handle = await temporal.client.workflow.start('queueCleanWorkflow', { ...options, taskQueue: temporal.taskQueue });
     await handle.result().catch(() => undefined);
+    await replayAndKeep('queue-clean', 'failed', await handle.fetchHistory());
     const runId = handle.firstExecutionRunId;
     const listed = await eventually(
       () => get('/admin/queues/workflows/jobs?state=failed'),
@@ -257,6 +317,48 @@ describe('Queues of Temporal (S2-67)', () => {
     expect(retried.body.details.watch_id).not.toBe(runId);
     expect((await post(`/admin/queues/workflows/jobs/${runId}/retry`)).body.code).toBe('queue.job-state');
   });
+});
+
+describe('A failed execution of Temporal, from the step that failed (S2-26, S2-67)', () => {
+  it('goes on with what the steps before it have done', async () => {
+    const { temporal } = app.api.deps;
+    const workflowId = 'evaluation-that-fails-at-its-end';
+    const record = 'function record_platform_health(timestamptz, text[], double precision[], text[])';
+    const failed = async () => {
+      const { body } = await get('/admin/queues/workflows/jobs?state=failed');
+      return body.items.find((job: { data: { workflow_id: string } }) => job.data.workflow_id === workflowId);
+    };
+    await asSuperuser(app, `revoke execute on ${record} from castellan_app`);
+    const handle = await temporal.client.workflow.start(alertEvaluationWorkflowType, {
+      workflowId,
+      taskQueue: temporal.taskQueue,
+      args: [],
+      typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: defaultTenantId }]),
+    });
+    await expect(handle.result()).rejects.toThrow();
+    await asSuperuser(app, `grant execute on ${record} to castellan_app`);
+
+    const { job_id } = await eventually(failed, (job) => job !== undefined);
+    expect(job_id).toBe(handle.firstExecutionRunId);
+    const retried = await post(`/admin/queues/workflows/jobs/${job_id}/retry`, { mode: 'failed_step' });
+    expect(retried).toMatchObject({ status: 200, body: { state: 'done', details: { mode: 'failed_step' } } });
+    const again = temporal.client.workflow.getHandle(workflowId, retried.body.details.watch_id);
+    await expect(again.result()).resolves.toMatchObject({ failed: 0 });
+
+    const steps = async (runId: string) => {
+      const { events } = await temporal.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      return (events ?? []).flatMap(({ eventId, activityTaskScheduledEventAttributes: step }) =>
+        step?.activityType?.name === undefined ? [] : [`${Number(eventId)} ${step.activityType.name}`],
+      );
+    };
+    const [before, after] = [await steps(job_id), await steps(retried.body.details.watch_id)];
+    expect(before.map((step) => step.replace(/\d+ /, ''))).toEqual(['evaluateAlerts', 'closeAlertEvaluation']);
+    // The first step is the very event of the first run; only the one that failed was scheduled anew.
+    expect(after[0]).toBe(before[0]);
+    expect(after.map((step) => step.replace(/\d+ /, ''))).toEqual(['evaluateAlerts', 'closeAlertEvaluation']);
+    expect(after[1]).not.toBe(before[1]);
+    expect((await post(`/admin/queues/workflows/jobs/${job_id}/retry`)).body.code).toBe('queue.job-state');
+  }, 60_000);
 });
 
 describe('Who may', () => {

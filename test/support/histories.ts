@@ -39,10 +39,11 @@ export function recordedHistories(kind: string): RecordedHistories {
   };
 }
 
-/** A history without what names the machine that made it: worker identities and the paths of stack traces. */
+/** A history without what names the machine that made it: identities, queues of single workers, paths of stack traces. */
 function withoutMachine(historyJson: string): unknown {
   return JSON.parse(historyJson, (key, value: unknown) => {
     if (key === 'identity' || key === 'workerIdentity') return 'worker';
+    if (key === 'name' && /^\d+@/.test(String(value))) return 'worker';
     return key === 'stackTrace' ? '' : value;
   });
 }

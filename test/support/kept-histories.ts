@@ -34,10 +34,11 @@ export async function replayAndKeep(feature: string, name: string, history: Hist
   await writeFile(path, `${JSON.stringify(withoutMachine(historyToJSON(history)), null, 1)}\n`);
 }
 
-/** A history without what names the machine that made it: worker identities and the paths of stack traces. */
+/** A history without what names the machine that made it: identities, queues of single workers, paths of stack traces. */
 function withoutMachine(historyJson: string): unknown {
   return JSON.parse(historyJson, (key, value: unknown) => {
     if (key === 'identity' || key === 'workerIdentity') return 'worker';
+    if (key === 'name' && /^\d+@/.test(String(value))) return 'worker';
     return key === 'stackTrace' ? '' : value;
   });
 }

@@ -13,6 +13,8 @@ import type { AlertEvaluationResult } from '../../src/workflows/alert-evaluation
 import { healthCollectionWorkflowType } from '../../src/workflows/health-collection.contract.ts';
 import type { HealthCollectionResult } from '../../src/workflows/health-collection.contract.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
+import { configDriver, shopSchema } from '../support/configs.ts';
+import { replayAndKeep } from '../support/kept-histories.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';
 import { startInVirtualTime } from '../support/virtual-time.ts';
 import type { VirtualTime } from '../support/virtual-time.ts';
@@ -55,22 +57,24 @@ describe('alerts in virtual time', () => {
   });
 
   let runs = 0;
-  const execute = <Result>(workflowType: string): Promise<Result> => {
+  /** `keptAs` keeps the history for the replay of later builds. */
+  const execute = async <Result>(workflowType: string, feature: string, keptAs?: string): Promise<Result> => {
     runs += 1;
     const { client, taskQueue } = app.api.deps.temporal;
-    return client.workflow.execute(workflowType, {
-      taskQueue,
-      workflowId: `${workflowType}-${runs}`,
-      args: [],
-    }) as Promise<Result>;
+    const handle = await client.workflow.start(workflowType, { taskQueue, workflowId: `${workflowType}-${runs}`, args: [] });
+    const result = (await handle.result()) as Result;
+    if (keptAs !== undefined) await replayAndKeep(feature, keptAs, await handle.fetchHistory());
+    return result;
   };
-  const collect = () => execute<HealthCollectionResult>(healthCollectionWorkflowType);
-  const evaluate = () => execute<AlertEvaluationResult>(alertEvaluationWorkflowType);
+  const collect = (keptAs?: string) =>
+    execute<HealthCollectionResult>(healthCollectionWorkflowType, 'health-collection', keptAs);
+  const evaluate = (keptAs?: string) =>
+    execute<AlertEvaluationResult>(alertEvaluationWorkflowType, 'alert-evaluation', keptAs);
   /** Goes on by some minutes and does what the two Schedules would do then. */
-  const round = async (minutes: number) => {
+  const round = async (minutes: number, keptAs?: string) => {
     await time.sleep(minutes * minute);
-    const collected = await collect();
-    return { collected, evaluated: await evaluate() };
+    const collected = await collect(keptAs === undefined ? undefined : 'round');
+    return { collected, evaluated: await evaluate(keptAs) };
   };
   const configure = async (thresholds: object[]) => {
     const { version } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
@@ -163,7 +167,7 @@ describe('alerts in virtual time', () => {
     await round(20);
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
     expect(await told('Half an hour')).toEqual([]);
-    await round(11);
+    await round(11, 'fired');
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
     await toldEventually('Half an hour', ['alert.firing']);
 
@@ -290,16 +294,60 @@ describe('alerts in virtual time', () => {
       );
       return rows.map(({ what }) => what);
     };
-    await round(1);
+    await round(1, 'quiet');
     await time.sleep(10 * minute);
-    await evaluate();
+    await evaluate('collector-stopped');
     await evaluate();
     expect(await eventually(stops, (found) => found.length > 0)).toEqual(['collection']);
     await time.sleep(10 * minute);
-    await collect();
+    await collect('evaluation-stopped');
     await collect();
     expect(await eventually(stops, (found) => found.length > 1)).toEqual(['collection', 'evaluation']);
   });
+
+  it('capability 18: a metric of the system health guards a rollout: unknown holds, good goes on, bad restores', async () => {
+    // Nothing here measures certificates, so that only the test says how they are.
+    const metric = 'certificates.days_left';
+    const measure = (days: number, samples: number) =>
+      asSuperuser(
+        app,
+        `select record_platform_health(now() - n * interval '1 second', array[$1], array[$2::float8], array[null])
+         from generate_series(1, $3::int) n`,
+        [metric, days, samples],
+      );
+    const guard = { name: 'certificates', source: { kind: 'health', metric }, bad_when: 'below', threshold: 14, min_samples: 3 };
+    const plan = { strategy: { kind: 'all_at_once', bake_seconds: 3_600 }, guards: [guard], check_interval_seconds: 300 };
+    const drive = configDriver(app, admin);
+    const roll = async (limit: number) => {
+      const { id } = await drive.started({ environment: 'staging', document: { limit }, plan });
+      await drive.settled(id, 'running');
+      return id as string;
+    };
+    const passUntil = (id: string, status: string) =>
+      eventually(
+        async () => {
+          await time.sleep(10 * minute);
+          return drive.deployment(id);
+        },
+        (deployment) => deployment.status === status,
+        60_000,
+      );
+    const first = await drive.started({ environment: 'staging', schema: shopSchema, document: { limit: 1 } });
+    await drive.settled(first.id, 'succeeded');
+
+    const held = await roll(2);
+    await passUntil(held, 'holding');
+    expect((await drive.say(held, 'abort', { reason: 'nobody knows' })).status).toBe(200);
+    await drive.settled(held, 'aborted');
+
+    await measure(60, 3);
+    await passUntil(await roll(3), 'succeeded');
+
+    await measure(1, 20);
+    const bad = await passUntil(await roll(4), 'restored');
+    expect(bad.outcome.evidence.guards).toMatchObject([{ guard: 'certificates', verdict: 'bad', bad_when: 'below', threshold: 14 }]);
+    expect((await drive.shown('staging')).running.document).toEqual({ limit: 3 });
+  }, 120_000);
 
   it('capability 36: every evaluation pings the external watcher, and says when that did not work', async () => {
     const before = pings;
