@@ -27,6 +27,7 @@ import type {
 } from '../workflows/approval.contract.ts';
 import { startApprovedRollouts } from './config-start.ts';
 import { startApprovedCleanings } from './queue-start.ts';
+import { startApprovedRotations } from './rotation-start.ts';
 import { announceApproval } from './approval-news.ts';
 import { executeApproval, failApproval } from './approval-execution.ts';
 import { appendHistory, findApproval, lockApproval, recordOf, saveTransition } from './approval-store.ts';
@@ -66,6 +67,7 @@ async function followChange(
   await tellOfApprovedLeaver(told, actor, approval_id);
   await startApprovedRollouts(deps, actor, approval_id);
   await startApprovedCleanings(deps, actor, approval_id);
+  await startApprovedRotations(deps, actor, approval_id);
 }
 
 /** The actor of an activity: whoever asked, through this request's workflow. */

@@ -1,4 +1,4 @@
-import { ScheduleNotFoundError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { ScheduleNotFoundError } from '@temporalio/client';
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../domain/actor.ts';
 import { query } from '../entities/schema.ts';
@@ -7,9 +7,8 @@ import { ensureSchedules } from '../platform/schedules.ts';
 import { integrationSchedule } from '../workflows/integration-sync.contract.ts';
 import type { ScheduledSyncInput } from '../workflows/integration-sync.contract.ts';
 import type { IntegrationSweepActivities, IntegrationSweepResult } from '../workflows/integration-sweep.contract.ts';
-import { keyRotationStartOptions, keyRotationWorkflowType } from '../workflows/key-rotation.contract.ts';
-import type { KeyRotationRef } from '../workflows/key-rotation.contract.ts';
 import type { ActivityDeps } from './deps.ts';
+import { startRotation } from './rotation-start.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
 
@@ -34,6 +33,7 @@ async function sweep(deps: Deps): Promise<IntegrationSweepResult> {
       await bringUp(deps, row);
       swept.scheduled += 1;
     } else {
+      // It was approved by a worker that died then, or its workflow was lost.
       await startRotation(deps, row);
       swept.rotating += 1;
     }
@@ -75,17 +75,4 @@ async function removeSchedule({ temporal }: Deps, scheduleId: string): Promise<v
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
-}
-
-/** Starts the workflow of a rotation that has none: it was approved, or its workflow was lost. */
-async function startRotation({ temporal }: Deps, ref: KeyRotationRef): Promise<void> {
-  const { tenant_id, integration_id, rotation_id } = ref;
-  await temporal.call(async (client) => {
-    try {
-      const options = keyRotationStartOptions({ tenant_id, integration_id, rotation_id });
-      await client.workflow.start(keyRotationWorkflowType, { ...options, taskQueue: temporal.taskQueue });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
-  });
 }

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCastellanClient, isProblem } from '../../src/client/index.ts';
+import { defaultTenantId } from '../../src/domain/actor.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
+import { keyRotationWorkflowId } from '../../src/workflows/key-rotation.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { dumpTables, dumpWorkflows } from '../support/canary.ts';
@@ -86,12 +88,11 @@ describe('key rotations (S2-21, capability 22)', () => {
     const list = () => app.call('GET', `/admin/integrations/${id}/rotations`, { token: admin.token });
     const { body } = await eventually(list, (answer) => answer.body.items.length === 1);
     expect(body.items).toMatchObject([{ approval_id: asked.body.id, requested_by: admin.user_id }]);
-    await app.api.deps.temporal.client.workflow.execute('integrationSweepWorkflow', {
-      taskQueue: app.env.TEMPORAL_TASK_QUEUE,
-      workflowId: `sweep-${id}`,
-      args: [],
-    });
     await drive.rotated(id, body.items[0].id, 'completed');
+    // Started with the execution of the request, not by the next sweep.
+    const ref = { tenant_id: defaultTenantId, integration_id: id, rotation_id: body.items[0].id };
+    const { startTime } = await app.api.deps.temporal.client.workflow.getHandle(keyRotationWorkflowId(ref)).describe();
+    expect(startTime.getTime() - Date.parse(body.items[0].created_at)).toBeLessThan(10_000);
   });
 
   it('runs once at a time, keeps the configuration still, and is called off without a trace before the switch', async () => {
