@@ -19,7 +19,8 @@ type Payload = z.output<typeof personErasePayload>;
 /**
  * Erases a person who has been deleted before (capability 34): the account or contact loses everything personal, and the
  * key under which the audit holds the rest is destroyed. The log keeps every entry and goes on verifying; whose they
- * were is a number that leads nowhere. There is no way back.
+ * were is a number that leads nowhere. Closed approval requests that name the person lose payload and reasons. There is
+ * no way back.
  */
 export const personErase = defineAction({
   name: 'person.erase',
@@ -41,6 +42,7 @@ export const personErase = defineAction({
     if (kind === 'user') await clearUser(tx, person_id);
     else await clearContact(tx, person_id);
     await destroyKey(tx, person_id);
+    const requests_erased = await eraseApprovalTexts(tx, person_id);
     tx.invalidate({ kind: personKeyEvent, key: `${tx.actor.tenant_id}/${person_id}` });
     tx.audit({
       event: 'person.erase',
@@ -50,6 +52,7 @@ export const personErase = defineAction({
       new_values: {
         kind,
         reason: payload.reason,
+        requests_erased,
         approval_id: authority.kind === 'approval' ? authority.approval_id : null,
       },
     });
@@ -120,6 +123,17 @@ async function clearContact(tx: Tx, id: string): Promise<void> {
     }))
     .where('id', '=', id)
     .execute();
+}
+
+/**
+ * Takes payload and reasons from the closed approval requests that name the person; their digests stay. What still waits
+ * keeps them, the request for this erasure among it.
+ *
+ * @returns how many requests.
+ */
+async function eraseApprovalTexts(tx: Tx, personId: string): Promise<number> {
+  const { rows } = await sql<{ erased: number }>`select erase_approval_texts(${personId}::uuid) as erased`.execute(tx.sql);
+  return rows[0]?.erased ?? 0;
 }
 
 /** Also for a person of whom nothing was sealed yet, so that nothing will be. */

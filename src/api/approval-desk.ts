@@ -138,7 +138,7 @@ export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedA
   const digest = changeDigest({ action: action.name, environment, payload });
   const id = randomUUID();
   const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: id };
-  await tx.sql
+  const stored = await tx.sql
     .insertInto('admin_approval_payloads')
     .values({
       id,
@@ -150,8 +150,22 @@ export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedA
       payload_ciphertext: action.isSecret ? keyring.seal(JSON.stringify(payload), place) : null,
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'digest']).doNothing())
-    .execute();
+    .returning('id')
+    .executeTakeFirst();
+  if (stored === undefined) await refuseErased(tx, digest);
   return digest;
+}
+
+/** @throws Problem `resource.conflict` when a change that says the same was erased: there is no payload to approve. */
+async function refuseErased(tx: Tx, digest: string): Promise<void> {
+  const erased = await tx.sql
+    .selectFrom('admin_approval_payloads')
+    .where('digest', '=', digest)
+    .where('erased_at', 'is not', null)
+    .select('id')
+    .executeTakeFirst();
+  if (erased === undefined) return;
+  throw new Problem({ code: 'resource.conflict', detail: 'This change names a person who was erased since it was asked for.' });
 }
 
 /**

@@ -33,7 +33,7 @@ export function payloadQuery(approvalId: string) {
     .selectFrom('admin_approvals as a')
     .innerJoin('admin_approval_payloads as p', (join) => join.onRef('p.digest', '=', 'a.digest'))
     .where('a.id', '=', approvalId)
-    .select(['a.action', 'a.status', 'a.result', 'p.payload']);
+    .select(['a.action', 'a.status', 'a.result', 'p.payload', 'p.erased_at as payload_erased_at']);
 }
 
 /** Everything that was decided on a request, voided decisions too. */
@@ -63,15 +63,17 @@ export function describeChange(row: {
   status: ApprovalStatus;
   result: JsonValue | null;
   payload: JsonValue | null;
-}): { description: string; payload: JsonValue; undo: ActionRequest | null } {
+  payload_erased_at: string | null;
+}): { description: string; payload: JsonValue; payload_erased_at: string | null; undo: ActionRequest | null } {
+  const { payload, payload_erased_at } = row;
   const action = findAction(row.action);
   // A payload of an earlier release may not pass the present schema; the request is still shown.
-  if (action === undefined || row.payload === null || !action.payloadSchema.safeParse(row.payload).success) {
-    return { description: action?.title ?? row.action, payload: row.payload, undo: null };
+  if (action === undefined || payload === null || !action.payloadSchema.safeParse(payload).success) {
+    return { description: action?.title ?? row.action, payload, payload_erased_at, undo: null };
   }
-  const prepared = action.prepare(row.payload);
+  const prepared = action.prepare(payload);
   const undo = row.status === 'executed' && isObject(row.result) ? prepared.undo(row.result) : null;
-  return { description: prepared.description, payload: row.payload, undo };
+  return { description: prepared.description, payload, payload_erased_at, undo };
 }
 
 interface HistoryFilter {

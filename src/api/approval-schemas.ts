@@ -109,7 +109,8 @@ const decision = z.object({
 /** A request with what it would do and who said what. */
 export const ApprovalDetailBody = ApprovalBody.extend({
   description: z.string().describe('What the change does, in words'),
-  payload: z.json().describe('Null where the payload holds a secret'),
+  payload: z.json().describe('Null where the payload holds a secret or was erased'),
+  payload_erased_at: timestamp.nullable().describe('When it was erased, with a person that it named'),
   decisions: z.array(decision),
   undo: z
     .object({ action: z.string(), payload: z.json() })

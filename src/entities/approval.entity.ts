@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '../domain/canonical.ts';
 import type { EnvironmentName } from '../domain/environment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
-/** What is to be done, by the digest that people approve; never changed (capability 2). */
+/** What is to be done, by the digest that people approve; never changed, only erased with a person it names (capability 2). */
 export const ApprovalPayloadEntity = defineEntity({
   name: 'ApprovalPayload',
   tableName: 'admin_approval_payloads',
@@ -18,6 +18,8 @@ export const ApprovalPayloadEntity = defineEntity({
     payload: p.json().nullable().$type<JsonValue>(),
     /** Instead of `payload` where the action's payload holds a secret. */
     payload_ciphertext: p.text().nullable(),
+    /** When it was erased with a person; then there is neither of the two. */
+    erased_at: p.datetime(3).nullable(),
   },
 });
 

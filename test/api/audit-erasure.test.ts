@@ -151,6 +151,46 @@ describe('capability 34: erasing a person (person.erase)', () => {
     ).rejects.toThrow(/does not come back/);
   }, 60_000);
 
+  it('takes payload and reasons from the closed requests that name the person, and leaves digest and decisions', async () => {
+    const policy = { action: 'user.delete', environment: 'any', gate: 'approval', version: 0 };
+    const steps = [{ name: 'admins', roles: ['role-super-admin'], users: [], quorum: 1 }];
+    const written = await callProven(app, admin, 'PUT', '/admin/approval-policies', { body: { ...policy, steps } });
+    expect(written.status).toBe(200);
+    const person = await createPerson('Nora Named');
+    const headers = { 'if-match': `"${person.version}"` };
+    const remove = (reason: string) =>
+      callProven(app, admin, 'DELETE', `/admin/users/${person.id}?reason=${encodeURIComponent(reason)}`, { headers });
+    const refused = (await remove('Nora Named is rude')).body;
+    const rejection = { digest: refused.digest, reason: 'Nora Named is not' };
+    expect((await callProven(app, approver, 'POST', `/admin/approvals/${refused.id}/reject`, { body: rejection })).status).toBe(200);
+    const granted = (await remove('Nora Named has left')).body;
+    await callProven(app, approver, 'POST', `/admin/approvals/${granted.id}/approve`, { body: { digest: granted.digest } });
+    const closed = (id: string, status: string) =>
+      eventually(
+        () => get(`/admin/approvals/${id}`),
+        (request) => request.status === status,
+      );
+    expect(await closed(granted.id, 'executed')).toMatchObject({ payload: { user_id: person.id }, payload_erased_at: null });
+
+    const asked = (await erase(person.id)).body;
+    await callProven(app, approver, 'POST', `/admin/approvals/${asked.id}/approve`, { body: { digest: asked.digest } });
+    await closed(asked.id, 'executed');
+    for (const { id, digest, status } of [{ ...refused, status: 'rejected' }, { ...granted, status: 'executed' }]) {
+      const request = await get(`/admin/approvals/${id}`);
+      expect(request).toMatchObject({ digest, status, payload: null, payload_erased_at: expect.any(String), undo: null });
+      expect(request.decisions).toMatchObject([{ approver_id: approver.user_id, reason: null }]);
+      const history = await get(`/admin/approvals/history?approval_id=${id}`);
+      expect(JSON.stringify([request, history])).not.toMatch(/nora/i);
+    }
+    const tables = ['payloads', 'decisions', 'history'].map((name) => `select t::text from admin_approval_${name} t`);
+    const rows = await asSuperuser(app, `${tables.join(' union all ')} union all select t::text from admin_approvals t`);
+    expect(JSON.stringify(rows)).not.toMatch(/nora/i);
+    expect(await get('/admin/audit-logs/verify')).toMatchObject({ valid: true });
+    await expect(
+      asSuperuser(app, "begin; set local role castellan_app; select erase_approval_texts(gen_random_uuid())"),
+    ).rejects.toThrow(/only what is said of an erased person/);
+  }, 60_000);
+
   it('erases a deleted contact as well', async () => {
     const body = { name: 'Otto Contact', email: 'otto@example.com' };
     const { body: contact } = await callProven(app, admin, 'POST', '/api/admin/contacts', { body });

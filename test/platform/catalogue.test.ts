@@ -32,6 +32,7 @@ const definerFunctions = [
   'audit_witness_due',
   'auth_find_users',
   'config_batches_due',
+  'erase_approval_texts',
   'find_onboarding_link',
   'find_webhook_source',
   'focus_sessions_open',
