@@ -37,7 +37,13 @@ export const DeploymentBody = z
     status: z.enum(rolloutStatuses),
     stage: z.int().describe('Index of the stage that is served; -1 before the first'),
     candidate_percentage: percentage,
-    outcome: z.record(z.string(), z.json()).nullable().describe('How it ended, with the evidence'),
+    outcome: z
+      .record(z.string(), z.json())
+      .nullable()
+      .describe(
+        'How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, ' +
+          '`nothing_to_undo` or `changed_since`',
+      ),
     reason: z.string().nullable(),
     requested_by: z.uuid().nullable(),
     approval_id: z.uuid().nullable(),

@@ -141,7 +141,7 @@ describe('a rollout whose history grows long', () => {
     expect(await events(id)).toEqual(['started', 'stage', 'stage', 'succeeded']);
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
     expect(await drive.isIntact('staging')).toBe(true);
-    const continued = app.api.deps.temporal.client.workflow.getHandle(workflowId, runId, undefined, { followRuns: false });
+    const continued = app.api.deps.temporal.client.workflow.getHandle(workflowId, runId);
     await histories.record('continued', await continued.fetchHistory());
     expect(await latest().result()).toEqual({ deployment_id: id, status: 'succeeded' });
     await histories.record('carried', await latest().fetchHistory());

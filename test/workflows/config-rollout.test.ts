@@ -222,6 +222,33 @@ describe('rollouts in virtual time', () => {
     expect(await drive.isIntact('development')).toBe(true);
   }, 120_000);
 
+  it('capability 20: what cannot be taken back says why: a dry run, and what somebody has changed since', async () => {
+    const failing = { strategy: { kind: 'all_at_once', bake_seconds: 7200 }, guards: [webhook()], check_interval_seconds: 300 };
+    for (const [dry_run, undo, limit] of [[true, 'nothing_to_undo', 1], [false, 'changed_since', 211]] as const) {
+      const answer = await drive.propose([
+        { environment: 'development', document: { limit: 210 }, plan: { strategy: { kind: 'all_at_once', bake_seconds: 0 }, dry_run } },
+        { environment: 'staging', document: { limit: 210 }, plan: failing },
+      ]);
+      const [first, second] = answer.body.deployments;
+      await drive.settled(second.id, 'running');
+      if (!dry_run) {
+        const since = await drive.started({ environment: 'development', document: { limit } });
+        await drive.settled(since.id, 'succeeded');
+      }
+      guards.answers.verdict = 'bad';
+      await passUntil(second.id, 'restored');
+      guards.answers.verdict = 'good';
+      const parts = await eventually(
+        () => app.call('GET', `/admin/deployments?batch_id=${first.batch_id}`, { token: admin.token }),
+        ({ body }) => body.items.some(({ outcome }: { outcome: { undo?: string } }) => outcome.undo !== undefined),
+      );
+      const outcomeOf = (id: string) => parts.body.items.find((part: { id: string }) => part.id === id).outcome;
+      expect(outcomeOf(first.id)).toMatchObject({ status: 'succeeded', undo });
+      expect(outcomeOf(second.id)).toMatchObject({ status: 'restored' });
+      expect((await drive.shown('development')).running.document.limit).toBe(limit);
+    }
+  }, 120_000);
+
   it('S2-58: keeps secrets out of the histories', async () => {
     const history = historyToJSON(await handleOf('staging').fetchHistory());
     const text = JSON.stringify(history, (_key, value: unknown) =>
