@@ -1,12 +1,13 @@
 import type { ParameterizedContext } from 'koa';
 import type { z } from 'zod';
+import { isStorable, mayBeUnstorable, unstorableParts } from '../domain/storable-json.ts';
 import { inputIssues, invalidInput } from '../platform/input-issues.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ProblemIssue } from '../platform/problem.ts';
 import type { RequestState } from './middleware/request-context.ts';
 import type { Input, Route } from './route.ts';
 
-type Context = ParameterizedContext<RequestState> & { params?: Record<string, string>; request: { body?: unknown } };
+type Context = ParameterizedContext<RequestState> & { params?: Record<string, string>; request: { body?: unknown; rawBody?: string } };
 
 /**
  * Validates path, query and body with the route's schemas.
@@ -16,9 +17,11 @@ type Context = ParameterizedContext<RequestState> & { params?: Record<string, st
  */
 export function parseInput(route: Route, ctx: Context): Input<Record<string, string>, Record<string, unknown>, unknown> {
   const params = route.params?.safeParse(ctx.params ?? {});
-  if (params !== undefined && !params.success) {
+  if (params !== undefined && (!params.success || !Object.values(ctx.params ?? {}).every(isStorable))) {
     throw new Problem({ code: 'resource.not-found', detail: 'There is no such resource.' });
   }
+  // First, so that no rule of a schema has to do with what it cannot make sense of.
+  refuseUnstorable(route, ctx);
   const query = route.query?.safeParse({ ...ctx.query });
   const body = route.body?.safeParse(ctx.request.body);
   if (route.query === undefined && ctx.querystring !== '') {
@@ -27,6 +30,14 @@ export function parseInput(route: Route, ctx: Context): Input<Record<string, str
   const errors = [...issuesOf('/query', query), ...issuesOf('', body)];
   if (errors.length > 0) throw invalidInput(errors);
   return { params: params?.data ?? {}, query: query?.data ?? {}, body: body?.data };
+}
+
+/** What could not be stored is refused here for all routes, whether it is to be kept or searched for. */
+function refuseUnstorable({ body }: Route, { querystring, query, request }: Context): void {
+  const inQuery = querystring.includes('%00') ? unstorableParts({ query }) : [];
+  const inBody = body !== undefined && mayBeUnstorable(request.rawBody ?? '') ? unstorableParts(request.body) : [];
+  const parts = [...inQuery, ...inBody];
+  if (parts.length > 0) throw invalidInput(parts);
 }
 
 function issuesOf(prefix: string, result: z.ZodSafeParseResult<unknown> | undefined): ProblemIssue[] {

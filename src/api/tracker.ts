@@ -33,12 +33,8 @@ export const queryId = z.coerce.number().int().min(1).max(maxInteger);
 /** A calendar day, `YYYY-MM-DD`. */
 export const day = z.iso.date();
 
-/** Free text of a person. PostgreSQL stores no NUL. */
-export const freeText = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine((text) => !text.includes('\u0000'), 'must not hold a NUL character');
+/** Free text of a person. */
+export const freeText = (maxLength: number) => z.string().max(maxLength);
 
 /** Whose tracker it is: rows are made for, and read as, the caller (S0-63). @throws Problem for a caller who is no person. */
 export function ownerOf(actor: Actor): string {

@@ -1,3 +1,5 @@
+import { isStorable } from './storable-json.ts';
+
 /** Columns of a contact file, in any order; all but `name` may be left out. */
 export const contactCsvColumns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
 export type ContactCsvColumn = (typeof contactCsvColumns)[number];
@@ -54,7 +56,7 @@ export function readContactCsvRow(
 
 function faultOf(column: ContactCsvColumn, value: string): string | null {
   if (value.length > maxLength[column]) return `has at most ${maxLength[column]} characters`;
-  if (value.includes('\u0000')) return 'holds a character that cannot be stored';
+  if (!isStorable(value)) return 'holds a character that cannot be stored';
   if (column === 'email' && !emailForm.test(value)) return 'is no e-mail address';
   if (column === 'phone_number' && !phoneForm.test(value)) return 'is no phone number';
   return null;

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from './canonical.ts';
 import type { RemotePaging } from './integration.ts';
+import { unstorableParts } from './storable-json.ts';
 
 /** A record of a remote system, on its way into `integration_records`. */
 export interface RemoteRecord {
@@ -78,10 +79,8 @@ function faultOf(item: JsonValue, id: string | null, taken: ReadonlyMap<string, 
   if (id === null) return 'no_id';
   if (id.length > recordLimits.idLength) return 'id_too_long';
   if (taken.has(id)) return 'repeated';
-  const text = JSON.stringify(item);
-  if (text.length > recordLimits.payloadLength) return 'too_large';
-  // PostgreSQL stores neither the zero character nor half of a surrogate pair in jsonb.
-  return /\\u0000/.test(text) || !text.isWellFormed() || /\\ud[89a-f]/i.test(text) ? 'unstorable' : null;
+  if (JSON.stringify(item).length > recordLimits.payloadLength) return 'too_large';
+  return unstorableParts(item).length > 0 ? 'unstorable' : null;
 }
 
 function shortId(id: string | null): string | null {

@@ -1,3 +1,5 @@
+import { isStorable } from './storable-json.ts';
+
 /** Columns of the prospect file, in the order of the export; an import may leave out all but `name`, in any order. */
 export const prospectCsvColumns = [
   'name',
@@ -70,7 +72,7 @@ export function readProspectCsvRow(
     const value = text(column);
     if (value === null) return null;
     if (value.length > maxLength[column]) return fault(column, `has at most ${maxLength[column]} characters`);
-    return value.includes('\u0000') ? fault(column, 'holds a character that cannot be stored') : value;
+    return isStorable(value) ? value : fault(column, 'holds a character that cannot be stored');
   };
   const shaped = (column: 'email' | 'phone', form: RegExp, detail: string): string | null => {
     const value = bounded(column);

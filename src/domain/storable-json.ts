@@ -1,0 +1,44 @@
+import { pointerToken } from './json-pointer.ts';
+
+/** Levels of objects and arrays in each other; far more than anybody writes, far fewer than what recursion takes. */
+export const maxJsonDepth = 100;
+
+/** A part of a JSON value that cannot be stored. */
+export interface UnstorablePart {
+  /** JSON pointer (RFC 6901); of the object, where it is the name of a field. */
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** Whether PostgreSQL can store a text: it knows neither U+0000 nor half of a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\u0000') && text.isWellFormed();
+}
+
+/** Whether a text of JSON is worth a look by {@link unstorableParts}: such characters stand as escapes in it. */
+export function mayBeUnstorable(json: string): boolean {
+  return json.includes('\\u') || (json.match(/[[{]/g)?.length ?? 0) > maxJsonDepth;
+}
+
+/** What of a JSON value cannot be stored, by its characters or by its depth. */
+export function unstorableParts(root: unknown): UnstorablePart[] {
+  const parts: UnstorablePart[] = [];
+  look(root, '', 0);
+  return parts;
+
+  function look(value: unknown, pointer: string, depth: number): void {
+    if (typeof value === 'string') {
+      if (!isStorable(value)) parts.push({ pointer, detail: 'This holds a character that cannot be stored.' });
+      return;
+    }
+    if (typeof value !== 'object' || value === null) return;
+    if (depth === maxJsonDepth) {
+      parts.push({ pointer, detail: `This is nested more than ${maxJsonDepth} levels deep.` });
+      return;
+    }
+    if (!Array.isArray(value) && !Object.keys(value).every(isStorable)) {
+      parts.push({ pointer, detail: 'A name in this holds a character that cannot be stored.' });
+    }
+    for (const [name, inner] of Object.entries(value)) look(inner, `${pointer}/${pointerToken(name)}`, depth + 1);
+  }
+}
