@@ -108,7 +108,9 @@ async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
 
 function tokenFault(error: TokenRefusedError): RemoteError {
   const { status } = error;
-  if (status >= 500 || status === 429) return new RemoteError('failing', `The token endpoint answered ${status}.`);
+  if (isTrouble(status)) {
+    return new RemoteError('failing', `The token endpoint answered ${status}.`, waitAskedFor(status, error.retryAfter));
+  }
   if (error.error === 'invalid_client' || error.error === 'unauthorized_client' || status === 401) {
     return new RemoteError('refused', 'The token endpoint refused the client secret.');
   }
@@ -119,12 +121,20 @@ function requireSuccess(answer: OutboundResponse): OutboundResponse {
   const { status } = answer;
   if (status >= 200 && status < 300) return answer;
   if (status === 401 || status === 403) throw new RemoteError('refused', `The service refused the key (${status}).`);
-  if (status >= 500 || status === 429 || status === 408) {
-    const asksToWait = status === 429 || status === 503;
-    const retryAfter = asksToWait ? retryAfterMs(answer.headers['retry-after'], Date.now()) : null;
-    throw new RemoteError('failing', `The service answered ${status}.`, { retryAfterMs: retryAfter });
+  if (isTrouble(status)) {
+    throw new RemoteError('failing', `The service answered ${status}.`, waitAskedFor(status, answer.headers['retry-after']));
   }
   throw new RemoteError('unexpected', `The service answered ${status}.`);
+}
+
+/** Trouble that may pass. */
+function isTrouble(status: number): boolean {
+  return status >= 500 || status === 429 || status === 408;
+}
+
+/** `Retry-After` means when to ask again with these two answers only. */
+function waitAskedFor(status: number, header: string | undefined): { retryAfterMs: number | null } {
+  return { retryAfterMs: status === 429 || status === 503 ? retryAfterMs(header, Date.now()) : null };
 }
 
 function parseJson({ body }: OutboundResponse): JsonValue {

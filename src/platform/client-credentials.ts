@@ -20,16 +20,20 @@ export interface ClientCredentials {
   readonly scope: string | null;
 }
 
-/** The token endpoint answered, and did not give a token. `error` is its code, e.g. `invalid_client`. */
+/** The token endpoint answered, and did not give a token. */
 export class TokenRefusedError extends Error {
   override readonly name = 'TokenRefusedError';
+  /** Its code, e.g. `invalid_client`; `server_error` where the answer holds none. */
   readonly error: string;
   readonly status: number;
+  /** The header `Retry-After` of the answer. */
+  readonly retryAfter: string | undefined;
 
-  constructor(error: string, status: number, options: ErrorOptions) {
+  constructor(error: string, response: Response, options: ErrorOptions) {
     super(`The token endpoint refused: ${error}.`, options);
     this.error = error;
-    this.status = status;
+    this.status = response.status;
+    this.retryAfter = response.headers.get('retry-after') ?? undefined;
   }
 }
 
@@ -53,9 +57,13 @@ export async function requestAccessToken(
     const { access_token } = await clientCredentialsGrant(configuration, scope === null ? {} : { scope });
     return access_token;
   } catch (error) {
-    if (error instanceof ResponseBodyError) throw new TokenRefusedError(error.error, error.status, { cause: error });
+    if (error instanceof ResponseBodyError) throw new TokenRefusedError(error.error, error.response, { cause: error });
     if (error instanceof WWWAuthenticateChallengeError) {
-      throw new TokenRefusedError('invalid_client', error.status, { cause: error });
+      throw new TokenRefusedError('invalid_client', error.response, { cause: error });
+    }
+    // A service in trouble, or what stands in front of it, answers in no form that OAuth knows.
+    if (error instanceof Error && error.cause instanceof Response && error.cause.status >= 400) {
+      throw new TokenRefusedError('server_error', error.cause, { cause: error });
     }
     throw error;
   }

@@ -251,16 +251,21 @@ describe('syncs (S2-19, S2-22, capability 26)', () => {
     expect(told).toEqual([{ event: 'integration.sync-failed' }]);
   });
 
-  it.each([429, 503])('asks again after %i no sooner than the remote system said', async (status) => {
-    const { id } = await drive.connected(service);
+  it.each([
+    ['records', 429, restConfig, /^GET \/records/],
+    ['records', 503, restConfig, /^GET \/records/],
+    ['a token', 429, oauthConfig, /^POST \/oauth\/token/],
+    ['a token', 503, oauthConfig, /^POST \/oauth\/token/],
+  ])('asks for %s again after %i no sooner than the remote system said', async (_, status, config, call) => {
+    const { id } = await drive.connected(service, config(service));
     service.items = records(1);
-    service.retryAfter = '3';
-    service.trouble(/^GET \/records/, status);
+    service.retryAfter = '2';
+    service.trouble(call, status);
     const startedAt = performance.now();
     const job = await drive.ended(id, (await drive.sync(id)).body.id);
     service.retryAfter = undefined;
     // The retry policy alone would ask again after a second.
-    expect(performance.now() - startedAt).toBeGreaterThan(2_900);
+    expect(performance.now() - startedAt).toBeGreaterThan(1_900);
     expect(job).toMatchObject({ status: 'succeeded', created_count: 1 });
   });
 
