@@ -5,6 +5,7 @@ import type { RunningWorker } from '../../src/worker.ts';
 import { housekeepingWorkflowType } from '../../src/workflows/housekeeping.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
+import { replayAndKeep } from '../support/kept-histories.ts';
 import { asSuperuser } from '../support/quick-factor.ts';
 import { workflowBundlePath } from '../support/temporal.ts';
 
@@ -35,10 +36,15 @@ describe('housekeeping', () => {
       );
     }
     const { client, taskQueue } = app.api.deps.temporal;
-    const run = () =>
-      client.workflow.execute(housekeepingWorkflowType, { taskQueue, workflowId: `housekeeping-${Date.now()}`, args: [] });
-    expect(await run()).toMatchObject({ idempotency_keys: 1400, refresh_tokens: 0 });
-    expect(await run()).toMatchObject({ idempotency_keys: 0 });
+    const run = async (name: string) => {
+      const workflowId = `housekeeping-${name}-${taskQueue}`;
+      const handle = await client.workflow.start(housekeepingWorkflowType, { taskQueue, workflowId, args: [] });
+      const removed: unknown = await handle.result();
+      await replayAndKeep('housekeeping', name, await handle.fetchHistory());
+      return removed;
+    };
+    expect(await run('batches')).toMatchObject({ idempotency_keys: 1400, refresh_tokens: 0 });
+    expect(await run('nothing')).toMatchObject({ idempotency_keys: 0 });
     const kept = await asSuperuser<{ key: string }>(app, 'select key from idempotency_keys');
     expect(kept.map(({ key }) => key)).toEqual(['living', 'living']);
   });
