@@ -81,6 +81,18 @@ describe('rollouts in virtual time', () => {
     );
   }
 
+  /** Waits until the rollout has nothing to do before its next timer. */
+  async function resting(): Promise<void> {
+    await eventually(
+      () => handleOf('staging').query(rolloutStageQuery),
+      (seen) => seen !== null && (seen.status !== 'running' || seen.bake_until !== null),
+    );
+    await eventually(
+      () => handleOf('staging').describe(),
+      ({ raw }) => raw.pendingWorkflowTask == null && (raw.pendingActivities ?? []).length === 0,
+    );
+  }
+
   async function stepOf(id: string): Promise<{ step: number }> {
     const [row] = await asSuperuser<{ step: number }>(app, 'select step from admin_deployments where id = $1', [id]);
     return row ?? { step: 0 };
@@ -155,13 +167,15 @@ describe('rollouts in virtual time', () => {
     const strategy = { kind: 'linear', step_percentage: 50, bake_seconds: 2 * hour };
     const { id } = await begin(19, { strategy, guards: [prometheus()], check_interval_seconds: hour });
     await passUntil(id, 'holding');
-    await time.sleep('10 hours');
+    // Ends between two looks: the server that skips time can hang on a word that meets a workflow task under way.
+    await time.sleep('10.25 hours');
     expect(await drive.deployment(id)).toMatchObject({ status: 'holding', stage: 0, candidate_percentage: 50 });
     expect(await handleOf('staging').query(rolloutStageQuery)).toMatchObject({ status: 'holding', guards: [{ verdict: 'unknown' }] });
     // A guard that knows again asks nobody off: it says so when it is asked.
     Object.assign(guards.answers, { value: 0 });
     await time.sleep('2 hours');
     expect((await drive.deployment(id)).status).toBe('holding');
+    await resting();
     await tell(id, 'resume');
     await passUntil(id, 'succeeded');
     expect(await events(id)).toEqual(['started', 'held', 'resumed', 'stage', 'succeeded']);
@@ -278,6 +292,7 @@ describe('rollouts in virtual time', () => {
       () => handle.describe(),
       ({ status }) => status.name === 'RUNNING',
     );
+    await resting();
     await tell(id, 'promote');
     expect(await drive.deployment(id)).toMatchObject({ stage: 1, candidate_percentage: 10 });
     await handle.cancel();
