@@ -6,8 +6,11 @@ import { invalidInput } from '../platform/input-issues.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ProblemIssue } from '../platform/problem.ts';
 
-/** Bounds what a pattern in somebody's schema may cost this process. */
-const validationTimeoutMs = 500;
+/**
+ * Bounds what a pattern in somebody's schema may cost this process. The clock also runs while other processes have the
+ * processor, and an honest first check has been seen to take half a second on a busy machine.
+ */
+const validationTimeoutMs = 2_000;
 const maxIssues = 20;
 
 /** The schema of an environment that has none yet: any object, no secrets. */

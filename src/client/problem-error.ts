@@ -23,8 +23,8 @@ export class ProblemError extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   constructor(problem: ProblemBody, retryAfterSeconds?: number) {
-    super(`${problem.code}: ${problem.detail}`);
     const { type: _type, title, status, detail, instance, code, errors = [], ...members } = problem;
+    super([`${code}: ${detail}`, ...errors.map((issue) => `${issue.pointer}: ${issue.detail}`)].join('\n'));
     this.code = code;
     this.title = title;
     this.status = status;
