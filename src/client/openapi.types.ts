@@ -5533,8 +5533,10 @@ export interface components {
             closed_at: string | null;
             /** @description What the change does, in words */
             description: string;
-            /** @description Null where the payload holds a secret */
+            /** @description Null where the payload holds a secret or was erased */
             payload: components["schemas"]["__schema7"];
+            /** @description When it was erased, with a person that it named */
+            payload_erased_at: string | null;
             decisions: {
                 /** Format: uuid */
                 id: string;
