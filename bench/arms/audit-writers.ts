@@ -55,8 +55,9 @@ function chained(tenant: string) {
   const { entry, private: privatePart } = sealed(tenant);
   return {
     name: 'chained',
-    text: 'select audit_append($1::uuid, $2::text[], $3::text[], $4)',
-    values: [tenant, [entry], [privatePart], '[]'],
+    // As `auditStatement` sends it: entries as lines.
+    text: 'select audit_append($1::uuid, string_to_array($2, chr(10)), string_to_array($3, chr(10)), $4)',
+    values: [tenant, entry, privatePart, '[]'],
   };
 }
 
