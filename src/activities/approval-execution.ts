@@ -182,18 +182,27 @@ async function fail(
 async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promise<Result> {
   const entries: AuditEntry[] = [];
   const events: InvalidationEvent[] = [];
+  const sent: Promise<unknown>[] = [];
   await sql`savepoint change`.execute(tx.sql);
   try {
     const result = await work({
       ...tx,
+      // What the change does not wait for must still fail inside the savepoint.
+      send: (query) => {
+        const one = tx.sql.executeQuery(query.compile());
+        one.catch(() => undefined);
+        sent.push(one);
+      },
       audit: (entry) => entries.push(entry),
       invalidate: (event) => events.push(event),
     });
+    await Promise.all(sent);
     await sql`release savepoint change`.execute(tx.sql);
     for (const entry of entries) tx.audit(entry);
     for (const event of events) tx.invalidate(event);
     return result;
   } catch (error) {
+    await Promise.allSettled(sent);
     await sql`rollback to savepoint change`.execute(tx.sql);
     throw error;
   }
