@@ -50,11 +50,27 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
       asActivity(async () => {
         const record = await executeApproval(deps, actingFor(input.actor, input.approval_id), input);
         if (record.view.status === 'executed') await followChange(deps, told, input);
-        return record;
+        return { ...record, is_told: await tellOfEnd(told, record, input) };
       }),
     announceApproval: (input) =>
       asActivity(() => announceApproval(told, actingFor(input.actor, input.approval_id), input)),
   };
+}
+
+/** Tells people at once; what cannot be sent on its way now is left to the workflow, which has more patience. */
+async function tellOfEnd(
+  told: { readonly db: Database; readonly notify: Notify },
+  { view: { status } }: ApprovalRecord,
+  { actor: requester, approval_id, occurrence }: ExecuteApproval,
+): Promise<boolean> {
+  if (occurrence === undefined || (status !== 'executed' && status !== 'failed')) return false;
+  const actor = { ...requester, user_id: null, session_id: null };
+  try {
+    await announceApproval(told, actingFor(actor, approval_id), { actor, approval_id, news: status, occurrence });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What comes of a change after its transaction. Each looks for itself whether there is something; all may be repeated. */

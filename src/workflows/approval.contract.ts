@@ -103,6 +103,14 @@ export interface ExecuteApproval {
   approval_id: string;
   revision: number;
   digest: string;
+  /** Names the news of its end, see {@link AnnounceApproval}; missing in attempts that an earlier build has scheduled. */
+  occurrence?: number;
+}
+
+/** What an attempt came to. */
+export interface ExecutedApproval extends ApprovalRecord {
+  /** True when people have been told of the end already. Missing in histories of builds that told apart. */
+  is_told?: boolean;
 }
 
 /** News of a request; `occurrence` tells one reminder from the next. */
@@ -118,7 +126,8 @@ export interface ApprovalActivities {
   openApproval(input: OpenApproval): Promise<ApprovalRecord>;
   recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;
   failApproval(input: ExecuteApproval & { code: string; detail: string }): Promise<ApprovalRecord>;
-  executeApproval(input: ExecuteApproval): Promise<ApprovalRecord>;
+  /** Makes the change and tells people of it, as far as that can be done at once. */
+  executeApproval(input: ExecuteApproval): Promise<ExecutedApproval>;
   announceApproval(input: AnnounceApproval): Promise<ApprovalRecord>;
 }
 

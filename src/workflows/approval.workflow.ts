@@ -94,6 +94,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   let refusedAtOpening: unknown;
   let writing: Promise<unknown> = Promise.resolve();
   const announcements: Promise<unknown>[] = [];
+  let isEndTold = false;
 
   setHandler(stateQuery, () => approval);
   setHandler(openUpdate, (message) => write(() => open(message)));
@@ -124,7 +125,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     while (!isClosed(approval.status)) {
       await (approval.status === 'pending' ? waitForDecision() : execute());
     }
-    announce(approval.status);
+    if (!isEndTold) announce(approval.status);
   }
 
   async function finish(): Promise<void> {
@@ -152,7 +153,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   async function execute(): Promise<void> {
     const { revision, digest, execution_due_at } = approval;
     const untilDueMs = (execution_due_at ?? 0) - Date.now();
-    const attempt = { actor: requester, approval_id, revision, digest };
+    const attempt = { actor: requester, approval_id, revision, digest, occurrence: announcements.length + 1 };
     if (untilDueMs <= 0) {
       await write(() => record({ kind: 'expire' }));
       return;
@@ -168,7 +169,9 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     try {
       await Promise.race([executed, condition(isOvertaken)]);
       scope.cancel();
-      adopt(await executed);
+      const result = await executed;
+      adopt(result);
+      isEndTold = result.is_told === true;
       if (approval.status === 'pending') announce('returned');
     } catch (error) {
       const givenUp = isCancellation(error) && !CancellationScope.current().consideredCancelled;

@@ -29,6 +29,7 @@ describe('committed histories of approval requests', () => {
     const names = await readdir(folder);
     for (const end of [
       'executed',
+      'executed-and-told',
       'failed',
       'rejected',
       'cancelled',
@@ -114,6 +115,8 @@ describe('histories of requests that this build makes', () => {
     await drive.approve(provider, { id: edited.id, digest });
     await time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, aborted.id)).cancel();
     await endsAs('executed', executed.id, 'executed');
+    // The kept history of that name is of a build that told people by an activity of its own.
+    await endsAs('executed-and-told', executed.id, 'executed');
     await endsAs('rejected', rejected.id, 'rejected');
     await endsAs('cancelled', cancelled.id, 'cancelled');
     await endsAs('failed', failed.id, 'failed');

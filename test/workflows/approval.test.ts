@@ -112,6 +112,32 @@ describe.each([
     expect(rows).toHaveLength(1);
   });
 
+  it('tells people later, and once, what could not be told together with the execution', async () => {
+    const request = await drive.opened('told-late');
+    await eventually(
+      () => noticesOf(request.id),
+      (events) => events.includes('approval.opened'),
+    );
+    await asSuperuser(app, 'revoke select on notification_channels from castellan_app');
+    try {
+      await approve(request);
+      await drive.settled(request.id, 'executed');
+      expect(await noticesOf(request.id)).toEqual(['approval.opened']);
+    } finally {
+      await asSuperuser(app, 'grant select on notification_channels to castellan_app');
+    }
+    await time.sleep('2 minutes');
+    await eventually(
+      () => handleOf(request.id).describe(),
+      ({ status }) => status.name === 'COMPLETED',
+    );
+    const notices = await eventually(
+      () => noticesOf(request.id),
+      (events) => events.includes('approval.executed'),
+    );
+    expect(notices).toEqual(['approval.executed', 'approval.opened']);
+  });
+
   it('takes an edit and a cancellation while the execution is being tried', async () => {
     const request = await drive.opened('changed-mind');
     await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
