@@ -37,7 +37,7 @@ export const flagEmergencyOff = defineAction({
     if (sameJson(flag.definition, off))
       throw new Problem({ code: 'resource.conflict', detail: 'The flag is off already.' });
     const note = { change: 'emergency_off', event: 'flag.emergency-off', reason, authority } as const;
-    const saved = await saveFlag(tx, flag, off, note);
+    const saved = saveFlag(tx, flag, off, note);
     const { rows } = await tx.sql.executeQuery(gatePolicyQuery('flag.emergency-off', environment).compile());
     const { policy } = effectiveGate(flagEmergencyOff, environment, rows[0]);
     const review_id = await openForcedReview(tx, {

@@ -106,29 +106,31 @@ export async function insertFlag(
     .returning('id')
     .executeTakeFirstOrThrow();
   const flag = { ...place, id, version: 1, definition };
-  await remember(tx, flag, null, note);
+  remember(tx, flag, null, note);
   return flag;
 }
 
 /** Writes the next version of a locked flag with its history, its audit entry and the notice to all caches. */
-export async function saveFlag(
+export function saveFlag(
   tx: Tx,
   flag: StoredFlag,
   definition: FlagDefinition,
   note: FlagChangeNote,
-): Promise<StoredFlag> {
+): StoredFlag {
   const next = { ...flag, version: flag.version + 1, definition };
-  await tx.sql
-    .updateTable('admin_feature_flags')
-    .set({
-      ...columnsOf(definition),
-      updated_by: tx.actor.user_id,
-      updated_at: new Date(),
-      version: next.version,
-    })
-    .where('id', '=', flag.id)
-    .execute();
-  await remember(tx, next, flag.definition, note);
+  // The row is locked, so there is nothing to wait for: change and history go with the audit entry and the commit.
+  tx.send(
+    tx.sql
+      .updateTable('admin_feature_flags')
+      .set({
+        ...columnsOf(definition),
+        updated_by: tx.actor.user_id,
+        updated_at: new Date(),
+        version: next.version,
+      })
+      .where('id', '=', flag.id),
+  );
+  remember(tx, next, flag.definition, note);
   return next;
 }
 
@@ -158,10 +160,9 @@ export function flagInvalidation(tenantId: string, environment: EnvironmentName)
   return { kind: 'flags', key: `${tenantId}/${environment}` };
 }
 
-async function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): Promise<void> {
-  await tx.sql
-    .insertInto('admin_flag_history')
-    .values({
+function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): void {
+  tx.send(
+    tx.sql.insertInto('admin_flag_history').values({
       tenant_id: tx.actor.tenant_id,
       flag_id: flag.id,
       key: flag.key,
@@ -172,8 +173,8 @@ async function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null,
       changed_by: tx.actor.user_id,
       reason: note.reason,
       approval_id: note.authority.kind === 'approval' ? note.authority.approval_id : null,
-    })
-    .execute();
+    }),
+  );
   const about = { key: flag.key, environment: flag.environment };
   tx.audit({
     event: note.event,

@@ -34,7 +34,7 @@ export const flagToggle = defineAction({
   execute: async (tx, payload, authority) => {
     const flag = await lockUnchanged(tx, payload);
     const note = { change: 'toggled', event: 'flag.toggle', reason: payload.reason, authority } as const;
-    return flagResult(await saveFlag(tx, flag, toggled(flag.definition, payload.enabled), note), flag.definition);
+    return flagResult(saveFlag(tx, flag, toggled(flag.definition, payload.enabled), note), flag.definition);
   },
   undo: restoreFlag,
 });

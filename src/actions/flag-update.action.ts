@@ -35,7 +35,7 @@ export const flagUpdate = defineAction({
   execute: async (tx, payload, authority) => {
     const flag = await lockUnchanged(tx, payload);
     const note = { change: 'updated', event: 'flag.update', reason: payload.reason, authority } as const;
-    return flagResult(await saveFlag(tx, flag, payload.definition, note), flag.definition);
+    return flagResult(saveFlag(tx, flag, payload.definition, note), flag.definition);
   },
   undo: restoreFlag,
 });
