@@ -3,8 +3,9 @@ import { notFound } from '../platform/problem.ts';
 import { defineAction } from './action.ts';
 import { openAssignments } from './assignment-access.ts';
 import { deleteCampaign } from './campaign.ts';
+import { rowVersion } from './row-version.ts';
 
-export const campaignDeletePayload = z.strictObject({ campaign_id: z.uuid(), version: z.int().min(1) });
+export const campaignDeletePayload = z.strictObject({ campaign_id: z.uuid(), version: rowVersion });
 
 /** Its pool is dissolved; contacts stay with their owners. Ungated until a tenant writes a gate for it. */
 export const campaignDelete = defineAction({

@@ -3,8 +3,9 @@ import { notFound } from '../platform/problem.ts';
 import { defineAction } from './action.ts';
 import { openAssignments } from './assignment-access.ts';
 import { deleteContact } from './contact.ts';
+import { rowVersion } from './row-version.ts';
 
-export const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: z.int().min(1) });
+export const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
 
 /** Nobody looks after it any more; its history stays. Ungated until a tenant writes a gate for it. */
 export const contactDelete = defineAction({

@@ -8,12 +8,13 @@ import { flagProductionFloor } from './flag-gate.ts';
 import { flagResult, lockFlag, refuseStale, restoreFlag, saveFlag } from './flag-store.ts';
 import type { StoredFlag } from './flag-store.ts';
 import { changeReason, flagEnvironment, flagKey } from './flag.schema.ts';
+import { rowVersion } from './row-version.ts';
 
 export const flagTogglePayload = z.strictObject({
   key: flagKey,
   environment: flagEnvironment,
   enabled: z.boolean(),
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: rowVersion,
   reason: changeReason.nullable().default(null),
 });
 

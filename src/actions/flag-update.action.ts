@@ -7,11 +7,12 @@ import { flagProductionFloor } from './flag-gate.ts';
 import { flagResult, lockFlag, refuseStale, restoreFlag, saveFlag } from './flag-store.ts';
 import type { StoredFlag } from './flag-store.ts';
 import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.schema.ts';
+import { rowVersion } from './row-version.ts';
 
 export const flagUpdatePayload = z.strictObject({
   key: flagKey,
   environment: flagEnvironment,
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: rowVersion,
   definition: flagDefinition,
   reason: changeReason.nullable().default(null),
 });

@@ -5,10 +5,11 @@ import { Problem } from '../platform/problem.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { defineAction } from './action.ts';
 import { requireOwnRole } from './role-place.ts';
+import { rowVersion } from './row-version.ts';
 
 export const roleDeletePayload = z.strictObject({
   role_id: z.uuid(),
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: rowVersion,
 });
 
 type Payload = z.output<typeof roleDeletePayload>;

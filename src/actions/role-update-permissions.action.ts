@@ -9,6 +9,7 @@ import type { Tx } from '../platform/unit-of-work.ts';
 import { defineAction } from './action.ts';
 import { lockRights, ownRights, refuseBeyondOwn } from './rights.ts';
 import { rememberRole, requireRole } from './role-store.ts';
+import { rowVersion } from './row-version.ts';
 
 /** A set of permissions: each once, in catalogue order, whatever the order it was given in. */
 export const permissionSet = z
@@ -19,7 +20,7 @@ export const permissionSet = z
 export const roleUpdatePermissionsPayload = z.strictObject({
   role_id: z.uuid(),
   permissions: permissionSet,
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: rowVersion,
   reason: z.string().min(1).max(500).nullable().default(null),
 });
 

@@ -5,6 +5,7 @@ import { defineAction } from './action.ts';
 import { roleText } from './role-create.action.ts';
 import { requireMovable, requireOwnRole } from './role-place.ts';
 import { rememberRole } from './role-store.ts';
+import { rowVersion } from './row-version.ts';
 
 /** What is left out stays. */
 export const roleChange = z.strictObject({
@@ -15,7 +16,7 @@ export const roleChange = z.strictObject({
 
 export const roleUpdatePayload = roleChange.extend({
   role_id: z.uuid(),
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: rowVersion,
 });
 
 type Payload = z.output<typeof roleUpdatePayload>;

@@ -7,10 +7,11 @@ import { ownedKinds } from './ownership.ts';
 import { revokeSessions } from './revoke-sessions.ts';
 import { keepSuperAdmin, lockRights, refuseOnSelf, refuseStronger, settleRights } from './rights.ts';
 import { revokeAllRoles } from './role-assignment.ts';
+import { rowVersion } from './row-version.ts';
 
 export const userDeletePayload = z.strictObject({
   user_id: z.uuid(),
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: rowVersion,
   transfer_to: z.uuid().nullable().default(null).describe('Who gets what the person owns'),
   reason: z.string().min(1).max(500).nullable().default(null),
 });

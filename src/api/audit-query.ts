@@ -10,7 +10,7 @@ import { openedPrivate } from '../platform/audit-seal.ts';
 import { Problem } from '../platform/problem.ts';
 import type { ReadScope } from '../platform/read.ts';
 import type { ApiDeps } from './deps.ts';
-import { timestamp } from './schemas.ts';
+import { moment } from './schemas.ts';
 
 /** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
 export const auditFilters = {
@@ -21,8 +21,8 @@ export const auditFilters = {
   resource_id: z.string().max(512).optional(),
   outcome: z.enum(auditOutcomes).optional(),
   request_id: z.string().max(100).optional(),
-  from: timestamp.optional().describe('Not before this moment'),
-  to: timestamp.optional().describe('Before this moment'),
+  from: moment.optional().describe('Not before this moment'),
+  to: moment.optional().describe('Before this moment'),
 };
 
 /** Filters as they arrive. */

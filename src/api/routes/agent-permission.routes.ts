@@ -7,7 +7,7 @@ import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/read.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../etag.ts';
 import { reply, route } from '../route.ts';
-import { idParams, timestamp } from '../schemas.ts';
+import { idParams, moment, timestamp } from '../schemas.ts';
 
 const rights = {
   can_create: z.boolean(),
@@ -56,7 +56,7 @@ const grantBody = z
     can_read: rights.can_read.default(false),
     can_update: rights.can_update.default(false),
     can_delete: rights.can_delete.default(false),
-    expires_at: timestamp.nullable().default(null),
+    expires_at: moment.nullable().default(null),
   })
   .meta({ id: 'AgentPermissionValues' });
 

@@ -7,7 +7,7 @@ import { SilenceBody, silenceReason } from '../alert-schemas.ts';
 import { expectedVersion, versionEtag } from '../etag.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
-import { idParams, timestamp } from '../schemas.ts';
+import { idParams, moment } from '../schemas.ts';
 
 const tag = 'System health';
 
@@ -88,8 +88,8 @@ const createAlertSilence = route({
   body: z.strictObject({
     threshold_id: z.uuid().nullable().default(null).describe('Null silences every alert of the tenant'),
     reason: silenceReason,
-    starts_at: timestamp.optional().describe('Now when left out'),
-    ends_at: timestamp,
+    starts_at: moment.optional().describe('Now when left out'),
+    ends_at: moment,
   }),
   responses: { 201: SilenceBody },
   problems: ['resource.not-found', 'mfa.required'],
@@ -116,7 +116,7 @@ const updateAlertSilence = route({
   gate: 'mfa',
   params: idParams,
   body: z
-    .strictObject({ reason: silenceReason.optional(), ends_at: timestamp.optional() })
+    .strictObject({ reason: silenceReason.optional(), ends_at: moment.optional() })
     .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
   requiresIfMatch: true,
   responses: { 200: SilenceBody },

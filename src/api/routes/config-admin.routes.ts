@@ -30,7 +30,7 @@ import {
 import { startRollouts } from '../config-start.ts';
 import type { ApiDeps } from '../deps.ts';
 import { reply, route } from '../route.ts';
-import { timestamp } from '../schemas.ts';
+import { moment } from '../schemas.ts';
 
 const tag = 'configuration';
 const path = '/admin/environment-config';
@@ -166,7 +166,7 @@ const getConfigAt = route({
   summary: 'What exactly ran in an environment at a moment, by which request, approved by whom',
   permission: 'config:read',
   gate: 'none',
-  query: z.strictObject({ environment: configEnvironment, at: timestamp.describe('The moment') }),
+  query: z.strictObject({ environment: configEnvironment, at: moment.describe('The moment') }),
   responses: {
     200: z
       .object({ ledger: LedgerRowBody, running: ConfigVersionBody.nullable(), candidate: ConfigVersionBody.nullable() })

@@ -26,7 +26,7 @@ import type { FocusMessage, FocusSessionInput } from '../../workflows/focus-sess
 import { pageOf, pageQuery, toPage } from '../pagination.ts';
 import { route } from '../route.ts';
 import type { HandlerContext, Route } from '../route.ts';
-import { timestamp } from '../schemas.ts';
+import { moment, timestamp } from '../schemas.ts';
 import { afterCursor, freeText, idParams, ownerOf, trackerPath, trackerRoute } from '../tracker.ts';
 import { FocusSessionBody } from '../tracker-views.ts';
 
@@ -120,7 +120,7 @@ const getFocusSessions = route({
   method: 'get',
   path: `${trackerPath}/focus-sessions`,
   summary: 'Own focus sessions, latest start first',
-  query: z.strictObject({ ...pageQuery, from: timestamp.optional(), to: timestamp.optional() }),
+  query: z.strictObject({ ...pageQuery, from: moment.optional(), to: moment.optional() }),
   responses: { 200: pageOf(FocusSessionBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ actor, query: { limit, cursor, from, to }, read, deps }) => {

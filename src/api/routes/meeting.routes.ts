@@ -8,7 +8,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/unit-of-work.ts';
 import { pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
-import { timestamp } from '../schemas.ts';
+import { moment } from '../schemas.ts';
 import { meetingColumns } from '../tracker-lists.ts';
 import { afterCursor, changeRoutes, day, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from '../tracker.ts';
 import { ActivityBody, MeetingBody } from '../tracker-views.ts';
@@ -22,7 +22,7 @@ const meetingFields = {
   agenda: longText,
   questions: longText,
   follow_up_tasks: longText.describe('One task a line'),
-  scheduled_at: timestamp.nullable(),
+  scheduled_at: moment.nullable(),
   prospect_id: rowId.nullable(),
 };
 
@@ -92,8 +92,8 @@ const getMeetings = route({
     kind: z.enum(['template', 'planned']).optional(),
     type: z.enum(meetingTypes).optional(),
     prospect_id: queryId.optional(),
-    from: timestamp.optional(),
-    to: timestamp.optional(),
+    from: moment.optional(),
+    to: moment.optional(),
   }),
   responses: { 200: pageOf(MeetingBody) },
   problems: ['request.cursor-invalid'],
@@ -203,7 +203,7 @@ const planMeeting = route({
   path: `${trackerPath}/meetings/:id/plan`,
   summary: 'Plan a meeting like this one',
   params: idParams,
-  body: z.strictObject({ scheduled_at: timestamp, prospect_id: rowId.nullable().default(null) }),
+  body: z.strictObject({ scheduled_at: moment, prospect_id: rowId.nullable().default(null) }),
   responses: { 201: MeetingBody },
   problems: ['resource.conflict'],
   handler: ({ actor, params, body, unitOfWork }) =>

@@ -23,7 +23,7 @@ import {
 import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
-import { email, timestamp } from '../schemas.ts';
+import { email, moment } from '../schemas.ts';
 import { onboardingPublicRoutes } from './onboarding-public.routes.ts';
 import { onboardingSettingsRoutes } from './onboarding-settings.routes.ts';
 
@@ -72,7 +72,7 @@ const createLink = route({
       account: z
         .strictObject({
           roles: z
-            .array(z.strictObject({ role_id: z.uuid(), valid_until: timestamp.nullable().default(null) }))
+            .array(z.strictObject({ role_id: z.uuid(), valid_until: moment.nullable().default(null) }))
             .max(20)
             .default([]),
           campaign_ids: z.array(z.uuid()).max(50).default([]).describe('Campaigns whose pool the newcomer joins'),

@@ -16,7 +16,7 @@ import { expectedVersion, versionEtag, versionMismatch } from '../etag.ts';
 import { pageOf, pageQuery, toPage } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
-import { email, timestamp } from '../schemas.ts';
+import { email, moment, timestamp } from '../schemas.ts';
 import { afterCursor, changeRoutes, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from '../tracker.ts';
 
 const minorUnits = z.int().min(0).max(1_000_000_000_000);
@@ -34,7 +34,7 @@ const prospectFields = {
     .regex(/^[A-Z]{3}$/, 'must be a code of three capital letters')
     .nullable(),
   probability: z.int().min(0).max(100).describe('Chance of winning, in percent'),
-  next_activity_at: timestamp.nullable(),
+  next_activity_at: moment.nullable(),
 };
 
 const ProspectBody = z
@@ -119,7 +119,7 @@ const getProspects = route({
     pipeline_id: queryId.optional(),
     stage_id: queryId.optional(),
     is_rotting: queryFlag.optional(),
-    due_before: timestamp.optional().describe('Next activity before this time'),
+    due_before: moment.optional().describe('Next activity before this time'),
   }),
   responses: { 200: pageOf(ProspectBody) },
   problems: ['request.cursor-invalid'],

@@ -10,7 +10,7 @@ import { ApprovalBody } from '../approval-schemas.ts';
 import { QueueBody, QueueEventBody, presentQueue, queueEventColumns, queueParams } from '../queue-views.ts';
 import { queueByName, resumeNow, startPause } from '../queue-work.ts';
 import { route } from '../route.ts';
-import { timestamp } from '../schemas.ts';
+import { moment } from '../schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -28,7 +28,7 @@ const pauseQueue = route({
   gate: 'mfa',
   params: queueParams,
   body: z
-    .strictObject({ reason, paused_until: timestamp.describe('When the queue goes on by itself') })
+    .strictObject({ reason, paused_until: moment.describe('When the queue goes on by itself') })
     .meta({ id: 'QueuePauseRequest' }),
   responses: { 200: QueueBody },
   problems: [

@@ -5,7 +5,7 @@ import type { Permission } from '../../domain/permissions.ts';
 import { newestFirst, pageOf, pageQuery, toPage } from '../pagination.ts';
 import { inForceAt, ledgerQuery, rightsAt } from '../rights-at.ts';
 import { reply, route } from '../route.ts';
-import { idParams, timestamp } from '../schemas.ts';
+import { idParams, moment, timestamp } from '../schemas.ts';
 import { roleGrant } from './user.routes.ts';
 
 const assignment = {
@@ -79,7 +79,7 @@ const reviewUserRole = route({
   gate: 'mfa',
   params: assignmentParams,
   body: z.strictObject({
-    review_due_at: timestamp
+    review_due_at: moment
       .refine((next) => Date.parse(next) > Date.now(), 'must be in the future')
       .nullable()
       .describe('Null for no further review'),
@@ -102,9 +102,9 @@ const getRoleAssignmentHistory = route({
     ...pageQuery,
     role_id: z.uuid().optional(),
     user_id: z.uuid().optional(),
-    from: timestamp.optional().describe('Given at this moment or later'),
-    to: timestamp.optional().describe('Given before this moment'),
-    at: timestamp.optional().describe('In force at this moment'),
+    from: moment.optional().describe('Given at this moment or later'),
+    to: moment.optional().describe('Given before this moment'),
+    at: moment.optional().describe('In force at this moment'),
   }),
   responses: { 200: pageOf(ledgerEntry) },
   handler: async ({ query, read }) => {
@@ -130,7 +130,7 @@ const getUserRights = route({
   permission: 'role:read',
   gate: 'none',
   params: idParams,
-  query: z.strictObject({ at: timestamp.optional().describe('Defaults to now') }),
+  query: z.strictObject({ at: moment.optional().describe('Defaults to now') }),
   responses: {
     200: z
       .object({

@@ -9,7 +9,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { issueServiceToken } from '../identity/service-token.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../pagination.ts';
 import { reply, route } from '../route.ts';
-import { idParams, timestamp } from '../schemas.ts';
+import { idParams, moment, timestamp } from '../schemas.ts';
 
 const tag = 'service_token';
 
@@ -78,7 +78,7 @@ const createServiceToken = route({
       .array(z.enum(allPermissions as [Permission, ...Permission[]]))
       .min(1)
       .max(20),
-    expires_at: timestamp.nullable().default(null),
+    expires_at: moment.nullable().default(null),
   }),
   responses: { 201: ServiceTokenBody.extend({ token: z.string() }).meta({ id: 'NewServiceToken' }) },
   problems: ['mfa.required', 'role.grant-exceeds-own'],

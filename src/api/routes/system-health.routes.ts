@@ -7,7 +7,7 @@ import { read, readAll } from '../../platform/read.ts';
 import { healthHistoryQuery, latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../health-reads.ts';
 import { metricFacts, presentHealth } from '../health-view.ts';
 import { route } from '../route.ts';
-import { timestamp } from '../schemas.ts';
+import { moment, timestamp } from '../schemas.ts';
 
 const tag = 'System health';
 
@@ -100,8 +100,8 @@ const getSystemMetricsHistory = route({
   gate: 'none',
   query: z.strictObject({
     metric: z.enum(allHealthMetrics),
-    from: timestamp.optional().describe('An hour before `to` when left out'),
-    to: timestamp.optional().describe('Now when left out; not included'),
+    from: moment.optional().describe('An hour before `to` when left out'),
+    to: moment.optional().describe('Now when left out; not included'),
     step: z.coerce
       .number()
       .int()

@@ -12,7 +12,7 @@ import { followClosedAccount } from '../identity/offboarding.ts';
 import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../pagination.ts';
 import { reply, route } from '../route.ts';
 import type { HandlerContext } from '../route.ts';
-import { email, idParams, passwordInput, phoneNumber, timeZone, timestamp } from '../schemas.ts';
+import { email, idParams, moment, passwordInput, phoneNumber, timeZone } from '../schemas.ts';
 import { presentUser, userList, userPage, userView, usersQuery } from '../user-view.ts';
 
 const profileText = z.string().trim().min(1).max(200);
@@ -32,8 +32,8 @@ const accountFields = {
 export const roleGrant = z
   .strictObject({
     role_id: z.uuid(),
-    valid_until: timestamp.nullable().default(null).describe('When the role ends by itself'),
-    review_due_at: timestamp.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
+    valid_until: moment.nullable().default(null).describe('When the role ends by itself'),
+    review_due_at: moment.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
     reason: z.string().trim().min(1).max(500).nullable().default(null),
   })
   .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {
