@@ -72,7 +72,7 @@ class PipelinedConnection implements DatabaseConnection {
   readonly #client: PoolClient;
   /** What goes with the next statement that is waited for. */
   #waiting: CompiledQuery[] = [];
-  #isStale = false;
+  #isUnusable = false;
 
   constructor(client: PoolClient) {
     this.#client = client;
@@ -99,11 +99,14 @@ class PipelinedConnection implements DatabaseConnection {
 
   async rollback(): Promise<void> {
     this.#waiting = [CompiledQuery.raw('rollback')];
-    await this.#send();
+    await this.#send().catch(() => {
+      // Whoever cannot roll back is closed; it would never come back to the pool if this failed.
+      this.#isUnusable = true;
+    });
   }
 
   release(): void {
-    this.#client.release(this.#isStale);
+    this.#client.release(this.#isUnusable);
   }
 
   // eslint-disable-next-line require-yield -- the interface asks for a generator
@@ -119,7 +122,7 @@ class PipelinedConnection implements DatabaseConnection {
       const results = await runBatch(this.#client, statements);
       return results.at(-1) ?? noResult;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === stalePlan) this.#isStale = true;
+      if (error instanceof Error && 'code' in error && error.code === stalePlan) this.#isUnusable = true;
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
 import type { Kysely } from 'kysely';
@@ -32,6 +33,8 @@ export interface Tx {
  */
 const retryableCodes = new Set(['40001', '40P01', '0A000']);
 const maxAttempts = 3;
+/** Lets the other side of a deadlock go on first; at once, the same two could meet again. */
+const retryPauseMs = 20;
 
 /**
  * The one write path: a short transaction as the actor's tenant, with the audit rows as its last statement before
@@ -51,6 +54,7 @@ export async function unitOfWork<Result>(
       return await runOnce(db, actor, work);
     } catch (error) {
       if (attempt === maxAttempts || !isRetryable(error)) throw error;
+      await setTimeout(attempt * retryPauseMs);
     }
   }
 }
@@ -60,37 +64,54 @@ async function runOnce<Result>(
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
+  const em = db.orm.em.fork() as SqlEntityManager;
+  // Not `transactional`, which forks once more and copies the entities back into a manager that nobody has.
+  await em.begin();
+  try {
+    const result = await runIn(em, db, actor, work);
+    await em.commit();
+    return result;
+  } catch (error) {
+    await em.rollback();
+    throw error;
+  }
+}
+
+/** The work and what belongs to its transaction: the session before it, notices and audit entries after it. */
+async function runIn<Result>(
+  em: SqlEntityManager,
+  db: Pick<Database, 'personKeys'>,
+  actor: Actor,
+  work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
   const entries: AuditEntry[] = [];
   const events: InvalidationEvent[] = [];
-  const fork = db.orm.em.fork() as SqlEntityManager;
-  return fork.transactional(async (em) => {
-    const kysely = em.getKysely<Schema>();
-    const sent: Promise<unknown>[] = [];
-    const send = (query: CompiledQuery): void => {
-      const one = kysely.executeQuery(unawaitedQuery(query));
-      one.catch(() => undefined); // looked at below, unless the work itself fails before
-      sent.push(one);
-    };
-    const { text, values } = scopeStatement(actor);
-    send(CompiledQuery.raw(text, [...(values ?? [])]));
-    const tx: Tx = {
-      actor,
-      em,
-      sql: kysely,
-      send: (query) => send(query.compile()),
-      audit: (entry) => entries.push(entry),
-      invalidate: (event) => events.push(event),
-    };
-    const result = await work(tx);
-    await em.flush();
-    for (const event of events) send(invalidationStatement(event).compile(kysely));
-    if (entries.length > 0) {
-      const keys = await db.personKeys.forWriting(kysely, actor.tenant_id, personsOf(actor, entries));
-      send(auditStatement(actor, entries, keys).compile(kysely));
-    }
-    await Promise.all(sent);
-    return result;
-  });
+  const kysely = em.getKysely<Schema>();
+  const sent: Promise<unknown>[] = [];
+  const send = (query: CompiledQuery): void => {
+    const one = kysely.executeQuery(unawaitedQuery(query));
+    one.catch(() => undefined); // looked at below, unless the work itself fails before
+    sent.push(one);
+  };
+  const { text, values } = scopeStatement(actor);
+  send(CompiledQuery.raw(text, [...(values ?? [])]));
+  const tx: Tx = {
+    actor,
+    em,
+    sql: kysely,
+    send: (query) => send(query.compile()),
+    audit: (entry) => entries.push(entry),
+    invalidate: (event) => events.push(event),
+  };
+  const result = await work(tx);
+  await em.flush();
+  for (const event of events) send(invalidationStatement(event).compile(kysely));
+  if (entries.length > 0) {
+    const keys = await db.personKeys.forWriting(kysely, actor.tenant_id, personsOf(actor, entries));
+    send(auditStatement(actor, entries, keys).compile(kysely));
+  }
+  await Promise.all(sent);
+  return result;
 }
 
 function isRetryable(error: unknown): boolean {

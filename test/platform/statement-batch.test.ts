@@ -84,9 +84,9 @@ describe('a batch of statements', () => {
     const gone = await lost.connect();
     gone.on('error', () => undefined);
     const [{ pid }] = (await gone.query<{ pid: number }>('select pg_backend_pid() as pid')).rows as [{ pid: number }];
-    const waiting = runBatch(gone, [{ text: 'select pg_sleep(60)' }]);
+    const refused = expect(runBatch(gone, [{ text: 'select pg_sleep(60)' }])).rejects.toThrow(/terminat/i);
     await runBatch(client, [{ text: 'select pg_terminate_backend($1)', values: [pid] }]);
-    await expect(waiting).rejects.toThrow(/terminat/i);
+    await refused;
     gone.release(true);
     await lost.end();
   });

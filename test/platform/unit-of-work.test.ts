@@ -97,6 +97,15 @@ describe('unit of work', () => {
     expect(Object.keys((await rows())[0] ?? {})).toContain('added_later');
   });
 
+  it('leaves connections that broke under it, so that the pool never runs dry', async () => {
+    const { db, env } = app.api.deps;
+    for (let time = 0; time <= env.DATABASE_POOL_SIZE; time += 1) {
+      const broken = unitOfWork(db, actor, (tx) => sql`select pg_terminate_backend(pg_backend_pid())`.execute(tx.sql));
+      await expect(broken).rejects.toThrow();
+    }
+    await expect(unitOfWork(db, actor, (tx) => tx.sql.selectFrom('users').select('id').limit(1).execute())).resolves.toHaveLength(1);
+  });
+
   it('runs again after a deadlock, so that both sides of one succeed', async () => {
     const [people] = await readAll(app.api.deps.db, actor, [
       query.selectFrom('users').select('id').orderBy('id').limit(2),

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { revokeSessions } from '../../actions/revoke-sessions.ts';
 import { allPermissions } from '../../domain/permissions.ts';
+import { prepared } from '../../entities/prepared.ts';
 import { query } from '../../entities/schema.ts';
 import { passwordFaults } from '../../platform/password.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -62,19 +63,19 @@ const getProfile = route({
   },
 });
 
-function preferencesOf(userId: string | null) {
-  return query
+const preferencesStatement = prepared<{ user_id: string | null }>()((param) =>
+  query
     .selectFrom('users as u')
     .leftJoin('user_preferences as p', 'p.user_id', 'u.id')
-    .where('u.id', '=', userId)
+    .where('u.id', '=', param('user_id'))
     .select('u.time_zone')
     .select((eb) => [
       eb.fn.coalesce('p.language', sql.lit('en')).as('language'),
       eb.fn.coalesce('p.theme', sql.lit('system')).as('theme'),
       eb.fn.coalesce('p.week_start', sql.lit('monday')).as('week_start'),
       eb.fn.coalesce('p.email_notifications', sql.lit(true)).as('email_notifications'),
-    ]);
-}
+    ]),
+);
 
 const getPreferences = route({
   operationId: 'getPreferences',
@@ -86,7 +87,7 @@ const getPreferences = route({
   permission: 'authenticated',
   gate: 'none',
   responses: { 200: preferences },
-  handler: async ({ actor, read: find }) => (await find(preferencesOf(actor.user_id)))[0],
+  handler: async ({ actor, read: find }) => (await find(preferencesStatement({ user_id: actor.user_id })))[0],
 });
 
 const updatePreferences = route({
@@ -113,19 +114,21 @@ const updatePreferences = route({
     const { user_id, tenant_id } = actor;
     if (user_id === null) throw notFound('user');
     return unitOfWork(async (tx) => {
+      // Nothing is asked of the changes: they go with the reading of what they made.
       if (Object.keys(changes).length > 0) {
-        await tx.sql
-          .insertInto('user_preferences')
-          .values({ tenant_id, user_id, ...changes })
-          .onConflict((conflict) =>
-            conflict
-              .columns(['tenant_id', 'user_id'])
-              .doUpdateSet({ ...changes, updated_at: sql<string>`now()`, version: sql<number>`user_preferences.version + 1` }),
-          )
-          .execute();
+        tx.send(
+          tx.sql
+            .insertInto('user_preferences')
+            .values({ tenant_id, user_id, ...changes })
+            .onConflict((conflict) =>
+              conflict
+                .columns(['tenant_id', 'user_id'])
+                .doUpdateSet({ ...changes, updated_at: sql<string>`now()`, version: sql<number>`user_preferences.version + 1` }),
+            ),
+        );
       }
       if (time_zone !== undefined) {
-        await tx.sql.updateTable('users').set({ time_zone, updated_at: sql<string>`now()` }).where('id', '=', user_id).execute();
+        tx.send(tx.sql.updateTable('users').set({ time_zone, updated_at: sql<string>`now()` }).where('id', '=', user_id));
       }
       tx.audit({
         event: 'preferences.update',
@@ -134,7 +137,7 @@ const updatePreferences = route({
         resource_id: user_id,
         new_values: body,
       });
-      const { rows } = await tx.sql.executeQuery(preferencesOf(user_id).compile());
+      const { rows } = await tx.sql.executeQuery(preferencesStatement({ user_id }).compile());
       return rows[0];
     });
   },
