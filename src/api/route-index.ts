@@ -1,4 +1,5 @@
 import Router from '@koa/router';
+import type { RouterMiddleware } from '@koa/router';
 import type { Middleware } from 'koa';
 import type { RequestState } from './middleware/request-context.ts';
 import type { Route } from './route.ts';
@@ -21,7 +22,7 @@ export class RouteIndex {
   }
 
   /** To be called when all routes are there. */
-  routes(): Middleware<RequestState> {
+  routes(): RouterMiddleware<RequestState> {
     const patterns = new Map([...this.#patterns].map(([key, router]) => [key, router.routes()]));
     return (ctx, next): unknown => {
       const { method, path } = ctx;

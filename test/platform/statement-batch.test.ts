@@ -84,9 +84,9 @@ describe('a batch of statements', () => {
     const gone = await lost.connect();
     gone.on('error', () => undefined);
     const [{ pid }] = (await gone.query<{ pid: number }>('select pg_backend_pid() as pid')).rows as [{ pid: number }];
-    const refused = expect(runBatch(gone, [{ text: 'select pg_sleep(60)' }])).rejects.toThrow(/terminat/i);
-    await runBatch(client, [{ text: 'select pg_terminate_backend($1)', values: [pid] }]);
-    await refused;
+    const end = { text: 'select pg_terminate_backend($1)', values: [pid] };
+    const [waiting] = await Promise.allSettled([runBatch(gone, [{ text: 'select pg_sleep(60)' }]), runBatch(client, [end])]);
+    expect(waiting).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/terminat/i) } });
     gone.release(true);
     await lost.end();
   });
