@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { maximumStages, stagesOf } from '../domain/config-rollout.ts';
 import { environmentNames } from '../domain/environment.ts';
+import { allHealthMetrics } from '../domain/health-metric.ts';
 
 const seconds = (maximum: number) => z.int().min(0).max(maximum);
 const bakeSeconds = seconds(7 * 86_400).describe('How long a stage is watched before the next one');
@@ -38,10 +39,7 @@ const guard = z.strictObject({
   source: z.discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('health'),
-      metric: z
-        .string()
-        .regex(/^[a-z][a-z0-9_.:-]{0,99}$/)
-        .describe('Name of a metric of the system health'),
+      metric: z.enum(allHealthMetrics).describe('A metric of the system health; one that nobody measures would hold for ever'),
     }),
     z.strictObject({
       kind: z.literal('prometheus'),

@@ -4466,8 +4466,11 @@ export interface components {
                         source: {
                             /** @constant */
                             kind: "health";
-                            /** @description Name of a metric of the system health */
-                            metric: string;
+                            /**
+                             * @description A metric of the system health; one that nobody measures would hold for ever
+                             * @enum {string}
+                             */
+                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                         } | {
                             /** @constant */
                             kind: "prometheus";
@@ -6075,8 +6078,11 @@ export interface components {
                     source: {
                         /** @constant */
                         kind: "health";
-                        /** @description Name of a metric of the system health */
-                        metric: string;
+                        /**
+                         * @description A metric of the system health; one that nobody measures would hold for ever
+                         * @enum {string}
+                         */
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -6201,8 +6207,11 @@ export interface components {
                     source: {
                         /** @constant */
                         kind: "health";
-                        /** @description Name of a metric of the system health */
-                        metric: string;
+                        /**
+                         * @description A metric of the system health; one that nobody measures would hold for ever
+                         * @enum {string}
+                         */
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -6436,8 +6445,11 @@ export interface components {
                     source: {
                         /** @constant */
                         kind: "health";
-                        /** @description Name of a metric of the system health */
-                        metric: string;
+                        /**
+                         * @description A metric of the system health; one that nobody measures would hold for ever
+                         * @enum {string}
+                         */
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
