@@ -7,7 +7,7 @@ export const timestamp = z.iso.datetime({ offset: true });
  * RFC 3339 with any offset, as it is taken. Years of which an offset could make one that PostgreSQL writes in another way
  * (before 1, after 9999) are no moments of a business.
  */
-export const moment = timestamp.regex(/^[12]\d{3}-/, 'must be in the years 1000 to 2999');
+export const moment = timestamp.refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999');
 
 /** E-mail address, stored in lower case. */
 export const email = z.email().max(320).toLowerCase();

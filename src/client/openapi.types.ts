@@ -4162,12 +4162,12 @@ export interface components {
              * @description When the role ends by itself
              * @default null
              */
-            valid_until?: (string & (unknown & unknown)) | null;
+            valid_until?: string | null;
             /**
              * @description The role lapses here unless somebody confirms it
              * @default null
              */
-            review_due_at?: (string & (unknown & unknown)) | null;
+            review_due_at?: string | null;
             /** @default null */
             reason?: string | null;
         };
@@ -4211,7 +4211,7 @@ export interface components {
             /** @default false */
             can_delete?: boolean;
             /** @default null */
-            expires_at?: (string & (unknown & unknown)) | null;
+            expires_at?: string | null;
             /** @enum {string} */
             agent_name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
         };
@@ -4225,7 +4225,7 @@ export interface components {
             /** @default false */
             can_delete?: boolean;
             /** @default null */
-            expires_at?: (string & (unknown & unknown)) | null;
+            expires_at?: string | null;
         };
         TenantUpdate: {
             name?: string;
@@ -4355,8 +4355,11 @@ export interface components {
         };
         QueuePauseRequest: {
             reason: string;
-            /** @description When the queue goes on by itself */
-            paused_until: string & (unknown & unknown);
+            /**
+             * Format: date-time
+             * @description When the queue goes on by itself
+             */
+            paused_until: string;
         };
         /** @default {} */
         QueueResumeRequest: {
@@ -4817,7 +4820,7 @@ export interface components {
                     /** Format: uuid */
                     role_id: string;
                     /** @default null */
-                    valid_until?: (string & (unknown & unknown)) | null;
+                    valid_until?: string | null;
                 }[];
                 /**
                  * @description Campaigns whose pool the newcomer joins
@@ -4901,7 +4904,7 @@ export interface components {
              */
             follow_up_tasks?: string | null;
             /** @default null */
-            scheduled_at?: (string & (unknown & unknown)) | null;
+            scheduled_at?: string | null;
             /** @default null */
             prospect_id?: number | null;
         };
@@ -4914,7 +4917,7 @@ export interface components {
             questions?: string | null;
             /** @description One task a line */
             follow_up_tasks?: string | null;
-            scheduled_at?: (string & (unknown & unknown)) | null;
+            scheduled_at?: string | null;
             prospect_id?: number | null;
             outcome?: ("held" | "not_held" | "cancelled") | null;
             outcome_notes?: string | null;
@@ -4969,7 +4972,7 @@ export interface components {
             currency?: string | null;
             /** @description Chance of winning, in percent */
             probability?: number;
-            next_activity_at?: (string & (unknown & unknown)) | null;
+            next_activity_at?: string | null;
             /** @description Default: first stage of the default pipeline */
             stage_id?: number;
         };
@@ -4983,7 +4986,7 @@ export interface components {
             currency?: string | null;
             /** @description Chance of winning, in percent */
             probability?: number;
-            next_activity_at?: (string & (unknown & unknown)) | null;
+            next_activity_at?: string | null;
         };
         ProspectMove: {
             /** @default null */
@@ -8004,7 +8007,7 @@ export interface components {
             currency: string | null;
             /** @description Chance of winning, in percent */
             probability: number;
-            next_activity_at: (string & (unknown & unknown)) | null;
+            next_activity_at: string | null;
             /** @enum {string} */
             status: "open" | "won" | "lost";
             lost_reason: string | null;
@@ -14862,7 +14865,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description Null for no further review */
-                    review_due_at: (string & (unknown & unknown)) | null;
+                    review_due_at: string | null;
                 };
             };
         };
@@ -14978,11 +14981,11 @@ export interface operations {
                 role_id?: string;
                 user_id?: string;
                 /** @description Given at this moment or later */
-                from?: string & (unknown & unknown);
+                from?: string;
                 /** @description Given before this moment */
-                to?: string & (unknown & unknown);
+                to?: string;
                 /** @description In force at this moment */
-                at?: string & (unknown & unknown);
+                at?: string;
             };
             header?: never;
             path?: never;
@@ -15078,7 +15081,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Defaults to now */
-                at?: string & (unknown & unknown);
+                at?: string;
             };
             header?: never;
             path: {
@@ -22134,7 +22137,7 @@ export interface operations {
             query: {
                 environment: "development" | "staging" | "production";
                 /** @description The moment */
-                at: string & (unknown & unknown);
+                at: string;
             };
             header?: never;
             path?: never;
@@ -23464,7 +23467,7 @@ export interface operations {
                     environment?: ("development" | "staging" | "production") | null;
                     permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
                     /** @default null */
-                    expires_at?: (string & (unknown & unknown)) | null;
+                    expires_at?: string | null;
                 };
             };
         };
@@ -28841,9 +28844,9 @@ export interface operations {
             query: {
                 metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /** @description An hour before `to` when left out */
-                from?: string & (unknown & unknown);
+                from?: string;
                 /** @description Now when left out; not included */
-                to?: string & (unknown & unknown);
+                to?: string;
                 /** @description Length of a step in seconds */
                 step?: number;
             };
@@ -29394,9 +29397,13 @@ export interface operations {
                     threshold_id?: string | null;
                     /** @description Why nobody has to be told */
                     reason: string;
-                    /** @description Now when left out */
-                    starts_at?: string & (unknown & unknown);
-                    ends_at: string & (unknown & unknown);
+                    /**
+                     * Format: date-time
+                     * @description Now when left out
+                     */
+                    starts_at?: string;
+                    /** Format: date-time */
+                    ends_at: string;
                 };
             };
         };
@@ -29656,7 +29663,8 @@ export interface operations {
                 "application/json": {
                     /** @description Why nobody has to be told */
                     reason?: string;
-                    ends_at?: string & (unknown & unknown);
+                    /** Format: date-time */
+                    ends_at?: string;
                 };
             };
         };
@@ -30096,9 +30104,9 @@ export interface operations {
                 outcome?: "success" | "refused" | "failed";
                 request_id?: string;
                 /** @description Not before this moment */
-                from?: string & (unknown & unknown);
+                from?: string;
                 /** @description Before this moment */
-                to?: string & (unknown & unknown);
+                to?: string;
                 /** @description `platform`: the chain of what belongs to no tenant */
                 chain?: "tenant" | "platform";
             };
@@ -30258,9 +30266,9 @@ export interface operations {
                 outcome?: "success" | "refused" | "failed";
                 request_id?: string;
                 /** @description Not before this moment */
-                from?: string & (unknown & unknown);
+                from?: string;
                 /** @description Before this moment */
-                to?: string & (unknown & unknown);
+                to?: string;
                 /** @description `platform`: the chain of what belongs to no tenant */
                 chain?: "tenant" | "platform";
             };
@@ -30416,9 +30424,9 @@ export interface operations {
                 outcome?: "success" | "refused" | "failed";
                 request_id?: string;
                 /** @description Not before this moment */
-                from?: string & (unknown & unknown);
+                from?: string;
                 /** @description Before this moment */
-                to?: string & (unknown & unknown);
+                to?: string;
                 /** @description `platform`: the chain of what belongs to no tenant */
                 chain?: "tenant" | "platform";
                 format?: "csv" | "jsonl";
@@ -30865,8 +30873,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                from?: string & (unknown & unknown);
-                to?: string & (unknown & unknown);
+                from?: string;
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -32697,8 +32705,8 @@ export interface operations {
                 kind?: "template" | "planned";
                 type?: "discovery" | "demo" | "negotiation" | "closing";
                 prospect_id?: number;
-                from?: string & (unknown & unknown);
-                to?: string & (unknown & unknown);
+                from?: string;
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -33262,7 +33270,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    scheduled_at: string & (unknown & unknown);
+                    /** Format: date-time */
+                    scheduled_at: string;
                     /** @default null */
                     prospect_id?: number | null;
                 };
@@ -34732,7 +34741,7 @@ export interface operations {
                 stage_id?: number;
                 is_rotting?: "true" | "false";
                 /** @description Next activity before this time */
-                due_before?: string & (unknown & unknown);
+                due_before?: string;
             };
             header?: never;
             path?: never;
