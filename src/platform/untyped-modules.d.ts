@@ -9,5 +9,5 @@ declare module 'pg/lib/utils.js' {
     /** The form in which the driver sends a value: text, bytes or nothing. */
     readonly prepareValue: (value: unknown) => string | Buffer | null;
   };
-  export default utils;
+  export = utils;
 }
