@@ -6,6 +6,7 @@ import type { ApprovalPolicy, EligiblePerson } from '../domain/approval-policy.t
 import type { ApprovalView } from '../domain/approval-view.ts';
 import type { EnvironmentName } from '../domain/environment.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Name under which the workflow is registered. */
 export const approvalWorkflowType = 'approvalWorkflow';
@@ -142,6 +143,7 @@ export function approvalStartOptions(input: ApprovalInput) {
   return {
     workflowId: approvalWorkflowId(input.requester.tenant_id, input.approval_id),
     args: [input] as [ApprovalInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([
       { key: searchAttributes.tenantId, value: input.requester.tenant_id },
       { key: searchAttributes.approvalState, value: 'pending' satisfies ApprovalStatus },

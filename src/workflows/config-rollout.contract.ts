@@ -6,6 +6,7 @@ import type { Guard, GuardWatch, Measurement } from '../domain/config-guard.ts';
 import type { Rollout, RolloutCommand, RolloutPlan, RolloutStatus, RolloutWord } from '../domain/config-rollout.ts';
 import type { EnvironmentName } from '../domain/environment.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Names under which the workflows are registered. */
 export const configRolloutWorkflowType = 'configRolloutWorkflow';
@@ -150,6 +151,7 @@ export function configRolloutChildOptions(input: ConfigRolloutInput) {
   return {
     workflowId: configRolloutWorkflowId(input.actor.tenant_id, input.environment),
     args: [input] as [ConfigRolloutInput],
+    workflowTaskTimeout,
     typedSearchAttributes: attributesOf(input.actor),
     staticSummary: `Rollout in ${input.environment}`,
     staticDetails:

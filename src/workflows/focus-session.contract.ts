@@ -4,6 +4,7 @@ import type { ActorRef } from '../domain/actor.ts';
 import type { FocusClock, FocusState } from '../domain/tracker-focus.ts';
 import type { FocusSessionView } from '../domain/tracker-focus-view.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Name under which the workflow is registered. */
 export const focusSessionWorkflowType = 'focusSessionWorkflow';
@@ -79,6 +80,7 @@ export function focusSessionStartOptions(input: FocusSessionInput) {
   return {
     workflowId: focusSessionWorkflowId(tenant_id, input.session_id),
     args: [input] as [FocusSessionInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([
       { key: searchAttributes.tenantId, value: tenant_id },
       { key: searchAttributes.requestedBy, value: user_id },

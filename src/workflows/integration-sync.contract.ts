@@ -4,6 +4,7 @@ import type { ActorRef } from '../domain/actor.ts';
 import type { SyncTrigger } from '../domain/integration.ts';
 import type { SyncEnd, SyncFault, SyncJobView } from '../domain/integration-sync.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Names under which the workflows are registered. */
 export const integrationSyncWorkflowType = 'integrationSyncWorkflow';
@@ -70,6 +71,7 @@ export function integrationSyncStartOptions(input: IntegrationSyncInput) {
   return {
     workflowId: integrationSyncWorkflowId(actor.tenant_id, integration_id),
     args: [input] as [IntegrationSyncInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([
       { key: searchAttributes.tenantId, value: actor.tenant_id },
       ...(actor.user_id === null ? [] : [{ key: searchAttributes.requestedBy, value: actor.user_id }]),

@@ -2,6 +2,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { RotationFacts, RotationFault, RotationNews, RotationStatus } from '../domain/integration-rotation.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Name under which the workflow is registered. */
 export const keyRotationWorkflowType = 'keyRotationWorkflow';
@@ -84,6 +85,7 @@ export function keyRotationStartOptions(ref: KeyRotationRef) {
   return {
     workflowId: keyRotationWorkflowId(ref),
     args: [input] as [KeyRotationInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: ref.tenant_id }]),
     staticSummary: `Key rotation of integration ${ref.integration_id}`,
     staticDetails: `Rotation \`${ref.rotation_id}\`; its steps stand in \`admin_key_rotations\` and it goes on from there.`,

@@ -3,6 +3,7 @@ import { defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../domain/actor.ts';
 import type { Notice } from '../domain/notification.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Name under which the workflow is registered. */
 export const notificationDeliveryWorkflowType = 'notificationDeliveryWorkflow';
@@ -71,6 +72,7 @@ export function notificationDeliveryStartOptions(input: NotificationDeliveryInpu
   return {
     workflowId: notificationDeliveryWorkflowId(actor.tenant_id, delivery_id),
     args: [input] as [NotificationDeliveryInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: actor.tenant_id }]),
     staticSummary: `Deliver ${notice.event} by ${kind}`,
     staticDetails: `Delivery \`${delivery_id}\` of \`${notice.event}\` (\`${notice.event_key}\`) to ${target}.`,

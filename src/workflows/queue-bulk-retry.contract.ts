@@ -3,6 +3,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../domain/actor.ts';
 import type { RetryBreaker } from '../domain/queue-retry.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Name under which the workflow is registered. */
 export const queueBulkRetryWorkflowType = 'queueBulkRetryWorkflow';
@@ -94,6 +95,7 @@ export function queueBulkRetryStartOptions(input: QueueBulkRetryInput) {
   return {
     workflowId: queueBulkRetryWorkflowId(input.actor.tenant_id, input.queue_id),
     args: [input] as [QueueBulkRetryInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.actor.tenant_id }]),
     staticSummary: `Retry up to ${input.plan.cap} failed job(s)`,
     staticDetails: `Queue \`${input.queue_id}\`, bulk retry \`${input.bulk_id}\` of \`admin_queue_events\`.`,

@@ -2,6 +2,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../domain/actor.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { workflowTaskTimeout } from './task-timeout.ts';
 
 /** Name under which the workflow is registered. */
 export const queuePauseWorkflowType = 'queuePauseWorkflow';
@@ -70,6 +71,7 @@ export function queuePauseStartOptions(input: QueuePauseInput) {
   return {
     workflowId: queuePauseWorkflowId(input.actor.tenant_id, input.queue_id),
     args: [input] as [QueuePauseInput],
+    workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.actor.tenant_id }]),
     staticSummary: `Pause of a queue until ${new Date(input.paused_until).toISOString()}`,
     staticDetails: `Queue \`${input.queue_id}\`; reason and author stand in \`admin_queues\`.`,
