@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { canonicalJson } from '../domain/canonical.ts';
+import { unstorableParts } from '../domain/storable-json.ts';
 import type { ApiDeps } from './deps.ts';
 import { plainApplication } from './unchanged.ts';
 import type { UnchangedQuestion } from './unchanged.ts';
@@ -75,7 +76,8 @@ class ContextDigests {
     let known = this.#known.get(text);
     if (known === undefined) {
       const body = parsed(text);
-      const context = body instanceof SyntaxError ? null : flagContext.safeParse(body['context'] ?? {});
+      const isPlain = !(body instanceof SyntaxError) && unstorableParts(body).length === 0;
+      const context = isPlain ? flagContext.safeParse(body['context'] ?? {}) : null;
       known = context?.success === true ? contextDigest(context.data) : null;
       if (this.#known.size >= maxKnownContexts) this.#known.clear();
       if (text.length <= maxKnownText) this.#known.set(text, known);

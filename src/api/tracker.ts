@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Actor } from '../domain/actor.ts';
+import { maxInteger } from '../domain/integer-column.ts';
 import { Problem } from '../platform/problem.ts';
 import { parseCursor } from './pagination.ts';
 import { route } from './route.ts';
@@ -11,8 +12,6 @@ export const trackerPath = '/api/v1/master-admin';
 
 /** What all its routes share: only the master admin, who is the super admin, reaches them (S0-61, X-11). */
 export const trackerRoute = { tag: 'tracker', permission: 'tracker:use', gate: 'none' } as const;
-
-const maxInteger = 2_147_483_647;
 
 /** Integer id in a path; a text that is no number is a resource that is not there, `today` included (S0-80). */
 const pathId = z
@@ -56,7 +55,10 @@ export function changeRoutes<Params, Query, Body>(spec: Omit<RouteSpec<Params, Q
 
 const trackerPosition = z.tuple([
   z.string().regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/),
-  z.string().regex(/^[1-9]\d{0,8}$/),
+  z
+    .string()
+    .regex(/^[1-9]\d{0,9}$/)
+    .refine((id) => Number(id) <= maxInteger),
 ]);
 
 /**

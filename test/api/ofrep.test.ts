@@ -179,6 +179,7 @@ describe('the protocol on the wire', () => {
     expect(unchanged).toMatchObject({ status: 304, body: null });
     expect((await evaluateAll({ targetingKey: 'b' }, { 'if-none-match': etag })).status).toBe(200);
     expect((await evaluateAll('text', { 'if-none-match': etag })).body.errorCode).toBe('INVALID_CONTEXT');
+    expect(await evaluateAll({ targetingKey: 'a\ud800' }, { 'if-none-match': etag })).toMatchObject({ status: 422 });
     const broken = { token, body: '{"context":', headers: { 'if-none-match': etag, 'content-type': 'application/json' } };
     const refused = await app.call('POST', '/ofrep/v1/evaluate/flags', broken);
     expect(refused).toMatchObject({ status: 400, body: { code: 'request.malformed' } });
