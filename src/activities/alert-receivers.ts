@@ -2,8 +2,8 @@ import type { ActorRef } from '../domain/actor.ts';
 import { wantsEvent } from '../domain/notification.ts';
 import type { NotificationEvent } from '../domain/notification.ts';
 import type { Permission } from '../domain/permissions.ts';
-import { effectiveRights, livingRoles } from '../entities/living-roles.ts';
-import type { HeldRole } from '../entities/living-roles.ts';
+import { rightsOfRows } from '../actions/people.ts';
+import { livingRoles } from '../entities/living-roles.ts';
 import { query } from '../entities/schema.ts';
 import type { Database } from '../platform/database.ts';
 import { readAll } from '../platform/read.ts';
@@ -27,9 +27,5 @@ export async function alertPeople(
     livingRoles(),
   ] as const);
   if (channels.some(({ events }) => wantsEvent(events, event))) return [];
-  const rolesByUser = new Map<string, HeldRole[]>();
-  for (const { user_id, ...role } of held) rolesByUser.set(user_id, [...(rolesByUser.get(user_id) ?? []), role]);
-  return [...rolesByUser].flatMap(([userId, roles]) =>
-    effectiveRights(roles).permissions.includes(answering) ? [userId] : [],
-  );
+  return rightsOfRows(held).flatMap(({ user_id, permissions }) => (permissions.includes(answering) ? [user_id] : []));
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { sql } from 'kysely';
 import { openAssignments } from '../actions/assignment-access.ts';
 import { createHandOverBatch } from '../actions/assignment-batch.ts';
@@ -7,6 +6,7 @@ import { actorRef, defaultTenantId, systemActor } from '../domain/actor.ts';
 import { query } from '../entities/schema.ts';
 import { asActivity } from '../platform/application-failure.ts';
 import { read } from '../platform/read.ts';
+import { startOnce } from '../platform/temporal-start.ts';
 import { unitOfWork } from '../platform/unit-of-work.ts';
 import type { Tx } from '../platform/unit-of-work.ts';
 import { assignmentBatchStartOptions, assignmentBatchWorkflowType } from '../workflows/assignment-batch.contract.ts';
@@ -96,16 +96,6 @@ interface LyingBatch {
 
 async function startBatch({ temporal }: Deps, { tenant_id, user_id, ...batch }: LyingBatch): Promise<boolean> {
   const actor = { ...actorRef(systemActor(tenant_id)), user_id };
-  try {
-    await temporal.call((client) =>
-      client.workflow.start(assignmentBatchWorkflowType, {
-        ...assignmentBatchStartOptions({ ...batch, actor, queued_campaign_ids: [] }),
-        taskQueue: temporal.taskQueue,
-      }),
-    );
-    return true;
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-    throw error;
-  }
+  const options = assignmentBatchStartOptions({ ...batch, actor, queued_campaign_ids: [] });
+  return startOnce(temporal, assignmentBatchWorkflowType, options);
 }

@@ -1,8 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { ActorRef } from '../domain/actor.ts';
 import { query } from '../entities/schema.ts';
 import { read } from '../platform/read.ts';
 import type { TemporalClient } from '../platform/temporal-client.ts';
+import { startOnce } from '../platform/temporal-start.ts';
 import { configBatchStartOptions, configBatchWorkflowType } from '../workflows/config-rollout.contract.ts';
 import type { ConfigBatchInput } from '../workflows/config-rollout.contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -12,16 +12,7 @@ export async function startConfigBatch(
   temporal: Pick<TemporalClient, 'call' | 'taskQueue'>,
   input: ConfigBatchInput,
 ): Promise<boolean> {
-  return temporal.call(async (client) => {
-    try {
-      const { taskQueue } = temporal;
-      await client.workflow.start(configBatchWorkflowType, { ...configBatchStartOptions(input), taskQueue });
-      return true;
-    } catch (error) {
-      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-      throw error;
-    }
-  });
+  return startOnce(temporal, configBatchWorkflowType, configBatchStartOptions(input));
 }
 
 /** Starts what an approval has just let roll out. A repetition starts nothing more. */

@@ -1,8 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { noticeDeliveries } from '../actions/notice-receivers.ts';
 import type { ActorRef } from '../domain/actor.ts';
 import { defaultRetryDelaysSeconds } from '../domain/notification.ts';
 import type { Notice } from '../domain/notification.ts';
+import { startOnce } from '../platform/temporal-start.ts';
 import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
@@ -36,13 +36,7 @@ export function createNotify({ db, temporal }: Deps): Notify {
         retry_delays_seconds: [...defaultRetryDelaysSeconds],
         again: false,
       });
-      await temporal.call(async (client) => {
-        try {
-          await client.workflow.start(notificationDeliveryWorkflowType, { ...options, taskQueue: temporal.taskQueue });
-        } catch (error) {
-          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        }
-      });
+      await startOnce(temporal, notificationDeliveryWorkflowType, options);
     }
   };
 }

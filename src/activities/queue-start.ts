@@ -1,7 +1,7 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { ActorRef } from '../domain/actor.ts';
 import { query } from '../entities/schema.ts';
 import { read } from '../platform/read.ts';
+import { startOnce } from '../platform/temporal-start.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../workflows/queue-clean.contract.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -25,13 +25,6 @@ export async function startApprovedCleanings(
       .select(['id', 'queue_id']),
   );
   for (const { id: event_id, queue_id } of decided) {
-    const options = queueCleanStartOptions({ actor, queue_id, event_id });
-    try {
-      await temporal.call((client) =>
-        client.workflow.start(queueCleanWorkflowType, { ...options, taskQueue: temporal.taskQueue }),
-      );
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
+    await startOnce(temporal, queueCleanWorkflowType, queueCleanStartOptions({ actor, queue_id, event_id }));
   }
 }

@@ -1,8 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { ActorRef } from '../domain/actor.ts';
 import { openRotationStatuses } from '../domain/integration-rotation.ts';
 import { query } from '../entities/schema.ts';
 import { read } from '../platform/read.ts';
+import { startOnce } from '../platform/temporal-start.ts';
 import { keyRotationStartOptions, keyRotationWorkflowType } from '../workflows/key-rotation.contract.ts';
 import type { KeyRotationRef } from '../workflows/key-rotation.contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -10,14 +10,7 @@ import type { ActivityDeps } from './deps.ts';
 /** Starts the workflow of a rotation; one that runs already is left alone. */
 export async function startRotation({ temporal }: Pick<ActivityDeps, 'temporal'>, ref: KeyRotationRef): Promise<void> {
   const { tenant_id, integration_id, rotation_id } = ref;
-  await temporal.call(async (client) => {
-    try {
-      const options = keyRotationStartOptions({ tenant_id, integration_id, rotation_id });
-      await client.workflow.start(keyRotationWorkflowType, { ...options, taskQueue: temporal.taskQueue });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
-  });
+  await startOnce(temporal, keyRotationWorkflowType, keyRotationStartOptions({ tenant_id, integration_id, rotation_id }));
 }
 
 /**

@@ -1,6 +1,6 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { actorRef } from '../domain/actor.ts';
 import type { Actor } from '../domain/actor.ts';
+import { startOnce } from '../platform/temporal-start.ts';
 import { configBatchStartOptions, configBatchWorkflowType } from '../workflows/config-rollout.contract.ts';
 import type { ApiDeps } from './deps.ts';
 
@@ -15,14 +15,7 @@ export async function startRollouts(
 ): Promise<void> {
   const input = { actor: actorRef(actor), batch_id: batchId };
   try {
-    await temporal.call(async (client) => {
-      try {
-        const { taskQueue } = temporal;
-        await client.workflow.start(configBatchWorkflowType, { ...configBatchStartOptions(input), taskQueue });
-      } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      }
-    });
+    await startOnce(temporal, configBatchWorkflowType, configBatchStartOptions(input));
   } catch (error) {
     log.warn({ err: error, batch_id: batchId }, 'a rollout could not be started; the sweep will');
   }

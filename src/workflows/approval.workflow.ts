@@ -39,6 +39,7 @@ import type {
 } from './approval.contract.ts';
 import { pinned } from './pinned.ts';
 import { searchAttributes } from './search-attributes.ts';
+import { databaseAway, isDatabaseAway } from './database-away.ts';
 
 /**
  * Database writes well under a second: local, so that a decision costs one workflow task. Somebody waits for the answer,
@@ -269,16 +270,6 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 pinned(approvalWorkflow);
 
 const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
-
-function databaseAway(): ApplicationFailure {
-  return ApplicationFailure.nonRetryable('The database is away. Try again shortly.', 'service.unavailable');
-}
-
-/** True for a database that did not answer in time or kept failing; false for what an activity said on purpose. */
-function isDatabaseAway(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.nonRetryable !== true);
-}
 
 function isOutOfTime(failure: ActivityFailure): boolean {
   return failure.retryState === 'TIMEOUT' || failure.cause instanceof TimeoutFailure;

@@ -2,7 +2,6 @@ import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
-  TimeoutFailure,
   allHandlersFinished,
   condition,
   continueAsNew,
@@ -32,6 +31,7 @@ import type {
   RolloutNews,
   RolloutState,
 } from './config-rollout.contract.ts';
+import { databaseAway, isDatabaseAway } from './database-away.ts';
 
 /** Somebody waits for the answer: three attempts end within the API's own deadline. */
 const local = proxyLocalActivities<Pick<ConfigRolloutActivities, 'stepRollout'>>({
@@ -283,14 +283,4 @@ function timeOf(ms: number | null): string | null {
 function codeOf(error: unknown): string | null {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   return cause instanceof ApplicationFailure ? (cause.type ?? null) : null;
-}
-
-function databaseAway(): ApplicationFailure {
-  return ApplicationFailure.nonRetryable('The database is away. Try again shortly.', 'service.unavailable');
-}
-
-/** True for a database that did not answer in time or kept failing; false for what an activity said on purpose. */
-function isDatabaseAway(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.nonRetryable !== true);
 }
