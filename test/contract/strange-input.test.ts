@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Route } from '../../src/api/route.ts';
 import { routes } from '../../src/api/routes/index.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { defaultTenantId } from '../../src/domain/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { callWithProof, existing, fill, paramsOf, sampleBody, sampleQuery, tableOf } from '../support/matrix.ts';
+import { callWithProof, fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/matrix.ts';
 import { seedMatrix } from '../support/matrix-seed.ts';
 
 /**
@@ -35,9 +35,6 @@ const lastCalls = ['logout', 'forceLogoutUser'];
 
 const tried = routes.filter(({ operationId }) => !lastCalls.includes(operationId));
 
-const fieldsOf = (schema: z.ZodType | undefined): string[] =>
-  schema === undefined ? [] : Object.keys(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).properties ?? {});
-
 let app: TestApi;
 let admin: SignedIn;
 
@@ -51,17 +48,6 @@ afterAll(async () => {
   await app.close();
 });
 
-/** The path of something that is there, as far as the sample company has it. */
-async function pathOf(route: Route): Promise<string> {
-  const [param] = paramsOf(route.path);
-  if (param === undefined) return route.path;
-  const value = await withClient(app.database.adminUrl, async (client) => {
-    const table = await tableOf(client, route.path);
-    return table === null ? null : existing(client, table, param).catch(() => null);
-  });
-  return fill(route.path, () => value ?? '00000000-0000-4000-8000-000000000009');
-}
-
 interface Attempt {
   readonly path: string;
   readonly body?: unknown;
@@ -69,7 +55,7 @@ interface Attempt {
 
 /** Each field of query and body once with something strange in it, of the body also below the field: what a schema lets through. */
 async function attemptsOn(route: Route): Promise<Attempt[]> {
-  const path = await pathOf(route);
+  const path = await pathOf(app, route);
   const shortest = sampleQuery(route);
   const body = sampleBody(route);
   const queries = fieldsOf(route.query).flatMap((field) =>
@@ -119,7 +105,7 @@ describe('strange input', () => {
 
   it('JSON that is nested without end is refused', async () => {
     for (const route of tried.filter(({ body }) => body !== undefined)) {
-      const path = (await pathOf(route)) + sampleQuery(route);
+      const path = (await pathOf(app, route)) + sampleQuery(route);
       for (const [field, value] of fieldsOf(route.body).flatMap((name) => deep.map((json) => [name, json] as const))) {
         const answer = await fetch(`${app.url}${path}`, {
           method: route.method.toUpperCase(),

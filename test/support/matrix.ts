@@ -132,6 +132,22 @@ export async function existing(admin: Client, table: string, param: string): Pro
   return rows[0]?.value ?? null;
 }
 
+/** The path of a route with its parameter, if it has one, naming something that is there; some id where nothing is. */
+export async function pathOf(app: TestApi, route: Route): Promise<string> {
+  const [param] = paramsOf(route.path);
+  if (param === undefined) return route.path;
+  const value = await withClient(app.database.adminUrl, async (client) => {
+    const table = await tableOf(client, route.path);
+    return table === null ? null : existing(client, table, param).catch(() => null);
+  });
+  return fill(route.path, () => value ?? '00000000-0000-4000-8000-000000000009');
+}
+
+/** Names of the fields that an object of a schema may have. */
+export function fieldsOf(schema: z.ZodType | undefined): string[] {
+  return schema === undefined ? [] : Object.keys(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).properties ?? {});
+}
+
 /** A value of the same form that nobody has. */
 export function missing(value: string): string {
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(value)) return randomUUID();
