@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { cacheFolderPath } from '../src/dev/data-folder.ts';
 import { freePort } from '../src/dev/ports.ts';
 import { runCommand } from '../src/dev/processes.ts';
-import { createSigningKeyring } from '../src/platform/access-token.ts';
-import { parseKeyList } from '../src/platform/keyring.ts';
+import { createSigningKeyring } from '../src/platform/security/access-token.ts';
+import { parseKeyList } from '../src/platform/security/keyring.ts';
 import { projectFile } from './stack.ts';
 import type { BenchProcess, BenchStack } from './stack.ts';
 

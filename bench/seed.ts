@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { withClient } from '../src/dev/bootstrap-database.ts';
 import { samplePeople } from '../src/dev/sample-data.ts';
-import { defaultTenantId } from '../src/domain/actor.ts';
-import { createAccessTokens, createSigningKeyring } from '../src/platform/access-token.ts';
+import { defaultTenantId } from '../src/domain/shared/actor.ts';
+import { createAccessTokens, createSigningKeyring } from '../src/platform/security/access-token.ts';
 import type { Env } from '../src/platform/env.ts';
-import { parseKeyList } from '../src/platform/keyring.ts';
+import { parseKeyList } from '../src/platform/security/keyring.ts';
 import { plainAuditTable } from './arms/plain-audit-table.ts';
 
 /** Somebody with a living session and its access token. */

@@ -10,26 +10,26 @@ import type { WorkerDeploymentOptions, WorkerOptions } from '@temporalio/worker'
 import { createActivities } from './activities/index.ts';
 import type { ActivityDeps } from './activities/deps.ts';
 import { entities } from './entities/index.ts';
-import { openDatabase } from './platform/database.ts';
-import type { Database } from './platform/database.ts';
+import { openDatabase } from './platform/database/database.ts';
+import type { Database } from './platform/database/database.ts';
 import { loadEnv } from './platform/env.ts';
 import type { Env } from './platform/env.ts';
-import { createKeyring, parseKeyList } from './platform/keyring.ts';
-import { createLogger } from './platform/logger.ts';
-import type { Logger } from './platform/logger.ts';
-import { createMailer } from './platform/mailer.ts';
-import { createMetrics } from './platform/metrics.ts';
-import type { Metrics } from './platform/metrics.ts';
-import { createOutboundHttp } from './platform/outbound-http.ts';
-import { payloadCodecOf } from './platform/payload-codec.ts';
-import { createQueueProviders } from './platform/queue-providers.ts';
-import { ensureSchedules } from './platform/schedules.ts';
-import { registerSearchAttributes } from './platform/search-attributes.ts';
-import { createTemporalClient } from './platform/temporal-client.ts';
-import { startTracing } from './platform/tracing.ts';
-import { schedules } from './workflows/schedules.ts';
-import { tenantAttributeName } from './workflows/queue-pause.contract.ts';
-import { searchAttributes } from './workflows/search-attributes.ts';
+import { createKeyring, parseKeyList } from './platform/security/keyring.ts';
+import { createLogger } from './platform/observability/logger.ts';
+import type { Logger } from './platform/observability/logger.ts';
+import { createMailer } from './platform/outbound/mailer.ts';
+import { createMetrics } from './platform/observability/metrics.ts';
+import type { Metrics } from './platform/observability/metrics.ts';
+import { createOutboundHttp } from './platform/outbound/outbound-http.ts';
+import { payloadCodecOf } from './platform/temporal/payload-codec.ts';
+import { createQueueProviders } from './services/queue/queue-providers.ts';
+import { ensureSchedules } from './platform/temporal/schedules.ts';
+import { registerSearchAttributes } from './platform/temporal/search-attributes.ts';
+import { createTemporalClient } from './platform/temporal/temporal-client.ts';
+import { startTracing } from './platform/observability/tracing.ts';
+import { schedules } from './workflows/shared/schedules.ts';
+import { tenantAttributeName } from './workflows/queue/queue-pause.contract.ts';
+import { searchAttributes } from './workflows/shared/search-attributes.ts';
 
 /** A worker that polls for tasks. */
 export interface RunningWorker {
@@ -41,7 +41,7 @@ export interface RunningWorker {
 
 const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
 /** A prebuilt bundle has these in it. */
-const workflowModules = [fileURLToPath(new URL('./workflows/interceptors.ts', import.meta.url))];
+const workflowModules = [fileURLToPath(new URL('./workflows/shared/interceptors.ts', import.meta.url))];
 
 /** About twenty seconds with the SDK's backoff. */
 const patientAttempts = 10;

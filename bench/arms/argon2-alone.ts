@@ -1,5 +1,5 @@
 import { samplePassword } from '../../src/dev/sample-data.ts';
-import { createPasswordHasher } from '../../src/platform/password.ts';
+import { createPasswordHasher } from '../../src/platform/security/password.ts';
 import { sliceOf } from '../harness.ts';
 
 /** Verifies one password again and again, as many at once as there are cores, and does nothing else. */

@@ -1,6 +1,6 @@
 import { Pool } from 'pg';
-import { systemActor } from '../../src/domain/actor.ts';
-import { sealEntry } from '../../src/platform/audit.ts';
+import { systemActor } from '../../src/domain/shared/actor.ts';
+import { sealEntry } from '../../src/platform/audit/audit.ts';
 import type { AppendJob } from '../cases/audit-append.ts';
 import { sliceOf } from '../harness.ts';
 

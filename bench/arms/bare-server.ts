@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Pool } from 'pg';
-import { createWireTypes } from '../../src/platform/wire-types.ts';
+import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 import { bareList } from './bare-statements.ts';
 
 /**

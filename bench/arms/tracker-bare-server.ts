@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { Pool } from 'pg';
-import { dayFactsQuery } from '../../src/actions/activity-log.ts';
-import { personQuery, recentScoresQuery } from '../../src/entities/tracker-person.ts';
-import { createWireTypes } from '../../src/platform/wire-types.ts';
+import { dayFactsQuery } from '../../src/services/tracker/activity.service.ts';
+import { personQuery, recentScoresQuery } from '../../src/services/tracker/tracker-profile.queries.ts';
+import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 
 /** The tracker's transactions with nothing around them: the statements of the application, `node:http` and `pg`. */
 const common = { connectionString: process.env.DATABASE_URL, types: createWireTypes(), options: '-c TimeZone=UTC' };

@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import pg from 'pg';
 import { samplePeople } from '../../src/dev/sample-data.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { defaultWindows } from '../../src/domain/approval-policy.ts';
-import { createSigningKeyring } from '../../src/platform/access-token.ts';
-import { payloadDigest } from '../../src/platform/digest.ts';
-import { parseKeyList } from '../../src/platform/keyring.ts';
-import { createMfaTokens } from '../../src/platform/mfa-token.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { defaultWindows } from '../../src/domain/approval/approval-policy.ts';
+import { createSigningKeyring } from '../../src/platform/security/access-token.ts';
+import { payloadDigest } from '../../src/platform/security/digest.ts';
+import { parseKeyList } from '../../src/platform/security/keyring.ts';
+import { createMfaTokens } from '../../src/platform/security/mfa-token.ts';
 import {
   approvalStartOptions,
   approvalWorkflowId,
   approvalWorkflowType,
   approveUpdate,
   openUpdate,
-} from '../../src/workflows/approval.contract.ts';
-import type { ApprovalInput, PersonRef } from '../../src/workflows/approval.contract.ts';
+} from '../../src/workflows/approval/approval.contract.ts';
+import type { ApprovalInput, PersonRef } from '../../src/workflows/approval/approval.contract.ts';
 import { figuresOf, interleave, meets, noiseNotes, ratioOf, sequentialSlice } from '../harness.ts';
 import type { GoalResult, Plan } from '../harness.ts';
 import { issueTokens, openBenchSession } from '../seed.ts';

@@ -1,5 +1,5 @@
 import { freePort } from '../../src/dev/ports.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { projectFile } from '../stack.ts';
 import type { BenchProcess, BenchStack } from '../stack.ts';
 

@@ -1,8 +1,8 @@
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { createSigningKeyring } from '../../src/platform/access-token.ts';
-import { payloadDigest } from '../../src/platform/digest.ts';
-import { parseKeyList } from '../../src/platform/keyring.ts';
-import { createMfaTokens } from '../../src/platform/mfa-token.ts';
+import { createSigningKeyring } from '../../src/platform/security/access-token.ts';
+import { payloadDigest } from '../../src/platform/security/digest.ts';
+import { parseKeyList } from '../../src/platform/security/keyring.ts';
+import { createMfaTokens } from '../../src/platform/security/mfa-token.ts';
 import type { Arm } from '../harness.ts';
 import type { LoadJob } from '../load.ts';
 import type { BenchPerson } from '../seed.ts';

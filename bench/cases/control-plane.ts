@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { issueServiceToken } from '../../src/api/identity/service-token.ts';
+import { issueServiceToken } from '../../src/services/identity/service-token.service.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { freePort } from '../../src/dev/ports.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { figuresOf, interleave, meets, noiseNotes, ratioOf } from '../harness.ts';
 import type { Arm, GoalResult, Plan } from '../harness.ts';
 import { projectFile } from '../stack.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { meets, spreadOf } from '../harness.ts';
 import type { GoalResult, Plan } from '../harness.ts';
 import type { BenchStack } from '../stack.ts';

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
-import { query } from '../../src/entities/schema.ts';
+import { defaultTenantId, systemActor } from '../../src/domain/shared/actor.ts';
+import { query } from '../../src/entities/kysely-schema.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { entities } from '../../src/entities/index.ts';
-import { openDatabase } from '../../src/platform/database.ts';
-import { createLogger } from '../../src/platform/logger.ts';
-import { read } from '../../src/platform/read.ts';
+import { openDatabase } from '../../src/platform/database/database.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
+import { read } from '../../src/platform/database/read.ts';
 import { figuresOf, interleave, meets, noiseNotes, ratioOf, sliceOf } from '../harness.ts';
 import type { Arm, GoalResult, Plan, Slice } from '../harness.ts';
 import type { BenchStack } from '../stack.ts';

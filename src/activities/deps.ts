@@ -1,11 +1,11 @@
-import type { Database } from '../platform/database.ts';
+import type { Database } from '../platform/database/database.ts';
 import type { Env } from '../platform/env.ts';
-import type { Keyring } from '../platform/keyring.ts';
-import type { Logger } from '../platform/logger.ts';
-import type { Mailer } from '../platform/mailer.ts';
-import type { OutboundHttp } from '../platform/outbound-http.ts';
-import type { QueueProviders } from '../platform/queue-provider.ts';
-import type { TemporalClient } from '../platform/temporal-client.ts';
+import type { Keyring } from '../platform/security/keyring.ts';
+import type { Logger } from '../platform/observability/logger.ts';
+import type { Mailer } from '../platform/outbound/mailer.ts';
+import type { OutboundHttp } from '../platform/outbound/outbound-http.ts';
+import type { QueueProviders } from '../services/queue/queue-provider.ts';
+import type { TemporalClient } from '../platform/temporal/temporal-client.ts';
 
 /** The parts of a worker process through which activities act; made once at start. */
 export interface ActivityDeps {

@@ -1,24 +1,24 @@
 import type { ActivityDeps } from './deps.ts';
-import { createApprovalSweepActivities } from './approval-sweep.activities.ts';
-import { createApprovalActivities } from './approval.activities.ts';
-import { createAssignmentActivities } from './assignment.activities.ts';
-import { createAssignmentSweepActivities } from './assignment-sweep.activities.ts';
-import { createAuditCheckpointActivities } from './audit-checkpoint.activities.ts';
-import { createAuditRetentionActivities } from './audit-retention.activities.ts';
-import { createAuditVerificationActivities } from './audit-verification.activities.ts';
-import { createAuditWitnessActivities } from './audit-witness.activities.ts';
-import { createConfigRolloutActivities } from './config-rollout.activities.ts';
-import { createAlertActivities } from './alert.activities.ts';
-import { createHealthActivities } from './health.activities.ts';
-import { createIntegrationSweepActivities } from './integration-sweep.activities.ts';
-import { createIntegrationSyncActivities } from './integration-sync.activities.ts';
-import { createKeyRotationActivities } from './key-rotation.activities.ts';
-import { createHousekeepingActivities } from './housekeeping.activities.ts';
-import { createFocusSessionActivities } from './focus-session.activities.ts';
-import { createOnboardingActivities } from './onboarding.activities.ts';
-import { createNotificationActivities } from './notification.activities.ts';
-import { createNudgeActivities } from './nudge.activities.ts';
-import { createQueueActivities } from './queue.activities.ts';
+import { createApprovalSweepActivities } from './approval/approval-sweep.activities.ts';
+import { createApprovalActivities } from './approval/approval.activities.ts';
+import { createAssignmentActivities } from './assignment/assignment.activities.ts';
+import { createAssignmentSweepActivities } from './assignment/assignment-sweep.activities.ts';
+import { createAuditCheckpointActivities } from './audit/audit-checkpoint.activities.ts';
+import { createAuditRetentionActivities } from './audit/audit-retention.activities.ts';
+import { createAuditVerificationActivities } from './audit/audit-verification.activities.ts';
+import { createAuditWitnessActivities } from './audit/audit-witness.activities.ts';
+import { createConfigRolloutActivities } from './config/config-rollout.activities.ts';
+import { createAlertActivities } from './health/alert.activities.ts';
+import { createHealthActivities } from './health/health.activities.ts';
+import { createIntegrationSweepActivities } from './integration/integration-sweep.activities.ts';
+import { createIntegrationSyncActivities } from './integration/integration-sync.activities.ts';
+import { createKeyRotationActivities } from './integration/key-rotation.activities.ts';
+import { createHousekeepingActivities } from './operations/housekeeping.activities.ts';
+import { createFocusSessionActivities } from './tracker/focus-session.activities.ts';
+import { createOnboardingActivities } from './onboarding/onboarding.activities.ts';
+import { createNotificationActivities } from './notification/notification.activities.ts';
+import { createNudgeActivities } from './tracker/nudge.activities.ts';
+import { createQueueActivities } from './queue/queue.activities.ts';
 
 /** Every activity, bound to the parts of this process. */
 export function createActivities(deps: ActivityDeps) {

@@ -4,17 +4,17 @@ import Router from '@koa/router';
 import Koa from 'koa';
 import helmet from 'koa-helmet';
 import { Problem } from '../platform/problem.ts';
-import { traceRequest } from '../platform/tracing.ts';
-import { unchangedConfig } from './config-unchanged.ts';
+import { traceRequest } from '../platform/observability/tracing.ts';
+import { unchangedConfig } from './config/config-conditional-get.ts';
 import type { ApiDeps } from './deps.ts';
-import { unchangedFlags } from './flags-unchanged.ts';
-import { problemDetails } from './middleware/problem-details.ts';
-import { requestContext } from './middleware/request-context.ts';
-import type { RequestState } from './middleware/request-context.ts';
-import { mountOperations } from './operations.ts';
-import { RouteIndex } from './route-index.ts';
-import { runRoute } from './run-route.ts';
-import { answerUnchanged } from './unchanged.ts';
+import { unchangedFlags } from './flag/flag-conditional-get.ts';
+import { problemDetails } from './http/problem-details.ts';
+import { requestContext } from './http/request-context.ts';
+import type { RequestState } from './http/request-context.ts';
+import { mountOperations } from './http/operational-endpoints.ts';
+import { RouteIndex } from './http/route-index.ts';
+import { runRoute } from './http/run-route.ts';
+import { answerUnchanged } from './http/conditional-get.ts';
 
 /** `x-namespace` comes from Temporal Web. */
 const allowHeaders = [

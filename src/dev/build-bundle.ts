@@ -12,7 +12,7 @@ const buildTimeoutMs = 120_000;
 /** What goes into the bundle; a worker that bundles at its start must use exactly the same. */
 export const workflowBundleOptions: BundleOptions = {
   workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-  workflowInterceptorModules: [fileURLToPath(new URL('../workflows/interceptors.ts', import.meta.url))],
+  workflowInterceptorModules: [fileURLToPath(new URL('../workflows/shared/interceptors.ts', import.meta.url))],
 };
 
 /** Where `npm run build` puts the bundle and the container image expects it. */

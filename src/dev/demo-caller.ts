@@ -1,6 +1,6 @@
 import { createCastellanClient, isProblem } from '../client/index.ts';
 import type { CastellanClient } from '../client/index.ts';
-import { totpCodeOfStep, totpStepAt } from '../platform/totp.ts';
+import { totpCodeOfStep, totpStepAt } from '../platform/security/totp.ts';
 import { samplePassword, samplePeople } from './sample-data.ts';
 
 export const apiUrl = process.env.CASTELLAN_URL ?? `http://127.0.0.1:${process.env.PORT ?? 3_000}`;

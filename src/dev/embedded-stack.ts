@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { pino } from 'pino';
 
 import { type Env, EnvError, loadEnv } from '../platform/env.ts';
-import { createLogger } from '../platform/logger.ts';
+import { createLogger } from '../platform/observability/logger.ts';
 import { bootstrapDatabase, withClient } from './bootstrap-database.ts';
 import { buildWorkflowBundleApart } from './build-bundle.ts';
 import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from './data-folder.ts';

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import openapiTypescript, { astToString, UNKNOWN } from 'openapi-typescript';
 import type { OpenAPI3 } from 'openapi-typescript';
-import { openApiDocument } from '../api/openapi.ts';
-import { routes } from '../api/routes/index.ts';
+import { openApiDocument } from '../api/http/openapi.ts';
+import { routes } from '../api/routes.ts';
 
 const documentFile = new URL('../../openapi.json', import.meta.url);
 const typesFile = new URL('../client/openapi.types.ts', import.meta.url);

@@ -1,9 +1,9 @@
 import { Client, escapeIdentifier } from 'pg';
 import { loadEnv } from '../platform/env.ts';
-import { SealedValueError, createKeyring, parseKeyList } from '../platform/keyring.ts';
-import type { Keyring } from '../platform/keyring.ts';
-import { secretColumns } from '../platform/secret-columns.ts';
-import type { SecretColumn } from '../platform/secret-columns.ts';
+import { SealedValueError, createKeyring, parseKeyList } from '../platform/security/keyring.ts';
+import type { Keyring } from '../platform/security/keyring.ts';
+import { secretColumns } from '../platform/security/secret-columns.ts';
+import type { SecretColumn } from '../platform/security/secret-columns.ts';
 
 /** What became of one column. */
 export interface ReencryptedColumn extends SecretColumn {

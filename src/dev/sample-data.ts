@@ -1,10 +1,10 @@
 import { Client } from 'pg';
-import { defaultTenantId } from '../domain/actor.ts';
-import { environmentNames } from '../domain/environment.ts';
-import { systemRoles } from '../domain/system-roles.ts';
-import type { SystemRoleCode } from '../domain/system-roles.ts';
-import { createKeyring, parseKeyList } from '../platform/keyring.ts';
-import { createPasswordHasher } from '../platform/password.ts';
+import { defaultTenantId } from '../domain/shared/actor.ts';
+import { environmentNames } from '../domain/shared/environment.ts';
+import { systemRoles } from '../domain/identity/system-roles.ts';
+import type { SystemRoleCode } from '../domain/identity/system-roles.ts';
+import { createKeyring, parseKeyList } from '../platform/security/keyring.ts';
+import { createPasswordHasher } from '../platform/security/password.ts';
 
 /** A person of the sample data, as `npm start` shows them. Development only. */
 export interface SampleSignIn {

@@ -1,10 +1,10 @@
 import { Queue, UnrecoverableError, Worker, createPostgresBackend } from 'bullmq';
 import { Client, Pool } from 'pg';
-import { payloadDigest } from '../platform/digest.ts';
-import { defaultTenantId } from '../domain/actor.ts';
-import { createKeyring, parseKeyList } from '../platform/keyring.ts';
-import { bullmqSchema } from '../platform/queue-bullmq.ts';
-import { generateWebhookSecret } from '../platform/webhook.ts';
+import { payloadDigest } from '../platform/security/digest.ts';
+import { defaultTenantId } from '../domain/shared/actor.ts';
+import { createKeyring, parseKeyList } from '../platform/security/keyring.ts';
+import { bullmqSchema } from '../services/queue/queue-bullmq.ts';
+import { generateWebhookSecret } from '../platform/outbound/webhook.ts';
 import { samplePeople } from './sample-data.ts';
 
 /** What {@link seedSampleOperations} needs of the environment. */

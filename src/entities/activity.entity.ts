@@ -1,4 +1,4 @@
-import type { ActivityStatus, ActivityType } from '../domain/tracker-scoring.ts';
+import type { ActivityStatus, ActivityType } from '../domain/tracker/tracker-scoring.ts';
 import { defineEntity, p, tenantPolicies } from './tenant-entity.ts';
 import { ownedColumns, updatedAt } from './tracker-columns.ts';
 

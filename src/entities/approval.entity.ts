@@ -1,7 +1,7 @@
-import type { ApprovalStatus } from '../domain/approval.ts';
-import type { ApprovalPolicy } from '../domain/approval-policy.ts';
-import type { JsonObject, JsonValue } from '../domain/canonical.ts';
-import type { EnvironmentName } from '../domain/environment.ts';
+import type { ApprovalStatus } from '../domain/approval/approval.ts';
+import type { ApprovalPolicy } from '../domain/approval/approval-policy.ts';
+import type { JsonObject, JsonValue } from '../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../domain/shared/environment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 /** What is to be done, by the digest that people approve; never changed, only erased with a person it names (capability 2). */

@@ -1,4 +1,4 @@
-import type { AssignmentReason, QueueReason } from '../domain/assignment.ts';
+import type { AssignmentReason, QueueReason } from '../domain/assignment/assignment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 export type AssignmentMethod = 'manual' | 'round_robin' | 'reassign';

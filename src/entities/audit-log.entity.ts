@@ -1,4 +1,4 @@
-import type { AuditAction, AuditArea, AuditOutcome } from '../domain/audit-entry.ts';
+import type { AuditAction, AuditArea, AuditOutcome } from '../domain/audit/audit-entry.ts';
 import { currentTenantSql, defineEntity, p } from './tenant-entity.ts';
 
 /** The policies of a table that belongs to a chain: a chain id is the tenant's id, or that of the platform's chain. */

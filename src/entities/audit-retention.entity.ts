@@ -1,4 +1,4 @@
-import type { VerificationOutcome, WitnessKind } from '../domain/audit-retention.ts';
+import type { VerificationOutcome, WitnessKind } from '../domain/audit/audit-retention.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies } from './tenant-entity.ts';
 
 /** The policies of a table that belongs to a chain, as those of the log itself. */

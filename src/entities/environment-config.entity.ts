@@ -1,7 +1,7 @@
-import type { JsonObject, JsonValue } from '../domain/canonical.ts';
-import type { LedgerEvent } from '../domain/config-ledger.ts';
-import type { RolloutPlan, RolloutStatus } from '../domain/config-rollout.ts';
-import type { EnvironmentName } from '../domain/environment.ts';
+import type { JsonObject, JsonValue } from '../domain/shared/canonical.ts';
+import type { LedgerEvent } from '../domain/config/config-ledger.ts';
+import type { RolloutPlan, RolloutStatus } from '../domain/config/config-rollout.ts';
+import type { EnvironmentName } from '../domain/shared/environment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 const environment = () => p.text().$type<EnvironmentName>();

@@ -1,6 +1,6 @@
-import type { JsonValue } from '../domain/canonical.ts';
-import type { EnvironmentName } from '../domain/environment.ts';
-import type { FlagDefinition, FlagRule, FlagValueType } from '../domain/flag.ts';
+import type { JsonValue } from '../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../domain/shared/environment.ts';
+import type { FlagDefinition, FlagRule, FlagValueType } from '../domain/flag/flag.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 /** A feature flag in one environment (S2-47). Written by the flag actions only. */

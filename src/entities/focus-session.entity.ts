@@ -1,4 +1,4 @@
-import type { FocusEnding } from '../domain/tracker-focus.ts';
+import type { FocusEnding } from '../domain/tracker/tracker-focus.ts';
 import { defineEntity, p, tenantPolicies } from './tenant-entity.ts';
 import { ownedColumns } from './tracker-columns.ts';
 

@@ -1,6 +1,6 @@
-import type { GateLevel } from '../domain/approval-gate.ts';
-import type { ApprovalStep } from '../domain/approval-policy.ts';
-import type { EnvironmentName } from '../domain/environment.ts';
+import type { GateLevel } from '../domain/approval/approval-gate.ts';
+import type { ApprovalStep } from '../domain/approval/approval-policy.ts';
+import type { EnvironmentName } from '../domain/shared/environment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 /** Which action has which gate in which environment, and whose approval it takes (S2-68). */

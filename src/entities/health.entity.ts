@@ -1,6 +1,6 @@
-import type { AlertAggregate, AlertComparator, AlertSeverity, AlertStatus } from '../domain/alert.ts';
-import type { HealthResolution } from '../domain/health-history.ts';
-import type { HealthMetricName } from '../domain/health-metric.ts';
+import type { AlertAggregate, AlertComparator, AlertSeverity, AlertStatus } from '../domain/health/alert.ts';
+import type { HealthResolution } from '../domain/health/health-history.ts';
+import type { HealthMetricName } from '../domain/health/health-metric.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { NudgePriority, NudgeRule, NudgeType } from '../domain/tracker-nudge-rules.ts';
+import type { NudgePriority, NudgeRule, NudgeType } from '../domain/tracker/tracker-nudge-rules.ts';
 import { defineEntity, p, tenantPolicies } from './tenant-entity.ts';
 import { ownedColumns } from './tracker-columns.ts';
 

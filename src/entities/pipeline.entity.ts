@@ -1,4 +1,4 @@
-import type { RequirableField } from '../domain/tracker-pipeline.ts';
+import type { RequirableField } from '../domain/tracker/tracker-pipeline.ts';
 import { defineEntity, p, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 import { integerId, updatedAt } from './tracker-columns.ts';
 

@@ -1,4 +1,4 @@
-import type { ProspectStatus } from '../domain/tracker-pipeline.ts';
+import type { ProspectStatus } from '../domain/tracker/tracker-pipeline.ts';
 import { defineEntity, p, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 import { integerId, ownedColumns } from './tracker-columns.ts';
 

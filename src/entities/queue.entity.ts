@@ -1,6 +1,6 @@
-import type { JsonObject } from '../domain/canonical.ts';
-import type { EnvironmentName } from '../domain/environment.ts';
-import type { QueueEventKind, QueueEventState, QueueProviderName } from '../domain/queue.ts';
+import type { JsonObject } from '../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../domain/shared/environment.ts';
+import type { QueueEventKind, QueueEventState, QueueProviderName } from '../domain/queue/queue.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 /**

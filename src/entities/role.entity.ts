@@ -1,5 +1,5 @@
-import type { AgentModule } from '../domain/agent-module.ts';
-import type { CoarseRole } from '../domain/system-roles.ts';
+import type { AgentModule } from '../domain/identity/agent-module.ts';
+import type { CoarseRole } from '../domain/identity/system-roles.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 /** A role; system roles belong to no tenant and are seen by all (S1-22, S1-60). */

@@ -1,4 +1,4 @@
-import type { EnvironmentName } from '../domain/environment.ts';
+import type { EnvironmentName } from '../domain/shared/environment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies } from './tenant-entity.ts';
 
 /** What an application or a machine signs in with; only the SHA-256 of the token is kept. */

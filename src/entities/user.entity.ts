@@ -1,5 +1,5 @@
 import type { GeneratedAlways } from 'kysely';
-import type { CoarseRole } from '../domain/system-roles.ts';
+import type { CoarseRole } from '../domain/identity/system-roles.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from './tenant-entity.ts';
 
 export type UserStatus = 'active' | 'inactive' | 'deleted';

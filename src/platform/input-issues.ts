@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { pointerToken } from '../domain/json-pointer.ts';
+import { pointerToken } from '../domain/shared/json-pointer.ts';
 import { Problem } from './problem.ts';
 import type { ProblemIssue } from './problem.ts';
 

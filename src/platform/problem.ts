@@ -1,5 +1,5 @@
-import { problemCodes } from '../domain/problem-codes.ts';
-import type { ProblemCode } from '../domain/problem-codes.ts';
+import { problemCodes } from '../domain/shared/problem-codes.ts';
+import type { ProblemCode } from '../domain/shared/problem-codes.ts';
 
 /** One violated rule of the input, at a JSON pointer (RFC 6901) into the request. */
 export interface ProblemIssue {

@@ -2,11 +2,11 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
-import { countersOf } from '../../src/activities/health-api.probe.ts';
-import { createCertificateProbe } from '../../src/activities/health-certificate.probe.ts';
-import { runProbe } from '../../src/activities/health-probe.ts';
-import type { HealthProbe } from '../../src/activities/health-probe.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { countersOf } from '../../src/activities/health/health-api.probe.ts';
+import { createCertificateProbe } from '../../src/activities/health/health-certificate.probe.ts';
+import { runProbe } from '../../src/activities/health/health-probe.ts';
+import type { HealthProbe } from '../../src/activities/health/health-probe.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 
 const log = createLogger({ level: 'silent', name: 'test' });
 const day = 86_400_000;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { flagToggle } from '../../src/actions/flag-toggle.action.ts';
-import { runAction } from '../../src/actions/run-action.ts';
-import { createApprovalActivities } from '../../src/activities/approval.activities.ts';
-import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
-import { unitOfWork } from '../../src/platform/unit-of-work.ts';
+import { flagToggle } from '../../src/services/flag/flag-toggle.action.ts';
+import { runAction } from '../../src/services/actions/run-action.ts';
+import { createApprovalActivities } from '../../src/activities/approval/approval.activities.ts';
+import { defaultTenantId, systemActor } from '../../src/domain/shared/actor.ts';
+import { unitOfWork } from '../../src/platform/database/unit-of-work.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { systemRoles } from '../../src/domain/system-roles.ts';
+import { systemRoles } from '../../src/domain/identity/system-roles.ts';
 import { samplePassword, samplePeople } from '../../src/dev/sample-data.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';

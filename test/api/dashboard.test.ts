@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { dashboardSections } from '../../src/api/dashboard-sections.ts';
+import { dashboardSections } from '../../src/api/health/dashboard.sections.ts';
 import { createCastellanClient } from '../../src/client/index.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { startCountingProxy } from '../support/counting-proxy.ts';

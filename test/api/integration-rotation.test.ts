@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCastellanClient, isProblem } from '../../src/client/index.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { keyRotationWorkflowId } from '../../src/workflows/key-rotation.contract.ts';
+import { keyRotationWorkflowId } from '../../src/workflows/integration/key-rotation.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { dumpTables, dumpWorkflows } from '../support/canary.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { webhookHeaders } from '../../src/platform/webhook.ts';
+import { webhookHeaders } from '../../src/platform/outbound/webhook.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { KeyService } from '../support/fakes/key-service.ts';

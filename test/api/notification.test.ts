@@ -4,20 +4,20 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
-import { createNotify } from '../../src/activities/notify.ts';
-import { assertReachable, createChannel } from '../../src/api/notification-channels.ts';
+import { createNotify } from '../../src/services/notification/notify.client.ts';
+import { assertReachable, createChannel } from '../../src/services/notification/notification-channel.service.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
-import type { Notice } from '../../src/domain/notification.ts';
-import { unitOfWork } from '../../src/platform/unit-of-work.ts';
+import { defaultTenantId, systemActor } from '../../src/domain/shared/actor.ts';
+import type { Notice } from '../../src/domain/notification/notification.ts';
+import { unitOfWork } from '../../src/platform/database/unit-of-work.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowId,
   notificationDeliveryWorkflowType,
-} from '../../src/workflows/notification-delivery.contract.ts';
-import type { DeliveryView, NotificationDeliveryInput } from '../../src/workflows/notification-delivery.contract.ts';
+} from '../../src/workflows/notification/notification-delivery.contract.ts';
+import type { DeliveryView, NotificationDeliveryInput } from '../../src/workflows/notification/notification-delivery.contract.ts';
 import type { Answer, CallOptions, SignedIn, TestApi } from '../support/api.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import { workflowBundlePath } from '../support/temporal.ts';

@@ -2,7 +2,7 @@ import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OpenFeature } from '@openfeature/server-sdk';
 import type { Client } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';

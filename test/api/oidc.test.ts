@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { JWTPayload } from 'jose';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { Answer, TestApi } from '../support/api.ts';

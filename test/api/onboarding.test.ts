@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { samplePassword } from '../../src/dev/sample-data.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { makePerson, otherTenantId } from '../support/matrix.ts';

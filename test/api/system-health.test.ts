@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { isHealthMetric } from '../../src/domain/health-metric.ts';
+import { isHealthMetric } from '../../src/domain/health/health-metric.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { otherTenantId, makePerson } from '../support/matrix.ts';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { approvalWorkflowId } from '../../src/workflows/approval.contract.ts';
+import { approvalWorkflowId } from '../../src/workflows/approval/approval.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';

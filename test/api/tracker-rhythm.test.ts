@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Client } from 'pg';
-import { addDays, localMoment, weekStartOf } from '../../src/domain/tracker-calendar.ts';
-import { dailyScore } from '../../src/domain/tracker-scoring.ts';
-import { freshStreaks } from '../../src/domain/tracker-streak.ts';
+import { addDays, localMoment, weekStartOf } from '../../src/domain/tracker/tracker-calendar.ts';
+import { dailyScore } from '../../src/domain/tracker/tracker-scoring.ts';
+import { freshStreaks } from '../../src/domain/tracker/tracker-streak.ts';
 import { activityText } from '../../src/entities/activity.entity.ts';
 import { goalText } from '../../src/entities/goal.entity.ts';
 import { scoreText } from '../../src/entities/score.entity.ts';
-import { systemRoles } from '../../src/domain/system-roles.ts';
+import { systemRoles } from '../../src/domain/identity/system-roles.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 

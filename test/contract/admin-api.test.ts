@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { openApiDocument } from '../../src/api/openapi.ts';
-import { routes } from '../../src/api/routes/index.ts';
+import { openApiDocument } from '../../src/api/http/openapi.ts';
+import { routes } from '../../src/api/routes.ts';
 import { changeCases } from './admin-api/changes.cases.ts';
 import { evidenceCases } from './admin-api/evidence.cases.ts';
 import { operationCases } from './admin-api/operations.cases.ts';

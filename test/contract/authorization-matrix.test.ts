@@ -1,13 +1,13 @@
 import Router from '@koa/router';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RequestState } from '../../src/api/middleware/request-context.ts';
-import { mountOperations } from '../../src/api/operations.ts';
-import type { Route } from '../../src/api/route.ts';
-import { routes } from '../../src/api/routes/index.ts';
+import type { RequestState } from '../../src/api/http/request-context.ts';
+import { mountOperations } from '../../src/api/http/operational-endpoints.ts';
+import type { Route } from '../../src/api/http/route.ts';
+import { routes } from '../../src/api/routes.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { isPermission } from '../../src/domain/permissions.ts';
-import { systemRoles } from '../../src/domain/system-roles.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { isPermission } from '../../src/domain/identity/permissions.ts';
+import { systemRoles } from '../../src/domain/identity/system-roles.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import {

@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { routes } from '../../src/api/routes/index.ts';
+import { routes } from '../../src/api/routes.ts';
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { callApi, startTestApi } from '../support/api.ts';

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { openApiDocument } from '../../src/api/openapi.ts';
-import { routes } from '../../src/api/routes/index.ts';
-import { problemCodes } from '../../src/domain/problem-codes.ts';
+import { openApiDocument } from '../../src/api/http/openapi.ts';
+import { routes } from '../../src/api/routes.ts';
+import { problemCodes } from '../../src/domain/shared/problem-codes.ts';
 
 interface Media {
   readonly schema?: Schema;

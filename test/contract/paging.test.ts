@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { routes } from '../../src/api/routes/index.ts';
+import { routes } from '../../src/api/routes.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
-import type { Route } from '../../src/api/route.ts';
-import { routes } from '../../src/api/routes/index.ts';
+import type { Route } from '../../src/api/http/route.ts';
+import { routes } from '../../src/api/routes.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { callWithProof, fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/matrix.ts';

@@ -11,7 +11,7 @@ import { collectHealthSnapshot, writeHealthSnapshot } from '../../scripts/monito
 import { createCastellanClient } from '../../src/client/index.ts';
 import type { CastellanClient } from '../../src/client/index.ts';
 import { samplePassword, samplePeople } from '../../src/dev/sample-data.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { asSuperuser } from '../support/quick-factor.ts';

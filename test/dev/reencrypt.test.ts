@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { reencryptSecrets } from '../../src/dev/reencrypt.ts';
 import type { ReencryptedColumn } from '../../src/dev/reencrypt.ts';
-import { createKeyring, parseKeyList } from '../../src/platform/keyring.ts';
-import { secretColumns } from '../../src/platform/secret-columns.ts';
+import { createKeyring, parseKeyList } from '../../src/platform/security/keyring.ts';
+import { secretColumns } from '../../src/platform/security/secret-columns.ts';
 import { createTestDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 

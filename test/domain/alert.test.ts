@@ -9,8 +9,8 @@ import {
   newsDue,
   observe,
   stepAlert,
-} from '../../src/domain/alert.ts';
-import type { AlertNews, AlertRule, AlertStanding, AlertStep, Observed } from '../../src/domain/alert.ts';
+} from '../../src/domain/health/alert.ts';
+import type { AlertNews, AlertRule, AlertStanding, AlertStep, Observed } from '../../src/domain/health/alert.ts';
 
 const minute = 60_000;
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { applyCommand, openApproval, refusal } from '../../src/domain/approval.ts';
-import type { Approval, ApprovalCommand } from '../../src/domain/approval.ts';
-import { sameJson } from '../../src/domain/canonical.ts';
-import type { ApprovalPolicy, EligiblePerson } from '../../src/domain/approval-policy.ts';
+import { applyCommand, openApproval, refusal } from '../../src/domain/approval/approval.ts';
+import type { Approval, ApprovalCommand } from '../../src/domain/approval/approval.ts';
+import { sameJson } from '../../src/domain/shared/canonical.ts';
+import type { ApprovalPolicy, EligiblePerson } from '../../src/domain/approval/approval-policy.ts';
 
 /*
  * The model knows nothing of steps-in-progress or of what the machine stores: it keeps the log of what was accepted and

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { applyCommand, openApproval, openStep, refusal } from '../../src/domain/approval.ts';
-import type { Approval, ApprovalCommand } from '../../src/domain/approval.ts';
-import { bypassBarred, mayNotReview } from '../../src/domain/approval-break-glass.ts';
-import { defaultWindows, policyFaults } from '../../src/domain/approval-policy.ts';
-import type { ApprovalPolicy, EligiblePerson } from '../../src/domain/approval-policy.ts';
+import { applyCommand, openApproval, openStep, refusal } from '../../src/domain/approval/approval.ts';
+import type { Approval, ApprovalCommand } from '../../src/domain/approval/approval.ts';
+import { bypassBarred, mayNotReview } from '../../src/domain/approval/approval-break-glass.ts';
+import { defaultWindows, policyFaults } from '../../src/domain/approval/approval-policy.ts';
+import type { ApprovalPolicy, EligiblePerson } from '../../src/domain/approval/approval-policy.ts';
 
 const security = (user_id: string): EligiblePerson => ({ user_id, roles: ['security'] });
 const platform = (user_id: string): EligiblePerson => ({ user_id, roles: ['platform'] });

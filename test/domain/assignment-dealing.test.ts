@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseNext, dealRound, levelLoad, replayChoice } from '../../src/domain/assignment-dealing.ts';
-import type { ExclusionReason, PoolMember } from '../../src/domain/assignment-dealing.ts';
+import { chooseNext, dealRound, levelLoad, replayChoice } from '../../src/domain/assignment/assignment-dealing.ts';
+import type { ExclusionReason, PoolMember } from '../../src/domain/assignment/assignment-dealing.ts';
 
 const member = (name: string, values: Partial<PoolMember> = {}): PoolMember => ({
   user_id: name,

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ChainVerifier, entryHash, genesisHash, linkHash } from '../../src/domain/audit-chain.ts';
-import type { ChainRow, TrustedCheckpoint } from '../../src/domain/audit-chain.ts';
-import { MerkleFrontier } from '../../src/domain/audit-merkle.ts';
-import type { Sha256 } from '../../src/domain/audit-merkle.ts';
+import { ChainVerifier, entryHash, genesisHash, linkHash } from '../../src/domain/audit/audit-chain.ts';
+import type { ChainRow, TrustedCheckpoint } from '../../src/domain/audit/audit-chain.ts';
+import { MerkleFrontier } from '../../src/domain/audit/audit-merkle.ts';
+import type { Sha256 } from '../../src/domain/audit/audit-merkle.ts';
 
 const sha256: Sha256 = (data) => createHash('sha256').update(data).digest();
 const chainId = '7c9e6679-7425-40de-944b-e07fc1f90ae7';

@@ -10,8 +10,8 @@ import {
   nodeHash,
   verifyConsistency,
   verifyInclusion,
-} from '../../src/domain/audit-merkle.ts';
-import type { LeafRange, Sha256, Subtree } from '../../src/domain/audit-merkle.ts';
+} from '../../src/domain/audit/audit-merkle.ts';
+import type { LeafRange, Sha256, Subtree } from '../../src/domain/audit/audit-merkle.ts';
 
 const sha256: Sha256 = (data) => createHash('sha256').update(data).digest();
 const leafHash = (data: string) => sha256(Buffer.concat([Buffer.from([0]), Buffer.from(data, 'hex')]));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isSecretName, redactChange, redacted, redactedChange, wellFormed } from '../../src/domain/audit-redaction.ts';
-import { canonicalJson } from '../../src/domain/canonical.ts';
+import { isSecretName, redactChange, redacted, redactedChange, wellFormed } from '../../src/domain/audit/audit-redaction.ts';
+import { canonicalJson } from '../../src/domain/shared/canonical.ts';
 
 const shown = (value: unknown) => redactChange({ new_values: value }).new_values;
 const secretNames = [

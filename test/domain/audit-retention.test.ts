@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { compareDecisions } from '../../src/domain/audit-retention.ts';
-import type { DecisionRecord } from '../../src/domain/audit-retention.ts';
+import { compareDecisions } from '../../src/domain/audit/audit-retention.ts';
+import type { DecisionRecord } from '../../src/domain/audit/audit-retention.ts';
 
 const decision = (user: string, at: number, more: Partial<DecisionRecord> = {}): DecisionRecord => ({
   workflow_id: 'approval/t/1',

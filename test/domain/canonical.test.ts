@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { canonicalJson, sameJson } from '../../src/domain/canonical.ts';
-import { payloadDigest } from '../../src/platform/digest.ts';
+import { canonicalJson, sameJson } from '../../src/domain/shared/canonical.ts';
+import { payloadDigest } from '../../src/platform/security/digest.ts';
 
 describe('canonical JSON (RFC 8785)', () => {
   it('gives the example of section 3.2', () => {

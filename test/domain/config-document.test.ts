@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from '@jest/globals';
-import type { JsonValue } from '../../src/domain/canonical.ts';
+import type { JsonValue } from '../../src/domain/shared/canonical.ts';
 import {
   configDifferences,
   isMaskedSecret,
@@ -8,10 +8,10 @@ import {
   maskedSecret,
   resolveKeptSecrets,
   splitSecrets,
-} from '../../src/domain/config-document.ts';
-import { brokenLedgerRow, ledgerForm, ledgerGenesis } from '../../src/domain/config-ledger.ts';
-import type { LedgerFacts, LedgerRow } from '../../src/domain/config-ledger.ts';
-import { payloadDigest } from '../../src/platform/digest.ts';
+} from '../../src/domain/config/config-document.ts';
+import { brokenLedgerRow, ledgerForm, ledgerGenesis } from '../../src/domain/config/config-ledger.ts';
+import type { LedgerFacts, LedgerRow } from '../../src/domain/config/config-ledger.ts';
+import { payloadDigest } from '../../src/platform/security/digest.ts';
 
 const print = (text: string) => `k1:${payloadDigest(text).slice(0, 32)}`;
 const document = { host: 'db', password: 'hunter22', nested: { keys: ['a/b', 'c~d'], 'odd/name': 'secret!' } };

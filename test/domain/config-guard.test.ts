@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from '@jest/globals';
-import { guardVerdict, jointVerdict, unmeasured, watchGuard } from '../../src/domain/config-guard.ts';
-import type { Guard, GuardWatch, Measurement } from '../../src/domain/config-guard.ts';
+import { guardVerdict, jointVerdict, unmeasured, watchGuard } from '../../src/domain/config/config-guard.ts';
+import type { Guard, GuardWatch, Measurement } from '../../src/domain/config/config-guard.ts';
 
 const guard: Guard = {
   name: 'errors',

@@ -10,8 +10,8 @@ import {
   servedBy,
   shareOf,
   stagesOf,
-} from '../../src/domain/config-rollout.ts';
-import type { RolloutPlan, RolloutStrategy } from '../../src/domain/config-rollout.ts';
+} from '../../src/domain/config/config-rollout.ts';
+import type { RolloutPlan, RolloutStrategy } from '../../src/domain/config/config-rollout.ts';
 
 const plan = (strategy: RolloutStrategy, dry_run = false): RolloutPlan => ({
   strategy,

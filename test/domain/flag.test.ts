@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { flagFaults, toggled } from '../../src/domain/flag.ts';
-import type { FlagCondition, FlagDefinition, FlagRule } from '../../src/domain/flag.ts';
-import { conditionHolds } from '../../src/domain/flag-condition.ts';
-import { threeWayDiff } from '../../src/domain/flag-diff.ts';
-import { evaluateFlag } from '../../src/domain/flag-evaluation.ts';
+import { flagFaults, toggled } from '../../src/domain/flag/flag.ts';
+import type { FlagCondition, FlagDefinition, FlagRule } from '../../src/domain/flag/flag.ts';
+import { conditionHolds } from '../../src/domain/flag/flag-condition.ts';
+import { threeWayDiff } from '../../src/domain/flag/flag-diff.ts';
+import { evaluateFlag } from '../../src/domain/flag/flag-evaluation.ts';
 
 const tenant = '5f0c4a52-8d4e-4a55-9f0b-0d2f5a3f7f01';
 const otherTenant = 'c6b3b9d0-7b39-4d0b-8a2b-90b45d1de502';

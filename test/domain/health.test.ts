@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { healthSegments } from '../../src/domain/health-history.ts';
-import { allHealthMetrics, healthMetrics, measurementsOf } from '../../src/domain/health-metric.ts';
-import { componentStatus, worstStatus } from '../../src/domain/health-status.ts';
+import { healthSegments } from '../../src/domain/health/health-history.ts';
+import { allHealthMetrics, healthMetrics, measurementsOf } from '../../src/domain/health/health-metric.ts';
+import { componentStatus, worstStatus } from '../../src/domain/health/health-status.ts';
 
 const day = 86_400_000;
 const now = Date.parse('2026-11-21T16:40:12.345Z');

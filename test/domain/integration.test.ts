@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { JsonValue } from '../../src/domain/canonical.ts';
-import { addressesOf, hasKeyManagement, isPassing, isPulled, remoteFaults, serviceUrl } from '../../src/domain/integration.ts';
-import type { RestConfig } from '../../src/domain/integration.ts';
-import { atPointer, readPage, recordLimits, sortRecords } from '../../src/domain/integration-records.ts';
-import { pointerToken } from '../../src/domain/json-pointer.ts';
+import type { JsonValue } from '../../src/domain/shared/canonical.ts';
+import { addressesOf, hasKeyManagement, isPassing, isPulled, remoteFaults, serviceUrl } from '../../src/domain/integration/integration.ts';
+import type { RestConfig } from '../../src/domain/integration/integration.ts';
+import { atPointer, readPage, recordLimits, sortRecords } from '../../src/domain/integration/integration-records.ts';
+import { pointerToken } from '../../src/domain/shared/json-pointer.ts';
 import {
   canMoveRotation,
   isBeforeSwitch,
@@ -12,8 +12,8 @@ import {
   openRotationStatuses,
   retryDelayMs,
   rotationStatuses,
-} from '../../src/domain/integration-rotation.ts';
-import type { RotationStatus } from '../../src/domain/integration-rotation.ts';
+} from '../../src/domain/integration/integration-rotation.ts';
+import type { RotationStatus } from '../../src/domain/integration/integration-rotation.ts';
 
 const paging = {
   page_size: 10,

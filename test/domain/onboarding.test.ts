@@ -12,8 +12,8 @@ import {
   reopenedOnboardingStatus,
   shownOnboardingStatus,
   untoldNews,
-} from '../../src/domain/onboarding.ts';
-import type { OnboardingFacts } from '../../src/domain/onboarding.ts';
+} from '../../src/domain/onboarding/onboarding.ts';
+import type { OnboardingFacts } from '../../src/domain/onboarding/onboarding.ts';
 
 const day = 24 * 3600_000;
 const start = Date.parse('2026-11-21T09:00:00Z');

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { maskedJobData, maskedText, maySeeSource, perMinute, rateWindowMs } from '../../src/domain/queue.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { maskedJobData, maskedText, maySeeSource, perMinute, rateWindowMs } from '../../src/domain/queue/queue.ts';
 import {
   countByErrorClass,
   errorClassOf,
   isBreakerOpen,
   newFailureRatio,
   selectForRetry,
-} from '../../src/domain/queue-retry.ts';
+} from '../../src/domain/queue/queue-retry.ts';
 
 const tenant = '11111111-1111-4111-8111-111111111111';
 const other = '22222222-2222-4222-8222-222222222222';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { maxRetryAfterMs, minRetryAfterMs, retryAfterMs } from '../../src/domain/retry-after.ts';
+import { maxRetryAfterMs, minRetryAfterMs, retryAfterMs } from '../../src/domain/shared/retry-after.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { allPermissions } from '../../src/domain/permissions.ts';
-import { lineOfRole, permissionsBeyond, rightsOfRoles, roleMap, wouldCycle } from '../../src/domain/role-hierarchy.ts';
-import type { RoleNode } from '../../src/domain/role-hierarchy.ts';
+import { allPermissions } from '../../src/domain/identity/permissions.ts';
+import { lineOfRole, permissionsBeyond, rightsOfRoles, roleMap, wouldCycle } from '../../src/domain/identity/role-hierarchy.ts';
+import type { RoleNode } from '../../src/domain/identity/role-hierarchy.ts';
 
 /** Forests of roles: a parent always stands before its child, so there is no cycle. */
 const forest = fc

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { bucketCount, bucketOf, murmur3 } from '../../src/domain/stable-hash.ts';
+import { bucketCount, bucketOf, murmur3 } from '../../src/domain/shared/stable-hash.ts';
 
 describe('stable hash', () => {
   it('gives the published vectors of MurmurHash3 x86 32', () => {

@@ -10,9 +10,9 @@ import {
   remainingMs,
   resumeFocus,
   startFocus,
-} from '../../src/domain/tracker-focus.ts';
+} from '../../src/domain/tracker/tracker-focus.ts';
 
-import { describeFocus, focusClockOf, presentFocus } from '../../src/domain/tracker-focus-view.ts';
+import { describeFocus, focusClockOf, presentFocus } from '../../src/domain/tracker/tracker-focus-view.ts';
 
 const minute = 60_000;
 const start = Date.parse('2026-11-21T09:00:00Z');

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { admitNudges, isQuiet } from '../../src/domain/tracker-nudge-admission.ts';
-import { draftNudges, nudgeMessage } from '../../src/domain/tracker-nudge-rules.ts';
-import type { NudgeDraft, NudgeFacts } from '../../src/domain/tracker-nudge-rules.ts';
-import { weeklyProgress } from '../../src/domain/tracker-weekly-progress.ts';
+import { admitNudges, isQuiet } from '../../src/domain/tracker/tracker-nudge-admission.ts';
+import { draftNudges, nudgeMessage } from '../../src/domain/tracker/tracker-nudge-rules.ts';
+import type { NudgeDraft, NudgeFacts } from '../../src/domain/tracker/tracker-nudge-rules.ts';
+import { weeklyProgress } from '../../src/domain/tracker/tracker-weekly-progress.ts';
 
 const day = '2026-11-19';
 const at = (hour: number) => ({ day, minute: hour * 60 });

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
-import { isRefused, judgeMove, prospectInsight, refusalText } from '../../src/domain/tracker-pipeline.ts';
-import type { Move, MoveRefusal, ProspectState, Stage } from '../../src/domain/tracker-pipeline.ts';
-import { readProspectCsvRow } from '../../src/domain/tracker-prospect-csv.ts';
+import { isRefused, judgeMove, prospectInsight, refusalText } from '../../src/domain/tracker/tracker-pipeline.ts';
+import type { Move, MoveRefusal, ProspectState, Stage } from '../../src/domain/tracker/tracker-pipeline.ts';
+import { readProspectCsvRow } from '../../src/domain/tracker/tracker-prospect-csv.ts';
 
 const lead: Stage = { id: 1, pipeline_id: 1, probability: 10, rotting_days: 14, required_fields: [] };
 const proposal: Stage = { id: 2, pipeline_id: 1, probability: 50, rotting_days: null, required_fields: ['email', 'value_minor'] };

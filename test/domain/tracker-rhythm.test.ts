@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { addDays, daysBetween, localMoment, startOfDay, weekDays, weekStartOf, weekdayOf } from '../../src/domain/tracker-calendar.ts';
-import { dailyScore, isActivityType } from '../../src/domain/tracker-scoring.ts';
+import { addDays, daysBetween, localMoment, startOfDay, weekDays, weekStartOf, weekdayOf } from '../../src/domain/tracker/tracker-calendar.ts';
+import { dailyScore, isActivityType } from '../../src/domain/tracker/tracker-scoring.ts';
 import {
   currentStreak,
   freshStreaks,
   isFrozen,
   runBefore,
   streaksAfterScore,
-} from '../../src/domain/tracker-streak.ts';
-import type { RestCalendar, ScoredDay, StreakDay } from '../../src/domain/tracker-streak.ts';
-import { reachedMilestones, weeklyProgress } from '../../src/domain/tracker-weekly-progress.ts';
+} from '../../src/domain/tracker/tracker-streak.ts';
+import type { RestCalendar, ScoredDay, StreakDay } from '../../src/domain/tracker/tracker-streak.ts';
+import { reachedMilestones, weeklyProgress } from '../../src/domain/tracker/tracker-weekly-progress.ts';
 
 const noRest: RestCalendar = { rest_weekdays: [], vacations: [] };
 const weekendsOff: RestCalendar = { rest_weekdays: [6, 7], vacations: [] };

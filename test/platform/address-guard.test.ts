@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isPublicAddress, parseAllowList } from '../../src/platform/address-guard.ts';
+import { isPublicAddress, parseAllowList } from '../../src/platform/outbound/address-guard.ts';
 
 describe('public addresses', () => {
   it.each(['1.1.1.1', '8.8.8.8', '93.184.215.14', '172.32.0.1', '100.128.0.1', '2606:4700:4700::1111', '2a00:1450::1'])(

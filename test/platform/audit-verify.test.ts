@@ -3,11 +3,11 @@ import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ChainReport } from '../../src/domain/audit-chain.ts';
-import { verifyConsistency, verifyInclusion } from '../../src/domain/audit-merkle.ts';
-import { BrokenChainError, dueChains, latestCheckpoint, takeCheckpoint } from '../../src/platform/audit-checkpoint.ts';
-import { checkpointFile, publishCheckpoints, publishedNotes } from '../../src/platform/audit-checkpoint-file.ts';
-import { sha256 } from '../../src/platform/audit-hash.ts';
+import type { ChainReport } from '../../src/domain/audit/audit-chain.ts';
+import { verifyConsistency, verifyInclusion } from '../../src/domain/audit/audit-merkle.ts';
+import { BrokenChainError, dueChains, latestCheckpoint, takeCheckpoint } from '../../src/services/audit/checkpoint.ts';
+import { checkpointFile, publishCheckpoints, publishedNotes } from '../../src/services/audit/checkpoint-file.ts';
+import { sha256 } from '../../src/platform/audit/audit-hash.ts';
 import {
   createCheckpointSigner,
   formatVerifier,
@@ -15,10 +15,10 @@ import {
   originOfChain,
   parseVerifier,
   splitNotes,
-} from '../../src/platform/audit-note.ts';
-import { consistencyProof, inclusionProof } from '../../src/platform/audit-tree.ts';
-import { verifyChain } from '../../src/platform/audit-verify.ts';
-import type { VerifyOptions } from '../../src/platform/audit-verify.ts';
+} from '../../src/services/audit/note.ts';
+import { consistencyProof, inclusionProof } from '../../src/services/audit/tree.ts';
+import { verifyChain } from '../../src/services/audit/verify.ts';
+import type { VerifyOptions } from '../../src/services/audit/verify.ts';
 import { startAuditBench } from '../support/audit.ts';
 import type { AuditBench } from '../support/audit.ts';
 

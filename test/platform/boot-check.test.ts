@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { entities } from '../../src/entities/index.ts';
-import { openDatabase } from '../../src/platform/database.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { openDatabase } from '../../src/platform/database/database.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { createTestDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { migrateDown, migrateUp } from '../../src/dev/migrate.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 
 const migration = '20261121290000_default_alerts';

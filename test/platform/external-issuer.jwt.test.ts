@@ -7,7 +7,7 @@ import {
   type ExternalIssuerConfig,
   type ExternalIssuers,
   createExternalIssuers,
-} from '../../src/platform/external-issuer.ts';
+} from '../../src/platform/security/external-issuer.ts';
 
 type IssuerKey = { kid: string; alg: string; privateKey: KeyObject; publicKey: KeyObject };
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { CallOptions, SignedIn, TestApi } from '../support/api.ts';
 import { startCuttableProxy } from '../support/cuttable-proxy.ts';

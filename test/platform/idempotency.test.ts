@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { claimIdempotencyKey } from '../../src/api/idempotency.ts';
+import { claimIdempotencyKey } from '../../src/api/http/idempotency.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
+import { defaultTenantId, systemActor } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { makePerson } from '../support/matrix.ts';

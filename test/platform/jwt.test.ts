@@ -1,8 +1,8 @@
 import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { type AccessTokens, createAccessTokens, createSigningKeyring } from '../../src/platform/access-token.ts';
-import { parseKeyList } from '../../src/platform/keyring.ts';
-import { createMfaTokens } from '../../src/platform/mfa-token.ts';
+import { type AccessTokens, createAccessTokens, createSigningKeyring } from '../../src/platform/security/access-token.ts';
+import { parseKeyList } from '../../src/platform/security/keyring.ts';
+import { createMfaTokens } from '../../src/platform/security/mfa-token.ts';
 
 const issuer = 'https://castellan.example';
 const seed = randomBytes(32);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { SealedValueError, createKeyring, parseKeyList } from '../../src/platform/keyring.ts';
+import { SealedValueError, createKeyring, parseKeyList } from '../../src/platform/security/keyring.ts';
 
 const base64Key = (): string => randomBytes(32).toString('base64');
 const oldKey = `2025:${base64Key()}`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { Recording } from '../support/canary.ts';
 
 function logged(write: (log: ReturnType<typeof createLogger>) => void): string {

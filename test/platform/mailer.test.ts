@@ -1,8 +1,8 @@
 import { type AddressInfo, type Server, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Pool } from 'pg';
-import { createMailer } from '../../src/platform/mailer.ts';
-import type { Mailer } from '../../src/platform/mailer.ts';
+import { createMailer } from '../../src/platform/outbound/mailer.ts';
+import type { Mailer } from '../../src/platform/outbound/mailer.ts';
 import { createTestDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import { type AddressInfo, type Server as SocketServer, createServer as createSocketServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type OutboundHttp, type ResolvedAddress, createOutboundHttp } from '../../src/platform/outbound-http.ts';
+import { type OutboundHttp, type ResolvedAddress, createOutboundHttp } from '../../src/platform/outbound/outbound-http.ts';
 
 /** Counts every connection to this machine: none may come. */
 let canary: SocketServer;

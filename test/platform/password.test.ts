@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import { describe, expect, it } from '@jest/globals';
-import { createPasswordHasher, passwordFaults } from '../../src/platform/password.ts';
+import { createPasswordHasher, passwordFaults } from '../../src/platform/security/password.ts';
 
 const hasher = createPasswordHasher({ concurrency: 2, queueLimit: 100 });
 

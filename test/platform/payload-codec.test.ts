@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { parseKeyList } from '../../src/platform/keyring.ts';
-import { createPayloadCodec } from '../../src/platform/payload-codec.ts';
+import { parseKeyList } from '../../src/platform/security/keyring.ts';
+import { createPayloadCodec } from '../../src/platform/temporal/payload-codec.ts';
 
 const key = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
 const oldKey = key('2025');

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Pool } from 'pg';
-import { createProcessLimiter, createSharedLimiter, rateLimitHeaders } from '../../src/platform/rate-limit.ts';
-import type { Limiter, RateLimitPolicy } from '../../src/platform/rate-limit.ts';
-import { createWireTypes } from '../../src/platform/wire-types.ts';
+import { createProcessLimiter, createSharedLimiter, rateLimitHeaders } from '../../src/platform/security/rate-limit.ts';
+import type { Limiter, RateLimitPolicy } from '../../src/platform/security/rate-limit.ts';
+import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 import { createTestDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 

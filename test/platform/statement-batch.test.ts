@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Pool } from 'pg';
 import type { PoolClient } from 'pg';
-import { runBatch } from '../../src/platform/statement-batch.ts';
-import { createWireTypes } from '../../src/platform/wire-types.ts';
+import { runBatch } from '../../src/platform/database/statement-batch.ts';
+import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 import { createTestDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 

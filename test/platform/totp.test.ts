@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { generateRecoveryCodes, hashRecoveryCode } from '../../src/platform/recovery-codes.ts';
+import { generateRecoveryCodes, hashRecoveryCode } from '../../src/platform/security/recovery-codes.ts';
 import {
   generateTotpSecret,
   matchTotpStep,
@@ -7,7 +7,7 @@ import {
   totpKeyUri,
   totpStepAt,
   totpStepsBack,
-} from '../../src/platform/totp.ts';
+} from '../../src/platform/security/totp.ts';
 
 /** Base32 of the ASCII secret of RFC 6238 appendix B. */
 const rfcSecret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { startTracing } from '../../src/platform/tracing.ts';
+import { startTracing } from '../../src/platform/observability/tracing.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { defaultTenantId, systemActor } from '../../src/domain/actor.ts';
+import { defaultTenantId, systemActor } from '../../src/domain/shared/actor.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { query } from '../../src/entities/schema.ts';
+import { query } from '../../src/entities/kysely-schema.ts';
 import { UserEntity } from '../../src/entities/user.entity.ts';
-import { readAll } from '../../src/platform/read.ts';
-import { unitOfWork } from '../../src/platform/unit-of-work.ts';
-import type { AuditEntry } from '../../src/domain/audit-entry.ts';
+import { readAll } from '../../src/platform/database/read.ts';
+import { unitOfWork } from '../../src/platform/database/unit-of-work.ts';
+import type { AuditEntry } from '../../src/domain/audit/audit-entry.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 

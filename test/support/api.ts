@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { payloadDigest } from '../../src/platform/digest.ts';
+import { payloadDigest } from '../../src/platform/security/digest.ts';
 import { loadEnv } from '../../src/platform/env.ts';
 import type { Env } from '../../src/platform/env.ts';
-import { createLogger } from '../../src/platform/logger.ts';
-import { totpCodeOfStep, totpStepAt } from '../../src/platform/totp.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
+import { totpCodeOfStep, totpStepAt } from '../../src/platform/security/totp.ts';
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
 import { samplePassword, samplePeople, seedSampleData } from '../../src/dev/sample-data.ts';
-import type { SystemRoleCode } from '../../src/domain/system-roles.ts';
+import type { SystemRoleCode } from '../../src/domain/identity/system-roles.ts';
 import { createTestDatabase } from './database.ts';
 import type { TestDatabase } from './database.ts';
 import { temporalAddress, workflowBundlePath } from './temporal.ts';

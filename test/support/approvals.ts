@@ -1,4 +1,4 @@
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from './api.ts';
 import { asSuperuser, callProven, eventually } from './quick-factor.ts';
 

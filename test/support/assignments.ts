@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from './api.ts';
 import { asSuperuser } from './quick-factor.ts';
 

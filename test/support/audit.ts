@@ -1,14 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import type { Actor } from '../../src/domain/actor.ts';
+import type { Actor } from '../../src/domain/shared/actor.ts';
 import { entities } from '../../src/entities/index.ts';
-import type { AuditEntry } from '../../src/platform/audit.ts';
-import { createCheckpointSigner } from '../../src/platform/audit-note.ts';
-import type { CheckpointSigner } from '../../src/platform/audit-note.ts';
-import { openDatabase } from '../../src/platform/database.ts';
-import type { Database } from '../../src/platform/database.ts';
-import { createLogger } from '../../src/platform/logger.ts';
-import { unitOfWork } from '../../src/platform/unit-of-work.ts';
+import type { AuditEntry } from '../../src/platform/audit/audit.ts';
+import { createCheckpointSigner } from '../../src/services/audit/note.ts';
+import type { CheckpointSigner } from '../../src/services/audit/note.ts';
+import { openDatabase } from '../../src/platform/database/database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
+import { unitOfWork } from '../../src/platform/database/unit-of-work.ts';
 import { createTestDatabase } from './database.ts';
 import type { TestDatabase } from './database.ts';
 

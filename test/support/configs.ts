@@ -1,4 +1,4 @@
-import type { EnvironmentName } from '../../src/domain/environment.ts';
+import type { EnvironmentName } from '../../src/domain/shared/environment.ts';
 import type { Answer, SignedIn, TestApi } from './api.ts';
 import { callProven, eventually } from './quick-factor.ts';
 

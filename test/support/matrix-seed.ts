@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 
 /** One row of every kind of thing that a route can name and the sample data has none of. By SQL: nothing is acted on. */
 const seeds: readonly string[] = [

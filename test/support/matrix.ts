@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import type { Route } from '../../src/api/route.ts';
+import type { Route } from '../../src/api/http/route.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createAccessTokens } from '../../src/platform/access-token.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { createAccessTokens } from '../../src/platform/security/access-token.ts';
 import { callApi } from './api.ts';
 import type { Answer, CallOptions, SignedIn, TestApi } from './api.ts';
 

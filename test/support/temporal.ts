@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 
 import { startupMessage } from '../../src/dev/startup-error.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { runState } from './run-state.ts';
 import { fetchMavenTestServer, hasMavenTestServer, mavenTestServerPath } from './time-skipping-server.ts';
 

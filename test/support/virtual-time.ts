@@ -1,6 +1,6 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { Env } from '../../src/platform/env.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { searchAttributes } from '../../src/workflows/shared/search-attributes.ts';
 import { startTestApi } from './api.ts';
 import type { TestApi } from './api.ts';
 import { timeSkippingEnvironment, workflowBundlePath } from './temporal.ts';

@@ -1,10 +1,10 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../src/activities/deps.ts';
 import type { Env } from '../../src/platform/env.ts';
-import { createMetrics } from '../../src/platform/metrics.ts';
-import { registerSearchAttributes } from '../../src/platform/search-attributes.ts';
+import { createMetrics } from '../../src/platform/observability/metrics.ts';
+import { registerSearchAttributes } from '../../src/platform/temporal/search-attributes.ts';
 import { createActivityDeps, workerOptions } from '../../src/worker.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { searchAttributes } from '../../src/workflows/shared/search-attributes.ts';
 import type { TestApi } from './api.ts';
 import { quietTemporal } from './temporal.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { approvalWorkflowId } from '../../src/workflows/approval.contract.ts';
-import { approvalSweepWorkflowType } from '../../src/workflows/approval-sweep.contract.ts';
-import type { ApprovalSweepResult } from '../../src/workflows/approval-sweep.contract.ts';
+import { approvalWorkflowId } from '../../src/workflows/approval/approval.contract.ts';
+import { approvalSweepWorkflowType } from '../../src/workflows/approval/approval-sweep.contract.ts';
+import type { ApprovalSweepResult } from '../../src/workflows/approval/approval-sweep.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';

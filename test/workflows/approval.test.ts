@@ -1,7 +1,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { approvalWorkflowId, stateQuery } from '../../src/workflows/approval.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { approvalWorkflowId, stateQuery } from '../../src/workflows/approval/approval.contract.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver, OpenedRequest } from '../support/approvals.ts';

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { assignmentBatchWorkflowId } from '../../src/workflows/assignment-batch.contract.ts';
-import { assignmentDrainWorkflowId } from '../../src/workflows/assignment-drain.contract.ts';
-import { assignmentSweepWorkflowType } from '../../src/workflows/assignment-sweep.contract.ts';
+import { assignmentBatchWorkflowId } from '../../src/workflows/assignment/assignment-batch.contract.ts';
+import { assignmentDrainWorkflowId } from '../../src/workflows/assignment/assignment-drain.contract.ts';
+import { assignmentSweepWorkflowType } from '../../src/workflows/assignment/assignment-sweep.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { addContacts, addPeople, assignmentDriver, openCounts } from '../support/assignments.ts';

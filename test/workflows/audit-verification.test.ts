@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
-import { actorInWorkflow, defaultTenantId } from '../../src/domain/actor.ts';
-import { unitOfWork } from '../../src/platform/unit-of-work.ts';
+import { actorInWorkflow, defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { unitOfWork } from '../../src/platform/database/unit-of-work.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { approvalWorkflowId } from '../../src/workflows/approval.contract.ts';
-import { auditVerificationWorkflowType } from '../../src/workflows/audit-verification.contract.ts';
-import type { AuditVerificationInput, AuditVerificationResult } from '../../src/workflows/audit-verification.contract.ts';
+import { approvalWorkflowId } from '../../src/workflows/approval/approval.contract.ts';
+import { auditVerificationWorkflowType } from '../../src/workflows/audit/audit-verification.contract.ts';
+import type { AuditVerificationInput, AuditVerificationResult } from '../../src/workflows/audit/audit-verification.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import {
@@ -8,8 +8,8 @@ import {
   configRolloutWorkflowId,
   configRolloutWorkflowType,
   rolloutStageQuery,
-} from '../../src/workflows/config-rollout.contract.ts';
-import type { ConfigRolloutInput, RolloutView } from '../../src/workflows/config-rollout.contract.ts';
+} from '../../src/workflows/config/config-rollout.contract.ts';
+import type { ConfigRolloutInput, RolloutView } from '../../src/workflows/config/config-rollout.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { configDriver } from '../support/configs.ts';

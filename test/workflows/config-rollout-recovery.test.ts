@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { configRolloutWorkflowId } from '../../src/workflows/config-rollout.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { configRolloutWorkflowId } from '../../src/workflows/config/config-rollout.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { configDriver } from '../support/configs.ts';

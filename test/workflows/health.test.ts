@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { alertEvaluationWorkflowType } from '../../src/workflows/alert-evaluation.contract.ts';
-import { healthCollectionWorkflowType } from '../../src/workflows/health-collection.contract.ts';
-import type { HealthCollectionResult } from '../../src/workflows/health-collection.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { alertEvaluationWorkflowType } from '../../src/workflows/health/alert-evaluation.contract.ts';
+import { healthCollectionWorkflowType } from '../../src/workflows/health/health-collection.contract.ts';
+import type { HealthCollectionResult } from '../../src/workflows/health/health-collection.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';

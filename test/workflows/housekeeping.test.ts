@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
-import { housekeepingWorkflowType } from '../../src/workflows/housekeeping.contract.ts';
+import { housekeepingWorkflowType } from '../../src/workflows/operations/housekeeping.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { replayAndKeep } from '../support/kept-histories.ts';

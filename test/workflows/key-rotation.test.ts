@@ -1,8 +1,8 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { integrationSyncWorkflowId } from '../../src/workflows/integration-sync.contract.ts';
-import { keyRotationWorkflowId } from '../../src/workflows/key-rotation.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { integrationSyncWorkflowId } from '../../src/workflows/integration/integration-sync.contract.ts';
+import { keyRotationWorkflowId } from '../../src/workflows/integration/key-rotation.contract.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { KeyService } from '../support/fakes/key-service.ts';
 import { integrationDriver } from '../support/integrations.ts';

@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
-} from '../../src/workflows/notification-delivery.contract.ts';
-import type { DeliveryView, NotificationDeliveryInput } from '../../src/workflows/notification-delivery.contract.ts';
+} from '../../src/workflows/notification/notification-delivery.contract.ts';
+import type { DeliveryView, NotificationDeliveryInput } from '../../src/workflows/notification/notification-delivery.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { replayAndKeep } from '../support/kept-histories.ts';

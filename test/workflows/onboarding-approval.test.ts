@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { createLogger } from '../../src/platform/observability/logger.ts';
 import { installTemporalRuntime, startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { callApi, startTestApi } from '../support/api.ts';

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { onboardingChangedSignal, onboardingLinkWorkflowId } from '../../src/workflows/onboarding-link.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { onboardingChangedSignal, onboardingLinkWorkflowId } from '../../src/workflows/onboarding/onboarding-link.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { recordedHistories } from '../support/histories.ts';

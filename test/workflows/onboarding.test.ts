@@ -1,8 +1,8 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { onboardingLinkWorkflowId } from '../../src/workflows/onboarding-link.contract.ts';
-import { onboardingSweepWorkflowType } from '../../src/workflows/onboarding-sweep.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { onboardingLinkWorkflowId } from '../../src/workflows/onboarding/onboarding-link.contract.ts';
+import { onboardingSweepWorkflowType } from '../../src/workflows/onboarding/onboarding-sweep.contract.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, callProven, eventually } from '../support/quick-factor.ts';

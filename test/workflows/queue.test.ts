@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { queueBulkRetryWorkflowId } from '../../src/workflows/queue-bulk-retry.contract.ts';
-import { pausePhaseQuery, queuePauseWorkflowId } from '../../src/workflows/queue-pause.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { queueBulkRetryWorkflowId } from '../../src/workflows/queue/queue-bulk-retry.contract.ts';
+import { pausePhaseQuery, queuePauseWorkflowId } from '../../src/workflows/queue/queue-pause.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { postgresApplication } from '../support/bullmq.ts';

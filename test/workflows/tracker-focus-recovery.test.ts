@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { beginUpdate, focusSessionStartOptions, focusSessionWorkflowType } from '../../src/workflows/focus-session.contract.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { beginUpdate, focusSessionStartOptions, focusSessionWorkflowType } from '../../src/workflows/tracker/focus-session.contract.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { startOwnTemporal } from '../support/own-temporal.ts';

@@ -1,9 +1,9 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/actor.ts';
-import { focusEndings } from '../../src/domain/tracker-focus.ts';
-import { focusSessionWorkflowId } from '../../src/workflows/focus-session.contract.ts';
-import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { defaultTenantId } from '../../src/domain/shared/actor.ts';
+import { focusEndings } from '../../src/domain/tracker/tracker-focus.ts';
+import { focusSessionWorkflowId } from '../../src/workflows/tracker/focus-session.contract.ts';
+import { searchAttributes } from '../../src/workflows/shared/search-attributes.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { recordedHistories } from '../support/histories.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';

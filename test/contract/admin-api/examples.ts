@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { CastellanClient } from '../../../src/client/index.ts';
 
-const examplesFile = new URL('../../../src/api/openapi-examples.json', import.meta.url);
+const examplesFile = new URL('../../../src/api/http/openapi-examples.json', import.meta.url);
 /** Enough to show the form. */
 const maxArrayItems = 2;
 

@@ -1,0 +1,65 @@
+import type { HealthMeasurement, HealthMetricName } from '../../domain/health/health-metric.ts';
+import { measurementsOf } from '../../domain/health/health-metric.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import type { QueueSnapshot } from '../../services/queue/queue-provider.ts';
+import type { ActivityDeps } from '../deps.ts';
+
+const metrics: readonly HealthMetricName[] = [
+  'queues.oldest_waiting_seconds',
+  'queues.waiting',
+  'queues.failed',
+  'queues.paused',
+  'queues.unreachable',
+];
+
+/** Queues of one tenant that are looked at in a round. */
+const maxQueues = 100;
+/** Engines asked at a time. */
+const atOnce = 10;
+
+/**
+ * Measures the queues of a tenant, which stand in their engines. The age of the oldest waiting job grows also while
+ * nothing is processed at all, so it is what tells a stalled queue (capability 36). Nothing where there is no queue.
+ */
+export async function measureQueues(
+  { db, queues }: Pick<ActivityDeps, 'db' | 'queues'>,
+  tenantId: string,
+): Promise<HealthMeasurement[]> {
+  const registered = await read(
+    db,
+    { tenant_id: tenantId, user_id: null },
+    query
+      .selectFrom('admin_queues')
+      .where('removed_at', 'is', null)
+      .orderBy('id')
+      .limit(maxQueues)
+      .select(['tenant_id', 'provider', 'source_name']),
+  );
+  if (registered.length === 0) return [];
+  const found: (QueueSnapshot | null)[] = [];
+  for (let from = 0; from < registered.length; from += atOnce) {
+    const asked = registered.slice(from, from + atOnce).map((row) => queues.of(row.provider).snapshot(row));
+    const settled = await Promise.allSettled(asked);
+    found.push(...settled.map((result) => (result.status === 'fulfilled' ? result.value : null)));
+  }
+  const known = found.filter((snapshot) => snapshot !== null);
+  const unreachable = found.length - known.length;
+  if (known.length === 0) {
+    // How many jobs wait is unknown, not zero; that nobody answers is known.
+    const unknown = measurementsOf(metrics, { failure: 'No engine answers.' });
+    return unknown.map((one) =>
+      one.metric === 'queues.unreachable' ? { ...one, value: unreachable, reason: null } : one,
+    );
+  }
+  const sum = (of: (snapshot: QueueSnapshot) => number) => known.reduce((total, snapshot) => total + of(snapshot), 0);
+  return measurementsOf(metrics, {
+    readings: {
+      'queues.oldest_waiting_seconds': Math.max(0, ...known.map((snapshot) => snapshot.oldest_waiting_seconds ?? 0)),
+      'queues.waiting': sum(({ counts }) => (counts.waiting ?? 0) + (counts.prioritized ?? 0)),
+      'queues.failed': sum(({ counts }) => counts.failed ?? 0),
+      'queues.paused': sum((snapshot) => (snapshot.is_paused ? 1 : 0)),
+      'queues.unreachable': unreachable,
+    },
+  });
+}

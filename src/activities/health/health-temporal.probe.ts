@@ -1,0 +1,61 @@
+import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
+import type { HealthProbe } from './health-probe.ts';
+
+/** Values of Temporal's `TaskQueueType`: workflow tasks and activity tasks wait apart. */
+const taskQueueTypes = [1, 2] as const;
+const failedWithinMs = 3_600_000;
+
+/**
+ * Temporal's answer, what waits on our task queue, and what has failed. The collector is itself a workflow: while
+ * Temporal is away it does not run, and the silence is noticed by the external watcher and by every reader of health.
+ */
+export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
+  const { taskQueue } = temporal;
+  return {
+    metrics: [
+      'temporal.up',
+      'temporal.latency_ms',
+      'temporal.backlog',
+      'temporal.backlog_age_seconds',
+      'temporal.pollers',
+      'temporal.failed_workflows',
+    ],
+    measure: () =>
+      temporal.call(async ({ workflowService, options: { namespace } }) => {
+        const startedAt = performance.now();
+        await workflowService.getSystemInfo({});
+        const latency = performance.now() - startedAt;
+        const since = new Date(Date.now() - failedWithinMs).toISOString();
+        const [failed, ...queues] = await Promise.all([
+          workflowService.countWorkflowExecutions({
+            namespace,
+            query: `TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Failed' AND CloseTime > '${since}'`,
+          }),
+          ...taskQueueTypes.map((taskQueueType) =>
+            workflowService.describeTaskQueue({
+              namespace,
+              taskQueue: { name: taskQueue },
+              taskQueueType,
+              reportStats: true,
+            }),
+          ),
+        ]);
+        return {
+          'temporal.up': 1,
+          'temporal.latency_ms': latency,
+          'temporal.backlog': sum(queues.map(({ stats }) => Number(stats?.approximateBacklogCount ?? 0))),
+          'temporal.backlog_age_seconds': Math.max(
+            0,
+            ...queues.map(({ stats }) => Number(stats?.approximateBacklogAge?.seconds ?? 0)),
+          ),
+          'temporal.pollers': new Set(queues.flatMap(({ pollers }) => (pollers ?? []).map(({ identity }) => identity)))
+            .size,
+          'temporal.failed_workflows': Number(failed.count),
+        };
+      }),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

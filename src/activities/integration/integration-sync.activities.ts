@@ -1,0 +1,90 @@
+import { Context } from '@temporalio/activity';
+import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.service.ts';
+import { settleMissingRecords } from '../../services/integration/missing-records.service.ts';
+import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
+import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { SyncFault } from '../../domain/integration/integration-sync.ts';
+import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { integrationSyncWorkflowId } from '../../workflows/integration/integration-sync.contract.ts';
+import type { IntegrationSyncActivities, SyncRef } from '../../workflows/integration/integration-sync.contract.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { withHeartbeat } from './integration-heartbeat.ts';
+import { connectRemote } from './integration-remote.ts';
+import { RemoteError, withRemoteFaults } from './integration-source.ts';
+import { createNotify } from '../../services/notification/notify.client.ts';
+import type { Notify } from '../../services/notification/notify.client.ts';
+
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
+
+/** One call works for about this long, so that histories show progress and a cancellation is heard. */
+const turnMs = 60_000;
+
+/** The hands of `integrationSyncWorkflow`. */
+export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActivities {
+  const notify = createNotify(deps);
+  return {
+    openSync: (input) => asActivity(() => unitOfWork(deps.db, actingFor(input), (tx) => openSyncJob(tx, input))),
+    pullRecords: (ref) => asActivity(() => withHeartbeat(() => withRemoteFaults(() => pull(deps, ref)))),
+    endSync: ({ end, ...ref }) =>
+      asActivity(() => unitOfWork(deps.db, actingFor(ref), (tx) => endSyncJob(tx, ref.job_id, end))),
+    announceSyncFailure: (failure) => asActivity(() => announce(deps, notify, failure)),
+  };
+}
+
+function actingFor({ actor, integration_id }: Pick<SyncRef, 'actor' | 'integration_id'>): Actor {
+  return actorInWorkflow(actor, integrationSyncWorkflowId(actor.tenant_id, integration_id));
+}
+
+/** Fetches page after page from where the row says. A page is written whole or not at all, with the place after it. */
+async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_finished: boolean }> {
+  const actor = actingFor(ref);
+  const started = Date.now();
+  let position = await unitOfWork(deps.db, actor, (tx) => syncPosition(tx, ref.job_id));
+  if (position === null) return { page_count: 0, is_finished: true };
+  const secret = deps.keyring.open(position.secret_ciphertext, integrationSecretPlace(position.integration_id));
+  const source = connectRemote(deps.outbound, position.config, secret);
+  while (Date.now() - started < turnMs) {
+    const { cursor, page_count } = position;
+    if (page_count > 0 && cursor === null) {
+      while (await unitOfWork(deps.db, actor, (tx) => settleMissingRecords(tx, ref.job_id))) {
+        Context.current().cancellationSignal.throwIfAborted();
+      }
+      return { page_count, is_finished: true };
+    }
+    const page = await source.pull(cursor);
+    if (page.next_cursor !== null && page.next_cursor === cursor) {
+      throw new RemoteError('unexpected', 'The cursor of the next page is that of the present one.');
+    }
+    // A sync that was called off meanwhile writes no more.
+    Context.current().cancellationSignal.throwIfAborted();
+    const next = await unitOfWork(deps.db, actor, async (tx) => {
+      await writeSyncPage(tx, ref.job_id, page_count, page);
+      return syncPosition(tx, ref.job_id);
+    });
+    if (next === null) return { page_count: page_count + 1, is_finished: true };
+    position = next;
+  }
+  return { page_count: position.page_count, is_finished: false };
+}
+
+/** Tells whoever asked, or the channels when it ran by the clock. */
+async function announce(
+  { env }: Deps,
+  notify: Notify,
+  { actor, integration_id, job_id, error_code, error_detail }: SyncRef & { error_code: SyncFault; error_detail: string },
+): Promise<void> {
+  const url = new URL(`/admin/integrations/${integration_id}/sync-jobs/${job_id}`, env.PUBLIC_URL).href;
+  await notify(
+    actor,
+    {
+      event: 'integration.sync-failed',
+      event_key: `integration/${integration_id}/sync/${job_id}`,
+      subject: 'Records of an integration could not be fetched',
+      text: `The sync of integration ${integration_id} has failed: ${error_detail}\n\n${url}`,
+      data: { integration_id, job_id, error_code },
+    },
+    actor.user_id === null ? [] : [actor.user_id],
+  );
+}

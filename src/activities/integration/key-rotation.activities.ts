@@ -1,0 +1,167 @@
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  beginRevoking,
+  completeRotation,
+  endDiscarded,
+  giveUp,
+  keepNewKey,
+  lockRotation,
+  markCreation,
+  markVerified,
+  noteFailure,
+  openRotationKeys,
+  switchKeys,
+} from '../../services/integration/integration-rotation.service.ts';
+import type { RotationKeys } from '../../services/integration/integration-rotation.service.ts';
+import { systemActor } from '../../domain/shared/actor.ts';
+import type { RotationFacts, RotationNews } from '../../domain/integration/integration-rotation.ts';
+import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { Problem } from '../../platform/problem.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { keyRotationWorkflowId } from '../../workflows/integration/key-rotation.contract.ts';
+import type { KeyRotationActivities, KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
+import type { ActivityDeps } from '../deps.ts';
+import { withHeartbeat } from './integration-heartbeat.ts';
+import { connectKeyService } from './integration-remote.ts';
+import { RemoteError, withRemoteFaults } from './integration-source.ts';
+import { createNotify } from '../../services/notification/notify.client.ts';
+
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
+
+/** The hands of `keyRotationWorkflow`. Each opens the keys it needs, uses them, and keeps nothing. */
+export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
+  const { keyring } = deps;
+  const write = <Result>(ref: KeyRotationRef, work: (tx: Tx) => Promise<Result>) =>
+    asActivity(() => inRotation(deps, ref, work));
+  const remote = (ref: KeyRotationRef, work: (ref: KeyRotationRef) => Promise<void>) =>
+    asActivity(() => withHeartbeat(() => withRemoteFaults(() => work(ref))));
+  return {
+    readRotation: (ref) => write(ref, (tx) => factsOf(tx, ref.rotation_id)),
+    createRotationKey: (ref) => remote(ref, () => createKey(deps, ref)),
+    proveRotationKey: (ref) => remote(ref, () => proveKey(deps, ref)),
+    switchRotationKeys: ({ at, ...ref }) => write(ref, (tx) => switchKeys(tx, keyring, ref.rotation_id, at)),
+    beginRevokingKey: (ref) => write(ref, (tx) => beginRevoking(tx, ref.rotation_id)),
+    revokeRotatedKey: (ref) => remote(ref, () => revokeOldKey(deps, ref)),
+    giveUpRotation: ({ failure, ...ref }) => write(ref, (tx) => giveUp(tx, ref.rotation_id, failure)),
+    discardRotationKey: (ref) => remote(ref, () => discardNewKey(deps, ref)),
+    noteRotationTrouble: ({ code, detail, next_at, ...ref }) =>
+      write(ref, (tx) => noteFailure(tx, ref.rotation_id, { code, detail, next_at })),
+    announceRotation: ({ news, attempt, ...ref }) => asActivity(() => announce(deps, ref, news, attempt)),
+  };
+}
+
+function inRotation<Result>(deps: Deps, ref: KeyRotationRef, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+  const actor = systemActor(ref.tenant_id, { workflow_id: keyRotationWorkflowId(ref) });
+  return unitOfWork(deps.db, actor, work);
+}
+
+function keysOf(deps: Deps, ref: KeyRotationRef): Promise<RotationKeys> {
+  return inRotation(deps, ref, (tx) => openRotationKeys(tx, deps.keyring, ref.rotation_id));
+}
+
+async function factsOf(tx: Tx, id: string): Promise<RotationFacts | null> {
+  try {
+    const { status, grace_until, revoke_attempts } = await lockRotation(tx, id);
+    return { status, grace_until, revoke_attempts };
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'resource.not-found') return null;
+    throw error;
+  }
+}
+
+/**
+ * Checks that the present key works before anything is changed, then asks for a new one. The remote service knows the
+ * rotation's id as Idempotency-Key: after a crash between its answer and our row, it gives the same key again.
+ */
+async function createKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
+  const { rotation, config, current } = await keysOf(deps, ref);
+  if (rotation.status !== 'requested') return;
+  const service = connectKeyService(deps.outbound, config, current);
+  await service.probe();
+  if (!(await inRotation(deps, ref, (tx) => markCreation(tx, ref.rotation_id)))) return;
+  const key = await service.createKey(ref.rotation_id);
+  if (key.secret === current || key.key_id === rotation.old_key_id) {
+    throw new RemoteError('unexpected', 'The service gave the present key instead of a new one.');
+  }
+  await inRotation(deps, ref, (tx) => keepNewKey(tx, deps.keyring, ref.rotation_id, key));
+}
+
+async function proveKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
+  const { rotation, config, fresh } = await keysOf(deps, ref);
+  if (rotation.status !== 'created' || fresh === null) return;
+  await connectKeyService(deps.outbound, config, fresh).probe();
+  await inRotation(deps, ref, (tx) => markVerified(tx, ref.rotation_id));
+}
+
+/** Revokes with the new key, then asks with the old one: only a refusal is proof that it is dead. */
+async function revokeOldKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
+  const { rotation, config, current, old } = await keysOf(deps, ref);
+  if (rotation.status !== 'revoking' || old === null) return;
+  await connectKeyService(deps.outbound, config, current).revokeKey(rotation.old_key_id);
+  await requireRefused(() => connectKeyService(deps.outbound, config, old).probe());
+  await inRotation(deps, ref, (tx) => completeRotation(tx, ref.rotation_id));
+}
+
+/** Revokes with the old key what was made for a rotation that was given up; also a key whose arrival was never seen. */
+async function discardNewKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
+  const { rotation, config, current } = await keysOf(deps, ref);
+  if (rotation.status !== 'discarding') return;
+  if (rotation.creation_started_at !== null) {
+    const service = connectKeyService(deps.outbound, config, current);
+    const keyId = rotation.new_key_id ?? (await unseenKey(deps, ref, () => service.createKey(ref.rotation_id)));
+    if (keyId !== null && keyId !== rotation.old_key_id) await service.revokeKey(keyId);
+  }
+  await inRotation(deps, ref, (tx) => endDiscarded(tx, ref.rotation_id));
+}
+
+/** Asking again under the same Idempotency-Key tells which key was made. Where that is refused, none can have been. */
+async function unseenKey(
+  deps: Deps,
+  ref: KeyRotationRef,
+  createAgain: () => Promise<{ key_id: string; secret: string }>,
+): Promise<string | null> {
+  try {
+    const key = await createAgain();
+    await inRotation(deps, ref, (tx) => keepNewKey(tx, deps.keyring, ref.rotation_id, key));
+    return key.key_id;
+  } catch (error) {
+    if (error instanceof RemoteError && (error.fault === 'refused' || error.fault === 'unexpected')) return null;
+    throw error;
+  }
+}
+
+async function requireRefused(probe: () => Promise<void>): Promise<void> {
+  try {
+    await probe();
+  } catch (error) {
+    if (error instanceof RemoteError && error.fault === 'refused') return;
+    throw error;
+  }
+  throw ApplicationFailure.retryable('The old key was revoked and is still accepted.', 'still_accepted');
+}
+
+const headlines = {
+  'key-rotated': 'The key of an integration was rotated; the old one is refused',
+  'rotation-failed': 'The key of an integration could not be rotated; the old one stays in use',
+  'revoke-failed': 'The old key of an integration could not be revoked yet',
+} as const satisfies Record<RotationNews, string>;
+
+/** Tells whoever asked for the rotation. Which key it is about is said by its id. */
+async function announce(deps: Deps, ref: KeyRotationRef, news: RotationNews, attempt: number): Promise<void> {
+  const { requested_by, error_code, error_detail } = await inRotation(deps, ref, (tx) => lockRotation(tx, ref.rotation_id));
+  const { tenant_id, integration_id, rotation_id } = ref;
+  const url = new URL(`/admin/integrations/${integration_id}/rotations/${rotation_id}`, deps.env.PUBLIC_URL).href;
+  const why = error_detail === null ? '' : ` ${error_detail}`;
+  await createNotify(deps)(
+    systemActor(tenant_id, { workflow_id: keyRotationWorkflowId(ref) }),
+    {
+      event: `integration.${news}`,
+      event_key: `integration/${integration_id}/rotation/${rotation_id}/${news}/${attempt}`,
+      subject: headlines[news],
+      text: `${headlines[news]}.${why}\n\nIntegration ${integration_id}, rotation ${rotation_id}.\n\n${url}`,
+      data: { integration_id, rotation_id, attempt, error_code },
+    },
+    requested_by === null ? [] : [requested_by],
+  );
+}

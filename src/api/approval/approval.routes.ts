@@ -1,0 +1,254 @@
+import { z } from 'zod';
+import { approvalStatuses } from '../../domain/approval/approval.ts';
+import { approvalsQuery, viewOfRow } from '../../services/approval/approval-row.queries.ts';
+import { approvalEvents } from '../../entities/approval.entity.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/database/read.ts';
+import {
+  approveUpdate,
+  breakGlassUpdate,
+  cancelUpdate,
+  editUpdate,
+  rejectUpdate,
+} from '../../workflows/approval/approval.contract.ts';
+import { changeFor, openApproval, refuseUnsatisfiable, storePayload } from '../../services/approval/approval-request.service.ts';
+import { personalMessage, requireProof, tellApproval } from '../../services/approval/approval.client.ts';
+import {
+  approvalHistoryQuery,
+  approvalListQuery,
+  decisionsQuery,
+  describeChange,
+  payloadQuery,
+} from '../../services/approval/approval.queries.ts';
+import {
+  ApprovalBody,
+  ApprovalDetailBody,
+  ApprovalHistoryBody,
+  decisionReason,
+  digest,
+  environmentName,
+} from './approval.schemas.ts';
+import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { reply, route } from '../http/route.ts';
+import { idParams } from '../http/schemas.ts';
+
+const tag = 'approval';
+
+const getApprovalRequests = route({
+  operationId: 'getApprovalRequests',
+  method: 'get',
+  path: '/admin/approvals',
+  tag,
+  summary: 'Approval requests, newest first',
+  permission: 'approval:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    status: z.enum(approvalStatuses).optional(),
+    action: z.string().max(100).optional(),
+    environment: environmentName.optional(),
+    requested_by: z.uuid().optional(),
+  }),
+  responses: { 200: pageOf(ApprovalBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, ...filter }, read }) => {
+    const rows = await read(approvalListQuery(filter, { limit, cursor }));
+    return newestPage(rows, limit, viewOfRow);
+  },
+});
+
+const getApprovalHistory = route({
+  operationId: 'getApprovalHistory',
+  method: 'get',
+  path: '/admin/approvals/history',
+  tag,
+  summary: 'Every transition of every request, newest first',
+  description: 'Kept for good: a request that has expired or was rejected keeps its whole history.',
+  permission: 'approval:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    approval_id: z.uuid().optional(),
+    actor_id: z.uuid().optional(),
+    event: z.enum(approvalEvents).optional(),
+  }),
+  responses: { 200: pageOf(ApprovalHistoryBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, ...filter }, read }) => {
+    const rows = await read(approvalHistoryQuery(filter, { limit, cursor }));
+    return newestPage(rows, limit);
+  },
+});
+
+const getApprovalRequest = route({
+  operationId: 'getApprovalRequest',
+  method: 'get',
+  path: '/admin/approvals/:id',
+  tag,
+  summary: 'One request: what it would change, who said what, how it could be undone',
+  permission: 'approval:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: ApprovalDetailBody },
+  problems: ['resource.not-found'],
+  handler: async ({ deps, scope, params: { id } }) => {
+    const queries = [approvalsQuery().where('a.id', '=', id), payloadQuery(id), decisionsQuery(id)] as const;
+    const [[row], [change], decisions] = await readAll(deps.db, scope, queries);
+    if (row === undefined || change === undefined) throw notFound('approval request');
+    return { ...viewOfRow(row), ...describeChange(change), decisions };
+  },
+});
+
+const createApprovalRequest = route({
+  operationId: 'createApprovalRequest',
+  method: 'post',
+  path: '/admin/approvals',
+  tag,
+  summary: 'Ask for the approval of a change',
+  description: 'The policy in force now is frozen into the request. The change runs by itself when the policy is met.',
+  permission: 'approval:request',
+  gate: 'mfa',
+  body: z.strictObject({
+    action: z.string().min(1).max(100).describe('One of GET /admin/approvals/gates'),
+    payload: z.json(),
+    reason: decisionReason.nullable().default(null),
+  }),
+  responses: { 201: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'approval.policy-unsatisfiable',
+    'resource.not-found',
+    'resource.conflict',
+    'flag.version-conflict',
+  ],
+  handler: async ({ actor, body, deps, mfa }) => {
+    const prepared = changeFor(actor, body.action, body.payload);
+    const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: requireProof(mfa) };
+    const view = await openApproval(deps, actor, request);
+    return reply(201, view, { location: `/admin/approvals/${view.id}` });
+  },
+});
+
+/** What every message to a request is like; its workflow judges it and answers with the committed row. */
+const message = {
+  method: 'post',
+  tag,
+  gate: 'mfa',
+  params: idParams,
+  responses: { 200: ApprovalBody },
+} as const;
+
+/** Refusals that approving, rejecting and breaking the glass share: it is the wrong moment. */
+const momentProblems = [
+  'mfa.required',
+  'resource.not-found',
+  'approval.closed',
+  'approval.not-pending',
+  'approval.digest-mismatch',
+] as const;
+
+/** Refusals that approving and rejecting share: it is the wrong person. */
+const personProblems = ['approval.own-request', 'approval.already-decided', 'approval.not-eligible'] as const;
+
+const approveRequest = route({
+  ...message,
+  operationId: 'approveRequest',
+  path: '/admin/approvals/:id/approve',
+  summary: 'Approve a request as it was shown',
+  description: 'Names the digest that was shown; after an edit it is refused.',
+  permission: 'approval:decide',
+  body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
+  problems: [...momentProblems, ...personProblems, 'approval.step-not-open'],
+  handler: (context) => tellApproval(context, approveUpdate, personalMessage(context, context.body)),
+});
+
+const rejectRequest = route({
+  ...message,
+  operationId: 'rejectRequest',
+  path: '/admin/approvals/:id/reject',
+  summary: 'Reject a request, with the reason',
+  permission: 'approval:decide',
+  body: z.strictObject({ digest, reason: decisionReason }),
+  problems: [...momentProblems, ...personProblems],
+  handler: (context) => tellApproval(context, rejectUpdate, personalMessage(context, context.body)),
+});
+
+const breakGlass = route({
+  ...message,
+  operationId: 'breakGlass',
+  path: '/admin/approvals/:id/break-glass',
+  summary: 'Carry a change out in an emergency, without the missing approvals',
+  description:
+    'For people whom the policy of the request names. Opens a review by somebody else; while one of your reviews is ' +
+    'overdue you cannot do it again.',
+  permission: 'approval:break-glass',
+  body: z.strictObject({ digest, reason: decisionReason }),
+  problems: [...momentProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
+  handler: (context) => tellApproval(context, breakGlassUpdate, personalMessage(context, context.body)),
+});
+
+const cancelRequest = route({
+  ...message,
+  operationId: 'cancelRequest',
+  path: '/admin/approvals/:id/cancel',
+  summary: 'Withdraw a request of your own',
+  permission: 'approval:request',
+  body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
+  problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
+  handler: (context) =>
+    tellApproval(context, cancelUpdate, personalMessage(context, { digest: '', reason: context.body.reason })),
+});
+
+const editRequest = route({
+  ...message,
+  operationId: 'editRequest',
+  path: '/admin/approvals/:id/edit',
+  summary: 'Change what a request would do; its approvals start again',
+  permission: 'approval:request',
+  body: z.strictObject({
+    digest: digest.describe('Of the payload that the edit was built on'),
+    payload: z.json(),
+    reason: decisionReason.nullable().default(null),
+  }),
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'resource.conflict',
+    'approval.closed',
+    'approval.digest-mismatch',
+    'approval.unchanged',
+    'approval.too-many-edits',
+    'approval.policy-unsatisfiable',
+  ],
+  handler: async (context) => {
+    const { actor, body, deps, params, read } = context;
+    const [row] = await read(approvalsQuery().where('a.id', '=', params.id));
+    if (row === undefined) throw notFound('approval request');
+    const prepared = changeFor(actor, row.action, body.payload);
+    if (prepared.environment !== row.environment) {
+      throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
+    }
+    const said = personalMessage(context, body);
+    const new_digest = await context.unitOfWork(async (tx) => {
+      await prepared.check(tx);
+      await refuseUnsatisfiable(tx, row.policy, [row.requested_by, ...row.editors, said.actor.user_id]);
+      return storePayload(tx, deps.keyring, prepared);
+    });
+    return tellApproval(context, editUpdate, { ...said, new_digest });
+  },
+});
+
+/**
+ * Approval requests: S2-39..43. Of several paths that match the router takes the last, so literal ones follow patterns.
+ */
+export const approvalRoutes = [
+  getApprovalRequests,
+  getApprovalRequest,
+  getApprovalHistory,
+  createApprovalRequest,
+  approveRequest,
+  rejectRequest,
+  breakGlass,
+  cancelRequest,
+  editRequest,
+];

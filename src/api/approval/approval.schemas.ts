@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { approvalStatuses } from '../../domain/approval/approval.ts';
+import { maximumSteps } from '../../domain/approval/approval-policy.ts';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import { timestamp } from '../http/schemas.ts';
+
+/** Hex SHA-256 of a canonical change. */
+export const digest = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
+  .describe('SHA-256 of the canonical change (RFC 8785), in hex');
+
+export const environmentName = z.enum(environmentNames);
+
+const day = 86_400;
+
+export const policyWindows = {
+  review_window_seconds: z
+    .int()
+    .min(60)
+    .max(30 * day)
+    .describe('From the opening of a request to its last decision'),
+  execution_window_seconds: z
+    .int()
+    .min(60)
+    .max(30 * day)
+    .describe('From the approval to the last execution'),
+  reminder_interval_seconds: z
+    .union([
+      z.literal(0),
+      z
+        .int()
+        .min(60)
+        .max(30 * day),
+    ])
+    .describe('0 for no reminders'),
+  bypass_review_seconds: z
+    .int()
+    .min(60)
+    .max(30 * day)
+    .describe('Within this time an emergency must be reviewed'),
+};
+
+export const ApprovalStepBody = z
+  .strictObject({
+    name: z.string().trim().min(1).max(100),
+    roles: z
+      .array(z.string().min(1).max(100))
+      .max(20)
+      .default([])
+      .describe('Codes of roles whose holders are eligible'),
+    users: z.array(z.uuid()).max(50).default([]).describe('People who are eligible by name'),
+    quorum: z.int().min(1).max(20),
+  })
+  .meta({ id: 'ApprovalStep' });
+
+export const policySteps = z.array(ApprovalStepBody).max(maximumSteps).describe('All of them, in this order');
+
+export const bypassers = z.array(z.uuid()).max(50).describe('Who may break the glass, by name; empty means nobody');
+
+const frozenPolicy = z.object({
+  steps: z.array(z.object({ name: z.string(), roles: z.array(z.string()), users: z.array(z.uuid()), quorum: z.int() })),
+  ...policyWindows,
+  bypassers: z.array(z.uuid()),
+});
+
+/** A request, as lists and answers show it. */
+export const ApprovalBody = z
+  .object({
+    id: z.uuid(),
+    action: z.string(),
+    environment: environmentName.nullable(),
+    status: z.enum(approvalStatuses),
+    revision: z.int(),
+    digest,
+    requested_by: z.uuid(),
+    editors: z.array(z.uuid()),
+    reason: z.string().nullable(),
+    policy: frozenPolicy.describe('Frozen when the request was opened'),
+    steps: z.array(z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(z.uuid()) })),
+    open_step: z.int().nullable().describe('Index of the step that waits for approvals'),
+    bypassed_by: z.uuid().nullable(),
+    bypass_reason: z.string().nullable(),
+    review_due_at: timestamp,
+    execution_due_at: timestamp.nullable(),
+    failure_code: z.string().nullable(),
+    failure_detail: z.string().nullable(),
+    workflow_id: z.string(),
+    version: z.int(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    closed_at: timestamp.nullable(),
+  })
+  .meta({ id: 'Approval' });
+
+const decision = z.object({
+  id: z.uuid(),
+  revision: z.int(),
+  step: z.int().nullable(),
+  approver_id: z.uuid(),
+  approver_roles: z.array(z.string()),
+  verdict: z.enum(['approved', 'rejected', 'bypassed']),
+  reason: z.string().nullable(),
+  voided_at: timestamp.nullable(),
+  void_reason: z.enum(['edited', 'right_lost']).nullable(),
+  created_at: timestamp,
+});
+
+/** A request with what it would do and who said what. */
+export const ApprovalDetailBody = ApprovalBody.extend({
+  description: z.string().describe('What the change does, in words'),
+  payload: z.json().describe('Null where the payload holds a secret or was erased'),
+  payload_erased_at: timestamp.nullable().describe('When it was erased, with a person that it named'),
+  decisions: z.array(decision),
+  undo: z
+    .object({ action: z.string(), payload: z.json() })
+    .nullable()
+    .describe('A request that would take the executed change back'),
+}).meta({ id: 'ApprovalDetail' });
+
+/** One transition of one request. */
+export const ApprovalHistoryBody = z
+  .object({
+    id: z.uuid(),
+    approval_id: z.uuid(),
+    action: z.string(),
+    environment: environmentName.nullable(),
+    event: z.string(),
+    from_status: z.enum(approvalStatuses).nullable(),
+    to_status: z.enum(approvalStatuses),
+    revision: z.int(),
+    digest,
+    actor_id: z.uuid().nullable(),
+    reason: z.string().nullable(),
+    details: z.record(z.string(), z.json()),
+    position: z.int(),
+    created_at: timestamp,
+  })
+  .meta({ id: 'ApprovalHistoryEntry' });
+
+/** Why somebody decides; kept for good. */
+export const decisionReason = z.string().trim().min(1).max(1000);

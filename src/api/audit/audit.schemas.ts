@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { auditActions, auditAreas, auditOutcomes } from '../../domain/audit/audit-entry.ts';
+import { timestamp } from '../http/schemas.ts';
+
+const hex = z.string().describe('SHA-256 in hex');
+
+/** An entry as lists show it. */
+export const AuditLogView = z
+  .object({
+    id: z.uuid(),
+    seq: z.int().describe('Place in the chain; gap-free, from 1'),
+    tenant_id: z.uuid().nullable(),
+    occurred_at: timestamp,
+    recorded_at: timestamp.describe('When the database chained it'),
+    actor_kind: z.enum(['user', 'service', 'system']),
+    user_id: z.uuid().nullable(),
+    roles: z.array(z.string()),
+    permissions_digest: hex,
+    area: z.enum(auditAreas),
+    event: z.string(),
+    action: z.enum(auditActions),
+    resource_type: z.string(),
+    resource_id: z.string().nullable(),
+    outcome: z.enum(auditOutcomes),
+    reason: z.string().nullable().describe('Problem code of a refusal or failure'),
+    session_id: z.string().nullable(),
+    request_id: z.string().nullable(),
+    trace_id: z.string().nullable(),
+    workflow_id: z.string().nullable(),
+    ip: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    entry_hash: hex,
+    chain_hash: hex,
+  })
+  .meta({ id: 'AuditLog' });
+
+const AuditProof = z
+  .object({
+    leaf_index: z.int(),
+    tree_size: z.int(),
+    hashes: z.array(hex).describe('Inclusion proof, from the leaf up (RFC 6962)'),
+    checkpoint: z.string().describe('Signed note (C2SP tlog-checkpoint)'),
+    public_keys: z.array(z.string()),
+  })
+  .meta({ id: 'AuditProof' });
+
+/** An entry with everything that is kept of it. */
+export const AuditLogDetails = AuditLogView.extend({
+  permissions: z.array(z.string()).describe('What the actor was allowed at the time'),
+  old_values: z.unknown(),
+  new_values: z.unknown(),
+  entry: z.string().describe('The text that is hashed (RFC 8785)'),
+  private: z.string().nullable().describe('The text that `private_digest` of the entry commits to'),
+  proof: AuditProof.nullable().describe('Null where the chain is damaged and no checkpoint covers the entry'),
+}).meta({ id: 'AuditLogDetails' });
+
+/** A signed state of a chain. */
+export const CheckpointView = z
+  .object({
+    chain_id: z.uuid(),
+    size: z.int(),
+    root_hash: hex,
+    note: z.string().describe('Signed note (C2SP tlog-checkpoint)'),
+    created_at: timestamp,
+  })
+  .meta({ id: 'AuditCheckpoint' });
+
+/** The newest signed state with what it takes to check it. */
+export const LatestCheckpoint = CheckpointView.extend({
+  public_keys: z.array(z.string()).describe('Verifier keys (C2SP signed-note), the active one first'),
+  consistency_proof: z
+    .object({ first: z.int(), hashes: z.array(hex) })
+    .nullable()
+    .describe('Proof that the checkpoint of size `since` is the beginning of this one'),
+}).meta({ id: 'LatestAuditCheckpoint' });
+
+/** What recomputing a chain has shown. */
+export const VerificationView = z
+  .object({
+    chain_id: z.uuid(),
+    valid: z.boolean(),
+    size: z.int(),
+    root_hash: hex,
+    chain_hash: hex,
+    checkpoints_checked: z.int(),
+    first_bad_seq: z.int().nullable(),
+    findings: z.array(
+      z.object({
+        kind: z.enum(['entry', 'private', 'sequence', 'link', 'checkpoint', 'head']),
+        seq: z.int(),
+        detail: z.string(),
+      }),
+    ),
+    duration_ms: z.int(),
+  })
+  .meta({ id: 'AuditVerification' });

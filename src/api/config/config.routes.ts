@@ -1,0 +1,102 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { configDigestText, configEnvironment, configVersionNumber } from '../../services/config/config.payload.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { Problem } from '../../platform/problem.ts';
+import { writeTechnical } from '../../platform/database/read.ts';
+import { readsEnvironment } from './config-conditional-get.ts';
+import { reply, route } from '../http/route.ts';
+
+const tag = 'configuration';
+
+const params = z.object({ environment: configEnvironment });
+
+/** Names one running copy of an application: a host name, a pod. No personal data. */
+const instance = z
+  .string()
+  .regex(/^[\w.:-]{1,200}$/)
+  .describe('Name of the running copy, always the same: it decides who is in the share of a rollout');
+
+const getConfig = route({
+  operationId: 'getConfig',
+  method: 'get',
+  path: '/config/:environment',
+  tag,
+  summary: 'The configuration of an environment, for an instance of an application',
+  description:
+    'A service token that is bound to the environment gets secrets in clear; people get them masked. Send the ETag ' +
+    'back in If-None-Match: 304 means that nothing has changed for this instance.',
+  permission: 'config:read',
+  gate: 'none',
+  params,
+  query: z.strictObject({ instance: instance.optional() }),
+  responses: {
+    200: z
+      .object({ environment: configEnvironment, version: configVersionNumber, digest: configDigestText, document: z.json() })
+      .meta({ id: 'ServedConfig' }),
+    304: null,
+  },
+  problems: ['auth.forbidden', 'config.none'],
+  rateLimit: false,
+  handler: async ({ actor, deps, params: { environment }, query: { instance: name }, request }) => {
+    requireEnvironment(actor, environment);
+    const served = await deps.configSnapshots.serve(actor.tenant_id, environment, name ?? null);
+    if (served === null) throw new Problem({ code: 'config.none', detail: `Nothing is configured for ${environment} yet.` });
+    const { version, digest } = served;
+    const isApplication = actor.kind === 'service';
+    // Masked and clear are two representations of one version.
+    const etag = isApplication ? served.etag : served.etag.replace(/"$/, '-masked"');
+    const headers = { etag, 'cache-control': 'private, no-cache' };
+    if (request.ifNoneMatch === etag) return reply(304, null, headers);
+    return reply(200, { environment, version, digest, document: isApplication ? served.document : served.masked }, headers);
+  },
+});
+
+const reportConfig = route({
+  operationId: 'reportConfigVersion',
+  method: 'post',
+  path: '/config/:environment/report',
+  tag,
+  summary: 'Say which version an instance runs',
+  permission: 'config:read',
+  gate: 'none',
+  params,
+  body: z.strictObject({ instance, version: configVersionNumber }).meta({ id: 'ConfigVersionReport' }),
+  responses: { 204: null },
+  problems: ['auth.forbidden'],
+  // The last report counts; a repetition says the same.
+  idempotency: false,
+  rateLimit: false,
+  handler: async ({ actor, body, deps, params: { environment }, scope }) => {
+    requireEnvironment(actor, environment);
+    await writeTechnical(
+      deps.db,
+      scope,
+      query
+        .insertInto('admin_config_reports')
+        .values({
+          tenant_id: actor.tenant_id,
+          environment,
+          instance: body.instance,
+          config_version: body.version,
+        })
+        .onConflict((conflict) =>
+          conflict
+            .columns(['tenant_id', 'environment', 'instance'])
+            .doUpdateSet({ config_version: body.version, reported_at: sql<string>`now()` }),
+        ),
+    );
+    return reply(204);
+  },
+});
+
+/** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
+function requireEnvironment(actor: Actor, environment: EnvironmentName): void {
+  if (readsEnvironment(actor, environment)) return;
+  throw new Problem({ code: 'auth.forbidden', detail: 'This token does not read that environment.' });
+}
+
+/** What applications read their configuration through. */
+export const configRoutes = [getConfig, reportConfig];

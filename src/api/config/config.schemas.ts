@@ -1,0 +1,202 @@
+import { z } from 'zod';
+import {
+  configDigestText,
+  configEnvironment,
+  configReason,
+  configVersionNumber,
+  requestedPlan,
+  rolloutPlan,
+} from '../../services/config/config.payload.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import { ledgerEvents } from '../../domain/config/config-ledger.ts';
+import { defaultStrategy, rolloutStatuses } from '../../domain/config/config-rollout.ts';
+import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { timestamp } from '../http/schemas.ts';
+
+const percentage = z.number().describe('Share of the instances in percent');
+const nullableVersion = configVersionNumber.nullable();
+
+/** Any JSON object; its content is the tenant's own. */
+const jsonObject = z.record(z.string(), z.json()).transform((value): JsonObject => value as JsonObject);
+
+/** A deployment, as lists and answers show it. */
+export const DeploymentBody = z
+  .object({
+    id: z.uuid(),
+    environment: configEnvironment,
+    kind: z.enum(['rollout', 'rollback', 'undo']),
+    batch_id: z.uuid().describe('The parts of one change share it'),
+    position: z.int().describe('Place among the parts of the change, from 0'),
+    proposal_id: z.uuid().nullable(),
+    config_version: configVersionNumber,
+    previous_version: nullableVersion.describe('What everybody gets back when the rollout is stopped'),
+    digest: configDigestText,
+    plan: rolloutPlan,
+    status: z.enum(rolloutStatuses),
+    stage: z.int().describe('Index of the stage that is served; -1 before the first'),
+    candidate_percentage: percentage,
+    outcome: z
+      .record(z.string(), z.json())
+      .nullable()
+      .describe(
+        'How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, ' +
+          '`nothing_to_undo` or `changed_since`',
+      ),
+    reason: z.string().nullable(),
+    requested_by: z.uuid().nullable(),
+    approval_id: z.uuid().nullable(),
+    created_at: timestamp,
+    started_at: timestamp.nullable(),
+    ended_at: timestamp.nullable(),
+    updated_at: timestamp,
+  })
+  .meta({ id: 'Deployment' });
+
+/** Columns of {@link DeploymentBody}. */
+export const deploymentColumns = [
+  'id',
+  'environment',
+  'kind',
+  'batch_id',
+  'position',
+  'proposal_id',
+  'config_version',
+  'previous_version',
+  'digest',
+  'plan',
+  'status',
+  'stage',
+  'candidate_percentage',
+  'outcome',
+  'reason',
+  'requested_by',
+  'approval_id',
+  'created_at',
+  'started_at',
+  'ended_at',
+  'updated_at',
+] as const;
+
+/** A row of the ledger. */
+export const LedgerRowBody = z
+  .object({
+    environment: configEnvironment,
+    seq: z.int().describe('Counts from 1 in each environment, without gaps'),
+    at: timestamp,
+    event: z.enum(ledgerEvents),
+    deployment_id: z.uuid(),
+    stable_version: nullableVersion,
+    stable_digest: configDigestText.nullable(),
+    candidate_version: nullableVersion,
+    candidate_digest: configDigestText.nullable(),
+    candidate_percentage: percentage,
+    approval_id: z.uuid().nullable().describe('The request that allowed it'),
+    approvers: z.array(z.uuid()),
+    actor_id: z.uuid().nullable().describe('Who did it; null for the rollout itself'),
+    evidence: z.record(z.string(), z.json()),
+    prev_hash: z.string(),
+    hash: z.string().describe('SHA-256 over the row and the hash of the one before it (RFC 8785)'),
+  })
+  .meta({ id: 'DeploymentLedgerRow' });
+
+/** Columns of {@link LedgerRowBody}. */
+export const ledgerColumns = [
+  'environment',
+  'seq',
+  'at',
+  'event',
+  'deployment_id',
+  'stable_version',
+  'stable_digest',
+  'candidate_version',
+  'candidate_digest',
+  'candidate_percentage',
+  'approval_id',
+  'approvers',
+  'actor_id',
+  'evidence',
+  'prev_hash',
+  'hash',
+] as const;
+
+/** One deployment with what happened to it. */
+export const DeploymentDetailBody = DeploymentBody.extend({ ledger: z.array(LedgerRowBody) }).meta({
+  id: 'DeploymentDetail',
+});
+
+/** A version, with its secrets masked. */
+export const ConfigVersionBody = z
+  .object({
+    version: configVersionNumber,
+    digest: configDigestText,
+    document: z.json().describe('Secrets stand in it as {"$secret": "********", "fingerprint": …}'),
+    created_at: timestamp,
+  })
+  .meta({ id: 'ConfigVersion' });
+
+/** What an environment serves and what its applications say they run. */
+export const EnvironmentConfigBody = z
+  .object({
+    environment: configEnvironment,
+    schema: z.record(z.string(), z.json()).nullable().describe('JSON Schema (draft 2020-12) of the next document'),
+    running: ConfigVersionBody.nullable().describe('What everybody gets who is not in the share of a rollout'),
+    candidate: ConfigVersionBody.nullable().describe('What is being rolled out'),
+    candidate_percentage: percentage,
+    rollout: DeploymentBody.nullable().describe('The rollout that is under way'),
+    instances: z
+      .array(z.object({ version: z.int().describe('What they run'), count: z.int().describe('Number of instances') }))
+      .describe('What instances reported in the last hour'),
+  })
+  .meta({ id: 'EnvironmentConfig' });
+
+const change = z.strictObject({
+  environment: configEnvironment,
+  base_version: nullableVersion.describe('The version it was built on; null for the first one'),
+  schema: jsonObject.optional().describe('JSON Schema from now on; `x-secret` or `writeOnly` marks secrets'),
+  document: jsonObject.describe('The whole document; a mask that was read stands for the secret it was read for'),
+  plan: requestedPlan.prefault({}),
+});
+
+/** A change of one or more environments. */
+export const ProposalRequest = z
+  .strictObject({
+    changes: z.array(change).min(1).max(environmentNames.length).describe('Rolled out in this order'),
+    reason: configReason,
+  })
+  .refine(({ changes }) => new Set(changes.map(({ environment }) => environment)).size === changes.length, {
+    message: 'Each environment may stand in a proposal once.',
+    path: ['changes'],
+  })
+  .meta({ id: 'ConfigProposalRequest' });
+
+/** Fills in what a proposal left out. */
+export function completePlan(environment: EnvironmentName, plan: z.output<typeof requestedPlan>): RolloutPlan {
+  return { ...plan, strategy: plan.strategy ?? defaultStrategy(environment) };
+}
+
+/** One part of a proposal and what it would change. */
+export const ProposedChangeBody = z
+  .object({
+    environment: configEnvironment,
+    version: configVersionNumber,
+    base_version: nullableVersion,
+    digest: configDigestText,
+    plan: rolloutPlan,
+    schema_changed: z.boolean(),
+    differences: z
+      .array(z.object({ path: z.string(), current: z.json().optional(), proposed: z.json().optional() }))
+      .describe('Against what runs, by JSON pointer; an absent member means that there is nothing on that side'),
+  })
+  .meta({ id: 'ProposedConfigChange' });
+
+/** A proposal as it was written down. */
+export const ProposalBody = z
+  .object({ proposal_id: z.uuid(), reason: z.string(), changes: z.array(ProposedChangeBody) })
+  .meta({ id: 'ConfigProposal' });
+
+/** A proposal that rolls out at once, with its deployments. */
+export const StartedProposalBody = ProposalBody.extend({ deployments: z.array(DeploymentBody) }).meta({
+  id: 'StartedConfigProposal',
+});

@@ -1,0 +1,252 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import type { Authority } from '../../services/actions/action.ts';
+import { changeReason, flagContent, flagEnvironment, flagKey, withSoundness } from '../../services/flag/flag.payload.ts';
+import { requireAction } from '../../services/actions/registry.ts';
+import { runAction } from '../../services/actions/run-action.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { FlagBody, FlagHistoryBody, flagColumns } from './flag.schemas.ts';
+import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
+import { reply, route } from '../http/route.ts';
+import type { GateLevel } from '../http/route.ts';
+
+const tag = 'feature_flag';
+
+const keyParams = z.object({ key: flagKey });
+const reason = changeReason.nullable().default(null);
+
+const getFeatureFlags = route({
+  operationId: 'getFeatureFlags',
+  method: 'get',
+  path: '/admin/feature-flags',
+  tag,
+  summary: 'Feature flags by key, one for each environment',
+  permission: 'flag:read',
+  gate: 'none',
+  query: z.strictObject({ ...pageQuery, environment: flagEnvironment.optional() }),
+  responses: { 200: pageOf(FlagBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, environment }, read }) => {
+    const after = parseCursor(cursor, namePosition);
+    const rows = await read(
+      query
+        .selectFrom('admin_feature_flags')
+        .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
+        .$if(after !== null, (q) => q.where(sql<boolean>`(key, id) > (${after?.[0]}, ${after?.[1]})`))
+        .orderBy('key')
+        .orderBy('id')
+        .limit(limit + 1)
+        .select(flagColumns),
+    );
+    return toPage(
+      rows,
+      limit,
+      (row) => [row.key, row.id],
+      (row) => row,
+    );
+  },
+});
+
+const getFeatureFlag = route({
+  operationId: 'getFeatureFlag',
+  method: 'get',
+  path: '/admin/feature-flags/:key',
+  tag,
+  summary: 'One flag in one environment; its ETag goes into If-Match',
+  permission: 'flag:read',
+  gate: 'none',
+  params: keyParams,
+  query: z.strictObject({ environment: flagEnvironment }),
+  responses: { 200: FlagBody },
+  problems: ['resource.not-found'],
+  handler: async ({ params, query: { environment }, read }) => {
+    const [flag] = await read(
+      query
+        .selectFrom('admin_feature_flags')
+        .where('key', '=', params.key)
+        .where('environment', '=', environment)
+        .select(flagColumns),
+    );
+    if (flag === undefined) throw notFound('feature flag');
+    return reply(200, flag, { etag: versionEtag(flag.version) });
+  },
+});
+
+const CreateBody = withSoundness(flagContent.extend({ key: flagKey, environment: flagEnvironment, reason }));
+
+const createPayload = ({ body }: { body: z.output<typeof CreateBody> }) => {
+  const { key, environment, reason: why, ...definition } = body;
+  return { key, environment, definition, reason: why };
+};
+
+const createFeatureFlag = route({
+  operationId: 'createFeatureFlag',
+  method: 'post',
+  path: '/admin/feature-flags',
+  tag,
+  summary: 'Create a flag in one environment',
+  permission: 'flag:manage',
+  gate: { action: 'flag.create', environment: ({ body }) => body.environment, payload: createPayload },
+  body: CreateBody,
+  responses: { 201: FlagBody, 202: ApprovalBody },
+  problems: ['mfa.required', 'resource.conflict', 'approval.policy-unsatisfiable'],
+  handler: async ({ gate, unitOfWork, ...input }) => {
+    const flag = await unitOfWork((tx) => change(tx, 'flag.create', createPayload(input), gate));
+    return reply(201, flag, { etag: versionEtag(flag.version) });
+  },
+});
+
+const UpdateBody = withSoundness(flagContent.extend({ environment: flagEnvironment, reason }));
+
+interface UpdateInput {
+  readonly params: { key: string };
+  readonly body: z.output<typeof UpdateBody>;
+}
+
+const updatePayload = ({ params, body }: UpdateInput, { ifMatch }: { ifMatch: string | null }) => {
+  const { environment, reason: why, ...definition } = body;
+  return { key: params.key, environment, version: expectedVersion(ifMatch), definition, reason: why };
+};
+
+const updateFeatureFlag = route({
+  operationId: 'updateFeatureFlag',
+  method: 'put',
+  path: '/admin/feature-flags/:key',
+  tag,
+  summary: 'Replace what a flag says in one environment',
+  description:
+    'If-Match names the version the change was built on; a stale one is refused with the three-way difference.',
+  permission: 'flag:manage',
+  gate: { action: 'flag.update', environment: ({ body }) => body.environment, payload: updatePayload },
+  params: keyParams,
+  body: UpdateBody,
+  requiresIfMatch: true,
+  responses: { 200: FlagBody, 202: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'resource.conflict',
+    'resource.version-mismatch',
+    'resource.version-required',
+    'approval.policy-unsatisfiable',
+  ],
+  handler: async ({ gate, request, unitOfWork, ...input }) => {
+    const flag = await unitOfWork((tx) => change(tx, 'flag.update', updatePayload(input, request), gate));
+    return reply(200, flag, { etag: versionEtag(flag.version) });
+  },
+});
+
+const ToggleBody = z.strictObject({
+  environment: flagEnvironment,
+  enabled: z.boolean(),
+  version: z.int().min(1).describe('The version the change was built on'),
+  reason,
+});
+
+const togglePayload = ({ params, body }: { params: { key: string }; body: z.output<typeof ToggleBody> }) => ({
+  key: params.key,
+  ...body,
+});
+
+const toggleFeatureFlag = route({
+  operationId: 'toggleFeatureFlag',
+  method: 'post',
+  path: '/admin/feature-flags/:key/toggle',
+  tag,
+  summary: 'Switch a flag on for everybody, or off',
+  description: 'In production this opens an approval request and answers 202; elsewhere it takes a second factor.',
+  permission: 'flag:toggle',
+  gate: { action: 'flag.toggle', environment: ({ body }) => body.environment, payload: togglePayload },
+  params: keyParams,
+  body: ToggleBody,
+  responses: { 200: FlagBody, 202: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'resource.conflict',
+    'flag.version-conflict',
+    'approval.policy-unsatisfiable',
+  ],
+  handler: async ({ gate, unitOfWork, ...input }) => {
+    const flag = await unitOfWork((tx) => change(tx, 'flag.toggle', togglePayload(input), gate));
+    return reply(200, flag, { etag: versionEtag(flag.version) });
+  },
+});
+
+const emergencyOff = route({
+  operationId: 'emergencyOffFeatureFlag',
+  method: 'post',
+  path: '/admin/feature-flags/:key/emergency-off',
+  tag,
+  summary: 'Switch a flag off at once; somebody else reviews it afterwards',
+  description: 'The way back on takes the whole path.',
+  permission: 'flag:emergency-off',
+  gate: 'mfa',
+  params: keyParams,
+  body: z.strictObject({ environment: flagEnvironment, reason: changeReason }),
+  responses: { 200: FlagBody },
+  problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],
+  handler: async ({ params, body, unitOfWork }) => {
+    const payload = { key: params.key, ...body };
+    const flag = await unitOfWork((tx) => change(tx, 'flag.emergency-off', payload, { kind: 'emergency' }));
+    return reply(200, flag, { etag: versionEtag(flag.version) });
+  },
+});
+
+const getFeatureFlagHistory = route({
+  operationId: 'getFeatureFlagHistory',
+  method: 'get',
+  path: '/admin/feature-flags/:key/history',
+  tag,
+  summary: 'Every version of a flag, newest first',
+  permission: 'flag:read',
+  gate: 'none',
+  params: keyParams,
+  query: z.strictObject({ ...pageQuery, environment: flagEnvironment.optional() }),
+  responses: { 200: pageOf(FlagHistoryBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ params, query: { limit, cursor, environment }, read }) => {
+    const rows = await read(
+      query
+        .selectFrom('admin_flag_history')
+        .where('key', '=', params.key)
+        .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
+        .$call(newestFirst({ limit, cursor }))
+        .select(['id', 'key', 'environment', 'version', 'change', 'definition', 'changed_by', 'reason'])
+        .select(['approval_id', 'created_at']),
+    );
+    return newestPage(rows, limit);
+  },
+});
+
+/** Runs a flag action on the authority of the gate that let the caller in, and reads the flag as it now is. */
+async function change(
+  tx: Tx,
+  action: string,
+  payload: { key: string; environment: string },
+  by: GateLevel | Authority,
+) {
+  const prepared = requireAction(action).prepare(payload);
+  await runAction(tx, prepared, typeof by === 'string' ? { kind: by === 'none' ? 'none' : 'mfa' } : by);
+  return tx.sql
+    .selectFrom('admin_feature_flags')
+    .where('key', '=', payload.key)
+    .where('environment', '=', prepared.environment ?? 'production')
+    .select(flagColumns)
+    .executeTakeFirstOrThrow();
+}
+
+/** Feature flags: S2-14..16, S2-60, X-21, capabilities 14–16. */
+export const featureFlagRoutes = [
+  getFeatureFlags,
+  getFeatureFlag,
+  createFeatureFlag,
+  updateFeatureFlag,
+  toggleFeatureFlag,
+  emergencyOff,
+  getFeatureFlagHistory,
+];

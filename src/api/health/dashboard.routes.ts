@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { can } from '../../domain/identity/access.ts';
+import { readApart } from '../../platform/database/read.ts';
+import type { ApartResult } from '../../platform/database/read.ts';
+import type { DashboardSection, SectionContext } from './dashboard-section.ts';
+import { dashboardSections } from './dashboard.sections.ts';
+import type { ApiDeps } from '../deps.ts';
+import { route } from '../http/route.ts';
+import { timestamp } from '../http/schemas.ts';
+
+/** A section that takes longer says so; the others are shown. */
+const sectionTimeoutMs = 1_500;
+
+/** What every section says besides its data. */
+const frame = {
+  state: z
+    .enum(['ok', 'unavailable', 'forbidden'])
+    .describe('`unavailable`: it could not be read just now; `forbidden`: its permission is missing'),
+  link: z.string().describe('Where the whole of it is'),
+  as_of: timestamp.nullable().describe('Of when the data are; null when there are none'),
+  age_seconds: z.int().min(0).nullable(),
+};
+
+/** Every section of the list under its key. */
+const sectionSchemas = Object.fromEntries(
+  dashboardSections.map(({ key, data }) => [key, z.object({ ...frame, data: data.nullable() })]),
+);
+
+const getAdminDashboard = route({
+  operationId: 'getAdminDashboard',
+  method: 'get',
+  path: '/admin/dashboard',
+  tag: 'Dashboard',
+  summary: 'What is going on, at a glance',
+  description:
+    'One section for each area, with where to read on and of when it is. A section that cannot be read says so and takes ' +
+    'nothing else with it.',
+  permission: 'dashboard:read',
+  gate: 'none',
+  responses: {
+    200: z.object({ generated_at: timestamp, sections: z.object(sectionSchemas) }).meta({ id: 'AdminDashboard' }),
+  },
+  handler: async ({ actor, deps, scope }) => {
+    const now = deps.now();
+    const context: SectionContext = { actor, now, at: new Date(now).toISOString() };
+    const sections: readonly DashboardSection[] = dashboardSections;
+    const allowed = sections.filter(({ permission }) => can(actor, permission).allowed);
+    const queries = allowed.map((section) => section.query(context));
+    const results = await readApart<object>(deps.db, scope, queries, sectionTimeoutMs);
+    const resultOf = new Map(allowed.map(({ key }, index) => [key, results[index]]));
+    const shown = sections.map(
+      (section) => [section.key, showSection(deps, section, resultOf.get(section.key), context)] as const,
+    );
+    return { generated_at: context.at, sections: Object.fromEntries(shown) };
+  },
+});
+
+function showSection(
+  { log }: ApiDeps,
+  section: DashboardSection,
+  result: ApartResult<object> | undefined,
+  context: SectionContext,
+) {
+  const nothing = { link: section.link, as_of: null, age_seconds: null, data: null };
+  if (result === undefined) return { ...nothing, state: 'forbidden' };
+  if ('error' in result) {
+    log.error({ err: result.error, section: section.key }, 'a section of the dashboard could not be read');
+    return { ...nothing, state: 'unavailable' };
+  }
+  const { as_of, data } = section.present(result.rows, context);
+  const age_seconds = as_of === null ? null : Math.max(0, Math.floor((context.now - Date.parse(as_of)) / 1000));
+  return { state: 'ok', link: section.link, as_of, age_seconds, data };
+}
+
+export const dashboardRoutes = [getAdminDashboard];

@@ -1,0 +1,47 @@
+import type { ParameterizedContext } from 'koa';
+import type { z } from 'zod';
+import { isStorable, mayBeUnstorable, unstorableParts } from '../../domain/shared/storable-json.ts';
+import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProblemIssue } from '../../platform/problem.ts';
+import type { RequestState } from './request-context.ts';
+import type { Input, Route } from './route.ts';
+
+type Context = ParameterizedContext<RequestState> & { params?: Record<string, string>; request: { body?: unknown; rawBody?: string } };
+
+/**
+ * Validates path, query and body with the route's schemas.
+ *
+ * @throws Problem `request.invalid` (422) with a JSON pointer for every issue; an id that is not well-formed is a
+ *   resource that is not there (404), like any other unknown id.
+ */
+export function parseInput(route: Route, ctx: Context): Input<Record<string, string>, Record<string, unknown>, unknown> {
+  const params = route.params?.safeParse(ctx.params ?? {});
+  if (params !== undefined && (!params.success || !Object.values(ctx.params ?? {}).every(isStorable))) {
+    throw new Problem({ code: 'resource.not-found', detail: 'There is no such resource.' });
+  }
+  // First, so that no rule of a schema has to do with what it cannot make sense of.
+  refuseUnstorable(route, ctx);
+  const query = route.query?.safeParse({ ...ctx.query });
+  const body = route.body?.safeParse(ctx.request.body);
+  if (route.query === undefined && ctx.querystring !== '') {
+    throw invalidInput([{ pointer: '/query', detail: 'This endpoint takes no query parameters.' }]);
+  }
+  const errors = [...issuesOf('/query', query), ...issuesOf('', body)];
+  if (errors.length > 0) throw invalidInput(errors);
+  return { params: params?.data ?? {}, query: query?.data ?? {}, body: body?.data };
+}
+
+/** What could not be stored is refused here for all routes, whether it is to be kept or searched for. */
+function refuseUnstorable({ body }: Route, { querystring, query, request }: Context): void {
+  const inQuery = querystring.includes('%00') ? unstorableParts({ query }) : [];
+  // Without its text (it was read in front of the parser) a body is looked at in any case.
+  const isSuspect = request.rawBody === undefined || mayBeUnstorable(request.rawBody);
+  const inBody = body !== undefined && isSuspect ? unstorableParts(request.body) : [];
+  const parts = [...inQuery, ...inBody];
+  if (parts.length > 0) throw invalidInput(parts);
+}
+
+function issuesOf(prefix: string, result: z.ZodSafeParseResult<unknown> | undefined): ProblemIssue[] {
+  return result === undefined || result.success ? [] : inputIssues(prefix, result.error);
+}

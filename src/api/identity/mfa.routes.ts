@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { factorCodePattern } from '../../domain/identity/mfa.ts';
+import { answerChallenge, openChallenge } from '../../services/identity/mfa-challenge.service.ts';
+import { factorOwner } from '../../services/identity/second-factor.service.ts';
+import { route } from '../http/route.ts';
+
+const MfaChallengeView = z
+  .object({
+    challenge_id: z.uuid(),
+    action: z.string(),
+    payload_digest: z.string(),
+    method: z.enum(['totp', 'email']).describe('An authenticator app (or a recovery code), or a code sent by e-mail'),
+    expires_at: z.iso.datetime(),
+    attempts_left: z.int(),
+    sent_to: z.string().nullable().describe('Where the code was sent, masked'),
+  })
+  .meta({ id: 'MfaChallenge' });
+
+const MfaTokenView = z
+  .object({
+    mfa_token: z.string().describe('Goes into the header X-MFA-Token of the repeated request; works once'),
+    expires_in: z.int().describe('Seconds'),
+  })
+  .meta({ id: 'MfaToken' });
+
+const requestMfaCode = route({
+  operationId: 'requestMFACode',
+  method: 'post',
+  path: '/admin/mfa/request',
+  tag: 'MFA',
+  summary: 'Ask for a second factor for one action with one payload (S2-44)',
+  description:
+    'Send what a 403 `mfa.required` answer named. People with an authenticator app answer with its code; the others ' +
+    'are sent six digits by e-mail. A challenge lives five minutes and takes five tries.',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({
+    action: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,99}$/),
+    payload_digest: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex'),
+  }),
+  responses: { 201: MfaChallengeView },
+  problems: ['mfa.not-enrolled', 'request.rate-limited', 'service.unavailable'],
+  handler: ({ deps, actor, body }) => openChallenge(deps, factorOwner(actor), body),
+});
+
+const verifyMfaCode = route({
+  operationId: 'verifyMFACode',
+  method: 'post',
+  path: '/admin/mfa/verify',
+  tag: 'MFA',
+  summary: 'Answer a challenge and get the token for the repeated request (S2-45)',
+  description:
+    'Every code works once. Five wrong ones lock the challenge; ten in an hour, on any route, lock the person.',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({
+    challenge_id: z.uuid(),
+    code: z.string().max(19).regex(factorCodePattern, 'must be six digits or a recovery code'),
+  }),
+  responses: { 200: MfaTokenView },
+  problems: ['mfa.code-refused', 'mfa.locked', 'mfa.challenge-closed', 'resource.not-found', 'service.unavailable'],
+  handler: ({ deps, actor, body }) => answerChallenge(deps, factorOwner(actor), body),
+});
+
+export const mfaRoutes = [requestMfaCode, verifyMfaCode];

@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { lockRights, refuseOnSelf, refuseStronger } from '../../services/identity/effective-rights.service.ts';
+import { revokeSessions } from '../../services/identity/revoke-sessions.service.ts';
+import { query as select } from '../../entities/kysely-schema.ts';
+import { notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/database/read.ts';
+import {
+  beginOidcSignIn,
+  callbackUrl,
+  findProvider,
+  finishOidcSignIn,
+  oidcSignInSeconds,
+} from '../../services/identity/oidc-sign-in.service.ts';
+import { reply, route } from '../http/route.ts';
+import { idParams, timestamp } from '../http/schemas.ts';
+import { tokenPair } from './auth.routes.ts';
+
+const providerParams = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,63}$/) });
+
+/** Binds a sign-in to the browser that began it. */
+const cookieName = 'castellan_oidc';
+
+function browserCookie(value: string, maxAgeSeconds: number, isSecure: boolean): string {
+  const attributes = `Path=/auth/oidc; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax`;
+  return `${cookieName}=${value}; ${attributes}${isSecure ? '; Secure' : ''}`;
+}
+
+function cookieValue(header: string | null): string | null {
+  return new RegExp(`(?:^|;\\s*)${cookieName}=([\\w-]+)`).exec(header ?? '')?.[1] ?? null;
+}
+
+const startOidcSignIn = route({
+  operationId: 'startOidcSignIn',
+  method: 'get',
+  path: '/auth/oidc/:provider/start',
+  tag: 'auth',
+  summary: 'Sign in with an identity provider: sends the browser there',
+  permission: 'public',
+  gate: 'none',
+  params: providerParams,
+  responses: { 302: null },
+  problems: ['resource.not-found', 'request.rate-limited', 'service.unavailable'],
+  handler: async ({ params, actor, deps, request }) => {
+    await deps.rateLimits.publicToken.take(request.ip);
+    const provider = findProvider(deps, params.provider);
+    const { url, browser } = await beginOidcSignIn(deps, actor, provider);
+    const isSecure = deps.env.PUBLIC_URL.startsWith('https:');
+    return reply(302, null, { location: url, 'set-cookie': browserCookie(browser, oidcSignInSeconds, isSecure) });
+  },
+});
+
+const completeOidcSignIn = route({
+  operationId: 'completeOidcSignIn',
+  method: 'get',
+  path: '/auth/oidc/:provider/callback',
+  tag: 'auth',
+  summary: 'Where the identity provider sends the browser back to',
+  description:
+    'The first sign-in is linked to the active account with the same address, if the provider has verified it; from ' +
+    'then on issuer and subject decide.',
+  permission: 'public',
+  gate: 'none',
+  params: providerParams,
+  // Providers add parameters of their own, such as session_state.
+  query: z.looseObject({ state: z.string().min(1).max(500), code: z.string().max(4000).optional() }),
+  responses: { 200: tokenPair },
+  problems: ['auth.oidc-refused', 'resource.not-found', 'service.unavailable'],
+  handler: async ({ params, query, actor, deps, request }) => {
+    await deps.rateLimits.publicToken.take(request.ip);
+    const provider = findProvider(deps, params.provider);
+    const returned = callbackUrl(deps, provider.name);
+    for (const [name, value] of Object.entries(query)) {
+      if (typeof value === 'string') returned.searchParams.set(name, value);
+    }
+    const browser = cookieValue(request.cookie);
+    const tokens = await finishOidcSignIn(deps, actor, provider, { returned, browser });
+    const isSecure = deps.env.PUBLIC_URL.startsWith('https:');
+    return reply(200, tokens, { 'set-cookie': browserCookie('', 0, isSecure) });
+  },
+});
+
+const identityView = z
+  .object({ id: z.uuid(), issuer: z.string(), subject: z.string(), created_at: timestamp })
+  .meta({ id: 'UserIdentity' });
+
+const getUserIdentities = route({
+  operationId: 'getUserIdentities',
+  method: 'get',
+  path: '/admin/users/:id/identities',
+  tag: 'user',
+  summary: 'External accounts that sign a person in',
+  permission: 'user:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: z.object({ items: z.array(identityView) }) },
+  problems: ['resource.not-found'],
+  handler: async ({ params, actor, deps }) => {
+    const [known, items] = await readAll(deps.db, actor, [
+      select.selectFrom('users').where('id', '=', params.id).select('id'),
+      select
+        .selectFrom('user_identities')
+        .where('user_id', '=', params.id)
+        .orderBy('created_at')
+        .select(['id', 'issuer', 'subject', 'created_at']),
+    ] as const);
+    if (known.length === 0) throw notFound('user');
+    return { items };
+  },
+});
+
+const linkUserIdentity = route({
+  operationId: 'linkUserIdentity',
+  method: 'post',
+  path: '/admin/users/:id/identities',
+  tag: 'user',
+  summary: 'Let an external account sign a person in',
+  description: 'Bearer tokens of trusted issuers are accepted for linked subjects only, never by e-mail.',
+  permission: 'user:update',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ issuer: z.url().max(500), subject: z.string().min(1).max(255) }),
+  responses: { 201: identityView },
+  problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own'],
+  handler: async ({ params, body, unitOfWork }) => {
+    const linked = await unitOfWork(async (tx) => {
+      await lockRights(tx);
+      const user = await tx.sql
+        .selectFrom('users')
+        .where('id', '=', params.id)
+        .where('status', '<>', 'deleted')
+        .select('id')
+        .executeTakeFirst();
+      if (user === undefined) throw notFound('user');
+      await refuseStronger(tx, user.id);
+      const row = await tx.sql
+        .insertInto('user_identities')
+        .values({ tenant_id: tx.actor.tenant_id, user_id: user.id, ...body })
+        .returning(['id', 'issuer', 'subject', 'created_at'])
+        .executeTakeFirstOrThrow();
+      tx.audit({
+        event: 'user.link-identity',
+        action: 'update',
+        resource_type: 'user',
+        resource_id: user.id,
+        new_values: { ...body, linked_by: 'administrator' },
+      });
+      return row;
+    });
+    return reply(201, linked);
+  },
+});
+
+const unlinkUserIdentity = route({
+  operationId: 'unlinkUserIdentity',
+  method: 'delete',
+  path: '/admin/users/:id/identities/:identityId',
+  tag: 'user',
+  summary: 'Stop an external account from signing a person in; ends all sessions of the person',
+  permission: 'user:update',
+  gate: 'mfa',
+  params: z.object({ id: z.uuid(), identityId: z.uuid() }),
+  responses: { 204: null },
+  problems: ['resource.not-found', 'user.exceeds-own', 'role.own-rights'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork(async (tx) => {
+      refuseOnSelf(tx, params.id);
+      await lockRights(tx);
+      await refuseStronger(tx, params.id);
+      const removed = await tx.sql
+        .deleteFrom('user_identities')
+        .where('id', '=', params.identityId)
+        .where('user_id', '=', params.id)
+        .returning(['issuer', 'subject'])
+        .executeTakeFirst();
+      if (removed === undefined) throw notFound('identity');
+      const ended = await revokeSessions(tx, { user_id: params.id }, 'forced');
+      tx.audit({
+        event: 'user.unlink-identity',
+        action: 'update',
+        resource_type: 'user',
+        resource_id: params.id,
+        old_values: removed,
+        new_values: { sessions_ended: ended.length },
+      });
+    });
+    return reply(204);
+  },
+});
+
+export const oidcRoutes = [
+  startOidcSignIn,
+  completeOidcSignIn,
+  getUserIdentities,
+  linkUserIdentity,
+  unlinkUserIdentity,
+];

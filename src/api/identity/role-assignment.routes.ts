@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import { assignRole, reviewAssignment, revokeRole } from '../../services/identity/role-assignment.service.ts';
+import { allPermissions } from '../../domain/identity/permissions.ts';
+import type { Permission } from '../../domain/identity/permissions.ts';
+import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
+import { inForceAt, ledgerQuery, rightsAt } from '../../services/identity/role-assignment-history.queries.ts';
+import { reply, route } from '../http/route.ts';
+import { idParams, moment, timestamp } from '../http/schemas.ts';
+import { roleGrant } from './user.routes.ts';
+
+const assignment = {
+  id: z.uuid(),
+  user_id: z.uuid(),
+  role_id: z.uuid(),
+  assigned_by: z.uuid().nullable(),
+  approval_id: z.uuid().nullable().describe('The approved request under which it was given'),
+  reason: z.string().nullable(),
+  assigned_at: timestamp,
+  valid_until: timestamp.nullable(),
+  review_due_at: timestamp.nullable(),
+  revoked_at: timestamp.nullable(),
+  revoked_by: z.uuid().nullable().describe('Null for one that lapsed'),
+};
+
+const assignmentView = z.object(assignment).meta({ id: 'RoleAssignment' });
+
+const ledgerEntry = z
+  .object({
+    ...assignment,
+    user_name: z.string(),
+    role_code: z.string(),
+    role_name: z.string(),
+    assigned_by_name: z.string().nullable(),
+  })
+  .meta({ id: 'RoleLedgerEntry' });
+
+const assignmentParams = z.object({ id: z.uuid(), assignmentId: z.uuid() });
+
+const assignUserRole = route({
+  operationId: 'assignUserRole',
+  method: 'post',
+  path: '/admin/users/:id/roles',
+  tag: 'role_assignment',
+  summary: 'Give a person a role, for a time where wanted',
+  permission: 'role:assign',
+  gate: 'mfa',
+  params: idParams,
+  body: roleGrant,
+  responses: { 201: assignmentView },
+  problems: ['resource.not-found', 'resource.conflict', 'role.grant-exceeds-own', 'role.own-rights'],
+  handler: async ({ params, body, unitOfWork }) =>
+    reply(201, await unitOfWork((tx) => assignRole(tx, params.id, body))),
+});
+
+const revokeUserRole = route({
+  operationId: 'revokeUserRole',
+  method: 'delete',
+  path: '/admin/users/:id/roles/:assignmentId',
+  tag: 'role_assignment',
+  summary: 'Take a role from a person; the ledger keeps the row',
+  permission: 'role:assign',
+  gate: 'mfa',
+  params: assignmentParams,
+  responses: { 204: null },
+  problems: ['resource.not-found', 'user.last-super-admin', 'user.exceeds-own', 'role.own-rights'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => revokeRole(tx, params.id, params.assignmentId));
+    return reply(204);
+  },
+});
+
+const reviewUserRole = route({
+  operationId: 'reviewUserRole',
+  method: 'put',
+  path: '/admin/users/:id/roles/:assignmentId/review',
+  tag: 'role_assignment',
+  summary: 'Confirm a role before its review is due, and set the next review',
+  permission: 'role:assign',
+  gate: 'mfa',
+  params: assignmentParams,
+  body: z.strictObject({
+    review_due_at: moment
+      .refine((next) => Date.parse(next) > Date.now(), 'must be in the future')
+      .nullable()
+      .describe('Null for no further review'),
+  }),
+  responses: { 200: assignmentView },
+  problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own', 'role.own-rights'],
+  handler: ({ params, body, unitOfWork }) =>
+    unitOfWork((tx) => reviewAssignment(tx, params.id, params.assignmentId, body.review_due_at)),
+});
+
+const getRoleAssignmentHistory = route({
+  operationId: 'getRoleAssignmentHistory',
+  method: 'get',
+  path: '/admin/role-assignments/history',
+  tag: 'role_assignment',
+  summary: 'The ledger of role assignments, newest first',
+  permission: 'role:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    role_id: z.uuid().optional(),
+    user_id: z.uuid().optional(),
+    from: moment.optional().describe('Given at this moment or later'),
+    to: moment.optional().describe('Given before this moment'),
+    at: moment.optional().describe('In force at this moment'),
+  }),
+  responses: { 200: pageOf(ledgerEntry) },
+  handler: async ({ query, read }) => {
+    const rows = await read(
+      ledgerQuery()
+        .$if(query.role_id !== undefined, (q) => q.where('a.role_id', '=', query.role_id ?? ''))
+        .$if(query.user_id !== undefined, (q) => q.where('a.user_id', '=', query.user_id ?? ''))
+        .$if(query.from !== undefined, (q) => q.where('a.assigned_at', '>=', query.from ?? ''))
+        .$if(query.to !== undefined, (q) => q.where('a.assigned_at', '<', query.to ?? ''))
+        .$if(query.at !== undefined, (q) => q.where(inForceAt(query.at ?? '')))
+        .$call(newestFirst(query, { time: 'a.assigned_at', id: 'a.id' })),
+    );
+    return toPage(rows, query.limit, (row) => [row.assigned_at, row.id], (row) => row);
+  },
+});
+
+const getUserRights = route({
+  operationId: 'getUserRights',
+  method: 'get',
+  path: '/admin/users/:id/rights',
+  tag: 'role_assignment',
+  summary: 'What a person could do at a moment, who gave it and under which request',
+  permission: 'role:read',
+  gate: 'none',
+  params: idParams,
+  query: z.strictObject({ at: moment.optional().describe('Defaults to now') }),
+  responses: {
+    200: z
+      .object({
+        user_id: z.uuid(),
+        at: timestamp,
+        status: z.enum(['active', 'inactive', 'deleted']).nullable().describe('Null before the account was there'),
+        roles: z.array(z.string()).describe('Codes, with inherited ones'),
+        permissions: z.array(z.enum(allPermissions as [Permission, ...Permission[]])),
+        assignments: z.array(ledgerEntry).describe('The rows of the ledger that gave them'),
+        role_definitions: z
+          .array(
+            z.object({
+              role_id: z.uuid(),
+              code: z.string(),
+              permissions: z.array(z.string()),
+              changed_at: timestamp.describe('Since when the role gave this'),
+              changed_by: z.uuid().nullable().describe('Null for the default of a system role'),
+              approval_id: z.uuid().nullable(),
+            }),
+          )
+          .describe('What each of these roles gave itself at that moment'),
+      })
+      .meta({ id: 'UserRights' }),
+  },
+  problems: ['resource.not-found'],
+  handler: ({ params, query, actor, deps }) =>
+    rightsAt(deps.db, actor, params.id, query.at ?? new Date(deps.now()).toISOString()),
+});
+
+export const roleAssignmentRoutes = [
+  assignUserRole,
+  revokeUserRole,
+  reviewUserRole,
+  getRoleAssignmentHistory,
+  getUserRights,
+];

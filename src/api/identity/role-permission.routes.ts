@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { permissionSet, roleUpdatePermissions } from '../../services/identity/role-update-permissions.action.ts';
+import { runAction } from '../../services/actions/run-action.ts';
+import { superAdminCode } from '../../domain/identity/system-roles.ts';
+import { notFound } from '../../platform/problem.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { permissionNames, readRoles } from './role.schemas.ts';
+import { reply, route } from '../http/route.ts';
+import type { HandlerContext } from '../http/route.ts';
+import { idParams } from '../http/schemas.ts';
+
+type Read = HandlerContext<unknown, unknown, unknown>['read'];
+
+const matrix = z
+  .object({
+    role_id: z.uuid(),
+    code: z.string(),
+    is_immutable: z.boolean(),
+    permissions: permissionNames.describe('What the role gives itself'),
+    inherited_permissions: permissionNames.describe('What comes from its ancestors'),
+    effective_permissions: permissionNames,
+    version: z.number().int(),
+  })
+  .meta({ id: 'RolePermissions' });
+
+async function showMatrix(read: Read, id: string) {
+  const roles = await readRoles(read);
+  const role = roles.find((one) => one.id === id);
+  if (role === undefined) throw notFound('role');
+  const parent = roles.find((one) => one.id === role.parent_role_id);
+  const body = {
+    ...role,
+    role_id: id,
+    is_immutable: role.code === superAdminCode,
+    inherited_permissions: parent?.effective_permissions ?? [],
+  };
+  return reply(200, body, { etag: versionEtag(role.version) });
+}
+
+const getRolePermissions = route({
+  operationId: 'getRolePermissions',
+  method: 'get',
+  path: '/admin/roles/:id/permissions',
+  tag: 'role',
+  summary: 'Permission matrix of a role in this tenant',
+  permission: 'role:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: matrix },
+  problems: ['resource.not-found'],
+  handler: ({ params, read }) => showMatrix(read, params.id),
+});
+
+const updateRolePermissions = route({
+  operationId: 'updateRolePermissions',
+  method: 'put',
+  path: '/admin/roles/:id/permissions',
+  tag: 'role',
+  summary: 'Change what a role gives in this tenant',
+  permission: 'role:manage',
+  gate: {
+    action: roleUpdatePermissions.name,
+    payload: ({ params, body }, { ifMatch }) => ({ role_id: params.id, version: expectedVersion(ifMatch), ...body }),
+  },
+  requiresIfMatch: true,
+  params: idParams,
+  body: z
+    .strictObject({ permissions: permissionSet, reason: z.string().trim().min(1).max(500).nullable().default(null) })
+    .meta({ id: 'RolePermissionsUpdate' }),
+  responses: { 200: matrix, 202: ApprovalBody },
+  problems: [
+    'resource.not-found',
+    'resource.version-mismatch',
+    'role.immutable',
+    'role.grant-exceeds-own',
+    'role.own-rights',
+  ],
+  handler: async ({ params, body, request, gate, read, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    const change = roleUpdatePermissions.prepare({ role_id: params.id, version, ...body });
+    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+    return showMatrix(read, params.id);
+  },
+});
+
+export const rolePermissionRoutes = [getRolePermissions, updateRolePermissions];

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { Authority } from '../../services/actions/action.ts';
+import { roleCreate, roleCreatePayload } from '../../services/identity/role-create.action.ts';
+import { roleDelete } from '../../services/identity/role-delete.action.ts';
+import { roleChange, roleUpdate } from '../../services/identity/role-update.action.ts';
+import { runAction } from '../../services/actions/run-action.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { expectedVersion } from '../../platform/row-version.ts';
+import { readRoles, roleView, showRole } from './role.schemas.ts';
+import { reply, route } from '../http/route.ts';
+import type { GateLevel } from '../http/route.ts';
+import { idParams } from '../http/schemas.ts';
+
+const getRoles = route({
+  operationId: 'getRoles',
+  method: 'get',
+  path: '/admin/roles',
+  tag: 'role',
+  summary: 'Roles of the tenant with hierarchy and effective permissions',
+  permission: 'role:read',
+  gate: 'none',
+  responses: { 200: z.object({ items: z.array(roleView) }) },
+  handler: async ({ read }) => ({ items: await readRoles(read) }),
+});
+
+const createRole = route({
+  operationId: 'createRole',
+  method: 'post',
+  path: '/admin/roles',
+  tag: 'role',
+  summary: 'Create a role of the tenant',
+  permission: 'role:manage',
+  gate: { action: roleCreate.name, payload: ({ body }) => body },
+  body: roleCreatePayload,
+  responses: { 201: roleView, 202: ApprovalBody },
+  problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
+  handler: async ({ body, gate, read, unitOfWork }) => {
+    const { role_id } = await unitOfWork((tx) => runAction(tx, roleCreate.prepare(body), authorityOf(gate)));
+    const id = z.uuid().parse(role_id);
+    return showRole(read, id, 201, { location: `/admin/roles/${id}` });
+  },
+});
+
+const updateRole = route({
+  operationId: 'updateRole',
+  method: 'put',
+  path: '/admin/roles/:id',
+  tag: 'role',
+  summary: 'Change name, description or parent of a tenant role',
+  permission: 'role:manage',
+  gate: {
+    action: roleUpdate.name,
+    payload: ({ params, body }, { ifMatch }) => ({ role_id: params.id, version: expectedVersion(ifMatch), ...body }),
+  },
+  requiresIfMatch: true,
+  params: idParams,
+  body: roleChange
+    .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
+    .meta({ id: 'RoleUpdate' }),
+  responses: { 200: roleView, 202: ApprovalBody },
+  problems: [
+    'resource.not-found',
+    'resource.version-mismatch',
+    'role.cycle',
+    'role.immutable',
+    'role.grant-exceeds-own',
+    'role.own-rights',
+  ],
+  handler: async ({ params, body, request, gate, read, unitOfWork }) => {
+    const change = roleUpdate.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch), ...body });
+    await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
+    return showRole(read, params.id);
+  },
+});
+
+/** A handler that runs has passed its gate, which was not an approval. */
+function authorityOf(gate: GateLevel): Authority {
+  return { kind: gate === 'none' ? 'none' : 'mfa' };
+}
+
+const deleteRole = route({
+  operationId: 'deleteRole',
+  method: 'delete',
+  path: '/admin/roles/:id',
+  tag: 'role',
+  summary: 'Remove a tenant role that nobody holds',
+  permission: 'role:manage',
+  gate: {
+    action: roleDelete.name,
+    payload: ({ params }, { ifMatch }) => ({ role_id: params.id, version: expectedVersion(ifMatch) }),
+  },
+  requiresIfMatch: true,
+  params: idParams,
+  responses: { 204: null, 202: ApprovalBody },
+  problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
+  handler: async ({ params, request, gate, unitOfWork }) => {
+    const change = roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) });
+    await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
+    return reply(204);
+  },
+});
+
+export const roleRoutes = [getRoles, createRole, updateRole, deleteRole];

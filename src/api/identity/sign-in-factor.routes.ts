@@ -1,0 +1,79 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { query } from '../../entities/kysely-schema.ts';
+import { Problem } from '../../platform/problem.ts';
+import { tellOwner } from '../../services/identity/account-notification.service.ts';
+import { factorOwner, hasConfirmedFactor } from '../../services/identity/second-factor.service.ts';
+import { requirePassword } from '../../services/identity/totp-enrolment.service.ts';
+import { route } from '../http/route.ts';
+import { passwordInput } from '../http/schemas.ts';
+
+const signInFactor = z
+  .object({ sign_in_requires_totp: z.boolean(), has_authenticator_app: z.boolean() })
+  .meta({ id: 'SignInFactor' });
+
+const getSignInFactor = route({
+  operationId: 'getSignInFactor',
+  method: 'get',
+  path: '/users/me/sign-in-factor',
+  aliases: ['/api/v1/users/me/sign-in-factor'],
+  tag: 'profile',
+  summary: 'Whether signing in with the password asks for a code too',
+  permission: 'authenticated',
+  gate: 'none',
+  responses: { 200: signInFactor },
+  handler: async ({ actor, deps, read }) => {
+    const owner = factorOwner(actor);
+    const [user] = await read(
+      query.selectFrom('users').where('id', '=', owner.user_id).select('sign_in_requires_totp'),
+    );
+    return {
+      sign_in_requires_totp: user?.sign_in_requires_totp ?? false,
+      has_authenticator_app: await hasConfirmedFactor(deps, owner),
+    };
+  },
+});
+
+const updateSignInFactor = route({
+  operationId: 'updateSignInFactor',
+  method: 'put',
+  path: '/users/me/sign-in-factor',
+  aliases: ['/api/v1/users/me/sign-in-factor'],
+  tag: 'profile',
+  summary: 'Ask for a code of the authenticator app at sign-in, or no longer',
+  description: 'Asks for the password again: a stolen session must not weaken the sign-in (S4-27).',
+  permission: 'authenticated',
+  gate: 'none',
+  body: z
+    .strictObject({ sign_in_requires_totp: z.boolean(), password: passwordInput.optional() })
+    .meta({ id: 'SignInFactorUpdate' }),
+  responses: { 200: signInFactor },
+  problems: ['auth.password-refused', 'mfa.not-enrolled', 'request.rate-limited'],
+  handler: async ({ actor, body, deps, unitOfWork }) => {
+    const owner = factorOwner(actor);
+    const { sign_in_requires_totp, password } = body;
+    await requirePassword(deps, owner, password);
+    const has_authenticator_app = await hasConfirmedFactor(deps, owner);
+    if (sign_in_requires_totp && !has_authenticator_app) {
+      throw new Problem({ code: 'mfa.not-enrolled', detail: 'Set up an app first: POST /auth/totp/setup.' });
+    }
+    await unitOfWork(async (tx) => {
+      await tx.sql
+        .updateTable('users')
+        .set({ sign_in_requires_totp, updated_at: sql<string>`now()` })
+        .where('id', '=', owner.user_id)
+        .execute();
+      tx.audit({
+        event: 'user.sign-in-factor',
+        action: 'update',
+        resource_type: 'user',
+        resource_id: owner.user_id,
+        new_values: { sign_in_requires_totp },
+      });
+    });
+    await tellOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped');
+    return { sign_in_requires_totp, has_authenticator_app };
+  },
+});
+
+export const signInFactorRoutes = [getSignInFactor, updateSignInFactor];

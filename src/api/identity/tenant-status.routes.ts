@@ -1,0 +1,86 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { defaultTenantId } from '../../domain/shared/actor.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
+import { refuseOutsideDefaultTenant } from '../../services/identity/platform-staff.ts';
+import { reply, route } from '../http/route.ts';
+import type { HandlerContext } from '../http/route.ts';
+import { idParams } from '../http/schemas.ts';
+
+const statusChange = z
+  .strictObject({ reason: z.string().trim().min(1).max(500) })
+  .meta({ id: 'TenantStatusChange' });
+
+const tenantStatus = z
+  .object({
+    id: z.uuid(),
+    status: z.enum(['active', 'suspended']),
+    version: z.int().describe('Grows with every change of the tenant'),
+  })
+  .meta({ id: 'TenantStatus' });
+
+type Change = z.output<typeof statusChange>;
+type Context = HandlerContext<z.output<typeof idParams>, unknown, Change>;
+
+const common = {
+  method: 'post',
+  tag: 'tenant',
+  permission: 'tenant:manage',
+  gate: 'mfa',
+  requiresIfMatch: true,
+  params: idParams,
+  body: statusChange,
+  responses: { 200: tenantStatus },
+  problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict'],
+} as const;
+
+const suspendTenant = route({
+  ...common,
+  operationId: 'suspendTenant',
+  path: '/tenants/:id/suspend',
+  aliases: ['/api/v1/tenants/:id/suspend'],
+  summary: 'Shut a tenant out; for the staff of the default tenant',
+  description:
+    'Its sessions end, and sign-ins, refresh tokens, service tokens and onboarding links of it are refused within a ' +
+    'second on every process. Schedules pass it over; timers of what already waits go on. Its data stays.',
+  handler: (context) => setStatus(context, 'suspended'),
+});
+
+const resumeTenant = route({
+  ...common,
+  operationId: 'resumeTenant',
+  path: '/tenants/:id/resume',
+  aliases: ['/api/v1/tenants/:id/resume'],
+  summary: 'Let a suspended tenant in again; its people sign in anew',
+  handler: (context) => setStatus(context, 'active'),
+});
+
+/** @throws Problem when there is no such tenant, it has changed since, is in that state already, or is the default one. */
+async function setStatus({ actor, params: { id }, body, request, unitOfWork }: Context, status: 'active' | 'suspended') {
+  refuseOutsideDefaultTenant(actor);
+  if (id === defaultTenantId) {
+    throw new Problem({ code: 'resource.conflict', detail: 'The default tenant runs the platform and stays active.' });
+  }
+  const expected = expectedVersion(request.ifMatch);
+  const version = await unitOfWork(async (tx) => {
+    const call = sql<{ changed: boolean; status: string; version: number }>`
+      select * from tenant_set_status(${id}::uuid, ${status}, ${expected}::int)`;
+    const [found] = (await call.execute(tx.sql)).rows;
+    if (found === undefined) throw notFound('tenant');
+    if (found.version !== expected && !found.changed) throw versionMismatch(found.version);
+    if (!found.changed) throw new Problem({ code: 'resource.conflict', detail: `The tenant is ${status} already.` });
+    tx.invalidate({ kind: 'tenant', key: id });
+    tx.audit({
+      event: status === 'suspended' ? 'tenant.suspend' : 'tenant.resume',
+      action: 'update',
+      resource_type: 'tenant',
+      resource_id: id,
+      new_values: { status, reason: body.reason },
+    });
+    return found.version;
+  });
+  return reply(200, { id, status, version }, { etag: versionEtag(version) });
+}
+
+export const tenantStatusRoutes = [suspendTenant, resumeTenant];

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { factorCodePattern } from '../../domain/identity/mfa.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { maxPasswordLength } from '../../platform/security/password.ts';
+import { readAll } from '../../platform/database/read.ts';
+import { tellOwner } from '../../services/identity/account-notification.service.ts';
+import { factorOwner } from '../../services/identity/second-factor.service.ts';
+import {
+  beginTotpSetup,
+  confirmTotp,
+  disableTotp,
+  renewRecoveryCodes,
+  requirePassword,
+} from '../../services/identity/totp-enrolment.service.ts';
+import { route } from '../http/route.ts';
+
+const password = z
+  .string()
+  .max(maxPasswordLength)
+  .optional()
+  .describe('The current password; left out only by people who sign in through an identity provider');
+const code = z.string().max(19).regex(factorCodePattern, 'must be six digits or a recovery code');
+
+const TotpStatusView = z
+  .object({
+    is_enrolled: z.boolean(),
+    confirmed_at: z.iso.datetime().nullable(),
+    recovery_codes_left: z.int(),
+  })
+  .meta({ id: 'TotpStatus' });
+
+const TotpSetupView = z
+  .object({ secret: z.string().describe('Base32'), otpauth_uri: z.string().describe('Show it as a QR code') })
+  .meta({ id: 'TotpSetup' });
+
+const RecoveryCodesView = z
+  .object({ recovery_codes: z.array(z.string()).describe('Shown this once; each works once') })
+  .meta({ id: 'RecoveryCodes' });
+
+const getTotpStatus = route({
+  operationId: 'getTotpStatus',
+  method: 'get',
+  path: '/auth/totp',
+  aliases: ['/api/v1/auth/totp'],
+  tag: 'Auth',
+  summary: 'See whether an authenticator app is in use',
+  permission: 'authenticated',
+  gate: 'none',
+  responses: { 200: TotpStatusView },
+  handler: async ({ deps, actor }) => {
+    const owner = factorOwner(actor);
+    const [factors, codes] = await readAll(deps.db, owner, [
+      query.selectFrom('mfa_factors').where('user_id', '=', owner.user_id).select('confirmed_at'),
+      query
+        .selectFrom('mfa_recovery_codes')
+        .where('user_id', '=', owner.user_id)
+        .where('used_at', 'is', null)
+        .select('id'),
+    ] as const);
+    const confirmed_at = factors[0]?.confirmed_at ?? null;
+    return { is_enrolled: confirmed_at !== null, confirmed_at, recovery_codes_left: codes.length };
+  },
+});
+
+const setUpTotp = route({
+  operationId: 'setUpTotp',
+  method: 'post',
+  path: '/auth/totp/setup',
+  aliases: ['/api/v1/auth/totp/setup'],
+  tag: 'Auth',
+  summary: 'Begin to set up an authenticator app (S4-1)',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({ password }),
+  responses: { 201: TotpSetupView },
+  problems: ['mfa.already-enrolled', 'auth.password-refused', 'request.rate-limited', 'service.unavailable'],
+  handler: async ({ deps, actor, body }) => {
+    const owner = factorOwner(actor);
+    await requirePassword(deps, owner, body.password);
+    return beginTotpSetup(deps, owner);
+  },
+});
+
+const verifyTotp = route({
+  operationId: 'verifyTotp',
+  method: 'post',
+  path: '/auth/totp/verify',
+  aliases: ['/api/v1/auth/totp/verify'],
+  tag: 'Auth',
+  summary: 'Put the authenticator app into use with a first code (S4-1)',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({ code: z.string().regex(/^\d{6}$/, 'must be six digits') }),
+  responses: { 200: RecoveryCodesView },
+  problems: ['mfa.not-enrolled', 'mfa.code-refused', 'mfa.locked', 'service.unavailable'],
+  handler: async ({ deps, actor, body }) => {
+    const owner = factorOwner(actor);
+    const recovery_codes = await confirmTotp(deps, owner, body.code);
+    await tellOwner(deps, owner, 'totp-enabled');
+    return { recovery_codes };
+  },
+});
+
+const disableTotpRoute = route({
+  operationId: 'disableTotp',
+  method: 'post',
+  path: '/auth/totp/disable',
+  aliases: ['/api/v1/auth/totp/disable'],
+  tag: 'Auth',
+  summary: 'Take the authenticator app out of use, with password and code (S4-27)',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({ password, code }),
+  responses: { 204: null },
+  problems: ['auth.password-refused', 'mfa.code-refused', 'mfa.locked', 'request.rate-limited', 'service.unavailable'],
+  handler: async ({ deps, actor, body }) => {
+    const owner = factorOwner(actor);
+    await requirePassword(deps, owner, body.password);
+    await disableTotp(deps, owner, body.code);
+    await tellOwner(deps, owner, 'totp-disabled');
+  },
+});
+
+const renewRecoveryCodesRoute = route({
+  operationId: 'renewRecoveryCodes',
+  method: 'post',
+  path: '/auth/totp/recovery-codes',
+  aliases: ['/api/v1/auth/totp/recovery-codes'],
+  tag: 'Auth',
+  summary: 'Get new recovery codes; the old ones are void (S4-27)',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({ password, code }),
+  responses: { 200: RecoveryCodesView },
+  problems: ['auth.password-refused', 'mfa.code-refused', 'mfa.locked', 'request.rate-limited', 'service.unavailable'],
+  handler: async ({ deps, actor, body }) => {
+    const owner = factorOwner(actor);
+    await requirePassword(deps, owner, body.password);
+    const recovery_codes = await renewRecoveryCodes(deps, owner, body.code);
+    await tellOwner(deps, owner, 'recovery-codes-renewed');
+    return { recovery_codes };
+  },
+});
+
+export const totpRoutes = [getTotpStatus, setUpTotp, verifyTotp, disableTotpRoute, renewRecoveryCodesRoute];

@@ -1,0 +1,269 @@
+import { z } from 'zod';
+import {
+  integrationConfig,
+  integrationEnvironment,
+  integrationKeyId,
+  integrationName,
+  integrationSecret,
+  syncEverySeconds,
+} from '../../services/integration/integration.payload.ts';
+import { integrationColumns } from '../../services/integration/integration.repository.ts';
+import {
+  changeIntegration,
+  configureIntegration,
+  createIntegration,
+  deleteIntegration,
+} from '../../services/integration/integration.service.ts';
+import { findSecret, revealSecret } from '../../services/integration/integration-secret.service.ts';
+import { redactChange } from '../../domain/audit/audit-redaction.ts';
+import { integrationKinds } from '../../domain/integration/integration.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { notFound } from '../../platform/problem.ts';
+import { readAll } from '../../platform/database/read.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { assertPermittedAddresses, followSchedule } from '../../services/integration/integration.client.ts';
+import { integrationOfList, requireIntegrationOfList } from '../../services/integration/integration.queries.ts';
+import {
+  IntegrationBody,
+  IntegrationRecordBody,
+  RevealedSecretBody,
+  SecretUsesBody,
+  presentIntegration,
+} from './integration.schemas.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { reply, route } from '../http/route.ts';
+import { idParams } from '../http/schemas.ts';
+
+const tag = 'integration';
+
+const getIntegrations = route({
+  operationId: 'getIntegrations',
+  method: 'get',
+  path: '/admin/integrations',
+  tag,
+  summary: 'Integrations, newest first; secrets are masked',
+  permission: 'integration:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    kind: z.enum(integrationKinds).optional(),
+    environment: integrationEnvironment.optional(),
+  }),
+  responses: { 200: pageOf(IntegrationBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, kind, environment }, deps, read }) => {
+    const rows = await read(
+      query
+        .selectFrom('admin_integrations')
+        .where('deleted_at', 'is', null)
+        .$if(kind !== undefined, (q) => q.where('kind', '=', kind ?? 'rest_api_key'))
+        .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
+        .$call(newestFirst({ limit, cursor }))
+        .select(integrationColumns),
+    );
+    return newestPage(rows, limit, (row) => presentIntegration(row, deps.env.PUBLIC_URL));
+  },
+});
+
+const getIntegrationDetails = route({
+  operationId: 'getIntegrationDetails',
+  method: 'get',
+  path: '/admin/integrations/:id',
+  tag,
+  summary: 'One integration; its ETag goes into If-Match',
+  permission: 'integration:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: IntegrationBody },
+  problems: ['resource.not-found'],
+  handler: async ({ params, deps, read }) => {
+    const [row] = await read(
+      query
+        .selectFrom('admin_integrations')
+        .where('id', '=', params.id)
+        .where('deleted_at', 'is', null)
+        .select(integrationColumns),
+    );
+    if (row === undefined) throw notFound('integration');
+    return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+  },
+});
+
+const secretInput = integrationSecret
+  .nullable()
+  .default(null)
+  .describe('API key, client secret, signing secret or password, by kind; null for a webhook source makes one');
+
+const createIntegrationRoute = route({
+  operationId: 'createIntegration',
+  method: 'post',
+  path: '/admin/integrations',
+  tag,
+  summary: 'Connect a remote system',
+  description: 'Addresses must be public ones; they are looked at now and again at every call.',
+  permission: 'integration:manage',
+  gate: 'mfa',
+  body: z.strictObject({
+    name: integrationName,
+    environment: integrationEnvironment,
+    config: integrationConfig,
+    secret: secretInput,
+    key_id: integrationKeyId.nullable().default(null).describe('Needed to rotate the key: by it the old one is revoked'),
+    sync_every_seconds: syncEverySeconds.default(null),
+  }),
+  responses: { 201: IntegrationBody },
+  problems: ['mfa.required', 'resource.conflict'],
+  handler: async ({ body, deps, unitOfWork }) => {
+    await assertPermittedAddresses(deps.outbound, body.config);
+    const row = await unitOfWork((tx) => createIntegration(tx, deps.keyring, body));
+    if (row.sync_every_seconds !== null) await followSchedule(deps, row.id);
+    return reply(201, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+  },
+});
+
+const updateIntegration = route({
+  operationId: 'updateIntegration',
+  method: 'patch',
+  path: '/admin/integrations/:id',
+  tag,
+  summary: 'Rename an integration, switch it off and on, or set its schedule',
+  permission: 'integration:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z
+    .strictObject({
+      name: integrationName.optional(),
+      is_enabled: z.boolean().optional(),
+      sync_every_seconds: syncEverySeconds.optional(),
+    })
+    .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
+  requiresIfMatch: true,
+  responses: { 200: IntegrationBody },
+  problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.conflict'],
+  handler: async ({ params, body, request, deps, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    const row = await unitOfWork((tx) => changeIntegration(tx, params.id, version, body));
+    if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) await followSchedule(deps, row.id);
+    return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+  },
+});
+
+const updateIntegrationConfig = route({
+  operationId: 'updateIntegrationConfig',
+  method: 'put',
+  path: '/admin/integrations/:id/config',
+  tag,
+  summary: 'Replace what an integration is connected with',
+  description:
+    'A secret that is left out stays, unless the integration is pointed to another place: nobody can have a secret sent ' +
+    'where its owner did not mean it to go. The kind cannot change.',
+  permission: 'integration:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({
+    config: integrationConfig,
+    secret: integrationSecret.nullable().default(null).describe('Null: the present one stays'),
+    key_id: integrationKeyId.nullable().optional(),
+  }),
+  requiresIfMatch: true,
+  responses: { 200: IntegrationBody },
+  problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
+  handler: async ({ params, body, request, deps, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    await assertPermittedAddresses(deps.outbound, body.config);
+    const row = await unitOfWork((tx) => configureIntegration(tx, deps.keyring, params.id, version, body));
+    return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+  },
+});
+
+const deleteIntegrationRoute = route({
+  operationId: 'deleteIntegration',
+  method: 'delete',
+  path: '/admin/integrations/:id',
+  tag,
+  summary: 'Take an integration out of use; its syncs stay on record',
+  permission: 'integration:manage',
+  gate: 'mfa',
+  params: idParams,
+  requiresIfMatch: true,
+  responses: { 204: null },
+  problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
+  handler: async ({ params, request, deps, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    await unitOfWork((tx) => deleteIntegration(tx, params.id, version));
+    await followSchedule(deps, params.id);
+  },
+});
+
+const revealIntegrationSecret = route({
+  operationId: 'revealIntegrationSecret',
+  method: 'post',
+  path: '/admin/integrations/:id/reveal-secret',
+  tag,
+  summary: 'See the secret of an integration; every look is on record',
+  permission: 'integration:reveal',
+  gate: 'mfa',
+  params: idParams,
+  responses: { 200: RevealedSecretBody },
+  // The answer is a secret: it is not kept for a repetition.
+  idempotency: false,
+  problems: ['mfa.required', 'resource.not-found'],
+  handler: ({ params, deps, unitOfWork }) => unitOfWork((tx) => revealSecret(tx, deps.keyring, params.id)),
+});
+
+const findIntegrationSecret = route({
+  operationId: 'findIntegrationSecret',
+  method: 'post',
+  path: '/admin/integrations/find-secret',
+  tag,
+  summary: 'Tell where a secret is or was in use, by its fingerprint; the value is not kept',
+  permission: 'integration:reveal',
+  gate: 'mfa',
+  body: z.strictObject({ secret: integrationSecret }),
+  responses: { 200: SecretUsesBody },
+  // A digest of the request would be kept for a repetition, and it would be one of the secret.
+  idempotency: false,
+  problems: ['mfa.required'],
+  handler: async ({ body, deps, unitOfWork }) => ({
+    uses: await unitOfWork((tx) => findSecret(tx, deps.keyring, body.secret)),
+  }),
+});
+
+const getIntegrationRecords = route({
+  operationId: 'getIntegrationRecords',
+  method: 'get',
+  path: '/admin/integrations/:id/records',
+  tag,
+  summary: 'Records as they were fetched last, newest first',
+  permission: 'integration:read',
+  gate: 'none',
+  params: idParams,
+  query: z.strictObject(pageQuery),
+  responses: { 200: pageOf(IntegrationRecordBody) },
+  problems: ['request.cursor-invalid', 'resource.not-found'],
+  handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
+    const [integration, rows] = await readAll(deps.db, scope, [
+      integrationOfList(params.id),
+      query
+        .selectFrom('integration_records')
+        .where('integration_id', '=', params.id)
+        .$call(newestFirst({ limit, cursor }))
+        .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']),
+    ]);
+    requireIntegrationOfList(integration);
+    return newestPage(rows, limit, (row) => ({ ...row, payload: redactChange({ new_values: row.payload }).new_values }));
+  },
+});
+
+/** Integrations: S2-17, S2-18, S2-20, S2-58, capability 24. */
+export const integrationRoutes = [
+  getIntegrations,
+  getIntegrationDetails,
+  createIntegrationRoute,
+  updateIntegration,
+  updateIntegrationConfig,
+  deleteIntegrationRoute,
+  revealIntegrationSecret,
+  findIntegrationSecret,
+  getIntegrationRecords,
+];

@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { integrationConfig, integrationEnvironment } from '../../services/integration/integration.payload.ts';
+import { integrationKinds, maskedSecret, syncStatuses, syncTriggers } from '../../domain/integration/integration.ts';
+import { rotationStatuses } from '../../domain/integration/integration-rotation.ts';
+import { timestamp } from '../http/schemas.ts';
+
+const version = z.int().describe('Goes into If-Match as the ETag');
+
+/** An integration as it is shown: no secret is in it, whoever asks (S2-58, capability 24). */
+export const IntegrationBody = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    kind: z.enum(integrationKinds),
+    environment: integrationEnvironment,
+    config: integrationConfig,
+    secret: z.literal(maskedSecret).describe('A mask of one length; `…/reveal-secret` shows the value'),
+    secret_fingerprint: z.string().describe('Keyed: equal for equal secrets, and tells nothing else'),
+    secret_changed_at: timestamp,
+    key_id: z.string().nullable().describe('The remote service’s own name of the key'),
+    webhook_url: z.url().nullable().describe('Where a webhook source sends to; null for other kinds'),
+    is_enabled: z.boolean(),
+    sync_every_seconds: z.int().nullable().describe('Seconds between scheduled syncs; null: only by hand'),
+    last_sync_status: z.enum(syncStatuses).nullable(),
+    last_sync_at: timestamp.nullable(),
+    created_by: z.uuid().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version,
+  })
+  .meta({ id: 'Integration' });
+
+type IntegrationShown = Omit<z.input<typeof IntegrationBody>, 'secret' | 'webhook_url'>;
+
+/** A row as it leaves: masked, with the address that a webhook source sends to. */
+export function presentIntegration(row: IntegrationShown, publicUrl: string): z.input<typeof IntegrationBody> {
+  const url = new URL(`/integrations/${row.id}/webhook`, publicUrl).href;
+  return { ...row, secret: maskedSecret, webhook_url: row.kind === 'webhook_source' ? url : null };
+}
+
+/** The secret itself, with what names it. */
+export const RevealedSecretBody = z
+  .object({
+    secret: z.string(),
+    secret_fingerprint: z.string(),
+    secret_changed_at: timestamp,
+    key_id: z.string().nullable(),
+  })
+  .meta({ id: 'RevealedSecret' });
+
+/** Where a secret was found. */
+export const SecretUsesBody = z
+  .object({
+    uses: z.array(
+      z.object({
+        integration_id: z.uuid(),
+        rotation_id: z.uuid().nullable().describe('Null: the integration uses it now'),
+      }),
+    ),
+  })
+  .meta({ id: 'SecretUses' });
+
+/** A record of the remote system as it was fetched last. */
+export const IntegrationRecordBody = z
+  .object({
+    id: z.uuid(),
+    external_id: z.string(),
+    payload: z.record(z.string(), z.unknown()).describe('Members whose name sounds like a secret are hidden'),
+    payload_digest: z.string().describe('Hex SHA-256 of the canonical payload'),
+    sync_job_id: z.uuid().nullable().describe('The sync that wrote it; null when it came by webhook'),
+    missing_since: timestamp
+      .nullable()
+      .describe('Since when the remote system does not have it any more; the next complete sync removes it'),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'IntegrationRecord' });
+
+const count = (what: string) => z.int().min(0).describe(what);
+
+/** A sync: the operation that a caller follows to its end state. */
+export const SyncJobBody = z
+  .object({
+    id: z.uuid(),
+    integration_id: z.uuid(),
+    trigger: z.enum(syncTriggers),
+    requested_by: z.uuid().nullable(),
+    status: z.enum(syncStatuses).describe('Everything but `running` is an end state'),
+    created_count: count('Records that are new'),
+    updated_count: count('Records that have changed'),
+    unchanged_count: count('Records that are as they were'),
+    failed_count: count('Records that could not be taken'),
+    missing_count: count('Records that the remote system does not have any more, seen for the first time'),
+    removed_count: count('Records that were missing in the complete sync before too, and are removed'),
+    page_count: count('Pages that are written'),
+    failures: z.array(
+      z.object({
+        external_id: z.string().nullable(),
+        place: count('Place on its page, from 0'),
+        reason: z.string(),
+      }),
+    ),
+    error_code: z.string().nullable(),
+    error_detail: z.string().nullable(),
+    created_at: timestamp,
+    ended_at: timestamp.nullable(),
+  })
+  .meta({ id: 'SyncJob' });
+
+/** A key rotation, step by step. */
+export const KeyRotationBody = z
+  .object({
+    id: z.uuid(),
+    integration_id: z.uuid(),
+    requested_by: z.uuid().nullable(),
+    approval_id: z.uuid().nullable(),
+    reason: z.string().nullable(),
+    status: z.enum(rotationStatuses).describe('`completed`, `aborted` and `failed` are final'),
+    grace_seconds: count('Seconds for which the old key works beside the new one'),
+    old_key_id: z.string(),
+    old_fingerprint: z.string(),
+    new_key_id: z.string().nullable(),
+    new_fingerprint: z.string().nullable(),
+    verified_at: timestamp.nullable().describe('When a live call with the new key was accepted'),
+    switched_at: timestamp.nullable(),
+    grace_until: timestamp.nullable(),
+    revoke_attempts: count('Failed tries to revoke'),
+    next_attempt_at: timestamp.nullable(),
+    refused_at: timestamp.nullable().describe('When a call with the old key was refused: the proof that it is dead'),
+    attempt_error_code: z.string().nullable().describe('What went wrong with the last try of the present step'),
+    attempt_error_detail: z.string().nullable(),
+    error_code: z.string().nullable().describe('Why the rotation was given up'),
+    error_detail: z.string().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    ended_at: timestamp.nullable(),
+  })
+  .meta({ id: 'KeyRotation' });

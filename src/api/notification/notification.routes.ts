@@ -1,0 +1,188 @@
+import { z } from 'zod';
+import { allNotificationEvents } from '../../domain/notification/notification.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { notFound } from '../../platform/problem.ts';
+import { versionEtag, expectedVersion } from '../../platform/row-version.ts';
+import {
+  assertReachable,
+  changeChannel,
+  channelColumns,
+  createChannel,
+  removeChannel,
+  rotateChannelSecret,
+} from '../../services/notification/notification-channel.service.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { reply, route } from '../http/route.ts';
+import { email, idParams, timestamp } from '../http/schemas.ts';
+
+const channelName = z.string().trim().min(1).max(100);
+const webhookUrl = z.url({ protocol: /^https?$/ }).max(2_000);
+const events = z
+  .array(z.enum(['*', ...allNotificationEvents]))
+  .min(1)
+  .max(50)
+  .describe('Events that are sent here; `*` for all');
+
+const ChannelView = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    kind: z.enum(['webhook', 'email']),
+    url: z.string().nullable(),
+    email: z.string().nullable(),
+    events: z.array(z.string()),
+    is_enabled: z.boolean(),
+    disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the receiver answered 410'),
+    previous_secret_expires_at: timestamp
+      .nullable()
+      .describe('Until then messages carry a signature of the old secret too'),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.int(),
+  })
+  .meta({ id: 'NotificationChannel' });
+
+const ChannelWithSecret = ChannelView.extend({
+  secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
+}).meta({ id: 'NotificationChannelWithSecret' });
+
+const listChannels = route({
+  operationId: 'listNotificationChannels',
+  method: 'get',
+  path: '/admin/notifications/channels',
+  tag: 'Notifications',
+  summary: 'Where this tenant is told what happens',
+  permission: 'notification:read',
+  gate: 'none',
+  query: z.strictObject(pageQuery),
+  responses: { 200: pageOf(ChannelView) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor }, read }) => {
+    const rows = await read(
+      query
+        .selectFrom('notification_channels')
+        .where('deleted_at', 'is', null)
+        .$call(newestFirst({ limit, cursor }))
+        .select(channelColumns),
+    );
+    return newestPage(rows, limit);
+  },
+});
+
+const getChannel = route({
+  operationId: 'getNotificationChannel',
+  method: 'get',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'One channel',
+  permission: 'notification:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: ChannelView },
+  problems: ['resource.not-found'],
+  handler: async ({ params, read }) => {
+    const [channel] = await read(
+      query
+        .selectFrom('notification_channels')
+        .where('id', '=', params.id)
+        .where('deleted_at', 'is', null)
+        .select(channelColumns),
+    );
+    if (channel === undefined) throw notFound('notification channel');
+    return reply(200, channel, { etag: versionEtag(channel.version) });
+  },
+});
+
+const addChannel = route({
+  operationId: 'createNotificationChannel',
+  method: 'post',
+  path: '/admin/notifications/channels',
+  tag: 'Notifications',
+  summary: 'Add a webhook or an e-mail address',
+  description:
+    'Webhooks are signed as Standard Webhooks asks. The address must be https and public; the name is looked at now ' +
+    'and again at every delivery.',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  body: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webhookUrl, events }),
+    z.strictObject({ kind: z.literal('email'), name: channelName, email, events }),
+  ]),
+  responses: { 201: ChannelWithSecret },
+  // The answer is a secret: it is not kept for a repetition. A repeated name is refused.
+  idempotency: false,
+  problems: ['resource.conflict', 'mfa.required'],
+  handler: async ({ body, deps, actor, unitOfWork }) => {
+    if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
+    const { channel, secret } = await unitOfWork((tx) => createChannel(tx, deps.keyring, actor, body));
+    return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
+  },
+});
+
+const updateChannel = route({
+  operationId: 'updateNotificationChannel',
+  method: 'patch',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'Change a channel, or switch it off and on',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z
+    .strictObject({
+      name: channelName.optional(),
+      url: webhookUrl.optional(),
+      events: events.optional(),
+      is_enabled: z.boolean().optional(),
+    })
+    .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
+  requiresIfMatch: true,
+  responses: { 200: ChannelView },
+  problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
+  handler: async ({ params, body, request, deps, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    if (body.url !== undefined) await assertReachable(deps.outbound, body.url);
+    const channel = await unitOfWork((tx) => changeChannel(tx, { id: params.id, version }, body));
+    return reply(200, channel, { etag: versionEtag(channel.version) });
+  },
+});
+
+const deleteChannel = route({
+  operationId: 'deleteNotificationChannel',
+  method: 'delete',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'Remove a channel; its deliveries stay on record',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  responses: { 204: null },
+  problems: ['resource.not-found', 'mfa.required'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => removeChannel(tx, params.id));
+  },
+});
+
+const rotateSecret = route({
+  operationId: 'rotateNotificationSecret',
+  method: 'post',
+  path: '/admin/notifications/channels/:id/rotate-secret',
+  tag: 'Notifications',
+  summary: 'Give a webhook a new signing secret',
+  description: 'Until `grace_hours` are over every message carries two signatures, one of each secret.',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
+  responses: { 200: ChannelWithSecret },
+  idempotency: false,
+  problems: ['resource.not-found', 'mfa.required'],
+  handler: async ({ params, body, deps, unitOfWork }) => {
+    const { channel, secret } = await unitOfWork((tx) =>
+      rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600),
+    );
+    return { ...channel, secret };
+  },
+});
+
+export const notificationRoutes = [listChannels, getChannel, addChannel, updateChannel, deleteChannel, rotateSecret];

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { QueueCapability } from '../../domain/queue/queue.ts';
+import { notFound } from '../../platform/problem.ts';
+import { refuseJobState, requireCapability } from '../../services/queue/queue-provider.ts';
+import type { EngineJob, QueueProvider, QueueSource } from '../../services/queue/queue-provider.ts';
+import { QueueEventBody, queueParams } from './queue.schemas.ts';
+import { operateOnJob, queueByName } from '../../services/queue/queue.client.ts';
+import { route } from '../http/route.ts';
+import type { HandlerContext } from '../http/route.ts';
+
+const tag = 'queue';
+const jobPath = '/admin/queues/:name/jobs/:job_id';
+const jobParams = queueParams.extend({ job_id: z.string().min(1).max(200) });
+const reason = z.string().trim().min(1).max(500).nullable().default(null);
+const answers = { 200: QueueEventBody };
+const problems = [
+  'mfa.required',
+  'resource.not-found',
+  'queue.unsupported',
+  'queue.job-state',
+  'service.unavailable',
+] as const;
+
+type Context = HandlerContext<{ name: string; job_id: string }, unknown, { reason: string | null }>;
+
+interface JobDeed {
+  readonly kind: QueueCapability & ('retry' | 'promote' | 'remove');
+  /** What can be seen beforehand to be in vain, before a factor proof is used up for it. */
+  readonly isPossible: (job: EngineJob) => boolean;
+  readonly wanted: string;
+  readonly run: (engine: QueueProvider, queue: QueueSource, jobId: string) => Promise<JsonObject>;
+}
+
+async function act(context: Context, { kind, isPossible, wanted, run }: JobDeed) {
+  const { actor, body, deps, params } = context;
+  const queue = await queueByName(deps, actor, params.name);
+  const engine = deps.queues.of(queue.provider);
+  requireCapability(engine, kind);
+  const job = await engine.findJob(queue, params.job_id);
+  if (job === null) throw notFound('job');
+  if (!isPossible(job)) refuseJobState(job.state, wanted);
+  const event = { kind, job_id: job.job_id, reason: body.reason };
+  return operateOnJob(context, queue, event, () => run(engine, queue, job.job_id));
+}
+
+const retryFailedJob = route({
+  operationId: 'retryFailedJob',
+  method: 'post',
+  path: `${jobPath}/retry`,
+  tag,
+  summary: 'Try a failed job again',
+  description:
+    'A failed execution of Temporal becomes a new run of the same workflow: from the step that failed, or from its start.',
+  permission: 'queue:retry',
+  gate: 'mfa',
+  params: jobParams,
+  body: z
+    .strictObject({ mode: z.enum(['failed_step', 'from_start']).default('failed_step'), reason })
+    .prefault({})
+    .meta({ id: 'QueueJobRetry' }),
+  responses: answers,
+  problems,
+  handler: (context) =>
+    act(context, {
+      kind: 'retry',
+      isPossible: ({ state }) => state === 'failed',
+      wanted: 'failed',
+      run: async (engine, queue, id) => {
+        const { mode } = context.body;
+        return { mode, watch_id: await engine.retry(queue, id, mode) };
+      },
+    }),
+});
+
+const JobChange = z.strictObject({ reason }).prefault({}).meta({ id: 'QueueJobChange' });
+
+const promoteJob = route({
+  operationId: 'promoteQueueJob',
+  method: 'post',
+  path: `${jobPath}/promote`,
+  tag,
+  summary: 'Let a delayed job run at once',
+  permission: 'queue:promote',
+  gate: 'mfa',
+  params: jobParams,
+  body: JobChange,
+  responses: answers,
+  problems,
+  handler: (context) =>
+    act(context, {
+      kind: 'promote',
+      isPossible: ({ state }) => state === 'delayed',
+      wanted: 'delayed',
+      run: async (engine, queue, id) => {
+        await engine.promote(queue, id);
+        return {};
+      },
+    }),
+});
+
+const removeJob = route({
+  operationId: 'removeQueueJob',
+  method: 'post',
+  path: `${jobPath}/remove`,
+  tag,
+  summary: 'Take one job away for good; a running one belongs to its worker',
+  permission: 'queue:remove',
+  gate: 'mfa',
+  params: jobParams,
+  body: JobChange,
+  responses: answers,
+  problems,
+  handler: (context) =>
+    act(context, {
+      kind: 'remove',
+      isPossible: ({ state }) => state !== 'active' && state !== 'waiting_children',
+      wanted: 'waiting or finished',
+      run: async (engine, queue, id) => {
+        await engine.remove(queue, id);
+        return {};
+      },
+    }),
+});
+
+/** What is done to single jobs: S2-26, capability 29. */
+export const queueJobRoutes = [retryFailedJob, promoteJob, removeJob];

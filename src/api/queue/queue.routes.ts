@@ -1,0 +1,212 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { registerQueue, unregisterQueue } from '../../services/queue/queue-registration.service.ts';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import { queueJobStates, queueProviderNames } from '../../domain/queue/queue.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { Problem } from '../../platform/problem.ts';
+import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
+import {
+  JobBody,
+  QueueBody,
+  QueueDetail,
+  QueueEventBody,
+  QueueItem,
+  liveOrNull,
+  presentJob,
+  presentQueue,
+  queueEventColumns,
+  queueParams,
+  queuesQuery,
+} from './queue.schemas.ts';
+import { queueByName } from '../../services/queue/queue.client.ts';
+import { reply, route } from '../http/route.ts';
+import { queueJobRoutes } from './queue-job.routes.ts';
+import { queueRetryRoutes } from './queue-retry.routes.ts';
+import { queueStateRoutes } from './queue-state.routes.ts';
+
+const tag = 'queue';
+const path = '/admin/queues';
+
+const getQueues = route({
+  operationId: 'getQueues',
+  method: 'get',
+  path,
+  tag,
+  summary: 'Registered queues by name, with what their engines say at the moment',
+  description: 'An engine that cannot be reached hides nobody: its queues have `live: null`.',
+  permission: 'queue:read',
+  gate: 'none',
+  query: z.strictObject({ ...pageQuery, provider: z.enum(queueProviderNames).optional() }),
+  responses: { 200: pageOf(QueueItem) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ deps, query: { limit, cursor, provider }, read }) => {
+    const after = parseCursor(cursor, namePosition);
+    const rows = await read(
+      queuesQuery()
+        .$if(provider !== undefined, (q) => q.where('provider', '=', provider ?? 'bullmq'))
+        .$if(after !== null, (q) => q.where(sql<boolean>`(name, id) > (${after?.[0]}, ${after?.[1]}::uuid)`))
+        .orderBy('name')
+        .orderBy('id')
+        .limit(limit + 1),
+    );
+    const live = new Map(
+      await Promise.all(rows.slice(0, limit).map(async (row) => [row.id, await liveOrNull(deps.queues, row)] as const)),
+    );
+    return toPage(rows, limit, (row) => [row.name, row.id], (row) => ({
+      ...presentQueue(deps.queues, row),
+      live: live.get(row.id) ?? null,
+    }));
+  },
+});
+
+const getQueueDetails = route({
+  operationId: 'getQueueDetails',
+  method: 'get',
+  path: `${path}/:name`,
+  tag,
+  summary: 'One queue with the age of its oldest waiting job and its rates',
+  permission: 'queue:read',
+  gate: 'none',
+  params: queueParams,
+  responses: { 200: QueueDetail },
+  problems: ['resource.not-found', 'service.unavailable'],
+  handler: async ({ actor, deps, params }) => {
+    const row = await queueByName(deps, actor, params.name);
+    const engine = deps.queues.of(row.provider);
+    const [live, rates] = await Promise.all([engine.snapshot(row), engine.rates(row)]);
+    return { ...presentQueue(deps.queues, row), live, rates };
+  },
+});
+
+const jobCursor = z.tuple([z.enum(queueJobStates), z.string().max(400)]);
+
+/** Engines go on where they say; a cursor of another state's list leads nowhere. */
+function parseJobCursor(cursor: string | undefined, state: string): string | null {
+  if (cursor === undefined) return null;
+  try {
+    const [listed, from] = jobCursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
+    if (listed === state) return from;
+  } catch {
+    // Said below, for both.
+  }
+  throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.' });
+}
+
+const getQueueJobs = route({
+  operationId: 'getQueueJobs',
+  method: 'get',
+  path: `${path}/:name/jobs`,
+  tag,
+  summary: 'Jobs of a queue in one state, with masked data',
+  description:
+    'Finished jobs newest first, waiting ones in the order in which they will be taken. A queue moves while it is read: ' +
+    'a job can be seen twice or missed between two pages.',
+  permission: 'queue:read',
+  gate: 'none',
+  params: queueParams,
+  query: z.strictObject({ ...pageQuery, state: z.enum(queueJobStates).default('failed') }),
+  responses: { 200: pageOf(JobBody) },
+  problems: ['resource.not-found', 'request.cursor-invalid', 'queue.unsupported', 'service.unavailable'],
+  handler: async ({ actor, deps, params, query: { state, limit, cursor } }) => {
+    const from = parseJobCursor(cursor, state);
+    const row = await queueByName(deps, actor, params.name);
+    const engine = deps.queues.of(row.provider);
+    if (!engine.states.includes(state)) {
+      throw new Problem({
+        code: 'queue.unsupported',
+        detail: `Jobs of ${engine.name} know no state '${state}'.`,
+        members: { job_states: [...engine.states] },
+      });
+    }
+    const { jobs, next } = await engine.listJobs(row, { state, from, limit });
+    return {
+      items: jobs.map(presentJob),
+      next_cursor: next === null ? null : Buffer.from(JSON.stringify([state, next])).toString('base64url'),
+    };
+  },
+});
+
+const getQueueEvents = route({
+  operationId: 'getQueueEvents',
+  method: 'get',
+  path: `${path}/:name/events`,
+  tag,
+  summary: 'Everything that was done to a queue, newest first',
+  permission: 'queue:read',
+  gate: 'none',
+  params: queueParams,
+  query: z.strictObject(pageQuery),
+  responses: { 200: pageOf(QueueEventBody) },
+  problems: ['resource.not-found', 'request.cursor-invalid'],
+  handler: async ({ actor, deps, params, query: { limit, cursor }, read }) => {
+    const { id } = await queueByName(deps, actor, params.name);
+    const rows = await read(
+      query
+        .selectFrom('admin_queue_events')
+        .where('queue_id', '=', id)
+        .$call(newestFirst({ limit, cursor }))
+        .select(queueEventColumns),
+    );
+    return newestPage(rows, limit);
+  },
+});
+
+const createQueue = route({
+  operationId: 'registerQueue',
+  method: 'post',
+  path,
+  tag,
+  summary: 'Register a queue of an engine, so that it can be administered',
+  description:
+    'Engines know no tenants, so a queue says whose it is by its name: `<tenant id>.<anything>`. Names without a tenant ' +
+    'belong to the default tenant, whose staff run the platform.',
+  permission: 'queue:manage',
+  gate: 'mfa',
+  body: z
+    .strictObject({
+      name: queueParams.shape.name,
+      provider: z.enum(queueProviderNames),
+      source_name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/),
+      environment: z.enum(environmentNames),
+      description: z.string().max(1000).default(''),
+    })
+    .meta({ id: 'QueueRegistration' }),
+  responses: { 201: QueueBody },
+  problems: ['mfa.required', 'resource.conflict', 'queue.source-refused'],
+  handler: async ({ actor, body, deps, unitOfWork }) => {
+    await unitOfWork((tx) => registerQueue(tx, body, deps.temporal.taskQueue));
+    const row = await queueByName(deps, actor, body.name);
+    return reply(201, presentQueue(deps.queues, row), { location: `${path}/${body.name}` });
+  },
+});
+
+const deleteQueue = route({
+  operationId: 'unregisterQueue',
+  method: 'delete',
+  path: `${path}/:name`,
+  tag,
+  summary: 'Take a queue off the list; nothing happens to it in its engine',
+  permission: 'queue:manage',
+  gate: 'mfa',
+  params: queueParams,
+  responses: { 204: null },
+  problems: ['mfa.required', 'resource.not-found', 'queue.already-paused'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => unregisterQueue(tx, params.name));
+    return reply(204, null);
+  },
+});
+
+/** Queues of BullMQ and Temporal: S2-23..28, S2-49, S2-67, capabilities 27–29. */
+export const queueRoutes = [
+  getQueues,
+  createQueue,
+  getQueueDetails,
+  deleteQueue,
+  getQueueJobs,
+  getQueueEvents,
+  ...queueJobRoutes,
+  ...queueStateRoutes,
+  ...queueRetryRoutes,
+];

@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import {
+  maskedJobData,
+  maskedText,
+  queueCapabilities,
+  queueEventKinds,
+  queueEventStates,
+  queueJobStates,
+  queueProviderNames,
+} from '../../domain/queue/queue.ts';
+import { errorClassOf } from '../../domain/queue/queue-retry.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import type { EngineJob, QueueProviders, QueueSnapshot } from '../../services/queue/queue-provider.ts';
+import { timestamp } from '../http/schemas.ts';
+
+/** Name of a registered queue in a path. */
+export const queueParams = z.object({ name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/) });
+
+const count = (what: string) => z.number().int().min(0).describe(what);
+const rate = (what: string) => z.number().min(0).describe(`${what} a minute, over the last five`);
+
+const PauseBody = z
+  .object({
+    pause_id: z.uuid(),
+    state: z.enum(['pausing', 'paused']),
+    reason: z.string(),
+    paused_by: z.uuid().nullable(),
+    paused_at: timestamp,
+    paused_until: timestamp.describe('When the queue goes on by itself'),
+  })
+  .meta({ id: 'QueuePause' });
+
+/** A registered queue. */
+export const QueueBody = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    provider: z.enum(queueProviderNames),
+    source_name: z.string().describe('What the queue is called in its engine'),
+    environment: z.enum(environmentNames),
+    description: z.string(),
+    capabilities: z.array(z.enum(queueCapabilities)).describe('What the engine can do; anything else is refused'),
+    job_states: z.array(z.enum(queueJobStates)).describe('The states that jobs of this engine know'),
+    pause: PauseBody.nullable().describe('The pause that was ordered here; null when there is none'),
+    created_at: timestamp,
+  })
+  .meta({ id: 'Queue' });
+
+const LiveBody = z
+  .object({
+    counts: z.partialRecord(z.enum(queueJobStates), count('Jobs in this state')),
+    is_paused: z.boolean().describe('What the engine says, whoever paused it'),
+    workers: count('Who takes jobs at the moment'),
+    oldest_waiting_seconds: count('Age of the job that has waited longest').nullable(),
+    backlog: count('Tasks that nobody has taken yet, of all tenants').nullable(),
+  })
+  .meta({ id: 'QueueLive' });
+
+export const QueueItem = QueueBody.extend({
+  live: LiveBody.nullable().describe('Null: the engine cannot be reached'),
+}).meta({ id: 'QueueItem' });
+
+export const QueueDetail = QueueBody.extend({
+  live: LiveBody,
+  rates: z.object({
+    completed_per_minute: rate('Jobs completed'),
+    failed_per_minute: rate('Jobs failed'),
+    source: z.enum(['engine', 'kept_jobs']).describe('kept_jobs: counted on the finished jobs that are still there'),
+  }),
+}).meta({ id: 'QueueDetail' });
+
+export const JobBody = z
+  .object({
+    job_id: z.string(),
+    name: z.string(),
+    state: z.enum(queueJobStates),
+    data: z.unknown().describe('Secrets are masked'),
+    attempts_made: count('Attempts so far'),
+    max_attempts: count('Attempts before it counts as failed').nullable(),
+    created_at: timestamp,
+    due_at: timestamp.nullable().describe('When a delayed job is due'),
+    processed_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+    failure: z.object({ error_class: z.string(), reason: z.string().describe('Secrets are masked') }).nullable(),
+  })
+  .meta({ id: 'QueueJob' });
+
+export const QueueEventBody = z
+  .object({
+    id: z.uuid(),
+    queue_id: z.uuid(),
+    kind: z.enum(queueEventKinds),
+    state: z.enum(queueEventStates),
+    job_id: z.string().nullable(),
+    reason: z.string().nullable(),
+    details: z.record(z.string(), z.unknown()),
+    requested_by: z.uuid().nullable().describe('Null: by itself'),
+    approval_id: z.uuid().nullable(),
+    created_at: timestamp,
+    finished_at: timestamp.nullable(),
+  })
+  .meta({ id: 'QueueEvent' });
+
+/** Columns of {@link QueueEventBody}. */
+export const queueEventColumns = [
+  'id',
+  'queue_id',
+  'kind',
+  'state',
+  'job_id',
+  'reason',
+  'details',
+  'requested_by',
+  'approval_id',
+  'created_at',
+  'finished_at',
+] as const;
+
+/** Registered queues of the tenant that reads. */
+export const queuesQuery = () =>
+  query
+    .selectFrom('admin_queues')
+    .where('removed_at', 'is', null)
+    .select(['id', 'tenant_id', 'name', 'provider', 'source_name', 'environment', 'description', 'created_at'])
+    .select(['pause_id', 'pause_state', 'pause_reason', 'paused_by', 'paused_at', 'paused_until']);
+
+export type QueueRow = Awaited<ReturnType<ReturnType<typeof queuesQuery>['execute']>>[number];
+
+/** A queue without what only its engine knows. */
+export function presentQueue(queues: QueueProviders, row: QueueRow) {
+  const { pause_id, pause_state, pause_reason, paused_by, paused_at, paused_until, ...queue } = row;
+  const { capabilities, states } = queues.of(row.provider);
+  return {
+    ...queue,
+    capabilities: [...capabilities],
+    job_states: [...states],
+    pause:
+      pause_id === null
+        ? null
+        : { pause_id, state: pause_state, reason: pause_reason, paused_by, paused_at, paused_until },
+  };
+}
+
+/** A job without what is secret in it (S2-58, capability 29). */
+export function presentJob({ failure, data, ...job }: EngineJob) {
+  const at = (time: number | null) => (time === null ? null : new Date(time).toISOString());
+  return {
+    ...job,
+    data: maskedJobData(data),
+    created_at: at(job.created_at),
+    due_at: at(job.due_at),
+    processed_at: at(job.processed_at),
+    finished_at: at(job.finished_at),
+    failure: failure === null ? null : { error_class: errorClassOf(failure), reason: maskedText(failure.reason) },
+  };
+}
+
+/** What the engine says, or null when it cannot be reached: one engine's absence must not hide the others' queues. */
+export async function liveOrNull(queues: QueueProviders, row: QueueRow): Promise<QueueSnapshot | null> {
+  return queues
+    .of(row.provider)
+    .snapshot(row)
+    .catch(() => null);
+}

@@ -1,0 +1,95 @@
+import type { JsonObject } from '../shared/canonical.ts';
+
+/** What people and systems can be told about, and what it means. A feature that has news adds its line here. */
+export const notificationEvents = {
+  'approval.opened': 'A change waits for approval',
+  'approval.reminder': 'A change still waits for approval',
+  'approval.returned': 'An approved change went back to review before it was made',
+  'approval.pending': 'A change waits for approval',
+  'approval.approved': 'A change was approved',
+  'approval.rejected': 'A change was rejected',
+  'approval.executed': 'An approved change was made',
+  'approval.failed': 'An approved change could not be made',
+  'approval.expired': 'A change was not decided or made in time',
+  'approval.cancelled': 'A change was withdrawn',
+  'config.held': 'A rollout waits for somebody, because its guards do not know',
+  'config.restored': 'A rollout was taken back by its guards',
+  'config.succeeded': 'A configuration was rolled out',
+  'config.aborted': 'A rollout was stopped',
+  'account.security': 'A password or second factor was changed',
+  'session.revoked': 'All sessions of a person were ended',
+  'audit.chain-damaged': 'The audit log does not verify',
+  'audit.decisions-differ': 'The audit log and the workflow histories tell different decisions',
+  'audit.witness-behind': 'A witness outside does not take audit checkpoints',
+  'onboarding.opened': 'An onboarding link was opened for the first time',
+  'onboarding.completed': 'An onboarding was completed',
+  'onboarding.expiring': 'An onboarding link is about to expire',
+  'onboarding.expired': 'An onboarding link has expired',
+  'integration.sync-failed': 'Records of an integration could not be fetched',
+  'integration.key-rotated': 'The key of an integration was rotated; the old one is refused',
+  'integration.rotation-failed': 'The key of an integration could not be rotated; the old one stays',
+  'integration.revoke-failed': 'The old key of an integration could not be revoked yet',
+  'alert.firing': 'A measurement has broken its threshold',
+  'alert.resolved': 'A measurement is back in order',
+  'alert.silence-lapsed': 'A silence of alerts has run out',
+  'alert.watch-stopped': 'Measuring or evaluating has stopped',
+  'notification.test': 'Somebody tests the channel',
+} as const satisfies Record<string, string>;
+
+export type NotificationEvent = keyof typeof notificationEvents;
+
+/** All events in the order of the catalogue. */
+export const allNotificationEvents = Object.keys(notificationEvents) as NotificationEvent[];
+
+/** One piece of news, as the feature that has it words it. */
+export interface Notice {
+  readonly event: NotificationEvent;
+  /** Names the occurrence, e.g. `approval/<id>/opened/1`: the same occurrence reaches a receiver once. */
+  readonly event_key: string;
+  /** One line of at most 200 characters. */
+  readonly subject: string;
+  /** Plain text for people. Links in it are built from `PUBLIC_URL` only. */
+  readonly text: string;
+  /** Facts for machines: ids and closed words, no secrets and no personal data. At most some kilobytes. */
+  readonly data: JsonObject;
+}
+
+/**
+ * The news that all sessions of a person have ended, for applications that are connected (capability 37).
+ *
+ * @param occurrence tells one ending from the next; the same one is told once.
+ */
+export function sessionsEndedNotice(userId: string, reason: 'forced' | 'deactivated', occurrence: string): Notice {
+  return {
+    event: 'session.revoked',
+    event_key: `session-revoked/${userId}/${occurrence}`,
+    subject: 'All sessions of a person were ended',
+    text: `All sessions of the user ${userId} were ended (${reason}). Applications that know this person end theirs.`,
+    data: { user_id: userId, reason },
+  };
+}
+
+/** False for news that its receiver cannot switch off: whoever takes an account over would switch them off first. */
+export function mayBeMuted(event: NotificationEvent): boolean {
+  return event !== 'account.security';
+}
+
+/** True when a channel's list of events (or `*` for all) takes this one. A test reaches every channel. */
+export function wantsEvent(events: readonly string[], event: NotificationEvent): boolean {
+  return event === 'notification.test' || events.includes('*') || events.includes(event);
+}
+
+/**
+ * Pauses between attempts in seconds, as the Standard Webhooks specification proposes: quick at first, then for more
+ * than a day.
+ */
+export const defaultRetryDelaysSeconds: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400];
+
+/**
+ * A pause with jitter, so that receivers that came back are not hit by everybody at once.
+ *
+ * @param random from 0 to 1; inside a workflow the deterministic one
+ */
+export function jitteredSeconds(delaySeconds: number, random: number): number {
+  return Math.max(1, Math.round(delaySeconds * (0.8 + 0.4 * random)));
+}

@@ -1,0 +1,146 @@
+import type { CompiledQuery } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { Database } from './database.ts';
+import { runBatch } from './statement-batch.ts';
+import type { Statement } from './statement-batch.ts';
+import { statementName } from './statement-name.ts';
+
+/** A query that Kysely has compiled; `Row` is the type of one result row. */
+interface Compilable<Row> {
+  compile(): CompiledQuery<Row>;
+}
+
+type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
+  -readonly [Index in keyof Queries]: Queries[Index] extends Compilable<infer Row> ? Row[] : never;
+};
+
+/** Whose rows may be seen: the tenant, and the person for policies that look at rows' owners. */
+export type ReadScope = Pick<Actor, 'tenant_id' | 'user_id'>;
+
+/** The session of a transaction: what row-level security compares with. */
+export function scopeStatement({ tenant_id, user_id }: ReadScope): Statement {
+  return {
+    name: 'castellan_scope',
+    text: "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
+    values: [tenant_id, user_id ?? ''],
+  };
+}
+
+/** {@link scopeStatement} of a transaction that must not change anything. */
+function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {
+  return {
+    name: 'castellan_scope_read',
+    text:
+      "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), " +
+      "set_config('transaction_read_only', 'on', true)",
+    values: [tenant_id, user_id ?? ''],
+  };
+}
+
+/**
+ * The one read path: the session and the queries leave together, are one transaction and cost one round trip. Row-level
+ * security is in force, the transaction is read only, nothing is hydrated.
+ *
+ * @returns the rows of each query, in order.
+ * @throws the driver's error of the first query that failed.
+ */
+export async function readAll<const Queries extends readonly Compilable<unknown>[]>(
+  db: Pick<Database, 'readPool'>,
+  scope: ReadScope,
+  queries: Queries,
+): Promise<RowsOf<Queries>> {
+  return runScoped(db, readOnlyScope(scope), queries);
+}
+
+/** {@link readAll} for one query. */
+export async function read<Row>(db: Pick<Database, 'readPool'>, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
+  const [rows] = await readAll(db, scope, [query] as const);
+  return rows;
+}
+
+/**
+ * One technical statement in a transaction of its own and one round trip, for rows that are not business: stored
+ * answers, counters of attempts. A change that somebody made goes through `unitOfWork`, which audits it.
+ */
+export async function writeTechnical<Row>(
+  db: Pick<Database, 'readPool'>,
+  scope: ReadScope,
+  query: Compilable<Row>,
+): Promise<Row[]> {
+  const [rows] = await runScoped(db, scopeStatement(scope), [query] as const);
+  return rows;
+}
+
+/** One part of an {@link readApart} answer: its rows, or the driver's error. */
+export type ApartResult<Row> = { readonly rows: Row[] } | { readonly error: unknown };
+
+const setPatience = { name: 'castellan_patience', text: "select set_config('statement_timeout', $1, true)" };
+const begin = { name: 'castellan_begin', text: 'begin' };
+const savepoint = { name: 'castellan_savepoint', text: 'savepoint part' };
+const backToSavepoint = { name: 'castellan_back', text: 'rollback to savepoint part' };
+const commit = { name: 'castellan_commit', text: 'commit' };
+
+/**
+ * Reads parts that must not take each other down, still in one round trip: each is a batch of its own, sent at once.
+ * After each goes the way back to one savepoint, which is harmless after a read that worked and undoes the abort of one
+ * that did not.
+ *
+ * @param timeoutMs bound of each query.
+ * @returns for each query its rows or its error; only a lost connection rejects.
+ */
+export async function readApart<Row>(
+  db: Pick<Database, 'readPool'>,
+  scope: ReadScope,
+  queries: readonly Compilable<Row>[],
+  timeoutMs: number,
+): Promise<ApartResult<Row>[]> {
+  const statements = queries.map(statementOf);
+  const client = await db.readPool.connect();
+  let broken: Error | undefined;
+  try {
+    const patience = { ...setPatience, values: [String(timeoutMs)] };
+    const frame = [runBatch(client, [begin, readOnlyScope(scope), patience, savepoint])];
+    const parts = statements.map((statement) => {
+      const part = runBatch(client, [statement]);
+      frame.push(runBatch(client, [backToSavepoint]));
+      return part;
+    });
+    frame.push(runBatch(client, [commit]));
+    const [settledParts, settledFrame] = await Promise.all([Promise.allSettled(parts), Promise.allSettled(frame)]);
+    const failed = settledFrame.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      broken = failed.reason as Error;
+      throw broken;
+    }
+    return settledParts.map((part) =>
+      part.status === 'fulfilled' ? { rows: (part.value[0]?.rows ?? []) as Row[] } : { error: part.reason as unknown },
+    );
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function runScoped<const Queries extends readonly Compilable<unknown>[]>(
+  db: Pick<Database, 'readPool'>,
+  scope: Statement,
+  queries: Queries,
+): Promise<RowsOf<Queries>> {
+  const statements = [scope, ...queries.map(statementOf)];
+  const client = await db.readPool.connect();
+  let broken: Error | undefined;
+  try {
+    const [, ...results] = await runBatch(client, statements);
+    return results.map(({ rows }) => rows) as RowsOf<Queries>;
+  } catch (error) {
+    broken = error as Error;
+    throw error;
+  } finally {
+    // A connection whose batch failed may hold statements of a table that has changed: it is closed, not reused.
+    client.release(broken);
+  }
+}
+
+function statementOf(query: Compilable<unknown>): Statement {
+  const { sql, parameters } = query.compile();
+  return { name: statementName(sql), text: sql, values: parameters };
+}

@@ -1,0 +1,119 @@
+import { setTimeout } from 'node:timers/promises';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { CompiledQuery } from 'kysely';
+import type { Kysely } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { auditStatement } from '../audit/audit.ts';
+import type { AuditEntry } from '../audit/audit.ts';
+import { personsOf } from '../audit/audit-private.ts';
+import type { Database, Schema } from './database.ts';
+import { invalidationStatement } from './invalidation.ts';
+import type { InvalidationEvent } from './invalidation.ts';
+import { unawaitedQuery } from './pipelined-dialect.ts';
+import { scopeStatement } from './read.ts';
+
+/** What a unit of work may touch. */
+export interface Tx {
+  readonly actor: Actor;
+  /** The entity manager of this transaction. */
+  readonly em: SqlEntityManager;
+  /** Typed SQL inside this transaction. */
+  readonly sql: Kysely<Schema>;
+  /** Sends a statement whose result nobody needs, without a round trip; the work fails if it does. */
+  send(query: { compile(): CompiledQuery }): void;
+  /** Records what was done; written with the change or not at all. */
+  audit(entry: AuditEntry): void;
+  /** Announces to the caches of all processes that something changed; takes effect at commit. */
+  invalidate(event: InvalidationEvent): void;
+}
+
+/**
+ * PostgreSQL's codes for what another attempt resolves: serialization failure, deadlock, and a prepared statement whose
+ * table a migration has changed meanwhile.
+ */
+const retryableCodes = new Set(['40001', '40P01', '0A000']);
+const maxAttempts = 3;
+/** Lets the other side of a deadlock go on first; at once, the same two could meet again. */
+const retryPauseMs = 20;
+
+/**
+ * The one write path: a short transaction as the actor's tenant, with the audit rows as its last statement before
+ * commit. Without an audit row there is no action (X-7). No network, hashing or sleeping inside.
+ *
+ * The work may run again after a deadlock, so it must not have effects outside the transaction.
+ *
+ * @throws whatever the work throws; nothing is kept then.
+ */
+export async function unitOfWork<Result>(
+  db: Pick<Database, 'orm' | 'personKeys'>,
+  actor: Actor,
+  work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await runOnce(db, actor, work);
+    } catch (error) {
+      if (attempt === maxAttempts || !isRetryable(error)) throw error;
+      await setTimeout(attempt * retryPauseMs);
+    }
+  }
+}
+
+async function runOnce<Result>(
+  db: Pick<Database, 'orm' | 'personKeys'>,
+  actor: Actor,
+  work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+  const em = db.orm.em.fork() as SqlEntityManager;
+  // Not `transactional`, which forks once more and copies the entities back into a manager that nobody has.
+  await em.begin();
+  try {
+    const result = await runIn(em, db, actor, work);
+    await em.commit();
+    return result;
+  } catch (error) {
+    await em.rollback();
+    throw error;
+  }
+}
+
+/** The work and what belongs to its transaction: the session before it, notices and audit entries after it. */
+async function runIn<Result>(
+  em: SqlEntityManager,
+  db: Pick<Database, 'personKeys'>,
+  actor: Actor,
+  work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+  const entries: AuditEntry[] = [];
+  const events: InvalidationEvent[] = [];
+  const kysely = em.getKysely<Schema>();
+  const sent: Promise<unknown>[] = [];
+  const send = (query: CompiledQuery): void => {
+    const one = kysely.executeQuery(unawaitedQuery(query));
+    one.catch(() => undefined); // looked at below, unless the work itself fails before
+    sent.push(one);
+  };
+  const { text, values } = scopeStatement(actor);
+  send(CompiledQuery.raw(text, [...(values ?? [])]));
+  const tx: Tx = {
+    actor,
+    em,
+    sql: kysely,
+    send: (query) => send(query.compile()),
+    audit: (entry) => entries.push(entry),
+    invalidate: (event) => events.push(event),
+  };
+  const result = await work(tx);
+  await em.flush();
+  for (const event of events) send(invalidationStatement(event).compile(kysely));
+  if (entries.length > 0) {
+    const keys = await db.personKeys.forWriting(kysely, actor.tenant_id, personsOf(actor, entries));
+    send(auditStatement(actor, entries, keys).compile(kysely));
+  }
+  await Promise.all(sent);
+  return result;
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && retryableCodes.has(error.code);
+}

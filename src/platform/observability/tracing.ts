@@ -1,0 +1,108 @@
+import { SpanKind, SpanStatusCode, context, defaultTextMapGetter, propagation, trace } from '@opentelemetry/api';
+import type { Span, Tracer } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { Resource } from '@opentelemetry/resources';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  NoopSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace-base';
+import type { SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import type { Env } from '../env.ts';
+
+/** Tracing of this process. */
+export interface Tracing {
+  readonly tracer: Tracer;
+  /** Where finished spans go; workflows hand theirs over through it, because they cannot reach the network. */
+  readonly processor: SpanProcessor;
+  /** What the spans are about: this service. */
+  readonly resource: Resource;
+  /** Sends what is still waiting, e.g. before the process ends. */
+  sendPending(): Promise<void>;
+}
+
+type TracingSettings = Pick<Env, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'TRACE_SAMPLE_RATIO'>;
+
+let running: Tracing | undefined;
+
+/**
+ * Sets OpenTelemetry up for this process; later calls give the same. Every request has a trace id, in the caller's
+ * trace (W3C traceparent) or one of its own; spans are recorded only when the caller's trace is, or for the share
+ * `TRACE_SAMPLE_RATIO` of the others. They are exported by OTLP over HTTP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+ *
+ * @param processor takes the finished spans instead of the exporter
+ */
+export function startTracing(env: TracingSettings, serviceName: string, processor?: SpanProcessor): Tracing {
+  if (running !== undefined) return running;
+  const resource = new Resource({ 'service.name': serviceName });
+  const spanProcessor = processor ?? processorOf(env);
+  const provider = new BasicTracerProvider({
+    resource,
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(env.TRACE_SAMPLE_RATIO) }),
+    spanProcessors: [spanProcessor],
+  });
+  provider.register({
+    contextManager: new AsyncLocalStorageContextManager(),
+    propagator: new W3CTraceContextPropagator(),
+  });
+  running = {
+    tracer: provider.getTracer('castellan'),
+    processor: spanProcessor,
+    resource,
+    // A collector that is away must not keep the process from ending.
+    sendPending: () => provider.forceFlush().catch(() => undefined),
+  };
+  return running;
+}
+
+function processorOf(env: TracingSettings): SpanProcessor {
+  if (env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return new NoopSpanProcessor();
+  const url = `${env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/$/, '')}/v1/traces`;
+  return new BatchSpanProcessor(new OTLPTraceExporter({ url }));
+}
+
+/** The trace that is going on, to be written beside what it did; null outside of one. */
+export function activeTraceId(): string | null {
+  return trace.getActiveSpan()?.spanContext().traceId ?? null;
+}
+
+/** What a request span learns when the request is over. */
+export interface RequestOutcome {
+  readonly method: string;
+  /** Path pattern of the route, never the path: ids would make every span name its own. */
+  readonly route: string;
+  readonly status: number;
+}
+
+/**
+ * Runs a request inside a server span, below the caller's span when it sent a traceparent.
+ *
+ * @param headers the request's, for `traceparent` and `tracestate`
+ */
+export async function traceRequest(
+  { tracer }: Pick<Tracing, 'tracer'>,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  work: () => Promise<void>,
+  outcome: () => RequestOutcome,
+): Promise<void> {
+  const active = context.active();
+  const parent =
+    headers['traceparent'] === undefined ? active : propagation.extract(active, headers, defaultTextMapGetter);
+  const span = tracer.startSpan('HTTP', { kind: SpanKind.SERVER }, parent);
+  try {
+    await context.with(trace.setSpan(parent, span), work);
+  } finally {
+    if (span.isRecording()) describe(span, outcome());
+    span.end();
+  }
+}
+
+function describe(span: Span, { method, route, status }: RequestOutcome): void {
+  span.updateName(`${method} ${route}`);
+  span.setAttributes({ 'http.request.method': method, 'http.route': route, 'http.response.status_code': status });
+  if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+}

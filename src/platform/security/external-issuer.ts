@@ -1,0 +1,243 @@
+import {
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  decodeJwt,
+  errors,
+  jwtVerify,
+} from 'jose';
+import { createTokenCache, tokenRefused } from './access-token.ts';
+import { createOutboundHttp } from '../outbound/outbound-http.ts';
+import { Problem } from '../problem.ts';
+
+/** Clocks of strangers are given more room than our own. */
+const clockSkewSeconds = 30;
+const cacheSeconds = 60;
+const maxCachedTokens = 10_000;
+/** After an unknown key id the key set is fetched again, but not more often than this. */
+const keySetCooldownMs = 30_000;
+const keySetMaxAgeMs = 10 * 60_000;
+/** How long the last known key set is believed while the issuer does not answer. */
+const staleKeySetMs = 24 * 60 * 60_000;
+const maxTokenLength = 16_384;
+
+/** One issuer whose tokens we accept (`TRUSTED_ISSUERS`), and how its claims are read. */
+export type ExternalIssuerConfig = {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwks_uri: string;
+  readonly algorithms: readonly string[];
+  /** Accepted `azp` values; with none given the claim is not looked at. */
+  readonly authorized_parties: readonly string[];
+  readonly tenant_id: string;
+  /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
+  readonly claims?: {
+    readonly subject?: string;
+    readonly email?: string;
+    readonly session?: string;
+    readonly roles?: string;
+  };
+  /** Their role names → ours. A role that is not named here gives nothing. */
+  readonly roles?: Readonly<Record<string, string>>;
+};
+
+/** Who an external token speaks of. The person is looked up by issuer and subject, never by e-mail alone. */
+export type ExternalIdentity = {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly tenant_id: string;
+  readonly email: string | null;
+  /** The issuer's own session, when it names one. */
+  readonly session: string | null;
+  /** Our role names, after mapping. */
+  readonly roles: readonly string[];
+  /** Seconds since 1970. */
+  readonly issued_at: number;
+  /** Seconds since 1970. */
+  readonly expires_at: number;
+};
+
+/** Verifies bearer tokens of configured issuers (X-5). */
+export type ExternalIssuers = {
+  /** True when the token claims to come from one of them. Nothing is verified yet. */
+  readonly speaksFor: (token: string) => boolean;
+  /** Throws a 401 that does not say what was wrong, or a 503 when the issuer's keys cannot be had. */
+  readonly verify: (token: string) => Promise<ExternalIdentity>;
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Opens verification for the configured issuers. Keys come from the configured address only; the token chooses no more
+ * than which configured issuer and which of its keys is meant.
+ *
+ * @param options.now clock in milliseconds; the system's when left out
+ */
+export function createExternalIssuers(
+  configs: readonly ExternalIssuerConfig[],
+  options: { now?: () => number } = {},
+): ExternalIssuers {
+  const now = options.now ?? Date.now;
+  // The operator names these hosts in the environment, so they may be private ones: for this door only.
+  const outbound = createOutboundHttp({ allow: configs.map((config) => new URL(config.jwks_uri).hostname) });
+  const issuers = new Map(
+    configs.map((config) => [config.issuer, { config, keys: resilientKeySet(config.jwks_uri, outbound, now) }]),
+  );
+  const cache = createTokenCache<ExternalIdentity>(maxCachedTokens);
+
+  return {
+    // Without any, no token is taken apart: most deployments have none, and every request asks.
+    speaksFor: (token) => issuers.size > 0 && issuers.has(claimedIssuer(token) ?? ''),
+
+    async verify(token) {
+      const nowMs = now();
+      const cached = cache.get(token, nowMs);
+      if (cached !== undefined) {
+        return cached;
+      }
+      const issuer = issuers.get(claimedIssuer(token) ?? '');
+      if (issuer === undefined) {
+        throw tokenRefused(new Error('No such issuer is configured.'));
+      }
+      const identity = await verifyWith(issuer.config, issuer.keys, token, nowMs);
+      cache.put(token, identity, Math.min(identity.expires_at * 1000, nowMs + cacheSeconds * 1000));
+      return identity;
+    },
+
+    close: () => outbound.close(),
+  };
+}
+
+async function verifyWith(
+  config: ExternalIssuerConfig,
+  keys: JWTVerifyGetKey,
+  token: string,
+  nowMs: number,
+): Promise<ExternalIdentity> {
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      algorithms: [...config.algorithms],
+      issuer: config.issuer,
+      audience: config.audience,
+      clockTolerance: clockSkewSeconds,
+      currentDate: new Date(nowMs),
+      requiredClaims: ['exp', 'iat', config.claims?.subject ?? 'sub'],
+    });
+    if (
+      config.authorized_parties.length > 0 &&
+      !config.authorized_parties.includes(stringClaim(payload, 'azp') ?? '')
+    ) {
+      throw new Error('The token was issued to another party.');
+    }
+    return identityOf(config, payload);
+  } catch (cause) {
+    if (cause instanceof KeySetUnavailableError) {
+      throw new Problem({
+        code: 'service.unavailable',
+        detail: 'The issuer of this token cannot be reached to verify it.',
+        retryAfterSeconds: keySetCooldownMs / 1000,
+        cause,
+      });
+    }
+    throw tokenRefused(cause);
+  }
+}
+
+function identityOf(config: ExternalIssuerConfig, payload: JWTPayload): ExternalIdentity {
+  const subject = stringClaim(payload, config.claims?.subject ?? 'sub');
+  if (subject === null || payload.exp === undefined || payload.iat === undefined) {
+    throw new Error('The token names nobody.');
+  }
+  const roles = payload[config.claims?.roles ?? 'roles'];
+  const theirRoles = (Array.isArray(roles) ? roles : [roles]).filter((role) => typeof role === 'string');
+  const mapping = new Map(Object.entries(config.roles ?? {}));
+  return {
+    issuer: config.issuer,
+    subject,
+    tenant_id: config.tenant_id,
+    email: stringClaim(payload, config.claims?.email ?? 'email'),
+    session: stringClaim(payload, config.claims?.session ?? 'sid'),
+    roles: theirRoles.flatMap((role) => mapping.get(role) ?? []),
+    issued_at: payload.iat,
+    expires_at: payload.exp,
+  };
+}
+
+function stringClaim(payload: JWTPayload, name: string): string | null {
+  const value = payload[name];
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** Reads `iss` without verifying: it only picks the configuration to verify with. */
+function claimedIssuer(token: string): string | null {
+  if (token.length > maxTokenLength) {
+    return null;
+  }
+  try {
+    return decodeJwt(token).iss ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** The issuer's key set was never seen, or not for a day. */
+class KeySetUnavailableError extends Error {
+  override readonly name = 'KeySetUnavailableError';
+}
+
+/**
+ * The issuer's key set: kept ten minutes, fetched again for an unknown key id (at most every 30 s), and while the
+ * issuer does not answer the last one stays good for a day.
+ */
+function resilientKeySet(
+  jwksUri: string,
+  outbound: { send: ReturnType<typeof createOutboundHttp>['send'] },
+  now: () => number,
+): JWTVerifyGetKey {
+  let lastGood: { keys: JWTVerifyGetKey; atMs: number } | undefined;
+  const remote = createRemoteJWKSet(new URL(jwksUri), {
+    cooldownDuration: keySetCooldownMs,
+    cacheMaxAge: keySetMaxAgeMs,
+    timeoutDuration: 5_000,
+    async [customFetch](url, { signal }) {
+      const answer = await outbound.send({ url, method: 'GET', headers: { accept: 'application/json' }, signal });
+      if (answer.status === 200) {
+        const keySet = parseKeySet(answer.body);
+        lastGood = { keys: createLocalJWKSet(keySet), atMs: now() };
+      }
+      return new Response(answer.body, { status: answer.status, headers: { 'content-type': 'application/json' } });
+    },
+  });
+  return async (header, token) => {
+    try {
+      return await remote(header, token);
+    } catch (error) {
+      if (isKeyChoiceError(error)) {
+        throw error;
+      }
+      if (lastGood === undefined || now() - lastGood.atMs > staleKeySetMs) {
+        throw new KeySetUnavailableError('The key set cannot be fetched.', { cause: error });
+      }
+      return lastGood.keys(header, token);
+    }
+  };
+}
+
+/** True when the key set was there and the token's key was not in it, or not for that algorithm. */
+function isKeyChoiceError(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  );
+}
+
+function parseKeySet(body: string): JSONWebKeySet {
+  const parsed: unknown = JSON.parse(body);
+  if (typeof parsed !== 'object' || parsed === null || !('keys' in parsed) || !Array.isArray(parsed.keys)) {
+    throw new Error('The key set is not one.');
+  }
+  return { keys: parsed.keys as JSONWebKeySet['keys'] };
+}

@@ -1,0 +1,109 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { type SigningKeyring, type TokenKind, signToken, verifyToken } from './access-token.ts';
+import { Problem } from '../problem.ts';
+import type { Tx } from '../database/unit-of-work.ts';
+
+/** How long a proven factor may be used for the change it was asked for (S2-69). */
+export const mfaProofTtlSeconds = 300;
+
+/** What a factor proof is good for: this person, in this session, for this action with exactly this payload. */
+export interface MfaBinding {
+  readonly user_id: string;
+  readonly session_id: string;
+  /** Name of the action or operation, e.g. `flag.toggle`. */
+  readonly action: string;
+  /** Hex SHA-256 of the canonical payload (RFC 8785). */
+  readonly payload_digest: string;
+}
+
+/** Issues and checks the tokens by which a caller shows that a challenge was met. */
+export interface MfaTokens {
+  issue(binding: MfaBinding, challengeId: string): Promise<{ token: string; expires_in_seconds: number }>;
+  /**
+   * The challenge's id when the token is ours, unexpired and proves exactly this binding; null otherwise. Whether the
+   * proof was used before is known to {@link consumeMfaProof} only.
+   */
+  verify(token: string, expected: MfaBinding): Promise<string | null>;
+}
+
+const mfaClaims = z.object({ sub: z.uuid(), sid: z.uuid(), act: z.string(), dig: z.string(), jti: z.uuid() });
+
+/**
+ * Opens the tokens of one deployment: `typ: mfa+jwt` with an audience of its own, so that neither kind of token passes
+ * for the other.
+ *
+ * @param options.issuer `PUBLIC_URL`
+ * @param options.now clock in milliseconds; the system's when left out
+ */
+export function createMfaTokens(options: { keyring: SigningKeyring; issuer: string; now?: () => number }): MfaTokens {
+  const { keyring, now = Date.now } = options;
+  const kind: TokenKind = { typ: 'mfa+jwt', issuer: options.issuer, audience: `${options.issuer}/mfa` };
+  return {
+    async issue({ user_id, session_id, action, payload_digest }, challengeId) {
+      const claims = { sub: user_id, sid: session_id, act: action, dig: payload_digest, jti: challengeId };
+      const token = await signToken(keyring, kind, claims, { now: now(), ttlSeconds: mfaProofTtlSeconds });
+      return { token, expires_in_seconds: mfaProofTtlSeconds };
+    },
+
+    async verify(token, expected) {
+      try {
+        const { sub, sid, act, dig, jti } = await verifyToken(keyring, kind, mfaClaims, { token, now: now() });
+        const isBound =
+          sub === expected.user_id &&
+          sid === expected.session_id &&
+          act === expected.action &&
+          dig === expected.payload_digest;
+        return isBound ? jti : null;
+      } catch {
+        // Forged, expired, or no token at all: for the gate these are one case, a missing proof.
+        return null;
+      }
+    },
+  };
+}
+
+/**
+ * Uses a proof up, inside the transaction of the change it protects: change and use are committed together or not at
+ * all, and of any number of concurrent uses one succeeds.
+ *
+ * @param actor whose proof it must be; in an activity the person on whose behalf it runs
+ * @param expected action and payload digest, where the caller has not compared them with a token already
+ * @throws Problem 403 `mfa.required` when the proof is used, too old, or was made for something else
+ */
+export async function consumeMfaProof(
+  tx: Tx,
+  challengeId: string,
+  actor: Pick<Actor, 'user_id' | 'session_id'>,
+  expected?: Pick<MfaBinding, 'action' | 'payload_digest'>,
+): Promise<void> {
+  const { user_id, session_id } = actor;
+  if (user_id === null || session_id === null) {
+    throw proofRefused();
+  }
+  const now = sql<string>`clock_timestamp()`;
+  const consumed = await tx.sql
+    .updateTable('mfa_challenges')
+    .set({ consumed_at: now })
+    .where('id', '=', challengeId)
+    .where('user_id', '=', user_id)
+    .where('session_id', '=', session_id)
+    .where('consumed_at', 'is', null)
+    .where('proof_expires_at', '>', now)
+    .$if(expected !== undefined, (update) =>
+      update.where('action', '=', expected?.action ?? '').where('payload_digest', '=', expected?.payload_digest ?? ''),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  if (consumed === undefined) {
+    throw proofRefused();
+  }
+}
+
+function proofRefused(): Problem {
+  return new Problem({
+    code: 'mfa.required',
+    detail: 'This factor proof was used already or is too old. Ask for a new code.',
+  });
+}

@@ -1,0 +1,64 @@
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, isGrpcServiceError } from '@temporalio/client';
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temporalio/common';
+import { isProblemCode } from '../../domain/shared/problem-codes.ts';
+import { Problem } from '../problem.ts';
+
+/** gRPC status codes that mean "not now": CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE. */
+const awayStatusCodes = new Set([1, 4, 8, 14]);
+
+/**
+ * Turns an error of a Temporal call into the problem the caller gets. A failure thrown on purpose by a workflow or
+ * activity carries the problem's code as its type; everything else stays what it is.
+ */
+export function translateTemporalError(error: unknown): unknown {
+  const failure = findApplicationFailure(error);
+  if (failure !== undefined && typeof failure.type === 'string' && isProblemCode(failure.type)) {
+    const members = failure.details?.[0];
+    return new Problem({
+      code: failure.type,
+      detail: failure.message,
+      cause: error,
+      ...(isRecord(members) ? { members } : {}),
+    });
+  }
+  if (error instanceof WorkflowNotFoundError) {
+    return new Problem({ code: 'resource.not-found', detail: 'There is no such running workflow.', cause: error });
+  }
+  if (isAway(error)) {
+    return new Problem({
+      code: 'service.unavailable',
+      detail: 'The workflow service is away; nothing was changed. Try again shortly.',
+      retryAfterSeconds: 5,
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function findApplicationFailure(error: unknown): ApplicationFailure | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
+    if (current instanceof ApplicationFailure) return current;
+    const wraps =
+      current instanceof WorkflowUpdateFailedError ||
+      current instanceof ActivityFailure ||
+      current instanceof ChildWorkflowFailure ||
+      current.cause !== undefined;
+    if (!wraps) return undefined;
+    current = current.cause;
+  }
+  return undefined;
+}
+
+function isAway(error: unknown): boolean {
+  let current: unknown = error;
+  for (let depth = 0; depth < 4 && current instanceof Error; depth += 1) {
+    if (isGrpcServiceError(current) && awayStatusCodes.has(current.code)) return true;
+    current = current.cause;
+  }
+  return false;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,111 @@
+import type { z } from 'zod';
+import { safeGate } from '../../domain/approval/approval-gate.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { Permission } from '../../domain/identity/permissions.ts';
+import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+
+/** On what strength a change runs: an approved request, a factor proof, nothing, or an emergency. */
+export type Authority =
+  | { readonly kind: 'approval'; readonly approval_id: string }
+  | { readonly kind: 'mfa' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'emergency' };
+
+/** A change that would take another one back; it goes through its own gate like any change. */
+export interface ActionRequest {
+  readonly action: string;
+  readonly payload: JsonObject;
+}
+
+/**
+ * A change that can be gated. Its file is the only writer of the rows it changes, whether it is called by a route
+ * (gates `none` and `mfa`) or by the approval workflow's activity (gate `approval`).
+ */
+export interface ActionSpec<Payload extends JsonObject> {
+  /** `resource.deed`; part of the interface. */
+  readonly name: string;
+  /** What it does, for the list of gates. */
+  readonly title: string;
+  /** What its requester must hold. */
+  readonly permission: Permission;
+  readonly payload: z.ZodType<Payload>;
+  /** The payload holds a secret: it is sealed at rest and not shown; approvers see `describe`. */
+  readonly secret?: boolean;
+  readonly environment: (payload: Payload) => EnvironmentName | null;
+  /** The weakest gate that a policy may give it; default: none. */
+  readonly floor?: (environment: EnvironmentName | null) => GateLevel;
+  /** May run on the authority of an emergency, which owes a review. */
+  readonly emergency?: boolean;
+  /** The gate where the tenant has written none, in place of the general safe one (X-25). */
+  readonly unwrittenGate?: GateLevel;
+  readonly reason: (payload: Payload) => string | null;
+  /** What approvers read, in one plain sentence. */
+  readonly describe: (payload: Payload) => string;
+  /** Refuses before anybody is asked what could not be done now: a missing or stale resource. */
+  readonly check: (tx: Tx, payload: Payload) => Promise<void>;
+  /** Makes the change and audits it, inside the caller's transaction. @returns what `undo` needs to know. */
+  readonly execute: (tx: Tx, payload: Payload, authority: Authority) => Promise<JsonObject>;
+  /** The change that restores what `execute` replaced, or null when there is no way back. */
+  readonly undo: (payload: Payload, result: JsonObject) => ActionRequest | null;
+}
+
+/** An action with a payload that has passed its schema. */
+export interface PreparedAction {
+  readonly action: Action;
+  readonly payload: JsonObject;
+  readonly environment: EnvironmentName | null;
+  readonly reason: string | null;
+  readonly description: string;
+  check(tx: Tx): Promise<void>;
+  /** Prefer `runAction`, which asks for the authority first. */
+  execute(tx: Tx, authority: Authority): Promise<JsonObject>;
+  undo(result: JsonObject): ActionRequest | null;
+}
+
+/** An action as the registry holds it: its payload type is known to its own file only. */
+export interface Action {
+  readonly name: string;
+  readonly title: string;
+  readonly permission: Permission;
+  readonly payloadSchema: z.ZodType;
+  readonly isSecret: boolean;
+  readonly isEmergency: boolean;
+  floor(environment: EnvironmentName | null): GateLevel;
+  /** The gate where the tenant has written none. */
+  safeGate(environment: EnvironmentName | null): GateLevel;
+  /** @throws Problem `request.invalid` with a pointer for every issue, below `prefix`. */
+  prepare(payload: unknown, prefix?: string): PreparedAction;
+}
+
+/** Makes an action out of its specification. */
+export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payload>): Action {
+  const action: Action = {
+    name: spec.name,
+    title: spec.title,
+    permission: spec.permission,
+    payloadSchema: spec.payload,
+    isSecret: spec.secret ?? false,
+    isEmergency: spec.emergency ?? false,
+    floor: spec.floor ?? (() => 'none'),
+    safeGate: (environment) => spec.unwrittenGate ?? (spec.emergency === true ? 'mfa' : safeGate(environment)),
+    prepare: (given, prefix = '') => {
+      const parsed = spec.payload.safeParse(given);
+      if (!parsed.success) throw invalidInput(inputIssues(prefix, parsed.error));
+      const payload = parsed.data;
+      return {
+        action,
+        payload,
+        environment: spec.environment(payload),
+        reason: spec.reason(payload),
+        description: spec.describe(payload),
+        check: (tx) => spec.check(tx, payload),
+        execute: (tx, authority) => spec.execute(tx, payload, authority),
+        undo: (result) => spec.undo(payload, result),
+      };
+    },
+  };
+  return action;
+}

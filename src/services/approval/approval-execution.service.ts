@@ -1,0 +1,218 @@
+import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { applyCommand } from '../../domain/approval/approval.ts';
+import type { Approval } from '../../domain/approval/approval.ts';
+import { isEligible } from '../../domain/approval/approval-policy.ts';
+import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { findAction } from '../actions/registry.ts';
+import { changeDigest, runAction } from '../actions/run-action.ts';
+import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
+import type { PersonRights } from './eligible-people.queries.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
+import { Problem } from '../../platform/problem.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { AuditEntry } from '../../platform/audit/audit.ts';
+import type { InvalidationEvent } from '../../platform/database/invalidation.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
+import { lockApproval, recordOf, saveTransition, voidDecisions } from './approval.repository.ts';
+import type { StoredApproval } from './approval.repository.ts';
+
+interface ExecutionDeps {
+  readonly db: Database;
+  readonly keyring: Keyring;
+}
+
+/**
+ * Makes an approved change, exactly once: one transaction locks the request, looks again at its state, its payload and
+ * the rights of everybody who approved it (capabilities 2, 10, 14), runs the action and marks the request executed. A
+ * second run finds it executed; a kill before commit leaves nothing.
+ *
+ * What comes back is the request as it now is: executed, failed (the action said no), back in review (an approver has
+ * lost the right), or whatever an edit or a cancellation made of it meanwhile.
+ */
+export async function executeApproval(
+  { db, keyring }: ExecutionDeps,
+  requester: Actor,
+  input: ExecuteApproval,
+): Promise<ApprovalRecord> {
+  // Made in the requester's name, but not by the requester: the audit tells the two apart.
+  const actor: Actor = { ...requester, kind: 'system' };
+  return unitOfWork(db, actor, async (tx) => {
+    const stored = await lockApproval(tx, input.approval_id);
+    if (!isFor(stored.approval, input)) return recordOf(stored);
+    const people = await rightsNow(tx, stored.approval);
+    if (!mayStillAsk(people, stored)) return recordOf(await fail(tx, stored, requesterLeft));
+    const lost = lostRights(people, stored.approval);
+    if (lost.length > 0) return recordOf(await returnToReview(tx, stored, lost));
+    try {
+      const result = await attempt(tx, (inner) => runChange(inner, keyring, stored));
+      const next = applyCommand(stored.approval, { kind: 'execute' }, 0);
+      return recordOf(await saveTransition(tx, stored, next, { event: 'execute', reason: null, result }));
+    } catch (error) {
+      const failure = refusalOf(error);
+      if (failure === null) throw error;
+      return recordOf(await fail(tx, stored, failure));
+    }
+  });
+}
+
+/** Ends an approved request whose change can never be made. */
+export async function failApproval(
+  { db }: ExecutionDeps,
+  requester: Actor,
+  input: ExecuteApproval & { code: string; detail: string },
+): Promise<ApprovalRecord> {
+  return unitOfWork(db, { ...requester, kind: 'system' }, async (tx) => {
+    const stored = await lockApproval(tx, input.approval_id);
+    return recordOf(isFor(stored.approval, input) ? await fail(tx, stored, input) : stored);
+  });
+}
+
+/** Still approved, and still saying what was approved. */
+function isFor(approval: Approval, { revision, digest }: ExecuteApproval): boolean {
+  return approval.status === 'approved' && approval.revision === revision && approval.digest === digest;
+}
+
+async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredApproval): Promise<JsonObject> {
+  const payload = await approvedPayload(tx, keyring, row.action, approval.digest);
+  const action = findAction(row.action);
+  if (action === undefined) {
+    throw new Problem({
+      code: 'approval.payload-changed',
+      detail: `The action '${row.action}' is not offered any more.`,
+    });
+  }
+  return runAction(tx, action.prepare(payload), { kind: 'approval', approval_id: row.id });
+}
+
+/** The payload of a digest, after making sure that it still has this digest. */
+async function approvedPayload(tx: Tx, keyring: Keyring, action: string, digest: string): Promise<JsonValue> {
+  const stored = await tx.sql
+    .selectFrom('admin_approval_payloads')
+    .where('digest', '=', digest)
+    .select(['id', 'environment', 'payload', 'payload_ciphertext'])
+    .executeTakeFirstOrThrow();
+  const payload = openPayload(keyring, stored);
+  if (changeDigest({ action, environment: stored.environment, payload }) !== digest) {
+    throw new Problem({
+      code: 'approval.payload-changed',
+      detail: 'The stored payload is not the one that was approved.',
+    });
+  }
+  return payload;
+}
+
+/** A payload row's content, unsealed where it holds a secret. */
+export function openPayload(
+  keyring: Keyring,
+  row: {
+    id: string;
+    environment: EnvironmentName | null;
+    payload: JsonValue | null;
+    payload_ciphertext: string | null;
+  },
+): JsonValue {
+  if (row.payload_ciphertext === null) return row.payload;
+  const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: row.id };
+  return JSON.parse(keyring.open(row.payload_ciphertext, place)) as JsonValue;
+}
+
+type People = ReadonlyMap<string, PersonRights>;
+
+/** What the requester, the approvers and whoever broke the glass hold at this moment; who is not active is not there. */
+async function rightsNow(tx: Tx, { requested_by, approvals, bypassed_by }: Approval): Promise<People> {
+  const ids = [requested_by, ...approvals.map(({ approver_id }) => approver_id)];
+  const { rows } = await tx.sql.executeQuery(rightsQuery(bypassed_by === null ? ids : [...ids, bypassed_by]).compile());
+  return new Map(rightsOfRows(rows).map((person) => [person.user_id, person]));
+}
+
+const requesterLeft = {
+  code: 'approval.requester-left',
+  detail: 'Whoever asked for this change is not active any more, or may not make it any more.',
+} as const;
+
+/** The change is made in the requester's name, who therefore needs what it took to ask. */
+function mayStillAsk(people: People, { row, approval }: StoredApproval): boolean {
+  const requester = people.get(approval.requested_by);
+  const needed = findAction(row.action)?.permission;
+  return requester !== undefined && (needed === undefined || requester.permissions.includes(needed));
+}
+
+/** Who of those the approval rests on could not give it any more (capability 10). */
+function lostRights(people: People, approval: Approval): string[] {
+  const bypasser = approval.bypassed_by;
+  const lost = approval.approvals
+    .filter(({ approver_id, step }) => !mayStillApprove(people.get(approver_id), approval, step))
+    .map(({ approver_id }) => approver_id);
+  const bypasserLost = bypasser !== null && people.get(bypasser)?.permissions.includes('approval:break-glass') !== true;
+  return bypasserLost ? [...lost, bypasser] : lost;
+}
+
+function mayStillApprove(person: PersonRights | undefined, { policy }: Approval, index: number): boolean {
+  const step = policy.steps[index];
+  if (person === undefined || step === undefined) return false;
+  return person.permissions.includes('approval:decide') && isEligible(step, person);
+}
+
+async function returnToReview(tx: Tx, stored: StoredApproval, lost: string[]): Promise<StoredApproval> {
+  const next = applyCommand(stored.approval, { kind: 'return-to-review', lost }, 0);
+  const standing = new Set(next.approvals.map(({ approver_id }) => approver_id));
+  const fallen = stored.approval.approvals.map(({ approver_id }) => approver_id).filter((id) => !standing.has(id));
+  const voided = [...new Set([...fallen, ...lost])];
+  await voidDecisions(tx, stored.row.id, voided, 'right_lost');
+  return saveTransition(tx, stored, next, { event: 'return-to-review', reason: null, details: { lost, voided } });
+}
+
+async function fail(
+  tx: Tx,
+  stored: StoredApproval,
+  { code, detail }: { code: string; detail: string },
+): Promise<StoredApproval> {
+  const next = applyCommand(stored.approval, { kind: 'fail' }, 0);
+  return saveTransition(tx, stored, next, { event: 'fail', reason: null, failure: { code, detail } });
+}
+
+/**
+ * Runs work that may be refused, so that its refusal takes back its own writes and announcements and leaves the
+ * transaction usable for saying so.
+ */
+async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+  const entries: AuditEntry[] = [];
+  const events: InvalidationEvent[] = [];
+  const sent: Promise<unknown>[] = [];
+  await sql`savepoint change`.execute(tx.sql);
+  try {
+    const result = await work({
+      ...tx,
+      // What the change does not wait for must still fail inside the savepoint.
+      send: (query) => {
+        const one = tx.sql.executeQuery(query.compile());
+        one.catch(() => undefined);
+        sent.push(one);
+      },
+      audit: (entry) => entries.push(entry),
+      invalidate: (event) => events.push(event),
+    });
+    await Promise.all(sent);
+    await sql`release savepoint change`.execute(tx.sql);
+    for (const entry of entries) tx.audit(entry);
+    for (const event of events) tx.invalidate(event);
+    return result;
+  } catch (error) {
+    await Promise.allSettled(sent);
+    await sql`rollback to savepoint change`.execute(tx.sql);
+    throw error;
+  }
+}
+
+/** Why the change can never be made, or null for an error that another attempt may not meet. */
+function refusalOf(error: unknown): { code: string; detail: string } | null {
+  if (error instanceof Problem && error.status < 500) return { code: error.code, detail: error.message };
+  const isConstraint = error instanceof Error && 'code' in error && String(error.code).startsWith('23');
+  return isConstraint
+    ? { code: 'resource.conflict', detail: 'The change is in conflict with what is there now.' }
+    : null;
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import { effectiveGate, gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
+import type { PreparedAction } from '../actions/action.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+import { candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
+import { findAction, requireAction } from '../actions/registry.ts';
+import { changeDigest } from '../actions/run-action.ts';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { policyFaults } from '../../domain/approval/approval-policy.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
+import { Problem } from '../../platform/problem.ts';
+import { read } from '../../platform/database/read.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { approvalStartOptions, approvalWorkflowType, openUpdate } from '../../workflows/approval/approval.contract.ts';
+import type { ApprovalInput, PersonRef } from '../../workflows/approval/approval.contract.ts';
+import type { ApiDeps, ApprovalDesk } from '../../api/deps.ts';
+
+type DeskDeps = Pick<ApiDeps, 'db' | 'keyring' | 'temporal'>;
+
+/** Answers for the gates of routes, and opens the requests that they ask for (S2-68, S2-70). */
+export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
+  return {
+    resolveGate: async (actor, name, environment) => {
+      const [row] = await read(deps.db, actor, gatePolicyQuery(name, environment));
+      return gateInForce(findAction(name), environment, row?.gate);
+    },
+    open: async ({ actor, action, payload, mfa }) => {
+      const prepared = requireAction(action).prepare(payload);
+      return openApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() });
+    },
+  };
+}
+
+/**
+ * A change that the caller may ask for.
+ *
+ * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
+ */
+export function changeFor(actor: Actor, name: string, payload: unknown): PreparedAction {
+  const action = requireAction(name);
+  if (!actor.permissions.includes(action.permission)) {
+    throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
+  }
+  if (action.isEmergency) {
+    throw new Problem({ code: 'resource.conflict', detail: 'An emergency waits for nobody: use its own endpoint.' });
+  }
+  return action.prepare(payload, '/payload');
+}
+
+/** A change that somebody wants approved. */
+export interface ApprovalRequest {
+  readonly prepared: PreparedAction;
+  readonly reason: string | null;
+  /** Proof of the requester's factor; used up in the transaction that writes the request down. */
+  readonly mfaProofId: string;
+}
+
+/**
+ * Opens a request: looks whether the change could be made and the policy met, stores the payload under its digest, and
+ * starts the workflow with ids and the digest only. The answer is the committed row.
+ *
+ * @throws Problem when the change is stale or impossible, or when nobody could approve it.
+ */
+export async function openApproval(
+  deps: DeskDeps,
+  actor: Actor,
+  { prepared, reason, mfaProofId }: ApprovalRequest,
+): Promise<ApprovalView> {
+  const requester = personRef(actor);
+  const { policy, digest } = await unitOfWork(deps.db, actor, async (tx) => {
+    await prepared.check(tx);
+    return {
+      policy: await satisfiablePolicy(tx, prepared, [requester.user_id]),
+      digest: await storePayload(tx, deps.keyring, prepared),
+    };
+  });
+  const input: ApprovalInput = {
+    requester,
+    approval_id: randomUUID(),
+    action: prepared.action.name,
+    environment: prepared.environment,
+    digest,
+    reason,
+    policy,
+  };
+  return deps.temporal.call((client) =>
+    client.workflow.executeUpdateWithStart(openUpdate, {
+      updateId: input.approval_id,
+      args: [{ mfa_proof_id: mfaProofId }],
+      startWorkflowOperation: new WithStartWorkflowOperation(approvalWorkflowType, {
+        ...approvalStartOptions(input),
+        taskQueue: deps.temporal.taskQueue,
+        // A start that was made and not answered is found again by the client's own retry.
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  );
+}
+
+/**
+ * The policy that a request for this change is opened under.
+ *
+ * @param authors those who cannot approve it.
+ * @throws Problem `approval.policy-unsatisfiable` when the others are too few.
+ */
+export async function satisfiablePolicy(
+  tx: Tx,
+  { action, environment }: PreparedAction,
+  authors: readonly string[],
+): Promise<ApprovalPolicy> {
+  const { rows } = await tx.sql.executeQuery(gatePolicyQuery(action.name, environment).compile());
+  const { policy } = effectiveGate(action, environment, rows[0]);
+  await refuseUnsatisfiable(tx, policy, authors);
+  return policy;
+}
+
+/** @throws Problem `approval.policy-unsatisfiable` when a policy cannot be met without its authors. */
+export async function refuseUnsatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
+  const candidates = await tx.sql.executeQuery(candidatesQuery(policy.steps).compile());
+  const others = deciders(rightsOfRows(candidates.rows)).filter(({ user_id }) => !authors.includes(user_id));
+  const faults = policyFaults(policy, others);
+  if (faults.length === 0) return;
+  throw new Problem({
+    code: 'approval.policy-unsatisfiable',
+    detail: `Not enough people could approve this: ${faults.map(({ message }) => message).join('; ')}.`,
+    errors: faults.map(({ path, message }) => ({ pointer: path, detail: message })),
+  });
+}
+
+/** Keeps a payload under its digest; the same payload is kept once. @returns the digest. */
+export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedAction): Promise<string> {
+  const { action, environment, payload } = prepared;
+  const digest = changeDigest({ action: action.name, environment, payload });
+  const id = randomUUID();
+  const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: id };
+  const stored = await tx.sql
+    .insertInto('admin_approval_payloads')
+    .values({
+      id,
+      tenant_id: tx.actor.tenant_id,
+      digest,
+      action: action.name,
+      environment,
+      payload: action.isSecret ? null : jsonb(payload),
+      payload_ciphertext: action.isSecret ? keyring.seal(JSON.stringify(payload), place) : null,
+    })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'digest']).doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (stored === undefined) await refuseErased(tx, digest);
+  return digest;
+}
+
+/** @throws Problem `resource.conflict` when a change that says the same was erased: there is no payload to approve. */
+async function refuseErased(tx: Tx, digest: string): Promise<void> {
+  const erased = await tx.sql
+    .selectFrom('admin_approval_payloads')
+    .where('digest', '=', digest)
+    .where('erased_at', 'is not', null)
+    .select('id')
+    .executeTakeFirst();
+  if (erased === undefined) return;
+  throw new Problem({ code: 'resource.conflict', detail: 'This change names a person who was erased since it was asked for.' });
+}
+
+/**
+ * The caller as a person in a workflow.
+ *
+ * @throws Problem `auth.forbidden` for service tokens: approvals are between people.
+ */
+export function personRef(actor: Actor): PersonRef {
+  if (actor.user_id === null) {
+    throw new Problem({ code: 'auth.forbidden', detail: 'Approvals are for people who have signed in.' });
+  }
+  return { ...actorRef(actor), user_id: actor.user_id };
+}

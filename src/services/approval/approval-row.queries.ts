@@ -1,0 +1,84 @@
+import { jsonArrayFrom } from 'kysely/helpers/postgres';
+import type { Approval, CountedApproval } from '../../domain/approval/approval.ts';
+import { presentApproval } from '../../domain/approval/approval-view.ts';
+import type { ApprovalFacts, ApprovalView } from '../../domain/approval/approval-view.ts';
+import { query } from '../../entities/kysely-schema.ts';
+
+/** The columns that make up a request's state and what is shown of it. */
+export const approvalColumns = [
+  'id',
+  'action',
+  'environment',
+  'status',
+  'revision',
+  'digest',
+  'requested_by',
+  'editors',
+  'reason',
+  'policy',
+  'bypassed_by',
+  'bypass_reason',
+  'review_due_at',
+  'execution_due_at',
+  'failure_code',
+  'failure_detail',
+  'workflow_id',
+  'version',
+  'created_at',
+  'updated_at',
+  'closed_at',
+] as const;
+
+/** A row with {@link approvalColumns}. */
+export interface ApprovalRow
+  extends
+    ApprovalFacts,
+    Pick<Approval, 'status' | 'revision' | 'digest' | 'requested_by' | 'editors' | 'policy' | 'bypassed_by'> {
+  readonly review_due_at: string;
+  readonly execution_due_at: string | null;
+}
+
+/**
+ * Requests with the approvals that count for their present revision, in the order in which they were given. Callers add
+ * filters, order and limit.
+ */
+export function approvalsQuery() {
+  return query
+    .selectFrom('admin_approvals as a')
+    .select(approvalColumns.map((column) => `a.${column}` as const))
+    .select((eb) =>
+      jsonArrayFrom(
+        eb
+          .selectFrom('admin_approval_decisions as d')
+          .whereRef('d.approval_id', '=', 'a.id')
+          .whereRef('d.revision', '=', 'a.revision')
+          .where('d.verdict', '=', 'approved')
+          .where('d.voided_at', 'is', null)
+          .orderBy('d.step')
+          .orderBy('d.created_at')
+          .select(['d.approver_id', 'd.step'])
+          .$narrowType<{ step: number }>(),
+      ).as('approvals'),
+    );
+}
+
+/** The request of a row, as the rules judge it. */
+export function approvalOfRow(row: ApprovalRow, approvals: CountedApproval[]): Approval {
+  return {
+    status: row.status,
+    revision: row.revision,
+    digest: row.digest,
+    requested_by: row.requested_by,
+    editors: row.editors,
+    policy: row.policy,
+    approvals,
+    bypassed_by: row.bypassed_by,
+    review_due_at: Date.parse(row.review_due_at),
+    execution_due_at: row.execution_due_at === null ? null : Date.parse(row.execution_due_at),
+  };
+}
+
+/** The request of a row, as everybody is shown it. */
+export function viewOfRow(row: ApprovalRow & { approvals: CountedApproval[] }): ApprovalView {
+  return presentApproval(row, approvalOfRow(row, row.approvals));
+}

@@ -1,0 +1,101 @@
+import type { ApprovalStatus } from '../../domain/approval/approval.ts';
+import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { findAction } from '../actions/registry.ts';
+import type { ActionRequest } from '../actions/action.ts';
+import { approvalsQuery } from './approval-row.queries.ts';
+import type { ApprovalEvent } from '../../entities/approval.entity.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { newestFirst } from '../../platform/database/keyset-page.ts';
+import type { Page } from '../../platform/database/keyset-page.ts';
+
+interface ListFilter {
+  readonly status?: ApprovalStatus | undefined;
+  readonly action?: string | undefined;
+  readonly environment?: EnvironmentName | undefined;
+  readonly requested_by?: string | undefined;
+}
+
+/** One page of requests, newest first. */
+export function approvalListQuery(filter: ListFilter, page: Page) {
+  const { status, action, environment, requested_by } = filter;
+  return approvalsQuery()
+    .$if(status !== undefined, (q) => q.where('a.status', '=', status ?? 'pending'))
+    .$if(action !== undefined, (q) => q.where('a.action', '=', action ?? ''))
+    .$if(environment !== undefined, (q) => q.where('a.environment', '=', environment ?? null))
+    .$if(requested_by !== undefined, (q) => q.where('a.requested_by', '=', requested_by ?? ''))
+    .$call(newestFirst(page, { time: 'a.created_at', id: 'a.id' }));
+}
+
+/** The present payload of a request, and what its execution gave. */
+export function payloadQuery(approvalId: string) {
+  return query
+    .selectFrom('admin_approvals as a')
+    .innerJoin('admin_approval_payloads as p', (join) => join.onRef('p.digest', '=', 'a.digest'))
+    .where('a.id', '=', approvalId)
+    .select(['a.action', 'a.status', 'a.result', 'p.payload', 'p.erased_at as payload_erased_at']);
+}
+
+/** Everything that was decided on a request, voided decisions too. */
+export function decisionsQuery(approvalId: string) {
+  return query
+    .selectFrom('admin_approval_decisions')
+    .where('approval_id', '=', approvalId)
+    .orderBy('created_at')
+    .orderBy('id')
+    .select([
+      'id',
+      'revision',
+      'step',
+      'approver_id',
+      'approver_roles',
+      'verdict',
+      'reason',
+      'voided_at',
+      'void_reason',
+    ])
+    .select('created_at');
+}
+
+/** What the change of a request does in words, its payload unless secret, and the request that would undo it. */
+export function describeChange(row: {
+  action: string;
+  status: ApprovalStatus;
+  result: JsonValue | null;
+  payload: JsonValue | null;
+  payload_erased_at: string | null;
+}): { description: string; payload: JsonValue; payload_erased_at: string | null; undo: ActionRequest | null } {
+  const { payload, payload_erased_at } = row;
+  const action = findAction(row.action);
+  // A payload of an earlier release may not pass the present schema; the request is still shown.
+  if (action === undefined || payload === null || !action.payloadSchema.safeParse(payload).success) {
+    return { description: action?.title ?? row.action, payload, payload_erased_at, undo: null };
+  }
+  const prepared = action.prepare(payload);
+  const undo = row.status === 'executed' && isObject(row.result) ? prepared.undo(row.result) : null;
+  return { description: prepared.description, payload, payload_erased_at, undo };
+}
+
+interface HistoryFilter {
+  readonly approval_id?: string | undefined;
+  readonly actor_id?: string | undefined;
+  readonly event?: ApprovalEvent | undefined;
+}
+
+/** One page of transitions of all requests, newest first (S2-43, S2-78). */
+export function approvalHistoryQuery(filter: HistoryFilter, page: Page) {
+  const { approval_id, actor_id, event } = filter;
+  return query
+    .selectFrom('admin_approval_history as h')
+    .innerJoin('admin_approvals as a', 'a.id', 'h.approval_id')
+    .$if(approval_id !== undefined, (q) => q.where('h.approval_id', '=', approval_id ?? ''))
+    .$if(actor_id !== undefined, (q) => q.where('h.actor_id', '=', actor_id ?? null))
+    .$if(event !== undefined, (q) => q.where('h.event', '=', event ?? 'opened'))
+    .$call(newestFirst(page, { time: 'h.created_at', id: 'h.id' }))
+    .select(['h.id', 'h.approval_id', 'a.action', 'a.environment', 'h.event', 'h.from_status', 'h.to_status'])
+    .select(['h.revision', 'h.digest', 'h.actor_id', 'h.reason', 'h.details', 'h.position', 'h.created_at']);
+}
+
+function isObject(value: JsonValue | null): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,141 @@
+import { sql } from 'kysely';
+import { isClosed } from '../../domain/approval/approval.ts';
+import type { Approval } from '../../domain/approval/approval.ts';
+import { presentApproval } from '../../domain/approval/approval-view.ts';
+import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+import { approvalColumns, approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
+import type { ApprovalRow } from './approval-row.queries.ts';
+import type { ApprovalEvent } from '../../entities/approval.entity.ts';
+import { notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ApprovalRecord } from '../../workflows/approval/approval.contract.ts';
+
+/** A request as it stands in the database, locked until the transaction ends. */
+export interface StoredApproval {
+  readonly row: ApprovalRow;
+  readonly approval: Approval;
+}
+
+/** @throws Problem `resource.not-found` when the tenant has no such request. */
+export async function lockApproval(tx: Tx, id: string): Promise<StoredApproval> {
+  const stored = await findApproval(tx, id, true);
+  if (stored === undefined) throw notFound('approval request');
+  return stored;
+}
+
+/**
+ * Reads a request, or undefined. The lock is a statement of its own: a row that was waited for must be read again, and
+ * its approvals with it, by a snapshot that was taken after the wait.
+ */
+export async function findApproval(tx: Tx, id: string, forUpdate = false): Promise<StoredApproval | undefined> {
+  if (forUpdate) await tx.sql.selectFrom('admin_approvals').where('id', '=', id).select('id').forUpdate().execute();
+  const { rows } = await tx.sql.executeQuery(approvalsQuery().where('a.id', '=', id).compile());
+  const [row] = rows;
+  return row === undefined ? undefined : { row, approval: approvalOfRow(row, row.approvals) };
+}
+
+/** What a transition leaves in the row and in the history besides the state itself. */
+export interface TransitionNote {
+  readonly event: ApprovalEvent;
+  readonly reason: string | null;
+  readonly bypass_reason?: string;
+  readonly result?: JsonValue;
+  readonly failure?: { readonly code: string; readonly detail: string };
+  /** Facts for the history; no payloads. */
+  readonly details?: JsonObject;
+}
+
+/** Writes the next state of a locked request with its history and audit entry. @returns what was written. */
+export async function saveTransition(
+  tx: Tx,
+  { row, approval: before }: StoredApproval,
+  next: Approval,
+  note: TransitionNote,
+): Promise<StoredApproval> {
+  const saved = await tx.sql
+    .updateTable('admin_approvals')
+    .set({
+      status: next.status,
+      revision: next.revision,
+      digest: next.digest,
+      editors: sql<string[]>`${next.editors}::uuid[]`,
+      bypassed_by: next.bypassed_by,
+      bypass_reason: next.bypassed_by === null ? null : (note.bypass_reason ?? row.bypass_reason),
+      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at),
+      executed_at: next.status === 'executed' ? sql<string>`now()` : null,
+      closed_at: isClosed(next.status) ? sql<string>`now()` : null,
+      failure_code: note.failure?.code ?? null,
+      failure_detail: note.failure?.detail ?? null,
+      version: row.version + 1,
+      updated_at: sql<string>`now()`,
+    })
+    .$if(note.result !== undefined, (update) => update.set({ result: jsonb(note.result ?? null) }))
+    .where('id', '=', row.id)
+    .returning(approvalColumns)
+    .executeTakeFirstOrThrow();
+  if (next.revision !== before.revision) await voidDecisions(tx, row.id, null, 'edited');
+  await appendHistory(tx, saved, before.status, note);
+  tx.audit({
+    event: `approval.${note.event}`,
+    action: 'update',
+    resource_type: 'approval',
+    resource_id: row.id,
+    old_values: { status: before.status, revision: before.revision, digest: before.digest },
+    new_values: {
+      status: next.status,
+      revision: next.revision,
+      digest: next.digest,
+      reason: note.reason,
+      ...(note.failure === undefined ? {} : { failure_code: note.failure.code }),
+      ...note.details,
+    },
+  });
+  return { row: saved, approval: next };
+}
+
+/** Takes the weight from decisions without removing them: all that stand, or those of some people. */
+export async function voidDecisions(
+  tx: Tx,
+  approvalId: string,
+  approverIds: readonly string[] | null,
+  reason: 'edited' | 'right_lost',
+): Promise<void> {
+  await tx.sql
+    .updateTable('admin_approval_decisions')
+    .set({ voided_at: sql<string>`now()`, void_reason: reason })
+    .where('approval_id', '=', approvalId)
+    .where('voided_at', 'is', null)
+    .$if(approverIds !== null, (update) => update.where('approver_id', 'in', [...(approverIds ?? [])]))
+    .execute();
+}
+
+/** Adds a line to the history; its position is the version of the request that it led to. */
+export async function appendHistory(
+  tx: Tx,
+  row: ApprovalRow,
+  fromStatus: ApprovalRow['status'] | null,
+  note: TransitionNote,
+): Promise<void> {
+  await tx.sql
+    .insertInto('admin_approval_history')
+    .values({
+      tenant_id: tx.actor.tenant_id,
+      approval_id: row.id,
+      event: note.event,
+      from_status: fromStatus,
+      to_status: row.status,
+      revision: row.revision,
+      digest: row.digest,
+      actor_id: tx.actor.user_id,
+      reason: note.reason,
+      details: jsonb(note.details ?? {}),
+      position: row.version,
+    })
+    .execute();
+}
+
+/** What an activity gives back to the workflow. */
+export function recordOf({ row, approval }: StoredApproval): ApprovalRecord {
+  return { approval, view: presentApproval(row, approval) };
+}

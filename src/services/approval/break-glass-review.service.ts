@@ -1,0 +1,95 @@
+import { sql } from 'kysely';
+import { bypassBarred, mayNotReview } from '../../domain/approval/approval-break-glass.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+
+/** An emergency that somebody else must look at. */
+export interface ReviewSubject {
+  readonly kind: 'bypass' | 'emergency_off';
+  readonly approval_id: string | null;
+  /** What was done, in a few words, e.g. `feature flag checkout in production`. */
+  readonly subject: string;
+  readonly reason: string;
+  readonly due_in_seconds: number;
+}
+
+/** Opens the review that the actor's emergency owes (capabilities 12 and 15). @returns its id. */
+export async function openForcedReview(tx: Tx, review: ReviewSubject): Promise<string> {
+  const { due_in_seconds, ...columns } = review;
+  const { id } = await tx.sql
+    .insertInto('admin_break_glass_reviews')
+    .values({
+      ...columns,
+      tenant_id: tx.actor.tenant_id,
+      user_id: tx.actor.user_id ?? '',
+      due_at: sql<string>`now() + make_interval(secs => ${due_in_seconds})`,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  tx.audit({
+    event: 'approval.review-opened',
+    action: 'create',
+    resource_type: 'approval',
+    resource_id: review.approval_id ?? id,
+    new_values: { review_id: id, ...review },
+  });
+  return id;
+}
+
+/** @throws Problem `approval.bypass-barred` while the person owes an overdue review. */
+export async function refuseBarred(tx: Tx, userId: string, now: number): Promise<void> {
+  const open = await tx.sql
+    .selectFrom('admin_break_glass_reviews')
+    .where('user_id', '=', userId)
+    .where('reviewed_at', 'is', null)
+    .select(['user_id', 'due_at', 'reviewed_at'])
+    .execute();
+  const refused = bypassBarred(
+    open.map(({ due_at }) => ({ user_id: userId, due_at: Date.parse(due_at), reviewed_at: null })),
+    userId,
+    now,
+  );
+  if (refused !== null) throw new Problem(refused);
+}
+
+/** What the reviewer found. */
+export interface ReviewVerdict {
+  readonly verdict: 'justified' | 'not_justified';
+  readonly comment: string;
+}
+
+/**
+ * Closes a forced review.
+ *
+ * @throws Problem when it is not there, done already, or about the actor's own deed.
+ */
+export async function closeForcedReview(tx: Tx, id: string, { verdict, comment }: ReviewVerdict) {
+  const row = await tx.sql
+    .selectFrom('admin_break_glass_reviews')
+    .where('id', '=', id)
+    .selectAll()
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('review');
+  const reviewedAt = row.reviewed_at === null ? null : Date.parse(row.reviewed_at);
+  const reviewer = tx.actor.user_id ?? '';
+  const refused = mayNotReview(
+    { user_id: row.user_id, due_at: Date.parse(row.due_at), reviewed_at: reviewedAt },
+    reviewer,
+  );
+  if (refused !== null) throw new Problem(refused);
+  const closed = await tx.sql
+    .updateTable('admin_break_glass_reviews')
+    .set({ verdict, comment, reviewed_by: reviewer, reviewed_at: sql<string>`now()` })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  tx.audit({
+    event: 'approval.review-closed',
+    action: 'update',
+    resource_type: 'approval',
+    resource_id: row.approval_id ?? id,
+    new_values: { review_id: id, verdict, comment },
+  });
+  return closed;
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { defineAction } from '../actions/action.ts';
+import { openAssignments } from './assignment-access.service.ts';
+import { findMember, lockCampaign, removeMember } from './assignment-pool.service.ts';
+
+export const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z.uuid() });
+
+/** Takes a person out of a campaign's pool (S3-6). Ungated until a tenant writes a gate for it (X-25). */
+export const assignmentRemoveCampaign = defineAction({
+  name: 'assignment.remove-campaign',
+  title: 'Take a person out of a campaign',
+  permission: 'assignment:manage',
+  payload: removeCampaignPayload,
+  unwrittenGate: 'none',
+  environment: () => null,
+  reason: () => null,
+  describe: ({ user_id, campaign_id }) => `Take the user ${user_id} out of the campaign ${campaign_id}.`,
+  check: async (tx, { user_id, campaign_id }) => {
+    await openAssignments(tx);
+    await findMember(tx, campaign_id, user_id);
+  },
+  execute: async (tx, { user_id, campaign_id }) => {
+    await openAssignments(tx);
+    await lockCampaign(tx, campaign_id);
+    const { id } = await removeMember(tx, campaign_id, user_id);
+    return { assignment_id: id, campaign_id };
+  },
+  undo: () => null,
+});

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { notFound } from '../../platform/problem.ts';
+import { defineAction } from '../actions/action.ts';
+import { openAssignments } from './assignment-access.service.ts';
+import { removeContact } from './assignment-contacts.service.ts';
+
+export const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
+
+/** Takes a contact from the person who looks after it (S3-7). Ungated until a tenant writes a gate for it (X-25). */
+export const assignmentRemoveContact = defineAction({
+  name: 'assignment.remove-contact',
+  title: 'Take a contact from a person',
+  permission: 'assignment:manage',
+  payload: removeContactPayload,
+  unwrittenGate: 'none',
+  environment: () => null,
+  reason: () => null,
+  describe: ({ user_id, contact_id }) => `Take the contact ${contact_id} from the user ${user_id}.`,
+  check: async (tx, { user_id, contact_id }) => {
+    await openAssignments(tx);
+    const assignment = await tx.sql
+      .selectFrom('user_contact_assignment')
+      .where('user_id', '=', user_id)
+      .where('contact_id', '=', contact_id)
+      .where('released_at', 'is', null)
+      .select('id')
+      .executeTakeFirst();
+    if (assignment === undefined) throw notFound('assignment');
+  },
+  execute: async (tx, { user_id, contact_id }) => {
+    await openAssignments(tx);
+    return removeContact(tx, user_id, contact_id);
+  },
+  undo: () => null,
+});

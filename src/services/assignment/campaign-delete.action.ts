@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { notFound } from '../../platform/problem.ts';
+import { defineAction } from '../actions/action.ts';
+import { openAssignments } from './assignment-access.service.ts';
+import { deleteCampaign } from './campaign.service.ts';
+import { rowVersion } from '../../platform/row-version-input.ts';
+
+export const campaignDeletePayload = z.strictObject({ campaign_id: z.uuid(), version: rowVersion });
+
+/** Its pool is dissolved; contacts stay with their owners (X-16). Ungated until a tenant writes a gate for it (X-25). */
+export const campaignDelete = defineAction({
+  name: 'campaign.delete',
+  title: 'Delete a campaign',
+  permission: 'campaign:manage',
+  payload: campaignDeletePayload,
+  unwrittenGate: 'none',
+  environment: () => null,
+  reason: () => null,
+  describe: ({ campaign_id }) => `Delete the campaign ${campaign_id}.`,
+  check: async (tx, { campaign_id, version }) => {
+    const campaign = await tx.sql
+      .selectFrom('campaigns')
+      .where('id', '=', campaign_id)
+      .where('version', '=', version)
+      .where('deleted_at', 'is', null)
+      .select('id')
+      .executeTakeFirst();
+    if (campaign === undefined) throw notFound('campaign');
+  },
+  execute: async (tx, { campaign_id, version }) => {
+    await openAssignments(tx);
+    await deleteCampaign(tx, campaign_id, version);
+    return { campaign_id };
+  },
+  undo: () => null,
+});

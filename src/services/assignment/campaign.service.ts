@@ -1,0 +1,118 @@
+import { sql } from 'kysely';
+import type { CampaignChannel, CampaignStatus } from '../../entities/campaign.entity.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+
+/** What is written of a campaign. Dates are `YYYY-MM-DD`. */
+export interface CampaignValues {
+  readonly name: string;
+  readonly description: string | null;
+  readonly channel: CampaignChannel | null;
+  readonly status: CampaignStatus;
+  readonly starts_on: string | null;
+  readonly ends_on: string | null;
+}
+
+const columns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
+
+/**
+ * Creates a campaign.
+ *
+ * @throws the database's unique violation when the name is taken (409).
+ */
+export async function createCampaign(tx: Tx, values: CampaignValues): Promise<string> {
+  const { id } = await tx.sql
+    .insertInto('campaigns')
+    .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  tx.audit({ event: 'campaign.create', action: 'create', resource_type: 'campaign', resource_id: id, new_values: values });
+  return id;
+}
+
+/** Changes a campaign. @throws Problem 404, 412 for an older version, 422 for a period that ends before it begins. */
+export async function updateCampaign(
+  tx: Tx,
+  id: string,
+  version: number,
+  changes: Partial<CampaignValues>,
+): Promise<void> {
+  const before = await lockVersion(tx, id, version);
+  const after = { ...before, ...changes };
+  if (after.starts_on !== null && after.ends_on !== null && after.ends_on < after.starts_on) {
+    const errors = [{ pointer: '/ends_on', detail: 'must not be before starts_on' }];
+    throw new Problem({ code: 'request.invalid', detail: 'A campaign ends after it begins.', errors });
+  }
+  await tx.sql
+    .updateTable('campaigns')
+    .set((eb) => ({ ...changes, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .where('id', '=', id)
+    .execute();
+  tx.audit({
+    event: 'campaign.update',
+    action: 'update',
+    resource_type: 'campaign',
+    resource_id: id,
+    old_values: before,
+    new_values: after,
+  });
+}
+
+/**
+ * Deletes a campaign: its pool is dissolved and nothing waits for it any more. Contacts stay with their owners (X-16).
+ * The transaction must have the assignments open.
+ */
+export async function deleteCampaign(tx: Tx, id: string, version: number): Promise<void> {
+  const before = await lockVersion(tx, id, version);
+  await tx.sql
+    .updateTable('campaigns')
+    .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .where('id', '=', id)
+    .execute();
+  const left = await tx.sql
+    .updateTable('user_campaign_assignment')
+    .set((eb) => ({
+      is_active: false,
+      removed_at: sql<string>`now()`,
+      updated_at: sql<string>`now()`,
+      version: eb('version', '+', 1),
+    }))
+    .where('campaign_id', '=', id)
+    .where('is_active', '=', true)
+    .returning('user_id')
+    .execute();
+  const withdrawn = await tx.sql
+    .updateTable('assignment_queue')
+    .set({ left_at: sql<string>`now()`, outcome: 'withdrawn' })
+    .where('campaign_id', '=', id)
+    .where('left_at', 'is', null)
+    .returning('contact_id')
+    .execute();
+  tx.audit({
+    event: 'campaign.delete',
+    action: 'delete',
+    resource_type: 'campaign',
+    resource_id: id,
+    old_values: before,
+    new_values: { members_removed: left.map(({ user_id }) => user_id), contacts_withdrawn: withdrawn.length },
+  });
+}
+
+/** @throws Problem 404 or 412. */
+async function lockVersion(tx: Tx, id: string, version: number): Promise<CampaignValues> {
+  const campaign = await tx.sql
+    .selectFrom('campaigns')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .select([...columns, 'version'])
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (campaign === undefined) throw notFound('campaign');
+  const { version: current, ...values } = campaign;
+  if (current === version) return values;
+  throw new Problem({
+    code: 'resource.version-mismatch',
+    detail: 'The campaign has changed since it was read. Read it again and repeat the change.',
+    members: { current_version: current },
+  });
+}

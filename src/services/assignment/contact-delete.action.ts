@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { notFound } from '../../platform/problem.ts';
+import { defineAction } from '../actions/action.ts';
+import { openAssignments } from './assignment-access.service.ts';
+import { deleteContact } from './contact.service.ts';
+import { rowVersion } from '../../platform/row-version-input.ts';
+
+export const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
+
+/** Nobody looks after it any more; its history stays (X-16). Ungated until a tenant writes a gate for it (X-25). */
+export const contactDelete = defineAction({
+  name: 'contact.delete',
+  title: 'Delete a contact',
+  permission: 'contact:manage',
+  payload: contactDeletePayload,
+  unwrittenGate: 'none',
+  environment: () => null,
+  reason: () => null,
+  describe: ({ contact_id }) => `Delete the contact ${contact_id}.`,
+  check: async (tx, { contact_id, version }) => {
+    const contact = await tx.sql
+      .selectFrom('contacts')
+      .where('id', '=', contact_id)
+      .where('version', '=', version)
+      .where('deleted_at', 'is', null)
+      .select('id')
+      .executeTakeFirst();
+    if (contact === undefined) throw notFound('contact');
+  },
+  execute: async (tx, { contact_id, version }) => {
+    await openAssignments(tx);
+    return deleteContact(tx, contact_id, version);
+  },
+  undo: () => null,
+});

@@ -1,0 +1,129 @@
+import { sql } from 'kysely';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { releaseAssignments } from './assignment-contacts.service.ts';
+import { leaveQueue } from './assignment-queue.service.ts';
+
+/** What is written of a contact. */
+export interface ContactValues {
+  readonly name: string;
+  /** Lower case. */
+  readonly email: string | null;
+  readonly phone_number: string | null;
+  readonly company: string | null;
+  readonly source: string | null;
+  readonly notes: string | null;
+}
+
+const columns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
+
+/** Creates a contact. @throws the database's unique violation when the e-mail address is another contact's (409). */
+export async function createContact(tx: Tx, values: ContactValues): Promise<string> {
+  const { id } = await tx.sql
+    .insertInto('contacts')
+    .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  auditCreated(tx, id, values);
+  return id;
+}
+
+/**
+ * Creates those contacts whose e-mail address nobody has yet; the others are left as they are.
+ *
+ * @returns ids in the order of the rows; null for one that was there already.
+ */
+export async function importContacts(tx: Tx, rows: readonly ContactValues[]): Promise<(string | null)[]> {
+  const ids: (string | null)[] = [];
+  for (const values of rows) {
+    const created = await tx.sql
+      .insertInto('contacts')
+      .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
+      .onConflict((conflict) =>
+        conflict.expression(sql`tenant_id, lower(email)`).where('deleted_at', 'is', null).doNothing(),
+      )
+      .returning('id')
+      .executeTakeFirst();
+    if (created !== undefined) auditCreated(tx, created.id, values);
+    ids.push(created?.id ?? null);
+  }
+  return ids;
+}
+
+function auditCreated(tx: Tx, id: string, new_values: ContactValues): void {
+  tx.audit({ event: 'contact.create', action: 'create', resource_type: 'contact', resource_id: id, new_values });
+}
+
+/** Changes a contact. @throws Problem 404, 412 for an older version. */
+export async function updateContact(tx: Tx, id: string, version: number, changes: Partial<ContactValues>): Promise<void> {
+  const before = await lockVersion(tx, id, version);
+  await tx.sql
+    .updateTable('contacts')
+    .set((eb) => ({ ...changes, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .where('id', '=', id)
+    .execute();
+  tx.audit({
+    event: 'contact.update',
+    action: 'update',
+    resource_type: 'contact',
+    resource_id: id,
+    old_values: before,
+    new_values: { ...before, ...changes },
+  });
+}
+
+/**
+ * Deletes a contact: nobody looks after it any more and it waits for nobody. Its rows stay (X-16). The transaction must
+ * have the assignments open.
+ *
+ * @returns the campaign in whose pool a place is free now, if it was one's.
+ */
+export async function deleteContact(tx: Tx, id: string, version: number): Promise<{ campaign_id: string | null }> {
+  const before = await lockVersion(tx, id, version);
+  await tx.sql
+    .updateTable('contacts')
+    .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .where('id', '=', id)
+    .execute();
+  const assignment = await tx.sql
+    .selectFrom('user_contact_assignment')
+    .where('contact_id', '=', id)
+    .where('released_at', 'is', null)
+    .select(['id', 'user_id', 'campaign_id'])
+    .executeTakeFirst();
+  if (assignment !== undefined) await releaseAssignments(tx, [assignment.id]);
+  const waiting = await tx.sql
+    .selectFrom('assignment_queue')
+    .where('contact_id', '=', id)
+    .where('left_at', 'is', null)
+    .select('id')
+    .execute();
+  await leaveQueue(tx, waiting.map((entry) => entry.id), 'withdrawn');
+  tx.audit({
+    event: 'contact.delete',
+    action: 'delete',
+    resource_type: 'contact',
+    resource_id: id,
+    old_values: { ...before, user_id: assignment?.user_id ?? null },
+  });
+  return { campaign_id: assignment?.campaign_id ?? null };
+}
+
+/** @throws Problem 404 or 412. */
+async function lockVersion(tx: Tx, id: string, version: number): Promise<ContactValues> {
+  const contact = await tx.sql
+    .selectFrom('contacts')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .select([...columns, 'version'])
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (contact === undefined) throw notFound('contact');
+  const { version: current, ...values } = contact;
+  if (current === version) return values;
+  throw new Problem({
+    code: 'resource.version-mismatch',
+    detail: 'The contact has changed since it was read. Read it again and repeat the change.',
+    members: { current_version: current },
+  });
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { z } from 'zod';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { DeploymentKind } from '../../entities/environment-config.entity.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { Authority } from '../actions/action.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+
+/** How long an approval of a digest lets people go back to it without asking again, in days (capability 19). */
+export const rollbackWindowDays = 30;
+
+/** A deployment to write down; its workflow makes it happen. */
+export interface NewDeployment {
+  readonly environment: EnvironmentName;
+  readonly kind: DeploymentKind;
+  readonly batch_id: string;
+  readonly position: number;
+  readonly proposal_id: string | null;
+  readonly config_version: number;
+  readonly previous_version: number | null;
+  readonly digest: string;
+  readonly plan: RolloutPlan;
+  readonly reason: string | null;
+}
+
+/** Deployments that are under way in any of the environments. */
+const livingStatuses = ['pending', 'running', 'paused', 'holding'] as const;
+
+/** @throws Problem `rollout.active` with the deployment that is under way in one of the environments. */
+export async function refuseLiving(tx: Tx, environments: readonly EnvironmentName[]): Promise<void> {
+  const living = await tx.sql
+    .selectFrom('admin_deployments')
+    .where('environment', 'in', [...environments])
+    .where('status', 'in', [...livingStatuses])
+    .select(['id', 'environment', 'status'])
+    .executeTakeFirst();
+  if (living === undefined) return;
+  throw new Problem({
+    code: 'rollout.active',
+    detail: `A rollout is ${living.status} in ${living.environment}. Wait for its end, or abort it.`,
+    members: { deployment_id: living.id, environment: living.environment },
+  });
+}
+
+/** Writes a deployment down as pending, with its audit entry. @returns its id. */
+export async function insertDeployment(tx: Tx, deployment: NewDeployment, authority: Authority): Promise<string> {
+  const id = randomUUID();
+  const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
+  await tx.sql
+    .insertInto('admin_deployments')
+    .values({
+      ...deployment,
+      id,
+      tenant_id: tx.actor.tenant_id,
+      plan: jsonb(deployment.plan),
+      requested_by: tx.actor.user_id,
+      approval_id,
+    })
+    .execute();
+  const { plan, ...facts } = deployment;
+  tx.audit({
+    event: `deployment.${deployment.kind}`,
+    action: 'create',
+    resource_type: 'deployment',
+    resource_id: id,
+    new_values: { ...facts, strategy: plan.strategy, dry_run: plan.dry_run, authority },
+  });
+  return id;
+}
+
+/** What an action that lets deployments begin gives back. */
+const startedBatch = z.object({ batch_id: z.uuid() });
+
+/** The batch that an action has written down. */
+export function batchOf(result: JsonObject): string {
+  return startedBatch.parse(result).batch_id;
+}
+
+/** Deployments of a digest in an environment that rested on an approval within the window; at most one row. */
+export function approvedDeploymentQuery(environment: EnvironmentName, digest: string) {
+  return query
+    .selectFrom('admin_deployments')
+    .where('environment', '=', environment)
+    .where('digest', '=', digest)
+    .where('approval_id', 'is not', null)
+    .where(sql<boolean>`plan->>'dry_run' = 'false'`)
+    .where('created_at', '>', sql<string>`now() - make_interval(days => ${rollbackWindowDays})`)
+    .limit(1)
+    .select(['id', 'approval_id']);
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { configDifferences, fingerprintsIn, resolveKeptSecrets, splitSecrets } from '../../domain/config/config-document.ts';
+import type { ConfigDifference } from '../../domain/config/config-document.ts';
+import { sameJson } from '../../domain/shared/canonical.ts';
+import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
+import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { refuseLiving } from './config-deployment.service.ts';
+import { openSchema, validateConfig } from './config-json-schema.ts';
+import { configDigest, configSecretPlace, lockEnvironment, openConfigSecrets } from './environment-config.repository.ts';
+import type { EnvironmentSlot } from './environment-config.repository.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+
+/** A document that somebody wants to run in an environment. */
+export interface ProposedConfig {
+  readonly environment: EnvironmentName;
+  /** The version that it was built on; null for the first one. */
+  readonly base_version: number | null;
+  /** The schema from now on; the present one stays when it is left out. */
+  readonly schema?: JsonObject | undefined;
+  readonly document: JsonValue;
+  readonly plan: RolloutPlan;
+}
+
+/** A part of a proposal, as it was written down. */
+export interface ProposedChange {
+  readonly environment: EnvironmentName;
+  readonly version: number;
+  readonly base_version: number | null;
+  readonly digest: string;
+  readonly plan: RolloutPlan;
+  readonly differences: readonly ConfigDifference[];
+  readonly schema_changed: boolean;
+}
+
+/**
+ * Writes a proposal down: each document is checked against its schema, its secrets are sealed, and it gets the next
+ * version number of its environment. Nothing runs differently until `config.apply` lets it roll out.
+ *
+ * @throws Problem for a document that breaks its schema, changes nothing, or was built on another version than runs.
+ */
+export async function writeProposal(
+  tx: Tx,
+  keyring: Keyring,
+  { changes, reason }: { changes: readonly ProposedConfig[]; reason: string },
+): Promise<{ proposal_id: string; changes: ProposedChange[] }> {
+  const proposal_id = randomUUID();
+  const environments = changes.map(({ environment }) => environment);
+  await tx.sql
+    .insertInto('admin_config_proposals')
+    .values({
+      id: proposal_id,
+      tenant_id: tx.actor.tenant_id,
+      plans: jsonb(Object.fromEntries(changes.map(({ environment, plan }) => [environment, plan]))),
+      reason,
+      proposed_by: tx.actor.user_id,
+    })
+    .execute();
+  // One order of locks, so that two proposals never wait for each other.
+  const slots = new Map<EnvironmentName, EnvironmentSlot>();
+  for (const environment of environments.toSorted()) slots.set(environment, await lockEnvironment(tx, environment));
+  await refuseLiving(tx, environments);
+  const written: ProposedChange[] = [];
+  for (const [position, change] of changes.entries()) {
+    const slot = slots.get(change.environment);
+    if (slot !== undefined) written.push(await writePart(tx, keyring, { slot, change, proposal_id, position }));
+  }
+  tx.audit({
+    event: 'config.proposed',
+    action: 'create',
+    resource_type: 'environment_config',
+    resource_id: proposal_id,
+    new_values: { reason, changes: written.map(({ differences: _shown, ...facts }) => facts) },
+  });
+  return { proposal_id, changes: written };
+}
+
+interface Part {
+  readonly slot: EnvironmentSlot;
+  readonly change: ProposedConfig;
+  readonly proposal_id: string;
+  readonly position: number;
+}
+
+async function writePart(tx: Tx, keyring: Keyring, { slot, change, proposal_id, position }: Part): Promise<ProposedChange> {
+  const { environment, base_version, plan } = change;
+  const pointer = `/changes/${position}`;
+  const running = await runningVersion(tx, slot);
+  if (slot.stable_version !== base_version) throw staleBase(slot, base_version, running?.document, change.document);
+  const schema = change.schema ?? running?.schema ?? openSchema;
+  const known = running === undefined ? {} : openConfigSecrets(keyring, running);
+  const { document, unknown } = resolveKeptSecrets(change.document, running?.document ?? null, known);
+  if (unknown.length > 0) {
+    const detail = 'is the mask of a secret that does not stand here; give its value';
+    throw invalidInput(unknown.map((place) => ({ pointer: `${pointer}/document${place}`, detail })));
+  }
+  const places = validateConfig(schema, document, pointer);
+  // A secret that stays keeps its fingerprint when the master key has changed: it is no difference.
+  const prints = running === undefined ? [] : fingerprintsIn(running.document);
+  const printOf = (text: string) =>
+    prints.find((print) => keyring.matchesFingerprint(text, print)) ?? keyring.fingerprint(text);
+  const { masked, secrets } = splitSecrets(document, places, printOf);
+  const schema_changed = running === undefined || !sameJson(running.schema, schema);
+  const differences = configDifferences(running?.document ?? null, masked);
+  if (differences.length === 0 && !schema_changed) {
+    throw new Problem({ code: 'resource.conflict', detail: `The configuration of ${environment} says exactly this already.` });
+  }
+  const id = randomUUID();
+  const version = slot.last_version + 1;
+  const digest = configDigest({ environment, schema, document: masked });
+  const hasSecrets = Object.keys(secrets).length > 0;
+  await tx.sql
+    .insertInto('admin_config_versions')
+    .values({
+      id,
+      tenant_id: tx.actor.tenant_id,
+      environment,
+      config_version: version,
+      proposal_id,
+      position,
+      base_version,
+      schema: jsonb(schema),
+      document: jsonb(masked),
+      secrets_ciphertext: hasSecrets ? keyring.seal(JSON.stringify(secrets), configSecretPlace(id)) : null,
+      digest,
+    })
+    .execute();
+  await tx.sql
+    .updateTable('admin_environment_configs')
+    .set({ last_version: version })
+    .where('id', '=', slot.id)
+    .execute();
+  return { environment, version, base_version, digest, plan, differences, schema_changed };
+}
+
+async function runningVersion(tx: Tx, { environment, stable_version }: EnvironmentSlot) {
+  if (stable_version === null) return undefined;
+  return tx.sql
+    .selectFrom('admin_config_versions')
+    .where('environment', '=', environment)
+    .where('config_version', '=', stable_version)
+    .select(['id', 'schema', 'document', 'secrets_ciphertext'])
+    .executeTakeFirst();
+}
+
+function staleBase(
+  { environment, stable_version }: EnvironmentSlot,
+  base: number | null,
+  running: JsonValue | undefined,
+  proposed: JsonValue,
+): Problem {
+  // A proposed secret is plain here: only places that are the same or masked on both sides may be told.
+  const places = configDifferences(running ?? null, proposed).map(({ path }) => path);
+  return new Problem({
+    code: 'config.version-conflict',
+    detail: `Version ${stable_version ?? 'none'} runs in ${environment}, the change was built on ${base ?? 'none'}. Read it again.`,
+    members: { environment, base_version: base, current_version: stable_version, differing_paths: places.slice(0, 100) },
+  });
+}

@@ -1,0 +1,297 @@
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { LedgerEvent } from '../../domain/config/config-ledger.ts';
+import {
+  applyRolloutCommand,
+  isRolloutClosed,
+  rolloutRefusal,
+  servedBy,
+  shareOf,
+} from '../../domain/config/config-rollout.ts';
+import type { Rollout, RolloutCommand } from '../../domain/config/config-rollout.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { insertDeployment } from './config-deployment.service.ts';
+import { rollbackPlan } from './config-rollback.action.ts';
+import { configDigest, fenced, lockEnvironment, serve } from './environment-config.repository.ts';
+import type { EnvironmentSlot } from './environment-config.repository.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+
+/** The columns that rules and workflow know a deployment by. */
+const deploymentColumns = [
+  'id',
+  'environment',
+  'kind',
+  'batch_id',
+  'position',
+  'config_version',
+  'previous_version',
+  'digest',
+  'plan',
+  'status',
+  'stage',
+  'step',
+  'candidate_percentage',
+  'fence',
+  'run_id',
+  'approval_id',
+  'outcome',
+] as const;
+
+/** Finds a deployment and locks it after its environment, which is the order of every writer. */
+async function lockDeployment(tx: Tx, id: string) {
+  const found = await tx.sql
+    .selectFrom('admin_deployments')
+    .where('id', '=', id)
+    .select('environment')
+    .executeTakeFirst();
+  if (found === undefined) throw notFound('deployment');
+  const slot = await lockEnvironment(tx, found.environment);
+  const row = await tx.sql
+    .selectFrom('admin_deployments')
+    .where('id', '=', id)
+    .select(deploymentColumns)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  return { slot, row };
+}
+
+/** A deployment as it stands in the database. */
+export type DeploymentRow = Awaited<ReturnType<typeof lockDeployment>>['row'];
+
+/**
+ * Takes a deployment over for a run of its workflow: the fence of its environment goes up, and every other run that is
+ * still alive somewhere can write nothing any more. The same run asking again keeps its fence.
+ *
+ * @throws Problem `approval.payload-changed` when what is stored is not what was approved.
+ */
+export async function beginDeployment(tx: Tx, id: string, runId: string): Promise<DeploymentRow> {
+  const { slot, row } = await lockDeployment(tx, id);
+  if (isRolloutClosed(row.status) || (row.run_id === runId && row.fence === slot.fence)) return row;
+  await refuseAltered(tx, row);
+  const fence = slot.fence + 1;
+  await tx.sql
+    .updateTable('admin_environment_configs')
+    .set({ fence, version: slot.version + 1, updated_at: new Date() })
+    .where('id', '=', slot.id)
+    .execute();
+  const started = row.fence === null ? { started_at: new Date() } : {};
+  await tx.sql
+    .updateTable('admin_deployments')
+    .set({ fence, run_id: runId, updated_at: new Date(), ...started })
+    .where('id', '=', id)
+    .execute();
+  return { ...row, fence, run_id: runId };
+}
+
+async function refuseAltered(tx: Tx, row: DeploymentRow): Promise<void> {
+  const stored = await tx.sql
+    .selectFrom('admin_config_versions')
+    .where('environment', '=', row.environment)
+    .where('config_version', '=', row.config_version)
+    .select(['environment', 'schema', 'document'])
+    .executeTakeFirstOrThrow();
+  if (configDigest(stored) === row.digest) return;
+  throw new Problem({
+    code: 'approval.payload-changed',
+    detail: 'The stored configuration is not the one that was approved.',
+  });
+}
+
+/** A step of a rollout: the command, who stands behind it, and what it rests on. */
+export interface RolloutStep {
+  readonly deployment_id: string;
+  /** Null for an end that a run did not bring about itself; it takes the fence that is. */
+  readonly fence: number | null;
+  readonly command: RolloutCommand;
+  /** The step that the command was judged on; a repetition is told by it. */
+  readonly step: number;
+  readonly evidence: JsonObject;
+}
+
+/** A deployment after a step; `is_repetition` when an earlier call had made it. */
+export type SteppedDeployment = DeploymentRow & { readonly is_repetition: boolean };
+
+/**
+ * Makes one step of a rollout: its state, what the environment serves and the ledger row commit together, under the
+ * fence of the run.
+ *
+ * @returns the deployment after the step, also when an earlier call made it already.
+ * @throws Problem `rollout.fenced` for a run that was overtaken; the refusal of the rules for a command out of place.
+ */
+export async function stepDeployment(tx: Tx, input: RolloutStep): Promise<SteppedDeployment> {
+  const { slot, row } = await lockDeployment(tx, input.deployment_id);
+  const fence = input.fence ?? slot.fence;
+  if (slot.fence !== fence || (input.fence !== null && row.fence !== fence)) throw fenced();
+  if (row.step === input.step + 1) return { ...row, is_repetition: true };
+  const refused = rolloutRefusal(row, input.command);
+  if (row.step !== input.step || refused !== null) throw new Problem(refused ?? overtaken);
+  const next = applyRolloutCommand(row.plan, row, input.command);
+  const saved = await write(tx, slot, row, { next, fence, evidence: input.evidence, command: input.command });
+  return { ...saved, is_repetition: false };
+}
+
+const overtaken = { code: 'rollout.not-possible', detail: 'The rollout has moved on since; look again.' } as const;
+
+interface Move {
+  readonly next: Rollout;
+  readonly fence: number;
+  readonly evidence: JsonObject;
+  readonly command: RolloutCommand;
+}
+
+async function write(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, move: Move): Promise<DeploymentRow> {
+  const { next, fence, command } = move;
+  const isClosed = isRolloutClosed(next.status);
+  const evidence = { ...move.evidence, command, ...(row.plan.dry_run ? { dry_run: true, would_serve: wouldServe(row, next) } : {}) };
+  const outcome = isClosed ? { status: next.status, stage: next.stage, evidence } : null;
+  const share = shareOf(row.plan, next);
+  const served = servedBy(row.plan, next, { version: row.config_version, previous: row.previous_version });
+  // What stood before a dry run or before the first stage stays as it is, whatever it was.
+  await serve(tx, slot, { ...served, fence }, {
+    event: ledgerEventOf(row, next, command),
+    deployment_id: row.id,
+    approval_id: row.approval_id,
+    evidence,
+  });
+  const saved = await tx.sql
+    .updateTable('admin_deployments')
+    .set({
+      status: next.status,
+      stage: next.stage,
+      step: next.step,
+      candidate_percentage: share,
+      outcome: outcome === null ? null : jsonb(outcome),
+      updated_at: new Date(),
+      ended_at: isClosed ? new Date() : null,
+    })
+    .where('id', '=', row.id)
+    .returning(deploymentColumns)
+    .executeTakeFirstOrThrow();
+  tx.audit({
+    event: `deployment.${command}`,
+    action: 'update',
+    resource_type: 'deployment',
+    resource_id: row.id,
+    old_values: { status: row.status, stage: row.stage, candidate_percentage: row.candidate_percentage },
+    new_values: { status: next.status, stage: next.stage, candidate_percentage: share, environment: row.environment, evidence },
+  });
+  return saved;
+}
+
+/** The share that a dry run leaves unserved. */
+function wouldServe(row: DeploymentRow, next: Rollout): number {
+  return shareOf({ ...row.plan, dry_run: false }, next);
+}
+
+function ledgerEventOf(row: DeploymentRow, next: Rollout, command: RolloutCommand): LedgerEvent {
+  switch (next.status) {
+    case 'paused':
+      return 'paused';
+    case 'holding':
+      return 'held';
+    case 'succeeded':
+    case 'restored':
+    case 'aborted':
+      return next.status;
+    case 'pending':
+    case 'running':
+      if (command === 'resume') return 'resumed';
+      return row.stage < 0 ? 'started' : 'stage';
+  }
+}
+
+/** What became of a part that was to be undone. */
+export interface UndoResult {
+  readonly deployment_id: string;
+  readonly result: 'undone' | 'nothing_to_undo' | 'changed_since';
+}
+
+/**
+ * Takes back a part of a change that has succeeded, because a later part has not (capability 20): the version before it
+ * runs again, at once. A part that somebody has changed since is left alone and told. Made twice, it does nothing more.
+ */
+export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
+  const { slot, row } = await lockDeployment(tx, id);
+  const done = row.outcome?.['undo'];
+  if (typeof done === 'string') return { deployment_id: id, result: done as UndoResult['result'] };
+  const result = undoResultOf(slot, row, await hasLiving(tx, row));
+  if (result === 'undone' && row.previous_version !== null) await goBack(tx, slot, row, row.previous_version);
+  await tx.sql
+    .updateTable('admin_deployments')
+    .set({ outcome: jsonb({ ...row.outcome, undo: result }), updated_at: new Date() })
+    .where('id', '=', id)
+    .execute();
+  tx.audit({
+    event: 'deployment.undo',
+    action: 'update',
+    resource_type: 'deployment',
+    resource_id: id,
+    new_values: { environment: row.environment, result, previous_version: row.previous_version },
+  });
+  return { deployment_id: id, result };
+}
+
+/** True when another rollout is under way in the deployment's environment, begun or not. */
+async function hasLiving(tx: Tx, { environment }: DeploymentRow): Promise<boolean> {
+  const living = await tx.sql
+    .selectFrom('admin_deployments')
+    .where('environment', '=', environment)
+    .where('ended_at', 'is', null)
+    .select('id')
+    .executeTakeFirst();
+  return living !== undefined;
+}
+
+function undoResultOf(slot: EnvironmentSlot, row: DeploymentRow, isBusy: boolean): UndoResult['result'] {
+  // The first configuration of an environment stays: running none is no state to go back to.
+  if (row.status !== 'succeeded' || row.plan.dry_run || row.previous_version === null) return 'nothing_to_undo';
+  return slot.stable_version === row.config_version && !isBusy ? 'undone' : 'changed_since';
+}
+
+async function goBack(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, version: number): Promise<void> {
+  const { digest } = await tx.sql
+    .selectFrom('admin_config_versions')
+    .where('environment', '=', row.environment)
+    .where('config_version', '=', version)
+    .select('digest')
+    .executeTakeFirstOrThrow();
+  const authority = row.approval_id === null ? ({ kind: 'none' } as const) : ({ kind: 'approval', approval_id: row.approval_id } as const);
+  const id = await insertDeployment(
+    tx,
+    {
+      environment: row.environment,
+      kind: 'undo',
+      batch_id: row.batch_id,
+      position: row.position,
+      proposal_id: null,
+      config_version: version,
+      previous_version: row.config_version,
+      digest,
+      plan: rollbackPlan,
+      reason: `Undo of deployment ${row.id}`,
+    },
+    authority,
+  );
+  const fence = slot.fence + 1;
+  await tx.sql.updateTable('admin_environment_configs').set({ fence }).where('id', '=', slot.id).execute();
+  const served = { stable_version: version, candidate_version: null, candidate_percentage: 0, fence };
+  const evidence = { undone_deployment: row.id };
+  await serve(tx, slot, served, { event: 'undone', deployment_id: id, approval_id: row.approval_id, evidence });
+  const now = new Date();
+  await tx.sql
+    .updateTable('admin_deployments')
+    .set({ status: 'succeeded', stage: 0, step: 1, fence, started_at: now, ended_at: now, outcome: jsonb({ status: 'succeeded', evidence }) })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** The parts of a change in their order, without what its own undo has added. */
+export async function findBatch(tx: Tx, batchId: string) {
+  return tx.sql
+    .selectFrom('admin_deployments')
+    .where('batch_id', '=', batchId)
+    .where('kind', '!=', 'undo')
+    .orderBy('position')
+    .select(['id', 'environment', 'plan', 'status', 'step', 'stage', 'kind'])
+    .execute();
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { maximumStages, stagesOf } from '../../domain/config/config-rollout.ts';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import { allHealthMetrics } from '../../domain/health/health-metric.ts';
+
+const seconds = (maximum: number) => z.int().min(0).max(maximum);
+const bakeSeconds = seconds(7 * 86_400).describe('How long a stage is watched before the next one');
+const share = z.number().min(0.001).max(100).describe('Share of the instances in percent');
+const address = z.url({ protocol: /^https?$/ }).max(2_000);
+
+const strategy = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('all_at_once'), bake_seconds: bakeSeconds.default(0) }),
+    z.strictObject({ kind: z.literal('linear'), step_percentage: share, bake_seconds: bakeSeconds }),
+    z.strictObject({
+      kind: z.literal('exponential'),
+      start_percentage: share,
+      factor: z.number().min(1.1).max(100).describe('By what a share is multiplied to get the next'),
+      bake_seconds: bakeSeconds,
+    }),
+    z.strictObject({
+      kind: z.literal('custom'),
+      stages: z
+        .array(z.strictObject({ percentage: share, bake_seconds: bakeSeconds }))
+        .min(1)
+        .max(maximumStages),
+    }),
+  ])
+  .superRefine((value, context) => {
+    try {
+      stagesOf(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is no strategy' });
+    }
+  });
+
+const guard = z.strictObject({
+  name: z.string().trim().min(1).max(100),
+  source: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('health'),
+      metric: z.enum(allHealthMetrics).describe('A metric of the system health; one that nobody measures would hold for ever'),
+    }),
+    z.strictObject({
+      kind: z.literal('prometheus'),
+      url: address.describe('Base address of the Prometheus server'),
+      query: z.string().min(1).max(2_000).describe('Instant query that gives one number'),
+      samples_query: z.string().min(1).max(2_000).nullable().default(null).describe('Over how many events it counts'),
+    }),
+    z.strictObject({
+      kind: z.literal('webhook'),
+      url: address.describe('Answers a POST with {"verdict": "good" | "bad" | "unknown"}'),
+    }),
+  ]),
+  bad_when: z.enum(['above', 'below']).default('above'),
+  threshold: z.number().default(0).describe('Of the value; a webhook judges itself'),
+  for_seconds: seconds(86_400).default(0).describe('How long the value must be bad without a break'),
+  min_samples: z.int().min(0).max(1_000_000).default(1).describe('With fewer samples the guard does not know'),
+});
+
+/** How a change is rolled out in one environment; part of what is approved. */
+export const rolloutPlan = z.strictObject({
+  strategy,
+  guards: z.array(guard).max(10),
+  check_interval_seconds: z.int().min(5).max(3_600).describe('How often the guards are measured'),
+  dry_run: z.boolean(),
+});
+
+/** The same as people ask for it; what is left out is filled in by environment. */
+export const requestedPlan = rolloutPlan.extend({
+  strategy: strategy.optional().describe('Default: 1, 10, 50, 100 % with ten minutes each in production, else at once'),
+  guards: rolloutPlan.shape.guards.default([]),
+  check_interval_seconds: rolloutPlan.shape.check_interval_seconds.default(30),
+  dry_run: rolloutPlan.shape.dry_run.default(false),
+});
+
+export const configEnvironment = z.enum(environmentNames);
+export const configReason = z.string().trim().min(1).max(1_000);
+export const configVersionNumber = z.int().min(1).describe('Number of a configuration version in its environment');
+export const configDigestText = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .describe('SHA-256 of environment, schema and document as shown (RFC 8785), in hex');

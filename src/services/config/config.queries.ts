@@ -1,0 +1,91 @@
+import { sql } from 'kysely';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { readAll } from '../../platform/database/read.ts';
+import { deploymentColumns } from '../../api/config/config.schemas.ts';
+import type { HandlerContext } from '../../api/http/route.ts';
+
+type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
+
+const livingStatuses = ['pending', 'running', 'paused', 'holding'] as const;
+
+/** What environments serve, with what is under way and what instances report; one round trip. */
+export async function readEnvironments({ actor, deps }: Context, environment: EnvironmentName | undefined) {
+  const asked = environment === undefined ? [...environmentNames] : [environment];
+  const [slots, versions, rollouts, instances] = await readAll(deps.db, actor, [
+    query
+      .selectFrom('admin_environment_configs')
+      .where('environment', 'in', asked)
+      .select(['environment', 'stable_version', 'candidate_version', 'candidate_percentage']),
+    query
+      .selectFrom('admin_config_versions as v')
+      .innerJoin('admin_environment_configs as e', 'e.environment', 'v.environment')
+      .where('v.environment', 'in', asked)
+      .where((eb) =>
+        eb.or([
+          eb('v.config_version', '=', eb.ref('e.stable_version')),
+          eb('v.config_version', '=', eb.ref('e.candidate_version')),
+        ]),
+      )
+      .select(['v.environment', 'v.config_version', 'v.digest', 'v.schema', 'v.document', 'v.created_at']),
+    query
+      .selectFrom('admin_deployments')
+      .where('environment', 'in', asked)
+      .where('status', 'in', [...livingStatuses])
+      .select(deploymentColumns),
+    query
+      .selectFrom('admin_config_reports')
+      .where('environment', 'in', asked)
+      .where('reported_at', '>', sql<string>`now() - interval '1 hour'`)
+      .groupBy(['environment', 'config_version'])
+      .orderBy('config_version')
+      .select(['environment', 'config_version as version', sql<number>`count(*)::int`.as('count')]),
+  ] as const);
+  return asked.map((name) => {
+    const slot = slots.find((row) => row.environment === name);
+    const version = (number: number | null | undefined) => {
+      const found = versions.find((row) => row.environment === name && row.config_version === number);
+      return found === undefined ? null : { ...found, version: found.config_version };
+    };
+    const running = version(slot?.stable_version);
+    const candidate = version(slot?.candidate_version);
+    return {
+      environment: name,
+      schema: running?.schema ?? null,
+      running,
+      candidate,
+      candidate_percentage: slot?.candidate_percentage ?? 0,
+      rollout: rollouts.find((row) => row.environment === name) ?? null,
+      instances: instances.filter((row) => row.environment === name),
+    };
+  });
+}
+
+/** A proposal with its parts, each beside what runs in its environment now. */
+export function proposalQueries(id: string) {
+  return [
+    query.selectFrom('admin_config_proposals').where('id', '=', id).select(['id', 'reason', 'plans']),
+    query
+      .selectFrom('admin_config_versions as v')
+      .leftJoin('admin_environment_configs as e', 'e.environment', 'v.environment')
+      .leftJoin('admin_config_versions as r', (join) =>
+        join.onRef('r.environment', '=', 'e.environment').onRef('r.config_version', '=', 'e.stable_version'),
+      )
+      .where('v.proposal_id', '=', id)
+      .orderBy('v.position')
+      .select(['v.environment', 'v.config_version', 'v.base_version', 'v.digest', 'v.document', 'v.schema'])
+      .select(['r.document as running_document', 'r.schema as running_schema']),
+  ] as const;
+}
+
+/** The row of the ledger that was in force at a moment: what ran, and why. */
+export function ledgerAtQuery(environment: EnvironmentName, at: string) {
+  return query
+    .selectFrom('admin_deployment_events')
+    .where('environment', '=', environment)
+    .where('at', '<=', at)
+    .orderBy('at', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(1);
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defineAction } from '../actions/action.ts';
+import { flagProductionFloor } from './flag-gate-floor.ts';
+import { flagResult, insertFlag } from './flag.repository.ts';
+import type { FlagPlace } from './flag.repository.ts';
+import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
+
+export const flagCreatePayload = z.strictObject({
+  key: flagKey,
+  environment: flagEnvironment,
+  definition: flagDefinition,
+  reason: changeReason.nullable().default(null),
+});
+
+/**
+ * Adds a flag to one environment. There is no undo: a flag is switched off, not taken back, so that its history stays.
+ */
+export const flagCreate = defineAction({
+  name: 'flag.create',
+  title: 'Create a feature flag in an environment',
+  permission: 'flag:manage',
+  payload: flagCreatePayload,
+  environment: ({ environment }) => environment,
+  floor: flagProductionFloor,
+  reason: ({ reason }) => reason,
+  describe: ({ key, environment, definition }) =>
+    `Create the ${definition.value_type} flag '${key}' in ${environment}, ` +
+    (definition.enabled ? `enabled for ${definition.rollout_percentage} %.` : 'disabled.'),
+  check: refuseTaken,
+  execute: async (tx, payload, authority) => {
+    await refuseTaken(tx, payload);
+    const note = { change: 'created', event: 'flag.create', reason: payload.reason, authority } as const;
+    return flagResult(await insertFlag(tx, payload, payload.definition, note), null);
+  },
+  undo: () => null,
+});
+
+/** A key means one thing in one environment, and a value of one type in all of them. */
+async function refuseTaken(tx: Tx, payload: z.output<typeof flagCreatePayload>): Promise<void> {
+  const { key, environment, definition }: FlagPlace & { definition: { value_type: string } } = payload;
+  const siblings = await tx.sql
+    .selectFrom('admin_feature_flags')
+    .where('key', '=', key)
+    .select(['environment', 'value_type'])
+    .execute();
+  if (siblings.some((sibling) => sibling.environment === environment)) {
+    throw new Problem({ code: 'resource.conflict', detail: `There is a flag '${key}' in ${environment} already.` });
+  }
+  const other = siblings.find((sibling) => sibling.value_type !== definition.value_type);
+  if (other === undefined) return;
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: `'${key}' is a ${other.value_type} flag in ${other.environment}; it must have the same type everywhere.`,
+  });
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { sameJson } from '../../domain/shared/canonical.ts';
+import { toggled } from '../../domain/flag/flag.ts';
+import { Problem } from '../../platform/problem.ts';
+import { defineAction } from '../actions/action.ts';
+import { openForcedReview } from '../approval/break-glass-review.service.ts';
+import { flagResult, lockFlag, saveFlag } from './flag.repository.ts';
+import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
+import { changeReason, flagEnvironment, flagKey } from './flag.payload.ts';
+
+export const flagEmergencyOffPayload = z.strictObject({
+  key: flagKey,
+  environment: flagEnvironment,
+  reason: changeReason,
+});
+
+/**
+ * Switches a flag off at once, whatever its gate, and owes a review for it (capability 15). It names no version: in an
+ * emergency off is right whatever somebody else has just changed. The way back on takes the whole path.
+ */
+export const flagEmergencyOff = defineAction({
+  name: 'flag.emergency-off',
+  title: 'Switch a feature flag off in an emergency',
+  permission: 'flag:emergency-off',
+  payload: flagEmergencyOffPayload,
+  environment: ({ environment }) => environment,
+  floor: () => 'mfa',
+  emergency: true,
+  reason: ({ reason }) => reason,
+  describe: ({ key, environment }) => `Switch the flag '${key}' off in ${environment} in an emergency.`,
+  check: async (tx, payload) => {
+    await lockFlag(tx, payload);
+  },
+  execute: async (tx, { key, environment, reason }, authority) => {
+    const flag = await lockFlag(tx, { key, environment });
+    const off = toggled(flag.definition, false);
+    if (sameJson(flag.definition, off))
+      throw new Problem({ code: 'resource.conflict', detail: 'The flag is off already.' });
+    const note = { change: 'emergency_off', event: 'flag.emergency-off', reason, authority } as const;
+    const saved = saveFlag(tx, flag, off, note);
+    const { rows } = await tx.sql.executeQuery(gatePolicyQuery('flag.emergency-off', environment).compile());
+    const { policy } = effectiveGate(flagEmergencyOff, environment, rows[0]);
+    const review_id = await openForcedReview(tx, {
+      kind: 'emergency_off',
+      approval_id: null,
+      subject: `feature flag ${key} in ${environment}`,
+      reason,
+      due_in_seconds: policy.bypass_review_seconds,
+    });
+    return { ...flagResult(saved, flag.definition), review_id };
+  },
+  undo: () => null,
+});

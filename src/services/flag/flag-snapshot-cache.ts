@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { flagDefinitionColumns, flagInvalidation } from './flag.repository.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { FlagDefinition } from '../../domain/flag/flag.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { read } from '../../platform/database/read.ts';
+import { SnapshotCache } from '../../platform/database/snapshot-cache.ts';
+
+/** All flags of one environment at one moment. */
+export interface FlagSnapshot {
+  /** By key, in the order of keys. */
+  readonly flags: ReadonlyMap<string, FlagDefinition>;
+  /** Changes with every change of any flag, and is of this tenant and environment alone. */
+  readonly fingerprint: string;
+}
+
+/**
+ * The flags of tenants and environments that applications asked for lately. Evaluation runs on them without a
+ * statement; a change reaches every process within a second by an invalidation notice. While those do not arrive, every
+ * call reads the database: a flag that was switched off must not live on in a cache.
+ */
+export class FlagSnapshots {
+  readonly #db: Database;
+  readonly #cache: SnapshotCache<FlagSnapshot>;
+
+  constructor(db: Database, now: () => number) {
+    this.#db = db;
+    this.#cache = new SnapshotCache(db, 'flags', now);
+  }
+
+  /** The flags of an environment at this moment. */
+  get(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {
+    return this.#cache.get(flagInvalidation(tenantId, environment).key, () => this.#load(tenantId, environment));
+  }
+
+  async #load(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {
+    const rows = await read(
+      this.#db,
+      { tenant_id: tenantId, user_id: null },
+      query
+        .selectFrom('admin_feature_flags')
+        .where('environment', '=', environment)
+        .orderBy('key')
+        .select(['id', 'key', 'version', ...flagDefinitionColumns]),
+    );
+    const hash = createHash('sha256');
+    hash.update(`${tenantId}/${environment}\n`);
+    for (const { id, version } of rows) hash.update(`${id}@${version}\n`);
+    return {
+      flags: new Map(rows.map(({ id: _id, key, version: _version, ...definition }) => [key, definition])),
+      fingerprint: hash.digest('base64url'),
+    };
+  }
+}

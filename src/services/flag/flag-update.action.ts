@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { sameJson } from '../../domain/shared/canonical.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defineAction } from '../actions/action.ts';
+import { flagProductionFloor } from './flag-gate-floor.ts';
+import { flagResult, lockFlag, refuseStale, restoreFlag, saveFlag } from './flag.repository.ts';
+import type { StoredFlag } from './flag.repository.ts';
+import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
+import { rowVersion } from '../../platform/row-version-input.ts';
+
+export const flagUpdatePayload = z.strictObject({
+  key: flagKey,
+  environment: flagEnvironment,
+  version: rowVersion,
+  definition: flagDefinition,
+  reason: changeReason.nullable().default(null),
+});
+
+/** Replaces the definition of a flag in one environment. */
+export const flagUpdate = defineAction({
+  name: 'flag.update',
+  title: 'Change a feature flag',
+  permission: 'flag:manage',
+  payload: flagUpdatePayload,
+  environment: ({ environment }) => environment,
+  floor: flagProductionFloor,
+  reason: ({ reason }) => reason,
+  describe: ({ key, environment, version, definition }) =>
+    `Change the flag '${key}' in ${environment} from version ${version}: ` +
+    (definition.enabled ? `enabled for ${definition.rollout_percentage} %` : 'disabled') +
+    `, ${definition.rules.length} rules, ${Object.keys(definition.variants).length} variants.`,
+  check: async (tx, payload) => {
+    await lockUnchanged(tx, payload);
+  },
+  execute: async (tx, payload, authority) => {
+    const flag = await lockUnchanged(tx, payload);
+    const note = { change: 'updated', event: 'flag.update', reason: payload.reason, authority } as const;
+    return flagResult(saveFlag(tx, flag, payload.definition, note), flag.definition);
+  },
+  undo: restoreFlag,
+});
+
+async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>): Promise<StoredFlag> {
+  const { version, definition: proposed } = payload;
+  const flag = await lockFlag(tx, payload);
+  // The version of a replacement comes from If-Match (RFC 9110), hence 412.
+  await refuseStale(tx, flag, { version, proposed, code: 'resource.version-mismatch' });
+  if (flag.definition.value_type !== proposed.value_type) {
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: 'The type of a flag cannot change: applications rely on it.',
+    });
+  }
+  if (sameJson(flag.definition, proposed)) {
+    throw new Problem({ code: 'resource.conflict', detail: 'The flag says exactly this already.' });
+  }
+  return flag;
+}

@@ -1,0 +1,192 @@
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { FlagDefinition } from '../../domain/flag/flag.ts';
+import { threeWayDiff } from '../../domain/flag/flag-diff.ts';
+import type { FlagChange } from '../../entities/flag.entity.ts';
+import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ActionRequest, Authority } from '../actions/action.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+
+/** Which flag a change is about. */
+export interface FlagPlace {
+  readonly key: string;
+  readonly environment: EnvironmentName;
+}
+
+/** A flag as it stands now, locked until the transaction ends. */
+export interface StoredFlag extends FlagPlace {
+  readonly id: string;
+  readonly version: number;
+  readonly definition: FlagDefinition;
+}
+
+/** The columns of a flag that make up its definition. */
+export const flagDefinitionColumns = [
+  'description',
+  'value_type',
+  'variants',
+  'enabled',
+  'on_variant',
+  'off_variant',
+  'rollout_percentage',
+  'rules',
+] as const;
+
+/** @throws Problem `resource.not-found` when there is no such flag in the caller's tenant. */
+export async function lockFlag(tx: Tx, { key, environment }: FlagPlace): Promise<StoredFlag> {
+  const row = await tx.sql
+    .selectFrom('admin_feature_flags')
+    .where('key', '=', key)
+    .where('environment', '=', environment)
+    .select(['id', 'version', ...flagDefinitionColumns])
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('feature flag');
+  const { id, version, ...definition } = row;
+  return { key, environment, id, version, definition };
+}
+
+/**
+ * Refuses a change that was built on another version than the present one, and shows what happened in between: the
+ * definition it was built on, the one that stands, and the one it wanted (capability 16).
+ *
+ * @throws Problem with the given code and the members `current_version` and `differences`.
+ */
+export async function refuseStale(
+  tx: Tx,
+  flag: StoredFlag,
+  change: { version: number; proposed: FlagDefinition; code: ProblemCode },
+): Promise<void> {
+  if (flag.version === change.version) return;
+  const base = await tx.sql
+    .selectFrom('admin_flag_history')
+    .where('flag_id', '=', flag.id)
+    .where('version', '=', change.version)
+    .select('definition')
+    .executeTakeFirst();
+  // A version that never was cannot be compared with: then everything that differs from the present one is shown.
+  const from = base?.definition ?? flag.definition;
+  throw new Problem({
+    code: change.code,
+    detail: `The flag is at version ${flag.version}, the change was built on version ${change.version}. Look at the differences and repeat it.`,
+    members: {
+      base_version: change.version,
+      current_version: flag.version,
+      differences: threeWayDiff(from, flag.definition, change.proposed),
+    },
+  });
+}
+
+/** How a change is remembered. */
+export interface FlagChangeNote {
+  readonly change: FlagChange;
+  readonly event: string;
+  readonly reason: string | null;
+  readonly authority: Authority;
+}
+
+/** Writes a new flag at version 1 with its history, its audit entry and the notice to all caches. */
+export async function insertFlag(
+  tx: Tx,
+  place: FlagPlace,
+  definition: FlagDefinition,
+  note: FlagChangeNote,
+): Promise<StoredFlag> {
+  const { id } = await tx.sql
+    .insertInto('admin_feature_flags')
+    .values({
+      tenant_id: tx.actor.tenant_id,
+      key: place.key,
+      environment: place.environment,
+      ...columnsOf(definition),
+      updated_by: tx.actor.user_id,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  const flag = { ...place, id, version: 1, definition };
+  remember(tx, flag, null, note);
+  return flag;
+}
+
+/** Writes the next version of a locked flag with its history, its audit entry and the notice to all caches. */
+export function saveFlag(
+  tx: Tx,
+  flag: StoredFlag,
+  definition: FlagDefinition,
+  note: FlagChangeNote,
+): StoredFlag {
+  const next = { ...flag, version: flag.version + 1, definition };
+  // The row is locked, so there is nothing to wait for: change and history go with the audit entry and the commit.
+  tx.send(
+    tx.sql
+      .updateTable('admin_feature_flags')
+      .set({
+        ...columnsOf(definition),
+        updated_by: tx.actor.user_id,
+        updated_at: new Date(),
+        version: next.version,
+      })
+      .where('id', '=', flag.id),
+  );
+  remember(tx, next, flag.definition, note);
+  return next;
+}
+
+/** What a flag action gives back: enough to show what it did and to build its undo. */
+export function flagResult(flag: StoredFlag, previous: FlagDefinition | null): JsonObject {
+  return {
+    key: flag.key,
+    environment: flag.environment,
+    version: flag.version,
+    previous,
+  };
+}
+
+/**
+ * The change that brings back what a flag action has replaced; it is stale as soon as somebody else changes the flag.
+ */
+export function restoreFlag({ key, environment }: FlagPlace, { version, previous }: JsonObject): ActionRequest {
+  const reason = `Undo of version ${Number(version)}`;
+  return {
+    action: 'flag.update',
+    payload: { key, environment, version: version ?? null, definition: previous ?? null, reason },
+  };
+}
+
+/** The kind and key of the notice that tells flag caches to read an environment again. */
+export function flagInvalidation(tenantId: string, environment: EnvironmentName): { kind: string; key: string } {
+  return { kind: 'flags', key: `${tenantId}/${environment}` };
+}
+
+function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): void {
+  tx.send(
+    tx.sql.insertInto('admin_flag_history').values({
+      tenant_id: tx.actor.tenant_id,
+      flag_id: flag.id,
+      key: flag.key,
+      environment: flag.environment,
+      version: flag.version,
+      change: note.change,
+      definition: jsonb(flag.definition),
+      changed_by: tx.actor.user_id,
+      reason: note.reason,
+      approval_id: note.authority.kind === 'approval' ? note.authority.approval_id : null,
+    }),
+  );
+  const about = { key: flag.key, environment: flag.environment };
+  tx.audit({
+    event: note.event,
+    action: before === null ? 'create' : 'update',
+    resource_type: 'feature_flag',
+    resource_id: flag.id,
+    old_values: before === null ? undefined : { ...about, version: flag.version - 1, ...before },
+    new_values: { ...about, version: flag.version, ...flag.definition, reason: note.reason, authority: note.authority },
+  });
+  tx.invalidate(flagInvalidation(tx.actor.tenant_id, flag.environment));
+}
+
+function columnsOf(definition: FlagDefinition) {
+  return { ...definition, variants: jsonb(definition.variants), rules: jsonb(definition.rules) };
+}

@@ -1,0 +1,31 @@
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import { wantsEvent } from '../../domain/notification/notification.ts';
+import type { NotificationEvent } from '../../domain/notification/notification.ts';
+import type { Permission } from '../../domain/identity/permissions.ts';
+import { rightsOfRows } from '../approval/eligible-people.queries.ts';
+import { livingRoles } from '../identity/active-role.queries.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { readAll } from '../../platform/database/read.ts';
+
+/** Whoever may change what is watched answers for it. */
+const answering: Permission = 'health:configure';
+
+/**
+ * The people who hear of an event of the watch themselves, because no channel of the tenant takes it: those who may
+ * configure alerts. A fresh installation has no channel, and an alert that reaches nobody is none.
+ *
+ * @returns ids of users; none where a channel takes the event.
+ */
+export async function alertPeople(
+  db: Pick<Database, 'readPool'>,
+  actor: ActorRef,
+  event: NotificationEvent,
+): Promise<string[]> {
+  const [channels, held] = await readAll(db, actor, [
+    query.selectFrom('notification_channels').where('deleted_at', 'is', null).where('is_enabled', '=', true).select('events'),
+    livingRoles(),
+  ] as const);
+  if (channels.some(({ events }) => wantsEvent(events, event))) return [];
+  return rightsOfRows(held).flatMap(({ user_id, permissions }) => (permissions.includes(answering) ? [user_id] : []));
+}

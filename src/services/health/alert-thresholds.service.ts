@@ -1,0 +1,135 @@
+import { sql } from 'kysely';
+import type { AlertAggregate, AlertComparator, AlertSeverity } from '../../domain/health/alert.ts';
+import { sameJson } from '../../domain/shared/canonical.ts';
+import type { HealthMetricName } from '../../domain/health/health-metric.ts';
+import { thresholdColumns } from './alert.queries.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+
+/** A threshold as people set it. Its name is its identity within the tenant. */
+export interface ThresholdSetting {
+  readonly name: string;
+  readonly metric: HealthMetricName;
+  readonly comparator: AlertComparator;
+  readonly threshold: number;
+  readonly clear_threshold: number;
+  readonly aggregate: AlertAggregate;
+  readonly window_seconds: number;
+  readonly for_seconds: number;
+  readonly severity: AlertSeverity;
+  readonly channel_ids: string[];
+  readonly note: string | null;
+  readonly is_enabled: boolean;
+}
+
+/** The version of a tenant's thresholds; 0 before any were set. */
+async function lockSettings(tx: Tx): Promise<number> {
+  await tx.sql
+    .insertInto('admin_alert_settings')
+    .values({ tenant_id: tx.actor.tenant_id, version: 0 })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const { version } = await tx.sql
+    .selectFrom('admin_alert_settings')
+    .select('version')
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  return version;
+}
+
+/**
+ * Replaces the thresholds of the tenant as a whole (S2-34); the only writer of `admin_alert_thresholds`. One that keeps
+ * name and metric keeps its open alert; of one that goes or changes its metric the evaluation closes it.
+ *
+ * @throws Problem `resource.version-mismatch` when the set has changed since `version`, `request.invalid` when a
+ * channel
+ *   is not the tenant's.
+ * @returns the new version.
+ */
+export async function replaceThresholds(
+  tx: Tx,
+  wanted: readonly ThresholdSetting[],
+  version: number,
+): Promise<{ version: number }> {
+  const current = await lockSettings(tx);
+  if (current !== version) {
+    throw new Problem({
+      code: 'resource.version-mismatch',
+      detail: 'The thresholds have changed since they were read. Read them again and repeat the change.',
+      members: { current_version: current },
+    });
+  }
+  await requireChannels(tx, wanted);
+  const before = await tx.sql
+    .selectFrom('admin_alert_thresholds')
+    .where('removed_at', 'is', null)
+    .orderBy('name')
+    .select(['id', ...thresholdColumns])
+    .execute();
+  const known = new Map(before.map((row) => [row.name, row]));
+  const kept = wanted.filter(({ name, metric }) => known.get(name)?.metric === metric);
+  const keptNames = new Set(kept.map(({ name }) => name));
+
+  const goneIds = before.filter(({ name }) => !keptNames.has(name)).map(({ id }) => id);
+  if (goneIds.length > 0) {
+    await tx.sql
+      .updateTable('admin_alert_thresholds')
+      .set({ removed_at: sql<string>`clock_timestamp()` })
+      .where('id', 'in', goneIds)
+      .execute();
+  }
+  for (const setting of kept) {
+    const { id, ...stored } = known.get(setting.name) ?? { id: '' };
+    if (sameJson(stored, setting)) continue;
+    await tx.sql
+      .updateTable('admin_alert_thresholds')
+      .set({ ...columnsOf(setting), updated_at: sql<string>`clock_timestamp()` })
+      .where('id', '=', id)
+      .execute();
+  }
+  const added = wanted.filter(({ name }) => !keptNames.has(name));
+  if (added.length > 0) {
+    await tx.sql
+      .insertInto('admin_alert_thresholds')
+      .values(added.map((setting) => ({ tenant_id: tx.actor.tenant_id, ...columnsOf(setting) })))
+      .execute();
+  }
+  const next = { version: version + 1 };
+  await tx.sql
+    .updateTable('admin_alert_settings')
+    .set({ ...next, updated_by: tx.actor.user_id, updated_at: sql<string>`clock_timestamp()` })
+    .execute();
+  tx.audit({
+    event: 'alert_threshold.replace',
+    action: 'update',
+    resource_type: 'alert_threshold',
+    resource_id: null,
+    old_values: { version, thresholds: before.map(({ id: _id, ...stored }) => stored) },
+    new_values: { ...next, thresholds: wanted },
+  });
+  return next;
+}
+
+function columnsOf(setting: ThresholdSetting) {
+  return { ...setting, channel_ids: sql<string[]>`${setting.channel_ids}::uuid[]` };
+}
+
+async function requireChannels(tx: Tx, wanted: readonly ThresholdSetting[]): Promise<void> {
+  const named = [...new Set(wanted.flatMap(({ channel_ids }) => channel_ids))];
+  if (named.length === 0) return;
+  const rows = await tx.sql
+    .selectFrom('notification_channels')
+    .where('deleted_at', 'is', null)
+    .where('id', 'in', named)
+    .select('id')
+    .execute();
+  const known = new Set(rows.map(({ id }) => id));
+  const errors = wanted.flatMap(({ channel_ids }, at) =>
+    channel_ids.flatMap((id, index) =>
+      known.has(id) ? [] : [{ pointer: `/thresholds/${at}/channel_ids/${index}`, detail: 'There is no such channel.' }],
+    ),
+  );
+  if (errors.length > 0) {
+    throw new Problem({ code: 'request.invalid', detail: 'A threshold names a channel that is not there.', errors });
+  }
+}

@@ -1,0 +1,147 @@
+import { sql } from 'kysely';
+import { freshSeconds, observe } from '../../domain/health/alert.ts';
+import type { AlertAggregate, AlertRule, AlertStanding, AlertStatus, Observed } from '../../domain/health/alert.ts';
+import { query } from '../../entities/kysely-schema.ts';
+
+/** The columns of a threshold that people set. */
+export const thresholdColumns = [
+  'name',
+  'metric',
+  'comparator',
+  'threshold',
+  'clear_threshold',
+  'aggregate',
+  'window_seconds',
+  'for_seconds',
+  'severity',
+  'channel_ids',
+  'note',
+  'is_enabled',
+] as const;
+
+/**
+ * The thresholds of a tenant with what they look at now, their open alert and whether a silence lies on them. Removed
+ * and disabled ones are there while their alert is open. A metric has rows of the platform or of tenants, never of
+ * both, so the policy alone picks the right ones.
+ */
+export function standingsQuery(at: string) {
+  const inWindow = sql`h.at > ${at}::timestamptz - make_interval(secs => t.window_seconds)`;
+  return query
+    .selectFrom('admin_alert_thresholds as t')
+    .leftJoin('admin_alerts as a', (join) =>
+      join.onRef('a.threshold_id', '=', 't.id').on('a.status', 'in', ['pending', 'firing']),
+    )
+    .leftJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('admin_system_health as h')
+          .where((on) => on.or([on('h.tenant_id', 'is', null), on('h.tenant_id', '=', on.ref('t.tenant_id'))]))
+          .whereRef('h.metric', '=', 't.metric')
+          .where('h.resolution_seconds', '=', 0)
+          .where('h.at', '<=', at)
+          .where(
+            sql<boolean>`h.at > ${at}::timestamptz - make_interval(secs => greatest(t.window_seconds, ${freshSeconds}))`,
+          )
+          .select([
+            sql<number | null>`avg(h.value) filter (where ${inWindow})`.as('avg'),
+            sql<number | null>`min(h.value) filter (where ${inWindow})`.as('min'),
+            sql<number | null>`max(h.value) filter (where ${inWindow})`.as('max'),
+            sql<number | null>`(array_agg(h.value order by h.at desc))[1]`.as('last'),
+            sql<string | null>`max(h.at)`.as('last_at'),
+          ])
+          .as('w'),
+      (join) => join.onTrue(),
+    )
+    .where((eb) =>
+      eb.or([eb.and([eb('t.removed_at', 'is', null), eb('t.is_enabled', '=', true)]), eb('a.id', 'is not', null)]),
+    )
+    .orderBy('t.name')
+    .orderBy('t.id')
+    .select(['t.id as threshold_id', 't.removed_at', ...thresholdColumns.map((column) => `t.${column}` as const)])
+    .select(['a.id as alert_id', 'a.status', 'a.pending_since', 'a.fired_at', 'a.firing_told_at'])
+    .select(['w.avg', 'w.min', 'w.max', 'w.last', 'w.last_at'])
+    .select((eb) => [
+      eb.exists(silencesAt(at, 't.id')).as('is_silenced'),
+      eb
+        .exists(silencesAt(at, 't.id').where(sql<boolean>`greatest(s.starts_at, s.created_at) <= a.fired_at`))
+        .as('is_silenced_since_fired'),
+    ]);
+}
+
+/** The silences that lie on a threshold at a moment: its own and those for all. */
+function silencesAt(at: string, thresholdId: 't.id' | 'a.threshold_id') {
+  return query
+    .selectFrom('admin_alert_silences as s')
+    .where('s.ended_at', 'is', null)
+    .where('s.starts_at', '<=', at)
+    .where('s.ends_at', '>', at)
+    .where(sql<boolean>`(s.threshold_id is null or s.threshold_id = ${sql.ref(thresholdId)})`)
+    .select('s.id');
+}
+
+/** A row of {@link standingsQuery} as far as the rules look at it. */
+interface StandingRow extends AlertRule {
+  readonly aggregate: AlertAggregate;
+  readonly window_seconds: number;
+  readonly status: AlertStatus | null;
+  readonly pending_since: string | null;
+  readonly fired_at: string | null;
+  readonly avg: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly last: number | null;
+  readonly last_at: string | null;
+}
+
+/** Where the threshold of a row stands. */
+export function standingOf({ status, pending_since, fired_at }: StandingRow): AlertStanding {
+  if (status === 'firing' && fired_at !== null) return { state: 'firing', since: Date.parse(fired_at) };
+  if (status === 'pending' && pending_since !== null) return { state: 'pending', since: Date.parse(pending_since) };
+  return { state: 'quiet' };
+}
+
+/** What is known now of the metric of a row; `at` in milliseconds since the epoch. */
+export function observedOf(row: StandingRow, at: number): Observed {
+  const last_at = row.last_at === null ? null : Date.parse(row.last_at);
+  return observe({ ...row, last_at }, row, at);
+}
+
+/** Alerts with news that nobody has been told, oldest first. */
+export function untoldAlertsQuery(at: string, limit: number) {
+  return query
+    .selectFrom('admin_alerts as a')
+    .innerJoin('admin_alert_thresholds as t', 't.id', 'a.threshold_id')
+    .where((eb) =>
+      eb.or([
+        eb.and([eb('a.status', '=', 'firing'), eb('a.firing_told_at', 'is', null)]),
+        eb.and([
+          eb('a.status', '=', 'resolved'),
+          eb('a.resolved_told_at', 'is', null),
+          eb('a.suppressed_at', 'is', null),
+        ]),
+      ]),
+    )
+    .where((eb) =>
+      // News of firing wait for the end of a silence.
+      eb.or([eb('a.status', '=', 'resolved'), eb.not(eb.exists(silencesAt(at, 'a.threshold_id')))]),
+    )
+    .orderBy('a.created_at')
+    .orderBy('a.id')
+    .limit(limit)
+    .select(['a.id', 'a.name', 'a.metric', 'a.severity', 'a.status', 'a.value', 'a.fired_at', 'a.resolved_at'])
+    .select(['a.resolve_reason', 'a.firing_told_at', 'a.resolved_told_at', 'a.suppressed_at'])
+    .select(['t.comparator', 't.threshold', 't.for_seconds', 't.channel_ids', 't.note']);
+}
+
+/** Silences that have run out and of which nobody has been told. */
+export function lapsedSilencesQuery(at: string, limit: number) {
+  return query
+    .selectFrom('admin_alert_silences as s')
+    .leftJoin('admin_alert_thresholds as t', 't.id', 's.threshold_id')
+    .where('s.ended_at', 'is', null)
+    .where('s.lapse_told_at', 'is', null)
+    .where('s.ends_at', '<=', at)
+    .orderBy('s.ends_at')
+    .limit(limit)
+    .select(['s.id', 's.owner_id', 's.reason', 's.ends_at', 't.name']);
+}

@@ -1,0 +1,86 @@
+import { sql } from 'kysely';
+import { healthSegments } from '../../domain/health/health-history.ts';
+import { healthMetrics, healthMetricsOf } from '../../domain/health/health-metric.ts';
+import type { HealthMetricName } from '../../domain/health/health-metric.ts';
+import { query } from '../../entities/kysely-schema.ts';
+
+/** What was not measured for so long says nothing about now. */
+const shownForMs = 15 * 60_000;
+
+/** The newest measurement of each metric that the tenant may see. */
+export function latestHealthQuery(tenantId: string, now: number) {
+  const since = new Date(now - shownForMs).toISOString();
+  const newestOf = (scope: 'platform' | 'tenant') =>
+    query
+      .selectFrom('admin_system_health')
+      .where((eb) => (scope === 'platform' ? eb('tenant_id', 'is', null) : eb('tenant_id', '=', tenantId)))
+      .where('metric', 'in', healthMetricsOf(scope))
+      .where('resolution_seconds', '=', 0)
+      .where('at', '>', since)
+      .where('at', '<=', new Date(now).toISOString())
+      .distinctOn('metric')
+      .orderBy('metric')
+      .orderBy('at', 'desc')
+      .select(['metric', 'at', 'value', 'reason']);
+  return query
+    .selectFrom(newestOf('platform').as('p'))
+    .selectAll('p')
+    .unionAll(query.selectFrom(newestOf('tenant').as('t')).selectAll('t'));
+}
+
+/** Whether thresholds were ever evaluated: the averages of it are kept for more than a year. */
+export function wasEvaluatedQuery() {
+  const metric: HealthMetricName = 'alerting.evaluated';
+  return query.selectNoFrom((eb) =>
+    eb
+      .exists(eb.selectFrom('admin_system_health').where('tenant_id', 'is', null).where('metric', '=', metric).select('id'))
+      .as('was_evaluated'),
+  );
+}
+
+/** Alerts that are open, by metric. */
+export function openAlertsQuery() {
+  return query
+    .selectFrom('admin_alerts')
+    .where('status', 'in', ['pending', 'firing'])
+    .orderBy('fired_at')
+    .select(['id', 'name', 'metric', 'severity', 'status', 'value', 'pending_since', 'fired_at']);
+}
+
+/** The history of a metric in steps of equal length; a step without any row is left out. */
+export function healthHistoryQuery(
+  { metric, from, to, step_seconds }: { metric: HealthMetricName; from: number; to: number; step_seconds: number },
+  tenantId: string,
+  now: number,
+) {
+  const segments = healthSegments(from, to, now);
+  return query
+    .selectFrom('admin_system_health')
+    .where((eb) =>
+      healthMetrics[metric].scope === 'platform' ? eb('tenant_id', 'is', null) : eb('tenant_id', '=', tenantId),
+    )
+    .where('metric', '=', metric)
+    .where((eb) =>
+      eb.or(
+        segments.map((segment) =>
+          eb.and([
+            eb('resolution_seconds', '=', segment.resolution),
+            eb('at', '>=', new Date(segment.from).toISOString()),
+            eb('at', '<', new Date(segment.to).toISOString()),
+          ]),
+        ),
+      ),
+    )
+    .groupBy(sql`1`)
+    .orderBy(sql`1`)
+    .select([
+      sql<string>`date_bin(make_interval(secs => ${step_seconds}), at, ${new Date(from).toISOString()}::timestamptz)`.as(
+        'at',
+      ),
+      sql<number | null>`sum(value * known_count) / nullif(sum(known_count), 0)`.as('avg'),
+      sql<number | null>`min(min_value)`.as('min'),
+      sql<number | null>`max(max_value)`.as('max'),
+      sql<number>`sum(known_count)`.as('known_count'),
+      sql<number>`sum(unknown_count)`.as('unknown_count'),
+    ]);
+}

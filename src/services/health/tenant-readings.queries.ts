@@ -1,0 +1,124 @@
+import { sql } from 'kysely';
+import type { CompiledQuery, RawBuilder } from 'kysely';
+import type { HealthMetricName } from '../../domain/health/health-metric.ts';
+import { query } from '../../entities/kysely-schema.ts';
+
+/** What a query found of a tenant: numbers by metric; null where one does not apply. */
+export type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
+
+/** Measures a tenant by one query, which sees only that tenant. */
+export interface TenantProbe {
+  /** All of them are unknown when the query fails. */
+  readonly metrics: readonly HealthMetricName[];
+  /** One row with the readings as of `at` (RFC 3339). */
+  readonly query: (at: string) => { compile(): CompiledQuery<{ readings: TenantReadings }> };
+}
+
+/** Age of the earliest of some moments; 0 where there is none. */
+function ageOf(at: string, earliest: RawBuilder<unknown>): RawBuilder<number> {
+  return sql<number>`coalesce(greatest(0, extract(epoch from ${at}::timestamptz - ${earliest})), 0)`;
+}
+
+function daysBefore(at: string, days: number): string {
+  return new Date(Date.parse(at) - days * 86_400_000).toISOString();
+}
+
+const approvals: TenantProbe = {
+  metrics: ['approvals.pending', 'approvals.oldest_pending_seconds'],
+  query: (at) =>
+    query
+      .selectFrom('admin_approvals')
+      .where('status', '=', 'pending')
+      .select(
+        sql<TenantReadings>`jsonb_build_object(
+          'approvals.pending', count(*),
+          'approvals.oldest_pending_seconds', ${ageOf(at, sql`min(created_at)`)})`.as('readings'),
+      ),
+};
+
+/** A chain whose last checkpoint covers it owes nothing, however old that checkpoint is. */
+const audit: TenantProbe = {
+  metrics: ['audit.checkpoint_lag_seconds'],
+  query: (at) =>
+    query
+      .selectFrom('audit_heads as h')
+      .leftJoin('audit_logs as l', (join) =>
+        join
+          .onRef('l.chain_id', '=', 'h.chain_id')
+          .on(
+            'l.seq',
+            '=',
+            sql<number>`1 + coalesce((select max(c.size) from audit_checkpoints c where c.chain_id = h.chain_id), 0)`,
+          ),
+      )
+      .select(
+        sql<TenantReadings>`jsonb_build_object(
+          'audit.checkpoint_lag_seconds', ${ageOf(at, sql`min(l.recorded_at)`)})`.as('readings'),
+      ),
+};
+
+const credentials: TenantProbe = {
+  metrics: ['credentials.days_left'],
+  query: (at) =>
+    query
+      .selectFrom('service_tokens')
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', at)
+      .select(
+        sql<TenantReadings>`jsonb_build_object(
+          'credentials.days_left', extract(epoch from min(expires_at) - ${at}::timestamptz) / 86400)`.as('readings'),
+      ),
+};
+
+/** Deliveries are tried for a day and a half; what is older than three days is over. */
+const notifications: TenantProbe = {
+  metrics: ['notifications.failed', 'notifications.oldest_pending_seconds'],
+  query: (at) =>
+    query
+      .selectFrom('notification_deliveries')
+      .where('created_at', '>', daysBefore(at, 3))
+      .select(
+        sql<TenantReadings>`jsonb_build_object(
+          'notifications.failed', count(*) filter (where status = 'failed' and created_at > ${daysBefore(at, 1)}),
+          'notifications.oldest_pending_seconds',
+            ${ageOf(at, sql`min(created_at) filter (where status = 'pending')`)})`.as('readings'),
+      ),
+};
+
+const integrations: TenantProbe = {
+  metrics: ['integrations.failing', 'integrations.stuck_revocations'],
+  query: () =>
+    query.selectNoFrom((eb) =>
+      sql<TenantReadings>`jsonb_build_object(
+        'integrations.failing', ${eb
+          .selectFrom('admin_integrations')
+          .where('deleted_at', 'is', null)
+          .where('is_enabled', '=', true)
+          .where('last_sync_status', 'in', ['failed', 'completed_with_failures'])
+          .select(sql<number>`count(*)`.as('count'))},
+        'integrations.stuck_revocations', ${eb
+          .selectFrom('admin_key_rotations')
+          .where('status', 'in', ['revoking', 'discarding'])
+          .where('attempt_error_code', 'is not', null)
+          .select(sql<number>`count(*)`.as('count'))})`.as('readings'),
+    ),
+};
+
+const rollouts: TenantProbe = {
+  metrics: ['rollouts.holding'],
+  query: () =>
+    query
+      .selectFrom('admin_deployments')
+      .where('status', '=', 'holding')
+      .select(sql<TenantReadings>`jsonb_build_object('rollouts.holding', count(*))`.as('readings')),
+};
+
+/** Everything that is measured of a tenant by SQL. A feature adds its probe here. */
+export const tenantProbes: readonly TenantProbe[] = [
+  approvals,
+  audit,
+  credentials,
+  integrations,
+  notifications,
+  rollouts,
+];

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { noticeDeliveries } from '../notification/notification-recipients.queries.ts';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { defaultRetryDelaysSeconds, sessionsEndedNotice } from '../../domain/notification/notification.ts';
+import type { Notice } from '../../domain/notification/notification.ts';
+import {
+  notificationDeliveryStartOptions,
+  notificationDeliveryWorkflowType,
+} from '../../workflows/notification/notification-delivery.contract.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import type { FactorOwner } from './second-factor.service.ts';
+
+type Deps = Pick<ApiDeps, 'db' | 'temporal' | 'log'>;
+
+const headlines = {
+  'totp-enabled': 'An authenticator app was set up for your account',
+  'totp-disabled': 'The authenticator app of your account was switched off',
+  'recovery-codes-renewed': 'Your account was given new recovery codes; the old ones are void',
+  'sign-in-factor-required': 'Signing in to your account now asks for a code of the authenticator app',
+  'sign-in-factor-dropped': 'Signing in to your account no longer asks for a code of the authenticator app',
+  'password-changed': 'The password of your account was changed and your other sessions were ended',
+} as const;
+
+/** A change of how somebody gets into an account. */
+export type AccountChange = keyof typeof headlines;
+
+/**
+ * Tells the owner by e-mail that the way into the account was changed, so that a change somebody else made does not go
+ * unnoticed (ASVS 6.3.7). It cannot be switched off, and names no secret.
+ */
+export async function tellOwner(deps: Deps, owner: FactorOwner, change: AccountChange): Promise<void> {
+  const { user_id, ip } = owner;
+  const from = ip === null ? '' : ` The request came from ${ip}.`;
+  await tell(deps, owner, [user_id], {
+    event: 'account.security',
+    event_key: `account/${user_id}/${change}/${randomUUID()}`,
+    subject: headlines[change],
+    text:
+      `${headlines[change]}.${from}\n\nIf this was not you, ask an administrator to end your sessions and to reset your ` +
+      'account.',
+    data: { user_id, change },
+  });
+}
+
+/**
+ * Tells connected applications that all sessions of a person have ended, so that they end theirs (capability 37): a
+ * `session.revoked` to every channel that takes it, whether or not a token was still valid.
+ */
+export async function tellSessionsEnded(
+  deps: Deps,
+  actor: Actor,
+  userId: string,
+  reason: 'forced' | 'deactivated',
+): Promise<void> {
+  await tell(deps, actor, [], sessionsEndedNotice(userId, reason, randomUUID()));
+}
+
+/** The change has been made; news of it that cannot be sent on its way is logged and takes nothing back. */
+async function tell(deps: Deps, actor: Actor, userIds: readonly string[], notice: Notice): Promise<void> {
+  try {
+    for (const delivery of await noticeDeliveries(deps.db, actor, notice, userIds)) {
+      const options = notificationDeliveryStartOptions({
+        actor: actorRef(actor),
+        ...delivery,
+        notice,
+        retry_delays_seconds: [...defaultRetryDelaysSeconds],
+        again: false,
+      });
+      const { taskQueue } = deps.temporal;
+      await deps.temporal.call((client) =>
+        client.workflow.start(notificationDeliveryWorkflowType, { ...options, taskQueue }),
+      );
+    }
+  } catch (error) {
+    deps.log.error({ err: error, event: notice.event }, 'news of an account could not be sent');
+  }
+}

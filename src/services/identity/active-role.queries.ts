@@ -1,0 +1,54 @@
+import { sql } from 'kysely';
+import { allPermissions, isPermission } from '../../domain/identity/permissions.ts';
+import type { Permission } from '../../domain/identity/permissions.ts';
+import { superAdminCode } from '../../domain/identity/system-roles.ts';
+import { query } from '../../entities/kysely-schema.ts';
+
+/** One role that a person holds now, with the permissions it gives in this tenant. */
+export interface HeldRole {
+  readonly code: string;
+  readonly permissions: readonly string[];
+  readonly valid_until: string | null;
+}
+
+/** When an assignment `a` ends by itself: at its end, or when a review of it is due and nobody held one. */
+export const assignmentEnd = sql<string | null>`least(a.valid_until, a.review_due_at)`;
+
+/** True for an assignment `a` whose time is not over. */
+export const notLapsed = sql<boolean>`(${assignmentEnd} is null or ${assignmentEnd} > now())`;
+
+/**
+ * The roles held at this moment, with inherited ones: a role has the permissions of its ancestors too (S2-71). A
+ * tenant's own matrix wins over the role's default.
+ */
+export function livingRoles() {
+  return query
+    .selectFrom('admin_role_assignments as a')
+    .innerJoin(
+      sql<{ role_id: string; ancestor_id: string }>`(
+        with recursive line (role_id, ancestor_id) as (
+          select id, id from admin_roles
+          union
+          select line.role_id, r.parent_role_id from line join admin_roles r on r.id = line.ancestor_id
+          where r.parent_role_id is not null
+        ) select role_id, ancestor_id from line
+      )`.as<'line'>('line'),
+      'line.role_id',
+      'a.role_id',
+    )
+    .innerJoin('admin_roles as r', 'r.id', 'line.ancestor_id')
+    .leftJoin('admin_role_permissions as o', 'o.role_id', 'r.id')
+    .where('a.revoked_at', 'is', null)
+    .where(notLapsed)
+    .select(['r.code', 'a.user_id'])
+    .select(assignmentEnd.as('valid_until'))
+    .select((eb) => eb.fn.coalesce('o.permissions', 'r.permissions').as('permissions'));
+}
+
+/** Joins roles to codes and the set of permissions; the super admin holds everything, whatever a matrix says. */
+export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; permissions: Permission[] } {
+  const roles = [...new Set(held.map(({ code }) => code))].sort();
+  if (roles.includes(superAdminCode)) return { roles, permissions: allPermissions };
+  const granted = new Set(held.flatMap(({ permissions }) => permissions).filter(isPermission));
+  return { roles, permissions: allPermissions.filter((permission) => granted.has(permission)) };
+}

@@ -1,0 +1,22 @@
+import { cancelRequestsOfLeavers } from '../approval/deactivated-requester.service.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { tellSessionsEnded } from './account-notification.service.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+
+/**
+ * What follows when an account was closed: the waiting requests of its person end (capability 39) and connected
+ * applications are told (capability 37). A Temporal that is away is logged and does not open the account again; the sweep
+ * of approvals makes up for what was not cancelled.
+ */
+export async function followClosedAccount(
+  deps: Pick<ApiDeps, 'db' | 'temporal' | 'log'>,
+  actor: Actor,
+  userId: string,
+): Promise<void> {
+  try {
+    await cancelRequestsOfLeavers(deps, actor);
+  } catch (error) {
+    deps.log.warn({ err: error, user_id: userId }, 'the requests of a person who left could not be cancelled yet');
+  }
+  await tellSessionsEnded(deps, actor, userId, 'deactivated');
+}

@@ -1,0 +1,188 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { systemActor } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { auditRefusal } from '../../platform/audit/audit-refusal.ts';
+import type { OidcProviderConfig } from '../../platform/env.ts';
+import type { OidcPerson } from '../../platform/security/oidc-client.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { writeTechnical } from '../../platform/database/read.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import { openSession, tokenPairOf } from './session.service.ts';
+import type { TokenPair } from './session.service.ts';
+
+/** How long a person may take at the provider. */
+export const oidcSignInSeconds = 600;
+
+const remembered = z.object({
+  state: z.string(),
+  nonce: z.string(),
+  code_verifier: z.string(),
+  browser: z.string(),
+});
+
+/** The configured provider of a name. */
+export function findProvider(deps: Pick<ApiDeps, 'env'>, name: string): OidcProviderConfig {
+  const provider = deps.env.OIDC_PROVIDERS.find((one) => one.name === name);
+  if (provider === undefined) throw notFound('identity provider');
+  return provider;
+}
+
+/** Where the provider sends the browser back to; built from `PUBLIC_URL`, never from the Host header. */
+export function callbackUrl(deps: Pick<ApiDeps, 'env'>, provider: string): URL {
+  return new URL(`/auth/oidc/${provider}/callback`, deps.env.PUBLIC_URL);
+}
+
+/**
+ * Begins a sign-in and remembers it, sealed, under the digest of its state.
+ *
+ * @returns where the browser goes, and a handle that only this browser gets: a sign-in that somebody else began cannot
+ *   be finished in it (RFC 9700 section 4.7).
+ */
+export async function beginOidcSignIn(deps: ApiDeps, nobody: Actor, provider: OidcProviderConfig) {
+  const { url, secrets } = await deps.oidc.begin(provider, callbackUrl(deps, provider.name).href);
+  const browser = randomBytes(32).toString('base64url');
+  const state_hash = hashOf(secrets.state);
+  const sealed = deps.keyring.seal(JSON.stringify({ ...secrets, browser }), sealedPlace(state_hash));
+  await writeTechnical(deps.db, nobody, query.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
+  await writeTechnical(
+    deps.db,
+    nobody,
+    query.insertInto('oidc_sign_ins').values({
+      state_hash,
+      provider: provider.name,
+      sealed,
+      expires_at: sql<string>`now() + make_interval(secs => ${oidcSignInSeconds})`,
+    }),
+  );
+  return { url, browser };
+}
+
+/**
+ * Finishes a sign-in: uses its state up, redeems the code, finds the linked person and opens a session.
+ *
+ * @param returned the address the browser came back with, on our own host.
+ * @param browser the handle from the browser's cookie.
+ * @throws Problem `auth.oidc-refused`, the same for every reason.
+ */
+export async function finishOidcSignIn(
+  deps: ApiDeps,
+  nobody: Actor,
+  provider: OidcProviderConfig,
+  { returned, browser }: { readonly returned: URL; readonly browser: string | null },
+): Promise<TokenPair> {
+  const secrets = await takeSignIn(deps, nobody, provider, returned.searchParams.get('state') ?? '');
+  const isSameBrowser =
+    secrets !== null && browser !== null && timingSafeEqual(hashOf(secrets.browser), hashOf(browser));
+  if (!isSameBrowser) throw refused();
+  const actor: Actor = { ...systemActor(provider.tenant_id), ...originOf(nobody) };
+  const person = await deps.oidc.finish(provider, returned, secrets);
+  const opened = await unitOfWork(deps.db, actor, async (tx) => {
+    const user_id = (await linkedUser(tx, person)) ?? (await linkByEmail(tx, person));
+    if (user_id === null) return null;
+    const session = openSession(tx, deps, { user_id, method: 'oidc' });
+    await tx.sql.updateTable('users').set({ last_sign_in_at: sql<string>`now()` }).where('id', '=', user_id).execute();
+    tx.audit({
+      event: 'session.open',
+      action: 'login',
+      resource_type: 'session',
+      resource_id: session.session_id,
+      new_values: { user_id, method: 'oidc', issuer: person.issuer },
+    });
+    return { user_id, ...session };
+  });
+  if (opened === null) {
+    const entry = { event: 'session.open', action: 'login', resource_type: 'user', resource_id: null } as const;
+    await auditRefusal(deps.db, actor, { ...entry, reason: 'auth.oidc-refused' });
+    throw refused();
+  }
+  return tokenPairOf(deps, { user_id: opened.user_id, tenant_id: provider.tenant_id }, opened);
+}
+
+/** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets it. */
+async function takeSignIn(deps: ApiDeps, nobody: Actor, provider: OidcProviderConfig, state: string) {
+  const state_hash = hashOf(state);
+  const [row] = await writeTechnical(
+    deps.db,
+    nobody,
+    query
+      .deleteFrom('oidc_sign_ins')
+      .where('state_hash', '=', state_hash)
+      .where('provider', '=', provider.name)
+      .where('expires_at', '>', sql<string>`now()`)
+      .returning('sealed'),
+  );
+  if (row === undefined) return null;
+  return remembered.parse(JSON.parse(deps.keyring.open(row.sealed, sealedPlace(state_hash))));
+}
+
+/** The active person whom this issuer and subject are linked to. */
+async function linkedUser(tx: Tx, { issuer, subject }: OidcPerson): Promise<string | null> {
+  const linked = await tx.sql
+    .selectFrom('user_identities as i')
+    .innerJoin('users as u', 'u.id', 'i.user_id')
+    .where('i.issuer', '=', issuer)
+    .where('i.subject', '=', subject)
+    .where('u.status', '=', 'active')
+    .select('i.user_id')
+    .executeTakeFirst();
+  return linked?.user_id ?? null;
+}
+
+/**
+ * Links a first sign-in to the active person with the same address, if the provider has verified it, and neither the
+ * subject nor the person is linked at this issuer already: whoever gets a used address later does not get the account.
+ */
+async function linkByEmail(tx: Tx, { issuer, subject, verified_email }: OidcPerson): Promise<string | null> {
+  if (verified_email === null) return null;
+  const user = await tx.sql
+    .selectFrom('users as u')
+    .where('u.email', '=', verified_email)
+    .where('u.status', '=', 'active')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('user_identities as i')
+            .where('i.issuer', '=', issuer)
+            .where((or) => or.or([or('i.user_id', '=', or.ref('u.id')), or('i.subject', '=', subject)]))
+            .select('i.id'),
+        ),
+      ),
+    )
+    .select('u.id')
+    .executeTakeFirst();
+  if (user === undefined) return null;
+  await tx.sql
+    .insertInto('user_identities')
+    .values({ tenant_id: tx.actor.tenant_id, user_id: user.id, issuer, subject })
+    .execute();
+  tx.audit({
+    event: 'user.link-identity',
+    action: 'update',
+    resource_type: 'user',
+    resource_id: user.id,
+    new_values: { issuer, linked_by: 'verified_email' },
+  });
+  return user.id;
+}
+
+function originOf({ ip, user_agent, request_id, trace_id }: Actor) {
+  return { ip, user_agent, request_id, trace_id };
+}
+
+function sealedPlace(stateHash: Buffer) {
+  return { table: 'oidc_sign_ins', column: 'sealed', row_id: stateHash.toString('base64url') };
+}
+
+function hashOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function refused(): Problem {
+  return new Problem({ code: 'auth.oidc-refused', detail: 'Start the sign-in again.' });
+}

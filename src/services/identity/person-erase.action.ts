@@ -1,0 +1,147 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defineAction } from '../actions/action.ts';
+
+/** Who can be erased: people with an account, and contacts. */
+export const erasableKinds = ['user', 'contact'] as const;
+
+export const personErasePayload = z.strictObject({
+  person_id: z.uuid(),
+  kind: z.enum(erasableKinds),
+  reason: z.string().trim().min(1).max(500).describe('Why, for the record; name no person in it'),
+});
+
+type Payload = z.output<typeof personErasePayload>;
+
+/**
+ * Erases a person who has been deleted before (capability 34): the account or contact loses everything personal, and the
+ * key under which the audit holds the rest is destroyed. The log keeps every entry and goes on verifying; whose they
+ * were is a number that leads nowhere. Closed approval requests that name the person lose payload and reasons. There is
+ * no way back.
+ */
+export const personErase = defineAction({
+  name: 'person.erase',
+  title: 'Erase a deleted person for good',
+  permission: 'user:delete',
+  payload: personErasePayload,
+  unwrittenGate: 'approval',
+  floor: () => 'mfa',
+  environment: () => null,
+  reason: ({ reason }) => reason,
+  describe: ({ kind, person_id }) =>
+    `Erase the deleted ${kind} ${person_id} for good: personal data, and the key to what the audit log holds about them.`,
+  check: async (tx, payload) => {
+    await requireDeleted(tx, payload);
+  },
+  execute: async (tx, payload, authority) => {
+    await requireDeleted(tx, payload);
+    const { person_id, kind } = payload;
+    if (kind === 'user') await clearUser(tx, person_id);
+    else await clearContact(tx, person_id);
+    await destroyKey(tx, person_id);
+    const requests_erased = await eraseApprovalTexts(tx, person_id);
+    tx.invalidate({ kind: personKeyEvent, key: `${tx.actor.tenant_id}/${person_id}` });
+    tx.audit({
+      event: 'person.erase',
+      action: 'delete',
+      resource_type: 'person',
+      resource_id: person_id,
+      new_values: {
+        kind,
+        reason: payload.reason,
+        requests_erased,
+        approval_id: authority.kind === 'approval' ? authority.approval_id : null,
+      },
+    });
+    return { person_id, kind };
+  },
+  undo: () => null,
+});
+
+/** @throws Problem 404 when there is no such person, `resource.conflict` while they are not deleted or are erased already. */
+async function requireDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void> {
+  const person =
+    kind === 'user'
+      ? await tx.sql.selectFrom('users').where('id', '=', person_id).select('deleted_at').forNoKeyUpdate().executeTakeFirst()
+      : await tx.sql.selectFrom('contacts').where('id', '=', person_id).select('deleted_at').forNoKeyUpdate().executeTakeFirst();
+  if (person === undefined) throw notFound(kind);
+  if (person.deleted_at === null) {
+    throw new Problem({ code: 'resource.conflict', detail: `Delete the ${kind} first; only who has left can be erased.` });
+  }
+  const key = await tx.sql
+    .selectFrom('audit_person_keys')
+    .where('person_id', '=', person_id)
+    .select('destroyed_at')
+    .executeTakeFirst();
+  if (key?.destroyed_at != null) {
+    throw new Problem({ code: 'resource.conflict', detail: `The ${kind} was erased at ${key.destroyed_at}.` });
+  }
+}
+
+/** What stands where a name was; addresses in `.invalid` reach nobody (RFC 2606). */
+const erasedName = 'Erased person';
+
+async function clearUser(tx: Tx, id: string): Promise<void> {
+  await tx.sql
+    .updateTable('users')
+    .set((eb) => ({
+      full_name: erasedName,
+      email: `${id}@erased.invalid`,
+      phone_number: null,
+      password_hash: null,
+      time_zone: null,
+      version: eb('version', '+', 1),
+      updated_at: sql<string>`now()`,
+    }))
+    .where('id', '=', id)
+    .execute();
+  await tx.sql
+    .updateTable('admin_users')
+    .set({ job_title: null, department: null, notes: null, updated_at: sql<string>`now()` })
+    .where('user_id', '=', id)
+    .execute();
+  await tx.sql.updateTable('sessions').set({ ip: null, user_agent: null }).where('user_id', '=', id).execute();
+  await tx.sql.deleteFrom('user_identities').where('user_id', '=', id).execute();
+  await tx.sql.deleteFrom('mfa_factors').where('user_id', '=', id).execute();
+}
+
+async function clearContact(tx: Tx, id: string): Promise<void> {
+  await tx.sql
+    .updateTable('contacts')
+    .set((eb) => ({
+      name: erasedName,
+      email: null,
+      phone_number: null,
+      company: null,
+      source: null,
+      notes: null,
+      version: eb('version', '+', 1),
+      updated_at: sql<string>`now()`,
+    }))
+    .where('id', '=', id)
+    .execute();
+}
+
+/**
+ * Takes payload and reasons from the closed approval requests that name the person; their digests stay. What still waits
+ * keeps them, the request for this erasure among it.
+ *
+ * @returns how many requests.
+ */
+async function eraseApprovalTexts(tx: Tx, personId: string): Promise<number> {
+  const { rows } = await sql<{ erased: number }>`select erase_approval_texts(${personId}::uuid) as erased`.execute(tx.sql);
+  return rows[0]?.erased ?? 0;
+}
+
+/** Also for a person of whom nothing was sealed yet, so that nothing will be. */
+async function destroyKey(tx: Tx, personId: string): Promise<void> {
+  const destroyed = { key_ciphertext: null, destroyed_at: sql<string>`now()`, destroyed_by: tx.actor.user_id };
+  await tx.sql
+    .insertInto('audit_person_keys')
+    .values({ tenant_id: tx.actor.tenant_id, person_id: personId, ...destroyed })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'person_id']).doUpdateSet(destroyed))
+    .execute();
+}

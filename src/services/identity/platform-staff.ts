@@ -1,0 +1,13 @@
+import { defaultTenantId } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { Problem } from '../../platform/problem.ts';
+
+/**
+ * What concerns more than one tenant is the business of the default tenant's staff, who run the platform (S1-20).
+ *
+ * @throws Problem `auth.forbidden` for everybody else, whatever they hold in their own tenant.
+ */
+export function refuseOutsideDefaultTenant(actor: Actor): void {
+  if (actor.tenant_id === defaultTenantId) return;
+  throw new Problem({ code: 'auth.forbidden', detail: 'This is for the staff of the default tenant.' });
+}

@@ -1,0 +1,46 @@
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+
+/** One kind of thing that a person can own and that must not be left without an owner (S2-72, S4-28). */
+export interface OwnedKind {
+  /** As the 409 names it, e.g. `service_token`. */
+  readonly resource: string;
+  /** How many living ones the person owns. */
+  readonly count: (tx: Tx, userId: string) => Promise<number>;
+  /** Gives them to another person and audits it. */
+  readonly transfer: (tx: Tx, from: string, to: string) => Promise<void>;
+}
+
+const serviceTokens: OwnedKind = {
+  resource: 'service_token',
+  count: async (tx, userId) => {
+    const rows = await tx.sql
+      .selectFrom('service_tokens')
+      .where('created_by', '=', userId)
+      .where('revoked_at', 'is', null)
+      .select('id')
+      .execute();
+    return rows.length;
+  },
+  transfer: async (tx, from, to) => {
+    const moved = await tx.sql
+      .updateTable('service_tokens')
+      .set({ created_by: to })
+      .where('created_by', '=', from)
+      .where('revoked_at', 'is', null)
+      .returning('id')
+      .execute();
+    for (const { id } of moved) {
+      tx.audit({
+        event: 'service-token.transfer',
+        action: 'update',
+        resource_type: 'service_token',
+        resource_id: id,
+        old_values: { owner: from },
+        new_values: { owner: to },
+      });
+    }
+  },
+};
+
+/** Everything that people can own. A feature whose things need an owner adds its kind here. */
+export const ownedKinds: readonly OwnedKind[] = [serviceTokens];

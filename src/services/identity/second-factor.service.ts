@@ -1,0 +1,216 @@
+import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { isShortCode } from '../../domain/identity/mfa.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import type { SecretPlace } from '../../platform/security/keyring.ts';
+import { Problem } from '../../platform/problem.ts';
+import { read } from '../../platform/database/read.ts';
+import { hashRecoveryCode } from '../../platform/security/recovery-codes.ts';
+import { matchTotpStep, totpStepsBack } from '../../platform/security/totp.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+
+/** What a code is asked for; decides how old it may be. */
+export type FactorPurpose = keyof typeof totpStepsBack;
+
+/** The person whose factor is asked for. */
+export type FactorOwner = Actor & { readonly user_id: string };
+
+/** A signed-in person: a challenge belongs to a session. */
+export type ChallengeOwner = FactorOwner & { readonly session_id: string };
+
+/**
+ * The caller as the owner of factors and challenges.
+ *
+ * @throws Problem `auth.forbidden` for service tokens and jobs: they have no factor (capability 38).
+ */
+export function factorOwner(actor: Actor): ChallengeOwner {
+  const { kind, user_id, session_id } = actor;
+  if (kind !== 'user' || user_id === null || session_id === null) {
+    throw new Problem({ code: 'auth.forbidden', detail: 'Only signed-in people have a second factor.' });
+  }
+  return { ...actor, user_id, session_id };
+}
+
+/** Why a code does not count. Only `wrong` can be a guess. */
+export type CodeRefusal = 'wrong' | 'late' | 'used';
+
+/** What a code turned out to be, before it is used up. */
+export type CodeVerdict =
+  | { readonly kind: 'totp'; readonly factor_id: string; readonly step: number }
+  | { readonly kind: 'recovery'; readonly recovery_code_id: string }
+  | { readonly kind: 'refused'; readonly refusal: CodeRefusal };
+
+type Deps = Pick<ApiDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now'>;
+
+const refusalDetail: Readonly<Record<CodeRefusal, string>> = {
+  wrong: 'The code is not right.',
+  late: 'The code has run out. Use the one that is shown now.',
+  used: 'The code was used already. Wait for the next one.',
+};
+
+/** The place that binds a sealed TOTP secret to its row. */
+export function factorSecretPlace(factorId: string): SecretPlace {
+  return { table: 'mfa_factors', column: 'secret_ciphertext', row_id: factorId };
+}
+
+/** Refuses a code with the reason a person can act on. */
+export function codeRefused(reason: CodeRefusal, members: Record<string, unknown> = {}): Problem {
+  return new Problem({ code: 'mfa.code-refused', detail: refusalDetail[reason], members: { reason, ...members } });
+}
+
+/** True when the person has an authenticator app in use: then no other way of proof is offered. */
+export async function hasConfirmedFactor(
+  deps: Pick<ApiDeps, 'db'>,
+  person: { readonly tenant_id: string; readonly user_id: string },
+): Promise<boolean> {
+  const factors = await read(
+    deps.db,
+    person,
+    query
+      .selectFrom('mfa_factors')
+      .where('user_id', '=', person.user_id)
+      .where('confirmed_at', 'is not', null)
+      .select('id'),
+  );
+  return factors.length > 0;
+}
+
+/**
+ * Checks a code of the person's app, or a recovery code, and uses it up in the same transaction as `work`: of any
+ * number of concurrent uses, in any number of processes, one succeeds (RFC 6238 §5.2, platform B3).
+ *
+ * Every try is first charged to the person's hourly budget, in a statement of its own, and taken back when it was no
+ * wrong guess: so wrong codes count on every route, in parallel and across rolled-back transactions.
+ *
+ * @throws Problem `mfa.code-refused`, `mfa.locked` when the budget is used up, 503 when it cannot be counted.
+ */
+export async function proveFactor<Result>(
+  deps: Deps,
+  owner: FactorOwner,
+  proof: { readonly code: string; readonly purpose: FactorPurpose },
+  work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+  return withGuessBudget(deps, owner, async () => {
+    const verdict = await judgeCode(deps, owner, proof);
+    if (verdict.kind === 'refused') throw codeRefused(verdict.refusal);
+    return unitOfWork(deps.db, owner, async (tx) => {
+      await spendCode(tx, verdict);
+      return work(tx);
+    });
+  });
+}
+
+/**
+ * Charges one try to the person's hourly budget of wrong codes and gives it back unless `attempt` ends in a wrong code.
+ *
+ * @throws Problem `mfa.locked` (429 with Retry-After) when the budget is used up.
+ */
+export async function withGuessBudget<Result>(
+  deps: Pick<Deps, 'rateLimits' | 'log'>,
+  owner: FactorOwner,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  const budget = deps.rateLimits.factorGuess;
+  const key = owner.user_id;
+  await budget.take(key).catch((error: unknown) => {
+    throw error instanceof Problem && error.code === 'request.rate-limited' ? budgetUsedUp(error) : error;
+  });
+  let isWrongGuess = false;
+  try {
+    return await attempt();
+  } catch (error) {
+    isWrongGuess = error instanceof Problem && error.members['reason'] === ('wrong' satisfies CodeRefusal);
+    throw error;
+  } finally {
+    // A count that stays too high errs on the safe side and ends with its hour.
+    if (!isWrongGuess) {
+      await budget.giveBack(key).catch((error: unknown) => deps.log.warn({ err: error }, 'a try was not given back'));
+    }
+  }
+}
+
+/** Looks at a code without using it up. The person's secret is opened here and nowhere else. */
+export async function judgeCode(
+  deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
+  owner: FactorOwner,
+  { code, purpose }: { readonly code: string; readonly purpose: FactorPurpose },
+): Promise<CodeVerdict> {
+  return isShortCode(code) ? judgeTotp(deps, owner, code, purpose) : judgeRecoveryCode(deps, owner, code);
+}
+
+async function judgeTotp(
+  deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
+  owner: FactorOwner,
+  code: string,
+  purpose: FactorPurpose,
+): Promise<CodeVerdict> {
+  const [factor] = await read(
+    deps.db,
+    owner,
+    query
+      .selectFrom('mfa_factors')
+      .where('user_id', '=', owner.user_id)
+      .where('confirmed_at', 'is not', null)
+      .select(['id', 'secret_ciphertext', 'last_step']),
+  );
+  if (factor === undefined) return { kind: 'refused', refusal: 'wrong' };
+  const secret = deps.keyring.open(factor.secret_ciphertext, factorSecretPlace(factor.id));
+  const attempt = { secret, code, nowMs: deps.now() };
+  const step = matchTotpStep({ ...attempt, stepsBack: totpStepsBack[purpose] });
+  if (step === null) {
+    // The code before this one: useless to a guesser, and its owner should not be told that it is wrong.
+    const late = matchTotpStep({ ...attempt, stepsBack: totpStepsBack[purpose] + 1 });
+    return { kind: 'refused', refusal: late === null ? 'wrong' : 'late' };
+  }
+  return step <= factor.last_step ? { kind: 'refused', refusal: 'used' } : { kind: 'totp', factor_id: factor.id, step };
+}
+
+async function judgeRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, code: string): Promise<CodeVerdict> {
+  const [found] = await read(
+    deps.db,
+    owner,
+    query
+      .selectFrom('mfa_recovery_codes')
+      .where('user_id', '=', owner.user_id)
+      .where('code_hash', '=', hashRecoveryCode(code))
+      .select(['id', 'used_at']),
+  );
+  if (found === undefined) return { kind: 'refused', refusal: 'wrong' };
+  return found.used_at === null
+    ? { kind: 'recovery', recovery_code_id: found.id }
+    : { kind: 'refused', refusal: 'used' };
+}
+
+/**
+ * Uses a code up by one guarded update.
+ *
+ * @throws Problem `mfa.code-refused` when somebody was faster.
+ */
+export async function spendCode(tx: Tx, verdict: Exclude<CodeVerdict, { kind: 'refused' }>): Promise<void> {
+  const spent = await (verdict.kind === 'totp'
+    ? tx.sql
+        .updateTable('mfa_factors')
+        .set({ last_step: verdict.step })
+        .where('id', '=', verdict.factor_id)
+        .where('last_step', '<', verdict.step)
+        .returning('id')
+        .executeTakeFirst()
+    : tx.sql
+        .updateTable('mfa_recovery_codes')
+        .set({ used_at: sql<string>`clock_timestamp()` })
+        .where('id', '=', verdict.recovery_code_id)
+        .where('used_at', 'is', null)
+        .returning('id')
+        .executeTakeFirst());
+  if (spent === undefined) throw codeRefused('used');
+}
+
+function budgetUsedUp(limited: Problem): Problem {
+  return new Problem({
+    code: 'mfa.locked',
+    detail: 'Too many wrong codes. Wait before you try again.',
+    ...(limited.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: limited.retryAfterSeconds }),
+  });
+}

@@ -1,0 +1,129 @@
+import { sql } from 'kysely';
+import type { UserStatus } from '../../entities/user.entity.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { revokeSessions } from './revoke-sessions.service.ts';
+import { keepSuperAdmin, lockRights, refuseOnSelf, refuseStronger } from './effective-rights.service.ts';
+
+/** What is written of an account and its portal profile. Undefined stays as it is. */
+export interface AccountValues {
+  readonly full_name?: string | undefined;
+  readonly email?: string | null | undefined;
+  readonly phone_number?: string | null | undefined;
+  readonly time_zone?: string | null | undefined;
+  readonly job_title?: string | null | undefined;
+  readonly department?: string | null | undefined;
+  readonly notes?: string | null | undefined;
+}
+
+/**
+ * Creates an account without roles.
+ *
+ * @throws the database's unique violation when address or number belong to another account of the tenant (409).
+ */
+export async function createUser(
+  tx: Tx,
+  account: AccountValues & { readonly full_name: string; readonly password_hash: string | null },
+): Promise<string> {
+  const { job_title, department, notes, full_name, email = null, phone_number = null, time_zone = null } = account;
+  const { tenant_id } = tx.actor;
+  const { password_hash, ...shown } = account;
+  const { id } = await tx.sql
+    .insertInto('users')
+    .values({ tenant_id, full_name, email, phone_number, time_zone, password_hash })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await saveProfile(tx, id, { job_title, department, notes });
+  tx.audit({
+    event: 'user.create',
+    action: 'create',
+    resource_type: 'user',
+    resource_id: id,
+    new_values: { ...shown, has_initial_password: password_hash !== null },
+  });
+  return id;
+}
+
+/**
+ * Changes an account. A new status ends all sessions, so that none comes back to life later.
+ *
+ * @throws Problem for an older version, a person with more rights, the own status, or the last super admin.
+ */
+export async function updateUser(
+  tx: Tx,
+  userId: string,
+  version: number,
+  changes: AccountValues & { readonly status?: Exclude<UserStatus, 'deleted'> | undefined },
+): Promise<void> {
+  await lockRights(tx);
+  const before = await lockUser(tx, userId, version);
+  await refuseStronger(tx, userId);
+  const { job_title, department, notes, ...values } = changes;
+  const changesStatus = values.status !== undefined && values.status !== before.status;
+  if (changesStatus) refuseOnSelf(tx, userId);
+  requireAddress({ ...before, ...definedOf(values) });
+  await tx.sql
+    .updateTable('users')
+    .set((eb) => ({ ...values, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .where('id', '=', userId)
+    .execute();
+  await saveProfile(tx, userId, { job_title, department, notes });
+  const ended = changesStatus ? await revokeSessions(tx, { user_id: userId }, 'deactivated') : [];
+  if (changesStatus) await keepSuperAdmin(tx);
+  tx.audit({
+    event: changesStatus ? `user.${values.status === 'active' ? 'activate' : 'deactivate'}` : 'user.update',
+    action: 'update',
+    resource_type: 'user',
+    resource_id: userId,
+    old_values: before,
+    new_values: { ...changes, ...(changesStatus ? { sessions_ended: ended.length } : {}) },
+  });
+}
+
+async function lockUser(tx: Tx, userId: string, version: number) {
+  const user = await tx.sql
+    .selectFrom('users')
+    .where('id', '=', userId)
+    .where('status', '<>', 'deleted')
+    .select(['full_name', 'email', 'phone_number', 'time_zone', 'status', 'version'])
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (user === undefined) throw notFound('user');
+  if (user.version === version) return user;
+  throw new Problem({
+    code: 'resource.version-mismatch',
+    detail: 'The user has changed since it was read. Read it again and repeat the change.',
+    members: { current_version: user.version },
+  });
+}
+
+function requireAddress({ email, phone_number }: Pick<AccountValues, 'email' | 'phone_number'>): void {
+  if (email !== null || phone_number !== null) return;
+  const errors = [{ pointer: '/email', detail: 'An account needs an e-mail address or a phone number.' }];
+  throw new Problem({ code: 'request.invalid', detail: 'The account could not be reached.', errors });
+}
+
+async function saveProfile(
+  tx: Tx,
+  user_id: string,
+  profile: Pick<AccountValues, 'job_title' | 'department' | 'notes'>,
+): Promise<void> {
+  const values = definedOf(profile);
+  if (Object.keys(values).length === 0) return;
+  await tx.sql
+    .insertInto('admin_users')
+    .values({ tenant_id: tx.actor.tenant_id, user_id, ...values })
+    .onConflict((conflict) =>
+      conflict.columns(['tenant_id', 'user_id']).doUpdateSet({
+        ...values,
+        updated_at: sql<string>`now()`,
+        version: sql<number>`admin_users.version + 1`,
+      }),
+    )
+    .execute();
+}
+
+/** The members that are given; a member that is undefined would overwrite in a spread. */
+function definedOf<Values extends object>(values: Values): Partial<Values> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
+}

@@ -1,0 +1,127 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defineAction } from '../actions/action.ts';
+import { ownedKinds } from './resource-ownership.ts';
+import { revokeSessions } from './revoke-sessions.service.ts';
+import { keepSuperAdmin, lockRights, refuseOnSelf, refuseStronger, settleRights } from './effective-rights.service.ts';
+import { revokeAllRoles } from './role-assignment.service.ts';
+import { rowVersion } from '../../platform/row-version-input.ts';
+
+export const userDeletePayload = z.strictObject({
+  user_id: z.uuid(),
+  version: rowVersion,
+  transfer_to: z.uuid().nullable().default(null).describe('Who gets what the person owns'),
+  reason: z.string().min(1).max(500).nullable().default(null),
+});
+
+type Payload = z.output<typeof userDeletePayload>;
+
+/** What a deletion leaves behind in the request that it was made on. */
+export const userDeleted = z.object({ user_id: z.uuid() });
+
+/**
+ * Deletes an account (S2-7, S2-72). The row stays for the audit; the person can no longer sign in, sessions and roles
+ * end, and what the person owns goes to somebody else. There is no way back: a person who returns gets a new account.
+ */
+export const userDelete = defineAction({
+  name: 'user.delete',
+  title: 'Delete a user',
+  permission: 'user:delete',
+  payload: userDeletePayload,
+  environment: () => null,
+  reason: ({ reason }) => reason,
+  describe: ({ user_id, transfer_to }) =>
+    `Delete the user ${user_id}` + (transfer_to === null ? '.' : ` and give what they own to the user ${transfer_to}.`),
+  check: async (tx, payload) => {
+    await requireDeletable(tx, payload);
+  },
+  execute: async (tx, payload, authority) => {
+    const user = await requireDeletable(tx, payload);
+    for (const kind of user.owns) {
+      if (payload.transfer_to !== null) await kind.transfer(tx, user.id, payload.transfer_to);
+    }
+    await tx.sql
+      .updateTable('users')
+      .set({ status: 'deleted', deleted_at: sql<string>`now()` })
+      .where('id', '=', user.id)
+      .execute();
+    const roles_revoked = await revokeAllRoles(tx, user.id);
+    await settleRights(tx, user.id);
+    await keepSuperAdmin(tx);
+    const sessions = await revokeSessions(tx, { user_id: user.id }, 'deactivated');
+    tx.audit({
+      event: 'user.delete',
+      action: 'delete',
+      resource_type: 'user',
+      resource_id: user.id,
+      old_values: { status: user.status },
+      new_values: {
+        status: 'deleted',
+        roles_revoked,
+        sessions_ended: sessions.length,
+        transfer_to: payload.transfer_to,
+        reason: payload.reason,
+        approval_id: authority.kind === 'approval' ? authority.approval_id : null,
+      },
+    });
+    return { user_id: user.id } satisfies z.input<typeof userDeleted>;
+  },
+  undo: () => null,
+});
+
+async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
+  refuseOnSelf(tx, user_id);
+  await lockRights(tx);
+  const user = await tx.sql
+    .selectFrom('users')
+    .where('id', '=', user_id)
+    .where('status', '<>', 'deleted')
+    .select(['id', 'status', 'version'])
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (user === undefined) throw notFound('user');
+  if (user.version !== version) {
+    throw new Problem({
+      code: 'resource.version-mismatch',
+      detail: 'The user has changed since it was read. Read it again and repeat the change.',
+      members: { current_version: user.version },
+    });
+  }
+  await refuseStronger(tx, user_id);
+  const owned = [];
+  for (const kind of ownedKinds) {
+    const count = await kind.count(tx, user_id);
+    if (count > 0) owned.push({ kind, count });
+  }
+  await requireHeir(tx, user_id, transfer_to, owned);
+  return { id: user.id, status: user.status, owns: owned.map(({ kind }) => kind) };
+}
+
+/** @throws Problem `user.owns-things` while nobody is named, 422 when the named person cannot take them. */
+async function requireHeir(
+  tx: Tx,
+  userId: string,
+  transferTo: string | null,
+  owned: readonly { kind: { resource: string }; count: number }[],
+): Promise<void> {
+  if (transferTo === null) {
+    if (owned.length === 0) return;
+    throw new Problem({
+      code: 'user.owns-things',
+      detail: 'Name in transfer_to who gets what this person owns.',
+      members: { owned: owned.map(({ kind, count }) => ({ resource: kind.resource, count })) },
+    });
+  }
+  const heir = await tx.sql
+    .selectFrom('users')
+    .where('id', '=', transferTo)
+    .where('id', '<>', userId)
+    .where('status', '=', 'active')
+    .select('id')
+    .executeTakeFirst();
+  if (heir !== undefined) return;
+  const errors = [{ pointer: '/transfer_to', detail: 'must be another active user' }];
+  throw new Problem({ code: 'request.invalid', detail: 'Nobody there could own these things.', errors });
+}

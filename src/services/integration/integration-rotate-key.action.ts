@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { defaultGraceSeconds } from '../../domain/integration/integration-rotation.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defineAction } from '../actions/action.ts';
+import { integrationEnvironment } from './integration.payload.ts';
+import { lockIntegration, refuseUnrotatable, refuseWhileRotating } from './integration.repository.ts';
+
+/** Which key is exchanged, and how long the old one goes on working beside the new one. */
+export const rotateKeyPayload = z.strictObject({
+  integration_id: z.uuid(),
+  environment: integrationEnvironment,
+  grace_seconds: z.int().min(0).max(30 * 24 * 3_600).default(defaultGraceSeconds),
+  reason: z.string().trim().min(1).max(500).nullable().default(null),
+});
+
+type Payload = z.output<typeof rotateKeyPayload>;
+
+/**
+ * Begins the exchange of an integration's key (S2-21, capability 22): writes the rotation down, from where its workflow
+ * goes on. For an integration of production it takes people's approval unless the tenant's gate table says otherwise.
+ */
+export const integrationRotateKey = defineAction({
+  name: 'integration.rotate-key',
+  title: 'Rotate the key of an integration',
+  permission: 'integration:rotate-key',
+  payload: rotateKeyPayload,
+  environment: ({ environment }) => environment,
+  // A new key on nobody's word would be a way to lock a tenant out of its own systems.
+  floor: () => 'mfa',
+  reason: ({ reason }) => reason,
+  describe: ({ integration_id, environment, grace_seconds }) =>
+    `Rotate the key of the integration ${integration_id} in ${environment}; the old key works for ` +
+    `${grace_seconds} more seconds after the switch.`,
+  check: async (tx, payload) => {
+    await requireRotatable(tx, payload);
+  },
+  execute: async (tx, payload, authority) => {
+    const { old_key_id, old_fingerprint } = await requireRotatable(tx, payload);
+    const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
+    const { integration_id, grace_seconds, reason } = payload;
+    const { id } = await tx.sql
+      .insertInto('admin_key_rotations')
+      .values({
+        tenant_id: tx.actor.tenant_id,
+        integration_id,
+        requested_by: tx.actor.user_id,
+        approval_id,
+        reason,
+        grace_seconds,
+        old_key_id,
+        old_fingerprint,
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    tx.audit({
+      event: 'integration.rotate-key',
+      action: 'create',
+      resource_type: 'integration',
+      resource_id: integration_id,
+      new_values: { rotation_id: id, grace_seconds, reason, approval_id, old_key_id },
+    });
+    return { rotation_id: id };
+  },
+  undo: () => null,
+});
+
+/** @throws Problem 404, or 409 when it cannot be rotated now, or is of another environment than the gate was asked for. */
+async function requireRotatable(tx: Tx, { integration_id, environment }: Payload) {
+  const integration = await lockIntegration(tx, integration_id);
+  if (integration.environment !== environment) {
+    const errors = [{ pointer: '/environment', detail: `must be ${integration.environment}` }];
+    throw new Problem({ code: 'request.invalid', detail: 'The integration serves another environment.', errors });
+  }
+  const old_key_id = refuseUnrotatable(integration);
+  await refuseWhileRotating(tx, integration_id);
+  return { old_key_id, old_fingerprint: integration.secret_fingerprint };
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import type { IntegrationConfig } from '../../domain/integration/integration.ts';
+
+/** Name of an integration, unique in a tenant. */
+export const integrationName = z.string().trim().min(1).max(100);
+
+export const integrationEnvironment = z.enum(environmentNames);
+
+const pointer = z
+  .string()
+  .max(200)
+  .regex(/^(\/([^/~]|~[01])*)*$/, 'must be a JSON pointer (RFC 6901)');
+const webAddress = z.url({ protocol: /^https?$/ }).max(2_000).refine(isBare, 'must have neither query nor fragment');
+const path = z
+  .string()
+  .max(500)
+  .regex(/^\/(?!\/)[^\s?#\\]*$/, 'must be a path that begins with one slash, without query')
+  .refine((text) => !text.replaceAll(/%2e/gi, '.').split('/').includes('..'), 'must not lead upwards');
+const headerName = z.string().max(100).regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header');
+const queryName = z.string().max(50).regex(/^[\w.-]+$/, 'must be the name of a query parameter');
+const identifier = z.string().min(1).max(63);
+
+function isBare(url: string): boolean {
+  const { search, hash, username, password } = new URL(url);
+  return search === '' && hash === '' && username === '' && password === '';
+}
+
+const paging = z
+  .strictObject({
+    page_size: z.int().min(1).max(500).default(100).describe('Records asked for at a time'),
+    limit_param: queryName.default('limit'),
+    cursor_param: queryName.default('cursor'),
+    items_pointer: pointer.default('/items').describe('Where the records stand in an answer'),
+    cursor_pointer: pointer.default('/next_cursor').describe('Where the cursor of the next page stands'),
+    id_pointer: pointer.min(2).default('/id').describe('Where the id stands in a record'),
+  })
+  .prefault({});
+
+const keyManagement = z
+  .strictObject({
+    path: path.describe('`POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured'),
+    id_pointer: pointer.min(2).default('/id'),
+    secret_pointer: pointer.min(2),
+  })
+  .nullable()
+  .default(null);
+
+const httpService = {
+  base_url: webAddress,
+  probe_path: path.default('/').describe('Asked to see whether the key is accepted'),
+  records_path: path,
+  paging,
+  key_management: keyManagement,
+};
+
+/** What an integration is connected with; the schema is chosen by `kind`. */
+export const integrationConfig = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('rest_api_key'),
+    ...httpService,
+    auth_header: headerName.default('Authorization'),
+    auth_scheme: z
+      .string()
+      .max(30)
+      .regex(/^[A-Za-z][\w-]*$/)
+      .nullable()
+      .default('Bearer'),
+  }),
+  z.strictObject({
+    kind: z.literal('oauth2_client_credentials'),
+    ...httpService,
+    token_url: webAddress,
+    client_id: z.string().min(1).max(200),
+    client_authentication: z.enum(['basic', 'post']).default('basic'),
+    scope: z.string().min(1).max(500).nullable().default(null),
+  }),
+  z.strictObject({
+    kind: z.literal('webhook_source'),
+    id_pointer: pointer.min(2).default('/id').describe('Where the id stands in the `data` of a message'),
+  }),
+  z.strictObject({
+    kind: z.literal('postgres_source'),
+    host: z
+      .string()
+      .max(253)
+      .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^\[?[0-9a-fA-F:.]+\]?$/, 'must be a host name or address'),
+    port: z.int().min(1).max(65_535).default(5432).describe('TCP port'),
+    database: identifier,
+    user: identifier,
+    tls: z.enum(['require', 'disable']).default('require'),
+    schema: identifier.default('public'),
+    table: identifier,
+    id_column: identifier.default('id'),
+    page_size: z.int().min(1).max(500).default(100).describe('Rows asked for at a time'),
+  }),
+]) satisfies z.ZodType<IntegrationConfig>;
+
+/** A secret on its way in; what can stand in a header and holds no line break. Never echoed. */
+export const integrationSecret = z
+  .string()
+  .min(8)
+  .max(1_000)
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
+
+/** The remote service's own name of a key. */
+export const integrationKeyId = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[\w.~:-]+$/, 'must be an id that can stand in a path');
+
+/** How often records are fetched by themselves; null: only by hand. */
+export const syncEverySeconds = z.int().min(60).max(31 * 24 * 3_600).nullable().describe('Seconds; null: only by hand');

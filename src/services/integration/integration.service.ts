@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto';
+import { sameJson } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { isPulled } from '../../domain/integration/integration.ts';
+import type { IntegrationConfig } from '../../domain/integration/integration.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
+import { isWebhookSecret } from '../../platform/outbound/webhook-receipt.ts';
+import {
+  changedNow,
+  integrationColumns,
+  integrationSecretPlace,
+  lockIntegration,
+  refuseWhileRotating,
+} from './integration.repository.ts';
+import type { IntegrationRow } from './integration.repository.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+
+/** What a new integration is made of. */
+export interface NewIntegration {
+  readonly name: string;
+  readonly environment: EnvironmentName;
+  readonly config: IntegrationConfig;
+  /** Null only for a webhook source, which gets one. */
+  readonly secret: string | null;
+  readonly key_id: string | null;
+  readonly sync_every_seconds: number | null;
+}
+
+/**
+ * Adds an integration; its secret is sealed and from then on shown by `reveal` only.
+ *
+ * @throws Problem `resource.conflict` for a name in use, `request.invalid` for a secret that does not fit the kind.
+ */
+export async function createIntegration(tx: Tx, keyring: Keyring, wanted: NewIntegration) {
+  const { config, key_id, sync_every_seconds, ...named } = wanted;
+  const secret = secretFor(config, wanted.secret);
+  refuseUnpulled(config, sync_every_seconds);
+  const id = randomUUID();
+  const created = await tx.sql
+    .insertInto('admin_integrations')
+    .values({
+      id,
+      tenant_id: tx.actor.tenant_id,
+      name: named.name,
+      environment: named.environment,
+      kind: config.kind,
+      config: jsonb(config),
+      secret_ciphertext: keyring.seal(secret, integrationSecretPlace(id)),
+      secret_fingerprint: keyring.fingerprint(secret),
+      key_id,
+      sync_every_seconds,
+      is_schedule_due: sync_every_seconds !== null,
+      created_by: tx.actor.user_id,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(integrationColumns)
+    .executeTakeFirst();
+  if (created === undefined) throw nameTaken();
+  audit(tx, 'create', id, undefined, created);
+  return created;
+}
+
+/** A webhook source may leave its secret to us; every other kind has to bring it. */
+function secretFor({ kind }: IntegrationConfig, given: string | null): string {
+  if (kind !== 'webhook_source') {
+    if (given !== null) return given;
+    throw badSecret('is needed for this kind');
+  }
+  if (given === null) return generateWebhookSecret();
+  if (!isWebhookSecret(given)) throw badSecret('must have the form whsec_<base64 of 24 to 64 bytes>');
+  return given;
+}
+
+function badSecret(detail: string): Problem {
+  return new Problem({
+    code: 'request.invalid',
+    detail: 'The secret does not fit the kind of the integration.',
+    errors: [{ pointer: '/secret', detail }],
+  });
+}
+
+function refuseUnpulled(config: IntegrationConfig, seconds: number | null): void {
+  if (seconds === null || isPulled(config)) return;
+  const errors = [{ pointer: '/sync_every_seconds', detail: 'a webhook source sends by itself' }];
+  throw new Problem({ code: 'request.invalid', detail: 'This kind of integration is not fetched from.', errors });
+}
+
+/** What may change beside the connection. */
+export interface IntegrationChange {
+  readonly name?: string | undefined;
+  readonly is_enabled?: boolean | undefined;
+  readonly sync_every_seconds?: number | null | undefined;
+}
+
+/** Renames, switches on or off, or sets the schedule. @throws Problem 404, 409 for a name in use, 412 when stale. */
+export async function changeIntegration(tx: Tx, id: string, version: number, change: IntegrationChange) {
+  const before = await lockIntegration(tx, id, version);
+  refuseUnpulled(before.config, change.sync_every_seconds ?? null);
+  if (change.name !== undefined && change.name !== before.name) await refuseTakenName(tx, change.name);
+  const { name, ...timing } = change;
+  const is_schedule_due = Object.keys(timing).length > 0;
+  return save(tx, before, 'update', { ...change, ...(is_schedule_due ? { is_schedule_due } : {}) });
+}
+
+/** A new connection; a secret that is left out stays. */
+export interface NewConnection {
+  readonly config: IntegrationConfig;
+  readonly secret: string | null;
+  /** Of the secret that is given, or of the one that stays when it is not; undefined leaves it as it is. */
+  readonly key_id?: string | null | undefined;
+}
+
+/**
+ * Replaces what an integration is connected with (S2-20). The kind stays: another kind is another integration.
+ *
+ * A secret is sent wherever the configuration says, so one who may not see it must not be able to have it sent to a place
+ * of their own: another destination asks for the secret anew.
+ *
+ * @throws Problem 404, 412 when stale, 409 while a key rotation runs. From its switch on the secret alone may be exchanged,
+ *   so that a rotation whose key was lost at the remote service can still be helped to its end.
+ */
+export async function configureIntegration(
+  tx: Tx,
+  keyring: Keyring,
+  id: string,
+  version: number,
+  { config, secret, key_id }: NewConnection,
+) {
+  const before = await lockIntegration(tx, id, version);
+  if (config.kind !== before.kind) {
+    const errors = [{ pointer: '/config/kind', detail: `must stay ${before.kind}` }];
+    throw new Problem({ code: 'request.invalid', detail: 'Another kind is another integration.', errors });
+  }
+  if (secret === null && destinationsOf(config) !== destinationsOf(before.config)) {
+    throw badSecret('is needed again when the integration is pointed elsewhere');
+  }
+  const isSecretOnly = secret !== null && sameJson(config, before.config);
+  await refuseWhileRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');
+  const given = secret === null ? null : secretFor(config, secret);
+  const change = {
+    config: jsonb(config),
+    ...(given === null
+      ? {}
+      : {
+          secret_ciphertext: keyring.seal(given, integrationSecretPlace(id)),
+          secret_fingerprint: keyring.fingerprint(given),
+          secret_changed_at: changedNow,
+          // The id of the old key is not that of the new one.
+          key_id: key_id ?? null,
+        }),
+    ...(key_id === undefined ? {} : { key_id }),
+  };
+  return save(tx, before, 'configure', change);
+}
+
+/** Where the secret goes. */
+function destinationsOf(config: IntegrationConfig): string {
+  switch (config.kind) {
+    case 'rest_api_key':
+      return config.base_url;
+    case 'oauth2_client_credentials':
+      return `${config.token_url} ${config.base_url}`;
+    case 'webhook_source':
+      return '';
+    case 'postgres_source':
+      return `${config.host}:${config.port} ${config.tls}`;
+  }
+}
+
+/** Takes an integration out of use for good; its jobs stay on record. @throws Problem 404, 412, 409 while a rotation runs. */
+export async function deleteIntegration(tx: Tx, id: string, version: number): Promise<void> {
+  const before = await lockIntegration(tx, id, version);
+  await refuseWhileRotating(tx, id);
+  const change = { is_enabled: false, sync_every_seconds: null, is_schedule_due: true, deleted_at: changedNow };
+  await save(tx, before, 'delete', change);
+}
+
+async function refuseTakenName(tx: Tx, name: string): Promise<void> {
+  const taken = await tx.sql
+    .selectFrom('admin_integrations')
+    .where('name', '=', name)
+    .where('deleted_at', 'is', null)
+    .select('id')
+    .executeTakeFirst();
+  if (taken !== undefined) throw nameTaken();
+}
+
+function nameTaken(): Problem {
+  const errors = [{ pointer: '/name', detail: 'is in use' }];
+  return new Problem({ code: 'resource.conflict', detail: 'Another integration has this name.', errors });
+}
+
+async function save(tx: Tx, before: IntegrationRow, deed: 'update' | 'configure' | 'delete', change: object) {
+  const after = await tx.sql
+    .updateTable('admin_integrations')
+    .set({ ...change, version: before.version + 1, updated_at: changedNow })
+    .where('id', '=', before.id)
+    .returning(integrationColumns)
+    .executeTakeFirstOrThrow();
+  audit(tx, deed, before.id, before, deed === 'delete' ? undefined : after);
+  return after;
+}
+
+function audit(
+  tx: Tx,
+  deed: 'create' | 'update' | 'configure' | 'delete',
+  id: string,
+  before: IntegrationRow | undefined,
+  after: IntegrationRow | undefined,
+): void {
+  tx.audit({
+    event: `integration.${deed}`,
+    action: deed === 'configure' ? 'update' : deed,
+    resource_type: 'integration',
+    resource_id: id,
+    old_values: before,
+    new_values: after,
+  });
+}

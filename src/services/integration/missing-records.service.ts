@@ -1,0 +1,57 @@
+import { sql } from 'kysely';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { changedNow } from './integration.repository.ts';
+
+/** Records that one transaction marks or removes. */
+const batch = 1_000;
+
+/**
+ * Settles one batch of the records that a sync has not seen. Only a pass that came to its end and could take every record
+ * says anything about what is not there. What it misses is marked; what an earlier pass had marked is removed: a page that
+ * moved while it was being read can hide a record from one pass, hardly from two. Doing it again settles nothing twice,
+ * because a mark of this pass is younger than the pass.
+ *
+ * @returns true when there may be more.
+ */
+export async function settleMissingRecords(tx: Tx, jobId: string): Promise<boolean> {
+  const job = await tx.sql
+    .selectFrom('admin_sync_jobs')
+    .where('id', '=', jobId)
+    .where('status', '=', 'running')
+    .where('page_count', '>', 0)
+    .where('cursor', 'is', null)
+    .where('failed_count', '=', 0)
+    .select(['integration_id', 'created_at'])
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (job === undefined) return false;
+  const unseen = tx.sql
+    .selectFrom('integration_records')
+    .where('integration_id', '=', job.integration_id)
+    .where('seen_job_id', 'is distinct from', jobId)
+    .limit(batch)
+    .select('id');
+  const removed = await tx.sql
+    .deleteFrom('integration_records')
+    .where('id', 'in', unseen.where('missing_since', '<', job.created_at))
+    .returning('id')
+    .execute();
+  const marked = await tx.sql
+    .updateTable('integration_records')
+    .set({ missing_since: sql<string>`clock_timestamp()` })
+    .where('id', 'in', unseen.where('missing_since', 'is', null))
+    .returning('id')
+    .execute();
+  if (removed.length + marked.length > 0) {
+    await tx.sql
+      .updateTable('admin_sync_jobs')
+      .set((eb) => ({
+        missing_count: eb('missing_count', '+', marked.length),
+        removed_count: eb('removed_count', '+', removed.length),
+        updated_at: changedNow,
+      }))
+      .where('id', '=', jobId)
+      .execute();
+  }
+  return removed.length === batch || marked.length === batch;
+}

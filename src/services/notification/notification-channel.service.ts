@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
+import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
+import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
+import { versionMismatch } from '../../platform/row-version.ts';
+
+/** Columns of a channel that leave the database: no secret is among them. */
+export const channelColumns = [
+  'id',
+  'name',
+  'kind',
+  'url',
+  'email',
+  'events',
+  'is_enabled',
+  'disabled_reason',
+  'previous_secret_expires_at',
+  'created_at',
+  'updated_at',
+  'version',
+] as const;
+
+const table = 'notification_channels';
+
+/** What a new channel is made of. */
+export type NewChannel =
+  | { readonly kind: 'webhook'; readonly name: string; readonly url: string; readonly events: string[] }
+  | { readonly kind: 'email'; readonly name: string; readonly email: string; readonly events: string[] };
+
+/**
+ * Refuses an address that deliveries would be refused to. It is no promise: every delivery looks again.
+ *
+ * @throws Problem `request.invalid` (422) at `/url`.
+ */
+export async function assertReachable(outbound: OutboundHttp, url: string): Promise<void> {
+  try {
+    await outbound.check(url);
+  } catch (error) {
+    if (!(error instanceof OutboundRefusedError) && !(error instanceof OutboundFailedError)) throw error;
+    throw new Problem({
+      code: 'request.invalid',
+      detail: 'Give an address that the public Internet can reach by https.',
+      errors: [{ pointer: '/url', detail: error.message }],
+      cause: error,
+    });
+  }
+}
+
+/** Adds a channel; a webhook gets its secret, which is returned this once. */
+export async function createChannel(tx: Tx, keyring: Keyring, actor: Actor, wanted: NewChannel) {
+  const id = randomUUID();
+  const secret = wanted.kind === 'webhook' ? generateWebhookSecret() : null;
+  const channel = await tx.sql
+    .insertInto(table)
+    .values({
+      id,
+      tenant_id: actor.tenant_id,
+      name: wanted.name,
+      kind: wanted.kind,
+      url: wanted.kind === 'webhook' ? wanted.url : null,
+      email: wanted.kind === 'email' ? wanted.email : null,
+      secret_ciphertext: secret === null ? null : keyring.seal(secret, secretPlace(id)),
+      events: wanted.events,
+      created_by: actor.user_id,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning(channelColumns)
+    .executeTakeFirst();
+  if (channel === undefined) throw nameTaken();
+  tx.audit({
+    event: 'notification-channel.create',
+    action: 'create',
+    resource_type: 'notification_channel',
+    resource_id: id,
+    new_values: wanted,
+  });
+  return { channel, secret };
+}
+
+/**
+ * Changes a channel that still has the expected version.
+ *
+ * @throws Problem 404, 412 when it has changed meanwhile, 409 for a name in use.
+ */
+export async function changeChannel(
+  tx: Tx,
+  expected: { readonly id: string; readonly version: number },
+  change: {
+    name?: string | undefined;
+    url?: string | undefined;
+    events?: string[] | undefined;
+    is_enabled?: boolean | undefined;
+  },
+) {
+  const before = await lockChannel(tx, expected.id);
+  if (before.version !== expected.version) throw versionMismatch(before.version);
+  if (change.url !== undefined && before.kind !== 'webhook') {
+    throw new Problem({
+      code: 'request.invalid',
+      detail: 'Only a webhook has an address to call.',
+      errors: [{ pointer: '/url', detail: 'This channel is an e-mail address.' }],
+    });
+  }
+  if (change.name !== undefined && change.name !== before.name) {
+    const taken = await tx.sql
+      .selectFrom(table)
+      .where('name', '=', change.name)
+      .where('deleted_at', 'is', null)
+      .select('id')
+      .executeTakeFirst();
+    if (taken !== undefined) throw nameTaken();
+  }
+  const { is_enabled, ...fields } = change;
+  const switched =
+    is_enabled === undefined ? {} : { is_enabled, disabled_reason: is_enabled ? null : ('by_person' as const) };
+  const channel = await tx.sql
+    .updateTable(table)
+    .set({ ...fields, ...switched, version: before.version + 1, updated_at: sql<string>`clock_timestamp()` })
+    .where('id', '=', expected.id)
+    .returning(channelColumns)
+    .executeTakeFirstOrThrow();
+  tx.audit({
+    event: 'notification-channel.update',
+    action: 'update',
+    resource_type: 'notification_channel',
+    resource_id: expected.id,
+    old_values: before,
+    new_values: channel,
+  });
+  return channel;
+}
+
+/** Takes a channel out of use for good. */
+export async function removeChannel(tx: Tx, id: string): Promise<void> {
+  const before = await lockChannel(tx, id);
+  await tx.sql
+    .updateTable(table)
+    .set({ deleted_at: sql<string>`clock_timestamp()`, is_enabled: false, disabled_reason: 'by_person' })
+    .where('id', '=', id)
+    .execute();
+  tx.audit({
+    event: 'notification-channel.delete',
+    action: 'delete',
+    resource_type: 'notification_channel',
+    resource_id: id,
+    old_values: before,
+  });
+}
+
+/** Puts a new secret in front of the old one, which signs along for `graceSeconds`. Returns the new one this once. */
+export async function rotateChannelSecret(tx: Tx, keyring: Keyring, id: string, graceSeconds: number) {
+  const { kind } = await lockChannel(tx, id);
+  if (kind !== 'webhook') throw notFound('webhook');
+  const { secret_ciphertext } = await tx.sql
+    .selectFrom(table)
+    .where('id', '=', id)
+    .select('secret_ciphertext')
+    .executeTakeFirstOrThrow();
+  const old = keyring.open(secret_ciphertext ?? '', secretPlace(id));
+  const secret = generateWebhookSecret();
+  const isHonoured = graceSeconds > 0;
+  const channel = await tx.sql
+    .updateTable(table)
+    .set((eb) => ({
+      secret_ciphertext: keyring.seal(secret, secretPlace(id)),
+      // A ciphertext is bound to its column, so the old secret is sealed anew for the place it moves to.
+      previous_secret_ciphertext: isHonoured ? keyring.seal(old, secretPlace(id, 'previous_secret_ciphertext')) : null,
+      previous_secret_expires_at: isHonoured
+        ? sql<string>`clock_timestamp() + make_interval(secs => ${graceSeconds})`
+        : null,
+      version: eb('version', '+', 1),
+      updated_at: sql<string>`clock_timestamp()`,
+    }))
+    .where('id', '=', id)
+    .returning(channelColumns)
+    .executeTakeFirstOrThrow();
+  tx.audit({
+    event: 'notification-channel.rotate-secret',
+    action: 'update',
+    resource_type: 'notification_channel',
+    resource_id: id,
+    new_values: { grace_seconds: graceSeconds },
+  });
+  return { channel, secret };
+}
+
+async function lockChannel(tx: Tx, id: string) {
+  const channel = await tx.sql
+    .selectFrom(table)
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .select(channelColumns)
+    .forUpdate()
+    .executeTakeFirst();
+  if (channel === undefined) throw notFound('notification channel');
+  return channel;
+}
+
+function secretPlace(id: string, column = 'secret_ciphertext') {
+  return { table, column, row_id: id };
+}
+
+function nameTaken(): Problem {
+  return new Problem({ code: 'resource.conflict', detail: 'Another channel has this name.' });
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defineAction } from '../actions/action.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+import { changedNow, lockOnboardingLink } from './onboarding-link.repository.ts';
+import { assignRole } from '../identity/role-assignment.service.ts';
+
+/** Whose waiting roles are given. */
+export const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });
+
+/**
+ * Gives the roles that a completed link could not give by itself: those of administrators. Only ever by approval.
+ */
+export const onboardingGrantRoles = defineAction({
+  name: 'onboarding.grant-roles',
+  title: 'Give a newcomer the roles that wait for approval',
+  permission: 'role:assign',
+  payload: grantOnboardingRolesPayload,
+  floor: () => 'approval',
+  environment: () => null,
+  reason: () => null,
+  describe: ({ link_id }) => `Give the person who completed the onboarding link ${link_id} the roles that wait on it.`,
+  check: async (tx, { link_id }) => {
+    await requireWaiting(tx, link_id);
+  },
+  execute: async (tx, { link_id }, authority): Promise<JsonObject> => {
+    const { outcome, user_id } = await requireWaiting(tx, link_id);
+    const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
+    for (const { role_id, valid_until } of outcome.roles_waiting) {
+      const grant = { role_id, valid_until, review_due_at: null, reason: `Onboarding link ${link_id}` };
+      await assignRole(tx, user_id, grant, approval_id);
+    }
+    const granted = outcome.roles_waiting.map(({ role_id }) => role_id);
+    const settled: OnboardingOutcome = { ...outcome, roles_given: [...outcome.roles_given, ...granted], roles_waiting: [] };
+    await tx.sql
+      .updateTable('onboarding_link')
+      .set({ outcome: jsonb(settled), updated_at: changedNow })
+      .where('id', '=', link_id)
+      .execute();
+    tx.audit({
+      event: 'onboarding_link.grant-roles',
+      action: 'permission_change',
+      resource_type: 'onboarding_link',
+      resource_id: link_id,
+      old_values: { roles_waiting: outcome.roles_waiting },
+      new_values: { roles_given: granted, approval_id },
+    });
+    return { link_id, user_id };
+  },
+  undo: () => null,
+});
+
+/** @throws Problem `resource.conflict` when the link has nothing that waits. */
+async function requireWaiting(tx: Tx, linkId: string): Promise<{ outcome: OnboardingOutcome; user_id: string }> {
+  const { outcome } = await lockOnboardingLink(tx, linkId);
+  if (outcome !== null && outcome.user_id !== null && outcome.roles_waiting.length > 0) {
+    return { outcome, user_id: outcome.user_id };
+  }
+  throw new Problem({ code: 'resource.conflict', detail: 'No role of this link waits for approval.' });
+}

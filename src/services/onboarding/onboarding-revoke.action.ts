@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { defineAction } from '../actions/action.ts';
+import { changedNow, lockOnboardingLink, refuseFinal } from './onboarding-link.repository.ts';
+
+/** Which link is revoked, and why. */
+export const revokeOnboardingPayload = z.strictObject({
+  link_id: z.uuid(),
+  reason: z.string().min(1).max(500).nullable(),
+});
+
+/** Revokes a link for good (S3-18, S3-52). Ungated until a tenant writes a gate for it (X-25). */
+export const onboardingRevoke = defineAction({
+  name: 'onboarding.revoke',
+  title: 'Revoke an onboarding link',
+  permission: 'onboarding:manage',
+  payload: revokeOnboardingPayload,
+  unwrittenGate: 'none',
+  environment: () => null,
+  reason: ({ reason }) => reason,
+  describe: ({ link_id }) => `Revoke the onboarding link ${link_id}.`,
+  check: async (tx, { link_id }) => refuseFinal(await lockOnboardingLink(tx, link_id)),
+  execute: async (tx, { link_id, reason }) => {
+    const before = await lockOnboardingLink(tx, link_id);
+    refuseFinal(before);
+    await tx.sql
+      .updateTable('onboarding_link')
+      .set({
+        status: 'revoked',
+        revoked_at: changedNow,
+        revoked_by: tx.actor.user_id,
+        revoke_reason: reason,
+        updated_at: changedNow,
+      })
+      .where('id', '=', link_id)
+      .execute();
+    tx.audit({
+      event: 'onboarding_link.revoke',
+      action: 'update',
+      resource_type: 'onboarding_link',
+      resource_id: link_id,
+      old_values: { status: before.status },
+      new_values: { status: 'revoked', reason },
+    });
+    return { link_id };
+  },
+  undo: () => null,
+});

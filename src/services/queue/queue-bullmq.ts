@@ -1,0 +1,278 @@
+import { Queue, createPostgresBackend } from 'bullmq';
+import type { Job, JobType } from 'bullmq';
+import { Redis } from 'ioredis';
+import { Pool } from 'pg';
+import { perMinute, rateWindowMs } from '../../domain/queue/queue.ts';
+import type { CleanableState, QueueJobState } from '../../domain/queue/queue.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { askEngine, refuseJobState } from './queue-provider.ts';
+import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from './queue-provider.ts';
+
+/** The schema that BullMQ's tables live in; owned and migrated by the owner of the database. */
+export const bullmqSchema = 'bullmq';
+
+/** Where BullMQ keeps its jobs. */
+export type BullmqStore = { readonly redisUrl: string } | { readonly databaseUrl: string; readonly poolSize: number };
+
+/** What is asked of a queue here, on either backend. */
+type AnyQueue = Pick<
+  Queue<unknown, unknown>,
+  | 'getJob'
+  | 'getJobs'
+  | 'getJobCounts'
+  | 'getMetrics'
+  | 'getWorkersCount'
+  | 'isPaused'
+  | 'pause'
+  | 'resume'
+  | 'clean'
+  | 'close'
+>;
+
+/** Connections shared by the queues of a process, and how one queue is opened on them. */
+interface Backend {
+  open(name: string): AnyQueue;
+  close(): Promise<void>;
+}
+
+const states = ['waiting', 'prioritized', 'active', 'delayed', 'waiting_children', 'completed', 'failed'] as const;
+const connectTimeoutMs = 1_500;
+/** Queues that are kept open; opening one costs two statements. */
+const maxOpenQueues = 200;
+/** Finished jobs that are read for rates where workers keep no metrics. */
+const rateSample = 200;
+/** Jobs at the end of the line among which the oldest is looked for: those of the lowest priority wait there. */
+const oldestSample = 50;
+
+/** BullMQ's queues on PostgreSQL or Redis (S2-67). */
+export function createBullmqProvider(store: BullmqStore, now: () => number = Date.now): QueueProvider {
+  const backend = 'redisUrl' in store ? redisBackend(store.redisUrl) : postgresBackend(store);
+  const open = new Map<string, AnyQueue>();
+
+  const queueOf = ({ source_name }: QueueSource): AnyQueue => {
+    let queue = open.get(source_name);
+    if (queue === undefined) {
+      queue = backend.open(source_name);
+      open.set(source_name, queue);
+      const [oldest] = open.keys();
+      if (open.size > maxOpenQueues && oldest !== undefined) {
+        void open.get(oldest)?.close().catch(ignored);
+        open.delete(oldest);
+      }
+    }
+    return queue;
+  };
+  const ask = <Result>(source: QueueSource, work: (queue: AnyQueue) => Promise<Result>) =>
+    askEngine('bullmq', () => work(queueOf(source)));
+
+  return {
+    name: 'bullmq',
+    capabilities: new Set(['pause', 'retry', 'promote', 'remove', 'clean']),
+    states,
+    snapshot: (source) => ask(source, (queue) => snapshotOf(queue, now())),
+    rates: (source) => ask(source, (queue) => measureRates(queue, now())),
+    listJobs: (source, page) => ask(source, (queue) => listJobs(queue, page)),
+    findJob: (source, id) => ask(source, (queue) => findJob(queue, id)),
+    retry: (source, id) =>
+      ask(source, async (queue) => {
+        const job = await requireJob(queue, id, ['failed']);
+        await changing(() => job.retry('failed'), 'failed');
+        return id;
+      }),
+    promote: (source, id) =>
+      ask(source, async (queue) => {
+        const job = await requireJob(queue, id, ['delayed']);
+        await changing(() => job.promote(), 'delayed');
+      }),
+    remove: (source, id) =>
+      ask(source, async (queue) => {
+        const job = await requireJob(queue, id, removable);
+        await job.remove({ removeChildren: false });
+      }),
+    pause: (source) => ask(source, (queue) => queue.pause()),
+    resume: (source) => ask(source, (queue) => queue.resume()),
+    clean: (source, { state, olderThanMs, limit }) =>
+      ask(source, async (queue) => (await queue.clean(olderThanMs, limit, cleanTypes[state])).length),
+    close: async () => {
+      await Promise.allSettled([...open.values()].map((queue) => queue.close()));
+      await backend.close();
+    },
+  };
+}
+
+/** A lost connection also rejects the call that met it; unheard here, the event would end the process. */
+const ignored = () => undefined;
+
+const removable: readonly QueueJobState[] = ['waiting', 'prioritized', 'delayed', 'completed', 'failed'];
+const cleanTypes = {
+  waiting: 'waiting',
+  prioritized: 'prioritized',
+  delayed: 'delayed',
+  completed: 'completed',
+  failed: 'failed',
+} as const satisfies Record<CleanableState, string>;
+
+function postgresBackend({ databaseUrl, poolSize }: { databaseUrl: string; poolSize: number }): Backend {
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    max: poolSize,
+    connectionTimeoutMillis: connectTimeoutMs,
+    application_name: 'castellan-queues',
+    options: `-c search_path=${bullmqSchema}`,
+  });
+  // Every open queue listens to it.
+  pool.setMaxListeners(maxOpenQueues * 2).on('error', ignored);
+  return {
+    // Only asks: what the applications have set for their queue is theirs.
+    open: (name) =>
+      new Queue(name, { connection: pool, skipMetasUpdate: true }, createPostgresBackend).on('error', ignored),
+    close: () => pool.end(),
+  };
+}
+
+function redisBackend(url: string): Backend {
+  const redis = new Redis(url, {
+    connectionName: 'castellan-queues',
+    connectTimeout: connectTimeoutMs,
+    lazyConnect: true,
+    // A change that was answered with "away" must not be made later, when Redis is back.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+  });
+  redis.on('error', ignored);
+  return {
+    open: (name) => new Queue(name, { connection: redis, skipMetasUpdate: true }).on('error', ignored),
+    close: async () => redis.disconnect(),
+  };
+}
+
+async function snapshotOf(queue: AnyQueue, now: number): Promise<QueueSnapshot> {
+  const [counts, is_paused, workers, oldest] = await Promise.all([
+    queue.getJobCounts(...states.map(engineState)),
+    queue.isPaused(),
+    queue.getWorkersCount(),
+    oldestWaiting(queue),
+  ]);
+  return {
+    counts: Object.fromEntries(states.map((state) => [state, counts[engineState(state)] ?? 0])),
+    is_paused,
+    workers,
+    oldest_waiting_seconds: oldest === null ? null : Math.max(0, Math.round((now - oldest) / 1000)),
+    backlog: null,
+  };
+}
+
+/** When the job that has waited longest became ready. Looked for at both ends of the line. */
+async function oldestWaiting(queue: AnyQueue): Promise<number | null> {
+  const ends = await Promise.all([
+    jobsInOrder(queue, 'waiting', 0, 0),
+    queue.getJobs('waiting', 0, 0, false),
+    jobsInOrder(queue, 'prioritized', 0, 0),
+    queue.getJobs('prioritized', 0, oldestSample - 1, false),
+  ]);
+  const readyAt = ends.flat().filter(isThere).map((job) => job.timestamp + job.delay);
+  return readyAt.length === 0 ? null : Math.min(...readyAt);
+}
+
+async function measureRates(queue: AnyQueue, now: number): Promise<MeasuredRates> {
+  const [completed, failed] = await Promise.all([rateOf(queue, 'completed', now), rateOf(queue, 'failed', now)]);
+  return {
+    completed_per_minute: completed.rate,
+    failed_per_minute: failed.rate,
+    source: completed.isKept || failed.isKept ? 'engine' : 'kept_jobs',
+  };
+}
+
+/** From the metrics that workers keep when they are told to; else from the finished jobs that are still there. */
+async function rateOf(queue: AnyQueue, state: 'completed' | 'failed', now: number) {
+  const { meta, data } = await queue.getMetrics(state, 0, rateWindowMs / 60_000 - 1);
+  if (meta.count > 0) {
+    // One figure a minute, the newest first and as of `prevTS`; what came after it is not in the list yet.
+    const minutes = rateWindowMs / 60_000;
+    const stale = Math.floor((now - meta.prevTS) / 60_000);
+    const counted = data.slice(0, Math.max(0, minutes - stale)).reduce((sum, count) => sum + count, 0);
+    const since = stale < minutes ? meta.count - meta.prevCount : 0;
+    return { rate: (counted + since) / minutes, isKept: true };
+  }
+  const jobs = (await queue.getJobs(state, 0, rateSample - 1, false)).filter(isThere);
+  const finished = jobs.map((job) => job.finishedOn ?? 0);
+  return { rate: perMinute(finished, now, jobs.length < rateSample), isKept: false };
+}
+
+async function listJobs(queue: AnyQueue, { state, from, limit }: JobPage) {
+  const start = from === null ? 0 : Number(from);
+  if (!Number.isSafeInteger(start) || start < 0) {
+    throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.' });
+  }
+  const jobs = (await jobsInOrder(queue, state, start, start + limit)).filter(isThere);
+  const shown = jobs.slice(0, limit);
+  return { jobs: shown.map((job) => presentJob(job, state)), next: jobs.length > limit ? String(start + limit) : null };
+}
+
+/** Finished jobs newest first, all others in the order in which they will be taken; places are counted from 0. */
+async function jobsInOrder(queue: AnyQueue, state: QueueJobState, first: number, last: number) {
+  if (state !== 'waiting' && state !== 'active') {
+    const isAscending = state !== 'completed' && state !== 'failed';
+    return queue.getJobs(engineState(state), first, last, isAscending);
+  }
+  // Lists count from their newest job: on PostgreSQL `asc` turns round the page only, not the list (BullMQ 6.7).
+  const { [state]: total = 0 } = await queue.getJobCounts(state);
+  if (first >= total) return [];
+  return (await queue.getJobs(state, Math.max(0, total - 1 - last), total - 1 - first, false)).reverse();
+}
+
+async function findJob(queue: AnyQueue, id: string): Promise<EngineJob | null> {
+  const job = await queue.getJob(id);
+  if (job === undefined) return null;
+  const state = await stateOf(job);
+  return state === null ? null : presentJob(job, state);
+}
+
+async function stateOf(job: Job<unknown, unknown>): Promise<QueueJobState | null> {
+  const state = await job.getState();
+  return states.find((one) => engineState(one) === state) ?? null;
+}
+
+async function requireJob(queue: AnyQueue, id: string, wanted: readonly QueueJobState[]): Promise<Job<unknown, unknown>> {
+  const job = await queue.getJob(id);
+  const state = job === undefined ? null : await stateOf(job);
+  if (job === undefined || state === null) throw notFound('job');
+  if (!wanted.includes(state)) refuseJobState(state, wanted.join(' or '));
+  return job;
+}
+
+/** Between the look at its state and the change a worker or another operator may have been quicker. */
+async function changing(change: () => Promise<void>, wanted: QueueJobState): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && typeof error.code === 'number') refuseJobState('elsewhere by now', wanted);
+    throw error;
+  }
+}
+
+function presentJob(job: Job<unknown, unknown>, state: QueueJobState): EngineJob {
+  const isFailed = state === 'failed';
+  return {
+    job_id: job.id ?? '',
+    name: job.name,
+    state,
+    data: job.data ?? null,
+    attempts_made: job.attemptsMade,
+    max_attempts: job.opts.attempts ?? 1,
+    created_at: job.timestamp,
+    due_at: state === 'delayed' ? job.timestamp + job.delay : null,
+    processed_at: job.processedOn ?? null,
+    finished_at: job.finishedOn ?? null,
+    failure: isFailed ? { reason: job.failedReason ?? '', stack: job.stacktrace?.at(-1) } : null,
+  };
+}
+
+function engineState(state: QueueJobState): Exclude<JobType, 'repeat' | 'wait'> {
+  return state === 'waiting_children' ? 'waiting-children' : state;
+}
+
+/** A job that is finished while a list is read comes back as nothing. */
+function isThere<Value>(job: Value | undefined | null): job is Value {
+  return job !== undefined && job !== null;
+}

@@ -1,0 +1,123 @@
+import { sql } from 'kysely';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { lockQueue, openQueueEvent, settleQueueEvent } from './queue.repository.ts';
+
+/** A pause: its id is also that of its event. Times are milliseconds since the epoch. */
+export interface QueuePause {
+  readonly queue_id: string;
+  readonly pause_id: string;
+  readonly reason: string;
+  readonly paused_until: number;
+}
+
+/**
+ * Writes a pause down that is about to be made (capability 27). A repetition changes nothing.
+ *
+ * @param consumeProof uses the factor proof up, unless this is a repetition.
+ * @throws Problem `queue.already-paused`
+ */
+export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => Promise<void>): Promise<void> {
+  const queue = await lockQueue(tx, { id: pause.queue_id });
+  if (queue.pause_id === pause.pause_id) return;
+  if (queue.pause_id !== null) {
+    throw new Problem({ code: 'queue.already-paused', detail: 'The queue is paused already.' });
+  }
+  await consumeProof();
+  const until = new Date(pause.paused_until).toISOString();
+  await tx.sql
+    .updateTable('admin_queues')
+    .set({
+      ...touched,
+      pause_id: pause.pause_id,
+      pause_state: 'pausing',
+      pause_reason: pause.reason,
+      paused_by: tx.actor.user_id,
+      paused_at: sql<string>`now()`,
+      paused_until: until,
+    })
+    .where('id', '=', queue.id)
+    .execute();
+  await openQueueEvent(tx, {
+    id: pause.pause_id,
+    queue_id: queue.id,
+    kind: 'pause',
+    reason: pause.reason,
+    details: { paused_until: until },
+  });
+}
+
+type PauseRef = Pick<QueuePause, 'queue_id' | 'pause_id'>;
+
+/** The engine has paused the queue. */
+export async function confirmPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
+  const queue = await lockQueue(tx, { id: queue_id });
+  if (queue.pause_id !== pause_id || queue.pause_state === 'paused') return;
+  await tx.sql.updateTable('admin_queues').set({ pause_state: 'paused' }).where('id', '=', queue_id).execute();
+  await settleQueueEvent(tx, pause_id, { state: 'running' });
+}
+
+/** The engine could not be reached. */
+export async function abandonPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
+  const queue = await lockQueue(tx, { id: queue_id });
+  if (queue.pause_id !== pause_id) return;
+  await clearPause(tx, queue_id);
+  await settleQueueEvent(tx, pause_id, { state: 'failed', details: { failure: 'The engine could not be reached.' } });
+}
+
+/** Somebody wants the queue to go on before the time is over. @throws Problem `queue.not-paused` */
+export async function acceptResume(
+  tx: Tx,
+  { queue_id, pause_id, resume_id, reason }: PauseRef & { readonly resume_id: string; readonly reason: string | null },
+  consumeProof: () => Promise<void>,
+): Promise<void> {
+  const queue = await lockQueue(tx, { id: queue_id });
+  if (queue.pause_id !== pause_id) {
+    throw new Problem({ code: 'queue.not-paused', detail: 'The pause is over already.' });
+  }
+  const known = await tx.sql.selectFrom('admin_queue_events').where('id', '=', resume_id).select('id').executeTakeFirst();
+  if (known !== undefined) return;
+  await consumeProof();
+  await openQueueEvent(tx, { id: resume_id, queue_id, kind: 'resume', reason, details: { pause_id } });
+}
+
+/** The engine has let the queue go on: the pause ends, once, by whoever asked for it or by its time. */
+export async function endPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
+  const queue = await lockQueue(tx, { id: queue_id });
+  if (queue.pause_id !== pause_id) return;
+  await clearPause(tx, queue_id);
+  await settleQueueEvent(tx, pause_id, { state: 'done' });
+  const asked = await tx.sql
+    .selectFrom('admin_queue_events')
+    .where('queue_id', '=', queue_id)
+    .where('kind', '=', 'resume')
+    .where('state', '=', 'requested')
+    .select('id')
+    .execute();
+  for (const { id } of asked) await settleQueueEvent(tx, id, { state: 'done' });
+  if (asked.length > 0) return;
+  await openQueueEvent(tx, { queue_id, kind: 'resume', state: 'done', reason: 'The pause is over.', details: { pause_id } });
+}
+
+/** Whether this pause is still in force. */
+export async function isPauseInForce(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<boolean> {
+  return (await lockQueue(tx, { id: queue_id })).pause_id === pause_id;
+}
+
+const touched = { updated_at: sql<string>`now()`, version: sql<number>`version + 1` };
+
+async function clearPause(tx: Tx, queueId: string): Promise<void> {
+  await tx.sql
+    .updateTable('admin_queues')
+    .set({
+      ...touched,
+      pause_id: null,
+      pause_state: null,
+      pause_reason: null,
+      paused_by: null,
+      paused_at: null,
+      paused_until: null,
+    })
+    .where('id', '=', queueId)
+    .execute();
+}

@@ -1,0 +1,55 @@
+import { sql } from 'kysely';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { maySeeSource } from '../../domain/queue/queue.ts';
+import type { QueueProviderName } from '../../domain/queue/queue.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { lockQueue, openQueueEvent } from './queue.repository.ts';
+
+/** A queue of an engine under the name that the tenant gives it. */
+export interface QueueRegistration {
+  readonly name: string;
+  readonly provider: QueueProviderName;
+  readonly source_name: string;
+  readonly environment: EnvironmentName;
+  readonly description: string;
+}
+
+/**
+ * Registers a queue for the actor's tenant.
+ *
+ * @param sharedTaskQueue the task queue of this installation's workflows.
+ * @throws Problem `queue.source-refused` for a queue of somebody else, `resource.conflict` for one that is registered.
+ */
+export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTaskQueue: string): Promise<void> {
+  if (!maySeeSource(tx.actor.tenant_id, queue, sharedTaskQueue)) {
+    throw new Problem({
+      code: 'queue.source-refused',
+      detail: `Queues of this tenant are called '${tx.actor.tenant_id}.<name>' in ${queue.provider}.`,
+    });
+  }
+  const inserted = await tx.sql
+    .insertInto('admin_queues')
+    .values({ ...queue, tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (inserted === undefined) {
+    throw new Problem({ code: 'resource.conflict', detail: 'A queue of this name or source is registered already.' });
+  }
+  await openQueueEvent(tx, { queue_id: inserted.id, kind: 'register', state: 'done', details: { ...queue } });
+}
+
+/** Takes a queue off the list; nothing happens to it in its engine. @throws Problem `queue.already-paused` */
+export async function unregisterQueue(tx: Tx, name: string): Promise<void> {
+  const queue = await lockQueue(tx, { name });
+  if (queue.pause_id !== null) {
+    throw new Problem({ code: 'queue.already-paused', detail: 'Resume the queue first: it would stay paused.' });
+  }
+  await tx.sql
+    .updateTable('admin_queues')
+    .set({ removed_at: sql<string>`now()`, updated_at: sql<string>`now()`, version: sql<number>`version + 1` })
+    .where('id', '=', queue.id)
+    .execute();
+  await openQueueEvent(tx, { queue_id: queue.id, kind: 'unregister', state: 'done' });
+}

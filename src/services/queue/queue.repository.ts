@@ -1,0 +1,118 @@
+import { sql } from 'kysely';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import { isSettled } from '../../domain/queue/queue.ts';
+import type { QueueEventKind, QueueEventState } from '../../domain/queue/queue.ts';
+import { notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+
+/** A registered queue as writers see it. */
+export type StoredQueue = Awaited<ReturnType<typeof lockQueue>>;
+
+/** Locks a registered queue for the rest of the transaction. @throws Problem `resource.not-found` */
+export async function lockQueue(tx: Tx, by: { readonly id: string } | { readonly name: string }) {
+  const row = await tx.sql
+    .selectFrom('admin_queues')
+    .where('removed_at', 'is', null)
+    .$if('id' in by, (q) => q.where('id', '=', 'id' in by ? by.id : ''))
+    .$if('name' in by, (q) => q.where('name', '=', 'name' in by ? by.name : ''))
+    .selectAll()
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('queue');
+  return row;
+}
+
+/** An operation that is about to be tried. */
+export interface NewQueueEvent {
+  /** Chosen by a workflow, so that a repetition finds it; else made here. */
+  readonly id?: string;
+  readonly queue_id: string;
+  readonly kind: QueueEventKind;
+  readonly state?: QueueEventState;
+  readonly job_id?: string | null;
+  readonly reason?: string | null;
+  readonly details?: JsonObject;
+  readonly approval_id?: string | null;
+}
+
+const eventColumns = [
+  'id',
+  'queue_id',
+  'kind',
+  'state',
+  'job_id',
+  'reason',
+  'details',
+  'requested_by',
+  'approval_id',
+  'created_at',
+  'finished_at',
+] as const;
+
+/**
+ * Writes an operation down before its engine is asked, with its audit row: what is asked for is known even if nobody
+ * lives to tell what came of it. @returns the event; the one that is there already for an id that was used before.
+ */
+export async function openQueueEvent(tx: Tx, event: NewQueueEvent) {
+  const { state = 'requested', details = {}, ...columns } = event;
+  const row = await tx.sql
+    .insertInto('admin_queue_events')
+    .values({
+      ...columns,
+      state,
+      details: jsonb(details),
+      tenant_id: tx.actor.tenant_id,
+      requested_by: tx.actor.user_id,
+      ...(isSettled(state) ? { finished_at: sql<string>`now()` } : {}),
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .returning(eventColumns)
+    .executeTakeFirst();
+  if (row === undefined) {
+    return tx.sql
+      .selectFrom('admin_queue_events')
+      .where('id', '=', event.id ?? '')
+      .select(eventColumns)
+      .executeTakeFirstOrThrow();
+  }
+  auditEvent(tx, row);
+  return row;
+}
+
+/** How an operation has ended, or how far it is. */
+export interface QueueEventOutcome {
+  readonly state: QueueEventState;
+  /** Added to what is known of it. */
+  readonly details?: JsonObject;
+}
+
+/** Writes what came of an operation, once: what is settled stays as it is. @returns the event as it now is. */
+export async function settleQueueEvent(tx: Tx, id: string, { state, details = {} }: QueueEventOutcome) {
+  const settled = await tx.sql
+    .updateTable('admin_queue_events')
+    .set({
+      state,
+      details: sql<JsonObject>`details || ${jsonb(details)}`,
+      ...(isSettled(state) ? { finished_at: sql<string>`now()` } : {}),
+    })
+    .where('id', '=', id)
+    .where('state', 'in', ['requested', 'running'])
+    .returning(eventColumns)
+    .executeTakeFirst();
+  if (settled !== undefined) auditEvent(tx, settled);
+  return settled ?? null;
+}
+
+type QueueEventRow = Awaited<ReturnType<typeof openQueueEvent>>;
+
+/** One audit row a step: asked for, done, failed. */
+function auditEvent(tx: Tx, { id, queue_id, kind, state, job_id, reason, details }: QueueEventRow): void {
+  tx.audit({
+    event: `queue.${kind.replaceAll('_', '-')}`,
+    action: kind === 'remove' || kind === 'clean' ? 'delete' : kind === 'register' ? 'create' : 'update',
+    resource_type: 'queue',
+    resource_id: queue_id,
+    new_values: { event_id: id, state, job_id, reason, details },
+  });
+}

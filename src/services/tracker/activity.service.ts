@@ -1,0 +1,224 @@
+import { sql } from 'kysely';
+import type { Insertable, Selectable } from 'kysely';
+import { jsonArrayFrom, jsonObjectFrom } from 'kysely/helpers/postgres';
+import type { Day } from '../../domain/tracker/tracker-calendar.ts';
+import { dailyScore } from '../../domain/tracker/tracker-scoring.ts';
+import { freshStreaks, streaksAfterScore } from '../../domain/tracker/tracker-streak.ts';
+import type { RestCalendar } from '../../domain/tracker/tracker-streak.ts';
+import { prepared } from '../../entities/prepared-query.ts';
+import { streakDayOf } from './tracker-profile.queries.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import type { CastellanSchema } from '../../entities/kysely-schema.ts';
+import { notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+
+/** A row of the activity log. */
+export type ActivityRow = Selectable<CastellanSchema['admin_activities']>;
+
+/** A new activity without its owner. */
+export type NewActivity = Omit<Insertable<CastellanSchema['admin_activities']>, 'tenant_id' | 'user_id' | 'id'>;
+
+/** What of an activity can change (S0-30). */
+export type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
+
+/**
+ * The one writer of activities and scores: every change leaves the score of its day, and the streak of that day and of
+ * all later contiguous days, as a fresh recomputation would (S0-78, S0-79, capability 22).
+ */
+export async function logActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
+  const rows = await insertActivities(tx, userId, activities);
+  for (const day of new Set(rows.map(({ date }) => date))) await scoreDay(tx, userId, day);
+  for (const row of rows) {
+    tx.audit({
+      event: 'activity.create',
+      action: 'create',
+      resource_type: 'activity',
+      resource_id: String(row.id),
+      new_values: row,
+    });
+  }
+  return rows;
+}
+
+/** @throws Problem `resource.not-found` when the person has no such activity. */
+export async function changeActivity(
+  tx: Tx,
+  userId: string,
+  id: number,
+  changes: ActivityChanges,
+): Promise<ActivityRow> {
+  await lockTracker(tx, userId);
+  const before = await findActivity(tx, userId, id);
+  const row = await tx.sql
+    .updateTable('admin_activities')
+    .set({ ...changes, updated_at: sql<string>`now()` })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  if (row.status !== before.status) await scoreDay(tx, userId, row.date);
+  tx.audit({
+    event: 'activity.update',
+    action: 'update',
+    resource_type: 'activity',
+    resource_id: String(id),
+    old_values: { status: before.status, notes: before.notes },
+    new_values: { status: row.status, notes: row.notes },
+  });
+  return row;
+}
+
+/** @throws Problem `resource.not-found` when the person has no such activity. */
+export async function removeActivity(tx: Tx, userId: string, id: number): Promise<void> {
+  await lockTracker(tx, userId);
+  const before = await findActivity(tx, userId, id);
+  await tx.sql.deleteFrom('admin_activities').where('id', '=', id).execute();
+  if (before.status === 'done') await scoreDay(tx, userId, before.date);
+  tx.audit({
+    event: 'activity.delete',
+    action: 'delete',
+    resource_type: 'activity',
+    resource_id: String(id),
+    old_values: before,
+  });
+}
+
+/** Writes all streaks of a person anew, after the days that freeze them have changed. */
+export async function restreak(tx: Tx, userId: string): Promise<void> {
+  await lockTracker(tx, userId);
+  const calendar = await restCalendar(tx, userId);
+  const stored = await tx.sql
+    .selectFrom('admin_scores')
+    .where('user_id', '=', userId)
+    .orderBy('date')
+    .select(['date', 'score', 'streak_days', 'activities_count'])
+    .execute();
+  const fresh = freshStreaks(stored.map(streakDayOf), calendar);
+  const changed = stored.filter(({ streak_days }, place) => fresh[place]?.streak_days !== streak_days);
+  const streakByDay = new Map(fresh.map(({ day, streak_days }) => [day, streak_days]));
+  await saveScores(
+    tx,
+    userId,
+    changed.map((row) => ({ ...row, streak_days: streakByDay.get(row.date) ?? 0 })),
+  );
+}
+
+/** One change at a time for each person: a score that is computed beside an uncommitted activity would miss it. */
+async function lockTracker(tx: Tx, userId: string): Promise<void> {
+  await sql`select ${trackerLock(userId)}`.execute(tx.sql);
+}
+
+function trackerLock(userId: string) {
+  return sql`pg_advisory_xact_lock(hashtextextended('tracker/' || ${userId}, 0))`;
+}
+
+/** Lock and rows in one statement: what looks at them afterwards is another one and sees what the lock waited for. */
+async function insertActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
+  const { rows } = await sql<ActivityRow>`
+    insert into admin_activities
+      (tenant_id, user_id, type, status, date, amount, notes, prospect_id, meeting_id, follow_up_line)
+    select ${tx.actor.tenant_id}::uuid, ${userId}::uuid, d.type, d.status, d.date, coalesce(d.amount, 1), d.notes,
+      d.prospect_id, d.meeting_id, d.follow_up_line
+    from (select ${trackerLock(userId)}) locked,
+      json_to_recordset(${JSON.stringify(activities)}::json) as d(type text, status text, date date, amount int,
+        notes text, prospect_id int, meeting_id int, follow_up_line int)
+    returning *`.execute(tx.sql);
+  return rows;
+}
+
+async function findActivity(tx: Tx, userId: string, id: number): Promise<ActivityRow> {
+  const row = await tx.sql
+    .selectFrom('admin_activities')
+    .where('id', '=', id)
+    .where('user_id', '=', userId)
+    .selectAll()
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('activity');
+  return row;
+}
+
+interface ScoreRow {
+  readonly date: Day;
+  readonly score: number;
+  readonly streak_days: number;
+  readonly activities_count: number;
+}
+
+/** Computes score and streaks of one day from the log. A day on which nothing was ever done gets no row (S0-87). */
+async function scoreDay(tx: Tx, userId: string, day: Day): Promise<void> {
+  const { activities, stored, before, later, rest_weekdays, vacations } = await dayFacts(tx, userId, day);
+  const { score, activities_count } = dailyScore(activities);
+  if (activities_count === 0 && stored === null) return;
+  const countByDay = new Map(later.map((row) => [row.date, row.activities_count]));
+  const changed = streaksAfterScore(
+    { day, score },
+    before === null ? null : streakDayOf(before),
+    later.map(streakDayOf),
+    { rest_weekdays: rest_weekdays ?? [], vacations },
+  );
+  const rows = changed.map((row) => ({
+    date: row.day,
+    score: row.score,
+    streak_days: row.streak_days,
+    activities_count: countByDay.get(row.day) ?? activities_count,
+  }));
+  await saveScores(tx, userId, rows);
+}
+
+async function dayFacts(tx: Tx, userId: string, day: Day) {
+  const { rows } = await tx.sql.executeQuery(dayFactsQuery({ user_id: userId, day }).compile());
+  const [facts] = rows;
+  if (facts === undefined) throw new Error('The facts of a day are one row.');
+  return facts;
+}
+
+/** What decides the score of a day and the streaks that hang on it; the bench compares with the same statement. */
+export const dayFactsQuery = prepared<{ user_id: string; day: Day }>()((param) => {
+  const scores = query
+    .selectFrom('admin_scores')
+    .where('user_id', '=', param('user_id'))
+    .select(['date', 'score', 'streak_days', 'activities_count']);
+  return query.selectNoFrom((eb) => [
+    jsonArrayFrom(
+      eb
+        .selectFrom('admin_activities')
+        .where('user_id', '=', param('user_id'))
+        .where('date', '=', param('day'))
+        .select(['type', 'status', 'amount']),
+    ).as('activities'),
+    jsonObjectFrom(scores.where('date', '=', param('day'))).as('stored'),
+    jsonObjectFrom(scores.where('date', '<', param('day')).orderBy('date', 'desc').limit(1)).as('before'),
+    jsonArrayFrom(scores.where('date', '>', param('day')).orderBy('date')).as('later'),
+    eb
+      .selectFrom('admin_tracker_settings')
+      .where('user_id', '=', param('user_id'))
+      .select('rest_weekdays')
+      .as('rest_weekdays'),
+    jsonArrayFrom(
+      eb.selectFrom('admin_tracker_vacations').where('user_id', '=', param('user_id')).select(['starts_on', 'ends_on']),
+    ).as('vacations'),
+  ]);
+});
+
+async function restCalendar(tx: Tx, userId: string): Promise<RestCalendar> {
+  const settings = await tx.sql
+    .selectFrom('admin_tracker_settings')
+    .where('user_id', '=', userId)
+    .select('rest_weekdays')
+    .executeTakeFirst();
+  const vacations = await tx.sql
+    .selectFrom('admin_tracker_vacations')
+    .where('user_id', '=', userId)
+    .select(['starts_on', 'ends_on'])
+    .execute();
+  return { rest_weekdays: settings?.rest_weekdays ?? [], vacations };
+}
+
+async function saveScores(tx: Tx, userId: string, rows: readonly ScoreRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await sql`
+    insert into admin_scores (tenant_id, user_id, date, score, streak_days, activities_count)
+    select ${tx.actor.tenant_id}::uuid, ${userId}::uuid, d.date, d.score, d.streak_days, d.activities_count
+    from json_to_recordset(${JSON.stringify(rows)}::json) as d(date date, score int, streak_days int, activities_count int)
+    on conflict (user_id, date) do update set score = excluded.score, streak_days = excluded.streak_days,
+      activities_count = excluded.activities_count, updated_at = now()`.execute(tx.sql);
+}

@@ -1,0 +1,292 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  TimeoutFailure,
+  allHandlersFinished,
+  condition,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { isClosed, openApproval, refusal } from '../../domain/approval/approval.ts';
+import type { ApprovalCommand } from '../../domain/approval/approval.ts';
+import { describeApproval } from '../../domain/approval/approval-view.ts';
+import {
+  approveUpdate,
+  breakGlassUpdate,
+  cancelUpdate,
+  editUpdate,
+  openUpdate,
+  personOf,
+  rejectUpdate,
+  stateQuery,
+} from './approval.contract.ts';
+import type {
+  ApprovalActivities,
+  ApprovalAnswer,
+  ApprovalInput,
+  ApprovalNews,
+  ApprovalOutcome,
+  ApprovalRecord,
+  EditMessage,
+  OpenMessage,
+  PersonalMessage,
+  RecordCommand,
+} from './approval.contract.ts';
+import { pinned } from '../shared/versioning.ts';
+import { searchAttributes } from '../shared/search-attributes.ts';
+import { databaseAway, isDatabaseAway } from '../shared/database-unavailable.ts';
+
+/**
+ * Database writes well under a second: local, so that a decision costs one workflow task. Somebody waits for the answer,
+ * so three attempts end within the workflow task and the API's own deadline, ten seconds each: what was answered with
+ * 503 is not written later. Attempts are counted, because the SDK loses a schedule-to-close timeout that falls between
+ * two attempts of a local activity.
+ */
+const local = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand'>>({
+  startToCloseTimeout: '2500 milliseconds',
+  retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
+});
+
+/**
+ * The same for what timers and operators bring about: nobody waits, so it is tried until the database is back. Pauses
+ * beyond the threshold are timers of the server and hold no worker.
+ */
+const patient = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval'>>({
+  startToCloseTimeout: '4 seconds',
+  localRetryThreshold: '3 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '10 minutes' },
+});
+
+/**
+ * Tries until the execution window is over: a database that is away must not turn an approved change into a failure.
+ */
+const execution = proxyActivities<Pick<ApprovalActivities, 'executeApproval'>>({
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
+
+/** Telling people is worth some patience, but never holds up the request itself. */
+const news = proxyActivities<Pick<ApprovalActivities, 'announceApproval'>>({
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
+
+/**
+ * One approval request, from its opening to its end (S2-59, S2-70). Id `approval/<tenant>/<id>`, started by the update
+ * `open`, whose answer is the committed row.
+ *
+ * The row is the record and the state here is a copy of it: validators judge messages against the copy without waiting,
+ * the activity judges the same rules again on the locked row, and the copy takes over what was committed. So a lost
+ * workflow task, a repeated local activity or a kill between commit and answer cannot make the two disagree for long.
+ *
+ * Unless workers are versioned, changes to this file go behind `patched()`; `test/replay` replays recorded histories.
+ */
+export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOutcome> {
+  const { approval_id, requester } = input;
+  const system = { ...requester, user_id: null, session_id: null };
+  let approval = openApproval({ ...input, requested_by: requester.user_id }, Date.now());
+  let version = 0;
+  let refusedAtOpening: unknown;
+  let writing: Promise<unknown> = Promise.resolve();
+  const announcements: Promise<unknown>[] = [];
+  let isEndTold = false;
+
+  setHandler(stateQuery, () => approval);
+  setHandler(openUpdate, (message) => write(() => open(message)));
+  setHandler(approveUpdate, decide('approve'), { validator: validate('approve') });
+  setHandler(rejectUpdate, decide('reject'), { validator: validate('reject') });
+  setHandler(breakGlassUpdate, decide('break-glass'), { validator: validate('break-glass') });
+  setHandler(cancelUpdate, (message) => send(cancellation(message), message), {
+    validator: (message: PersonalMessage) => refuseUnlessAllowed(cancellation(message)),
+  });
+  setHandler(editUpdate, (message) => send(edit(message), message), {
+    validator: (message: EditMessage) => refuseUnlessAllowed(edit(message)),
+  });
+
+  try {
+    await condition(() => version > 0 || refusedAtOpening !== undefined);
+    if (version === 0) throw refusedAtOpening;
+    await live();
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    // An operator cancelled the workflow: the row must not wait for ever.
+    await CancellationScope.nonCancellable(() => write(() => record({ kind: 'abort' })));
+  }
+  await CancellationScope.nonCancellable(finish);
+  return { approval_id, status: approval.status };
+
+  async function live(): Promise<void> {
+    announce('opened');
+    while (!isClosed(approval.status)) {
+      await (approval.status === 'pending' ? waitForDecision() : execute());
+    }
+    if (!isEndTold) announce(approval.status);
+  }
+
+  async function finish(): Promise<void> {
+    await Promise.allSettled(announcements);
+    await condition(allHandlersFinished);
+  }
+
+  /** Until the next decision, reminder or the end of the review window, which runs from the opening (capability 11). */
+  async function waitForDecision(): Promise<void> {
+    const untilDueMs = approval.review_due_at - Date.now();
+    if (untilDueMs <= 0) {
+      await write(() => record({ kind: 'expire' }));
+      return;
+    }
+    const reminderMs = input.policy.reminder_interval_seconds * 1000;
+    const reminds = reminderMs > 0 && reminderMs < untilDueMs;
+    const summary = reminds ? 'Next reminder to the approvers' : 'End of the review window';
+    const decided = await condition(() => approval.status !== 'pending', reminds ? reminderMs : untilDueMs, {
+      summary,
+    });
+    if (!decided && reminds) announce('reminder');
+  }
+
+  /** One transaction runs the change, or says why not. Given up when the request is edited or cancelled meanwhile. */
+  async function execute(): Promise<void> {
+    const { revision, digest, execution_due_at } = approval;
+    const untilDueMs = (execution_due_at ?? 0) - Date.now();
+    const attempt = { actor: requester, approval_id, revision, digest, occurrence: announcements.length + 1 };
+    if (untilDueMs <= 0) {
+      await write(() => record({ kind: 'expire' }));
+      return;
+    }
+    const scope = new CancellationScope();
+    const executed = scope.run(() =>
+      execution.executeApproval.executeWithOptions(
+        { scheduleToCloseTimeout: untilDueMs, summary: `Execute ${input.action}` },
+        [attempt],
+      ),
+    );
+    const isOvertaken = () => approval.status !== 'approved' || approval.revision !== revision;
+    try {
+      await Promise.race([executed, condition(isOvertaken)]);
+      scope.cancel();
+      const result = await executed;
+      adopt(result);
+      isEndTold = result.is_told === true;
+      if (approval.status === 'pending') announce('returned');
+    } catch (error) {
+      const givenUp = isCancellation(error) && !CancellationScope.current().consideredCancelled;
+      if (givenUp) return;
+      if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+      if (!isOutOfTime(error)) {
+        await write(() => patient.failApproval({ ...attempt, ...failureOf(error.cause) }));
+        return;
+      }
+      // Another attempt would have come too late; until the end of the window the request can still be changed.
+      const restMs = Math.max((execution_due_at ?? 0) - Date.now(), 1);
+      const overtaken = await condition(isOvertaken, restMs, { summary: 'End of the execution window' });
+      if (!overtaken) await write(() => record({ kind: 'expire' }));
+    }
+  }
+
+  function decide(kind: 'approve' | 'reject' | 'break-glass'): (message: PersonalMessage) => Promise<ApprovalAnswer> {
+    return (message) => send({ kind, by: personOf(message), digest: message.digest }, message);
+  }
+
+  function validate(kind: 'approve' | 'reject' | 'break-glass'): (message: PersonalMessage) => void {
+    return (message) => refuseUnlessAllowed({ kind, by: personOf(message), digest: message.digest });
+  }
+
+  /** Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. */
+  function refuseUnlessAllowed(command: ApprovalCommand): void {
+    const refused = version === 0 ? notOpenYet : refusal(approval, command, Date.now());
+    if (refused !== null) throw ApplicationFailure.nonRetryable(refused.detail, refused.code);
+  }
+
+  function send(command: RecordCommand['command'], message: PersonalMessage): Promise<ApprovalAnswer> {
+    return write(() => {
+      // Another message may have been written since this one was let in.
+      refuseUnlessAllowed(command);
+      return record(command, message);
+    });
+  }
+
+  function record(command: RecordCommand['command'], message?: PersonalMessage): Promise<ApprovalRecord> {
+    return (message === undefined ? patient : local).recordApprovalCommand({
+      actor: message?.actor ?? system,
+      approval_id,
+      command,
+      reason: message?.reason ?? null,
+      mfa_proof_id: message?.mfa_proof_id ?? null,
+      at: Date.now(),
+    });
+  }
+
+  async function open(message: OpenMessage): Promise<ApprovalRecord> {
+    try {
+      return await local.openApproval({ ...input, ...message, review_due_at: approval.review_due_at });
+    } catch (error) {
+      refusedAtOpening = error;
+      throw error;
+    }
+  }
+
+  /** One write at a time: messages that were accepted together are judged one after the other. */
+  function write(work: () => Promise<ApprovalRecord>): Promise<ApprovalAnswer> {
+    const result = writing.then(work).then(
+      (written) => {
+        adopt(written);
+        return written.view;
+      },
+      (error: unknown) => {
+        throw isDatabaseAway(error) ? databaseAway() : error;
+      },
+    );
+    writing = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Takes over a committed state, unless a later one is known already: results can overtake each other. */
+  function adopt({ approval: committed, view }: ApprovalRecord): void {
+    if (view.version <= version) return;
+    const changed = committed.status !== approval.status;
+    approval = committed;
+    version = view.version;
+    setCurrentDetails(describeApproval(approval));
+    if (changed) upsertSearchAttributes([{ key: searchAttributes.approvalState, value: approval.status }]);
+  }
+
+  /** Reminders also bring the row back, in case a commit was never answered. */
+  function announce(what: ApprovalNews): void {
+    const told = news.announceApproval
+      .executeWithOptions({ summary: `Tell people: ${what}` }, [
+        { actor: system, approval_id, news: what, occurrence: announcements.length + 1 },
+      ])
+      .then(adopt, () => undefined);
+    announcements.push(told);
+  }
+}
+
+pinned(approvalWorkflow);
+
+const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
+
+function isOutOfTime(failure: ActivityFailure): boolean {
+  return failure.retryState === 'TIMEOUT' || failure.cause instanceof TimeoutFailure;
+}
+
+function cancellation(message: PersonalMessage): RecordCommand['command'] {
+  return { kind: 'cancel', by: personOf(message) };
+}
+
+function edit(message: EditMessage): RecordCommand['command'] {
+  return { kind: 'edit', by: personOf(message), digest: message.digest, new_digest: message.new_digest };
+}
+
+function failureOf(cause: Error | undefined): { code: string; detail: string } {
+  const known = cause instanceof ApplicationFailure && typeof cause.type === 'string';
+  return {
+    code: known ? (cause.type ?? 'service.internal') : 'service.internal',
+    detail: known ? cause.message : 'The change could not be made.',
+  };
+}

@@ -1,0 +1,52 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { searchAttributes } from '../shared/search-attributes.ts';
+
+/** Name under which the workflow is registered. */
+export const assignmentDrainWorkflowType = 'assignmentDrainWorkflow';
+
+export interface AssignmentDrainInput {
+  tenant_id: string;
+  campaign_id: string;
+  /** How long a queue is left alone when nothing wakes its workflow and nobody is known to return. Milliseconds. */
+  recheck_ms: number;
+}
+
+/** What changes without a signal (a role that was given, an account that was opened again) is found within this. */
+export const defaultRecheckMs = 15 * 60_000;
+
+/** A place may have become free. */
+export const wakeSignal = defineSignal('wake');
+/** How many contacts wait, as of the last look. */
+export const waitingQuery = defineQuery<number>('waiting');
+
+/** What a look at the queue came to. */
+export interface DrainResult {
+  assigned: number;
+  /** More could be assigned at once. */
+  has_more: boolean;
+  waiting: number;
+  /** When the next absent member returns; RFC 3339. */
+  next_return_at: string | null;
+}
+
+/** The hands of the workflow; `src/activities/assignment.activities.ts`. */
+export interface AssignmentDrainActivities {
+  drainAssignmentQueue(input: AssignmentDrainInput): Promise<DrainResult>;
+}
+
+/** Id of the workflow of a campaign's queue: one living at a time. */
+export function assignmentDrainWorkflowId(tenantId: string, campaignId: string): string {
+  return `assignment/${tenantId}/queue-${campaignId}`;
+}
+
+/** Everything but the task queue that a start needs. */
+export function assignmentDrainStartOptions(input: AssignmentDrainInput) {
+  return {
+    workflowId: assignmentDrainWorkflowId(input.tenant_id, input.campaign_id),
+    args: [input] as [AssignmentDrainInput],
+    typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.tenant_id }]),
+    staticSummary: 'Give waiting contacts to whoever has a place',
+    staticDetails: `Queue of the campaign \`${input.campaign_id}\`, oldest contact first. Ends when nothing waits.`,
+  };
+}

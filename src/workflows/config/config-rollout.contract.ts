@@ -1,0 +1,169 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { Guard, GuardWatch, Measurement } from '../../domain/config/config-guard.ts';
+import type { Rollout, RolloutCommand, RolloutPlan, RolloutStatus, RolloutWord } from '../../domain/config/config-rollout.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { searchAttributes } from '../shared/search-attributes.ts';
+import { workflowTaskTimeout } from '../shared/task-timeout.ts';
+
+/** Names under which the workflows are registered. */
+export const configRolloutWorkflowType = 'configRolloutWorkflow';
+export const configBatchWorkflowType = 'configBatchWorkflow';
+
+/** A change of one or more environments that is on its way. Ids only: what is rolled out stands in the database. */
+export interface ConfigBatchInput {
+  actor: ActorRef;
+  batch_id: string;
+}
+
+/**
+ * What the rollout of one environment starts with. The plan is frozen with the deployment, so every timer of the
+ * workflow is an input.
+ */
+export interface ConfigRolloutInput {
+  actor: ActorRef;
+  deployment_id: string;
+  environment: EnvironmentName;
+  plan: RolloutPlan;
+  /** Where a run before this one (continue-as-new) stood in its stage; `bake_until` is null while nothing bakes. */
+  carry: { step: number; stage: number; bake_until: number | null; watches: GuardWatch[] } | null;
+  /** Events after which a run goes on as a new one; without it when the server suggests that, at some thousands. */
+  max_run_events?: number;
+}
+
+/** A rollout after an activity, as committed. */
+export interface RolloutState extends Rollout {
+  deployment_id: string;
+  /** The fencing number of the run; every write names it. */
+  fence: number;
+  candidate_percentage: number;
+}
+
+/** A part of a batch. */
+export interface BatchPart extends Rollout {
+  deployment_id: string;
+  environment: EnvironmentName;
+  plan: RolloutPlan;
+}
+
+/** What a person says to a rollout. */
+export interface RolloutMessage {
+  actor: ActorRef;
+  reason: string | null;
+  /** Id of the factor proof, where one was asked for; used up in the transaction that records the step. */
+  mfa_proof_id: string | null;
+}
+
+/** A step to judge and write. */
+export interface StepRollout extends RolloutMessage {
+  deployment_id: string;
+  /** Null when the run itself is gone and its end is written for it. */
+  fence: number | null;
+  command: RolloutCommand;
+  /** The step that the command was judged on. */
+  step: number;
+  evidence: JsonObject;
+}
+
+/** What people are told about. */
+export type RolloutNews = 'held' | 'restored' | 'succeeded' | 'aborted';
+
+/** What became of a part that was taken back. */
+export interface UndonePart {
+  deployment_id: string;
+  result: 'undone' | 'nothing_to_undo' | 'changed_since';
+}
+
+/** The hands of the two workflows; `src/activities/config-rollout.activities.ts`. */
+export interface ConfigRolloutActivities {
+  loadRolloutBatch(input: ConfigBatchInput): Promise<BatchPart[]>;
+  /** Takes the deployment over for this run: every other run can write nothing any more. */
+  beginRollout(input: { actor: ActorRef; deployment_id: string; run_id: string }): Promise<RolloutState>;
+  stepRollout(input: StepRollout): Promise<RolloutState>;
+  undoRolloutPart(input: { actor: ActorRef; deployment_id: string }): Promise<UndonePart>;
+  /** One look at every guard, in their order. What could not be measured is `unknown`; this never fails for it. */
+  measureGuards(input: { actor: ActorRef; deployment_id: string; environment: EnvironmentName; guards: Guard[] }): Promise<Measurement[]>;
+  announceRollout(input: { actor: ActorRef; deployment_id: string; news: RolloutNews; step: number }): Promise<void>;
+}
+
+export const pauseRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('pause');
+export const resumeRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('resume');
+export const promoteRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('promote');
+export const abortRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('abort');
+
+/** The update of each word. */
+export const rolloutUpdates = {
+  pause: pauseRolloutUpdate,
+  resume: resumeRolloutUpdate,
+  promote: promoteRolloutUpdate,
+  abort: abortRolloutUpdate,
+} as const satisfies Record<RolloutWord, unknown>;
+
+/** Where a rollout stands, for operators. Times are RFC 3339. */
+export interface RolloutView extends Rollout {
+  deployment_id: string;
+  fence: number;
+  bake_until: string | null;
+  guards: JsonObject[];
+}
+
+export const rolloutStageQuery = defineQuery<RolloutView | null>('stage');
+
+/** How the rollout of an environment ended; `fenced` when another run has taken it over. */
+export interface ConfigRolloutOutcome {
+  deployment_id: string;
+  status: RolloutStatus | 'fenced';
+}
+
+/** How a batch ended: each part in order, and what was taken back, in the order in which it was. */
+export interface ConfigBatchOutcome {
+  parts: ConfigRolloutOutcome[];
+  undone: UndonePart[];
+}
+
+/** Id of a rollout's workflow: one living one for each environment. */
+export function configRolloutWorkflowId(tenantId: string, environment: EnvironmentName): string {
+  return `rollout/${tenantId}/${environment}`;
+}
+
+/** Id of a batch's workflow. */
+export function configBatchWorkflowId(tenantId: string, batchId: string): string {
+  return `rollout-batch/${tenantId}/${batchId}`;
+}
+
+/** Everything but the task queue that the start of a batch needs. */
+export function configBatchStartOptions(input: ConfigBatchInput) {
+  return {
+    workflowId: configBatchWorkflowId(input.actor.tenant_id, input.batch_id),
+    args: [input] as [ConfigBatchInput],
+    typedSearchAttributes: attributesOf(input.actor),
+    staticSummary: `Configuration change ${input.batch_id}`,
+    staticDetails:
+      `Rolls the parts of configuration change \`${input.batch_id}\` out one after the other; when one does not succeed, ` +
+      'those before it are taken back in reverse order.',
+  };
+}
+
+/** The options of the child workflow that rolls one environment out. */
+export function configRolloutChildOptions(input: ConfigRolloutInput) {
+  return {
+    workflowId: configRolloutWorkflowId(input.actor.tenant_id, input.environment),
+    args: [input] as [ConfigRolloutInput],
+    workflowTaskTimeout,
+    typedSearchAttributes: attributesOf(input.actor),
+    staticSummary: `Rollout in ${input.environment}`,
+    staticDetails:
+      `Deployment \`${input.deployment_id}\` in \`${input.environment}\`, strategy \`${input.plan.strategy.kind}\`, ` +
+      `${input.plan.guards.length} guards${input.plan.dry_run ? ', dry run' : ''}.`,
+  };
+}
+
+function attributesOf({ tenant_id, user_id }: ActorRef): TypedSearchAttributes {
+  return new TypedSearchAttributes([
+    { key: searchAttributes.tenantId, value: tenant_id },
+    { key: searchAttributes.actionType, value: 'config.apply' },
+    ...(user_id === null ? [] : [{ key: searchAttributes.requestedBy, value: user_id }]),
+  ]);
+}

@@ -1,0 +1,286 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { guardEvidence, guardVerdict, jointVerdict, unmeasured, watchGuard } from '../../domain/config/config-guard.ts';
+import type { GuardVerdict, GuardWatch, Measurement } from '../../domain/config/config-guard.ts';
+import { isRolloutClosed, rolloutRefusal, stagesOf } from '../../domain/config/config-rollout.ts';
+import type { RolloutCommand, RolloutWord } from '../../domain/config/config-rollout.ts';
+import {
+  abortRolloutUpdate,
+  pauseRolloutUpdate,
+  promoteRolloutUpdate,
+  resumeRolloutUpdate,
+  rolloutStageQuery,
+} from './config-rollout.contract.ts';
+import type {
+  ConfigRolloutActivities,
+  ConfigRolloutInput,
+  ConfigRolloutOutcome,
+  RolloutMessage,
+  RolloutNews,
+  RolloutState,
+} from './config-rollout.contract.ts';
+import { databaseAway, isDatabaseAway } from '../shared/database-unavailable.ts';
+
+/** Somebody waits for the answer: three attempts end within the API's own deadline. */
+const local = proxyLocalActivities<Pick<ConfigRolloutActivities, 'stepRollout'>>({
+  startToCloseTimeout: '2500 milliseconds',
+  retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
+});
+
+/** Nobody waits for what timers and guards bring about: it is tried until the database is back. */
+const patient = proxyLocalActivities<Pick<ConfigRolloutActivities, 'beginRollout' | 'stepRollout'>>({
+  startToCloseTimeout: '4 seconds',
+  localRetryThreshold: '3 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '1 minute' },
+});
+
+/** A look at the guards is worth one retry: the next look comes soon, and not knowing is an answer. */
+const looking = proxyActivities<Pick<ConfigRolloutActivities, 'measureGuards'>>({
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: { maximumAttempts: 2 },
+});
+
+const news = proxyActivities<Pick<ConfigRolloutActivities, 'announceRollout'>>({
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
+
+/**
+ * The rollout of one configuration into one environment (S2-61, capabilities 17 and 18). Id
+ * `rollout/<tenant>/<environment>`.
+ *
+ * The row is the record and the state here a copy of it. Each stage is served, watched for its bake, and then the guards
+ * decide: good goes on, bad gives everybody the version before, unknown holds and asks. A run that begins takes a new
+ * fencing number; whatever an older one still tries to write is refused by the database.
+ *
+ * Changes to this file while rollouts are under way go behind `patched()`; `test/replay` replays recorded histories.
+ */
+export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<ConfigRolloutOutcome> {
+  const { deployment_id, plan } = input;
+  const system = { ...input.actor, user_id: null, session_id: null };
+  const stages = stagesOf(plan.strategy);
+  let state: RolloutState | null = null;
+  let bakeUntil: number | null = null;
+  let watches: GuardWatch[] = plan.guards.map(() => unmeasured);
+  let watchedStage = -1;
+  let writing: Promise<unknown> = Promise.resolve();
+  const announcements = new Set<Promise<unknown>>();
+
+  setHandler(rolloutStageQuery, () => (state === null ? null : { ...state, bake_until: timeOf(bakeUntil), guards: evidence() }));
+  setHandler(pauseRolloutUpdate, say('pause'), { validator: validate('pause') });
+  setHandler(resumeRolloutUpdate, say('resume'), { validator: validate('resume') });
+  setHandler(promoteRolloutUpdate, say('promote'), { validator: validate('promote') });
+  setHandler(abortRolloutUpdate, say('abort'), { validator: validate('abort') });
+
+  let isFenced = false;
+  try {
+    const run_id = workflowInfo().runId;
+    adopt(await patient.beginRollout({ actor: system, deployment_id, run_id }));
+    await live();
+  } catch (error) {
+    isFenced = codeOf(error) === 'rollout.fenced';
+    if (!isFenced && !isCancellation(error)) throw error;
+    // An operator cancelled the workflow: everybody gets the version before.
+    if (!isFenced) await CancellationScope.nonCancellable(() => decide('abort', null));
+  }
+  await CancellationScope.nonCancellable(finish);
+  return { deployment_id, status: isFenced ? 'fenced' : current().status };
+
+  async function live(): Promise<void> {
+    while (!isRolloutClosed(current().status)) {
+      if (current().status === 'pending') await decide('advance', current());
+      else await bake();
+      if (isRunLong() && isAtRest()) await carryOn();
+    }
+  }
+
+  function isRunLong(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return continueAsNewSuggested || historyLength >= (input.max_run_events ?? Infinity);
+  }
+
+  /** Words that are being written and news that are on their way would end with the run. */
+  function isAtRest(): boolean {
+    return allHandlersFinished() && announcements.size === 0 && !isRolloutClosed(current().status);
+  }
+
+  async function finish(): Promise<void> {
+    await Promise.allSettled(announcements);
+    await condition(allHandlersFinished);
+  }
+
+  async function carryOn(): Promise<void> {
+    // A stage that has just been reached is carried with its own bake, not with the one that is over.
+    beginStage(current());
+    const { step, stage } = current();
+    await continueAsNew<typeof configRolloutWorkflow>({ ...input, carry: { step, stage, bake_until: bakeUntil, watches } });
+  }
+
+  /** One wait of a stage: until something moves the rollout, the guards are due, or the bake is over. */
+  async function bake(): Promise<void> {
+    const seen = current();
+    beginStage(seen);
+    const isRunning = seen.status === 'running';
+    const untilEndMs = isRunning ? Math.max((bakeUntil ?? 0) - Date.now(), 0) : Infinity;
+    const checkMs = plan.guards.length === 0 ? Infinity : plan.check_interval_seconds * 1000;
+    // Past the end of the bake a breach that has not lasted long enough keeps being watched.
+    const waitMs = untilEndMs > 0 ? Math.min(untilEndMs, checkMs) : plan.guards.length > 0 && isMeasured() ? checkMs : 0;
+    if (waitMs > 0 && (await hasMoved(seen, waitMs))) return;
+    if (plan.guards.length > 0) await look();
+    if (current() !== seen) return;
+    const verdict = verdictNow();
+    if (verdict === 'bad') {
+      await decide('restore', null);
+    } else if (isRunning && Date.now() >= (bakeUntil ?? 0) && verdict !== 'undecided') {
+      await decide(verdict === 'good' ? 'advance' : 'hold', seen);
+    }
+  }
+
+  async function hasMoved(seen: RolloutState, waitMs: number): Promise<boolean> {
+    const moved = () => current() !== seen;
+    if (waitMs !== Infinity) return condition(moved, waitMs, { summary: `Stage ${seen.stage + 1}: ${seen.status}` });
+    await condition(moved);
+    return true;
+  }
+
+  /** A new stage is watched afresh. One that is resumed bakes from the beginning, but what its guards saw stays. */
+  function beginStage({ stage, step, status }: RolloutState): void {
+    if (stage !== watchedStage) {
+      watchedStage = stage;
+      watches = plan.guards.map(() => unmeasured);
+      bakeUntil = null;
+      const { carry } = input;
+      if (carry !== null && carry.stage === stage) {
+        watches = carry.watches;
+        if (carry.step === step) bakeUntil = carry.bake_until;
+      }
+    }
+    if (status !== 'running') bakeUntil = null;
+    else bakeUntil ??= Date.now() + (stages[stage]?.bake_seconds ?? 0) * 1000;
+  }
+
+  async function look(): Promise<void> {
+    const { environment } = input;
+    const guards = [...plan.guards];
+    let measurements: Measurement[] = [];
+    try {
+      measurements = await looking.measureGuards({ actor: system, deployment_id, environment, guards });
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+    }
+    const nothing = { kind: 'unknown', reason: 'it could not be measured' } as const;
+    const now = Date.now();
+    watches = guards.map((guard, index) => watchGuard(guard, watches[index] ?? unmeasured, measurements[index] ?? nothing, now));
+  }
+
+  function isMeasured(): boolean {
+    return watches.every(({ measured_at }) => measured_at !== null);
+  }
+
+  function verdictNow(): GuardVerdict {
+    const now = Date.now();
+    return jointVerdict(plan.guards.map((guard, index) => guardVerdict(guard, watches[index] ?? unmeasured, now)));
+  }
+
+  function evidence() {
+    return guardEvidence(plan.guards, watches, Date.now());
+  }
+
+  function say(word: RolloutWord): (message: RolloutMessage) => Promise<RolloutState> {
+    return (message) => write(word, () => message);
+  }
+
+  /**
+   * A step that timers and guards bring about. What was judged on a state that a person has changed meanwhile is dropped:
+   * a stage that has just been promoted to must bake. Without a state it holds for any.
+   */
+  async function decide(command: RolloutCommand, judgedOn: RolloutState | null): Promise<void> {
+    await write(command, () => {
+      const isPointless = judgedOn === null ? rolloutRefusal(current(), command) !== null : current() !== judgedOn;
+      return isPointless ? null : { actor: system, reason: null, mfa_proof_id: null };
+    });
+  }
+
+  /**
+   * Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. A run that is about to
+   * begin has none yet; what it is told then is judged when it has.
+   */
+  function validate(word: RolloutWord): (message: RolloutMessage) => void {
+    return () => {
+      if (state !== null) refuse(word);
+    };
+  }
+
+  function refuse(command: RolloutCommand): void {
+    const refused = rolloutRefusal(current(), command);
+    if (refused !== null) throw ApplicationFailure.nonRetryable(refused.detail, refused.code);
+  }
+
+  /** One write at a time, judged on what the one before it has left; `sender` may find then that there is nothing to do. */
+  function write(command: RolloutCommand, sender: () => RolloutMessage | null): Promise<RolloutState> {
+    const result = writing.then(async () => {
+      if (state === null) await condition(() => state !== null);
+      const said = sender();
+      if (said === null) return current();
+      refuse(command);
+      const { fence, step } = current();
+      const facts = { guards: evidence(), ...(said.reason === null ? {} : { reason: said.reason }) };
+      const hands = said.actor === system ? patient : local;
+      adopt(await hands.stepRollout({ ...said, deployment_id, fence, step, command, evidence: facts }));
+      return current();
+    });
+    writing = result.catch(() => undefined);
+    return result.catch((error: unknown) => {
+      throw isDatabaseAway(error) ? databaseAway() : error;
+    });
+  }
+
+  function adopt(committed: RolloutState): void {
+    if (state !== null && committed.step <= state.step) return;
+    const before = state;
+    state = committed;
+    const share = `${committed.candidate_percentage} % in stage ${committed.stage + 1} of ${stages.length}`;
+    setCurrentDetails(`**${committed.status}**: ${share}, fence ${committed.fence}.`);
+    const told = newsOf(committed);
+    if (before !== null && told !== null) announce(told, committed.step);
+  }
+
+  function announce(what: RolloutNews, step: number): void {
+    const told = news.announceRollout({ actor: system, deployment_id, news: what, step }).catch(() => undefined);
+    announcements.add(told);
+    void told.then(() => announcements.delete(told));
+  }
+
+  function current(): RolloutState {
+    if (state === null) throw ApplicationFailure.nonRetryable('The rollout has not begun.', 'service.internal');
+    return state;
+  }
+}
+
+function newsOf({ status }: RolloutState): RolloutNews | null {
+  if (status === 'holding') return 'held';
+  return status === 'restored' || status === 'succeeded' || status === 'aborted' ? status : null;
+}
+
+function timeOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+function codeOf(error: unknown): string | null {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure ? (cause.type ?? null) : null;
+}

@@ -1,0 +1,20 @@
+import type { ScheduleContract } from '../shared/schedules.ts';
+
+/** Name under which the workflow is registered. */
+export const configSweepWorkflowType = 'configSweepWorkflow';
+
+/** The second net under rollouts: a deployment that was written down and whose workflow is not there gets one. */
+export const configSweepSchedule: ScheduleContract = {
+  scheduleId: 'config-sweep',
+  workflowType: configSweepWorkflowType,
+  everyMs: 5 * 60_000,
+  // What one run missed the next one finds.
+  catchupWindowMs: 60_000,
+  note: 'Starts the workflows of configuration rollouts that have none, after a crash or a termination.',
+};
+
+/** The hands of the workflow; `src/activities/config-rollout.activities.ts`. */
+export interface ConfigSweepActivities {
+  /** @returns how many workflows were started. */
+  sweepRollouts(): Promise<number>;
+}

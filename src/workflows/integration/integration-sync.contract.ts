@@ -1,0 +1,95 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import { defineUpdate } from '@temporalio/workflow';
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import type { SyncTrigger } from '../../domain/integration/integration.ts';
+import type { SyncEnd, SyncFault, SyncJobView } from '../../domain/integration/integration-sync.ts';
+import { searchAttributes } from '../shared/search-attributes.ts';
+import { workflowTaskTimeout } from '../shared/task-timeout.ts';
+
+/** Names under which the workflows are registered. */
+export const integrationSyncWorkflowType = 'integrationSyncWorkflow';
+export const scheduledSyncWorkflowType = 'scheduledSyncWorkflow';
+
+/** What a sync starts with. The secret stays in the database. */
+export interface IntegrationSyncInput {
+  actor: ActorRef;
+  integration_id: string;
+  trigger: SyncTrigger;
+  /** How long a worker may be silent before another one goes on, in milliseconds. */
+  heartbeat_timeout_ms: number;
+  /** How often a part of the work is tried while the remote system is away. */
+  max_attempts: number;
+}
+
+/** The defaults of a sync: another worker within six seconds; about two minutes of patience. */
+export const syncDefaults = { heartbeat_timeout_ms: 6_000, max_attempts: 8 } as const;
+
+/** What an integration's Schedule starts. */
+export interface ScheduledSyncInput {
+  tenant_id: string;
+  integration_id: string;
+}
+
+/** One sync, and in whose name it runs. */
+export interface SyncRef {
+  actor: ActorRef;
+  integration_id: string;
+  job_id: string;
+}
+
+/** The hands of the workflow; `src/activities/integration-sync.activities.ts`. */
+export interface IntegrationSyncActivities {
+  openSync(input: SyncRef & { trigger: SyncTrigger }): Promise<SyncJobView>;
+  /** Fetches and writes pages from the place where the last call came, until the end or for a while. */
+  pullRecords(input: SyncRef): Promise<{ page_count: number; is_finished: boolean }>;
+  endSync(input: SyncRef & { end: SyncEnd }): Promise<SyncJobView>;
+  announceSyncFailure(input: SyncRef & { error_code: SyncFault; error_detail: string }): Promise<void>;
+}
+
+/** How the workflow ended; `refused` when the integration is not one to fetch from. */
+export interface IntegrationSyncResult {
+  job_id: string;
+  status: SyncJobView['status'] | 'refused';
+}
+
+/**
+ * Answers with the id of the job as soon as it is committed; sent with the start, so that a second caller joins. A sync
+ * that is over refuses with `integration.sync-ended`.
+ */
+export const syncOpenedUpdate = defineUpdate<string>('opened');
+/** Stops the sync after the page that is being written; answers when it has ended. */
+export const cancelSyncUpdate = defineUpdate<string, [{ job_id: string }]>('cancel');
+
+/** Id of the one sync of an integration (DESIGN: one at a time). */
+export function integrationSyncWorkflowId(tenantId: string, integrationId: string): string {
+  return `sync/${tenantId}/${integrationId}`;
+}
+
+/** Everything but the task queue that a start needs. */
+export function integrationSyncStartOptions(input: IntegrationSyncInput) {
+  const { actor, integration_id, trigger } = input;
+  return {
+    workflowId: integrationSyncWorkflowId(actor.tenant_id, integration_id),
+    args: [input] as [IntegrationSyncInput],
+    workflowTaskTimeout,
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributes.tenantId, value: actor.tenant_id },
+      ...(actor.user_id === null ? [] : [{ key: searchAttributes.requestedBy, value: actor.user_id }]),
+    ]),
+    staticSummary: `Sync of integration ${integration_id} (${trigger})`,
+    staticDetails: `Fetches the records of integration \`${integration_id}\`; what it has done stands in \`admin_sync_jobs\`.`,
+  };
+}
+
+/** The Schedule of an integration. Runs that were missed are not made up for: one sync fetches everything. */
+export function integrationSchedule(input: ScheduledSyncInput, everySeconds: number) {
+  const { tenant_id, integration_id } = input;
+  return {
+    scheduleId: `sync/${tenant_id}/${integration_id}`,
+    workflowType: scheduledSyncWorkflowType,
+    everyMs: everySeconds * 1_000,
+    catchupWindowMs: 60_000,
+    note: `Fetches the records of integration ${integration_id} of tenant ${tenant_id}.`,
+    args: [input] as [ScheduledSyncInput],
+  };
+}

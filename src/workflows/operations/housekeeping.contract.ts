@@ -1,0 +1,23 @@
+import type { ScheduleContract } from '../shared/schedules.ts';
+
+/** Name under which the workflow is registered. */
+export const housekeepingWorkflowType = 'housekeepingWorkflow';
+
+/** Every ten minutes: often enough that a batch is small. */
+export const housekeepingSchedule: ScheduleContract = {
+  scheduleId: 'housekeeping',
+  workflowType: housekeepingWorkflowType,
+  everyMs: 10 * 60_000,
+  // What one run missed the next one finds.
+  catchupWindowMs: 60_000,
+  note: 'Removes what has run out: stored answers, old challenges, spent tokens, counters, development mail.',
+};
+
+/** Rows removed, by table. */
+export type PurgeCounts = Record<string, number>;
+
+/** The hands of the workflow; `src/activities/housekeeping.activities.ts`. */
+export interface HousekeepingActivities {
+  /** Removes one batch of each kind. */
+  purgeExpiredRows(): Promise<{ counts: PurgeCounts; full: boolean }>;
+}

@@ -1,0 +1,103 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import type { RetryBreaker } from '../../domain/queue/queue-retry.ts';
+import { searchAttributes } from '../shared/search-attributes.ts';
+import { workflowTaskTimeout } from '../shared/task-timeout.ts';
+
+/** Name under which the workflow is registered. */
+export const queueBulkRetryWorkflowType = 'queueBulkRetryWorkflow';
+
+/** How long a bulk retry waits between two looks at what it has retried, in milliseconds. */
+export const defaultIntervalMs = 1_000;
+/** How long it waits at its end for jobs that are not settled yet, in milliseconds. */
+export const defaultSettleMs = 60_000;
+
+/** What is retried, how fast, and when it stops (capability 28). */
+export interface BulkRetryPlan extends RetryBreaker {
+  error_classes: string[];
+  cap: number;
+  per_second: number;
+}
+
+/** A failed job with the time of the failure that is retried, so that the same job is not retried for a newer one. */
+export interface RetryTarget {
+  job_id: string;
+  failed_at: number;
+}
+
+/** How far a bulk retry is. */
+export interface BulkRetryCounts {
+  selected: number;
+  retried: number;
+  /** Gone, or in another state by the time it was their turn. */
+  skipped: number;
+  completed: number;
+  failed_again: number;
+}
+
+/** What an earlier run of the same workflow hands on. */
+export interface BulkRetryCarry {
+  counts: BulkRetryCounts;
+  targets: RetryTarget[];
+  watched: string[];
+}
+
+/** One bulk retry of one queue. */
+export interface QueueBulkRetryInput {
+  actor: ActorRef;
+  queue_id: string;
+  /** Also the id of its event. */
+  bulk_id: string;
+  reason: string;
+  plan: BulkRetryPlan;
+  mfa_proof_id: string;
+  interval_ms: number;
+  settle_ms: number;
+  carry: BulkRetryCarry | null;
+}
+
+/** Which bulk retry of which queue, and in whose name. */
+export interface BulkRetryRef {
+  actor: ActorRef;
+  queue_id: string;
+  bulk_id: string;
+}
+
+/** How a bulk retry has ended; `stopped` by its breaker. */
+export type BulkRetryEnd = 'done' | 'stopped' | 'cancelled' | 'failed';
+
+/** Answers when the bulk retry is written down. */
+export const beginBulkRetryUpdate = defineUpdate<void, [{ bulk_id: string }]>('begin');
+/** Ends it after the jobs that are being retried; what is retried stays retried. */
+export const cancelBulkRetrySignal = defineSignal('cancel');
+export const bulkRetryProgressQuery = defineQuery<{ bulk_id: string; counts: BulkRetryCounts }>('progress');
+
+/** The hands of the workflow; `src/activities/queue-retry.activities.ts`. Each may run twice. */
+export interface QueueBulkRetryActivities {
+  beginBulkRetry(input: QueueBulkRetryInput): Promise<void>;
+  /** The failures that the plan takes, oldest first. */
+  selectFailedJobs(input: BulkRetryRef & { plan: BulkRetryPlan }): Promise<RetryTarget[]>;
+  /** Retries each whose failure is still the one that was selected. @returns the ids to watch. */
+  retryFailedJobs(input: BulkRetryRef & { targets: RetryTarget[] }): Promise<{ watched: string[]; skipped: number }>;
+  /** Which of them are settled. */
+  observeRetriedJobs(input: BulkRetryRef & { watched: string[] }): Promise<{ completed: string[]; failed: string[] }>;
+  finishBulkRetry(input: BulkRetryRef & { end: BulkRetryEnd; counts: BulkRetryCounts }): Promise<void>;
+}
+
+/** Id of the workflow of a queue's bulk retry: one living at a time. */
+export function queueBulkRetryWorkflowId(tenantId: string, queueId: string): string {
+  return `queue-bulk-retry/${tenantId}/${queueId}`;
+}
+
+/** Everything but the task queue that a start needs. */
+export function queueBulkRetryStartOptions(input: QueueBulkRetryInput) {
+  return {
+    workflowId: queueBulkRetryWorkflowId(input.actor.tenant_id, input.queue_id),
+    args: [input] as [QueueBulkRetryInput],
+    workflowTaskTimeout,
+    typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.actor.tenant_id }]),
+    staticSummary: `Retry up to ${input.plan.cap} failed job(s)`,
+    staticDetails: `Queue \`${input.queue_id}\`, bulk retry \`${input.bulk_id}\` of \`admin_queue_events\`.`,
+  };
+}

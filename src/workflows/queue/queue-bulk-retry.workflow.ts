@@ -1,0 +1,140 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { isBreakerOpen } from '../../domain/queue/queue-retry.ts';
+import { beginBulkRetryUpdate, bulkRetryProgressQuery, cancelBulkRetrySignal } from './queue-bulk-retry.contract.ts';
+import type {
+  BulkRetryCounts,
+  BulkRetryEnd,
+  QueueBulkRetryActivities,
+  QueueBulkRetryInput,
+  RetryTarget,
+} from './queue-bulk-retry.contract.ts';
+
+const local = proxyLocalActivities<Pick<QueueBulkRetryActivities, 'beginBulkRetry' | 'finishBulkRetry'>>({
+  startToCloseTimeout: '5 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '10 seconds' },
+});
+
+/** An engine that is away is waited for an hour; then the rest is left as it is, and said to be. */
+const engine = proxyActivities<
+  Pick<QueueBulkRetryActivities, 'selectFailedJobs' | 'retryFailedJobs' | 'observeRetriedJobs'>
+>({
+  startToCloseTimeout: '60 seconds',
+  heartbeatTimeout: '10 seconds',
+  scheduleToCloseTimeout: '1 hour',
+  retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
+});
+
+/** How many unsettled jobs are looked at each time, in turn. */
+const observed = 100;
+
+/**
+ * Retries failed jobs by a plan (capability 28): no more than the cap, no faster than the rate, and no further once too
+ * many of those that are settled have failed anew. Id `queue-bulk-retry/<tenant>/<queueId>`.
+ *
+ * What is retried was selected once, with the time of each failure, so nothing is retried twice whatever is killed.
+ */
+export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promise<BulkRetryCounts> {
+  const { actor, queue_id, bulk_id, plan, carry } = input;
+  const ref = { actor, queue_id, bulk_id };
+  const counts = carry?.counts ?? { selected: 0, retried: 0, skipped: 0, completed: 0, failed_again: 0 };
+  let targets: RetryTarget[] = carry?.targets ?? [];
+  let watched: string[] = carry?.watched ?? [];
+  let isCancelled = false;
+
+  const begun = carry === null ? local.beginBulkRetry(input) : Promise.resolve();
+  setHandler(beginBulkRetryUpdate, () => begun, {
+    validator: (message: { bulk_id: string }) => {
+      if (message.bulk_id !== bulk_id) {
+        throw ApplicationFailure.nonRetryable('A bulk retry of this queue is running.', 'queue.retry-running');
+      }
+    },
+  });
+  setHandler(cancelBulkRetrySignal, () => {
+    isCancelled = true;
+  });
+  setHandler(bulkRetryProgressQuery, () => ({ bulk_id, counts }));
+
+  const isBegun = await begun.then(() => true, () => false);
+  if (isBegun) await finish(await work());
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  return counts;
+
+  async function work(): Promise<BulkRetryEnd> {
+    try {
+      if (carry === null) {
+        targets = await engine.selectFailedJobs({ ...ref, plan });
+        counts.selected = targets.length;
+      }
+      return (await retryAll()) ?? (await settle());
+    } catch (error) {
+      if (isCancellation(error)) return 'cancelled';
+      if (error instanceof ActivityFailure) return 'failed';
+      throw error;
+    }
+  }
+
+  /** @returns how it ended early, or null when everything is retried. */
+  async function retryAll(): Promise<BulkRetryEnd | null> {
+    const size = Math.max(1, Math.round((plan.per_second * input.interval_ms) / 1000));
+    while (targets.length > 0) {
+      if (isCancelled) return 'cancelled';
+      const { watched: more, skipped } = await engine.retryFailedJobs({ ...ref, targets: targets.slice(0, size) });
+      targets = targets.slice(size);
+      watched.push(...more);
+      counts.retried += more.length;
+      counts.skipped += skipped;
+      await pause();
+      if (await hasTripped()) return 'stopped';
+      if (targets.length > 0 && workflowInfo().continueAsNewSuggested) {
+        await condition(allHandlersFinished);
+        await continueAsNew<typeof queueBulkRetryWorkflow>({ ...input, carry: { counts, targets, watched } });
+      }
+    }
+    return null;
+  }
+
+  /** Waits for the last results, so that the figures of the end are true; it is done in any case. */
+  async function settle(): Promise<BulkRetryEnd> {
+    const until = Date.now() + input.settle_ms;
+    while (watched.length > 0 && !isCancelled && Date.now() < until) {
+      if (await hasTripped()) return 'stopped';
+      if (watched.length > 0) await pause();
+    }
+    return 'done';
+  }
+
+  async function hasTripped(): Promise<boolean> {
+    const looked = watched.slice(0, observed);
+    const settled = await engine.observeRetriedJobs({ ...ref, watched: looked });
+    counts.completed += settled.completed.length;
+    counts.failed_again += settled.failed.length;
+    const gone = new Set([...settled.completed, ...settled.failed]);
+    // Those that take long come last next time, so that they do not hide the others.
+    watched = [...watched.slice(observed), ...looked.filter((id) => !gone.has(id))];
+    setCurrentDetails(
+      `${counts.retried} of ${counts.selected} retried, ${counts.completed} completed, ${counts.failed_again} failed anew`,
+    );
+    return isBreakerOpen(counts, plan);
+  }
+
+  async function pause(): Promise<void> {
+    await condition(() => isCancelled, input.interval_ms, { summary: 'Rate of the bulk retry' });
+  }
+
+  async function finish(end: BulkRetryEnd): Promise<void> {
+    await CancellationScope.nonCancellable(() => local.finishBulkRetry({ ...ref, end, counts }));
+  }
+}

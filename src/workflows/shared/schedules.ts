@@ -1,0 +1,42 @@
+import { approvalSweepSchedule } from '../approval/approval-sweep.contract.ts';
+import { assignmentSweepSchedule } from '../assignment/assignment-sweep.contract.ts';
+import { focusSweepSchedule } from '../tracker/focus-sweep.contract.ts';
+import { auditCheckpointSchedule } from '../audit/audit-checkpoint.contract.ts';
+import { auditRetentionSchedule } from '../audit/audit-retention.contract.ts';
+import { auditVerificationSchedule } from '../audit/audit-verification.contract.ts';
+import { configSweepSchedule } from '../config/config-sweep.contract.ts';
+import { nudgeSchedulesSchedule } from '../tracker/nudge-round.contract.ts';
+import { integrationSweepSchedule } from '../integration/integration-sweep.contract.ts';
+import { onboardingSweepSchedule } from '../onboarding/onboarding-sweep.contract.ts';
+import { alertEvaluationSchedule } from '../health/alert-evaluation.contract.ts';
+import { healthCollectionSchedule } from '../health/health-collection.contract.ts';
+import { housekeepingSchedule } from '../operations/housekeeping.contract.ts';
+
+/** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
+export interface ScheduleContract {
+  readonly scheduleId: string;
+  readonly workflowType: string;
+  /** How often it runs, in milliseconds. */
+  readonly everyMs: number;
+  /** How much of what was missed while Temporal was away is made up for, in milliseconds. */
+  readonly catchupWindowMs: number;
+  /** What operators read beside it in Temporal Web. */
+  readonly note: string;
+}
+
+/** Every schedule of the product; the worker makes sure that they exist. */
+export const schedules: readonly ScheduleContract[] = [
+  approvalSweepSchedule,
+  auditCheckpointSchedule,
+  auditRetentionSchedule,
+  auditVerificationSchedule,
+  configSweepSchedule,
+  nudgeSchedulesSchedule,
+  healthCollectionSchedule,
+  alertEvaluationSchedule,
+  housekeepingSchedule,
+  onboardingSweepSchedule,
+  assignmentSweepSchedule,
+  focusSweepSchedule,
+  integrationSweepSchedule,
+];

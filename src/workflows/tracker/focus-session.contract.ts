@@ -1,0 +1,92 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import type { FocusClock, FocusState } from '../../domain/tracker/tracker-focus.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import { searchAttributes } from '../shared/search-attributes.ts';
+import { workflowTaskTimeout } from '../shared/task-timeout.ts';
+
+/** Name under which the workflow is registered. */
+export const focusSessionWorkflowType = 'focusSessionWorkflow';
+
+/** Planned length when none is asked for (S0-57). */
+export const defaultFocusMinutes = 50;
+/** A session that is paused for longer has been forgotten; it ends as interrupted. */
+export const defaultMaxPauseSeconds = 12 * 3600;
+
+/** What a session starts with; every timer is an input. */
+export interface FocusSessionInput {
+  actor: ActorRef & { user_id: string };
+  session_id: number;
+  duration_seconds: number;
+  max_pause_seconds: number;
+  notes: string | null;
+}
+
+/** A word of the session's owner. */
+export interface FocusMessage {
+  actor: ActorRef;
+  /** Replaces the notes when it is not null. */
+  notes: string | null;
+}
+
+/** What changes a session. `begin` writes it down first. */
+export type FocusChange = 'begin' | 'pause' | 'resume' | 'complete' | 'interrupt' | 'expire';
+
+/** The clock to write, with who changed it and how. */
+export interface SaveFocusSession extends FocusMessage {
+  session_id: number;
+  user_id: string;
+  change: FocusChange;
+  clock: FocusClock;
+}
+
+/** What is left of a session, as its workflow counts. */
+export interface FocusRemaining {
+  state: FocusState;
+  remaining_seconds: number;
+  /** RFC 3339; null unless it runs. */
+  ends_at: string | null;
+}
+
+/** How the workflow ended: `refused` when another session of the person was active. */
+export interface FocusOutcome {
+  session_id: number;
+  state: FocusState | 'refused';
+}
+
+/** The hands of the workflow; `src/activities/focus-session.activities.ts`. */
+export interface FocusSessionActivities {
+  saveFocusSession(input: SaveFocusSession): Promise<FocusSessionView>;
+}
+
+/** Answers with the committed row; sent with the start. */
+export const beginUpdate = defineUpdate<FocusSessionView>('begin');
+export const completeUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('complete');
+export const interruptUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('interrupt');
+export const pauseUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('pause');
+export const resumeUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('resume');
+export const remainingQuery = defineQuery<FocusRemaining>('remaining');
+
+/** Id of a session's workflow. */
+export function focusSessionWorkflowId(tenantId: string, sessionId: number): string {
+  return `focus/${tenantId}/${sessionId}`;
+}
+
+/** Everything but the task queue that a start needs; operators read whose session it is by id, never by name. */
+export function focusSessionStartOptions(input: FocusSessionInput) {
+  const { tenant_id, user_id } = input.actor;
+  const minutes = Math.ceil(input.duration_seconds / 60);
+  return {
+    workflowId: focusSessionWorkflowId(tenant_id, input.session_id),
+    args: [input] as [FocusSessionInput],
+    workflowTaskTimeout,
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: searchAttributes.tenantId, value: tenant_id },
+      { key: searchAttributes.requestedBy, value: user_id },
+      { key: searchAttributes.focusState, value: 'running' satisfies FocusState },
+    ]),
+    staticSummary: `Focus session of user ${user_id}`,
+    staticDetails: `Focus session \`${input.session_id}\` of user \`${user_id}\`, planned for ${minutes} minutes.`,
+  };
+}

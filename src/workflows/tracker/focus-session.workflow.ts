@@ -1,0 +1,159 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  isCancellation,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { endFocus, focusDueAt, focusState, pauseFocus, remainingMs, resumeFocus, startFocus } from '../../domain/tracker/tracker-focus.ts';
+import type { FocusClock } from '../../domain/tracker/tracker-focus.ts';
+import { describeFocus, focusClockOf } from '../../domain/tracker/tracker-focus-view.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import {
+  beginUpdate,
+  completeUpdate,
+  interruptUpdate,
+  pauseUpdate,
+  remainingQuery,
+  resumeUpdate,
+} from './focus-session.contract.ts';
+import type {
+  FocusChange,
+  FocusMessage,
+  FocusOutcome,
+  FocusRemaining,
+  FocusSessionActivities,
+  FocusSessionInput,
+} from './focus-session.contract.ts';
+import { searchAttributes } from '../shared/search-attributes.ts';
+
+/** One write well under a second. The end of a session has to be written however long the database is away. */
+const local = proxyLocalActivities<FocusSessionActivities>({
+  startToCloseTimeout: '5 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '10 seconds' },
+});
+
+/**
+ * One focus session with its timer (S0-57, S0-85). Id `focus/<tenant>/<sessionId>`, started together with the update
+ * `begin`, whose answer is the committed row.
+ *
+ * Changes are written one after the other, and a session that has ended stays as it ended, so a completion by hand that
+ * races the timer is recorded once. Times are those of the workflow: a timer that is served late, because worker or
+ * server were down, still ends the session at the minute it was due.
+ */
+export async function focusSessionWorkflow(input: FocusSessionInput): Promise<FocusOutcome> {
+  const { session_id, actor: owner } = input;
+  const timer = { ...owner, session_id: null, request_id: null };
+  let clock = startFocus(Date.now(), input.duration_seconds * 1000);
+  let view: FocusSessionView | null = null;
+  let writing: Promise<unknown> = Promise.resolve();
+
+  const begun = save('begin', () => clock, { actor: owner, notes: input.notes });
+  setHandler(beginUpdate, () => begun);
+  setHandler(remainingQuery, remaining);
+  setHandler(completeUpdate, (message) => change('complete', message), { validator: validate('complete') });
+  setHandler(interruptUpdate, (message) => change('interrupt', message), { validator: validate('interrupt') });
+  setHandler(pauseUpdate, (message) => change('pause', message), { validator: validate('pause') });
+  setHandler(resumeUpdate, (message) => change('resume', message), { validator: validate('resume') });
+
+  const isBegun = await begun.then(() => true, () => false);
+  if (isBegun) await live();
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  return { session_id, state: isBegun ? focusState(clock) : 'refused' };
+
+  async function live(): Promise<void> {
+    try {
+      while (clock.ending === null) await waitForEnd();
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+      // An operator cancelled the workflow: the person must be able to start another session.
+      await CancellationScope.nonCancellable(() => change('interrupt', { actor: timer, notes: null }));
+    }
+  }
+
+  /** Until the session changes, or until its timer or the longest pause is over. */
+  async function waitForEnd(): Promise<void> {
+    const seen = clock;
+    const isPaused = seen.paused_at !== null;
+    const until = isPaused ? (seen.paused_at ?? 0) + input.max_pause_seconds * 1000 : focusDueAt(seen);
+    const summary = isPaused ? 'Longest pause' : 'End of the session';
+    const changed = await condition(() => clock !== seen, Math.max(until - Date.now(), 1), { summary });
+    if (!changed) await change('expire', { actor: timer, notes: null });
+  }
+
+  /** Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. */
+  function validate(kind: FocusChange): (message: FocusMessage) => void {
+    return () => refuseEnded(kind);
+  }
+
+  function change(kind: Exclude<FocusChange, 'begin'>, message: FocusMessage): Promise<FocusSessionView> {
+    const now = Date.now();
+    return save(kind, () => changed(clock, kind, now), message);
+  }
+
+  /** One write at a time; what an earlier one has made pointless is answered with the row as it is. */
+  function save(kind: FocusChange, next: () => FocusClock, message: FocusMessage): Promise<FocusSessionView> {
+    const result = writing.then(async () => {
+      refuseEnded(kind);
+      const wanted = next();
+      if (view !== null && wanted === clock) return view;
+      const { user_id } = owner;
+      adopt(await local.saveFocusSession({ ...message, session_id, user_id, change: kind, clock: wanted }));
+      return view ?? neverSaved();
+    });
+    writing = result.catch(() => undefined);
+    return result;
+  }
+
+  /** The committed row is the record; the clock here follows it. */
+  function adopt(saved: FocusSessionView): void {
+    const before = view === null ? null : focusState(clock);
+    clock = focusClockOf(saved);
+    view = saved;
+    setCurrentDetails(describeFocus(clock));
+    const state = focusState(clock);
+    if (before !== null && before !== state) {
+      upsertSearchAttributes([{ key: searchAttributes.focusState, value: state }]);
+    }
+  }
+
+  /** Repeating how a session ended is no error; anything else after its end is. */
+  function refuseEnded(kind: FocusChange): void {
+    if (clock.ending === null || kind === 'expire') return;
+    const repeats = { complete: 'completed', interrupt: 'interrupted', begin: null, pause: null, resume: null }[kind];
+    if (focusState(clock) === repeats) return;
+    throw ApplicationFailure.nonRetryable('The session has ended already.', 'focus.ended');
+  }
+
+  function remaining(): FocusRemaining {
+    const state = focusState(clock);
+    return {
+      state,
+      remaining_seconds: Math.ceil(remainingMs(clock, Date.now()) / 1000),
+      ends_at: state === 'running' ? new Date(focusDueAt(clock)).toISOString() : null,
+    };
+  }
+}
+
+function changed(clock: FocusClock, kind: Exclude<FocusChange, 'begin'>, now: number): FocusClock {
+  switch (kind) {
+    case 'pause':
+      return pauseFocus(clock, now);
+    case 'resume':
+      return resumeFocus(clock, now);
+    case 'complete':
+      return endFocus(clock, 'manual', now);
+    case 'interrupt':
+      return endFocus(clock, 'interrupted', now);
+    case 'expire':
+      return endFocus(clock, clock.paused_at === null ? 'timer' : 'pause_limit', now);
+  }
+}
+
+function neverSaved(): never {
+  throw ApplicationFailure.nonRetryable('The session was not written.', 'service.internal');
+}
