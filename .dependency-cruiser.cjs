@@ -8,7 +8,7 @@ const layer = (names) => `^src/(${names.join('|')})/`;
 /** A layer that may import only the named layers of ours (itself always) and the named packages. */
 function only(name, { layers = [], packages, contracts = false, comment }) {
   const allowed = [`^src/${name}/`, ...layers.map((one) => `^src/${one}/`)];
-  if (contracts) allowed.push('^src/workflows/[^/]+\\.contract\\.ts$', '^src/workflows/index\\.ts$');
+  if (contracts) allowed.push('^src/workflows/[^/]+/[^/]+\\.contract\\.ts$', '^src/workflows/index\\.ts$');
   const rules = [
     {
       name: `${name}-layers`,
@@ -70,19 +70,23 @@ module.exports = {
       to: { path: '^src/', pathNot: layer(['workflows', 'domain', 'activities']) },
     },
     { name: 'workflows-no-node', severity: 'error', from: { path: '^src/workflows/' }, to: { dependencyTypes: ['core'] } },
-    ...only('actions', { layers: ['platform', 'entities', 'domain'], comment: 'actions: platform, entities, domain' }),
-    ...only('activities', {
-      layers: ['platform', 'entities', 'domain', 'actions'],
+    ...only('services', {
+      layers: ['platform', 'entities', 'domain'],
       contracts: true,
-      comment: 'activities: platform, entities, domain, actions, workflow contracts',
+      comment: 'services: platform, entities, domain, workflow contracts',
+    }),
+    ...only('activities', {
+      layers: ['platform', 'entities', 'domain', 'services'],
+      contracts: true,
+      comment: 'activities: platform, entities, domain, services, workflow contracts',
     }),
     ...only('api', {
-      layers: ['platform', 'entities', 'domain', 'actions'],
+      layers: ['platform', 'entities', 'domain', 'services'],
       contracts: true,
-      comment: 'api: platform, entities, domain, actions, workflow contracts; never activities',
+      comment: 'api: platform, entities, domain, services, workflow contracts; never activities',
     }),
     ...only('platform', { layers: ['domain'], comment: 'platform: libraries and domain; it names no feature' }),
-    ...only('client', { packages: ['openapi-fetch'], comment: 'client: generated types only' }),
+    ...only('sdk', { packages: ['openapi-fetch'], comment: 'sdk: generated types only' }),
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -1,5 +1,5 @@
-import { createCastellanClient, isProblem } from '../client/index.ts';
-import type { CastellanClient } from '../client/index.ts';
+import { createCastellanClient, isProblem } from '../sdk/index.ts';
+import type { CastellanClient } from '../sdk/index.ts';
 import { totpCodeOfStep, totpStepAt } from '../platform/security/totp.ts';
 import { samplePassword, samplePeople } from './sample-data.ts';
 

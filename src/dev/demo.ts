@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ProblemError } from '../client/index.ts';
+import { ProblemError } from '../sdk/index.ts';
 import { verifyExportFile } from '../services/audit/export-verify.ts';
 import { parseVerifier } from '../services/audit/note.ts';
 import { apiUrl, pause, prove, say, signIn } from './demo-caller.ts';

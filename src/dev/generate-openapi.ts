@@ -5,7 +5,7 @@ import { openApiDocument } from '../api/http/openapi.ts';
 import { routes } from '../api/routes.ts';
 
 const documentFile = new URL('../../openapi.json', import.meta.url);
-const typesFile = new URL('../client/openapi.types.ts', import.meta.url);
+const typesFile = new URL('../sdk/openapi.types.ts', import.meta.url);
 
 /** The committed document names no host: it is the same for every deployment. */
 const document = openApiDocument(routes, '/');
@@ -26,7 +26,7 @@ const typesText =
 if (process.argv.includes('--check')) {
   const stale: string[] = [];
   if ((await readFile(documentFile, 'utf8').catch(() => '')) !== documentText) stale.push('openapi.json');
-  if ((await readFile(typesFile, 'utf8').catch(() => '')) !== typesText) stale.push('src/client/openapi.types.ts');
+  if ((await readFile(typesFile, 'utf8').catch(() => '')) !== typesText) stale.push('src/sdk/openapi.types.ts');
   if (stale.length > 0) {
     process.stderr.write(`${stale.join(' and ')} differ from the routes. Run: npm run openapi\n`);
     process.exitCode = 1;

@@ -1,38 +1,38 @@
-import { AdminActivityEntity } from './activity.entity.ts';
-import { AdminFocusSessionEntity } from './focus-session.entity.ts';
-import { AdminGoalEntity } from './goal.entity.ts';
-import { AdminMeetingEntity } from './meeting.entity.ts';
+import { AdminActivityEntity } from './tracker/activity.entity.ts';
+import { AdminFocusSessionEntity } from './tracker/focus-session.entity.ts';
+import { AdminGoalEntity } from './tracker/goal.entity.ts';
+import { AdminMeetingEntity } from './tracker/meeting.entity.ts';
 import {
   IntegrationEntity,
   IntegrationMessageEntity,
   IntegrationRecordEntity,
   KeyRotationEntity,
   SyncJobEntity,
-} from './integration.entity.ts';
-import { AdminNudgeEntity, NudgeMarkEntity } from './nudge.entity.ts';
-import { AdminPipelineEntity, AdminPipelineStageEntity } from './pipeline.entity.ts';
-import { AdminProspectEntity, AdminStageHistoryEntity } from './prospect.entity.ts';
-import { AdminScoreEntity, TrackerSettingsEntity, TrackerVacationEntity } from './score.entity.ts';
+} from './integration/integration.entity.ts';
+import { AdminNudgeEntity, NudgeMarkEntity } from './tracker/nudge.entity.ts';
+import { AdminPipelineEntity, AdminPipelineStageEntity } from './tracker/pipeline.entity.ts';
+import { AdminProspectEntity, AdminStageHistoryEntity } from './tracker/prospect.entity.ts';
+import { AdminScoreEntity, TrackerSettingsEntity, TrackerVacationEntity } from './tracker/score.entity.ts';
 import {
   ApprovalDecisionEntity,
   ApprovalEntity,
   ApprovalHistoryEntity,
   ApprovalPayloadEntity,
   BreakGlassReviewEntity,
-} from './approval.entity.ts';
+} from './approval/approval.entity.ts';
 import {
   AuditCheckpointEntity,
   AuditHeadEntity,
   AuditLogEntity,
   AuditPermissionSetEntity,
   AuditTreeNodeEntity,
-} from './audit-log.entity.ts';
+} from './audit/audit-log.entity.ts';
 import {
   AuditPersonKeyEntity,
   AuditSegmentEntity,
   AuditVerificationEntity,
   AuditWitnessDeliveryEntity,
-} from './audit-retention.entity.ts';
+} from './audit/audit-retention.entity.ts';
 import {
   ConfigProposalEntity,
   ConfigReportEntity,
@@ -40,48 +40,48 @@ import {
   DeploymentEntity,
   DeploymentEventEntity,
   EnvironmentConfigEntity,
-} from './environment-config.entity.ts';
-import { FeatureFlagEntity, FlagHistoryEntity } from './flag.entity.ts';
+} from './config/environment-config.entity.ts';
+import { FeatureFlagEntity, FlagHistoryEntity } from './flag/flag.entity.ts';
 import {
   AssignmentBatchEntity,
   AssignmentBatchItemEntity,
   AssignmentQueueEntity,
   UserCampaignAssignmentEntity,
   UserContactAssignmentEntity,
-} from './assignment.entity.ts';
-import { CampaignEntity } from './campaign.entity.ts';
-import { ContactEntity } from './contact.entity.ts';
-import { ApprovalPolicyEntity } from './gate-policy.entity.ts';
+} from './assignment/assignment.entity.ts';
+import { CampaignEntity } from './assignment/campaign.entity.ts';
+import { ContactEntity } from './assignment/contact.entity.ts';
+import { ApprovalPolicyEntity } from './approval/gate-policy.entity.ts';
 import {
   AlertEntity,
   AlertSettingsEntity,
   AlertSilenceEntity,
   AlertThresholdEntity,
   SystemHealthEntity,
-} from './health.entity.ts';
-import { IdempotencyKeyEntity } from './idempotency-key.entity.ts';
-import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './mfa.entity.ts';
-import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification.entity.ts';
+} from './health/health.entity.ts';
+import { IdempotencyKeyEntity } from './shared/idempotency-key.entity.ts';
+import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './identity/mfa.entity.ts';
+import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification/notification.entity.ts';
 import {
   AdminRoleAssignmentEntity,
   AdminRoleEntity,
   AdminRoleHistoryEntity,
   AdminRolePermissionsEntity,
   UserAgentPermissionEntity,
-} from './role.entity.ts';
-import { OnboardingSettingsEntity } from './onboarding-settings.entity.ts';
-import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding-link.entity.ts';
-import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './session.entity.ts';
-import { ServiceTokenEntity } from './service-token.entity.ts';
-import { TenantEntity } from './tenant.entity.ts';
+} from './identity/role.entity.ts';
+import { OnboardingSettingsEntity } from './onboarding/onboarding-settings.entity.ts';
+import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding/onboarding-link.entity.ts';
+import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './identity/session.entity.ts';
+import { ServiceTokenEntity } from './identity/service-token.entity.ts';
+import { TenantEntity } from './identity/tenant.entity.ts';
 import {
   AdminUserEntity,
   UserEntity,
   UserIdentityEntity,
   UserPreferencesEntity,
   UserStatusHistoryEntity,
-} from './user.entity.ts';
-import { QueueEntity, QueueEventEntity } from './queue.entity.ts';
+} from './identity/user.entity.ts';
+import { QueueEntity, QueueEventEntity } from './queue/queue.entity.ts';
 
 /** Every entity by the name of its table: the explicit list that MikroORM, the typed queries and the checks use. */
 export const entitiesByTable = {

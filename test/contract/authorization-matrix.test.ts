@@ -214,7 +214,7 @@ describe('B3, S1-66: a role without the permission is refused', () => {
   });
 });
 
-/** Speaks of tenants themselves, to the staff of the default tenant only: test/api/tenant-status.test.ts. */
+/** Speaks of tenants themselves, to the staff of the default tenant only: test/api/identity/tenant-status.test.ts. */
 const aboutTenants = ({ path }: Route) => path.startsWith('/tenants/');
 
 describe('B3, capability 11: what belongs to another tenant is not there', () => {

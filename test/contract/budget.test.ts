@@ -13,11 +13,11 @@ import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import { countRpcs, isUpdate, readBudget, writeBudget } from '../support/budget.ts';
 import type { Budget, CallBudget } from '../support/budget.ts';
-import { startCountingProxy } from '../support/counting-proxy.ts';
-import type { CountingProxy } from '../support/counting-proxy.ts';
+import { startCountingProxy } from '../support/servers/counting-proxy.ts';
+import type { CountingProxy } from '../support/servers/counting-proxy.ts';
 import { callWithProof, existing, fill, paramsOf, sampleQuery, tableOf } from '../support/matrix.ts';
 import { seedMatrix } from '../support/matrix-seed.ts';
-import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
 
 let base: TestApi;
 let app: TestApi;

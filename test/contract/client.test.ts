@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createCastellanClient, isProblem, ProblemError } from '../../src/client/index.ts';
-import type { SessionTokens } from '../../src/client/index.ts';
+import { createCastellanClient, isProblem, ProblemError } from '../../src/sdk/index.ts';
+import type { SessionTokens } from '../../src/sdk/index.ts';
 import { samplePassword, samplePeople } from '../../src/dev/sample-data.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';

@@ -7,10 +7,10 @@ import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { configDriver } from '../support/configs.ts';
-import { startOwnTemporal } from '../support/own-temporal.ts';
-import type { OwnTemporal } from '../support/own-temporal.ts';
+import { startOwnTemporal } from '../support/temporal/own-temporal.ts';
+import type { OwnTemporal } from '../support/temporal/own-temporal.ts';
 import { freePort } from '../support/ports.ts';
-import { workflowBundlePath } from '../support/temporal.ts';
+import { workflowBundlePath } from '../support/temporal/temporal.ts';
 
 const demoPath = fileURLToPath(new URL('../../src/dev/demo.ts', import.meta.url));
 /** It waits for codes of the authenticator app, thirty seconds each. */

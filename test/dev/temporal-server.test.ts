@@ -13,7 +13,7 @@ import { isAlive } from '../../src/dev/processes.ts';
 import { findTemporal } from '../../src/dev/temporal-finder.ts';
 import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
 import { freePort } from '../support/ports.ts';
-import { quietTemporal, timeSkippingEnvironment, uniqueTaskQueue } from '../support/temporal.ts';
+import { quietTemporal, timeSkippingEnvironment, uniqueTaskQueue } from '../support/temporal/temporal.ts';
 
 const fixtures = fileURLToPath(new URL('./fixtures/timer.workflow.ts', import.meta.url));
 

@@ -12,9 +12,9 @@ import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver } from '../support/approvals.ts';
 import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
-import { startInVirtualTime } from '../support/virtual-time.ts';
-import type { VirtualTime } from '../support/virtual-time.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
+import { startInVirtualTime } from '../support/temporal/virtual-time.ts';
+import type { VirtualTime } from '../support/temporal/virtual-time.ts';
 
 /** Histories as they were when requests were waiting in earlier builds. They are added to and never rewritten. */
 const folder = fileURLToPath(new URL('../histories/approval/', import.meta.url));

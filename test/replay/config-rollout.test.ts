@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { quietTemporal, workflowBundlePath } from '../support/temporal.ts';
+import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
 
 /**
  * Histories as they were when rollouts were under way in earlier builds; `test/workflows/config-rollout*.test.ts` record

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { keptHistories, replayHistory } from '../support/kept-histories.ts';
-import { quietTemporal } from '../support/temporal.ts';
+import { keptHistories, replayHistory } from '../support/temporal/kept-histories.ts';
+import { quietTemporal } from '../support/temporal/temporal.ts';
 
 /** Histories that the tests of the workflows have kept; what waits in the field must go on with this build. */
 const kept = {

@@ -10,7 +10,7 @@ import { samplePassword, samplePeople, seedSampleData } from '../../src/dev/samp
 import type { SystemRoleCode } from '../../src/domain/identity/system-roles.ts';
 import { createTestDatabase } from './database.ts';
 import type { TestDatabase } from './database.ts';
-import { temporalAddress, workflowBundlePath } from './temporal.ts';
+import { temporalAddress, workflowBundlePath } from './temporal/temporal.ts';
 
 /** An answer of the API as a test looks at it. */
 export interface Answer {

@@ -1,4 +1,4 @@
-import type { AppQueue, BullmqApplication } from './bullmq.ts';
+import type { AppQueue, BullmqApplication } from './servers/bullmq.ts';
 import { eventually } from './quick-factor.ts';
 
 /** Adds jobs and lets a real worker fail every one of them with its own reason. @returns their ids. */

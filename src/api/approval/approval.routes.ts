@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { approvalsQuery, viewOfRow } from '../../services/approval/approval-row.queries.ts';
-import { approvalEvents } from '../../entities/approval.entity.ts';
+import { approvalEvents } from '../../entities/approval/approval.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import {

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { assignmentOutcomes, outcomeDetails } from '../../domain/assignment/assignment.ts';
 import { exclusionReasons, replayChoice } from '../../domain/assignment/assignment-dealing.ts';
-import { campaignChannels, campaignStatuses } from '../../entities/campaign.entity.ts';
+import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { timestamp } from '../http/schemas.ts';
 

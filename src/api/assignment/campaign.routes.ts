@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
 import { campaignDelete } from '../../services/assignment/campaign-delete.action.ts';
 import { runAction } from '../../services/actions/run-action.ts';
-import { campaignChannels, campaignStatuses } from '../../entities/campaign.entity.ts';
+import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { campaignView, campaignsQuery } from './assignment.schemas.ts';
 import { campaignParams, campaignPath, campaignsPath, showCampaign } from './campaign.schemas.ts';
 import { wakeQueues } from '../../services/assignment/assignment.client.ts';

@@ -145,7 +145,7 @@ export type Route = RouteSpec<Record<string, string>, Record<string, unknown>, u
 /**
  * Declares an endpoint. The types of params, query and body flow from the schemas into gate and handler.
  *
- * @example see `src/api/routes/tenant.routes.ts`
+ * @example see `src/api/identity/tenant.routes.ts`
  */
 export function route<Params = Record<never, never>, Query = Record<never, never>, Body = undefined>(
   spec: RouteSpec<Params, Query, Body>,

@@ -5,7 +5,7 @@ import { highestCoarseRole } from '../../services/identity/effective-rights.serv
 import { assignmentEnd, notLapsed } from '../../services/identity/active-role.queries.ts';
 import { prepared } from '../../entities/prepared-query.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import type { UserStatus } from '../../entities/user.entity.ts';
+import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { timestamp } from '../http/schemas.ts';
 import { workCounts } from '../../services/identity/user-work-counts.queries.ts';
 

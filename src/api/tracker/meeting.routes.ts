@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { logActivities } from '../../services/tracker/activity.service.ts';
 import { activityTypes } from '../../domain/tracker/tracker-scoring.ts';
-import { meetingOutcomes, meetingTypes } from '../../entities/meeting.entity.ts';
+import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { focusEndings, focusStates } from '../../domain/tracker/tracker-focus.ts';
 import { nudgePriorities, nudgeRules, nudgeTypes } from '../../domain/tracker/tracker-nudge-rules.ts';
 import { activityStatuses, activityTypes } from '../../domain/tracker/tracker-scoring.ts';
-import { meetingOutcomes, meetingTypes } from '../../entities/meeting.entity.ts';
+import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { timestamp } from '../http/schemas.ts';
 import { day, rowId } from './tracker.route.ts';
 

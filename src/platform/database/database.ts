@@ -10,7 +10,7 @@ import { pipelinedDialect } from './pipelined-dialect.ts';
 import { createWireTypes } from './wire-types.ts';
 
 /**
- * The tables as Kysely sees them. Empty here because the platform names no feature; `src/entities/schema.ts` fills it
+ * The tables as Kysely sees them. Empty here because the platform names no feature; `src/entities/kysely-schema.ts` fills it
  * by declaration merging from the entities.
  */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled by declaration merging

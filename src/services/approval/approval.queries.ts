@@ -4,7 +4,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { findAction } from '../actions/registry.ts';
 import type { ActionRequest } from '../actions/action.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
-import type { ApprovalEvent } from '../../entities/approval.entity.ts';
+import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';

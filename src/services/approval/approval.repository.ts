@@ -6,7 +6,7 @@ import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { approvalColumns, approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
-import type { ApprovalEvent } from '../../entities/approval.entity.ts';
+import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalRecord } from '../../workflows/approval/approval.contract.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { CampaignChannel, CampaignStatus } from '../../entities/campaign.entity.ts';
+import type { CampaignChannel, CampaignStatus } from '../../entities/assignment/campaign.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import type { ProposedPlans } from '../../entities/environment-config.entity.ts';
+import type { ProposedPlans } from '../../entities/config/environment-config.entity.ts';
 import { sameJson } from '../../domain/shared/canonical.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';

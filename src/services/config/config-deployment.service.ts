@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import type { DeploymentKind } from '../../entities/environment-config.entity.ts';
+import type { DeploymentKind } from '../../entities/config/environment-config.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';

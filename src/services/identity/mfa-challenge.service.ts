@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { challengeState, challengeTtlSeconds, maskEmail, maxChallengeAttempts } from '../../domain/identity/mfa.ts';
-import type { MfaMethod } from '../../entities/mfa.entity.ts';
+import type { MfaMethod } from '../../entities/identity/mfa.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { mfaProofTtlSeconds } from '../../platform/security/mfa-token.ts';
 import { Problem, notFound } from '../../platform/problem.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { RevokeReason } from '../../entities/session.entity.ts';
+import type { RevokeReason } from '../../entities/identity/session.entity.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** Ends sessions: one, or all of a person. Their access and refresh tokens are refused within a second. */

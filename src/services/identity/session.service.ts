@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { revokeSessions } from './revoke-sessions.service.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { SessionMethod } from '../../entities/session.entity.ts';
+import type { SessionMethod } from '../../entities/identity/session.entity.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { UserStatus } from '../../entities/user.entity.ts';
+import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';

@@ -29,7 +29,7 @@ export interface ApprovalSweepPage extends ApprovalSweepResult {
   next: string | null;
 }
 
-/** The hands of the workflow; `src/activities/approval-sweep.activities.ts`. */
+/** The hands of the workflow; `src/activities/approval/approval-sweep.activities.ts`. */
 export interface ApprovalSweepActivities {
   sweepApprovals(input: { after: string | null }): Promise<ApprovalSweepPage>;
 }

@@ -122,7 +122,7 @@ export interface AnnounceApproval {
   occurrence: number;
 }
 
-/** The hands of the workflow; `src/activities/approval.activities.ts`. */
+/** The hands of the workflow; `src/activities/approval/approval.activities.ts`. */
 export interface ApprovalActivities {
   openApproval(input: OpenApproval): Promise<ApprovalRecord>;
   recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;

@@ -42,7 +42,7 @@ export interface BatchChunk {
   queued_campaign_ids: string[];
 }
 
-/** The hands of the workflow; `src/activities/assignment.activities.ts`. */
+/** The hands of the workflow; `src/activities/assignment/assignment.activities.ts`. */
 export interface AssignmentBatchActivities {
   runAssignmentBatchChunk(input: BatchRef): Promise<BatchChunk>;
   cancelAssignmentBatch(input: BatchRef): Promise<void>;

@@ -30,7 +30,7 @@ export interface DrainResult {
   next_return_at: string | null;
 }
 
-/** The hands of the workflow; `src/activities/assignment.activities.ts`. */
+/** The hands of the workflow; `src/activities/assignment/assignment.activities.ts`. */
 export interface AssignmentDrainActivities {
   drainAssignmentQueue(input: AssignmentDrainInput): Promise<DrainResult>;
 }

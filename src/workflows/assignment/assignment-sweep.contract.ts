@@ -23,7 +23,7 @@ export interface AssignmentSweepResult {
   handed_over: number;
 }
 
-/** The hands of the workflow; `src/activities/assignment-sweep.activities.ts`. */
+/** The hands of the workflow; `src/activities/assignment/assignment-sweep.activities.ts`. */
 export interface AssignmentSweepActivities {
   sweepAssignments(): Promise<AssignmentSweepResult>;
 }

@@ -35,7 +35,7 @@ export interface WitnessedPage {
   next_after: string | null;
 }
 
-/** The hands of the workflow; `src/activities/audit-checkpoint.activities.ts` and `audit-witness.activities.ts`. */
+/** The hands of the workflow; `src/activities/audit/audit-checkpoint.activities.ts` and `audit-witness.activities.ts`. */
 export interface AuditCheckpointActivities {
   /** Signs the chains that have grown and hands the notes outside, beginning behind the chain `after`. */
   sealAuditChains(after: string | null): Promise<SealedPage>;

@@ -28,7 +28,7 @@ export interface RetentionPage {
   readonly next_after: string | null;
 }
 
-/** The hands of the workflow; `src/activities/audit-retention.activities.ts`. */
+/** The hands of the workflow; `src/activities/audit/audit-retention.activities.ts`. */
 export interface AuditRetentionActivities {
   /** Archives and drops what is due in a page of chains behind the chain `after`. */
   dropAuditSegments(input: AuditRetentionInput & { readonly after: string | null }): Promise<RetentionPage>;

@@ -30,7 +30,7 @@ export interface VerifiedChain {
   readonly outcome: VerificationOutcome;
 }
 
-/** The hands of the workflow; `src/activities/audit-verification.activities.ts`. */
+/** The hands of the workflow; `src/activities/audit/audit-verification.activities.ts`. */
 export interface AuditVerificationActivities {
   /** Ids of chains behind `after`, at most a page. */
   listAuditChains(after: string | null): Promise<{ chain_ids: string[]; next_after: string | null }>;

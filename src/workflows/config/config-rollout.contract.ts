@@ -76,7 +76,7 @@ export interface UndonePart {
   result: 'undone' | 'nothing_to_undo' | 'changed_since';
 }
 
-/** The hands of the two workflows; `src/activities/config-rollout.activities.ts`. */
+/** The hands of the two workflows; `src/activities/config/config-rollout.activities.ts`. */
 export interface ConfigRolloutActivities {
   loadRolloutBatch(input: ConfigBatchInput): Promise<BatchPart[]>;
   /** Takes the deployment over for this run: every other run can write nothing any more. */

@@ -13,7 +13,7 @@ export const configSweepSchedule: ScheduleContract = {
   note: 'Starts the workflows of configuration rollouts that have none, after a crash or a termination.',
 };
 
-/** The hands of the workflow; `src/activities/config-rollout.activities.ts`. */
+/** The hands of the workflow; `src/activities/config/config-rollout.activities.ts`. */
 export interface ConfigSweepActivities {
   /** @returns how many workflows were started. */
   sweepRollouts(): Promise<number>;

@@ -34,7 +34,7 @@ export interface EvaluationPage {
 /** What an evaluation has done. */
 export type AlertEvaluationResult = Omit<EvaluationPage, 'next_after'>;
 
-/** The hands of the workflow; `src/activities/alert.activities.ts`. */
+/** The hands of the workflow; `src/activities/health/alert.activities.ts`. */
 export interface AlertActivities {
   /** Evaluates a page of tenants and tells what is untold. */
   evaluateAlerts(page: EvaluationRound & { after: string | null }): Promise<EvaluationPage>;

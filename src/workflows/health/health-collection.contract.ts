@@ -49,7 +49,7 @@ export interface HealthCollectionResult {
   purged: number;
 }
 
-/** The hands of the workflow; `src/activities/health.activities.ts`. */
+/** The hands of the workflow; `src/activities/health/health.activities.ts`. */
 export interface HealthActivities {
   /** Runs every probe of the platform and writes what they found. */
   collectPlatformHealth(round: HealthRound): Promise<{ measurements: number; unknown: number }>;

@@ -21,7 +21,7 @@ export interface IntegrationSweepResult {
   rotating: number;
 }
 
-/** The hands of the workflow; `src/activities/integration-sweep.activities.ts`. */
+/** The hands of the workflow; `src/activities/integration/integration-sweep.activities.ts`. */
 export interface IntegrationSweepActivities {
   sweepIntegrations(): Promise<IntegrationSweepResult>;
 }

@@ -37,7 +37,7 @@ export interface SyncRef {
   job_id: string;
 }
 
-/** The hands of the workflow; `src/activities/integration-sync.activities.ts`. */
+/** The hands of the workflow; `src/activities/integration/integration-sync.activities.ts`. */
 export interface IntegrationSyncActivities {
   openSync(input: SyncRef & { trigger: SyncTrigger }): Promise<SyncJobView>;
   /** Fetches and writes pages from the place where the last call came, until the end or for a while. */

@@ -39,7 +39,7 @@ export interface RotationTrouble extends KeyRotationRef {
   next_at: number;
 }
 
-/** The hands of the workflow; `src/activities/key-rotation.activities.ts`. Steps that were made do nothing again. */
+/** The hands of the workflow; `src/activities/integration/key-rotation.activities.ts`. Steps that were made do nothing again. */
 export interface KeyRotationActivities {
   readRotation(ref: KeyRotationRef): Promise<RotationFacts | null>;
   /** Checks first, then asks the remote service for a key and seals it into the row. */

@@ -51,7 +51,7 @@ export interface DeliveryAttempt {
   next_delay_seconds: number | null;
 }
 
-/** The hands of the workflow; `src/activities/notification.activities.ts`. */
+/** The hands of the workflow; `src/activities/notification/notification.activities.ts`. */
 export interface NotificationActivities {
   openDelivery(input: NotificationDeliveryInput): Promise<DeliveryView>;
   attemptDelivery(input: DeliveryAttempt): Promise<DeliveryView>;

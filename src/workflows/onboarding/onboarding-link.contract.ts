@@ -31,7 +31,7 @@ export interface OnboardingAnnouncement extends OnboardingLinkInput {
   extended_count: number;
 }
 
-/** The hands of the workflow; `src/activities/onboarding.activities.ts`. Claims answer whether this call made them. */
+/** The hands of the workflow; `src/activities/onboarding/onboarding.activities.ts`. Claims answer whether this call made them. */
 export interface OnboardingActivities {
   /** Reads the link and notes that its workflow has seen it as it is. Null: there is no such link. */
   attendOnboardingLink(input: OnboardingLinkInput): Promise<OnboardingFacts | null>;

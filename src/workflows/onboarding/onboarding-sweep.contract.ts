@@ -20,7 +20,7 @@ export interface OnboardingSweepResult {
   told: number;
 }
 
-/** The hands of the workflow; `src/activities/onboarding.activities.ts`. */
+/** The hands of the workflow; `src/activities/onboarding/onboarding.activities.ts`. */
 export interface OnboardingSweepActivities {
   sweepOnboardingLinks(): Promise<OnboardingSweepResult>;
 }

@@ -16,7 +16,7 @@ export const housekeepingSchedule: ScheduleContract = {
 /** Rows removed, by table. */
 export type PurgeCounts = Record<string, number>;
 
-/** The hands of the workflow; `src/activities/housekeeping.activities.ts`. */
+/** The hands of the workflow; `src/activities/operations/housekeeping.activities.ts`. */
 export interface HousekeepingActivities {
   /** Removes one batch of each kind. */
   purgeExpiredRows(): Promise<{ counts: PurgeCounts; full: boolean }>;

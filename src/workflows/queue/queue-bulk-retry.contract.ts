@@ -73,7 +73,7 @@ export const beginBulkRetryUpdate = defineUpdate<void, [{ bulk_id: string }]>('b
 export const cancelBulkRetrySignal = defineSignal('cancel');
 export const bulkRetryProgressQuery = defineQuery<{ bulk_id: string; counts: BulkRetryCounts }>('progress');
 
-/** The hands of the workflow; `src/activities/queue-retry.activities.ts`. Each may run twice. */
+/** The hands of the workflow; `src/activities/queue/queue-retry.activities.ts`. Each may run twice. */
 export interface QueueBulkRetryActivities {
   beginBulkRetry(input: QueueBulkRetryInput): Promise<void>;
   /** The failures that the plan takes, oldest first. */

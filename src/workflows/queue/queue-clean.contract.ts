@@ -12,7 +12,7 @@ export interface QueueCleanInput {
   event_id: string;
 }
 
-/** The hands of the workflow; `src/activities/queue.activities.ts`. Each may run twice. */
+/** The hands of the workflow; `src/activities/queue/queue.activities.ts`. Each may run twice. */
 export interface QueueCleanActivities {
   /** Takes away one batch. @returns whether that was the last one. */
   cleanQueueBatch(input: QueueCleanInput): Promise<boolean>;

@@ -47,7 +47,7 @@ export const beginPauseUpdate = defineUpdate<void, [{ pause_id: string }]>('begi
 export const resumeUpdate = defineUpdate<void, [ResumeMessage]>('resume');
 export const pausePhaseQuery = defineQuery<QueuePausePhase>('phase');
 
-/** The hands of the workflow; `src/activities/queue.activities.ts`. Each may run twice. */
+/** The hands of the workflow; `src/activities/queue/queue.activities.ts`. Each may run twice. */
 export interface QueuePauseActivities {
   /** Writes down that the queue is to be paused. */
   beginQueuePause(input: QueuePauseInput): Promise<void>;

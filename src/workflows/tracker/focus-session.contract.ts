@@ -55,7 +55,7 @@ export interface FocusOutcome {
   state: FocusState | 'refused';
 }
 
-/** The hands of the workflow; `src/activities/focus-session.activities.ts`. */
+/** The hands of the workflow; `src/activities/tracker/focus-session.activities.ts`. */
 export interface FocusSessionActivities {
   saveFocusSession(input: SaveFocusSession): Promise<FocusSessionView>;
 }

@@ -27,7 +27,7 @@ export interface FocusSweepPage extends FocusSweepResult {
   next: number | null;
 }
 
-/** The hands of the workflow; `src/activities/focus-session.activities.ts`. */
+/** The hands of the workflow; `src/activities/tracker/focus-session.activities.ts`. */
 export interface FocusSweepActivities {
   sweepFocusSessions(input: { after: number }): Promise<FocusSweepPage>;
 }

@@ -29,7 +29,7 @@ export interface NudgeRoundResult {
   nudge_ids: number[];
 }
 
-/** The hands of the workflows; `src/activities/nudge.activities.ts`. */
+/** The hands of the workflows; `src/activities/tracker/nudge.activities.ts`. */
 export interface NudgeActivities {
   nudgePeople(input: { tenant_id: string; after: string | null }): Promise<NudgePage>;
   nudgePerson(input: { tenant_id: string; user_id: string }): Promise<NudgePage>;

@@ -1,6 +1,6 @@
 /* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
-import { isProblem } from '../../../src/client/index.ts';
+import { isProblem } from '../../../src/sdk/index.ts';
 import { freshTotpCode } from '../../support/api.ts';
 import { nobody, refusalOf, stage } from './stage.ts';
 

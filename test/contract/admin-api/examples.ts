@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import type { CastellanClient } from '../../../src/client/index.ts';
+import type { CastellanClient } from '../../../src/sdk/index.ts';
 
 const examplesFile = new URL('../../../src/api/http/openapi-examples.json', import.meta.url);
 /** Enough to show the form. */

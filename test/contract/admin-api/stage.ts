@@ -1,17 +1,17 @@
-import { createCastellanClient, isProblem, ProblemError } from '../../../src/client/index.ts';
-import type { AdminApi, CastellanClient } from '../../../src/client/index.ts';
+import { createCastellanClient, isProblem, ProblemError } from '../../../src/sdk/index.ts';
+import type { AdminApi, CastellanClient } from '../../../src/sdk/index.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { postgresApplication } from '../../support/bullmq.ts';
-import type { BullmqApplication } from '../../support/bullmq.ts';
+import { postgresApplication } from '../../support/servers/bullmq.ts';
+import type { BullmqApplication } from '../../support/servers/bullmq.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
-import { startOwnTemporal } from '../../support/own-temporal.ts';
-import type { OwnTemporal } from '../../support/own-temporal.ts';
+import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
+import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
 import { quickProof } from '../../support/quick-factor.ts';
-import { workflowBundlePath } from '../../support/temporal.ts';
+import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { keepExchanges } from './examples.ts';
 
 /** A person with the client that acts for him. */

@@ -1,0 +1,140 @@
+import type { ApprovalStatus } from '../../domain/approval/approval.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+/** What is to be done, by the digest that people approve; never changed, only erased with a person it names (capability 2). */
+export const ApprovalPayloadEntity = defineEntity({
+  name: 'ApprovalPayload',
+  tableName: 'admin_approval_payloads',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    digest: p.text(),
+    action: p.text(),
+    environment: p.text().nullable().$type<EnvironmentName>(),
+    payload: p.json().nullable().$type<JsonValue>(),
+    /** Instead of `payload` where the action's payload holds a secret. */
+    payload_ciphertext: p.text().nullable(),
+    /** When it was erased with a person; then there is neither of the two. */
+    erased_at: p.datetime(3).nullable(),
+  },
+});
+
+/** An approval request with its frozen policy (S2-53). Written by the approval workflow's activities only. */
+export const ApprovalEntity = defineEntity({
+  name: 'Approval',
+  tableName: 'admin_approvals',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    id: p.uuid().primary(),
+    action: p.text(),
+    environment: p.text().nullable().$type<EnvironmentName>(),
+    status: p.text().default('pending').$type<ApprovalStatus>(),
+    revision: p.integer().default(1),
+    digest: p.text(),
+    requested_by: p.uuid(),
+    editors: p.array().columnType('uuid[]').defaultRaw("'{}'"),
+    reason: p.text().nullable(),
+    policy: p.json().$type<ApprovalPolicy>(),
+    bypassed_by: p.uuid().nullable(),
+    bypass_reason: p.text().nullable(),
+    review_due_at: p.datetime(3),
+    execution_due_at: p.datetime(3).nullable(),
+    executed_at: p.datetime(3).nullable(),
+    closed_at: p.datetime(3).nullable(),
+    result: p.json().nullable().$type<JsonValue>(),
+    failure_code: p.text().nullable(),
+    failure_detail: p.text().nullable(),
+    workflow_id: p.text(),
+    ...versionedColumns,
+  },
+});
+
+/** What a person said about one revision of a request, with the factor proof behind it. */
+export const ApprovalDecisionEntity = defineEntity({
+  name: 'ApprovalDecision',
+  tableName: 'admin_approval_decisions',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    approval_id: p.uuid(),
+    revision: p.integer(),
+    digest: p.text(),
+    /** Index of the policy step; only approvals have one. */
+    step: p.integer().nullable(),
+    approver_id: p.uuid(),
+    approver_roles: p.array(),
+    verdict: p.text().$type<'approved' | 'rejected' | 'bypassed'>(),
+    reason: p.text().nullable(),
+    mfa_proof_id: p.uuid(),
+    voided_at: p.datetime(3).nullable(),
+    void_reason: p.text().nullable().$type<'edited' | 'right_lost'>(),
+  },
+});
+
+/** What can happen to a request, as its history names it. */
+export const approvalEvents = [
+  'opened',
+  'approve',
+  'reject',
+  'break-glass',
+  'edit',
+  'cancel',
+  'abort',
+  'expire',
+  'return-to-review',
+  'execute',
+  'fail',
+] as const;
+
+/** One of {@link approvalEvents}. */
+export type ApprovalEvent = (typeof approvalEvents)[number];
+
+/** Every transition of every request, kept for good (S2-53, capability 11). */
+export const ApprovalHistoryEntity = defineEntity({
+  name: 'ApprovalHistory',
+  tableName: 'admin_approval_history',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    approval_id: p.uuid(),
+    event: p.text().$type<ApprovalEvent>(),
+    from_status: p.text().nullable().$type<ApprovalStatus>(),
+    to_status: p.text().$type<ApprovalStatus>(),
+    revision: p.integer(),
+    digest: p.text(),
+    actor_id: p.uuid().nullable(),
+    reason: p.text().nullable(),
+    details: p.json().$type<JsonObject>().defaultRaw("'{}'"),
+    /** The request's version after the transition: gives the transitions of one request their order. */
+    position: p.integer(),
+  },
+});
+
+/** The review that a bypass or an emergency switch-off owes (capabilities 12 and 15). */
+export const BreakGlassReviewEntity = defineEntity({
+  name: 'BreakGlassReview',
+  tableName: 'admin_break_glass_reviews',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    kind: p.text().$type<'bypass' | 'emergency_off'>(),
+    approval_id: p.uuid().nullable(),
+    subject: p.text(),
+    user_id: p.uuid(),
+    reason: p.text(),
+    due_at: p.datetime(3),
+    verdict: p.text().nullable().$type<'justified' | 'not_justified'>(),
+    comment: p.text().nullable(),
+    reviewed_by: p.uuid().nullable(),
+    reviewed_at: p.datetime(3).nullable(),
+  },
+});

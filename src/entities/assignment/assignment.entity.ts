@@ -1,0 +1,146 @@
+import type { AssignmentReason, QueueReason } from '../../domain/assignment/assignment.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+export type AssignmentMethod = 'manual' | 'round_robin' | 'reassign';
+export type BatchKind = 'bulk' | 'hand_over';
+export type BatchStatus = 'running' | 'completed' | 'cancelled';
+export type ItemOutcome = 'assigned' | 'queued' | 'skipped' | 'conflict';
+
+/** The tenant's fence, full access for a transaction that manages assignments, and everybody's own rows (S3-38). */
+const assignmentPolicies = [
+  ...tenantPolicies.filter(({ type }) => type === 'restrictive'),
+  {
+    name: 'manager_access',
+    type: 'permissive' as const,
+    roles: ['castellan_app'],
+    using: "(select current_setting('app.assignment_access', true)) = 'manage'",
+    check: "(select current_setting('app.assignment_access', true)) = 'manage'",
+  },
+  {
+    name: 'member_reads_own',
+    type: 'permissive' as const,
+    command: 'select' as const,
+    roles: ['castellan_app'],
+    using: "user_id = (select nullif(current_setting('app.user_id', true), '')::uuid)",
+  },
+];
+
+/** A member of a campaign's pool, with what the person may do there and how contacts are dealt (S3-8, S3-35). */
+export const UserCampaignAssignmentEntity = defineEntity({
+  name: 'UserCampaignAssignment',
+  tableName: 'user_campaign_assignment',
+  rowLevelSecurity: 'force',
+  policies: assignmentPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    campaign_id: p.uuid(),
+    can_view: p.boolean().default(true),
+    can_edit: p.boolean().default(false),
+    can_send: p.boolean().default(false),
+    can_manage: p.boolean().default(false),
+    /** Relative share of what is dealt. */
+    weight: p.integer().default(100),
+    /** Null: no limit. */
+    max_open_contacts: p.integer().nullable(),
+    /** False: contacts come by hand only. */
+    auto_assign: p.boolean().default(true),
+    paused_until: p.datetime(3).nullable(),
+    /** Contacts dealt since joining. */
+    dealt_count: p.integer().default(0),
+    /** Stands for what was dealt before joining and during absences, so that nobody is flooded afterwards. */
+    credit: p.integer().default(0),
+    /** Kept by a trigger on `user_contact_assignment`. */
+    open_contacts: p.integer().default(0),
+    /** Number of the deal in which the member was chosen last. */
+    last_turn: p.integer().nullable(),
+    last_assigned_at: p.datetime(3).nullable(),
+    assigned_by: p.uuid().nullable(),
+    assigned_at: p.datetime(3).defaultRaw('now()'),
+    is_active: p.boolean().default(true),
+    removed_at: p.datetime(3).nullable(),
+    ...versionedColumns,
+  },
+});
+
+/** Who looks after a contact, since when, and why it was this person; history is kept (S3-9, S3-36, S3-43). */
+export const UserContactAssignmentEntity = defineEntity({
+  name: 'UserContactAssignment',
+  tableName: 'user_contact_assignment',
+  rowLevelSecurity: 'force',
+  policies: assignmentPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    contact_id: p.uuid(),
+    campaign_id: p.uuid().nullable(),
+    method: p.text().$type<AssignmentMethod>(),
+    reason: p.json<AssignmentReason>(),
+    assigned_by: p.uuid().nullable(),
+    assigned_at: p.datetime(3).defaultRaw('now()'),
+    released_at: p.datetime(3).nullable(),
+  },
+});
+
+/** A contact that nobody could take yet; those of a campaign leave in the order of `position` (capability 4). */
+export const AssignmentQueueEntity = defineEntity({
+  name: 'AssignmentQueue',
+  tableName: 'assignment_queue',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    /** Null: it belonged to no campaign, so somebody has to take it by hand. */
+    campaign_id: p.uuid().nullable(),
+    contact_id: p.uuid(),
+    position: p.bigint('number').autoincrement(),
+    reason: p.json<QueueReason>(),
+    preferred_user_id: p.uuid().nullable(),
+    former_user_id: p.uuid().nullable(),
+    requested_by: p.uuid().nullable(),
+    left_at: p.datetime(3).nullable(),
+    outcome: p.text().nullable().$type<'assigned' | 'withdrawn'>(),
+  },
+});
+
+/** Many contacts that are dealt or handed over by one workflow. */
+export const AssignmentBatchEntity = defineEntity({
+  name: 'AssignmentBatch',
+  tableName: 'assignment_batches',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    kind: p.text().$type<BatchKind>(),
+    campaign_id: p.uuid().nullable(),
+    from_user_id: p.uuid().nullable(),
+    to_user_id: p.uuid().nullable(),
+    on_conflict: p.text().$type<'skip' | 'reassign'>(),
+    keep_owner: p.boolean().default(false),
+    status: p.text().default('running').$type<BatchStatus>(),
+    total: p.integer(),
+    /** Place of the last item that is done; what comes behind it is still to do. */
+    settled_position: p.integer().default(0),
+    requested_by: p.uuid().nullable(),
+    finished_at: p.datetime(3).nullable(),
+  },
+});
+
+/** One contact of a batch; without outcome it is still to be done. */
+export const AssignmentBatchItemEntity = defineEntity({
+  name: 'AssignmentBatchItem',
+  tableName: 'assignment_batch_items',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    batch_id: p.uuid(),
+    position: p.integer(),
+    contact_id: p.uuid(),
+    campaign_id: p.uuid().nullable(),
+    outcome: p.text().nullable().$type<ItemOutcome>(),
+    detail: p.text().nullable(),
+    user_id: p.uuid().nullable(),
+    settled_at: p.datetime(3).nullable(),
+  },
+});

@@ -1,0 +1,23 @@
+import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+/** Somebody outside whom one person of the tenant looks after. Deleting leaves the row (X-16). */
+export const ContactEntity = defineEntity({
+  name: 'Contact',
+  tableName: 'contacts',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    name: p.text(),
+    /** Unique in the tenant, whatever its case. */
+    email: p.text().nullable(),
+    phone_number: p.text().nullable(),
+    company: p.text().nullable(),
+    /** Where the contact came from, e.g. `fair-2026`. */
+    source: p.text().nullable(),
+    notes: p.text().nullable(),
+    created_by: p.uuid().nullable(),
+    ...versionedColumns,
+    deleted_at: p.datetime(3).nullable(),
+  },
+});

@@ -1,0 +1,50 @@
+import type { JsonValue } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { FlagDefinition, FlagRule, FlagValueType } from '../../domain/flag/flag.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+/** A feature flag in one environment (S2-47). Written by the flag actions only. */
+export const FeatureFlagEntity = defineEntity({
+  name: 'FeatureFlag',
+  tableName: 'admin_feature_flags',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    key: p.text(),
+    environment: p.text().$type<EnvironmentName>(),
+    description: p.text().default(''),
+    value_type: p.text().$type<FlagValueType>(),
+    variants: p.json().$type<Record<string, JsonValue>>(),
+    enabled: p.boolean().default(false),
+    on_variant: p.text(),
+    off_variant: p.text(),
+    rollout_percentage: p.float().columnType('double precision').default(0),
+    rules: p.json().$type<FlagRule[]>().defaultRaw("'[]'"),
+    updated_by: p.uuid().nullable(),
+    ...versionedColumns,
+  },
+});
+
+/** What changed a flag. */
+export type FlagChange = 'created' | 'updated' | 'toggled' | 'emergency_off';
+
+/** A flag's definition as it was in each version: the base of three-way differences, and the audit of values. */
+export const FlagHistoryEntity = defineEntity({
+  name: 'FlagHistory',
+  tableName: 'admin_flag_history',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    flag_id: p.uuid(),
+    key: p.text(),
+    environment: p.text().$type<EnvironmentName>(),
+    version: p.integer(),
+    change: p.text().$type<FlagChange>(),
+    definition: p.json().$type<FlagDefinition>(),
+    changed_by: p.uuid().nullable(),
+    reason: p.text().nullable(),
+    approval_id: p.uuid().nullable(),
+  },
+});

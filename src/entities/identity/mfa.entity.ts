@@ -1,0 +1,68 @@
+import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
+
+/** How a challenge is met: by an authenticator app (or a recovery code), or by a code sent by e-mail. */
+export type MfaMethod = 'totp' | 'email';
+
+/** A person's authenticator app. Without `confirmed_at` it is being set up and protects nothing yet (S4-1, S4-27). */
+export const MfaFactorEntity = defineEntity({
+  name: 'MfaFactor',
+  tableName: 'mfa_factors',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    secret_ciphertext: p.text().hidden().lazy(),
+    confirmed_at: p.datetime(3).nullable(),
+    /** Number of the last time step that was accepted: a code works once (RFC 6238 §5.2). */
+    last_step: p.bigint('number').defaultRaw('0'),
+  },
+});
+
+/** A recovery code, by its SHA-256; used once (S4-27). */
+export const MfaRecoveryCodeEntity = defineEntity({
+  name: 'MfaRecoveryCode',
+  tableName: 'mfa_recovery_codes',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    code_hash: p.text().hidden(),
+    used_at: p.datetime(3).nullable(),
+  },
+});
+
+/** One question for a second factor, bound to person, session, action and payload (S2-44, S2-69). */
+export const MfaChallengeEntity = defineEntity({
+  name: 'MfaChallenge',
+  tableName: 'mfa_challenges',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    session_id: p.uuid(),
+    action: p.text(),
+    payload_digest: p.text(),
+    method: p.text().$type<MfaMethod>(),
+    code_hash: p.text().nullable().hidden(),
+    attempts: p.integer().default(0),
+    expires_at: p.datetime(3),
+    locked_at: p.datetime(3).nullable(),
+    verified_at: p.datetime(3).nullable(),
+    proof_expires_at: p.datetime(3).nullable(),
+    consumed_at: p.datetime(3).nullable(),
+  },
+});
+
+/** Shared counters of the rate limits. No tenant; keys are digests. */
+export const RateLimitCounterEntity = defineEntity({
+  name: 'RateLimitCounter',
+  tableName: 'rate_limit_counters',
+  properties: {
+    key: p.string().length(255).primary(),
+    points: p.integer().default(0),
+    expire: p.bigint('number').nullable(),
+  },
+});

@@ -1,0 +1,119 @@
+import type { AgentModule } from '../../domain/identity/agent-module.ts';
+import type { CoarseRole } from '../../domain/identity/system-roles.ts';
+import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+/** A role; system roles belong to no tenant and are seen by all (S1-22, S1-60). */
+export const AdminRoleEntity = defineEntity({
+  name: 'AdminRole',
+  tableName: 'admin_roles',
+  rowLevelSecurity: 'force',
+  policies: [
+    {
+      name: 'tenant_isolation',
+      type: 'restrictive',
+      roles: ['castellan_app'],
+      using: `tenant_id is null or tenant_id = ${currentTenantSql}`,
+      check: `tenant_id = ${currentTenantSql}`,
+    },
+    { name: 'app_access', type: 'permissive', roles: ['castellan_app'], using: 'true', check: 'true' },
+  ],
+  properties: {
+    ...tenantColumns,
+    tenant_id: p.uuid().nullable(),
+    code: p.text(),
+    name: p.text(),
+    description: p.text().default(''),
+    is_system_role: p.boolean().default(false),
+    parent_role_id: p.uuid().nullable(),
+    coarse_role: p.text().default('user').$type<CoarseRole>(),
+    permissions: p.array().defaultRaw("'{}'"),
+    ...versionedColumns,
+    /** A removed role stays for the ledger. */
+    deleted_at: p.datetime(3).nullable(),
+  },
+});
+
+/**
+ * What a role gave from a moment on: one row per change, so that rights of the past can be told (capability 39). Rows
+ * without a tenant are the defaults of system roles.
+ */
+export const AdminRoleHistoryEntity = defineEntity({
+  name: 'AdminRoleHistory',
+  tableName: 'admin_role_history',
+  rowLevelSecurity: 'force',
+  policies: [
+    {
+      name: 'tenant_isolation',
+      type: 'restrictive',
+      roles: ['castellan_app'],
+      using: `tenant_id is null or tenant_id = ${currentTenantSql}`,
+      check: `tenant_id = ${currentTenantSql}`,
+    },
+    { name: 'app_access', type: 'permissive', roles: ['castellan_app'], using: 'true', check: 'true' },
+  ],
+  properties: {
+    ...tenantColumns,
+    tenant_id: p.uuid().nullable(),
+    role_id: p.uuid(),
+    permissions: p.array(),
+    parent_role_id: p.uuid().nullable(),
+    changed_by: p.uuid().nullable(),
+    approval_id: p.uuid().nullable(),
+  },
+});
+
+/** A tenant's own permission matrix for a role; without a row the role's own permissions hold. */
+export const AdminRolePermissionsEntity = defineEntity({
+  name: 'AdminRolePermissions',
+  tableName: 'admin_role_permissions',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    role_id: p.uuid(),
+    permissions: p.array(),
+    updated_by: p.uuid().nullable(),
+    ...versionedColumns,
+  },
+});
+
+/** The ledger of role assignments: who held what, from when to when, given by whom (S2-13, capability 39). */
+export const AdminRoleAssignmentEntity = defineEntity({
+  name: 'AdminRoleAssignment',
+  tableName: 'admin_role_assignments',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    role_id: p.uuid(),
+    assigned_by: p.uuid().nullable(),
+    approval_id: p.uuid().nullable(),
+    reason: p.text().nullable(),
+    assigned_at: p.datetime(3).defaultRaw('now()'),
+    valid_until: p.datetime(3).nullable(),
+    review_due_at: p.datetime(3).nullable(),
+    revoked_at: p.datetime(3).nullable(),
+    revoked_by: p.uuid().nullable(),
+  },
+});
+
+/** What a person may do in an agent module, optionally until a moment (S4-3, S4-25, X-8). */
+export const UserAgentPermissionEntity = defineEntity({
+  name: 'UserAgentPermission',
+  tableName: 'user_agent_permissions',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    user_id: p.uuid(),
+    agent_name: p.text().$type<AgentModule>(),
+    can_create: p.boolean().default(false),
+    can_read: p.boolean().default(false),
+    can_update: p.boolean().default(false),
+    can_delete: p.boolean().default(false),
+    granted_by: p.uuid().nullable(),
+    expires_at: p.datetime(3).nullable(),
+    ...versionedColumns,
+  },
+});

@@ -1,0 +1,23 @@
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
+
+/** What an application or a machine signs in with; only the SHA-256 of the token is kept. */
+export const ServiceTokenEntity = defineEntity({
+  name: 'ServiceToken',
+  tableName: 'service_tokens',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    name: p.text(),
+    token_hash: p.blob(),
+    last4: p.string().columnType('char(4)'),
+    /** The one environment whose flags and configuration it reads; null reads none. */
+    environment: p.text().nullable().$type<EnvironmentName>(),
+    permissions: p.array(),
+    created_by: p.uuid().nullable(),
+    expires_at: p.datetime(3).nullable(),
+    revoked_at: p.datetime(3).nullable(),
+    revoked_by: p.uuid().nullable(),
+  },
+});

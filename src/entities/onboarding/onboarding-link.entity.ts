@@ -1,0 +1,86 @@
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { OnboardingCapability, OnboardingStatus, OnboardingTiming } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
+import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+const mayManage = "(select current_setting('app.onboarding_access', true)) = 'manage'";
+
+/** The tenant's fence, full access for a transaction that manages links, and what somebody made himself (S3-46). */
+const onboardingPolicies = [
+  ...tenantPolicies.filter(({ type }) => type === 'restrictive'),
+  { name: 'manager_access', type: 'permissive' as const, roles: ['castellan_app'], using: mayManage, check: mayManage },
+  {
+    name: 'creator_reads_own',
+    type: 'permissive' as const,
+    command: 'select' as const,
+    roles: ['castellan_app'],
+    using: "created_by = (select nullif(current_setting('app.user_id', true), '')::uuid)",
+  },
+];
+
+/** A link that leads a newcomer through onboarding (S3-44). Its token is known to its holder only. */
+export const OnboardingLinkEntity = defineEntity({
+  name: 'OnboardingLink',
+  tableName: 'onboarding_link',
+  rowLevelSecurity: 'force',
+  policies: onboardingPolicies,
+  properties: {
+    ...tenantColumns,
+    /** SHA-256 of the token. */
+    token_hash: p.blob(),
+    token_last4: p.string().columnType('char(4)'),
+    recipient_name: p.text(),
+    recipient_email: p.text().nullable(),
+    purpose: p.text(),
+    created_by: p.uuid(),
+    status: p.text().default('pending').$type<OnboardingStatus>(),
+    capabilities: p.array().$type<OnboardingCapability[]>(),
+    /** What completing creates; null: nothing. */
+    account: p.json<OnboardingAccount>().nullable(),
+    timing: p.json<OnboardingTiming>(),
+    expires_at: p.datetime(3),
+    /** Nobody can extend beyond it. */
+    max_expires_at: p.datetime(3),
+    progress: p.json<JsonObject>().defaultRaw("'{}'"),
+    progress_percent: p.integer().default(0),
+    current_step: p.text().nullable(),
+    access_count: p.integer().default(0),
+    first_accessed_at: p.datetime(3).nullable(),
+    last_accessed_at: p.datetime(3).nullable(),
+    last_ip: p.text().nullable(),
+    last_user_agent: p.text().nullable(),
+    extended_count: p.integer().default(0),
+    revoked_at: p.datetime(3).nullable(),
+    revoked_by: p.uuid().nullable(),
+    revoke_reason: p.text().nullable(),
+    completed_at: p.datetime(3).nullable(),
+    /** What completing did. */
+    outcome: p.json<OnboardingOutcome>().nullable(),
+    reminder_count: p.integer().default(0),
+    last_reminder_at: p.datetime(3).nullable(),
+    /** When the creator was warned of the present end. */
+    warned_at: p.datetime(3).nullable(),
+    /** Keys of the news that the creator was told. */
+    announced: p.array().defaultRaw("'{}'"),
+    /** When the workflow looked at the row last; older than the row, it is told again by the sweep. */
+    attended_at: p.datetime(3).nullable(),
+    /** `version` counts the saved states of the progress. */
+    ...versionedColumns,
+  },
+});
+
+/** One look at a link, allowed or not (S3-56). Rows are added and never changed. */
+export const OnboardingLinkAccessEntity = defineEntity({
+  name: 'OnboardingLinkAccess',
+  tableName: 'onboarding_link_access',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    link_id: p.uuid(),
+    ip: p.text().nullable(),
+    user_agent: p.text().nullable(),
+    outcome: p.text().$type<OnboardingAccessOutcome>(),
+  },
+});

@@ -1,0 +1,52 @@
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { QueueEventKind, QueueEventState, QueueProviderName } from '../../domain/queue/queue.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+
+/**
+ * A queue that a tenant has registered, with the pause that is in force (S2-49). What is in the queue stands in its
+ * engine only. Written by `src/services/queue` only.
+ */
+export const QueueEntity = defineEntity({
+  name: 'Queue',
+  tableName: 'admin_queues',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    name: p.text(),
+    provider: p.text().$type<QueueProviderName>(),
+    source_name: p.text(),
+    environment: p.text().$type<EnvironmentName>(),
+    description: p.text().default(''),
+    pause_id: p.uuid().nullable(),
+    pause_state: p.text().$type<'pausing' | 'paused'>().nullable(),
+    pause_reason: p.text().nullable(),
+    paused_by: p.uuid().nullable(),
+    paused_at: p.datetime(3).nullable(),
+    paused_until: p.datetime(3).nullable(),
+    created_by: p.uuid().nullable(),
+    removed_at: p.datetime(3).nullable(),
+    ...versionedColumns,
+  },
+});
+
+/** One operation on a queue: written before the engine is asked, settled by what came of it (S2-49). */
+export const QueueEventEntity = defineEntity({
+  name: 'QueueEvent',
+  tableName: 'admin_queue_events',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...tenantColumns,
+    queue_id: p.uuid(),
+    kind: p.text().$type<QueueEventKind>(),
+    state: p.text().$type<QueueEventState>(),
+    job_id: p.text().nullable(),
+    reason: p.text().nullable(),
+    details: p.json().$type<JsonObject>().defaultRaw("'{}'"),
+    requested_by: p.uuid().nullable(),
+    approval_id: p.uuid().nullable(),
+    finished_at: p.datetime(3).nullable(),
+  },
+});

@@ -1,0 +1,24 @@
+import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
+import { ownedColumns, updatedAt } from './tracker-columns.ts';
+
+/** What a person sets out to do in a week (S0-10); belongs to a user. */
+export const AdminGoalEntity = defineEntity({
+  name: 'AdminGoal',
+  tableName: 'admin_goals',
+  rowLevelSecurity: 'force',
+  policies: tenantPolicies,
+  properties: {
+    ...ownedColumns,
+    week_start: p.date(),
+    target_discoveries: p.integer().default(0),
+    target_emails: p.integer().default(0),
+    target_videos: p.integer().default(0),
+    target_calls: p.integer().default(0),
+    ...updatedAt,
+  },
+});
+
+/** How a goal reads in logs (S0-23). */
+export function goalText(goal: { id: number; user_id: string; week_start: string }): string {
+  return `<AdminGoal(id=${goal.id}, user=${goal.user_id}, week=${goal.week_start})>`;
+}

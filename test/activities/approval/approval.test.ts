@@ -1,0 +1,276 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { defineAction } from '../../../src/services/actions/action.ts';
+import { flagToggle } from '../../../src/services/flag/flag-toggle.action.ts';
+import { createApprovalActivities } from '../../../src/activities/approval/approval.activities.ts';
+import { openPayload } from '../../../src/services/approval/approval-execution.service.ts';
+import { storePayload } from '../../../src/services/approval/approval-request.service.ts';
+import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
+import { openApproval } from '../../../src/domain/approval/approval.ts';
+import { safePolicy } from '../../../src/domain/approval/approval-gate.ts';
+import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
+import type { ApprovalActivities, PersonRef, RecordCommand } from '../../../src/workflows/approval/approval.contract.ts';
+import { startTestApi } from '../../support/api.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
+import { approvalDriver } from '../../support/approvals.ts';
+import { asSuperuser } from '../../support/quick-factor.ts';
+
+/*
+ * The activities as a worker that is killed runs them: more than once, and at the same time. There is no worker here, so
+ * that nothing else runs them.
+ */
+
+let app: TestApi;
+let activities: ApprovalActivities;
+let admin: SignedIn;
+let provider: SignedIn;
+let second: SignedIn;
+
+beforeAll(async () => {
+  app = await startTestApi();
+  const { db, keyring, temporal } = app.api.deps;
+  activities = createApprovalActivities({ db, keyring, temporal });
+  admin = await app.signIn('role-super-admin');
+  provider = await app.signIn('role-provider-admin');
+  second = await app.signIn('role-super-admin', 1);
+});
+
+afterAll(async () => {
+  await app.close();
+});
+
+const ref = (person: SignedIn): PersonRef => ({
+  tenant_id: defaultTenantId,
+  user_id: person.user_id,
+  session_id: person.session_id,
+  request_id: null,
+});
+
+/** A factor proof that counts as met. */
+async function proof(person: SignedIn): Promise<string> {
+  const [row] = await asSuperuser<{ id: string }>(
+    app,
+    `insert into mfa_challenges (tenant_id, user_id, session_id, action, payload_digest, method, expires_at, verified_at,
+       proof_expires_at)
+     values ($1, $2, $3, 'test', repeat('0', 64), 'totp', now() + interval '5 minutes', now(), now() + interval '5 minutes')
+     returning id`,
+    [defaultTenantId, person.user_id, person.session_id],
+  );
+  return row?.id ?? '';
+}
+
+const policy = { ...safePolicy, steps: safePolicy.steps.map((step) => ({ ...step, quorum: 2 })) };
+
+/** A request to switch a new production flag on, opened by the activity alone. */
+async function opened(key: string) {
+  await approvalDriver(app, admin).productionFlag(key);
+  const { db, keyring } = app.api.deps;
+  const prepared = flagToggle.prepare({ key, environment: 'production', enabled: true, version: 1 });
+  const actor = { ...systemActor(defaultTenantId), user_id: admin.user_id };
+  const digest = await unitOfWork(db, actor, (tx) => storePayload(tx, keyring, prepared));
+  const input = {
+    requester: ref(admin),
+    approval_id: randomUUID(),
+    action: 'flag.toggle',
+    environment: 'production' as const,
+    digest,
+    reason: null,
+    policy,
+    mfa_proof_id: await proof(admin),
+    review_due_at: Date.now() + 3_600_000,
+  };
+  return { input, record: await activities.openApproval(input) };
+}
+
+type Opened = Awaited<ReturnType<typeof opened>>;
+
+async function approval(person: SignedIn, { input }: Opened): Promise<RecordCommand> {
+  return {
+    actor: ref(person),
+    approval_id: input.approval_id,
+    command: { kind: 'approve', by: { user_id: person.user_id, roles: [] }, digest: input.digest },
+    reason: null,
+    mfa_proof_id: await proof(person),
+    at: Date.now(),
+  };
+}
+
+async function approved(key: string): Promise<Opened> {
+  const request = await opened(key);
+  await activities.recordApprovalCommand(await approval(provider, request));
+  await activities.recordApprovalCommand(await approval(second, request));
+  return request;
+}
+
+const attempt = ({ input }: Opened) => ({
+  actor: input.requester,
+  approval_id: input.approval_id,
+  revision: 1,
+  digest: input.digest,
+});
+
+const historyOf = (id: string) =>
+  asSuperuser<{ event: string }>(
+    app,
+    'select event from admin_approval_history where approval_id = $1 order by position',
+    [id],
+  ).then((rows) => rows.map(({ event }) => event));
+
+describe('activities that run twice', () => {
+  it('open a request once, with one proof', async () => {
+    const { input, record } = await opened('opened-twice');
+    const again = await activities.openApproval(input);
+    expect(again).toEqual(record);
+    expect(await historyOf(input.approval_id)).toEqual(['opened']);
+  });
+
+  it('record a decision once; another proof does not make another decision', async () => {
+    const request = await opened('decided-twice');
+    const command = await approval(provider, request);
+    const first = await activities.recordApprovalCommand(command);
+    expect(first.view.steps[0]).toMatchObject({ approvals: 1, approved_by: [provider.user_id] });
+    expect(await activities.recordApprovalCommand(command)).toEqual(first);
+    expect(await activities.recordApprovalCommand(await approval(provider, request))).toEqual(first);
+    expect(await historyOf(request.input.approval_id)).toEqual(['opened', 'approve']);
+  });
+
+  it('execute once, however many attempts run at the same time', async () => {
+    const request = await approved('executed-once');
+    const attempts = await Promise.all(Array.from({ length: 5 }, () => activities.executeApproval(attempt(request))));
+    expect(attempts.map(({ view }) => view.status)).toEqual(Array.from({ length: 5 }, () => 'executed'));
+    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'executed-once' and version > 1");
+    expect(rows).toHaveLength(1);
+    expect(await historyOf(request.input.approval_id)).toEqual(['opened', 'approve', 'approve', 'execute']);
+  });
+});
+
+describe('the transaction judges again', () => {
+  it('by the roles and permissions of the database, not by those the message names', async () => {
+    const request = await opened('not-eligible');
+    const regional = await app.signIn('role-regional-manager');
+    const junior = await app.signIn('role-junior-agent');
+    const claim = async (person: SignedIn): Promise<RecordCommand> => {
+      const command = await approval(person, request);
+      return {
+        ...command,
+        command: { ...command.command, by: { user_id: person.user_id, roles: ['role-super-admin'] } } as never,
+      };
+    };
+    await expect(activities.recordApprovalCommand(await claim(regional))).rejects.toMatchObject({
+      type: 'approval.not-eligible',
+    });
+    await expect(activities.recordApprovalCommand(await claim(junior))).rejects.toMatchObject({
+      type: 'approval.not-eligible',
+    });
+    await expect(activities.recordApprovalCommand(await approval(admin, request))).rejects.toMatchObject({
+      type: 'approval.own-request',
+    });
+  });
+
+  it('and uses the proof up with the decision, or not at all', async () => {
+    const request = await opened('proof-bound');
+    const command = await approval(provider, request);
+    const stolen = { ...command, mfa_proof_id: await proof(second) };
+    await expect(activities.recordApprovalCommand(stolen)).rejects.toMatchObject({ type: 'mfa.required' });
+    expect(await historyOf(request.input.approval_id)).toEqual(['opened']);
+    expect((await activities.recordApprovalCommand(command)).view.steps[0]?.approvals).toBe(1);
+  });
+
+  it('a failed change leaves nothing but its failure', async () => {
+    const request = await approved('half-done');
+    await asSuperuser(
+      app,
+      `create function refuse_history() returns trigger language plpgsql as $$
+         begin if new.key = 'half-done' then raise exception 'no' using errcode = '23514'; end if; return new; end $$`,
+    );
+    await asSuperuser(
+      app,
+      'create trigger refuse_history before insert on admin_flag_history for each row execute function refuse_history()',
+    );
+    const { view } = await activities.executeApproval(attempt(request));
+    expect(view).toMatchObject({ status: 'failed', failure_code: 'resource.conflict' });
+    const [flag] = await asSuperuser(app, "select version, enabled from admin_feature_flags where key = 'half-done'");
+    expect(flag).toEqual({ version: 1, enabled: false });
+    expect((await activities.executeApproval(attempt(request))).view.status).toBe('failed');
+  });
+
+  it('another tenant’s request is not there', async () => {
+    const request = await opened('tenanted');
+    const stranger = { ...attempt(request), actor: { ...ref(admin), tenant_id: randomUUID() } };
+    await expect(activities.executeApproval(stranger)).rejects.toMatchObject({ type: 'resource.not-found' });
+  });
+});
+
+describe('the database has the last lock', () => {
+  const insertDecision = (request: Opened, approver: SignedIn, changes: { revision?: number; verdict?: string } = {}) =>
+    asSuperuser(
+      app,
+      `insert into admin_approval_decisions (tenant_id, approval_id, revision, digest, step, approver_id, approver_roles,
+         verdict, mfa_proof_id) values ($1, $2, $3, $4, 0, $5, '{}', 'approved', gen_random_uuid())`,
+      [defaultTenantId, request.input.approval_id, changes.revision ?? 1, request.input.digest, approver.user_id],
+    );
+
+  it('on the requester’s own approval, on another revision, on a second one by the same person', async () => {
+    const request = await opened('locked');
+    await expect(insertDecision(request, admin)).rejects.toThrow(/nobody decides on a change of their own/);
+    await expect(insertDecision(request, provider, { revision: 2 })).rejects.toThrow(/what the request says now/);
+    await insertDecision(request, provider);
+    await expect(insertDecision(request, provider)).rejects.toThrow(/admin_approval_decisions_once_key/);
+  });
+
+  it('on history, payloads and decisions: the application cannot rewrite them', async () => {
+    for (const table of [
+      'admin_approval_history',
+      'admin_approval_payloads',
+      'admin_approval_decisions',
+      'admin_flag_history',
+    ]) {
+      const grants = await asSuperuser<{ privilege: string }>(
+        app,
+        `select p as privilege from unnest(array['update', 'delete', 'truncate']) p
+         where has_table_privilege('castellan_app', $1, p)`,
+        [table],
+      );
+      expect(grants).toEqual([]);
+    }
+  });
+});
+
+describe('payloads with secrets', () => {
+  it('lie sealed under their digest and are opened for the execution only', async () => {
+    const rotate = defineAction({
+      name: 'test.rotate',
+      title: 'Test',
+      permission: 'flag:manage',
+      payload: z.strictObject({ key: z.string() }),
+      secret: true,
+      environment: () => 'production',
+      reason: () => null,
+      describe: () => 'Rotate.',
+      check: async () => undefined,
+      execute: async () => ({}),
+      undo: () => null,
+    });
+    const { db, keyring } = app.api.deps;
+    const actor = { ...systemActor(defaultTenantId), user_id: admin.user_id };
+    const digest = await unitOfWork(db, actor, (tx) =>
+      storePayload(tx, keyring, rotate.prepare({ key: 'canary-4711' })),
+    );
+    const [row] = await asSuperuser<Parameters<typeof openPayload>[1] & Record<string, unknown>>(
+      app,
+      'select id, environment, payload, payload_ciphertext from admin_approval_payloads where digest = $1',
+      [digest],
+    );
+    if (row === undefined) throw new Error('no payload');
+    expect(JSON.stringify(row)).not.toContain('canary-4711');
+    expect(openPayload(keyring, row)).toEqual({ key: 'canary-4711' });
+    expect(() => openPayload(keyring, { ...row, id: randomUUID() })).toThrow();
+  });
+});
+
+it('the machine in memory and the row agree on a new request', async () => {
+  const { input, record } = await opened('agreed');
+  const memory = openApproval({ digest: input.digest, requested_by: admin.user_id, policy }, 0);
+  expect(record.approval).toEqual({ ...memory, review_due_at: input.review_due_at });
+});

@@ -1,0 +1,152 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createFocusSessionActivities } from '../../../src/activities/tracker/focus-session.activities.ts';
+import { createNudgeActivities } from '../../../src/activities/tracker/nudge.activities.ts';
+import type { ActivityDeps } from '../../../src/activities/deps.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { endFocus, pauseFocus, startFocus } from '../../../src/domain/tracker/tracker-focus.ts';
+import type { FocusClock } from '../../../src/domain/tracker/tracker-focus.ts';
+import { createMetrics } from '../../../src/platform/observability/metrics.ts';
+import { registerSearchAttributes } from '../../../src/platform/temporal/search-attributes.ts';
+import { createActivityDeps } from '../../../src/worker.ts';
+import { focusSessionStartOptions, focusSessionWorkflowType } from '../../../src/workflows/tracker/focus-session.contract.ts';
+import type { FocusChange, SaveFocusSession } from '../../../src/workflows/tracker/focus-session.contract.ts';
+import { searchAttributes } from '../../../src/workflows/shared/search-attributes.ts';
+import { startTestApi } from '../../support/api.ts';
+import type { TestApi } from '../../support/api.ts';
+import { samplePeople } from '../../../src/dev/sample-data.ts';
+import { asSuperuser } from '../../support/quick-factor.ts';
+
+let app: TestApi;
+let deps: ActivityDeps;
+const userId = samplePeople[0]?.id ?? '';
+
+beforeAll(async () => {
+  app = await startTestApi();
+  deps = await createActivityDeps(app.env, app.api.deps.log, createMetrics('worker'));
+  await registerSearchAttributes(deps.temporal.client, app.env.TEMPORAL_NAMESPACE, searchAttributes);
+});
+
+afterAll(async () => {
+  await Promise.allSettled([deps.temporal.close(), deps.outbound.close(), deps.db.close()]);
+  await app.close();
+});
+
+const saveAs = (user_id: string, session_id: number, change: FocusChange, clock: FocusClock) => {
+  const actor = { tenant_id: defaultTenantId, user_id, session_id: null, request_id: null };
+  const input: SaveFocusSession = { actor, session_id, user_id, change, clock, notes: null };
+  return createFocusSessionActivities(deps).saveFocusSession(input);
+};
+
+describe('the focus session activity, run again after an answer that was lost', () => {
+  const start = startFocus(Date.parse('2026-11-21T09:00:00Z'), 3_000_000);
+  const save = (session_id: number, change: FocusChange, clock: FocusClock) => {
+    return saveAs(userId, session_id, change, clock);
+  };
+  const audited = async () =>
+    (await asSuperuser(app, "select 1 from audit_logs where event like 'focus_session.%' and resource_id = '71'")).length;
+
+  it('writes each change once', async () => {
+    const begun = await save(71, 'begin', start);
+    expect(await save(71, 'begin', start)).toMatchObject({ id: 71, start_time: begun.start_time });
+    expect(await audited()).toBe(1);
+    const paused = pauseFocus(start, start.started_at + 60_000);
+    await save(71, 'pause', paused);
+    await save(71, 'pause', paused);
+    expect(await audited()).toBe(2);
+    await expect(save(72, 'begin', start)).rejects.toMatchObject({
+      type: 'focus.already-active',
+      nonRetryable: true,
+      details: [{ active: expect.objectContaining({ id: 71 }) }],
+    });
+    const ended = endFocus(paused, 'manual', start.started_at + 120_000);
+    expect(await save(71, 'complete', ended)).toMatchObject({ actual_minutes: 1, ending: 'manual' });
+    expect(await save(71, 'interrupt', endFocus(paused, 'interrupted', Date.now()))).toMatchObject({ ending: 'manual' });
+    expect(await audited()).toBe(3);
+    await expect(save(73, 'pause', paused)).rejects.toMatchObject({ type: 'resource.not-found' });
+  });
+});
+
+describe('the sweep of focus sessions', () => {
+  const sweep = (after = 0) => createFocusSessionActivities(deps).sweepFocusSessions({ after });
+  const stateOf = async (id: number) => {
+    const [row] = await asSuperuser(app, 'select ending, end_time, actual_minutes from admin_focus_sessions where id = $1', [id]);
+    return row;
+  };
+  const person = (index: number) => samplePeople[index]?.id ?? '';
+
+  it('ends what no workflow looks after: when it was due, or as interrupted; what runs goes on', async () => {
+    const now = Date.now();
+    const due = startFocus(now - 3_600_000, 3_000_000);
+    const running = startFocus(now - 600_000, 3_000_000);
+    const paused = startFocus(now - 3_600_000, 3_000_000);
+    await saveAs(person(0), 81, 'begin', due);
+    await saveAs(person(1), 82, 'begin', running);
+    await saveAs(person(2), 83, 'begin', paused);
+    await saveAs(person(2), 83, 'pause', pauseFocus(paused, now - 3_000_000));
+    await saveAs(person(3), 84, 'begin', due);
+    const { temporal } = deps;
+    const input = {
+      actor: { tenant_id: defaultTenantId, user_id: person(3), session_id: null, request_id: null },
+      session_id: 84,
+      duration_seconds: 3_000,
+      max_pause_seconds: 3_600,
+      notes: null,
+    };
+    const handle = await temporal.client.workflow.start(focusSessionWorkflowType, {
+      ...focusSessionStartOptions(input),
+      taskQueue: temporal.taskQueue,
+    });
+
+    expect(await sweep()).toEqual({ checked: 4, ended: 3, next: null });
+    expect(await stateOf(81)).toMatchObject({ ending: 'timer', end_time: new Date(now - 600_000), actual_minutes: 50 });
+    expect(await stateOf(82)).toMatchObject({ ending: 'interrupted', actual_minutes: 10 });
+    expect(await stateOf(83)).toMatchObject({ ending: 'interrupted', actual_minutes: 10 });
+    expect(await stateOf(84)).toMatchObject({ ending: null });
+    expect(await sweep()).toEqual({ checked: 1, ended: 0, next: null });
+    await handle.terminate('test');
+    expect(await sweep(84)).toEqual({ checked: 0, ended: 0, next: null });
+    const together = await Promise.all([sweep(), sweep()]);
+    expect(together.map(({ ended }) => ended).toSorted()).toEqual([0, 1]);
+  });
+});
+
+describe('the nudge activities', () => {
+  const inActivity = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    new MockActivityEnvironment().run<[], Result, () => Promise<Result>>(work);
+
+  it('go through all people and all tenants, page by page; somebody who is gone gets nothing', async () => {
+    await asSuperuser(
+      app,
+      `with made as (insert into users (tenant_id, email, full_name)
+         select $1, 'page' || n || '@nudge.test', 'Page' from generate_series(1, 30) n returning id, tenant_id)
+       insert into admin_goals (tenant_id, user_id, week_start) select tenant_id, id, '2020-01-06' from made`,
+      [defaultTenantId],
+    );
+    await asSuperuser(app, "insert into tenants (name, domain) select 'N', 'n' || n || '.test' from generate_series(1, 30) n");
+    const activities = createNudgeActivities(deps);
+    const page = (after: string | null) => inActivity(() => activities.nudgePeople({ tenant_id: defaultTenantId, after }));
+    const first = await page(null);
+    expect(first.next_after).not.toBeNull();
+    expect((await page(first.next_after)).next_after).toBeNull();
+    const nobody = { tenant_id: defaultTenantId, user_id: '00000000-0000-4000-8000-00000000dead' };
+    expect((await activities.nudgePerson(nobody)).created).toEqual([]);
+    expect(await activities.purgeNudges({ tenant_id: defaultTenantId })).toBe(0);
+    const count = await inActivity(() => activities.ensureNudgeSchedules());
+    expect(count).toBeGreaterThanOrEqual(31);
+    expect(await inActivity(() => activities.ensureNudgeSchedules())).toBe(count);
+    const tenants = await asSuperuser<{ id: string }>(app, 'select id from tenants');
+    for (const { id } of tenants) await deps.temporal.client.schedule.getHandle(`nudges/${id}`).delete();
+  }, 120_000);
+
+  it('without a model keep the words of the rule', async () => {
+    const body = { name: 'Acme', next_activity_at: '2026-01-01T00:00:00Z' };
+    const { token } = await app.signIn('role-super-admin');
+    await app.call('POST', '/api/v1/master-admin/prospects', { token, body });
+    const open = { quiet_from_minute: 0, quiet_to_minute: 0 };
+    await app.call('PUT', '/api/v1/master-admin/settings', { token, body: open });
+    const { created } = await createNudgeActivities(deps).nudgePerson({ tenant_id: defaultTenantId, user_id: userId });
+    const rows = await asSuperuser(app, 'select worded_by from admin_nudges where id = any($1)', [created]);
+    expect(rows).toContainEqual({ worded_by: 'rule' });
+  });
+});

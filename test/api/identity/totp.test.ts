@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { samplePassword } from '../../../src/dev/sample-data.ts';
+import type { Answer, SignedIn } from '../../support/api.ts';
+import type { ClockedApis } from '../../support/clocked-apis.ts';
+import { startClockedApis } from '../../support/clocked-apis.ts';
+
+let apis: ClockedApis;
+
+beforeAll(async () => {
+  apis = await startClockedApis();
+});
+
+afterAll(() => apis.close());
+
+beforeEach(async () => {
+  apis.nextStep();
+  await apis.admin.query('truncate rate_limit_counters');
+});
+
+const digest = 'a'.repeat(64);
+const password = samplePassword;
+
+const post = (person: SignedIn, path: string, body: unknown): Promise<Answer> =>
+  apis.call('POST', path, { token: person.token, body });
+const status = async (person: SignedIn) => (await apis.call('GET', '/auth/totp', { token: person.token })).body;
+
+/** Enrols from scratch; the person's secret from now on is the new one. */
+async function enrol(person: SignedIn): Promise<{ enrolled: SignedIn; recoveryCodes: string[] }> {
+  const setup = await post(person, '/auth/totp/setup', { password });
+  expect(setup.status).toBe(201);
+  const enrolled = { ...person, totp_secret: setup.body.secret };
+  const confirmed = await post(person, '/auth/totp/verify', { code: apis.code(enrolled) });
+  expect(confirmed.status).toBe(200);
+  return { enrolled, recoveryCodes: confirmed.body.recovery_codes };
+}
+
+async function stepUp(person: SignedIn, code: string, call = apis.call): Promise<Answer> {
+  const asked = await post(person, '/admin/mfa/request', { action: 'flag.toggle', payload_digest: digest });
+  return call('POST', '/admin/mfa/verify', {
+    token: person.token,
+    body: { challenge_id: asked.body.challenge_id, code },
+  });
+}
+
+describe('an authenticator app (S4-1, S4-27)', () => {
+  it('is set up with the password, protects after its first code, and leaves no secret in the open', async () => {
+    const person = await apis.signIn('role-senior-agent');
+    await apis.withoutApp(person);
+    expect(await status(person)).toEqual({ is_enrolled: false, confirmed_at: null, recovery_codes_left: 0 });
+    expect((await post(person, '/auth/totp/verify', { code: '123456' })).body).toMatchObject({
+      code: 'mfa.not-enrolled',
+    });
+
+    for (const body of [{}, { password: 'wrong' }]) {
+      expect((await post(person, '/auth/totp/setup', body)).body).toMatchObject({
+        status: 403,
+        code: 'auth.password-refused',
+      });
+    }
+    const first = await post(person, '/auth/totp/setup', { password });
+    const second = await post(person, '/api/v1/auth/totp/setup', { password });
+    expect(second.status).toBe(201);
+    expect(second.body.otpauth_uri).toContain(second.body.secret);
+    expect(await status(person)).toMatchObject({ is_enrolled: false });
+
+    const withFirst = { ...person, totp_secret: first.body.secret };
+    const withSecond = { ...person, totp_secret: second.body.secret };
+    expect((await post(person, '/auth/totp/verify', { code: apis.code(withFirst) })).body).toMatchObject({
+      reason: 'wrong',
+    });
+    const confirmed = await post(person, '/auth/totp/verify', { code: apis.code(withSecond) });
+    expect(new Set(confirmed.body.recovery_codes).size).toBe(10);
+    expect(await status(person)).toMatchObject({ is_enrolled: true, recovery_codes_left: 10 });
+    expect((await post(person, '/auth/totp/setup', { password })).body).toMatchObject({
+      status: 409,
+      code: 'mfa.already-enrolled',
+    });
+
+    // The code that confirmed the app is used up like any other.
+    expect((await stepUp(withSecond, apis.code(withSecond))).body).toMatchObject({ reason: 'used' });
+    apis.nextStep();
+    expect((await stepUp(withSecond, apis.code(withSecond))).status).toBe(200);
+
+    const { rows: factors } = await apis.admin.query('select * from mfa_factors');
+    const { rows: codes } = await apis.admin.query('select * from mfa_recovery_codes');
+    const { rows: audit } = await apis.admin.query('select * from audit_logs');
+    const stored = JSON.stringify([factors, codes, audit]);
+    for (const secret of [second.body.secret, ...confirmed.body.recovery_codes]) expect(stored).not.toContain(secret);
+    expect(factors.find(({ user_id }) => user_id === person.user_id).secret_ciphertext).toMatch(/^v1\.k1\./);
+  });
+
+  it('can be replaced by each recovery code once, of any number of parallel uses', async () => {
+    const person = await apis.signIn('role-regional-manager');
+    await apis.withoutApp(person);
+    const { recoveryCodes } = await enrol(person);
+    for (const code of recoveryCodes.slice(0, 3)) {
+      await apis.admin.query('truncate rate_limit_counters');
+      const answers = await Promise.all(
+        Array.from({ length: 24 }, (_, index) => stepUp(person, code, index % 2 === 0 ? apis.call : apis.callOther)),
+      );
+      expect(answers.filter((answer) => answer.status === 200)).toHaveLength(1);
+      expect(answers.filter((answer) => answer.status >= 500)).toEqual([]);
+    }
+    await apis.admin.query('truncate rate_limit_counters');
+    expect((await stepUp(person, recoveryCodes[3]?.toLowerCase().replaceAll('-', '') ?? '')).status).toBe(200);
+    expect((await stepUp(person, recoveryCodes[0] ?? '')).body).toMatchObject({ reason: 'used' });
+    expect((await stepUp(person, '0000-0000-0000-0000')).body).toMatchObject({ reason: 'wrong' });
+    expect(await status(person)).toMatchObject({ recovery_codes_left: 6 });
+  });
+
+  it('gives new recovery codes for password and code, and voids the old ones', async () => {
+    const person = await apis.signIn('role-support-staff');
+    await apis.withoutApp(person);
+    const { enrolled, recoveryCodes } = await enrol(person);
+    apis.nextStep();
+    const code = apis.code(enrolled);
+    expect((await post(person, '/auth/totp/recovery-codes', { password: 'wrong', code })).status).toBe(403);
+    const renewed = await post(person, '/auth/totp/recovery-codes', { password, code });
+    expect(renewed.body.recovery_codes).toHaveLength(10);
+    expect((await stepUp(person, recoveryCodes[0] ?? '')).body).toMatchObject({ reason: 'wrong' });
+    expect((await stepUp(person, renewed.body.recovery_codes[0])).status).toBe(200);
+  });
+
+  it('is taken out of use by password and code together, with its recovery codes', async () => {
+    const person = await apis.signIn('role-provider-admin');
+    await apis.withoutApp(person);
+    const { enrolled, recoveryCodes } = await enrol(person);
+    apis.nextStep();
+    const code = apis.code(enrolled);
+    const wrong = code === '000000' ? '111111' : '000000';
+    for (const body of [{ code }, { password: 'wrong', code }, { password, code: wrong }]) {
+      expect((await post(person, '/auth/totp/disable', body)).status).toBe(403);
+    }
+    expect(await status(person)).toMatchObject({ is_enrolled: true });
+    expect((await post(person, '/auth/totp/disable', { password })).status).toBe(422);
+    expect((await post(person, '/auth/totp/disable', { password, code })).status).toBe(204);
+    expect(await status(person)).toEqual({ is_enrolled: false, confirmed_at: null, recovery_codes_left: 0 });
+    expect((await stepUp(person, recoveryCodes[0] ?? '')).status).toBe(403);
+  });
+
+  it('bounds guesses of the password that confirms', async () => {
+    const limited = await startClockedApis({ SIGN_IN_LIMIT_PER_ACCOUNT: '3' });
+    try {
+      const person = await limited.signIn('role-super-admin');
+      const attempts: number[] = [];
+      for (let count = 0; count < 4; count += 1) {
+        const answer = await limited.call('POST', '/auth/totp/disable', {
+          token: person.token,
+          body: { password: 'wrong', code: limited.code(person) },
+        });
+        attempts.push(answer.status);
+      }
+      expect(attempts).toEqual([403, 403, 403, 429]);
+    } finally {
+      await limited.close();
+    }
+  });
+
+  it('is nobody else’s: the endpoints need a signed-in person', async () => {
+    for (const path of ['setup', 'verify', 'disable', 'recovery-codes']) {
+      expect((await apis.call('POST', `/auth/totp/${path}`, { body: {} })).status).toBe(401);
+    }
+    expect((await apis.call('GET', '/auth/totp')).status).toBe(401);
+  });
+});

@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { healthSegments } from '../../../src/domain/health/health-history.ts';
+import { allHealthMetrics, healthMetrics, measurementsOf } from '../../../src/domain/health/health-metric.ts';
+import { componentStatus, worstStatus } from '../../../src/domain/health/health-status.ts';
+
+const day = 86_400_000;
+const now = Date.parse('2026-11-21T16:40:12.345Z');
+
+describe('S2-33: what a stretch of time is read from', () => {
+  it('covers all of it once, in order, each part from one resolution', () => {
+    const moments = fc.integer({ min: now - 500 * day, max: now });
+    fc.assert(
+      fc.property(moments, fc.integer({ min: 1, max: 500 * day }), (from, length) => {
+        const to = Math.min(now, from + length);
+        const segments = healthSegments(from, to, now);
+        if (from >= to) return expect(segments).toEqual([]);
+        expect(segments[0]?.from).toBe(from);
+        expect(segments.at(-1)?.to).toBe(to);
+        segments.slice(1).forEach((segment, index) => {
+          expect(segment.from).toBe(segments[index]?.to);
+          expect(segment.resolution).toBeLessThan(segments[index]?.resolution ?? 0);
+          // Averages begin on full hours or five minutes: none reaches over a border.
+          expect(segment.from % 3_600_000).toBe(0);
+        });
+      }),
+    );
+  });
+
+  it('is single measurements for the last day', () => {
+    expect(healthSegments(now - 3_600_000, now, now)).toEqual([{ resolution: 0, from: now - 3_600_000, to: now }]);
+  });
+});
+
+describe('what a probe found', () => {
+  it('is a number, unknown with its reason, or left out where it does not apply', () => {
+    const metrics = [
+      'database.up',
+      'database.latency_ms',
+      'database.replication_lag_seconds',
+      'database.replicas',
+    ] as const;
+    const readings = {
+      'database.up': 1,
+      'database.latency_ms': Number.NaN,
+      'database.replicas': { unknown: 'x'.repeat(999) },
+    };
+    expect(measurementsOf(metrics, { readings })).toEqual([
+      { metric: 'database.up', value: 1, reason: null },
+      { metric: 'database.latency_ms', value: null, reason: 'The probe gave no number.' },
+      { metric: 'database.replicas', value: null, reason: 'x'.repeat(300) },
+    ]);
+    expect(measurementsOf(['api.up'], { failure: 'away' })).toEqual([
+      { metric: 'api.up', value: null, reason: 'away' },
+    ]);
+  });
+});
+
+describe('S2-32: the state of a part', () => {
+  const up = { metric: 'api.up', value: 1, reason: null } as const;
+
+  it('is down, unknown, degraded or up, the worst first', () => {
+    const unknown = { metric: 'api.latency_ms', value: null, reason: 'away' } as const;
+    const none = new Set<string>();
+    expect(componentStatus([{ ...up, value: 0 }, unknown], none)).toBe('down');
+    expect(componentStatus([up, unknown], new Set(['api.up']))).toBe('unknown');
+    expect(componentStatus([up], new Set(['api.up']))).toBe('degraded');
+    expect(componentStatus([up], none)).toBe('up');
+    expect(componentStatus([], none)).toBe('unknown');
+  });
+
+  it('together is the worst of all, and unknown of nothing', () => {
+    expect(worstStatus(['up', 'degraded', 'unknown'])).toBe('unknown');
+    expect(worstStatus(['up', 'down', 'unknown'])).toBe('down');
+    expect(worstStatus([])).toBe('unknown');
+  });
+
+  it('has metrics of one scope, named after it', () => {
+    for (const name of allHealthMetrics) {
+      const { component, scope } = healthMetrics[name];
+      expect(name.split('.')[0]).toBe(component);
+      const scopes = allHealthMetrics
+        .filter((other) => healthMetrics[other].component === component)
+        .map((other) => healthMetrics[other].scope);
+      expect(new Set(scopes)).toEqual(new Set([scope]));
+    }
+  });
+});

@@ -1,0 +1,155 @@
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'csv-parse/sync';
+import { stringify } from 'csv-stringify/sync';
+import fc from 'fast-check';
+import { isRefused, judgeMove, prospectInsight, refusalText } from '../../../src/domain/tracker/tracker-pipeline.ts';
+import type { Move, MoveRefusal, ProspectState, Stage } from '../../../src/domain/tracker/tracker-pipeline.ts';
+import { readProspectCsvRow } from '../../../src/domain/tracker/tracker-prospect-csv.ts';
+
+const lead: Stage = { id: 1, pipeline_id: 1, probability: 10, rotting_days: 14, required_fields: [] };
+const proposal: Stage = { id: 2, pipeline_id: 1, probability: 50, rotting_days: null, required_fields: ['email', 'value_minor'] };
+const foreign: Stage = { ...lead, id: 9, pipeline_id: 2 };
+const prospect: ProspectState = {
+  status: 'open',
+  stage_id: 1,
+  pipeline_id: 1,
+  probability: 10,
+  lost_reason: null,
+  company: 'Acme',
+  email: 'a@acme.test',
+  phone: null,
+  source: null,
+  value_minor: 1_000,
+  next_activity_at: null,
+};
+const stay: Move = { stage: null, status: null, lost_reason: null };
+
+function kindOf(move: Partial<Move>, from: Partial<ProspectState> = {}): string {
+  const answer = judgeMove({ ...prospect, ...from }, lead, { ...stay, ...move });
+  return isRefused(answer) ? answer.kind : 'moved';
+}
+
+describe('moving a prospect (S0-75, capability 29)', () => {
+  it('takes the probability of the stage', () => {
+    expect(judgeMove(prospect, lead, { ...stay, stage: proposal })).toEqual({
+      status: 'open',
+      stage_id: 2,
+      probability: 50,
+      lost_reason: null,
+    });
+  });
+
+  it('won is certain, lost keeps the stage and says why, and reopening brings the stage’s probability back', () => {
+    expect(judgeMove(prospect, lead, { ...stay, status: 'won' })).toMatchObject({ probability: 100, stage_id: 1 });
+    const lost = judgeMove(prospect, lead, { ...stay, status: 'lost', lost_reason: 'price' });
+    expect(lost).toEqual({ status: 'lost', stage_id: 1, probability: 0, lost_reason: 'price' });
+    const reopened = judgeMove({ ...prospect, status: 'lost' }, lead, { ...stay, status: 'open' });
+    expect(reopened).toMatchObject({ status: 'open', probability: 10 });
+  });
+
+  it('refuses what does not fit', () => {
+    expect(kindOf({ stage: foreign })).toBe('other-pipeline');
+    expect(kindOf({ stage: proposal }, { email: null })).toBe('missing-fields');
+    expect(kindOf({ stage: proposal }, { email: '' })).toBe('missing-fields');
+    expect(kindOf({ status: 'lost' })).toBe('reason-missing');
+    expect(kindOf({ status: 'won', lost_reason: 'x' })).toBe('reason-without-loss');
+    expect(kindOf({ stage: proposal }, { status: 'won' })).toBe('closed');
+    expect(kindOf({ stage: proposal, status: 'open' }, { status: 'won' })).toBe('moved');
+    expect(kindOf({})).toBe('unchanged');
+  });
+
+  it('a lost prospect needs no fields', () => {
+    const move = { stage: proposal, status: 'lost', lost_reason: 'gone' } as const;
+    expect(isRefused(judgeMove({ ...prospect, email: null }, lead, move))).toBe(false);
+  });
+
+  it('says each refusal in a sentence', () => {
+    const refusals: MoveRefusal[] = [
+      { kind: 'other-pipeline' },
+      { kind: 'missing-fields', fields: ['email'] },
+      { kind: 'reason-missing' },
+      { kind: 'reason-without-loss' },
+      { kind: 'closed' },
+      { kind: 'unchanged' },
+    ];
+    expect(new Set(refusals.map(refusalText)).size).toBe(refusals.length);
+    expect(refusals.map(refusalText)).toContain('The stage requires: email.');
+  });
+});
+
+describe('what is derived of a prospect', () => {
+  const now = Date.parse('2026-11-21T00:00:00Z');
+  const entered_at = '2026-11-07T00:00:00Z';
+
+  it('rots after the days of its stage, while it is open', () => {
+    const open = { status: 'open', value_minor: 999, probability: 50 } as const;
+    expect(prospectInsight(open, { rotting_days: 14, entered_at }, now)).toEqual({
+      seconds_in_stage: 14 * 86_400,
+      rots_at: '2026-11-21T00:00:00.000Z',
+      is_rotting: true,
+      weighted_value_minor: 500,
+    });
+    expect(prospectInsight(open, { rotting_days: 15, entered_at }, now).is_rotting).toBe(false);
+    expect(prospectInsight(open, { rotting_days: null, entered_at }, now).rots_at).toBeNull();
+    const won = prospectInsight({ ...open, status: 'won', value_minor: null }, { rotting_days: 1, entered_at }, now);
+    expect(won).toMatchObject({ is_rotting: false, rots_at: null, weighted_value_minor: null });
+  });
+});
+
+describe('a row of a prospect file', () => {
+  it('is cleaned', () => {
+    const read = readProspectCsvRow({
+      name: '  Ada ',
+      email: ' Ada@Example.TEST ',
+      phone: "'+91 98765 43210",
+      value_minor: '150000',
+      currency: 'INR',
+      next_activity_at: '2026-12-01T10:00:00+05:30',
+    });
+    expect(read).toEqual({
+      row: {
+        name: 'Ada',
+        company: null,
+        email: 'ada@example.test',
+        phone: '+91 98765 43210',
+        source: null,
+        stage: null,
+        value_minor: 150_000,
+        currency: 'INR',
+        next_activity_at: '2026-12-01T04:30:00.000Z',
+      },
+    });
+  });
+
+  it('tells all its faults', () => {
+    const read = readProspectCsvRow({
+      name: '',
+      company: 'x'.repeat(256),
+      email: 'nobody',
+      phone: 'call me',
+      source: 'a\u0000b',
+      value_minor: '12.50',
+      currency: 'inr',
+      next_activity_at: '2026-13-01T00:00:00Z',
+    });
+    const columns = 'faults' in read ? read.faults.map(({ column }) => column) : [];
+    expect(columns).toEqual(['company', 'email', 'phone', 'source', 'value_minor', 'currency', 'next_activity_at', 'name']);
+    expect(readProspectCsvRow({ name: 'x'.repeat(300) })).toEqual({
+      faults: [{ column: 'name', detail: 'has at most 255 characters' }],
+    });
+    expect(readProspectCsvRow({ name: 'A', next_activity_at: 'tomorrow' })).toHaveProperty('faults');
+    expect(readProspectCsvRow({ name: 'A', value_minor: '9999999999999' })).toHaveProperty('faults');
+  });
+
+  it('comes back from the export as it went out, whatever it begins with', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('=', '+', '-', '@', ''), fc.string({ minLength: 1, maxLength: 20 }), (start, rest) => {
+        const name = `${start}${rest}`.replaceAll('\u0000', '').trim();
+        fc.pre(name !== '' && !name.startsWith("'"));
+        const [[cell]] = parse(stringify([[name]], { escape_formulas: true })) as [[string]];
+        expect(cell).not.toMatch(/^[=+\-@\t\r]/);
+        expect(readProspectCsvRow({ name: cell })).toMatchObject({ row: { name } });
+      }),
+    );
+  });
+});

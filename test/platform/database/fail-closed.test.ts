@@ -1,0 +1,110 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApi } from '../../../src/api/server.ts';
+import type { RunningApi } from '../../../src/api/server.ts';
+import { samplePassword } from '../../../src/dev/sample-data.ts';
+import { createLogger } from '../../../src/platform/observability/logger.ts';
+import { callApi, startTestApi } from '../../support/api.ts';
+import type { CallOptions, SignedIn, TestApi } from '../../support/api.ts';
+import { startCuttableProxy } from '../../support/servers/cuttable-proxy.ts';
+import type { CuttableProxy } from '../../support/servers/cuttable-proxy.ts';
+import { temporalAddress } from '../../support/temporal/temporal.ts';
+
+let app: TestApi;
+let api: RunningApi;
+let postgres: CuttableProxy;
+let temporal: CuttableProxy;
+let admin: SignedIn;
+
+beforeAll(async () => {
+  app = await startTestApi();
+  const url = new URL(app.database.appUrl);
+  postgres = await startCuttableProxy({ host: url.hostname, port: Number(url.port) });
+  const [host, port] = temporalAddress().split(':') as [string, string];
+  temporal = await startCuttableProxy({ host, port: Number(port) });
+  url.port = String(postgres.port);
+  api = await startApi(
+    { ...app.env, DATABASE_URL: url.href, TEMPORAL_ADDRESS: `${temporal.host}:${temporal.port}` },
+    createLogger({ level: 'silent', name: 'test' }),
+  );
+  admin = await app.signIn('role-super-admin');
+});
+
+afterEach(() => {
+  postgres.mend();
+  temporal.mend();
+});
+
+afterAll(async () => {
+  await api.close();
+  await Promise.all([postgres.close(), temporal.close()]);
+  await app.close();
+});
+
+const call = (method: string, path: string, options?: CallOptions) => callApi(api.url, method, path, options);
+
+async function timed<Result>(work: Promise<Result>): Promise<[Result, number]> {
+  const started = performance.now();
+  return [await work, performance.now() - started];
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    if (await condition()) return;
+  }
+  throw new Error('It did not come back.');
+}
+
+describe('goal 25: nothing is allowed while a dependency is away', () => {
+  it('answers 503 with Retry-After at once without PostgreSQL, and comes back by itself', async () => {
+    expect((await call('GET', '/users/me', { token: admin.token })).status).toBe(200);
+    postgres.cut();
+    const attempts = [
+      call('GET', '/users/me', { token: admin.token }),
+      call('GET', '/rbac/roles', { token: admin.token }),
+      call('PUT', '/users/me/preferences', { token: admin.token, body: { theme: 'dark' }, headers: { 'if-match': '"1"' } }),
+      call('POST', '/auth/login', { body: { email: admin.email, password: samplePassword } }),
+      call('POST', '/auth/refresh', { body: { refresh_token: admin.refresh_token } }),
+    ];
+    for (const [answer, durationMs] of await Promise.all(attempts.map(timed))) {
+      expect(answer.body).toMatchObject({ status: 503, code: 'service.unavailable' });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      // Two seconds are the goal; five are what waiting for a connection would take.
+      expect(durationMs).toBeLessThan(5_000);
+      expect(JSON.stringify(answer.body)).not.toMatch(/ECONN|127\.0\.0\.1|select|node_modules/i);
+    }
+    const readiness = await call('GET', '/health/ready');
+    expect(readiness).toMatchObject({ status: 503, body: { checks: { database: 'down' } } });
+    expect((await call('GET', '/health')).status).toBe(200);
+    postgres.mend();
+    await until(async () => (await call('GET', '/users/me', { token: admin.token })).status === 200);
+  });
+
+  it('reads without Temporal, and refuses within two seconds what needs it', async () => {
+    temporal.cut();
+    const [read] = await timed(call('GET', '/rbac/roles', { token: admin.token }));
+    expect(read.status).toBe(200);
+    const started = timed(
+      api.deps.temporal.call((client) => client.workflow.start('none', { taskQueue: 'none', workflowId: 'none', args: [] })),
+    );
+    const asked = performance.now();
+    await expect(started).rejects.toMatchObject({ code: 'service.unavailable', status: 503, retryAfterSeconds: 5 });
+    expect(performance.now() - asked).toBeLessThan(2_000);
+    const readiness = await call('GET', '/health/ready');
+    expect(readiness).toMatchObject({ status: 200, body: { checks: { database: 'up', temporal: 'down' } } });
+    temporal.mend();
+    await until(() => api.deps.temporal.isReachable());
+  });
+
+  it('tells within three seconds of a Temporal that takes requests and answers nothing', async () => {
+    await until(() => api.deps.temporal.isReachable());
+    temporal.hold();
+    const asked = performance.now();
+    const started = api.deps.temporal.call((client) =>
+      client.workflow.start('none', { taskQueue: 'none', workflowId: 'none', args: [] }),
+    );
+    await expect(started).rejects.toMatchObject({ code: 'service.unavailable', status: 503 });
+    expect(performance.now() - asked).toBeLessThan(3_000);
+    temporal.mend();
+    await until(() => api.deps.temporal.isReachable());
+  });
+});

@@ -1,0 +1,197 @@
+import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { type Server, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type JWTPayload, SignJWT } from 'jose';
+import {
+  type ExternalIssuerConfig,
+  type ExternalIssuers,
+  createExternalIssuers,
+} from '../../../src/platform/security/external-issuer.ts';
+
+type IssuerKey = { kid: string; alg: string; privateKey: KeyObject; publicKey: KeyObject };
+
+const rsaKey = (kid: string): IssuerKey => ({
+  kid,
+  alg: 'RS256',
+  ...generateKeyPairSync('rsa', { modulusLength: 2048 }),
+});
+const issuer = 'https://clerk.example';
+const tenantId = randomUUID();
+const firstKey = rsaKey('ins_1');
+const secondKey = rsaKey('ins_2');
+const ecKey: IssuerKey = { kid: 'ec', alg: 'ES256', ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) };
+
+let server: Server;
+let published: IssuerKey[];
+let isPublishedWithAlg: boolean;
+let isAway: boolean;
+let fetches: number;
+let nowMs: number;
+let issuers: ExternalIssuers;
+let config: ExternalIssuerConfig;
+
+beforeAll(async () => {
+  server = createServer((_incoming, response) => {
+    fetches += 1;
+    if (isAway) {
+      response.writeHead(503).end();
+      return;
+    }
+    const keys = published.map(({ publicKey, kid, alg }) => ({
+      ...publicKey.export({ format: 'jwk' }),
+      kid,
+      ...(isPublishedWithAlg ? { alg, use: 'sig' } : {}),
+    }));
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ keys }));
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+});
+
+beforeEach(() => {
+  published = [firstKey];
+  isPublishedWithAlg = true;
+  isAway = false;
+  fetches = 0;
+  nowMs = Date.now();
+  config = {
+    issuer,
+    audience: 'castellan',
+    jwks_uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,
+    algorithms: ['RS256'],
+    authorized_parties: ['https://portal.example'],
+    tenant_id: tenantId,
+    roles: { 'org:admin': 'admin' },
+  };
+  issuers = createExternalIssuers([config], { now: () => nowMs });
+});
+
+afterEach(() => issuers.close());
+afterAll(() => new Promise((done) => server.close(done)));
+
+const goodClaims = (): JWTPayload => ({
+  iss: issuer,
+  sub: 'user_2abc',
+  aud: 'castellan',
+  azp: 'https://portal.example',
+  sid: 'sess_1',
+  email: 'ana@example.com',
+  roles: ['org:admin', 'org:unknown'],
+  iat: Math.floor(nowMs / 1000),
+  exp: Math.floor(nowMs / 1000) + 600,
+});
+
+async function makeToken(claims: JWTPayload = {}, key: IssuerKey = firstKey, alg = key.alg): Promise<string> {
+  return new SignJWT({ ...goodClaims(), ...claims }).setProtectedHeader({ alg, kid: key.kid }).sign(key.privateKey);
+}
+
+const refused = { code: 'auth.required', status: 401, message: 'The access token is not valid.' };
+
+describe('bearer tokens of configured issuers (X-5)', () => {
+  it('say who, in the tenant of the configuration, with roles as mapped', async () => {
+    const token = await makeToken();
+    expect(issuers.speaksFor(token)).toBe(true);
+    await expect(issuers.verify(token)).resolves.toMatchObject({
+      issuer,
+      subject: 'user_2abc',
+      tenant_id: tenantId,
+      email: 'ana@example.com',
+      session: 'sess_1',
+      roles: ['admin'],
+    });
+  });
+
+  it('are read by the claim names of the configuration', async () => {
+    const mapped = createExternalIssuers([{ ...config, claims: { subject: 'external_id', roles: 'org_role' } }], {
+      now: () => nowMs,
+    });
+    const token = await makeToken({ external_id: 'e-1', org_role: 'org:admin' });
+    await expect(mapped.verify(token)).resolves.toMatchObject({ subject: 'e-1', roles: ['admin'] });
+    await mapped.close();
+  });
+
+  it.each<[string, () => Promise<string>]>([
+    ['another audience', () => makeToken({ aud: 'elsewhere' })],
+    ['no audience', () => makeToken({ aud: undefined })],
+    ['an unknown issuer', () => makeToken({ iss: 'https://evil.example' })],
+    ['another authorized party', () => makeToken({ azp: 'https://evil.example' })],
+    ['no authorized party', () => makeToken({ azp: undefined })],
+    ['a life that is over', () => makeToken({ exp: Math.floor(nowMs / 1000) - 31 })],
+    ['no end of life', () => makeToken({ exp: undefined })],
+    ['a start in the future', () => makeToken({ nbf: Math.floor(nowMs / 1000) + 60 })],
+    ['no person', () => makeToken({ sub: undefined })],
+    ['an algorithm that is not on the list', () => makeToken({}, firstKey, 'PS256')],
+    ['a key that is not published', () => makeToken({}, secondKey)],
+    ['a stranger’s key under a published id', () => makeToken({}, { ...secondKey, kid: firstKey.kid })],
+    [
+      'alg none',
+      () =>
+        Promise.resolve(
+          `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(JSON.stringify(goodClaims())).toString('base64url')}.`,
+        ),
+    ],
+    [
+      'HS256 keyed with the public key',
+      async () => {
+        const pem = firstKey.publicKey.export({ type: 'spki', format: 'pem' });
+        return new SignJWT(goodClaims()).setProtectedHeader({ alg: 'HS256', kid: firstKey.kid }).sign(Buffer.from(pem));
+      },
+    ],
+    ['nothing in it', () => Promise.resolve('')],
+  ])('are refused with %s', async (_what, make) => {
+    await expect(issuers.verify(await make())).rejects.toMatchObject(refused);
+  });
+
+  it('are bound to the allowed algorithms when the issuer’s keys name none', async () => {
+    isPublishedWithAlg = false;
+    published = [firstKey, ecKey];
+    await expect(issuers.verify(await makeToken())).resolves.toMatchObject({ subject: 'user_2abc' });
+    await expect(issuers.verify(await makeToken({}, ecKey))).rejects.toMatchObject(refused);
+    await expect(issuers.verify(await makeToken({}, firstKey, 'RS512'))).rejects.toMatchObject(refused);
+  });
+
+  it('follow a rotated key without a failed request, and ask for strange keys at most once in a while', async () => {
+    await issuers.verify(await makeToken());
+    published = [secondKey, firstKey];
+    // The library looks again for an unknown key only after its cool-down, which runs on the system clock.
+    const realNow = Date.now;
+    try {
+      Date.now = () => realNow() + 31_000;
+      await expect(issuers.verify(await makeToken({}, secondKey))).resolves.toMatchObject({ subject: 'user_2abc' });
+      await expect(issuers.verify(await makeToken({ jti: '2' }))).resolves.toMatchObject({ subject: 'user_2abc' });
+      const before = fetches;
+      for (let count = 0; count < 20; count += 1) {
+        const stranger = { ...secondKey, kid: `strange-${count}` };
+        await expect(issuers.verify(await makeToken({}, stranger))).rejects.toMatchObject(refused);
+      }
+      expect(fetches).toBe(before);
+    } finally {
+      Date.now = realNow;
+    }
+  });
+
+  it('stay good for a day while the issuer is away, and not for longer', async () => {
+    await issuers.verify(await makeToken());
+    isAway = true;
+    const realNow = Date.now;
+    try {
+      Date.now = () => realNow() + 11 * 60_000;
+      nowMs = Date.now();
+      await expect(issuers.verify(await makeToken())).resolves.toMatchObject({ subject: 'user_2abc' });
+      Date.now = () => realNow() + 25 * 3_600_000;
+      nowMs = Date.now();
+      await expect(issuers.verify(await makeToken())).rejects.toMatchObject({
+        code: 'service.unavailable',
+        status: 503,
+      });
+    } finally {
+      Date.now = realNow;
+    }
+  });
+
+  it('are answered with 503 when the keys were never seen', async () => {
+    isAway = true;
+    await expect(issuers.verify(await makeToken())).rejects.toMatchObject({ status: 503, retryAfterSeconds: 30 });
+  });
+});

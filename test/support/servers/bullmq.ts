@@ -1,0 +1,64 @@
+import { Queue, Worker, createPostgresBackend } from 'bullmq';
+import type { Job } from 'bullmq';
+import { Redis } from 'ioredis';
+import { Pool } from 'pg';
+import { bullmqSchema } from '../../../src/services/queue/queue-bullmq.ts';
+
+type Closable = { close(): Promise<void> };
+
+/** A queue as its application uses it, on either backend. */
+export type AppQueue = Closable &
+  Pick<
+    Queue<unknown, unknown>,
+    'name' | 'add' | 'addBulk' | 'getJob' | 'getFailedCount' | 'getCompletedCount' | 'isPaused' | 'waitUntilReady'
+  >;
+
+/** A company's application as BullMQ sees it: it adds jobs, and its workers work, or fail. */
+export interface BullmqApplication {
+  queue(name: string): AppQueue;
+  worker(name: string, work: (job: Job<unknown, unknown>) => Promise<unknown>): Closable;
+  close(): Promise<void>;
+}
+
+/** An application whose queues are in PostgreSQL; it connects as the owner of BullMQ's schema. */
+export function postgresApplication(ownerUrl: string): BullmqApplication {
+  const pool = new Pool({ connectionString: ownerUrl, max: 8, options: `-c search_path=${bullmqSchema}` });
+  pool.setMaxListeners(0);
+  const opened: Closable[] = [];
+  const keep = <One extends Closable>(one: One): One => {
+    opened.push(one);
+    return one;
+  };
+  return {
+    queue: (name) => keep(new Queue(name, { connection: pool }, createPostgresBackend)),
+    worker: (name, work) => keep(new Worker(name, work, { connection: pool }, createPostgresBackend)),
+    close: async () => {
+      await Promise.allSettled(opened.map((one) => one.close()));
+      await pool.end();
+    },
+  };
+}
+
+/** An application whose queues are in Redis. */
+export function redisApplication(url: string): BullmqApplication {
+  const opened: Closable[] = [];
+  const connections: Redis[] = [];
+  const connect = () => {
+    const redis = new Redis(url, { maxRetriesPerRequest: null });
+    redis.on('error', () => undefined);
+    connections.push(redis);
+    return redis;
+  };
+  const keep = <One extends Closable>(one: One): One => {
+    opened.push(one);
+    return one;
+  };
+  return {
+    queue: (name) => keep(new Queue<unknown, unknown>(name, { connection: connect() })),
+    worker: (name, work) => keep(new Worker(name, work, { connection: connect() })),
+    close: async () => {
+      await Promise.allSettled(opened.map((one) => one.close()));
+      for (const redis of connections) redis.disconnect();
+    },
+  };
+}

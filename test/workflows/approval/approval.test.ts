@@ -1,0 +1,228 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { approvalWorkflowId, stateQuery } from '../../../src/workflows/approval/approval.contract.ts';
+import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
+import { approvalDriver } from '../../support/approvals.ts';
+import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
+import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
+import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+
+const hour = 3600;
+
+/** The whole product on a server whose time is skipped; the second round replays every workflow on every task. */
+describe.each([
+  { cache: 'as it comes', variables: {} },
+  { cache: 'of three workflows', variables: { TEMPORAL_MAX_CACHED_WORKFLOWS: '3' } },
+])('approval workflow in virtual time, with a workflow cache $cache', ({ variables }) => {
+  let stage: VirtualTime;
+  let time: TestWorkflowEnvironment;
+  let app: TestApi;
+  let admin: SignedIn;
+  let provider: SignedIn;
+  let drive: ApprovalDriver;
+
+  beforeAll(async () => {
+    stage = await startInVirtualTime(variables);
+    ({ time, app } = stage);
+    admin = await app.signIn('role-super-admin');
+    provider = await app.signIn('role-provider-admin');
+    drive = approvalDriver(app, admin);
+  }, 180_000);
+
+  afterAll(async () => {
+    await stage.close();
+  });
+
+  const approve = (request: OpenedRequest): Promise<Answer> => drive.approve(provider, request);
+
+  const handleOf = (id: string) => time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, id));
+
+  const noticesOf = async (id: string): Promise<string[]> => {
+    const rows = await asSuperuser<{ event: string }>(
+      app,
+      "select distinct event, event_key from notification_deliveries where event_key like 'approval/' || $1 || '/%'",
+      [id],
+    );
+    return rows.map(({ event }) => event).sort();
+  };
+
+  it('capability 11: closes a request that nobody decided on, after the review window, with its history kept', async () => {
+    const request = await drive.opened('unwatched');
+    await time.sleep('23 hours');
+    expect((await drive.detail(request.id)).status).toBe('pending');
+    await time.sleep('2 hours');
+    const expired = await drive.settled(request.id, 'expired');
+    expect(expired).toMatchObject({ execution_due_at: null, closed_at: expect.any(String) });
+    expect(await drive.events(request.id)).toEqual(['opened', 'expire']);
+    expect(
+      (
+        await eventually(
+          () => approve(request),
+          ({ status }) => status === 409,
+        )
+      ).body.code,
+    ).toBe('approval.closed');
+    expect((await handleOf(request.id).describe()).status.name).toBe('COMPLETED');
+  });
+
+  it('reminds the approvers at the interval of the policy, and only while the request waits', async () => {
+    expect((await drive.putPolicy({ version: 0, reminder_interval_seconds: 6 * hour })).status).toBe(200);
+    const request = await drive.opened('reminded');
+    for (let round = 0; round < 13; round += 1) await time.sleep('1 hour');
+    await approve(request);
+    await drive.settled(request.id, 'executed');
+    await time.sleep('24 hours');
+    const notices = await eventually(
+      () => noticesOf(request.id),
+      (events) => events.includes('approval.executed'),
+    );
+    expect(notices).toEqual(['approval.executed', 'approval.opened', 'approval.reminder', 'approval.reminder']);
+  });
+
+  it('capability 11: closes an approved request that could not be executed within the execution window', async () => {
+    await drive.putPolicy({ version: 1, execution_window_seconds: 120, reminder_interval_seconds: 0 });
+    const request = await drive.opened('unreachable');
+    // A database that refuses, as one that is away does: something another attempt may not meet.
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
+    try {
+      expect((await approve(request)).body.status).toBe('approved');
+      await time.sleep('1 minute');
+      expect((await drive.detail(request.id)).status).toBe('approved');
+      await time.sleep('2 minutes');
+      expect((await drive.settled(request.id, 'expired')).execution_due_at).not.toBeNull();
+    } finally {
+      await asSuperuser(app, 'grant insert on admin_flag_history to castellan_app');
+    }
+    await time.sleep('10 minutes');
+    expect((await drive.flag('unreachable')).version).toBe(1);
+    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'expire']);
+  });
+
+  it('executes within the window as soon as it can, and once', async () => {
+    const request = await drive.opened('patient');
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
+    await approve(request);
+    await time.sleep('30 seconds');
+    await asSuperuser(app, 'grant insert on admin_flag_history to castellan_app');
+    await time.sleep('1 minute');
+    await drive.settled(request.id, 'executed');
+    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'patient' and version > 1");
+    expect(rows).toHaveLength(1);
+  });
+
+  it('tells people later, and once, what could not be told together with the execution', async () => {
+    const request = await drive.opened('told-late');
+    await eventually(
+      () => noticesOf(request.id),
+      (events) => events.includes('approval.opened'),
+    );
+    await asSuperuser(app, 'revoke select on notification_channels from castellan_app');
+    try {
+      await approve(request);
+      await drive.settled(request.id, 'executed');
+      expect(await noticesOf(request.id)).toEqual(['approval.opened']);
+    } finally {
+      await asSuperuser(app, 'grant select on notification_channels to castellan_app');
+    }
+    await time.sleep('2 minutes');
+    await eventually(
+      () => handleOf(request.id).describe(),
+      ({ status }) => status.name === 'COMPLETED',
+    );
+    const notices = await eventually(
+      () => noticesOf(request.id),
+      (events) => events.includes('approval.executed'),
+    );
+    expect(notices).toEqual(['approval.executed', 'approval.opened']);
+  });
+
+  it('takes an edit and a cancellation while the execution is being tried', async () => {
+    const request = await drive.opened('changed-mind');
+    await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
+    try {
+      await approve(request);
+      const path = `/admin/approvals/${request.id}`;
+      const payload = (await drive.detail(request.id)).payload;
+      const body = { digest: request.digest, payload: { ...payload, reason: 'reworded' } };
+      const edited = await callProven(app, admin, 'POST', `${path}/edit`, { body });
+      expect(edited.body).toMatchObject({ status: 'pending', revision: 2, execution_due_at: null });
+      const cancelled = await callProven(app, admin, 'POST', `${path}/cancel`, { body: {} });
+      expect(cancelled.body.status).toBe('cancelled');
+    } finally {
+      await asSuperuser(app, 'grant insert on admin_flag_history to castellan_app');
+    }
+    await time.sleep('5 minutes');
+    const rows = await asSuperuser(app, "select 1 from admin_flag_history where key = 'changed-mind' and version > 1");
+    expect(rows).toHaveLength(0);
+  });
+
+  it('tells a person at once that the database is away, and waits for it where nobody waits', async () => {
+    const request = await drive.opened('database-away');
+    await asSuperuser(app, 'revoke insert on admin_approval_history from castellan_app');
+    try {
+      expect(await approve(request)).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
+      await time.sleep('25 hours');
+      expect((await drive.detail(request.id)).status).toBe('pending');
+    } finally {
+      await asSuperuser(app, 'grant insert on admin_approval_history to castellan_app');
+    }
+    await time.sleep('5 minutes');
+    await drive.settled(request.id, 'expired');
+    expect(await drive.events(request.id)).toEqual(['opened', 'expire']);
+  });
+
+  it('closes the row when an operator cancels the workflow', async () => {
+    const request = await drive.opened('operator');
+    await handleOf(request.id).cancel();
+    await drive.settled(request.id, 'cancelled');
+    expect(await drive.events(request.id)).toEqual(['opened', 'abort']);
+  });
+
+  it('answers the query with its state, and holds no payload', async () => {
+    const request = await drive.opened('asked');
+    const state = await handleOf(request.id).query(stateQuery);
+    expect(state).toMatchObject({
+      status: 'pending',
+      revision: 1,
+      digest: request.digest,
+      requested_by: admin.user_id,
+    });
+    const history = JSON.stringify(await handleOf(request.id).fetchHistory());
+    const decoded = history.replaceAll(/"data":"([\w+/=]+)"/g, (_, data: string) =>
+      Buffer.from(data, 'base64').toString(),
+    );
+    expect(decoded).not.toContain('"asked"');
+    expect(decoded).not.toContain('"enabled"');
+  });
+
+  it('shows operators where it waits, by file and line of the source', async () => {
+    const request = await drive.opened('traced');
+    const trace = await handleOf(request.id).query<string>('__stack_trace');
+    expect(trace).toMatch(/src\/workflows\/approval\.workflow\.ts:\d+:\d+/);
+  });
+
+  it('takes over a decision that was committed but never answered', async () => {
+    await drive.putPolicy({
+      version: 2,
+      steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }],
+    });
+    const request = await drive.opened('unanswered');
+    // What a kill between commit and answer leaves: the row knows of the approval, the workflow does not.
+    await asSuperuser(
+      app,
+      `insert into admin_approval_decisions (tenant_id, approval_id, revision, digest, step, approver_id, approver_roles,
+         verdict, mfa_proof_id) values ($1, $2, 1, $3, 0, $4, '{}', 'approved', gen_random_uuid())`,
+      [defaultTenantId, request.id, request.digest, provider.user_id],
+    );
+    const repeated = await approve(request);
+    expect(repeated).toMatchObject({ status: 200, body: { steps: [{ approvals: 1 }] } });
+    const second = await app.signIn('role-super-admin', 1);
+    const decided = await callProven(app, second, 'POST', `/admin/approvals/${request.id}/approve`, {
+      body: { digest: request.digest },
+    });
+    expect(decided.body.status).toBe('approved');
+    await drive.settled(request.id, 'executed');
+  });
+});

@@ -1,0 +1,369 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createAlertActivities } from '../../../src/activities/health/alert.activities.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { createMetrics } from '../../../src/platform/observability/metrics.ts';
+import { createTemporalClient } from '../../../src/platform/temporal/temporal-client.ts';
+import { alertEvaluationWorkflowType } from '../../../src/workflows/health/alert-evaluation.contract.ts';
+import type { AlertEvaluationResult } from '../../../src/workflows/health/alert-evaluation.contract.ts';
+import { healthCollectionWorkflowType } from '../../../src/workflows/health/health-collection.contract.ts';
+import type { HealthCollectionResult } from '../../../src/workflows/health/health-collection.contract.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
+import { configDriver, shopSchema } from '../../support/configs.ts';
+import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
+import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
+import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+
+const minute = 60_000;
+
+/** Hours in moments: rounds happen by the virtual clock, which is also what their rows say. */
+describe('alerts in virtual time', () => {
+  let time: TestWorkflowEnvironment;
+  let app: TestApi;
+  let stage: VirtualTime;
+  let admin: SignedIn;
+  let watcher: Server;
+  let pings = 0;
+
+  beforeAll(async () => {
+    watcher = createServer((_, response) => {
+      pings += 1;
+      response.writeHead(204).end();
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => watcher.once('listening', resolve));
+    const { port } = watcher.address() as AddressInfo;
+    stage = await startInVirtualTime(
+      { WATCHDOG_URL: `http://127.0.0.1:${port}/ping`, OUTBOUND_ALLOW: `127.0.0.1:${port}` },
+      ({ env, url }) => ({ ...env, HEALTH_API_URLS: [url] }),
+    );
+    ({ time, app } = stage);
+    admin = await app.signIn('role-super-admin');
+    await asSuperuser(
+      app,
+      `insert into notification_channels (tenant_id, name, kind, email, events)
+       values ($1, 'On call', 'email', 'oncall@example.com', '{*}')`,
+      [defaultTenantId],
+    );
+  }, 180_000);
+
+  afterAll(async () => {
+    await stage.close();
+    await new Promise((resolve) => watcher.close(resolve));
+  });
+
+  let runs = 0;
+  /** `keptAs` keeps the history for the replay of later builds. */
+  const execute = async <Result>(workflowType: string, feature: string, keptAs?: string): Promise<Result> => {
+    runs += 1;
+    const { client, taskQueue } = app.api.deps.temporal;
+    const handle = await client.workflow.start(workflowType, { taskQueue, workflowId: `${workflowType}-${runs}`, args: [] });
+    const result = (await handle.result()) as Result;
+    if (keptAs !== undefined) await replayAndKeep(feature, keptAs, await handle.fetchHistory());
+    return result;
+  };
+  const collect = (keptAs?: string) =>
+    execute<HealthCollectionResult>(healthCollectionWorkflowType, 'health-collection', keptAs);
+  const evaluate = (keptAs?: string) =>
+    execute<AlertEvaluationResult>(alertEvaluationWorkflowType, 'alert-evaluation', keptAs);
+  /** Goes on by some minutes and does what the two Schedules would do then. */
+  const round = async (minutes: number, keptAs?: string) => {
+    await time.sleep(minutes * minute);
+    const collected = await collect(keptAs === undefined ? undefined : 'round');
+    return { collected, evaluated: await evaluate(keptAs) };
+  };
+  const configure = async (thresholds: object[]) => {
+    const { version } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
+    const answer = await callProven(app, admin, 'PUT', '/admin/system-health/alerts', {
+      body: { thresholds },
+      headers: { 'if-match': `"${version}"` },
+    });
+    expect({ status: answer.status, body: answer.body }).toMatchObject({ status: 200 });
+  };
+  const alerts = async (
+    name: string,
+  ): Promise<{ id: string; status: string; resolve_reason: string | null; suppressed_at: string | null }[]> =>
+    (await app.call('GET', '/admin/alerts', { token: admin.token })).body.items.filter(
+      (alert: { name: string }) => alert.name === name,
+    );
+  /** Everything that was told of some name, in order; a receiver gets each once. */
+  const told = async (text: string): Promise<string[]> => {
+    const rows = await asSuperuser<{ event: string }>(
+      app,
+      "select event from notification_deliveries where subject like '%' || $1 || '%' order by created_at, event",
+      [text],
+    );
+    return rows.map(({ event }) => event);
+  };
+  const toldEventually = (text: string, events: string[]) =>
+    eventually(
+      () => told(text),
+      (found) => found.length >= events.length,
+    ).then((found) => expect(found).toEqual(events));
+  const waiting = async (count: number) => {
+    await asSuperuser(
+      app,
+      "update admin_approvals set status = 'cancelled', closed_at = now() where status = 'pending'",
+    );
+    for (let index = 0; index < count; index += 1) {
+      await asSuperuser(
+        app,
+        `with payload as (
+           insert into admin_approval_payloads (tenant_id, digest, action, payload)
+           values ($1, repeat('b', 64), 'flag.toggle', '{}') on conflict do nothing
+         )
+         insert into admin_approvals (id, tenant_id, action, digest, requested_by, policy, review_due_at, workflow_id)
+         values (gen_random_uuid(), $1, 'flag.toggle', repeat('b', 64), $2, '{}', now() + interval '1 day', 'alert-test')`,
+        [defaultTenantId, admin.user_id],
+      );
+    }
+  };
+  const threshold = (name: string) => ({
+    name,
+    metric: 'approvals.pending',
+    comparator: 'gt',
+    threshold: 2,
+    clear_threshold: 0,
+  });
+
+  beforeEach(async () => {
+    await waiting(0);
+  });
+
+  it('S2-34: a fresh installation alerts by its default thresholds, and without a channel tells those who answer for it', async () => {
+    await asSuperuser(app, "update notification_channels set events = '{approval.opened}'");
+    try {
+      const { version, thresholds } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
+      expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 17 });
+      await round(1);
+      expect((await app.call('GET', '/admin/alerts', { token: admin.token })).body.items).toEqual([]);
+      // Nothing signs the audit here, so that what signing in has written stands unsigned after a quarter of an hour.
+      await round(16);
+      expect(await alerts('Audit unsigned')).toMatchObject([{ status: 'firing' }]);
+      const receivers = () =>
+        asSuperuser<{ email: string; event: string }>(
+          app,
+          `select u.email, d.event from notification_deliveries d join users u on u.id = d.user_id
+           where d.subject like '%Audit unsigned' and d.channel_id is null order by u.email`,
+        );
+      const told = await eventually(receivers, (rows) => rows.length >= 3);
+      expect(told).toEqual(
+        ['approver', 'provider', 'superadmin'].map((name) => ({ email: `${name}@agentmitra.com`, event: 'alert.firing' })),
+      );
+    } finally {
+      await asSuperuser(app, "update notification_channels set events = '{*}'");
+    }
+  });
+
+  it('capability 36: pending for half an hour, firing once, kept by unknown data and by the clear threshold, resolved once', async () => {
+    await configure([{ ...threshold('Half an hour'), for_seconds: 1800, note: 'Ask the approvers.' }]);
+    await waiting(3);
+    await round(1);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
+    await round(20);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
+    expect(await told('Half an hour')).toEqual([]);
+    await round(11, 'fired');
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
+    await toldEventually('Half an hour', ['alert.firing']);
+
+    // What cannot be read is unknown, with the reason, and resolves nothing. The rest of the round goes on.
+    await asSuperuser(app, 'revoke select on admin_approvals from castellan_app');
+    const { collected } = await round(10);
+    await asSuperuser(app, 'grant select on admin_approvals to castellan_app');
+    expect(collected).toMatchObject({ tenants: 1, failed_tenants: 0 });
+    const [unknown] = await asSuperuser<{ value: number | null; reason: string }>(
+      app,
+      "select value, reason from admin_system_health where metric = 'approvals.pending' order by at desc limit 1",
+    );
+    expect(unknown).toEqual({ value: null, reason: 'The probe failed (42501).' });
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
+
+    await waiting(1);
+    await round(10);
+    expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
+    await waiting(0);
+    await round(1);
+    await round(1);
+    const [episode, ...others] = await alerts('Half an hour');
+    expect([episode, others]).toMatchObject([{ status: 'resolved', resolve_reason: 'recovered' }, []]);
+    await toldEventually('Half an hour', ['alert.firing', 'alert.resolved']);
+    const [mail] = await asSuperuser<{ body: string }>(
+      app,
+      "select body from development_mails where subject like 'Firing%Half an hour'",
+    );
+    expect(mail?.body).toContain('Ask the approvers.');
+    const deeds = await asSuperuser<{ event: string }>(
+      app,
+      "select event from audit_logs where resource_type = 'alert' and resource_id = $1 order by seq",
+      [episode?.id],
+    );
+    expect(deeds.map(({ event }) => event)).toEqual(['alert.fire', 'alert.resolve']);
+  });
+
+  it('what comes to nothing within its time leaves no trace', async () => {
+    await configure([{ ...threshold('Short'), for_seconds: 600 }]);
+    await waiting(3);
+    await round(1);
+    expect(await alerts('Short')).toMatchObject([{ status: 'pending' }]);
+    await waiting(2);
+    await round(5);
+    expect(await alerts('Short')).toEqual([]);
+    await waiting(3);
+    await round(5);
+    await round(8);
+    expect(await alerts('Short')).toMatchObject([{ status: 'pending' }]);
+    expect(await told('Short')).toEqual([]);
+  });
+
+  it('capability 36: a silence holds news back, tells of its lapse, and then of what still fires', async () => {
+    await configure([threshold('Silenced')]);
+    const now = await time.currentTimeMs();
+    await asSuperuser(
+      app,
+      `insert into admin_alert_silences (tenant_id, owner_id, reason, starts_at, ends_at, created_at)
+       values ($1, $2, 'Silenced for the move', $3, $4, $3)`,
+      [defaultTenantId, admin.user_id, new Date(now), new Date(now + 60 * minute)],
+    );
+    await waiting(3);
+    await round(1);
+    await waiting(0);
+    await round(1);
+    expect(await alerts('Silenced')).toMatchObject([{ status: 'resolved', suppressed_at: expect.any(String) }]);
+    await waiting(3);
+    await round(1);
+    expect(await alerts('Silenced')).toMatchObject([{ status: 'firing' }, { status: 'resolved' }]);
+    expect(await told('Silenced')).toEqual([]);
+    await round(60);
+    await toldEventually('Silenced', ['alert.firing']);
+    const lapses = () =>
+      asSuperuser(app, "select user_id, channel_id from notification_deliveries where event = 'alert.silence-lapsed'");
+    await eventually(lapses, (found) => found.length === 2);
+    await round(1);
+    expect(await lapses()).toHaveLength(2);
+    expect(await told('Silenced')).toEqual(['alert.firing']);
+  });
+
+  it('an alert whose threshold is taken away is over, and people are told', async () => {
+    await configure([threshold('Removed')]);
+    await waiting(3);
+    await round(1);
+    await toldEventually('Removed', ['alert.firing']);
+    await configure([threshold('Another')]);
+    await round(1);
+    expect(await alerts('Removed')).toMatchObject([{ status: 'resolved', resolve_reason: 'removed' }]);
+    await toldEventually('Removed', ['alert.firing', 'alert.resolved']);
+  });
+
+  it('S2-75: news that a lost notifier left untold are told once by the next evaluation', async () => {
+    await configure([threshold('Untold')]);
+    await waiting(3);
+    await time.sleep(minute);
+    await collect();
+    // The row is committed and the notifier is not there: what a worker leaves that is killed in between.
+    const away = createTemporalClient(
+      { ...app.env, TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      createMetrics('worker'),
+      undefined,
+      { maxAttempts: 1 },
+    );
+    const activities = createAlertActivities({ ...stage.worker.deps, temporal: away });
+    const at = await time.currentTimeMs();
+    const page = await new MockActivityEnvironment().run(activities.evaluateAlerts, { at, after: null });
+    await away.close();
+    expect(page).toMatchObject({ changed: expect.any(Number), failed: 1 });
+    expect(await alerts('Untold')).toMatchObject([{ status: 'firing', firing_told_at: null }]);
+    await Promise.all([evaluate(), evaluate()]);
+    await evaluate();
+    await toldEventually('Untold', ['alert.firing']);
+  });
+
+  it('capability 36: the watch watches itself: each half tells that the other has stopped, once', async () => {
+    const begun = new Date(await time.currentTimeMs());
+    // Earlier tests skip hours between their rounds, which is a stop of both.
+    const stops = async () => {
+      const rows = await asSuperuser<{ what: string }>(
+        app,
+        `select payload ->> 'what' as what from notification_deliveries
+         where event = 'alert.watch-stopped' and (payload ->> 'since')::timestamptz >= $1 order by created_at`,
+        [begun],
+      );
+      return rows.map(({ what }) => what);
+    };
+    await round(1, 'quiet');
+    await time.sleep(10 * minute);
+    await evaluate('collector-stopped');
+    await evaluate();
+    expect(await eventually(stops, (found) => found.length > 0)).toEqual(['collection']);
+    await time.sleep(10 * minute);
+    await collect('evaluation-stopped');
+    await collect();
+    expect(await eventually(stops, (found) => found.length > 1)).toEqual(['collection', 'evaluation']);
+  });
+
+  it('capability 18: a metric of the system health guards a rollout: unknown holds, good goes on, bad restores', async () => {
+    // Nothing here measures certificates, so that only the test says how they are.
+    const metric = 'certificates.days_left';
+    const measure = (days: number, samples: number) =>
+      asSuperuser(
+        app,
+        `select record_platform_health(now() - n * interval '1 second', array[$1], array[$2::float8], array[null])
+         from generate_series(1, $3::int) n`,
+        [metric, days, samples],
+      );
+    const guard = { name: 'certificates', source: { kind: 'health', metric }, bad_when: 'below', threshold: 14, min_samples: 3 };
+    const plan = { strategy: { kind: 'all_at_once', bake_seconds: 3_600 }, guards: [guard], check_interval_seconds: 300 };
+    const drive = configDriver(app, admin);
+    const roll = async (limit: number) => {
+      const { id } = await drive.started({ environment: 'staging', document: { limit }, plan });
+      await drive.settled(id, 'running');
+      return id as string;
+    };
+    const passUntil = (id: string, status: string) =>
+      eventually(
+        async () => {
+          await time.sleep(10 * minute);
+          return drive.deployment(id);
+        },
+        (deployment) => deployment.status === status,
+        60_000,
+      );
+    const first = await drive.started({ environment: 'staging', schema: shopSchema, document: { limit: 1 } });
+    await drive.settled(first.id, 'succeeded');
+
+    const held = await roll(2);
+    await passUntil(held, 'holding');
+    expect((await drive.say(held, 'abort', { reason: 'nobody knows' })).status).toBe(200);
+    await drive.settled(held, 'aborted');
+
+    await measure(60, 3);
+    await passUntil(await roll(3), 'succeeded');
+
+    await measure(1, 20);
+    const bad = await passUntil(await roll(4), 'restored');
+    expect(bad.outcome.evidence.guards).toMatchObject([{ guard: 'certificates', verdict: 'bad', bad_when: 'below', threshold: 14 }]);
+    expect((await drive.shown('staging')).running.document).toEqual({ limit: 3 });
+  }, 120_000);
+
+  it('capability 36: every evaluation pings the external watcher, and says when that did not work', async () => {
+    const before = pings;
+    await round(1);
+    expect(pings).toBe(before + 1);
+    const watchdog = async () => {
+      const [row] = await asSuperuser<{ value: number }>(
+        app,
+        "select value from admin_system_health where metric = 'alerting.watchdog_up' order by at desc limit 1",
+      );
+      return row?.value;
+    };
+    expect(await watchdog()).toBe(1);
+    watcher.removeAllListeners('request');
+    watcher.on('request', (_, response) => response.writeHead(500).end());
+    await round(1);
+    expect(await watchdog()).toBe(0);
+  });
+});

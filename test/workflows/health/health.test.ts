@@ -1,0 +1,214 @@
+import type { ChildProcess } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { alertEvaluationWorkflowType } from '../../../src/workflows/health/alert-evaluation.contract.ts';
+import { healthCollectionWorkflowType } from '../../../src/workflows/health/health-collection.contract.ts';
+import type { HealthCollectionResult } from '../../../src/workflows/health/health-collection.contract.ts';
+import { startTestApi } from '../../support/api.ts';
+import type { TestApi } from '../../support/api.ts';
+import { postgresApplication } from '../../support/servers/bullmq.ts';
+import { freePort } from '../../support/ports.ts';
+import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+import { startWorkerHere } from '../../support/temporal/worker-here.ts';
+import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+
+let app: TestApi;
+
+beforeAll(async () => {
+  await quietTemporal();
+  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
+});
+
+afterAll(async () => {
+  await app.close();
+});
+
+let runs = 0;
+function start(workflowType: string) {
+  runs += 1;
+  const { client, taskQueue } = app.api.deps.temporal;
+  return client.workflow.start(workflowType, {
+    taskQueue,
+    workflowId: `${workflowType}-${taskQueue}-${runs}`,
+    args: [],
+  });
+}
+
+describe('the health collector', () => {
+  let worker: WorkerHere;
+  let other: string;
+
+  beforeAll(async () => {
+    other = `http://127.0.0.1:${await freePort()}`;
+    const env = { ...app.env, HEALTH_API_URLS: [app.url, other] };
+    // Without the Schedules, so that rounds happen when the tests say.
+    worker = await startWorkerHere(app, { env });
+  });
+
+  afterAll(async () => {
+    await worker.close();
+  });
+
+  const collect = async (): Promise<HealthCollectionResult> => (await start(healthCollectionWorkflowType)).result();
+
+  const latest = async () => {
+    const rows = await asSuperuser<{ metric: string; value: number | null; reason: string | null }>(
+      app,
+      'select distinct on (metric) metric, value, reason from admin_system_health where resolution_seconds = 0 order by metric, at desc',
+    );
+    return Object.fromEntries(rows.map(({ metric, value, reason }) => [metric, reason ?? value]));
+  };
+
+  it('S2-32: measures the API, PostgreSQL and Temporal; an instance that is away is down, not unknown', async () => {
+    await collect();
+    const first = await latest();
+    expect(first).toMatchObject({
+      'api.up': 0,
+      'api.instances_down': 1,
+      'api.latency_ms': expect.any(Number),
+      'api.event_loop_lag_ms': expect.any(Number),
+      // There is nothing to compare with yet.
+      'api.error_ratio': 'There is no earlier look to compare with.',
+      'database.up': 1,
+      'database.latency_ms': expect.any(Number),
+      'database.connection_ratio': expect.any(Number),
+      'database.replicas': 0,
+      'temporal.up': 1,
+      'temporal.latency_ms': expect.any(Number),
+      'temporal.backlog': expect.any(Number),
+      'temporal.pollers': 1,
+      'temporal.failed_workflows': 0,
+    });
+    // Neither a standby nor a certificate is there to be measured.
+    expect(first).not.toHaveProperty(['database.replication_lag_seconds']);
+    expect(first).not.toHaveProperty(['certificates.days_left']);
+    expect(first['database.connections']).toBeGreaterThan(0);
+
+    for (let index = 0; index < 10; index += 1) await app.call('GET', '/admin/system-health');
+    await collect();
+    const second = await latest();
+    expect(second['api.requests_per_second']).toBeGreaterThan(0);
+    expect(second['api.error_ratio']).toBe(0);
+  });
+
+  it('capability 36: the age of the oldest waiting job tells a queue that nobody works on; queues are measured without any threshold', async () => {
+    const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
+    try {
+      const queue = company.queue('mail');
+      await queue.waitUntilReady();
+      await queue.addBulk([
+        { name: 'one', data: {} },
+        { name: 'two', data: {} },
+      ]);
+      await asSuperuser(
+        app,
+        `insert into admin_queues (tenant_id, name, provider, source_name, environment)
+         values ($1, 'mail', 'bullmq', 'mail', 'staging'), ($1, 'workflows', 'temporal', $2, 'staging')`,
+        [defaultTenantId, app.env.TEMPORAL_TASK_QUEUE],
+      );
+      // A job has to have waited for a moment, and a new search attribute is known to all of Temporal a moment later.
+      const measured = await eventually(
+        async () => {
+          expect(await collect()).toMatchObject({ tenants: 1, failed_tenants: 0 });
+          return latest();
+        },
+        (found) => Number(found['queues.oldest_waiting_seconds']) > 0 && found['queues.unreachable'] === 0,
+      );
+      expect(measured).toMatchObject({ 'queues.waiting': 2, 'queues.failed': 0, 'queues.paused': 0 });
+      expect(measured).toMatchObject({
+        'integrations.failing': 0,
+        'rollouts.holding': 0,
+        'audit.checkpoint_lag_seconds': expect.any(Number),
+      });
+    } finally {
+      await asSuperuser(app, 'update admin_queues set removed_at = now()');
+      await company.close();
+    }
+  });
+
+  it('draws single measurements together and lets the old ones go, in bounded batches', async () => {
+    await asSuperuser(app, 'delete from admin_system_health');
+    // Three days, a measurement a minute: n at minute n, every tenth unknown.
+    await asSuperuser(
+      app,
+      `insert into admin_system_health (metric, resolution_seconds, at, value, min_value, max_value, known_count, unknown_count)
+       select 'database.connections', 0, date_trunc('hour', now()) - interval '72 hours' + n * interval '1 minute',
+         case when n % 10 <> 9 then n end, case when n % 10 <> 9 then n end, case when n % 10 <> 9 then n end,
+         case when n % 10 <> 9 then 1 else 0 end, case when n % 10 <> 9 then 0 else 1 end
+       from generate_series(0, 72 * 60 - 1) n`,
+    );
+    const tended = await eventually(collect, ({ rolled_up }) => rolled_up === 0, 30_000);
+    expect(tended).toMatchObject({ purged: 0 });
+    const counts = await asSuperuser<{ resolution_seconds: number; rows: string; known: string; unknown: string }>(
+      app,
+      `select resolution_seconds, count(*) as rows, sum(known_count) as known, sum(unknown_count) as unknown
+       from admin_system_health where metric = 'database.connections' and at < date_trunc('hour', now()) - interval '1 hour'
+         and at >= date_trunc('hour', now()) - interval '72 hours'
+       group by resolution_seconds order by resolution_seconds desc`,
+    );
+    expect(counts.slice(0, 2).map(({ rows, known, unknown }) => [rows, known, unknown])).toEqual([
+      ['71', '3834', '426'],
+      ['852', '3834', '426'],
+    ]);
+    // The single ones are kept for two days.
+    expect(Number(counts[2]?.rows)).toBeLessThanOrEqual(47 * 60 + 1);
+    expect(Number(counts[2]?.rows)).toBeGreaterThanOrEqual(46 * 60);
+    const [hour] = await asSuperuser<{ value: number; min_value: number; max_value: number }>(
+      app,
+      'select value, min_value, max_value from admin_system_health where resolution_seconds = 3600 order by at limit 1',
+    );
+    // 0 to 58 without 9, 19, … 59: the average of what is known.
+    expect(hour).toEqual({ value: 29, min_value: 0, max_value: 58 });
+  });
+});
+
+describe('a worker that is killed', () => {
+  const alertCount = 20;
+  const workers: ChildProcess[] = [];
+
+  afterAll(async () => {
+    for (const worker of workers) await killProcess(worker);
+  });
+
+  it('S2-75: has told some people of some alerts; the next one tells the rest, everybody once', async () => {
+    await asSuperuser(app, "select record_platform_health(now(), '{temporal.backlog}', '{9}', '{null}')");
+    await asSuperuser(
+      app,
+      `with channel as (
+         insert into notification_channels (tenant_id, name, kind, email, events)
+         values ($1, 'On call', 'email', 'oncall@example.com', '{alert.firing}')
+       )
+       insert into admin_alert_thresholds (tenant_id, name, metric, comparator, threshold, clear_threshold, aggregate,
+         window_seconds, for_seconds, severity, is_enabled)
+       select $1, 'Backlog ' || n, 'temporal.backlog', 'gt', 1, 1, 'max', 3600, 0, 'critical', true from generate_series(1, $2::int) n`,
+      [defaultTenantId, alertCount],
+    );
+    workers.push(await startWorkerProcess(app.env));
+    const evaluation = await start(alertEvaluationWorkflowType);
+    const toldCount = async () => {
+      const [row] = await asSuperuser<{ told: string }>(app, 'select count(firing_told_at) as told from admin_alerts');
+      return Number(row?.told);
+    };
+    await eventually(toldCount, (told) => told > 0, 30_000);
+    for (const worker of workers) await killProcess(worker);
+    const toldBefore = await toldCount();
+    workers.push(await startWorkerProcess(app.env));
+    await evaluation.result();
+    expect(toldBefore).toBeLessThan(alertCount);
+    expect(await toldCount()).toBe(alertCount);
+    const deliveries = () =>
+      asSuperuser<{ event_key: string }>(
+        app,
+        "select event_key from notification_deliveries where event = 'alert.firing'",
+      );
+    const told = await eventually(deliveries, (rows) => rows.length >= alertCount, 30_000);
+    expect(new Set(told.map(({ event_key }) => event_key)).size).toBe(alertCount);
+    expect(told).toHaveLength(alertCount);
+    const mails = () => asSuperuser(app, "select 1 from development_mails where subject like 'Firing%'");
+    await eventually(mails, (rows) => rows.length === alertCount, 30_000);
+    const fired = await asSuperuser(app, "select 1 from audit_logs where event = 'alert.fire'");
+    expect(fired).toHaveLength(alertCount);
+  }, 120_000);
+});

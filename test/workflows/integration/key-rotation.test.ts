@@ -1,0 +1,146 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { integrationSyncWorkflowId } from '../../../src/workflows/integration/integration-sync.contract.ts';
+import { keyRotationWorkflowId } from '../../../src/workflows/integration/key-rotation.contract.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
+import { KeyService } from '../../support/fakes/key-service.ts';
+import { integrationDriver } from '../../support/integrations.ts';
+import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
+import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
+import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+
+/** Days of grace and hours of failed revokes in a moment: the workflows' clock is virtual. */
+describe('integrations in virtual time', () => {
+  let time: TestWorkflowEnvironment;
+  let service: KeyService;
+  let app: TestApi;
+  let stage: VirtualTime;
+  let admin: SignedIn;
+  let drive: ReturnType<typeof integrationDriver>;
+
+  beforeAll(async () => {
+    service = await KeyService.start();
+    stage = await startInVirtualTime({ OUTBOUND_ALLOW: service.host });
+    ({ time, app } = stage);
+    admin = await app.signIn('role-super-admin');
+    drive = integrationDriver(app, admin);
+  }, 180_000);
+
+  afterAll(async () => {
+    await stage.close();
+    await service.stop();
+  });
+
+  /** Waits for the end of a rotation's workflow, replays it, and keeps its history. */
+  async function endsAs(name: string, integrationId: string, rotationId: string, status: string) {
+    const id = keyRotationWorkflowId({ tenant_id: defaultTenantId, integration_id: integrationId });
+    const handle = time.client.workflow.getHandle(id);
+    expect(await handle.result()).toEqual({ status });
+    await replayAndKeep('key-rotation', name, await handle.fetchHistory());
+    return drive.rotation(integrationId, rotationId);
+  }
+
+  it('capability 22: the old key works through its grace and not a minute longer', async () => {
+    const { id, key_id } = await drive.connected(service);
+    const begun = (await drive.rotate(id, { grace_seconds: 24 * 3_600 })).body;
+    const switched = await drive.rotated(id, begun.id, 'switched');
+    expect(Date.parse(switched.grace_until) - Date.parse(switched.switched_at)).toBe(24 * 3_600_000);
+    expect(service.living).toEqual(expect.arrayContaining([key_id, switched.new_key_id]));
+    await time.sleep('23 hours');
+    expect(await drive.rotation(id, begun.id)).toMatchObject({ status: 'switched' });
+    expect(service.living).toContain(key_id);
+    await time.sleep('61 minutes');
+    await drive.rotated(id, begun.id, 'completed');
+    await endsAs('completed', id, begun.id, 'completed');
+    expect(service.living).not.toContain(key_id);
+  }, 120_000);
+
+  it('a revoke that fails for hours stays in sight, is told of, and succeeds in the end', async () => {
+    const { id, key_id } = await drive.connected(service);
+    service.trouble(/^DELETE \/keys/, ...Array.from({ length: 12 }, () => 503));
+    const begun = (await drive.rotate(id, { grace_seconds: 0 })).body;
+    await drive.rotated(id, begun.id, 'revoking');
+    for (let hours = 0; hours < 20; hours += 1) {
+      if ((await drive.rotation(id, begun.id)).status === 'completed') break;
+      await time.sleep('1 hour');
+    }
+    const done = await endsAs('revoke-retried', id, begun.id, 'completed');
+    expect(done).toMatchObject({ revoke_attempts: 12, attempt_error_code: null, error_code: null });
+    expect(service.living).not.toContain(key_id);
+    expect(service.count(new RegExp(`^DELETE /keys/${key_id}`))).toBe(13);
+    const told = await eventually(
+      () =>
+        asSuperuser<{ event_key: string }>(
+          app,
+          "select distinct event_key from notification_deliveries where event = 'integration.revoke-failed' and event_key like $1",
+          [`integration/${id}/%`],
+        ),
+      (rows) => rows.length >= 2,
+    );
+    expect(told.map(({ event_key }) => event_key.split('/').at(-1)).sort()).toEqual(['1', '11']);
+  }, 120_000);
+
+  it('a service that is away is waited for before the switch, for a while; then the old key stays', async () => {
+    const { id, key_id } = await drive.connected(service);
+    service.trouble(/^POST \/keys/, 503, 503);
+    const patient = (await drive.rotate(id, { grace_seconds: 0 })).body;
+    await eventually(
+      () => drive.rotation(id, patient.id),
+      ({ attempt_error_code }) => attempt_error_code === 'failing',
+    );
+    await time.sleep('1 minute');
+    await drive.rotated(id, patient.id, 'completed');
+    const second = await drive.connected(service);
+    service.trouble(/^GET \/me/, ...Array.from({ length: 8 }, () => 502));
+    const given = (await drive.rotate(second.id)).body;
+    await time.sleep('1 hour');
+    const failed = await endsAs('failed', second.id, given.id, 'failed');
+    expect(failed).toMatchObject({ error_code: 'failing', new_key_id: null, switched_at: null });
+    expect(service.living).toContain(second.key_id);
+    expect(service.living).not.toContain(key_id);
+  }, 120_000);
+
+  it('an abort comes between two tries, and finds the key whose arrival was never seen', async () => {
+    const { id, key_id } = await drive.connected(service);
+    const before = service.issued;
+    // The key is made and every answer is lost for a while: only its Idempotency-Key can tell of it.
+    for (let lost = 0; lost < 4; lost += 1) service.loseAnswer(/^POST \/keys/);
+    const begun = (await drive.rotate(id)).body;
+    await eventually(
+      () => drive.rotation(id, begun.id),
+      ({ attempt_error_code }) => attempt_error_code === 'unreachable',
+    );
+    const abort = await app.call('POST', `/admin/integrations/${id}/rotations/${begun.id}/abort`, { token: admin.token });
+    expect(abort.status).toBe(200);
+    const aborted = await endsAs('aborted', id, begun.id, 'aborted');
+    expect(aborted).toMatchObject({ error_code: null, switched_at: null });
+    expect(service.issued).toBe(before + 1);
+    expect(service.living).toContain(key_id);
+    expect(service.living).not.toContain(aborted.new_key_id);
+  }, 120_000);
+
+  it('a sync waits out an hour of trouble no longer than it has patience', async () => {
+    const { id } = await drive.connected(service);
+    service.items = [{ id: 1 }];
+    const done = (await drive.sync(id)).body;
+    const handle = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
+    expect(await handle.result()).toEqual({ job_id: done.id, status: 'succeeded' });
+    await replayAndKeep('integration-sync', 'succeeded', await handle.fetchHistory());
+    service.trouble(/^GET \/records/, ...Array.from({ length: 8 }, () => 503));
+    const failing = (await drive.sync(id)).body;
+    const later = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
+    expect(await later.result()).toEqual({ job_id: failing.id, status: 'failed' });
+    await replayAndKeep('integration-sync', 'failed', await later.fetchHistory());
+    expect(await drive.job(id, failing.id)).toMatchObject({ status: 'failed', error_code: 'failing' });
+    const stuck = service.hold(/^GET \/records/);
+    const stopped = (await drive.sync(id)).body;
+    await stuck.arrived;
+    await app.call('POST', `/admin/integrations/${id}/sync-jobs/${stopped.id}/cancel`, { token: admin.token });
+    stuck.release();
+    const last = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
+    expect(await last.result()).toEqual({ job_id: stopped.id, status: 'cancelled' });
+    await replayAndKeep('integration-sync', 'cancelled', await last.fetchHistory());
+  }, 120_000);
+});

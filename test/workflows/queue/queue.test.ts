@@ -1,0 +1,170 @@
+import type { ChildProcess } from 'node:child_process';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { queueBulkRetryWorkflowId } from '../../../src/workflows/queue/queue-bulk-retry.contract.ts';
+import { pausePhaseQuery, queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.contract.ts';
+import { startTestApi } from '../../support/api.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
+import { postgresApplication } from '../../support/servers/bullmq.ts';
+import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
+import { callProven, eventually } from '../../support/quick-factor.ts';
+import { failJobs } from '../../support/queues.ts';
+import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
+import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const pauses = recordedHistories('queue-pause');
+const bulkRetries = recordedHistories('queue-bulk-retry');
+
+/** A super admin, and a company that uses BullMQ. */
+async function usersOf(app: TestApi) {
+  return { admin: await app.signIn('role-super-admin'), company: postgresApplication(app.env.DATABASE_OWNER_URL ?? '') };
+}
+
+async function register(app: TestApi, admin: SignedIn, company: BullmqApplication, name: string): Promise<AppQueue> {
+  const body = { name, provider: 'bullmq', source_name: name, environment: 'staging' };
+  const answer = await callProven(app, admin, 'POST', '/admin/queues', { body });
+  expect(answer.status).toBe(201);
+  const queue = company.queue(name);
+  await queue.waitUntilReady();
+  return queue;
+}
+
+const show = async (app: TestApi, { token }: SignedIn, at: string) => (await app.call('GET', `/admin/queues/${at}`, { token })).body;
+
+async function eventsOf(app: TestApi, admin: SignedIn, name: string, kind: string) {
+  const { items } = await show(app, admin, `${name}/events`);
+  return items.filter((event: { kind: string }) => event.kind === kind);
+}
+
+describe('the end of a pause, in virtual time (capability 27)', () => {
+  let time: TestWorkflowEnvironment;
+  let app: TestApi;
+  let admin: SignedIn;
+  let company: BullmqApplication;
+  let stage: VirtualTime;
+
+  beforeAll(async () => {
+    stage = await startInVirtualTime();
+    ({ time, app } = stage);
+    ({ admin, company } = await usersOf(app));
+  }, 180_000);
+
+  afterAll(async () => {
+    await company?.close();
+    await stage?.close();
+  });
+
+  /** The virtual clock runs ahead of the real one, by which the API counts. */
+  const pause = async (name: string, days: number) =>
+    callProven(app, admin, 'POST', `/admin/queues/${name}/pause`, {
+      body: { reason: 'maintenance', paused_until: new Date((await time.currentTimeMs()) + days * day).toISOString() },
+    });
+  const phaseOf = (id: string) =>
+    app.api.deps.temporal.client.workflow
+      .getHandle(queuePauseWorkflowId(defaultTenantId, id))
+      .query(pausePhaseQuery)
+      .catch(() => null);
+  const historyOf = (id: string) =>
+    app.api.deps.temporal.client.workflow.getHandle(queuePauseWorkflowId(defaultTenantId, id)).fetchHistory();
+  const untilEnded = (id: string) => eventually(() => phaseOf(id), (phase) => phase === 'ended', 30_000);
+
+  it('S2-27: comes by itself after days, once, and lets the jobs run', async () => {
+    const queue = await register(app, admin, company, 'held');
+    const paused = await pause('held', 2);
+    expect(paused).toMatchObject({ status: 200, body: { pause: { state: 'paused', reason: 'maintenance' } } });
+    await queue.add('waiting', {});
+    const done = company.worker('held', async () => 'done');
+    await time.sleep(1 * day);
+    expect(await phaseOf(paused.body.id)).toBe('paused');
+    await time.sleep(1 * day + hour);
+    await untilEnded(paused.body.id);
+    await pauses.record('ended-by-time', await historyOf(paused.body.id));
+    await eventually(() => queue.getCompletedCount(), (count) => count === 1);
+    await done.close();
+    expect(await show(app, admin, 'held')).toMatchObject({ pause: null, live: { is_paused: false } });
+    expect(await eventsOf(app, admin, 'held', 'resume')).toMatchObject([{ state: 'done', requested_by: null }]);
+    expect(await eventsOf(app, admin, 'held', 'pause')).toMatchObject([{ state: 'done', requested_by: admin.user_id }]);
+  });
+
+  it('S2-28: does not come a second time after somebody has resumed, and a new pause has an end of its own', async () => {
+    const queue = await register(app, admin, company, 'again');
+    const first = await pause('again', 1);
+    expect(first.status).toBe(200);
+    const resumed = await Promise.all(
+      [1, 2].map(() => callProven(app, admin, 'POST', '/admin/queues/again/resume', { body: { reason: 'sooner' } })),
+    );
+    expect(resumed.map(({ status }) => status)).toContain(200);
+    expect(await queue.isPaused()).toBe(false);
+    await untilEnded(first.body.id);
+    await pauses.record('resumed', await historyOf(first.body.id));
+    expect((await pause('again', 3)).status).toBe(200);
+    await time.sleep(2 * day);
+    expect(await queue.isPaused()).toBe(true);
+    await time.sleep(1 * day + hour);
+    await eventually(() => queue.isPaused(), (isPaused) => !isPaused, 30_000);
+    expect(await eventsOf(app, admin, 'again', 'pause')).toHaveLength(2);
+  });
+});
+
+describe('histories of earlier builds', () => {
+  it('replay with this one', async () => {
+    await pauses.replayAll();
+    await bulkRetries.replayAll();
+  });
+});
+
+describe('a worker that is killed', () => {
+  let app: TestApi;
+  let admin: SignedIn;
+  let company: BullmqApplication;
+  let worker: ChildProcess;
+
+  beforeAll(async () => {
+    app = await startTestApi();
+    ({ admin, company } = await usersOf(app));
+    worker = await startWorkerProcess(app.env);
+  }, 120_000);
+
+  afterAll(async () => {
+    if (worker !== undefined) await killProcess(worker);
+    await company?.close();
+    await app?.close();
+  });
+
+  it('neither retries a job twice in a bulk retry nor leaves a queue paused (capabilities 27, 28)', async () => {
+    const held = await register(app, admin, company, 'held');
+    const bulk = await register(app, admin, company, 'bulk');
+    await failJobs(company, bulk, Array.from({ length: 40 }, (_, n) => `failure ${n}`));
+    const attempts = new Map<string, number>();
+    const working = company.worker('bulk', async ({ id = '' }) => {
+      attempts.set(id, (attempts.get(id) ?? 0) + 1);
+    });
+    const until = { reason: 'short', paused_until: new Date(Date.now() + 6_000).toISOString() };
+    expect((await callProven(app, admin, 'POST', '/admin/queues/held/pause', { body: until })).status).toBe(200);
+    const started = await callProven(app, admin, 'POST', '/admin/queues/bulk/bulk-retries', {
+      body: { reason: 'fixed', per_second: 10 },
+    });
+    expect(started.status).toBe(202);
+    await eventually(async () => attempts.size, (size) => size >= 10);
+
+    await killProcess(worker);
+    expect(await held.isPaused()).toBe(true);
+    worker = await startWorkerProcess(app.env);
+
+    const at = `bulk/bulk-retries/${started.body.id}`;
+    const ended = await eventually(() => show(app, admin, at), ({ state }) => state !== 'running', 90_000);
+    expect(ended).toMatchObject({ state: 'done', progress: { selected: 40, retried: 40, completed: 40, failed_again: 0 } });
+    expect([...attempts.values()]).toEqual(Array.from({ length: 40 }, () => 1));
+    const { body } = await app.call('GET', '/admin/queues/bulk', { token: admin.token });
+    const bulkId = queueBulkRetryWorkflowId(defaultTenantId, body.id);
+    await bulkRetries.record('killed', await app.api.deps.temporal.client.workflow.getHandle(bulkId).fetchHistory());
+    await eventually(() => held.isPaused(), (isPaused) => !isPaused, 60_000);
+    await eventually(() => eventsOf(app, admin, 'held', 'resume'), (resumes) => resumes.length === 1);
+    await working.close();
+  }, 180_000);
+});

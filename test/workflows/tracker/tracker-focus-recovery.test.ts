@@ -1,0 +1,94 @@
+import type { ChildProcess } from 'node:child_process';
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { beginUpdate, focusSessionStartOptions, focusSessionWorkflowType } from '../../../src/workflows/tracker/focus-session.contract.ts';
+import { startTestApi } from '../../support/api.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
+import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
+import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
+import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+
+/** Real processes in real time: a worker of its own and a Temporal server that keeps its state in a file. */
+let temporal: OwnTemporal;
+let worker: ChildProcess;
+let app: TestApi;
+let me: SignedIn;
+
+beforeAll(async () => {
+  temporal = await startOwnTemporal();
+  app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, WORKFLOW_BUNDLE: workflowBundlePath() });
+  worker = await startWorkerProcess(app.env);
+  me = await app.signIn('role-super-admin');
+}, 120_000);
+
+afterAll(async () => {
+  await killProcess(worker);
+  await app.close();
+  await temporal.stop();
+});
+
+/** Starts a session of seconds, which the API does not offer: every timer is an input of the workflow. */
+async function start(session_id: number, duration_seconds: number) {
+  const { temporal: client } = app.api.deps;
+  const input = {
+    actor: { tenant_id: defaultTenantId, user_id: me.user_id, session_id: me.session_id, request_id: null },
+    session_id,
+    duration_seconds,
+    max_pause_seconds: 3_600,
+    notes: null,
+  };
+  return client.call(({ workflow }) =>
+    workflow.executeUpdateWithStart(beginUpdate, {
+      startWorkflowOperation: new WithStartWorkflowOperation(focusSessionWorkflowType, {
+        ...focusSessionStartOptions(input),
+        taskQueue: client.taskQueue,
+        workflowIdConflictPolicy: 'FAIL',
+      }),
+    }),
+  );
+}
+
+const read = async (id: number) =>
+  (await app.call('GET', `/api/v1/master-admin/focus-sessions/${id}`, { token: me.token })).body;
+
+const completionsOf = async (id: number): Promise<number> => {
+  const rows = await asSuperuser(
+    app,
+    "select 1 from audit_logs where event in ('focus_session.expire', 'focus_session.complete') and resource_id = $1",
+    [String(id)],
+  );
+  return rows.length;
+};
+
+describe('a focus session in real time (capability 26)', () => {
+  it('completes on time, once, although its worker is killed and another takes over', async () => {
+    const { due_at } = await start(900_001, 25);
+    await killProcess(worker);
+    worker = await startWorkerProcess(app.env);
+    const ended = await eventually(() => read(900_001), ({ end_time }) => end_time !== null, 40_000);
+    expect(ended).toMatchObject({ completed: true, ending: 'timer', end_time: due_at });
+    expect(await completionsOf(900_001)).toBe(1);
+  }, 90_000);
+
+  it('ends at the second it was due, once, although worker and server are down at that time', async () => {
+    const { due_at } = await start(900_002, 4);
+    await Promise.all([temporal.kill(), killProcess(worker)]);
+    await eventually(async () => Date.now(), (now) => now > Date.parse(due_at) + 500);
+    const active = await read(900_002);
+    expect(active).toMatchObject({ completed: false, remaining_seconds: 0 });
+    await temporal.restart();
+    worker = await startWorkerProcess(app.env);
+    const ended = await eventually(() => read(900_002), ({ end_time }) => end_time !== null, 90_000);
+    expect(ended).toMatchObject({ completed: true, ending: 'timer', end_time: due_at });
+    expect(await completionsOf(900_002)).toBe(1);
+  }, 180_000);
+
+  it('undisturbed, it is written down by its own timer, long before a sweep would', async () => {
+    const { due_at } = await start(900_003, 2);
+    const ended = await eventually(() => read(900_003), ({ end_time }) => end_time !== null, 20_000);
+    expect(ended).toMatchObject({ ending: 'timer', end_time: due_at });
+  }, 60_000);
+});
