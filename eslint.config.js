@@ -100,10 +100,8 @@ export default defineConfig(
   { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: doorsExcept('env', 'connection') },
   { files: ['src/platform/database/unit-of-work.ts'], rules: doorsExcept('fork') },
   { files: ['src/platform/**'], ignores: ['src/platform/env.ts', 'src/platform/database/unit-of-work.ts'], rules: doorsExcept('connection') },
-  // The verification streams a chain over a connection of its own; BullMQ's backend takes a pool.
-  { files: ['src/services/audit/verify.ts', 'src/services/queue/queue-bullmq.ts'], rules: doorsExcept('connection') },
   {
-    files: ['src/platform/**', 'src/dev/**', 'src/services/audit/verify.ts', 'src/services/queue/queue-bullmq.ts'],
+    files: ['src/platform/**', 'src/dev/**'],
     ignores: ['src/platform/outbound/outbound-http.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': ['error', { paths: driverImports.paths.filter(({ name }) => name !== 'pg') }],

@@ -60,6 +60,7 @@ export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics
     mailer: createMailer({ env, db }),
     temporal,
     queues: createQueueProviders(env, temporal, tenantAttributeName),
+    now: Date.now,
   };
 }
 

@@ -7,6 +7,7 @@ import { Problem } from '../platform/problem.ts';
 import { traceRequest } from '../platform/observability/tracing.ts';
 import { unchangedConfig } from './config/config-conditional-get.ts';
 import type { ApiDeps } from './deps.ts';
+import { routes } from './routes.ts';
 import { unchangedFlags } from './flag/flag-conditional-get.ts';
 import { problemDetails } from './http/problem-details.ts';
 import { requestContext } from './http/request-context.ts';
@@ -65,7 +66,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
       maxAge: 600,
     }),
   );
-  const uploadTypes = new Set(deps.routes.flatMap(({ uploads }) => uploads ?? []));
+  const uploadTypes = new Set(routes.flatMap(({ uploads }) => uploads ?? []));
   app.use(async (ctx, next) => {
     if (!ctx.response.get('cache-control')) ctx.set('cache-control', 'no-store');
     if (ctx.state.bodyError !== undefined) throw bodyProblem(ctx.state.bodyError, env.BODY_LIMIT_KB);
@@ -88,7 +89,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   // `/things/latest` before `/things/:id`, in whatever order they are listed.
   const router = new Router<RequestState>({ exclusive: 'specificity' });
   const index = new RouteIndex();
-  for (const route of deps.routes) {
+  for (const route of routes) {
     const run = runRoute(route, deps);
     for (const path of [route.path, ...(route.aliases ?? [])]) {
       router[route.method](path, run);

@@ -23,7 +23,7 @@ import { createTemporalClient } from '../platform/temporal/temporal-client.ts';
 import { startTracing } from '../platform/observability/tracing.ts';
 import { tenantAttributeName } from '../workflows/queue/queue-pause.contract.ts';
 import { createApp } from './app.ts';
-import { createApprovalDesk } from '../services/approval/approval-request.service.ts';
+import { createApprovalRequests } from '../services/approval/approval-request.service.ts';
 import type { ApiDeps } from './deps.ts';
 import { ActorCache } from './http/actor-cache.ts';
 import { ConfigSnapshots } from '../services/config/config-snapshot-cache.ts';
@@ -87,7 +87,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     routes,
     now,
   };
-  return { ...base, approvals: createApprovalDesk(base) };
+  return { ...base, approvals: createApprovalRequests(base) };
 }
 
 /** Starts an API process and waits until it listens. */

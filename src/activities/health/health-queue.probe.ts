@@ -2,7 +2,7 @@ import type { HealthMeasurement, HealthMetricName } from '../../domain/health/he
 import { measurementsOf } from '../../domain/health/health-metric.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
-import type { QueueSnapshot } from '../../services/queue/queue-provider.ts';
+import type { QueueSnapshot } from '../../platform/outbound/queue-provider.ts';
 import type { ActivityDeps } from '../deps.ts';
 
 const metrics: readonly HealthMetricName[] = [

@@ -7,7 +7,7 @@ import { cleanableStates } from '../../domain/queue/queue.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
-import { requireCapability } from '../../services/queue/queue-provider.ts';
+import { requireCapability } from '../../platform/outbound/queue-provider.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';

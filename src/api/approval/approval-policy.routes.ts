@@ -18,8 +18,8 @@ import { bypassers, policySteps, policyWindows } from './approval.schemas.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import type { Route } from '../http/route.ts';
-import { idParams, timestamp } from '../http/schemas.ts';
+import type { DescribedRoute } from '../http/route-description.ts';
+import { idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const tag = 'approval_policy';
 
@@ -268,7 +268,7 @@ const getGates = route({
 
 /** One line of the manifest (capability 13). */
 function gateEntry(
-  { operationId, method, path, permission, gate }: Route,
+  { operationId, method, path, permission, gate }: DescribedRoute,
   gateOf: (action: string, place: EnvironmentName | 'any') => GateLevel,
 ): z.input<typeof GateBody> {
   const entry = { operation_id: operationId, method: method.toUpperCase(), path, permission };

@@ -4,7 +4,7 @@ import { closeForcedReview } from '../../services/approval/break-glass-review.se
 import { query } from '../../entities/kysely-schema.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
-import { idParams, timestamp } from '../http/schemas.ts';
+import { idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const tag = 'approval';
 

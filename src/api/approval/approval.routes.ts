@@ -12,7 +12,7 @@ import {
   rejectUpdate,
 } from '../../workflows/approval/approval.contract.ts';
 import { changeFor, openApproval, refuseUnsatisfiable, storePayload } from '../../services/approval/approval-request.service.ts';
-import { personalMessage, requireProof, tellApproval } from '../../services/approval/approval.client.ts';
+import { personalMessage, requireProof, sendApprovalUpdate } from '../../services/approval/approval.client.ts';
 import {
   approvalHistoryQuery,
   approvalListQuery,
@@ -30,7 +30,7 @@ import {
 } from './approval.schemas.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const tag = 'approval';
 
@@ -159,7 +159,7 @@ const approveRequest = route({
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
   problems: [...momentProblems, ...personProblems, 'approval.step-not-open'],
-  handler: (context) => tellApproval(context, approveUpdate, personalMessage(context, context.body)),
+  handler: (context) => sendApprovalUpdate(context.deps, context.actor, context.params.id, approveUpdate, personalMessage(context, context.body)),
 });
 
 const rejectRequest = route({
@@ -170,7 +170,7 @@ const rejectRequest = route({
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason }),
   problems: [...momentProblems, ...personProblems],
-  handler: (context) => tellApproval(context, rejectUpdate, personalMessage(context, context.body)),
+  handler: (context) => sendApprovalUpdate(context.deps, context.actor, context.params.id, rejectUpdate, personalMessage(context, context.body)),
 });
 
 const breakGlass = route({
@@ -184,7 +184,7 @@ const breakGlass = route({
   permission: 'approval:break-glass',
   body: z.strictObject({ digest, reason: decisionReason }),
   problems: [...momentProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
-  handler: (context) => tellApproval(context, breakGlassUpdate, personalMessage(context, context.body)),
+  handler: (context) => sendApprovalUpdate(context.deps, context.actor, context.params.id, breakGlassUpdate, personalMessage(context, context.body)),
 });
 
 const cancelRequest = route({
@@ -196,7 +196,7 @@ const cancelRequest = route({
   body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
   problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
   handler: (context) =>
-    tellApproval(context, cancelUpdate, personalMessage(context, { digest: '', reason: context.body.reason })),
+    sendApprovalUpdate(context.deps, context.actor, context.params.id, cancelUpdate, personalMessage(context, { digest: '', reason: context.body.reason })),
 });
 
 const editRequest = route({
@@ -234,7 +234,7 @@ const editRequest = route({
       await refuseUnsatisfiable(tx, row.policy, [row.requested_by, ...row.editors, said.actor.user_id]);
       return storePayload(tx, deps.keyring, prepared);
     });
-    return tellApproval(context, editUpdate, { ...said, new_digest });
+    return sendApprovalUpdate(context.deps, context.actor, context.params.id, editUpdate, { ...said, new_digest });
   },
 });
 

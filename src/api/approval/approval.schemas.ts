@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { maximumSteps } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Hex SHA-256 of a canonical change. */
 export const digest = z

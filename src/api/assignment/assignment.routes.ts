@@ -13,9 +13,7 @@ import { readAll } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import {
   contactAssignmentView,
-  contactAssignmentsQuery,
   contactOutcomeView,
-  explain,
   explainedAssignmentView,
   memberView,
   membersQuery,
@@ -23,7 +21,12 @@ import {
 import { readAssignments, wakeQueues, withAssignments } from '../../services/assignment/assignment.client.ts';
 import { pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { assignedContacts, contactsPage } from '../../services/assignment/contact-assignment.queries.ts';
+import {
+  assignedContacts,
+  contactsPage,
+  contactAssignmentsQuery,
+  explain,
+} from '../../services/assignment/contact-assignment.queries.ts';
 import { memberSettings } from './campaign-pool.routes.ts';
 
 const userPath = '/api/admin/users/:user_id';

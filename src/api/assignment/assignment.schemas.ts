@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { assignmentOutcomes, outcomeDetails } from '../../domain/assignment/assignment.ts';
-import { exclusionReasons, replayChoice } from '../../domain/assignment/assignment-dealing.ts';
+import { exclusionReasons } from '../../domain/assignment/assignment-dealing.ts';
 import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 const day = z.iso.date();
 
@@ -166,24 +166,6 @@ export const explainedAssignmentView = z
       .describe('The choice made again from the stored inputs; null for what was assigned by hand'),
   })
   .meta({ id: 'ExplainedAssignment' });
-
-/** Assignments of contacts; `a` is the row. */
-export function contactAssignmentsQuery() {
-  return query
-    .selectFrom('user_contact_assignment as a')
-    .select(['a.id', 'a.user_id', 'a.contact_id', 'a.campaign_id', 'a.method', 'a.reason'])
-    .select(['a.assigned_by', 'a.assigned_at', 'a.released_at']);
-}
-
-type AssignmentRow = Awaited<ReturnType<ReturnType<typeof contactAssignmentsQuery>['executeTakeFirstOrThrow']>>;
-
-/** An assignment with its reason and the reason's replay (capability 6). */
-export function explain(row: AssignmentRow) {
-  const { reason, user_id } = row;
-  if (reason.kind !== 'dealt') return { ...row, replay: null };
-  const again = replayChoice(reason);
-  return { ...row, replay: { user_id: again, agrees: again === user_id } };
-}
 
 export const contactOutcomeView = z
   .object({

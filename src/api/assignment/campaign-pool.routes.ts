@@ -10,7 +10,7 @@ import { readAssignments, startBatch, wakeQueues, withAssignments } from '../../
 import { campaignParams, campaignPath, showCampaign } from './campaign.schemas.ts';
 import { numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 const memberParams = z.object({ campaign_id: z.uuid(), user_id: z.uuid() });
 

@@ -10,19 +10,14 @@ import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/as
 import { invalidInput } from '../../platform/input-issues.ts';
 import { notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
-import {
-  contactAssignmentsQuery,
-  contactView,
-  contactsQuery,
-  explain,
-  explainedAssignmentView,
-} from './assignment.schemas.ts';
+import { contactView, contactsQuery, explainedAssignmentView } from './assignment.schemas.ts';
 import { readAssignments, wakeQueues } from '../../services/assignment/assignment.client.ts';
 import type { ApiDeps } from '../deps.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { email } from '../http/schemas.ts';
+import { email } from '../../platform/value-schemas.ts';
+import { contactAssignmentsQuery, explain } from '../../services/assignment/contact-assignment.queries.ts';
 
 const contactsPath = '/api/admin/contacts';
 const contactPath = `${contactsPath}/:contact_id`;

@@ -9,7 +9,7 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { chainOf, chainParam, chainScope } from '../../services/audit/audit-log.queries.ts';
 import { newestFirst, numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, timestamp } from '../http/schemas.ts';
+import { idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const VerificationRecord = z
   .object({

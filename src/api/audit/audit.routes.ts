@@ -26,7 +26,7 @@ import { AuditLogDetails, AuditLogView, CheckpointView, LatestCheckpoint, Verifi
 import type { ApiDeps } from '../deps.ts';
 import { numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const getAuditLogs = route({
   operationId: 'getAuditLogs',

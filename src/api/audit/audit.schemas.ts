@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { auditActions, auditAreas, auditOutcomes } from '../../domain/audit/audit-entry.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 const hex = z.string().describe('SHA-256 in hex');
 

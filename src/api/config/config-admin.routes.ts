@@ -15,7 +15,12 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { ledgerAtQuery, proposalQueries, readEnvironments } from '../../services/config/config.queries.ts';
+import {
+  ledgerAtQuery,
+  proposalQueries,
+  readEnvironments,
+  deploymentColumns,
+} from '../../services/config/config.queries.ts';
 import {
   ConfigVersionBody,
   EnvironmentConfigBody,
@@ -24,13 +29,12 @@ import {
   ProposalRequest,
   StartedProposalBody,
   completePlan,
-  deploymentColumns,
   ledgerColumns,
 } from './config.schemas.ts';
 import { startRollouts } from '../../services/config/config-rollout.client.ts';
 import type { ApiDeps } from '../deps.ts';
 import { reply, route } from '../http/route.ts';
-import { moment } from '../http/schemas.ts';
+import { moment } from '../../platform/value-schemas.ts';
 
 const tag = 'configuration';
 const path = '/admin/environment-config';
@@ -45,7 +49,7 @@ const getEnvironmentConfig = route({
   gate: 'none',
   query: z.strictObject({ environment: configEnvironment.optional() }),
   responses: { 200: z.object({ items: z.array(EnvironmentConfigBody) }) },
-  handler: async ({ query: { environment }, ...context }) => ({ items: await readEnvironments(context, environment) }),
+  handler: async ({ query: { environment }, deps, actor }) => ({ items: await readEnvironments(deps, actor, environment) }),
 });
 
 const proposeConfigChange = route({

@@ -13,7 +13,7 @@ import { defaultStrategy, rolloutStatuses } from '../../domain/config/config-rol
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 const percentage = z.number().describe('Share of the instances in percent');
 const nullableVersion = configVersionNumber.nullable();
@@ -53,31 +53,6 @@ export const DeploymentBody = z
     updated_at: timestamp,
   })
   .meta({ id: 'Deployment' });
-
-/** Columns of {@link DeploymentBody}. */
-export const deploymentColumns = [
-  'id',
-  'environment',
-  'kind',
-  'batch_id',
-  'position',
-  'proposal_id',
-  'config_version',
-  'previous_version',
-  'digest',
-  'plan',
-  'status',
-  'stage',
-  'candidate_percentage',
-  'outcome',
-  'reason',
-  'requested_by',
-  'approval_id',
-  'created_at',
-  'started_at',
-  'ended_at',
-  'updated_at',
-] as const;
 
 /** A row of the ledger. */
 export const LedgerRowBody = z

@@ -14,12 +14,13 @@ import { readAll } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config/config-rollout.contract.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { DeploymentBody, DeploymentDetailBody, deploymentColumns, ledgerColumns } from './config.schemas.ts';
+import { DeploymentBody, DeploymentDetailBody, ledgerColumns } from './config.schemas.ts';
+import { deploymentColumns } from '../../services/config/config.queries.ts';
 import { startRollouts } from '../../services/config/config-rollout.client.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext, Route } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const tag = 'deployment';
 const path = '/admin/deployments';

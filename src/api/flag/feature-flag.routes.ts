@@ -12,7 +12,7 @@ import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { FlagBody, FlagHistoryBody, flagColumns } from './flag.schemas.ts';
 import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import type { GateLevel } from '../http/route.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 
 const tag = 'feature_flag';
 

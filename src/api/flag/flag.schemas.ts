@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { flagDefinitionColumns } from '../../services/flag/flag.repository.ts';
 import { flagContent, flagDefinition, flagEnvironment } from '../../services/flag/flag.payload.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** A flag in one environment, as answers show it. */
 export const FlagBody = z

@@ -7,7 +7,7 @@ import { SilenceBody, silenceReason } from './alert.schemas.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, moment } from '../http/schemas.ts';
+import { idParams, moment } from '../../platform/value-schemas.ts';
 
 const tag = 'System health';
 

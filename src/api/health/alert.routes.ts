@@ -11,7 +11,7 @@ import type { ApiDeps } from '../deps.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 import { alertSilenceRoutes } from './alert-silence.routes.ts';
 
 const tag = 'System health';

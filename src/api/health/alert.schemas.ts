@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { alertAggregates, alertComparators, alertSeverities, alertStatuses, isClearSide } from '../../domain/health/alert.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Most thresholds of one tenant; each costs a query of the evaluation. */
 const maxThresholds = 100;

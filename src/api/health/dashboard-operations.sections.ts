@@ -4,7 +4,7 @@ import { rolloutStatuses } from '../../domain/config/config-rollout.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
 import { dashboardSection } from './dashboard-section.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Things of one section that are shown; the link leads to the others. */
 const shown = 5;

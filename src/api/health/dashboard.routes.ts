@@ -6,7 +6,7 @@ import type { DashboardSection, SectionContext } from './dashboard-section.ts';
 import { dashboardSections } from './dashboard.sections.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route } from '../http/route.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** A section that takes longer says so; the others are shown. */
 const sectionTimeoutMs = 1_500;

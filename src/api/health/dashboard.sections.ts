@@ -7,7 +7,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import { integrations, queues, rollouts } from './dashboard-operations.sections.ts';
 import { dashboardSection } from './dashboard-section.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Things of one section that are shown; the link leads to the others. */
 const shown = 5;

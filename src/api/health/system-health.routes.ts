@@ -7,7 +7,7 @@ import { read, readAll } from '../../platform/database/read.ts';
 import { healthHistoryQuery, latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../../services/health/health.queries.ts';
 import { metricFacts, presentHealth } from './health.schemas.ts';
 import { route } from '../http/route.ts';
-import { moment, timestamp } from '../http/schemas.ts';
+import { moment, timestamp } from '../../platform/value-schemas.ts';
 
 const tag = 'System health';
 

@@ -4,8 +4,8 @@ import { effectiveRights, livingRoles } from '../../services/identity/active-rol
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { CredentialCache } from './credential-cache.ts';
-import type { Credential } from './credential-cache.ts';
+import { CredentialCache } from '../../platform/security/credential-cache.ts';
+import type { Credential } from '../../platform/security/credential-cache.ts';
 
 /** What a living session says about its person. */
 export interface SessionFacts {

@@ -4,7 +4,8 @@ import { auditRefusal } from '../../platform/audit/audit-refusal.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { RequestState } from './request-context.ts';
 import { toProblem } from './problem-details.ts';
-import type { Method, Route } from './route.ts';
+import type { Route } from './route.ts';
+import type { Method } from './route-description.ts';
 
 const actionOfMethod = { get: 'read', post: 'create', put: 'update', patch: 'update', delete: 'delete' } as const satisfies
   Record<Method, string>;

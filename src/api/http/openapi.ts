@@ -4,7 +4,7 @@ import { createDocument } from 'zod-openapi';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { problemCodes } from '../../domain/shared/problem-codes.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
-import type { Route } from './route.ts';
+import type { DescribedRoute } from './route-description.ts';
 
 const problem = z
   .looseObject({
@@ -43,7 +43,7 @@ function exampleOf(value: unknown): { example?: unknown } {
  *
  * @param serverUrl where the API is reached; part of the document.
  */
-export function openApiDocument(routes: readonly Route[], serverUrl: string) {
+export function openApiDocument(routes: readonly DescribedRoute[], serverUrl: string) {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes) {
     for (const path of [route.path, ...(route.aliases ?? [])]) {
@@ -70,7 +70,7 @@ export function openApiDocument(routes: readonly Route[], serverUrl: string) {
 }
 
 /** An alias is a second spelling of an operation; OpenAPI wants its own id for each. */
-function operation(route: Route, isAlias: boolean): ZodOpenApiOperationObject {
+function operation(route: DescribedRoute, isAlias: boolean): ZodOpenApiOperationObject {
   const { params, query, body } = route;
   const example = operationExamples[route.operationId];
   const header = headersOf(route);
@@ -100,7 +100,7 @@ function uploadContent(types: readonly string[]) {
   return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' as const } }]));
 }
 
-function headersOf(route: Route): z.ZodObject | null {
+function headersOf(route: DescribedRoute): z.ZodObject | null {
   const fields: Record<string, z.ZodType> = {};
   if (route.method === 'post' && route.idempotency !== false) {
     fields['Idempotency-Key'] = z.string().max(255).optional().describe('Repeats of the request get the first answer');
@@ -119,7 +119,7 @@ const successDescriptions: Record<number, string> = {
   304: 'Not modified',
 };
 
-function answers(route: Route): ZodOpenApiResponsesObject {
+function answers(route: DescribedRoute): ZodOpenApiResponsesObject {
   const result: ZodOpenApiResponsesObject = {};
   for (const [status, spec] of Object.entries(route.responses)) {
     const description = successDescriptions[Number(status)] ?? 'Answer';
@@ -142,7 +142,7 @@ function answers(route: Route): ZodOpenApiResponsesObject {
 }
 
 /** What any route of this kind can answer with, besides what it declares. */
-function implied(route: Route): ProblemCode[] {
+function implied(route: DescribedRoute): ProblemCode[] {
   return [
     ...(route.permission === 'public' ? [] : (['auth.required'] as const)),
     ...(route.permission === 'public' ? [] : (['auth.forbidden'] as const)),
@@ -159,7 +159,7 @@ function implied(route: Route): ProblemCode[] {
   ];
 }
 
-function problems(route: Route): ZodOpenApiResponsesObject {
+function problems(route: DescribedRoute): ZodOpenApiResponsesObject {
   const byStatus = new Map<number, Set<ProblemCode>>();
   for (const code of [...implied(route), ...(route.problems ?? [])]) {
     const { status } = problemCodes[code];

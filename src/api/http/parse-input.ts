@@ -5,7 +5,8 @@ import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import type { RequestState } from './request-context.ts';
-import type { Input, Route } from './route.ts';
+import type { Route } from './route.ts';
+import type { Input } from './route-description.ts';
 
 type Context = ParameterizedContext<RequestState> & { params?: Record<string, string>; request: { body?: unknown; rawBody?: string } };
 

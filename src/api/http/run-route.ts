@@ -15,7 +15,10 @@ import { auditRefusedRequest } from './audit-refused-request.ts';
 import type { RequestState } from './request-context.ts';
 import { parseInput } from './parse-input.ts';
 import { JsonText, KeptReply, Reply, reply } from './route.ts';
-import type { Gate, GateLevel, HandlerContext, Input, MfaProof, Route } from './route.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import type { HandlerContext, Route } from './route.ts';
+import type { Gate, Input } from './route-description.ts';
 
 type Context = ParameterizedContext<RequestState>;
 

@@ -7,7 +7,7 @@ import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, moment, timestamp } from '../http/schemas.ts';
+import { idParams, moment, timestamp } from '../../platform/value-schemas.ts';
 
 const rights = {
   can_create: z.boolean(),

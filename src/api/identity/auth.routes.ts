@@ -15,7 +15,7 @@ import { openSession, refreshSession, tokenPairOf } from '../../services/identit
 import type { TokenPair } from '../../services/identity/session.service.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route } from '../http/route.ts';
-import { email, passwordInput, phoneNumber } from '../http/schemas.ts';
+import { email, passwordInput, phoneNumber } from '../../platform/value-schemas.ts';
 
 /** The tokens of a session, as every way of signing in answers. */
 export const tokenPair = z

@@ -12,7 +12,7 @@ import {
   oidcSignInSeconds,
 } from '../../services/identity/oidc-sign-in.service.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, timestamp } from '../http/schemas.ts';
+import { idParams, timestamp } from '../../platform/value-schemas.ts';
 import { tokenPair } from './auth.routes.ts';
 
 const providerParams = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,63}$/) });

@@ -8,7 +8,7 @@ import { passwordFaults } from '../../platform/security/password.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { tellOwner } from '../../services/identity/account-notification.service.ts';
 import { reply, route } from '../http/route.ts';
-import { passwordInput, timestamp, timeZone } from '../http/schemas.ts';
+import { passwordInput, timestamp, timeZone } from '../../platform/value-schemas.ts';
 
 const profile = z
   .object({

@@ -5,7 +5,7 @@ import type { Permission } from '../../domain/identity/permissions.ts';
 import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { inForceAt, ledgerQuery, rightsAt } from '../../services/identity/role-assignment-history.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, moment, timestamp } from '../http/schemas.ts';
+import { idParams, moment, timestamp } from '../../platform/value-schemas.ts';
 import { roleGrant } from './user.routes.ts';
 
 const assignment = {

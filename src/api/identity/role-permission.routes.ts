@@ -8,7 +8,7 @@ import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { permissionNames, readRoles } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 type Read = HandlerContext<unknown, unknown, unknown>['read'];
 

@@ -8,8 +8,8 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { expectedVersion } from '../../platform/row-version.ts';
 import { readRoles, roleView, showRole } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import type { GateLevel } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const getRoles = route({
   operationId: 'getRoles',

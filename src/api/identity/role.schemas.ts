@@ -8,7 +8,7 @@ import { notFound } from '../../platform/problem.ts';
 import { versionEtag } from '../../platform/row-version.ts';
 import { reply } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Names of the catalogue, as answers list them. */
 export const permissionNames = z.array(z.enum(allPermissions as [Permission, ...Permission[]]));

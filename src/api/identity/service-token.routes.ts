@@ -9,7 +9,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { issueServiceToken } from '../../services/identity/service-token.service.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, moment, timestamp } from '../http/schemas.ts';
+import { idParams, moment, timestamp } from '../../platform/value-schemas.ts';
 
 const tag = 'service_token';
 

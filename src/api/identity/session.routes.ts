@@ -9,7 +9,7 @@ import { readAll } from '../../platform/database/read.ts';
 import { tellSessionsEnded } from '../../services/identity/account-notification.service.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
-import { idParams, timestamp } from '../http/schemas.ts';
+import { idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const sessionView = z
   .object({

@@ -6,7 +6,7 @@ import { tellOwner } from '../../services/identity/account-notification.service.
 import { factorOwner, hasConfirmedFactor } from '../../services/identity/second-factor.service.ts';
 import { requirePassword } from '../../services/identity/totp-enrolment.service.ts';
 import { route } from '../http/route.ts';
-import { passwordInput } from '../http/schemas.ts';
+import { passwordInput } from '../../platform/value-schemas.ts';
 
 const signInFactor = z
   .object({ sign_in_requires_totp: z.boolean(), has_authenticator_app: z.boolean() })

@@ -6,7 +6,7 @@ import { expectedVersion, versionEtag, versionMismatch } from '../../platform/ro
 import { refuseOutsideDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const statusChange = z
   .strictObject({ reason: z.string().trim().min(1).max(500) })

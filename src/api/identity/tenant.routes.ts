@@ -9,7 +9,7 @@ import { refuseOutsideDefaultTenant } from '../../services/identity/platform-sta
 import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { email, passwordInput, phoneNumber, timeZone, timestamp } from '../http/schemas.ts';
+import { email, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
 
 const settings = {
   name: z.string().trim().min(1).max(200),

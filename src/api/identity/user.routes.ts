@@ -12,7 +12,7 @@ import { followClosedAccount } from '../../services/identity/offboarding.service
 import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { email, idParams, moment, passwordInput, phoneNumber, timeZone } from '../http/schemas.ts';
+import { email, idParams, moment, passwordInput, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
 import { presentUser, userList, userPage, userView, usersQuery } from './user.schemas.ts';
 
 const profileText = z.string().trim().min(1).max(200);

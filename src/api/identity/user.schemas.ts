@@ -6,7 +6,7 @@ import { assignmentEnd, notLapsed } from '../../services/identity/active-role.qu
 import { prepared } from '../../entities/prepared-query.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 import { workCounts } from '../../services/identity/user-work-counts.queries.ts';
 
 /** A role that a person holds at this moment, as part of the person. */

@@ -15,7 +15,7 @@ import { KeyRotationBody } from './integration.schemas.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const tag = 'integration';
 const rotationParams = z.object({ id: z.uuid(), rotationId: z.uuid() });

@@ -10,7 +10,7 @@ import { SyncJobBody } from './integration.schemas.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const tag = 'integration';
 const jobParams = z.object({ id: z.uuid(), jobId: z.uuid() });

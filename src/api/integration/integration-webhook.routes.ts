@@ -11,7 +11,7 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { verifiedMessageId } from '../../platform/outbound/webhook-receipt.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route } from '../http/route.ts';
-import { idParams } from '../http/schemas.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 
 const receiveIntegrationMessage = route({
   operationId: 'receiveIntegrationMessage',

@@ -4,7 +4,7 @@ import { Problem } from '../../platform/problem.ts';
 import { redeliver, sendTest } from '../../services/notification/notification-delivery.client.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
-import { email, idParams, timestamp } from '../http/schemas.ts';
+import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const DeliveryView = z
   .object({

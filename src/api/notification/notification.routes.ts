@@ -13,7 +13,7 @@ import {
 } from '../../services/notification/notification-channel.service.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { email, idParams, timestamp } from '../http/schemas.ts';
+import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const channelName = z.string().trim().min(1).max(100);
 const webhookUrl = z.url({ protocol: /^https?$/ }).max(2_000);

@@ -8,12 +8,12 @@ import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
-import { admitVisitor, recordVisit, recordedVisit, requireShown } from '../../services/onboarding/onboarding-visit.service.ts';
+import { openPublicLink, recordVisit, recordedVisit, requireShown } from '../../services/onboarding/onboarding-visit.service.ts';
 import type { OnboardingVisit } from '../../services/onboarding/onboarding-visit.service.ts';
 import { tellOnboardingWorkflow } from '../../services/onboarding/onboarding-link.client.ts';
 import { OnboardingCompleted, OnboardingView, answers, presentOnboarding } from './onboarding.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import { passwordInput } from '../http/schemas.ts';
+import { passwordInput } from '../../platform/value-schemas.ts';
 
 const tag = 'onboarding';
 /** Any text is let in as far as the limiter: a malformed token and an unknown one are alike. */
@@ -33,7 +33,7 @@ const openOnboarding = route({
   problems: ['resource.not-found', 'onboarding.link-dead', 'request.rate-limited'],
   handler: async (context) => {
     const { deps } = context;
-    const visit = await admitVisitor(context);
+    const visit = await openPublicLink(context.deps, context.actor, context.params.link_token);
     const look = await recordVisit(deps, visit, null);
     requireShown(look);
     return reply(200, presentOnboarding(look, deps.now()), visit.headers);
@@ -68,7 +68,7 @@ const saveProgress = route({
   ],
   handler: async (context) => {
     const { body, deps } = context;
-    const visit = await admitVisitor(context);
+    const visit = await openPublicLink(context.deps, context.actor, context.params.link_token);
     const row = await recordedVisit(deps, visit, async () => ({
       result: await unitOfWork(deps.db, visit.actor, (tx) =>
         saveOnboardingProgress(tx, visit.link.link_id, body, deps.now()),
@@ -110,7 +110,7 @@ const complete = route({
   idempotency: false,
   handler: async (context) => {
     const { body, deps } = context;
-    const visit = await admitVisitor(context);
+    const visit = await openPublicLink(context.deps, context.actor, context.params.link_token);
     const { password, ...said } = body;
     const { row, is_replay } = await recordedVisit(deps, visit, async () => {
       const password_hash = password === null ? null : await hashChosenPassword(deps, visit, password);

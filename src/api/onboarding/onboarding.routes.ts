@@ -23,7 +23,7 @@ import {
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { email, moment } from '../http/schemas.ts';
+import { email, moment } from '../../platform/value-schemas.ts';
 import { onboardingPublicRoutes } from './onboarding-public.routes.ts';
 import { onboardingSettingsRoutes } from './onboarding-settings.routes.ts';
 

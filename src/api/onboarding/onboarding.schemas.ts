@@ -9,7 +9,7 @@ import {
   shownOnboardingStatus,
 } from '../../domain/onboarding/onboarding.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 const roleOfLink = z.object({ role_id: z.uuid(), valid_until: timestamp.nullable() });
 

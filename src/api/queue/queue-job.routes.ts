@@ -2,10 +2,11 @@ import { z } from 'zod';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { QueueCapability } from '../../domain/queue/queue.ts';
 import { notFound } from '../../platform/problem.ts';
-import { refuseJobState, requireCapability } from '../../services/queue/queue-provider.ts';
-import type { EngineJob, QueueProvider, QueueSource } from '../../services/queue/queue-provider.ts';
+import { refuseJobState, requireCapability } from '../../platform/outbound/queue-provider.ts';
+import type { EngineJob, QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { QueueEventBody, queueParams } from './queue.schemas.ts';
-import { operateOnJob, queueByName } from '../../services/queue/queue.client.ts';
+import { operateOnJob } from '../../services/queue/queue.client.ts';
+import { queueByName } from '../../services/queue/queue.queries.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 
@@ -41,7 +42,7 @@ async function act(context: Context, { kind, isPossible, wanted, run }: JobDeed)
   if (job === null) throw notFound('job');
   if (!isPossible(job)) refuseJobState(job.state, wanted);
   const event = { kind, job_id: job.job_id, reason: body.reason };
-  return operateOnJob(context, queue, event, () => run(engine, queue, job.job_id));
+  return operateOnJob(deps, context.unitOfWork, queue, event, () => run(engine, queue, job.job_id));
 }
 
 const retryFailedJob = route({

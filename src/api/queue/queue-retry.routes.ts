@@ -4,13 +4,14 @@ import { queueEventStates } from '../../domain/queue/queue.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { scanFailedJobs } from '../../services/queue/queue-failures.ts';
-import { requireCapability } from '../../services/queue/queue-provider.ts';
+import { requireCapability } from '../../platform/outbound/queue-provider.ts';
 import { cancelBulkRetrySignal, queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import { queueEventColumns, queueParams } from './queue.schemas.ts';
-import { bulkRetryProgress, queueByName, startBulkRetry } from '../../services/queue/queue.client.ts';
+import { bulkRetryProgress, startBulkRetry } from '../../services/queue/queue.client.ts';
+import { queueByName } from '../../services/queue/queue.queries.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name/bulk-retries';

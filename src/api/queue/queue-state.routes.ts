@@ -3,14 +3,15 @@ import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.
 import { runAction } from '../../services/actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
-import { requireCapability } from '../../services/queue/queue-provider.ts';
+import { requireCapability } from '../../platform/outbound/queue-provider.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { QueueBody, QueueEventBody, presentQueue, queueEventColumns, queueParams } from './queue.schemas.ts';
-import { queueByName, resumeNow, startPause } from '../../services/queue/queue.client.ts';
+import { resumeNow, startPause } from '../../services/queue/queue.client.ts';
+import { queueByName } from '../../services/queue/queue.queries.ts';
 import { route } from '../http/route.ts';
-import { moment } from '../http/schemas.ts';
+import { moment } from '../../platform/value-schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';

@@ -17,9 +17,8 @@ import {
   presentQueue,
   queueEventColumns,
   queueParams,
-  queuesQuery,
 } from './queue.schemas.ts';
-import { queueByName } from '../../services/queue/queue.client.ts';
+import { queueByName, queuesQuery } from '../../services/queue/queue.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { queueJobRoutes } from './queue-job.routes.ts';
 import { queueRetryRoutes } from './queue-retry.routes.ts';

@@ -10,9 +10,9 @@ import {
   queueProviderNames,
 } from '../../domain/queue/queue.ts';
 import { errorClassOf } from '../../domain/queue/queue-retry.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import type { EngineJob, QueueProviders, QueueSnapshot } from '../../services/queue/queue-provider.ts';
-import { timestamp } from '../http/schemas.ts';
+import type { QueueRow } from '../../services/queue/queue.queries.ts';
+import type { EngineJob, QueueProviders, QueueSnapshot } from '../../platform/outbound/queue-provider.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Name of a registered queue in a path. */
 export const queueParams = z.object({ name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/) });
@@ -116,16 +116,6 @@ export const queueEventColumns = [
   'created_at',
   'finished_at',
 ] as const;
-
-/** Registered queues of the tenant that reads. */
-export const queuesQuery = () =>
-  query
-    .selectFrom('admin_queues')
-    .where('removed_at', 'is', null)
-    .select(['id', 'tenant_id', 'name', 'provider', 'source_name', 'environment', 'description', 'created_at'])
-    .select(['pause_id', 'pause_state', 'pause_reason', 'paused_by', 'paused_at', 'paused_until']);
-
-export type QueueRow = Awaited<ReturnType<ReturnType<typeof queuesQuery>['execute']>>[number];
 
 /** A queue without what only its engine knows. */
 export function presentQueue(queues: QueueProviders, row: QueueRow) {

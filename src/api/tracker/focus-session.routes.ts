@@ -26,7 +26,7 @@ import type { FocusMessage, FocusSessionInput } from '../../workflows/tracker/fo
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext, Route } from '../http/route.ts';
-import { moment, timestamp } from '../http/schemas.ts';
+import { moment, timestamp } from '../../platform/value-schemas.ts';
 import { afterCursor, freeText, idParams, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
 import { FocusSessionBody } from './tracker.schemas.ts';
 

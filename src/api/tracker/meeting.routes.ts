@@ -8,7 +8,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { moment } from '../http/schemas.ts';
+import { moment } from '../../platform/value-schemas.ts';
 import { meetingColumns } from '../../services/tracker/nudge.queries.ts';
 import { afterCursor, changeRoutes, day, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
 import { ActivityBody, MeetingBody } from './tracker.schemas.ts';

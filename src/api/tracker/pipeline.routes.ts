@@ -6,7 +6,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 import { afterCursor, changeRoutes, idParams, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
 import { StageBody, newStage, pipelineName, pipelineStageRoutes } from './pipeline-stage.routes.ts';
 

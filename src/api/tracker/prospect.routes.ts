@@ -16,7 +16,7 @@ import { expectedVersion, versionEtag, versionMismatch } from '../../platform/ro
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { email, moment, timestamp } from '../http/schemas.ts';
+import { email, moment, timestamp } from '../../platform/value-schemas.ts';
 import { afterCursor, changeRoutes, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
 
 const minorUnits = z.int().min(0).max(1_000_000_000_000);

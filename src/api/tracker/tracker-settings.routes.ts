@@ -5,7 +5,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 import { afterCursor, changeRoutes, day, idParams, ownerOf, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
 
 const weekday = z.int().min(1).max(7).describe('ISO weekday, Monday is 1');

@@ -3,7 +3,7 @@ import { focusEndings, focusStates } from '../../domain/tracker/tracker-focus.ts
 import { nudgePriorities, nudgeRules, nudgeTypes } from '../../domain/tracker/tracker-nudge-rules.ts';
 import { activityStatuses, activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
-import { timestamp } from '../http/schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 import { day, rowId } from './tracker.route.ts';
 
 const owned = { id: rowId, user_id: z.uuid() };

@@ -4,13 +4,13 @@ import { CompiledQuery, sql } from 'kysely';
 import type { QueryExecutorProvider } from 'kysely';
 import type { AuditPrivate, SealedPart } from '../../domain/audit/audit-entry.ts';
 import { partKey, personKeyBytes } from './audit-seal.ts';
-import type { Database } from '../database/database.ts';
 import type { Invalidation } from '../database/invalidation.ts';
 import { SealedValueError } from '../security/keyring.ts';
 import type { Keyring } from '../security/keyring.ts';
 import type { Logger } from '../observability/logger.ts';
 import { fewRandomBytes } from '../security/random.ts';
 import { read } from '../database/read.ts';
+import type { ReadConnections } from '../database/read.ts';
 
 /** What caches are told when a person's key was destroyed; the key of the event is `<tenant>/<person>`. */
 export const personKeyEvent = 'person-key';
@@ -80,7 +80,7 @@ export class PersonKeys {
 
   /** The keys to open with; a person without one is not in the map. */
   async forReading(
-    db: Pick<Database, 'readPool'>,
+    db: ReadConnections,
     tenantId: string,
     personIds: readonly string[],
   ): Promise<PersonKeyMap> {
@@ -147,7 +147,7 @@ interface SealedRow {
 
 /** The keys of the sealed parts of some rows, part by part; null where the person was erased. */
 export async function partKeys(
-  db: Pick<Database, 'readPool' | 'personKeys'>,
+  db: ReadConnections & { readonly personKeys: PersonKeys },
   tenantId: string,
   rows: readonly SealedRow[],
 ): Promise<(Buffer | null)[][]> {

@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { Database } from './database.ts';
+import type { Pool } from 'pg';
 import { runBatch } from './statement-batch.ts';
 import type { Statement } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
@@ -13,6 +13,11 @@ interface Compilable<Row> {
 type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
   -readonly [Index in keyof Queries]: Queries[Index] extends Compilable<infer Row> ? Row[] : never;
 };
+
+/** Where reads go: the pipelining connections of a process. */
+export interface ReadConnections {
+  readonly readPool: Pool;
+}
 
 /** Whose rows may be seen: the tenant, and the person for policies that look at rows' owners. */
 export type ReadScope = Pick<Actor, 'tenant_id' | 'user_id'>;
@@ -45,7 +50,7 @@ function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {
  * @throws the driver's error of the first query that failed.
  */
 export async function readAll<const Queries extends readonly Compilable<unknown>[]>(
-  db: Pick<Database, 'readPool'>,
+  db: ReadConnections,
   scope: ReadScope,
   queries: Queries,
 ): Promise<RowsOf<Queries>> {
@@ -53,7 +58,7 @@ export async function readAll<const Queries extends readonly Compilable<unknown>
 }
 
 /** {@link readAll} for one query. */
-export async function read<Row>(db: Pick<Database, 'readPool'>, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
+export async function read<Row>(db: ReadConnections, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
   const [rows] = await readAll(db, scope, [query] as const);
   return rows;
 }
@@ -63,7 +68,7 @@ export async function read<Row>(db: Pick<Database, 'readPool'>, scope: ReadScope
  * answers, counters of attempts. A change that somebody made goes through `unitOfWork`, which audits it.
  */
 export async function writeTechnical<Row>(
-  db: Pick<Database, 'readPool'>,
+  db: ReadConnections,
   scope: ReadScope,
   query: Compilable<Row>,
 ): Promise<Row[]> {
@@ -89,7 +94,7 @@ const commit = { name: 'castellan_commit', text: 'commit' };
  * @returns for each query its rows or its error; only a lost connection rejects.
  */
 export async function readApart<Row>(
-  db: Pick<Database, 'readPool'>,
+  db: ReadConnections,
   scope: ReadScope,
   queries: readonly Compilable<Row>[],
   timeoutMs: number,
@@ -121,7 +126,7 @@ export async function readApart<Row>(
 }
 
 async function runScoped<const Queries extends readonly Compilable<unknown>[]>(
-  db: Pick<Database, 'readPool'>,
+  db: ReadConnections,
   scope: Statement,
   queries: Queries,
 ): Promise<RowsOf<Queries>> {

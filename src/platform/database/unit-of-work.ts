@@ -117,3 +117,6 @@ async function runIn<Result>(
 function isRetryable(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && retryableCodes.has(error.code);
 }
+
+/** A unit of work of one caller, as handlers get it. */
+export type UnitOfWork = <Result>(work: (tx: Tx) => Promise<Result>) => Promise<Result>;

@@ -5,6 +5,13 @@ import { type SigningKeyring, type TokenKind, signToken, verifyToken } from './a
 import { Problem } from '../problem.ts';
 import type { Tx } from '../database/unit-of-work.ts';
 
+/** A checked factor proof; whoever does the change consumes it in the same transaction (S2-69). */
+export interface MfaProof {
+  readonly challenge_id: string;
+  /** Called by a handler that hands the proof to a workflow, whose activity then consumes it. */
+  delegate(): string;
+}
+
 /** How long a proven factor may be used for the change it was asked for (S2-69). */
 export const mfaProofTtlSeconds = 300;
 

@@ -18,12 +18,29 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { approvalStartOptions, approvalWorkflowType, openUpdate } from '../../workflows/approval/approval.contract.ts';
 import type { ApprovalInput, PersonRef } from '../../workflows/approval/approval.contract.ts';
-import type { ApiDeps, ApprovalDesk } from '../../api/deps.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type DeskDeps = Pick<ApiDeps, 'db' | 'keyring' | 'temporal'>;
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'temporal'>;
+
+/** Answers for gates whose strength is data, for every route of a process. */
+export interface ApprovalRequests {
+  /** The gate in force, with a safe default where no policy is written. */
+  resolveGate(actor: Actor, action: string, environment: EnvironmentName | null): Promise<GateLevel>;
+  /** Opens an approval for the action and returns the view that the 202 answer shows. */
+  open(request: {
+    readonly actor: Actor;
+    readonly action: string;
+    readonly environment: EnvironmentName | null;
+    readonly payload: unknown;
+    readonly mfa: MfaProof;
+  }): Promise<unknown>;
+}
 
 /** Answers for the gates of routes, and opens the requests that they ask for (S2-68, S2-70). */
-export function createApprovalDesk(deps: DeskDeps): ApprovalDesk {
+export function createApprovalRequests(deps: Deps): ApprovalRequests {
   return {
     resolveGate: async (actor, name, environment) => {
       const [row] = await read(deps.db, actor, gatePolicyQuery(name, environment));
@@ -67,7 +84,7 @@ export interface ApprovalRequest {
  * @throws Problem when the change is stale or impossible, or when nobody could approve it.
  */
 export async function openApproval(
-  deps: DeskDeps,
+  deps: Deps,
   actor: Actor,
   { prepared, reason, mfaProofId }: ApprovalRequest,
 ): Promise<ApprovalView> {

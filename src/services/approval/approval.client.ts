@@ -6,13 +6,20 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { approvalWorkflowId } from '../../workflows/approval/approval.contract.ts';
 import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 import { personRef } from './approval-request.service.ts';
-import type { HandlerContext, MfaProof } from '../../api/http/route.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { read } from '../../platform/database/read.ts';
 
-type Context = Pick<HandlerContext<{ id: string }, unknown, unknown>, 'actor' | 'deps' | 'mfa' | 'params' | 'read'>;
+/** Who sends a message: the caller and the proof of the caller's second factor. */
+interface Sender {
+  readonly actor: Actor;
+  readonly mfa: MfaProof | null;
+}
 
 /** What the caller says about a request, with who they are and the proof of their second factor, both by id. */
 export function personalMessage(
-  { actor, mfa }: Pick<Context, 'actor' | 'mfa'>,
+  { actor, mfa }: Sender,
   said: { digest: string; reason: string | null },
 ): PersonalMessage {
   return { ...said, actor: personRef(actor), roles: [...actor.roles], mfa_proof_id: requireProof(mfa) };
@@ -24,19 +31,22 @@ export function personalMessage(
  *
  * @throws Problem the workflow's refusal; for a request whose workflow has ended, what the row says.
  */
-export async function tellApproval<Message extends PersonalMessage>(
-  { actor, deps, params, read }: Context,
+export async function sendApprovalUpdate<Message extends PersonalMessage>(
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
+  actor: Actor,
+  approvalId: string,
   update: UpdateDefinition<ApprovalView, [Message]>,
   message: Message,
 ): Promise<ApprovalView> {
-  const workflowId = approvalWorkflowId(actor.tenant_id, params.id);
+  const workflowId = approvalWorkflowId(actor.tenant_id, approvalId);
   try {
     return await deps.temporal.call((client) =>
       client.workflow.getHandle(workflowId).executeUpdate(update, { args: [message] }),
     );
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'resource.not-found')) throw error;
-    const [row] = await read(query.selectFrom('admin_approvals').where('id', '=', params.id).select('status'));
+    const statement = query.selectFrom('admin_approvals').where('id', '=', approvalId).select('status');
+    const [row] = await read(deps.db, actor, statement);
     if (row === undefined) throw notFound('approval request');
     throw new Problem({
       code: 'approval.closed',

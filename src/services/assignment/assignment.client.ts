@@ -15,13 +15,13 @@ import {
   defaultRecheckMs,
   wakeSignal,
 } from '../../workflows/assignment/assignment-drain.contract.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type Deps = Pick<ApiDeps, 'db' | 'temporal' | 'log'>;
+type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 
 /** Reads with the assignments of the whole tenant in view; for callers whose permission was checked (S3-38). */
 export async function readAssignments<Row>(
-  deps: Pick<ApiDeps, 'db'>,
+  deps: Pick<ProcessDeps, 'db'>,
   actor: Actor,
   statement: { compile(): CompiledQuery<Row> },
 ): Promise<Row[]> {

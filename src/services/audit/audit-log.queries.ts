@@ -9,8 +9,8 @@ import { partKeys } from '../../platform/audit/audit-person-keys.ts';
 import { openedPrivate } from '../../platform/audit/audit-seal.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ReadScope } from '../../platform/database/read.ts';
-import type { ApiDeps } from '../../api/deps.ts';
-import { moment } from '../../api/http/schemas.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { moment } from '../../platform/value-schemas.ts';
 
 /** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
 export const auditFilters = {
@@ -80,7 +80,7 @@ export const sealedOrigin = sql<string | null>`(
 
 /** Opens what is sealed about persons in some rows; what was about an erased person stays null. */
 export async function openRows<Row extends { readonly id: string; readonly private: string | null }>(
-  { db }: Pick<ApiDeps, 'db'>,
+  { db }: Pick<ProcessDeps, 'db'>,
   chainId: string,
   rows: readonly Row[],
 ): Promise<(Row & Partial<AuditPrivate>)[]> {

@@ -5,17 +5,17 @@ import { createCheckpointSigner, formatVerifier, originOfChain } from './note.ts
 import type { CheckpointSigner } from './note.ts';
 import { inclusionProof } from './tree.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type Deps = Pick<ApiDeps, 'db' | 'env' | 'log'>;
+type Deps = Pick<ProcessDeps, 'db' | 'env' | 'log'>;
 
 /** The signer of `AUDIT_SIGNING_KEYS`. */
-export function signerOf({ env }: Pick<ApiDeps, 'env'>): CheckpointSigner {
+export function signerOf({ env }: Pick<ProcessDeps, 'env'>): CheckpointSigner {
   return createCheckpointSigner(parseKeyList(env.AUDIT_SIGNING_KEYS, 'AUDIT_SIGNING_KEYS'));
 }
 
 /** The public keys of a chain's checkpoints as verifier texts, the active one first. */
-export function publicKeys(deps: Pick<ApiDeps, 'env'>, chainId: string): string[] {
+export function publicKeys(deps: Pick<ProcessDeps, 'env'>, chainId: string): string[] {
   return signerOf(deps).verifiers(originOfChain(chainId)).map(formatVerifier);
 }
 

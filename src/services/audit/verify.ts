@@ -1,10 +1,12 @@
-import { Client, escapeLiteral } from 'pg';
+import { escapeLiteral } from 'pg';
+import type { Client } from 'pg';
 import { ChainVerifier } from '../../domain/audit/audit-chain.ts';
 import type { ChainReport, Finding, TrustedCheckpoint } from '../../domain/audit/audit-chain.ts';
 import { copyOut } from './copy-out.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { openCheckpoint } from './note.ts';
 import type { CheckpointVerifier } from './note.ts';
+import { connectClient } from '../../platform/database/connections.ts';
 
 export interface VerifyOptions {
   /** Keys that checkpoints are believed by. Without any, the chain is checked in itself only. */
@@ -27,8 +29,7 @@ const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  */
 export async function verifyChain(url: string, chainId: string, options: VerifyOptions = {}): Promise<ChainReport> {
   if (!uuidPattern.test(chainId)) throw new RangeError('A chain id is a UUID in lower case.');
-  const client = new Client({ connectionString: url, application_name: 'castellan-audit-verify' });
-  await client.connect();
+  const client = await connectClient(url, 'castellan-audit-verify');
   try {
     await client.query('begin transaction isolation level repeatable read read only');
     await client.query("select set_config('app.tenant_id', $1, true)", [chainId]);

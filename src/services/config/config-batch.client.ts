@@ -5,7 +5,7 @@ import type { TemporalClient } from '../../platform/temporal/temporal-client.ts'
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { configBatchStartOptions, configBatchWorkflowType } from '../../workflows/config/config-rollout.contract.ts';
 import type { ConfigBatchInput } from '../../workflows/config/config-rollout.contract.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Starts the workflow of a batch; one that runs already is left alone. @returns whether this call started it. */
 export async function startConfigBatch(
@@ -17,7 +17,7 @@ export async function startConfigBatch(
 
 /** Starts what an approval has just let roll out. A repetition starts nothing more. */
 export async function startApprovedRollouts(
-  { db, temporal }: Pick<ActivityDeps, 'db' | 'temporal'>,
+  { db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>,
   actor: ActorRef,
   approvalId: string,
 ): Promise<void> {

@@ -3,15 +3,42 @@ import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { deploymentColumns } from '../../api/config/config.schemas.ts';
-import type { HandlerContext } from '../../api/http/route.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
 
-type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
+/** Columns of a deployment, as lists and answers show it. */
+export const deploymentColumns = [
+  'id',
+  'environment',
+  'kind',
+  'batch_id',
+  'position',
+  'proposal_id',
+  'config_version',
+  'previous_version',
+  'digest',
+  'plan',
+  'status',
+  'stage',
+  'candidate_percentage',
+  'outcome',
+  'reason',
+  'requested_by',
+  'approval_id',
+  'created_at',
+  'started_at',
+  'ended_at',
+  'updated_at',
+] as const;
 
 const livingStatuses = ['pending', 'running', 'paused', 'holding'] as const;
 
 /** What environments serve, with what is under way and what instances report; one round trip. */
-export async function readEnvironments({ actor, deps }: Context, environment: EnvironmentName | undefined) {
+export async function readEnvironments(
+  deps: Pick<ProcessDeps, 'db'>,
+  actor: Actor,
+  environment: EnvironmentName | undefined,
+) {
   const asked = environment === undefined ? [...environmentNames] : [environment];
   const [slots, versions, rollouts, instances] = await readAll(deps.db, actor, [
     query

@@ -8,10 +8,10 @@ import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
 } from '../../workflows/notification/notification-delivery.contract.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { FactorOwner } from './second-factor.service.ts';
 
-type Deps = Pick<ApiDeps, 'db' | 'temporal' | 'log'>;
+type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 
 const headlines = {
   'totp-enabled': 'An authenticator app was set up for your account',

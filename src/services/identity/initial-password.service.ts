@@ -1,6 +1,6 @@
 import { passwordFaults } from '../../platform/security/password.ts';
 import { Problem } from '../../platform/problem.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 
 /** What a password must not be made of. */
 interface NamedAccount {
@@ -16,7 +16,7 @@ interface NamedAccount {
  * @param pointer where the password stands in the request, for the 422.
  */
 export async function hashInitialPassword(
-  deps: Pick<ApiDeps, 'passwords'>,
+  deps: Pick<SignInDeps, 'passwords'>,
   password: string,
   account: NamedAccount,
   pointer: string,

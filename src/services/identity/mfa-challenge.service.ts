@@ -7,7 +7,7 @@ import { mfaProofTtlSeconds } from '../../platform/security/mfa-token.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { read, writeTechnical } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 import type { ChallengeOwner, CodeVerdict } from './second-factor.service.ts';
 import { codeRefused, hasConfirmedFactor, judgeCode, spendCode, withGuessBudget } from './second-factor.service.ts';
 
@@ -27,7 +27,7 @@ export interface ChallengeView extends ChallengeSubject {
   readonly sent_to: string | null;
 }
 
-type Deps = Pick<ApiDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now' | 'mailer' | 'mfaTokens'>;
+type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now' | 'mailer' | 'mfaTokens'>;
 
 /**
  * Opens a challenge for one action with one payload (S2-44). People with an authenticator app use it; the others are

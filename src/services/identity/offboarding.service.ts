@@ -1,7 +1,7 @@
 import { cancelRequestsOfLeavers } from '../approval/deactivated-requester.service.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { tellSessionsEnded } from './account-notification.service.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
  * What follows when an account was closed: the waiting requests of its person end (capability 39) and connected
@@ -9,7 +9,7 @@ import type { ApiDeps } from '../../api/deps.ts';
  * of approvals makes up for what was not cancelled.
  */
 export async function followClosedAccount(
-  deps: Pick<ApiDeps, 'db' | 'temporal' | 'log'>,
+  deps: Pick<ProcessDeps, 'db' | 'temporal' | 'log'>,
   actor: Actor,
   userId: string,
 ): Promise<void> {

@@ -11,7 +11,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { writeTechnical } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 import { openSession, tokenPairOf } from './session.service.ts';
 import type { TokenPair } from './session.service.ts';
 
@@ -26,14 +26,14 @@ const remembered = z.object({
 });
 
 /** The configured provider of a name. */
-export function findProvider(deps: Pick<ApiDeps, 'env'>, name: string): OidcProviderConfig {
+export function findProvider(deps: Pick<SignInDeps, 'env'>, name: string): OidcProviderConfig {
   const provider = deps.env.OIDC_PROVIDERS.find((one) => one.name === name);
   if (provider === undefined) throw notFound('identity provider');
   return provider;
 }
 
 /** Where the provider sends the browser back to; built from `PUBLIC_URL`, never from the Host header. */
-export function callbackUrl(deps: Pick<ApiDeps, 'env'>, provider: string): URL {
+export function callbackUrl(deps: Pick<SignInDeps, 'env'>, provider: string): URL {
   return new URL(`/auth/oidc/${provider}/callback`, deps.env.PUBLIC_URL);
 }
 
@@ -43,7 +43,7 @@ export function callbackUrl(deps: Pick<ApiDeps, 'env'>, provider: string): URL {
  * @returns where the browser goes, and a handle that only this browser gets: a sign-in that somebody else began cannot
  *   be finished in it (RFC 9700 section 4.7).
  */
-export async function beginOidcSignIn(deps: ApiDeps, nobody: Actor, provider: OidcProviderConfig) {
+export async function beginOidcSignIn(deps: SignInDeps, nobody: Actor, provider: OidcProviderConfig) {
   const { url, secrets } = await deps.oidc.begin(provider, callbackUrl(deps, provider.name).href);
   const browser = randomBytes(32).toString('base64url');
   const state_hash = hashOf(secrets.state);
@@ -70,7 +70,7 @@ export async function beginOidcSignIn(deps: ApiDeps, nobody: Actor, provider: Oi
  * @throws Problem `auth.oidc-refused`, the same for every reason.
  */
 export async function finishOidcSignIn(
-  deps: ApiDeps,
+  deps: SignInDeps,
   nobody: Actor,
   provider: OidcProviderConfig,
   { returned, browser }: { readonly returned: URL; readonly browser: string | null },
@@ -104,7 +104,7 @@ export async function finishOidcSignIn(
 }
 
 /** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets it. */
-async function takeSignIn(deps: ApiDeps, nobody: Actor, provider: OidcProviderConfig, state: string) {
+async function takeSignIn(deps: SignInDeps, nobody: Actor, provider: OidcProviderConfig, state: string) {
   const state_hash = hashOf(state);
   const [row] = await writeTechnical(
     deps.db,

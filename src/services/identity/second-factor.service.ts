@@ -9,7 +9,7 @@ import { hashRecoveryCode } from '../../platform/security/recovery-codes.ts';
 import { matchTotpStep, totpStepsBack } from '../../platform/security/totp.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 
 /** What a code is asked for; decides how old it may be. */
 export type FactorPurpose = keyof typeof totpStepsBack;
@@ -42,7 +42,7 @@ export type CodeVerdict =
   | { readonly kind: 'recovery'; readonly recovery_code_id: string }
   | { readonly kind: 'refused'; readonly refusal: CodeRefusal };
 
-type Deps = Pick<ApiDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now'>;
+type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now'>;
 
 const refusalDetail: Readonly<Record<CodeRefusal, string>> = {
   wrong: 'The code is not right.',
@@ -62,7 +62,7 @@ export function codeRefused(reason: CodeRefusal, members: Record<string, unknown
 
 /** True when the person has an authenticator app in use: then no other way of proof is offered. */
 export async function hasConfirmedFactor(
-  deps: Pick<ApiDeps, 'db'>,
+  deps: Pick<SignInDeps, 'db'>,
   person: { readonly tenant_id: string; readonly user_id: string },
 ): Promise<boolean> {
   const factors = await read(

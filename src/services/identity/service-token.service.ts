@@ -6,8 +6,8 @@ import { isPermission } from '../../domain/identity/permissions.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
-import { CredentialCache } from '../../api/http/credential-cache.ts';
-import type { Credential } from '../../api/http/credential-cache.ts';
+import { CredentialCache } from '../../platform/security/credential-cache.ts';
+import type { Credential } from '../../platform/security/credential-cache.ts';
 import { uuidBytes, uuidText } from './uuid-bytes.ts';
 
 /** `cst_` + tenant id + token id + 32 random bytes; the ids make the look-up a scoped one. */

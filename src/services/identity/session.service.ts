@@ -6,7 +6,7 @@ import type { SessionMethod } from '../../entities/identity/session.entity.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 import { uuidBytes, uuidText } from './uuid-bytes.ts';
 
 /** What a client gets at sign-in and at every refresh. */
@@ -38,7 +38,7 @@ function newRefreshToken(tenantId: string, sessionId: string): RefreshToken {
  */
 export function openSession(
   tx: Tx,
-  deps: Pick<ApiDeps, 'env'>,
+  deps: Pick<SignInDeps, 'env'>,
   user: { readonly user_id: string; readonly method: SessionMethod },
 ): { session_id: string; refresh: RefreshToken } {
   const session_id = randomUUID();
@@ -56,7 +56,7 @@ export function openSession(
 
 /** Signs the access token and joins it with the refresh token. */
 export async function tokenPairOf(
-  deps: Pick<ApiDeps, 'accessTokens'>,
+  deps: Pick<SignInDeps, 'accessTokens'>,
   user: { readonly user_id: string; readonly tenant_id: string },
   session: { readonly session_id: string; readonly refresh: RefreshToken },
 ): Promise<TokenPair> {
@@ -76,7 +76,7 @@ export async function tokenPairOf(
  *
  * @throws Problem `auth.refresh-refused`, the same for every reason.
  */
-export async function refreshSession(deps: ApiDeps, nobody: Actor, text: string): Promise<TokenPair> {
+export async function refreshSession(deps: SignInDeps, nobody: Actor, text: string): Promise<TokenPair> {
   const bytes = Buffer.from(text, 'base64url');
   if (bytes.length !== tokenBytes) throw refreshRefused();
   const tenant_id = uuidText(bytes.subarray(0, 16));

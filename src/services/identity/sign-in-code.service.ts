@@ -2,7 +2,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 import { proveFactor } from './second-factor.service.ts';
 
 /**
@@ -13,7 +13,7 @@ import { proveFactor } from './second-factor.service.ts';
  * @throws Problem `mfa.locked` (429) after too many wrong codes.
  */
 export async function checkSignInCode(
-  deps: ApiDeps,
+  deps: SignInDeps,
   actor: Actor,
   userId: string,
   code: string | undefined,

@@ -7,11 +7,11 @@ import { generateRecoveryCodes, hashRecoveryCode } from '../../platform/security
 import { generateTotpSecret, matchTotpStep, totpKeyUri, totpStepsBack } from '../../platform/security/totp.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 import type { FactorOwner } from './second-factor.service.ts';
 import { codeRefused, factorSecretPlace, proveFactor, withGuessBudget } from './second-factor.service.ts';
 
-type Deps = Pick<ApiDeps, 'db' | 'keyring' | 'rateLimits' | 'passwords' | 'log' | 'now'>;
+type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'passwords' | 'log' | 'now'>;
 
 /**
  * Asks for the password again before the factors of an account are touched (S4-27). People who sign in through an

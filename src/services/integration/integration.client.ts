@@ -18,9 +18,9 @@ import {
 } from '../../workflows/integration/integration-sync.contract.ts';
 import { keyRotationStartOptions, keyRotationWorkflowType } from '../../workflows/integration/key-rotation.contract.ts';
 import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type Deps = Pick<ApiDeps, 'temporal' | 'log'>;
+type Deps = Pick<ProcessDeps, 'temporal' | 'log'>;
 
 /**
  * Refuses a configuration that leads to an address which this system may not speak to, whatever the protocol. It is no

@@ -5,10 +5,10 @@ import { read } from '../../platform/database/read.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { keyRotationStartOptions, keyRotationWorkflowType } from '../../workflows/integration/key-rotation.contract.ts';
 import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Starts the workflow of a rotation; one that runs already is left alone. */
-export async function startRotation({ temporal }: Pick<ActivityDeps, 'temporal'>, ref: KeyRotationRef): Promise<void> {
+export async function startRotation({ temporal }: Pick<ProcessDeps, 'temporal'>, ref: KeyRotationRef): Promise<void> {
   const { tenant_id, integration_id, rotation_id } = ref;
   await startOnce(temporal, keyRotationWorkflowType, keyRotationStartOptions({ tenant_id, integration_id, rotation_id }));
 }
@@ -18,7 +18,7 @@ export async function startRotation({ temporal }: Pick<ActivityDeps, 'temporal'>
  * what is lost in between the sweep starts.
  */
 export async function startApprovedRotations(
-  deps: Pick<ActivityDeps, 'db' | 'temporal'>,
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
   actor: ActorRef,
   approvalId: string,
 ): Promise<void> {

@@ -18,9 +18,9 @@ import type {
   NoticeReceiver,
   NotificationDeliveryInput,
 } from '../../workflows/notification/notification-delivery.contract.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type Deps = Pick<ApiDeps, 'db' | 'temporal'>;
+type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 
 /** Sends a test message to a channel and answers with the delivery that was opened. It is tried once. */
 export async function sendTest(deps: Deps, actor: Actor, channelId: string): Promise<DeliveryView> {

@@ -7,9 +7,9 @@ import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
 } from '../../workflows/notification/notification-delivery.contract.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
+type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 
 /**
  * Tells everybody whom it concerns: every enabled channel that takes the event, and the named people at their own

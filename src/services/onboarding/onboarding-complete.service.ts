@@ -4,9 +4,8 @@ import { emptyOutcome, sortOnboardingRoles } from '../../domain/onboarding/onboa
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
 import { roleMap } from '../../domain/identity/role-hierarchy.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { openAssignments } from '../assignment/assignment-access.service.ts';
-import { assignCampaigns } from '../assignment/assignment-pool.service.ts';
-import type { MemberSettings } from '../assignment/assignment-pool.service.ts';
+import { assignCampaigns, openAssignments } from '../assignment/index.ts';
+import type { MemberSettings } from '../assignment/index.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { progressColumns, requireCapability, requireVersion } from './onboarding-link.service.ts';
 import { changedNow, deadLink, deathOf, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';

@@ -1,13 +1,13 @@
 import { onboardingLinkStartOptions, onboardingLinkWorkflowType } from '../../workflows/onboarding/onboarding-link.contract.ts';
 import type { OnboardingLinkInput } from '../../workflows/onboarding/onboarding-link.contract.ts';
-import type { ApiDeps } from '../../api/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
  * Tells the workflow of a link that its row has changed, starting it where it is not running. The row is committed and
  * true whether or not this arrives: while Temporal is away the sweep makes up for it, so nobody is refused for it.
  */
 export async function tellOnboardingWorkflow(
-  { temporal, log }: Pick<ApiDeps, 'temporal' | 'log'>,
+  { temporal, log }: Pick<ProcessDeps, 'temporal' | 'log'>,
   link: OnboardingLinkInput,
 ): Promise<void> {
   try {

@@ -12,7 +12,7 @@ import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
 import { read, writeTechnical } from '../../platform/database/read.ts';
 import type { OnboardingLinkInput } from '../../workflows/onboarding/onboarding-link.contract.ts';
 import { tellOnboardingWorkflow } from './onboarding-link.client.ts';
-import type { HandlerContext } from '../../api/http/route.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 
 /** The holder of a link at the door: who may act on it, and with what headers he is answered. */
 export interface OnboardingVisit {
@@ -22,7 +22,7 @@ export interface OnboardingVisit {
   readonly headers: Record<string, string>;
 }
 
-type Context = Pick<HandlerContext<{ link_token: string }, unknown, unknown>, 'actor' | 'deps' | 'params'>;
+type Deps = Pick<SignInDeps, 'db' | 'log' | 'rateLimits' | 'temporal'>;
 
 /** What a visit was, and what may be shown; from `track_onboarding_link_access` (S3-26). */
 type Look = { outcome: OnboardingAccessOutcome; is_first: boolean } & Pick<
@@ -38,9 +38,9 @@ const privacyHeaders = { 'referrer-policy': 'no-referrer', 'x-robots-tag': 'noin
  *
  * @throws Problem 429, or the same 404 for a malformed token and for one that nobody has (S3-53).
  */
-export async function admitVisitor({ actor: nobody, deps, params }: Context): Promise<OnboardingVisit> {
+export async function openPublicLink(deps: Deps, nobody: Actor, token: string): Promise<OnboardingVisit> {
   const limit = await deps.rateLimits.publicToken.take(nobody.ip ?? 'unknown');
-  const link = onboardingTokenPattern.test(params.link_token) ? await findLink(deps, nobody, params.link_token) : undefined;
+  const link = onboardingTokenPattern.test(token) ? await findLink(deps, nobody, token) : undefined;
   if (link === undefined) throw notFound('onboarding link');
   const { ip, user_agent, request_id, trace_id } = nobody;
   return {
@@ -50,7 +50,7 @@ export async function admitVisitor({ actor: nobody, deps, params }: Context): Pr
   };
 }
 
-async function findLink(deps: Context['deps'], nobody: Actor, token: string): Promise<OnboardingLinkInput | undefined> {
+async function findLink(deps: Deps, nobody: Actor, token: string): Promise<OnboardingLinkInput | undefined> {
   const statement = sql<OnboardingLinkInput>`
     select tenant_id, link_id from find_onboarding_link(${onboardingTokenHash(token)})`;
   const [link] = await read(deps.db, nobody, { compile: () => statement.compile(query) });
@@ -63,7 +63,7 @@ async function findLink(deps: Context['deps'], nobody: Actor, token: string): Pr
  * @param outcome what came of it; without one it was a look, and the state of the link says what it got to see.
  */
 export async function recordVisit(
-  deps: Context['deps'],
+  deps: Deps,
   { link, actor }: OnboardingVisit,
   outcome: OnboardingAccessOutcome | null,
 ): Promise<Look> {
@@ -89,7 +89,7 @@ export function requireShown({ outcome }: Pick<Look, 'outcome'>): void {
 
 /** Does what the holder wants and records how it ended, refusals included. */
 export async function recordedVisit<Result>(
-  deps: Context['deps'],
+  deps: Deps,
   visit: OnboardingVisit,
   work: () => Promise<{ readonly result: Result; readonly outcome: OnboardingAccessOutcome }>,
 ): Promise<Result> {

@@ -1,12 +1,12 @@
 import { Queue, createPostgresBackend } from 'bullmq';
 import type { Job, JobType } from 'bullmq';
 import { Redis } from 'ioredis';
-import { Pool } from 'pg';
+import { createPool } from '../../platform/database/connections.ts';
 import { perMinute, rateWindowMs } from '../../domain/queue/queue.ts';
 import type { CleanableState, QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, refuseJobState } from './queue-provider.ts';
-import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from './queue-provider.ts';
+import { askEngine, refuseJobState } from '../../platform/outbound/queue-provider.ts';
+import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The schema that BullMQ's tables live in; owned and migrated by the owner of the database. */
 export const bullmqSchema = 'bullmq';
@@ -113,7 +113,7 @@ const cleanTypes = {
 } as const satisfies Record<CleanableState, string>;
 
 function postgresBackend({ databaseUrl, poolSize }: { databaseUrl: string; poolSize: number }): Backend {
-  const pool = new Pool({
+  const pool = createPool({
     connectionString: databaseUrl,
     max: poolSize,
     connectionTimeoutMillis: connectTimeoutMs,

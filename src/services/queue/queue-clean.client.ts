@@ -3,14 +3,14 @@ import { query } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
  * Starts the cleaning that an approved `queue.clean` has decided. Called after the execution of every request, and again
  * when that is repeated: the event of the approval says whether there is something to start, its id keeps it single.
  */
 export async function startApprovedCleanings(
-  { db, temporal }: Pick<ActivityDeps, 'db' | 'temporal'>,
+  { db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>,
   actor: ActorRef,
   approvalId: string,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { errorClassOf } from '../../domain/queue/queue-retry.ts';
 import type { FailedJob } from '../../domain/queue/queue-retry.ts';
-import type { QueueProvider, QueueSource } from './queue-provider.ts';
+import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The most failed jobs that are looked at for a preview or a selection. */
 export const maxScannedFailures = 10_000;

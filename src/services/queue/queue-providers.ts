@@ -1,6 +1,6 @@
 import type { Env } from '../../platform/env.ts';
 import { createBullmqProvider } from './queue-bullmq.ts';
-import type { QueueProviders } from './queue-provider.ts';
+import type { QueueProviders } from '../../platform/outbound/queue-provider.ts';
 import { createTemporalQueueProvider } from './queue-temporal.ts';
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 

@@ -6,7 +6,7 @@ import type { temporal } from '@temporalio/proto';
 import { rateWindowMs } from '../../domain/queue/queue.ts';
 import type { QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, refuseJobState, requireCapability } from './queue-provider.ts';
+import { askEngine, refuseJobState, requireCapability } from '../../platform/outbound/queue-provider.ts';
 import type {
   EngineJob,
   JobPage,
@@ -15,7 +15,7 @@ import type {
   QueueSnapshot,
   QueueSource,
   RetryMode,
-} from './queue-provider.ts';
+} from '../../platform/outbound/queue-provider.ts';
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 
 type HistoryEvent = temporal.api.history.v1.IHistoryEvent;

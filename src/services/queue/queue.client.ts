@@ -7,10 +7,10 @@ import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
-import type { QueueProvider } from './queue-provider.ts';
-import { read } from '../../platform/database/read.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { QueueProvider } from '../../platform/outbound/queue-provider.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import {
   beginBulkRetryUpdate,
   bulkRetryProgressQuery,
@@ -28,26 +28,17 @@ import {
   queuePauseWorkflowType,
   resumeUpdate,
 } from '../../workflows/queue/queue-pause.contract.ts';
-import { queuesQuery } from '../../api/queue/queue.schemas.ts';
-import type { QueueRow } from '../../api/queue/queue.schemas.ts';
-import type { ApiDeps } from '../../api/deps.ts';
-import type { HandlerContext, MfaProof } from '../../api/http/route.ts';
-
-type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps' | 'unitOfWork'>;
-
-/** A registered queue of the caller's tenant. @throws Problem `resource.not-found` */
-export async function queueByName(deps: Pick<ApiDeps, 'db'>, actor: Actor, name: string): Promise<QueueRow> {
-  const [row] = await read(deps.db, actor, queuesQuery().where('name', '=', name));
-  if (row === undefined) throw notFound('queue');
-  return row;
-}
+import type { QueueRow } from './queue.queries.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
 
 /**
  * One thing done to one job: written down with the proof that allows it, done in the engine, and settled by what came of
  * it. The engine cannot take part in a transaction, so an operation whose end nobody lived to write stays `requested`.
  */
 export async function operateOnJob(
-  { deps, unitOfWork: inTransaction }: Context,
+  deps: Pick<ProcessDeps, 'queues'>,
+  inTransaction: UnitOfWork,
   queue: QueueRow,
   event: Omit<NewQueueEvent, 'queue_id'>,
   deed: (engine: QueueProvider) => Promise<JsonObject>,
@@ -71,7 +62,7 @@ function proofId(mfa: MfaProof | null): string {
 
 /** Starts the workflow of a pause; answers when the engine has paused the queue. */
 export async function startPause(
-  deps: Pick<ApiDeps, 'temporal'>,
+  deps: Pick<ProcessDeps, 'temporal'>,
   actor: Actor,
   mfa: MfaProof | null,
   pause: { readonly queue_id: string; readonly reason: string; readonly paused_until: number },
@@ -94,7 +85,7 @@ export async function startPause(
 
 /** Ends a pause before its time; answers when the queue runs again. @throws Problem `queue.not-paused` */
 export async function resumeNow(
-  deps: Pick<ApiDeps, 'db' | 'queues' | 'temporal'>,
+  deps: Pick<ProcessDeps, 'db' | 'queues' | 'temporal'>,
   actor: Actor,
   mfa: MfaProof | null,
   { queue, reason }: { readonly queue: QueueRow; readonly reason: string | null },
@@ -122,7 +113,7 @@ export async function resumeNow(
 
 /** Starts a bulk retry. @returns its id, which is also that of its event. @throws Problem `queue.retry-running` */
 export async function startBulkRetry(
-  deps: Pick<ApiDeps, 'temporal'>,
+  deps: Pick<ProcessDeps, 'temporal'>,
   actor: Actor,
   mfa: MfaProof | null,
   retry: { readonly queue_id: string; readonly reason: string; readonly plan: BulkRetryPlan },
@@ -153,7 +144,7 @@ export async function startBulkRetry(
 
 /** How far a running bulk retry is; null when its workflow cannot be asked or is about another one by now. */
 export async function bulkRetryProgress(
-  deps: Pick<ApiDeps, 'temporal'>,
+  deps: Pick<ProcessDeps, 'temporal'>,
   actor: Actor,
   { queue_id, bulk_id }: { readonly queue_id: string; readonly bulk_id: string },
 ): Promise<BulkRetryCounts | null> {

@@ -1,4 +1,4 @@
-import type { ScheduleContract } from '../shared/schedules.ts';
+import type { ScheduleContract } from '../shared/schedule-contract.ts';
 
 /** Name under which the workflow is registered. */
 export const auditCheckpointWorkflowType = 'auditCheckpointWorkflow';

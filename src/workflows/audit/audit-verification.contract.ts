@@ -1,5 +1,5 @@
 import type { VerificationOutcome } from '../../domain/audit/audit-retention.ts';
-import type { ScheduleContract } from '../shared/schedules.ts';
+import type { ScheduleContract } from '../shared/schedule-contract.ts';
 
 /** Name under which the workflow is registered. */
 export const auditVerificationWorkflowType = 'auditVerificationWorkflow';

@@ -1,5 +1,5 @@
 import { healthRoundMs } from '../../domain/health/health-history.ts';
-import type { ScheduleContract } from '../shared/schedules.ts';
+import type { ScheduleContract } from '../shared/schedule-contract.ts';
 
 /** Name under which the workflow is registered. */
 export const alertEvaluationWorkflowType = 'alertEvaluationWorkflow';

@@ -1,3 +1,4 @@
+import type { ScheduleContract } from './schedule-contract.ts';
 import { approvalSweepSchedule } from '../approval/approval-sweep.contract.ts';
 import { assignmentSweepSchedule } from '../assignment/assignment-sweep.contract.ts';
 import { focusSweepSchedule } from '../tracker/focus-sweep.contract.ts';
@@ -11,18 +12,6 @@ import { onboardingSweepSchedule } from '../onboarding/onboarding-sweep.contract
 import { alertEvaluationSchedule } from '../health/alert-evaluation.contract.ts';
 import { healthCollectionSchedule } from '../health/health-collection.contract.ts';
 import { housekeepingSchedule } from '../operations/housekeeping.contract.ts';
-
-/** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
-export interface ScheduleContract {
-  readonly scheduleId: string;
-  readonly workflowType: string;
-  /** How often it runs, in milliseconds. */
-  readonly everyMs: number;
-  /** How much of what was missed while Temporal was away is made up for, in milliseconds. */
-  readonly catchupWindowMs: number;
-  /** What operators read beside it in Temporal Web. */
-  readonly note: string;
-}
 
 /** Every schedule of the product; the worker makes sure that they exist. */
 export const schedules: readonly ScheduleContract[] = [

@@ -1,6 +1,6 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import type { ScheduleContract } from '../shared/schedules.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
+import type { ScheduleContract } from '../shared/schedule-contract.ts';
 
 /** Names under which the workflows are registered. */
 export const nudgeRoundWorkflowType = 'nudgeRoundWorkflow';

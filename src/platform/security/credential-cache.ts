@@ -1,5 +1,5 @@
-import type { Database } from '../../platform/database/database.ts';
-import type { InvalidationEvent } from '../../platform/database/invalidation.ts';
+import type { Database } from '../database/database.ts';
+import type { InvalidationEvent } from '../database/invalidation.ts';
 
 /** Longest trust in what was read, whatever was not noticed (S4-25). */
 const maxAgeMs = 30_000;

@@ -5,7 +5,7 @@ import type {
   QueueProviderName,
   QueueRates,
 } from '../../domain/queue/queue.ts';
-import { Problem } from '../../platform/problem.ts';
+import { Problem } from '../problem.ts';
 
 /** A queue in an engine, as one tenant may see it. */
 export interface QueueSource {

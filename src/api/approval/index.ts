@@ -1,0 +1,3 @@
+export { approvalPolicyRoutes } from './approval-policy.routes.ts';
+export { approvalReviewRoutes } from './approval-review.routes.ts';
+export { approvalRoutes } from './approval.routes.ts';

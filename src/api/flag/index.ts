@@ -1,0 +1,2 @@
+export { featureFlagRoutes } from './feature-flag.routes.ts';
+export { ofrepRoutes } from './ofrep.routes.ts';

@@ -1,0 +1,66 @@
+import type { z } from 'zod';
+import type { Permission } from '../../domain/identity/permissions.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
+
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** What a handler may look at. */
+export interface Input<Params, Query, Body> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+}
+
+/**
+ * An action whose gate is data: the policy table says per environment whether it needs nothing, a factor proof or an
+ * approval. Where it says approval, the route answers 202 with the request it opened and the handler does not run.
+ */
+export interface PolicyGate<Params, Query, Body> {
+  readonly action: string;
+  readonly environment?: (input: Input<Params, Query, Body>) => EnvironmentName;
+  /** The payload that approvers see and that is executed, in the action's own schema. */
+  readonly payload: (input: Input<Params, Query, Body>, context: { ifMatch: string | null }) => unknown;
+}
+
+export type Gate<Params, Query, Body> = 'none' | 'mfa' | PolicyGate<Params, Query, Body>;
+
+/** What a response may look like: a JSON schema, nothing at all, or a stream of another media type. */
+export type ResponseSpec =
+  | z.ZodType
+  | null
+  | { readonly contentTypes: readonly string[]; readonly description: string };
+
+/** What a route says of itself, without what it does. */
+export interface RouteDescription<Params, Query, Body> {
+  /** Unique; names the operation in OpenAPI, the audit, the metrics and the typed client. */
+  readonly operationId: string;
+  readonly method: Method;
+  /** As the requirements spell it, parameters as `:name`. */
+  readonly path: string;
+  /** Further spellings of the same endpoint (X-3). */
+  readonly aliases?: readonly string[];
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** `public`: anyone; `authenticated`: any signed-in person, about himself. */
+  readonly permission: Permission | 'authenticated' | 'public';
+  readonly gate: Gate<Params, Query, Body>;
+  readonly params?: z.ZodType<Params>;
+  readonly query?: z.ZodType<Query>;
+  readonly body?: z.ZodType<Body>;
+  /** Media types of a body that is not JSON; the handler reads it from `upload`. */
+  readonly uploads?: readonly string[];
+  /** Status → schema. The first one is the status of a handler's plain return value. */
+  readonly responses: Readonly<Record<number, ResponseSpec>>;
+  readonly problems?: readonly ProblemCode[];
+  /** False where a repetition is harmless or the answer is a secret; POST routes accept an Idempotency-Key otherwise. */
+  readonly idempotency?: boolean;
+  /** The request must carry If-Match (428 without). */
+  readonly requiresIfMatch?: boolean;
+  /** False keeps a hot path out of the per-caller rate limit. */
+  readonly rateLimit?: boolean;
+}
+
+/** The description of a route whose types have been checked. */
+export type DescribedRoute = RouteDescription<Record<string, string>, Record<string, unknown>, unknown>;

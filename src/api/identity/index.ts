@@ -1,0 +1,16 @@
+export { agentPermissionRoutes } from './agent-permission.routes.ts';
+export { authRoutes } from './auth.routes.ts';
+export { mfaRoutes } from './mfa.routes.ts';
+export { oidcRoutes } from './oidc.routes.ts';
+export { profileRoutes } from './profile.routes.ts';
+export { rbacRoutes } from './rbac.routes.ts';
+export { roleAssignmentRoutes } from './role-assignment.routes.ts';
+export { rolePermissionRoutes } from './role-permission.routes.ts';
+export { roleRoutes } from './role.routes.ts';
+export { serviceTokenRoutes } from './service-token.routes.ts';
+export { sessionRoutes } from './session.routes.ts';
+export { signInFactorRoutes } from './sign-in-factor.routes.ts';
+export { tenantStatusRoutes } from './tenant-status.routes.ts';
+export { tenantRoutes } from './tenant.routes.ts';
+export { totpRoutes } from './totp.routes.ts';
+export { userRoutes } from './user.routes.ts';

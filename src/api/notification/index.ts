@@ -1,0 +1,2 @@
+export { notificationDeliveryRoutes } from './notification-delivery.routes.ts';
+export { notificationRoutes } from './notification.routes.ts';

@@ -1,0 +1,1 @@
+export { temporalCodecRoutes } from './temporal-codec.routes.ts';

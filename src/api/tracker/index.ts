@@ -1,0 +1,11 @@
+export { activityRoutes } from './activity.routes.ts';
+export { focusSessionRoutes } from './focus-session.routes.ts';
+export { goalRoutes } from './goal.routes.ts';
+export { meetingRoutes } from './meeting.routes.ts';
+export { nudgeRoutes } from './nudge.routes.ts';
+export { pipelineRoutes } from './pipeline.routes.ts';
+export { prospectFileRoutes } from './prospect-file.routes.ts';
+export { prospectRoutes } from './prospect.routes.ts';
+export { scoreRoutes } from './score.routes.ts';
+export { trackerDashboardRoutes } from './tracker-dashboard.routes.ts';
+export { trackerSettingsRoutes } from './tracker-settings.routes.ts';
