@@ -53,6 +53,21 @@ const driverImports = {
   ],
 };
 
+/** Comments name rules in words or by an id of docs/requirements.md, never by the number of a list that is not here. */
+const comments = {
+  rules: {
+    'no-list-numbers': {
+      create: ({ sourceCode, report }) => ({
+        Program: () =>
+          sourceCode
+            .getAllComments()
+            .filter(({ value }) => /capabilit(y|ies)[\s*]+\d/i.test(value))
+            .forEach(({ loc }) => report({ loc, message: 'Say the rule in words, or name it by an id of docs/requirements.md.' })),
+      }),
+    },
+  },
+};
+
 export default defineConfig(
   globalIgnores(['node_modules/', 'dist/', 'coverage/', '.castellan/', 'src/sdk/openapi.types.ts']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
@@ -94,6 +109,14 @@ export default defineConfig(
       '@typescript-eslint/prefer-promise-reject-errors': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
     },
+  },
+
+  // Merged migrations are frozen, their comments too.
+  {
+    files: ['**/*.{ts,js,cjs}'],
+    ignores: ['migrations/**'],
+    plugins: { comments },
+    rules: { 'comments/no-list-numbers': 'error' },
   },
 
   // The places behind the doors.

@@ -14,8 +14,8 @@ const page = 'select id, name from contacts where deleted_at is null';
 const order = 'order by created_at desc, id desc limit 21';
 
 /**
- * Capability 13: a tenant's list among a million rows of twenty tenants, under row-level security, against the same list
- * with the tenant written into it and no policy. A plan that reads more than the tenant's index fails the case.
+ * A tenant's list among a million rows of twenty tenants, under row-level security (X-12), against the same list with
+ * the tenant written into it and no policy. A plan that reads more than the tenant's index fails the case.
  */
 export async function benchIsolation({ adminUrl, env }: BenchStack, plan: Plan): Promise<GoalResult[]> {
   const app = new Client({ connectionString: env.DATABASE_URL });

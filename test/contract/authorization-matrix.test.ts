@@ -51,7 +51,7 @@ const operationalPaths = [
   '/openapi.json',
 ];
 
-/** Changing routes that ask for no second factor, each with the reason (capability 13). */
+/** Changing routes that ask for no second factor, each with the reason (S2-68). */
 const ungated: Readonly<Record<string, string>> = {
   login: 'it is how one gets in; the factor is part of it where the person asks for that',
   refresh: 'the refresh token is the proof, used once',
@@ -182,7 +182,7 @@ describe('the list of routes', () => {
     expect(found.filter((id) => !publicOperations.includes(id))).toEqual([]);
   });
 
-  it('capability 13: has a gate on every route that changes something, or a reason why not', () => {
+  it('S2-68: has a gate on every route that changes something, or a reason why not', () => {
     const open = routes.filter(({ method, gate }) => mutatingMethods.has(method) && gate === 'none').filter(({ permission }) => !ownThings.includes(permission));
     expect(open.map(({ operationId }) => operationId).filter((id) => ungated[id] === undefined)).toEqual([]);
   });
@@ -197,7 +197,7 @@ describe('the list of routes', () => {
   });
 });
 
-describe('B3, X-4: bad credentials are refused', () => {
+describe('bad credentials are refused', () => {
   it.each(named(routes.filter((route) => !isPublic(route))))('%s', async (_, route) => {
     for (const path of pathsOf(route)) {
       const bad = { none: undefined, garbage: 'not.a.token', foreign: admin.refresh_token, expired, revoked: revoked.token };
@@ -206,7 +206,7 @@ describe('B3, X-4: bad credentials are refused', () => {
   });
 });
 
-describe('B3, S1-66: a role without the permission is refused', () => {
+describe('S1-66: a role without the permission is refused', () => {
   it.each(named(routes.filter(({ permission }) => isPermission(permission))))('%s', async (_, route) => {
     const lacking = systemRoles.filter(({ permissions }) => !permissions.some((one) => one === route.permission));
     const refused = [nobody, ...lacking.map(({ code }) => people.get(code)!)];
@@ -217,7 +217,7 @@ describe('B3, S1-66: a role without the permission is refused', () => {
 /** Speaks of tenants themselves, to the staff of the default tenant only: test/api/identity/tenant-status.test.ts. */
 const aboutTenants = ({ path }: Route) => path.startsWith('/tenants/');
 
-describe('B3, capability 11: what belongs to another tenant is not there', () => {
+describe('X-12: what belongs to another tenant is not there', () => {
   const scoped = routes.filter(
     (route) =>
       !isPublic(route) && !aboutTenants(route) && paramsOf(route.path).length > 0 && !sharedPlaces.includes(route.operationId),

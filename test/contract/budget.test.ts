@@ -189,7 +189,7 @@ describe('A10 D10: the budget', () => {
     expect((await stat(workflowBundlePath())).size).toBeLessThan(2_500_000);
   });
 
-  it('goal 14: reads wait at most twice for the database, an approval decision is one RPC', () => {
+  it('reads wait at most twice for the database, an approval decision is one RPC', () => {
     const reads = routes.filter(({ method }) => method === 'get').map(({ operationId }) => operationId);
     expect(reads.filter((name) => (calls[name]?.sql ?? 0) > 2 && !walks.includes(name))).toEqual([]);
     expect(reads.filter((name) => (calls[name]?.temporal ?? 0) > 0)).toEqual([]);

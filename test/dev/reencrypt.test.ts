@@ -72,7 +72,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-describe('npm run keys:reencrypt (capability 25)', () => {
+describe('npm run keys:reencrypt', () => {
   it('seals every value anew under the active key, in all tenants, and may be stopped and started again', async () => {
     const ids: string[] = [];
     for (let index = 0; index < 7; index += 1) ids.push(await addFactor(`secret-${index}`));

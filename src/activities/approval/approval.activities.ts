@@ -155,7 +155,7 @@ async function recordCommand({ db }: Deps, input: RecordCommand): Promise<Approv
   });
 }
 
-/** The person's decision as evidence, with the proof behind it; a bypass also owes a review (capability 12). */
+/** The person's decision as evidence, with the proof behind it; a bypass also owes a review. */
 async function recordDecision(
   tx: Tx,
   { row, approval }: StoredApproval,

@@ -19,7 +19,7 @@ const maxFailuresInRow = 3;
 /** Attempts with one checkpoint, a minute apart, after which people are told. */
 const patience = 10;
 
-/** Hands checkpoints to the witnesses outside (capability 32); part of the checkpoint workflow. */
+/** Hands checkpoints to the witnesses outside; part of the checkpoint workflow. */
 export function createAuditWitnessActivities(deps: Deps): Pick<AuditCheckpointActivities, 'deliverAuditCheckpoints'> {
   const { db, env, log } = deps;
   const witnesses = witnessesOf(env, deps.outbound);

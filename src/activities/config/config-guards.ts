@@ -25,7 +25,7 @@ type Deps = { readonly db: Pick<Database, 'readPool'>; readonly outbound: Pick<O
 const healthWindowSeconds = 120;
 const timeoutMs = 8_000;
 
-/** Makes {@link MeasureGuard} of the three sources that a guard may have (capability 18). */
+/** Makes {@link MeasureGuard} of the three sources that a guard may have. */
 export function createMeasureGuard({ db, outbound }: Deps): MeasureGuard {
   return async (subject, { source }) => {
     switch (source.kind) {

@@ -20,7 +20,7 @@ const atOnce = 10;
 
 /**
  * Measures the queues of a tenant, which stand in their engines. The age of the oldest waiting job grows also while
- * nothing is processed at all, so it is what tells a stalled queue (capability 36). Nothing where there is no queue.
+ * nothing is processed at all, so it is what tells a stalled queue. Nothing where there is no queue.
  */
 export async function measureQueues(
   { db, queues }: Pick<ActivityDeps, 'db' | 'queues'>,

@@ -7,8 +7,8 @@ import { read } from '../../platform/database/read.ts';
 import type { Notify } from '../../services/notification/notify.client.ts';
 
 /**
- * Tells connected applications of a person whose account an approved request has closed (capability 37), as the endpoint
- * does where nobody had to approve. A repetition reaches nobody twice.
+ * Tells connected applications of a person whose account an approved request has closed, as the endpoint does where
+ * nobody had to approve. A repetition reaches nobody twice.
  */
 export async function tellOfApprovedLeaver(
   { db, notify }: { db: Database; notify: Notify },

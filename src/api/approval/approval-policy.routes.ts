@@ -266,7 +266,7 @@ const getGates = route({
   },
 });
 
-/** One line of the manifest (capability 13). */
+/** One line of the manifest (S2-68). */
 function gateEntry(
   { operationId, method, path, permission, gate }: DescribedRoute,
   gateOf: (action: string, place: EnvironmentName | 'any') => GateLevel,
@@ -283,5 +283,5 @@ function gateEntry(
   return { ...entry, gate: 'policy', action, by_environment };
 }
 
-/** The gate table and the manifest of gates: S2-68, capability 13. */
+/** The gate table and the manifest of gates: S2-68. */
 export const approvalPolicyRoutes = [getGates, getApprovalPolicies, putApprovalPolicy, deleteApprovalPolicy];

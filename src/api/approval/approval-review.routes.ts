@@ -73,5 +73,5 @@ const completeReview = route({
   handler: ({ body, params, unitOfWork }) => unitOfWork((tx) => closeForcedReview(tx, params.id, body)),
 });
 
-/** The reviews that emergencies owe: capabilities 12 and 15. */
+/** The reviews that a bypass or an emergency switch-off owes. */
 export const approvalReviewRoutes = [getReviews, completeReview];

@@ -29,7 +29,7 @@ interface Export {
 /** Rows that are read at a time. */
 const batchRows = 500;
 
-/** Streams the rows that pass the filters, oldest first, with everything that proves them (S2-74, capability 33). */
+/** Streams the rows that pass the filters, oldest first, with everything that proves them (S2-74). */
 export async function exportStream({ deps, filters, ...job }: Export): Promise<Readable> {
   const { chain_id } = job.checkpoint;
   const droppedUntil = await droppedRows(deps, chain_id);

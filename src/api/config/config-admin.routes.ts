@@ -202,5 +202,5 @@ const getConfigAt = route({
   },
 });
 
-/** Environment configuration for people: S2-35, S2-36, S2-61, capability 21. */
+/** Environment configuration for people: S2-35, S2-36, S2-61. */
 export const configAdminRoutes = [getEnvironmentConfig, proposeConfigChange, getConfigProposal, getConfigAt];

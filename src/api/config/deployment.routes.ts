@@ -219,7 +219,7 @@ const wordRoutes: Route[] = words.map(({ word, gate, summary }) =>
   }),
 );
 
-/** Deployments, their ledger and rollback: S2-37, S2-38, S2-61, capabilities 17–21. */
+/** Deployments, their ledger and rollback: S2-37, S2-38, S2-61. */
 export const deploymentRoutes = [
   getDeploymentHistory,
   verifyDeploymentLedger,

@@ -240,7 +240,7 @@ async function change(
     .executeTakeFirstOrThrow();
 }
 
-/** Feature flags: S2-14..16, S2-60, X-21, capabilities 14–16. */
+/** Feature flags: S2-14..16, S2-60, X-21. */
 export const featureFlagRoutes = [
   getFeatureFlags,
   getFeatureFlag,

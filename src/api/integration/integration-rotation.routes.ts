@@ -181,7 +181,7 @@ async function requireRotation(read: Read, params: z.output<typeof rotationParam
   return rotation;
 }
 
-/** Key rotations of integrations: S2-21, capability 22. */
+/** Key rotations of integrations: S2-21. */
 export const integrationRotationRoutes = [
   rotateAPIKey,
   getKeyRotations,

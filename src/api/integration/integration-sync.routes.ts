@@ -114,5 +114,5 @@ async function requireJob(read: Read, integrationId: string, jobId: string): Pro
   return job;
 }
 
-/** Syncs of integrations: S2-19, S2-22, capability 26. */
+/** Syncs of integrations: S2-19, S2-22. */
 export const integrationSyncRoutes = [triggerManualSync, getSyncJobHistory, getSyncJob, cancelSyncJob];

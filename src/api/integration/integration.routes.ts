@@ -255,7 +255,7 @@ const getIntegrationRecords = route({
   },
 });
 
-/** Integrations: S2-17, S2-18, S2-20, S2-58, capability 24. */
+/** Integrations: S2-17, S2-18, S2-20, S2-58. */
 export const integrationRoutes = [
   getIntegrations,
   getIntegrationDetails,

@@ -6,7 +6,7 @@ import { timestamp } from '../../platform/value-schemas.ts';
 
 const version = z.int().describe('Goes into If-Match as the ETag');
 
-/** An integration as it is shown: no secret is in it, whoever asks (S2-58, capability 24). */
+/** An integration as it is shown: no secret is in it, whoever asks (S2-58). */
 export const IntegrationBody = z
   .object({
     id: z.uuid(),

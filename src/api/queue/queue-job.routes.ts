@@ -124,5 +124,5 @@ const removeJob = route({
     }),
 });
 
-/** What is done to single jobs: S2-26, capability 29. */
+/** What is done to single jobs: retry (S2-26), promote and remove. */
 export const queueJobRoutes = [retryFailedJob, promoteJob, removeJob];

@@ -187,5 +187,5 @@ const cancelBulkRetry = route({
   },
 });
 
-/** Bulk retry (capability 28). */
+/** Bulk retry: preview, start, progress and cancelling. */
 export const queueRetryRoutes = [previewBulkRetry, startBulkRetryRoute, getBulkRetry, cancelBulkRetry];

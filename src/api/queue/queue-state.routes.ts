@@ -120,5 +120,5 @@ const cleanQueue = route({
   },
 });
 
-/** What is done to a whole queue: S2-27, S2-28, capabilities 27 and 29. */
+/** What is done to a whole queue: S2-27, S2-28. */
 export const queueStateRoutes = [pauseQueue, resumeQueue, cleanQueue];

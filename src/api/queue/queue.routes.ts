@@ -197,7 +197,7 @@ const deleteQueue = route({
   },
 });
 
-/** Queues of BullMQ and Temporal: S2-23..28, S2-49, S2-67, capabilities 27–29. */
+/** Queues of BullMQ and Temporal: S2-23..28, S2-49, S2-67. */
 export const queueRoutes = [
   getQueues,
   createQueue,

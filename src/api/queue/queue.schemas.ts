@@ -132,7 +132,7 @@ export function presentQueue(queues: QueueProviders, row: QueueRow) {
   };
 }
 
-/** A job without what is secret in it (S2-58, capability 29). */
+/** A job without what is secret in it (S2-58). */
 export function presentJob({ failure, data, ...job }: EngineJob) {
   const at = (time: number | null) => (time === null ? null : new Date(time).toISOString());
   return {

@@ -15,9 +15,8 @@ export function isOverdue(review: ForcedReview, now: number): boolean {
 }
 
 /**
- * Whether a person is barred from another bypass (capability 12): while a review of an earlier one is overdue.
- * Switching
- * a flag off in an emergency is never barred: the safe direction stays open.
+ * Whether a person is barred from another bypass: while a review of an earlier one is overdue. Switching a flag off in
+ * an emergency is never barred: the safe direction stays open.
  */
 export function bypassBarred(reviews: readonly ForcedReview[], userId: string, now: number): Refusal | null {
   if (!reviews.some((review) => review.user_id === userId && isOverdue(review, now))) return null;

@@ -10,10 +10,10 @@ export interface ApprovalStep {
 
 /**
  * Who must agree before an action runs, and for how long they may take. Frozen into each request when it is opened, so
- * that lowering the policy later approves nothing (capability 1).
+ * that lowering the policy later approves nothing.
  */
 export interface ApprovalPolicy {
-  /** All of them, in this order: step 2 cannot act before step 1 is met (capability 4). */
+  /** All of them, in this order: step 2 cannot act before step 1 is met. */
   steps: ApprovalStep[];
   /** From the opening of the request to the last possible decision. */
   review_window_seconds: number;
@@ -21,7 +21,7 @@ export interface ApprovalPolicy {
   execution_window_seconds: number;
   /** How often waiting approvers are reminded; 0 for never. */
   reminder_interval_seconds: number;
-  /** The persons, by name, who may break the glass (capability 12). Empty means nobody, not anybody. */
+  /** The persons, by name, who may break the glass. Empty means nobody, not anybody. */
   bypassers: string[];
   /** How long after a bypass its review is due. */
   bypass_review_seconds: number;
@@ -51,7 +51,7 @@ export const defaultWindows = {
 export const maximumSteps = 8;
 
 /**
- * Quorum sanity (capability 5): no step is empty, every quorum is a whole number of at least one, and there are enough
+ * Quorum sanity (S2-70): no step is empty, every quorum is a whole number of at least one, and there are enough
  * different people for all steps together, since each person counts once in a request. The last is Hall's condition:
  * every choice of steps needs at least as many eligible people as the sum of its quorums.
  *

@@ -72,7 +72,7 @@ export interface Refusal {
 }
 
 /**
- * A new request. The policy it is given here is the one it keeps, whatever happens to the policy table (capability 1).
+ * A new request. The policy it is given here is the one it keeps, whatever happens to the policy table.
  */
 export function openApproval(
   request: { digest: string; requested_by: string; policy: ApprovalPolicy },
@@ -182,8 +182,8 @@ export function applyCommand(approval: Approval, command: ApprovalCommand, now: 
 }
 
 /**
- * The approvals that still stand once some approvers have lost the right (capability 10). Approvals of later steps fall
- * with them, because those were given on the strength of a step that is no longer met.
+ * The approvals that still stand once some approvers have lost the right. Approvals of later steps fall with them,
+ * because those were given on the strength of a step that is no longer met.
  */
 export function withoutLost(approvals: readonly CountedApproval[], lost: readonly string[]): CountedApproval[] {
   const steps = approvals.filter((counted) => lost.includes(counted.approver_id)).map((counted) => counted.step);

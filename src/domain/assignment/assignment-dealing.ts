@@ -122,7 +122,7 @@ function pick(inOrder: readonly Contender[], preferred: string | null): string |
   return (again ?? inOrder[0])?.user_id ?? null;
 }
 
-/** Makes a stored choice again, from nothing but its own inputs (capability 6). */
+/** Makes a stored choice again, from nothing but its own inputs. */
 export function replayChoice(reason: Pick<DealReason, 'candidates' | 'preferred_user_id'>): string | null {
   const totals = totalsOf(reason.candidates);
   return pick(reason.candidates.toSorted((a, b) => compareContenders(a, b, totals)), reason.preferred_user_id);
@@ -138,7 +138,7 @@ export function levelLoad(weight: number, totals: Totals): number {
 
 /**
  * The pool after a deal. The chosen one has one more; those who could not be chosen are kept level with the others, so
- * that an absence, a full desk or a suspension builds up no backlog that would later flood them (capability 3).
+ * that an absence, a full desk or a suspension builds up no backlog that would later flood them.
  */
 export function afterDeal(members: readonly PoolMember[], reason: DealReason): PoolMember[] {
   if (reason.chosen_user_id === null) return [...members];
@@ -172,7 +172,7 @@ export interface DealtRound {
   readonly pool: readonly PoolMember[];
 }
 
-/** Deals one contact after the other: many at once get the owners that they would get one by one (capability 7). */
+/** Deals one contact after the other: many at once get the owners that they would get one by one. */
 export function dealRound(members: readonly PoolMember[], items: readonly DealItem[]): DealtRound {
   let pool = [...members];
   const deals = items.map(({ contact_id, preferred_user_id }) => {

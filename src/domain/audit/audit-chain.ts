@@ -114,9 +114,9 @@ interface ChainVerifierOptions {
 const maxFindings = 20;
 
 /**
- * Recomputes a chain row by row, from its first row or a checkpoint on, in constant memory: it trusts no stored hash but only
- * compares. Edits, moves, insertions and deletions show in the chain itself; a cut tail, a deleted chain and a chain
- * rewritten as a whole show in the checkpoints, which is why they are kept outside the database (capability 32).
+ * Recomputes a chain row by row, from its first row or a checkpoint on, in constant memory: it trusts no stored hash
+ * but only compares. Edits, moves, insertions and deletions show in the chain itself; a cut tail, a deleted chain and a
+ * chain rewritten as a whole show in the checkpoints, which is why they are kept outside the database.
  */
 export class ChainVerifier {
   readonly #sha256: Sha256;

@@ -73,8 +73,8 @@ export function addToRowsHash(sha256: Sha256, hash: Uint8Array, entry: Uint8Arra
 }
 
 /**
- * Verifies an export row by row in constant memory and without a database (capability 33). Every row is recomputed;
- * neighbours are checked against the chain; rows and skipped subtrees together must give the root that was signed.
+ * Verifies an export row by row in constant memory and without a database (S2-74). Every row is recomputed; neighbours
+ * are checked against the chain; rows and skipped subtrees together must give the root that was signed.
  */
 export class ExportVerifier {
   readonly #sha256: Sha256;

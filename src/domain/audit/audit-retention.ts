@@ -2,7 +2,7 @@
 export const witnessKinds = ['webhook', 'folder'] as const;
 export type WitnessKind = (typeof witnessKinds)[number];
 
-/** What a verification found (capability 35). `decisions_differ`: the chain is whole, but Temporal says otherwise. */
+/** What a verification found. `decisions_differ`: the chain is whole, but Temporal says otherwise. */
 export const verificationOutcomes = ['intact', 'damaged', 'decisions_differ'] as const;
 export type VerificationOutcome = (typeof verificationOutcomes)[number];
 
@@ -15,7 +15,7 @@ export const segmentStep = 256;
 /** Rows of one segment at most: archived, checked and dropped in about a second, during which the chain waits. */
 export const maxSegmentRows = 64 * segmentStep;
 
-/** The decisions about requests that are compared (capability 35), by their name in the audit. */
+/** The decisions about requests that are compared, by their name in the audit. */
 export const comparedVerdicts = ['approve', 'reject', 'break-glass'] as const;
 export type ComparedVerdict = (typeof comparedVerdicts)[number];
 

@@ -41,8 +41,8 @@ export interface GuardWatch {
 }
 
 /**
- * What a guard says (capability 18): `good` lets a rollout go on, `bad` takes it back, `unknown` never promotes, and
- * `undecided` is a breach that has not lasted for `for_seconds` yet.
+ * What a guard says: `good` lets a rollout go on, `bad` takes it back, `unknown` never promotes, and `undecided` is a
+ * breach that has not lasted for `for_seconds` yet.
  */
 export type GuardVerdict = 'good' | 'bad' | 'unknown' | 'undecided';
 

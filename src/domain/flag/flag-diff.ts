@@ -14,10 +14,9 @@ export interface ThreeWayDifference {
 }
 
 /**
- * The three-way difference of a change that was built on `base` while somebody else made `current` out of it
- * (capability 16). Objects are walked member by member; lists and scalars are compared whole, because the order of
- * rules
- * carries meaning. Places where all three agree are left out.
+ * The three-way difference of a change that was built on `base` while somebody else made `current` out of it. Objects
+ * are walked member by member; lists and scalars are compared whole, because the order of rules carries meaning. Places
+ * where all three agree are left out.
  */
 export function threeWayDiff(base: JsonValue, current: JsonValue, proposed: JsonValue): ThreeWayDifference[] {
   return walk('', base, current, proposed);

@@ -1,6 +1,6 @@
 /**
- * When an alert fires and when it is over (S2-75, capability 36): pending → firing → resolved. Pure, so that every way
- * through it can be tested; rows and notices are the evaluation's.
+ * When an alert fires and when it is over (S2-75): pending → firing → resolved. Pure, so that every way through it can
+ * be tested; rows and notices are the evaluation's.
  */
 
 export const alertComparators = ['gt', 'gte', 'lt', 'lte'] as const;

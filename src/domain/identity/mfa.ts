@@ -1,7 +1,7 @@
 /** How long a challenge may be answered (S2-69). */
 export const challengeTtlSeconds = 300;
 
-/** Wrong codes after which a challenge is locked (S2-69, capability 9). */
+/** Wrong codes after which a challenge is locked (S2-69). */
 export const maxChallengeAttempts = 5;
 
 /** The facts of a challenge that decide whether it may still be answered. */

@@ -1,8 +1,8 @@
 import type { RemoteFault } from './integration.ts';
 
 /**
- * Where a key rotation stands (capability 22). What is done is written in the row before the next step begins, so
- * whoever picks the rotation up after a crash goes on from here.
+ * Where a key rotation stands (S2-21). What is done is written in the row before the next step begins, so whoever picks
+ * the rotation up after a crash goes on from here.
  *
  * - `requested`: nothing has been asked of the remote service, or the answer to it was lost.
  * - `created`: the new key lies sealed in the row.

@@ -1,7 +1,7 @@
 import type { RemoteFault, SyncStatus, SyncTrigger } from './integration.ts';
 import type { RecordFailure } from './integration-records.ts';
 
-/** A sync as everybody is shown it: the operation that a caller follows to its end (capability 26). */
+/** A sync as everybody is shown it: the operation that a caller follows to its end (S2-19). */
 export interface SyncJobView {
   id: string;
   integration_id: string;

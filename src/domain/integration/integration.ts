@@ -114,7 +114,7 @@ export function serviceUrl(baseUrl: string, path: string): string {
   return `${baseUrl.replace(/\/+$/, '')}${path}`;
 }
 
-/** Stands for every secret in answers; of one length, so that it tells nothing (capability 24). */
+/** Stands for every secret in answers; of one length, so that it tells nothing (S2-58). */
 export const maskedSecret = '••••••••••••';
 
 /** How a sync was asked for. */

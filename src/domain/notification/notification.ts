@@ -55,7 +55,7 @@ export interface Notice {
 }
 
 /**
- * The news that all sessions of a person have ended, for applications that are connected (capability 37).
+ * The news that all sessions of a person have ended, for applications that are connected.
  *
  * @param occurrence tells one ending from the next; the same one is told once.
  */

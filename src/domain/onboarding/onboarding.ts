@@ -8,7 +8,7 @@ export type OnboardingStatus = (typeof onboardingStatuses)[number];
 export const openOnboardingStatuses = ['pending', 'opened', 'in_progress'] as const satisfies readonly OnboardingStatus[];
 export type OpenOnboardingStatus = (typeof openOnboardingStatuses)[number];
 
-/** Every move there is (domain.md section 2): revoked and completed are final, an expired link is opened again by extending it. */
+/** Every move there is (S3-52): revoked and completed are final, an expired link is opened again by extending it. */
 const moves: Readonly<Record<OnboardingStatus, readonly OnboardingStatus[]>> = {
   pending: ['opened', 'in_progress', 'completed', 'expired', 'revoked'],
   opened: ['in_progress', 'completed', 'expired', 'revoked'],
@@ -149,8 +149,8 @@ export type OnboardingStep =
 
 /**
  * Decides the next step. Whatever is overdue is due once: after an outage one reminder goes out, not all that were
- * missed, because the next one counts from the last that was sent (capability 19). Of a suspended tenant nothing goes
- * out; what was due meanwhile is overdue when the tenant is resumed. Its links expire all the same.
+ * missed, because the next one counts from the last that was sent. Of a suspended tenant nothing goes out; what was due
+ * meanwhile is overdue when the tenant is resumed. Its links expire all the same.
  *
  * @param now milliseconds since the epoch
  */

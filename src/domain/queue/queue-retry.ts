@@ -33,7 +33,7 @@ export interface ErrorClassCount {
   readonly newest_at: string;
 }
 
-/** Sorts failures into classes, the biggest first (capability 28). */
+/** Sorts failures into classes, the biggest first. */
 export function countByErrorClass(jobs: readonly FailedJob[]): ErrorClassCount[] {
   const classes = Map.groupBy(jobs, ({ error_class }) => error_class);
   return [...classes]
@@ -82,7 +82,7 @@ export function newFailureRatio({ completed, failed_again }: RetryOutcome): numb
   return settled === 0 ? null : failed_again / settled;
 }
 
-/** Whether the breaker opens (capability 28): only on enough samples, and above the threshold, not at it. */
+/** Whether the breaker opens: only on enough samples, and above the threshold, not at it. */
 export function isBreakerOpen(outcome: RetryOutcome, { max_new_failure_ratio, min_samples }: RetryBreaker): boolean {
   const ratio = newFailureRatio(outcome);
   return ratio !== null && outcome.completed + outcome.failed_again >= min_samples && ratio > max_new_failure_ratio;

@@ -74,7 +74,7 @@ export function maySeeSource(
 /** The longest text of a job that is shown, in characters. */
 const maxShownText = 2_000;
 
-/** The data of a job without what is secret in it, by the rules of the audit (S2-58, capability 29). */
+/** The data of a job without what is secret in it, by the rules of the audit (S2-58). */
 export function maskedJobData(data: unknown): unknown {
   return redactChange({ new_values: data }).new_values;
 }

@@ -1,7 +1,7 @@
 import { nudgePriorities } from './tracker-nudge-rules.ts';
 import type { NudgeDraft } from './tracker-nudge-rules.ts';
 
-/** When a person may be nudged and how often (capability 28). */
+/** When a person may be nudged and how often. */
 export interface NudgePolicy {
   /** Local minutes of the day; from inclusive, to exclusive; may span midnight; equal means no quiet hours. */
   readonly quiet_from_minute: number;

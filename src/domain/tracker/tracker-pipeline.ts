@@ -65,7 +65,7 @@ export function missingFields(prospect: ProspectState, stage: Stage): Requirable
 }
 
 /**
- * Judges a move (capability 29).
+ * Judges a move (S0-75).
  *
  * @param current the stage the prospect is in; its probability comes back when a closed prospect is opened again.
  */
@@ -128,7 +128,7 @@ export interface ProspectInsight {
 
 const dayMs = 86_400_000;
 
-/** Time in stage, rotting and weighted value at a moment (capability 29). */
+/** Time in stage, rotting and weighted value at a moment (S0-75). */
 export function prospectInsight(
   prospect: { readonly status: ProspectStatus; readonly value_minor: number | null; readonly probability: number },
   stage: { readonly rotting_days: number | null; readonly entered_at: string },

@@ -1,7 +1,7 @@
 import { addDays, weekdayOf } from './tracker-calendar.ts';
 import type { Day } from './tracker-calendar.ts';
 
-/** Days on which nothing is expected. They freeze a streak: they neither lengthen nor break it (capability 24). */
+/** Days on which nothing is expected. They freeze a streak: they neither lengthen nor break it. */
 export interface RestCalendar {
   /** ISO weekdays that are free; at most six. */
   readonly rest_weekdays: readonly number[];
@@ -49,7 +49,7 @@ export function streakOn({ day, score }: ScoredDay, before: StreakDay | null, ca
   return score > 0 ? run + 1 : 0;
 }
 
-/** All streaks from nothing, oldest day first: what every stored row must equal (capability 22). */
+/** All streaks from nothing, oldest day first: what every stored row must equal (S0-78). */
 export function freshStreaks(days: readonly ScoredDay[], calendar: RestCalendar): StreakDay[] {
   const result: StreakDay[] = [];
   for (const scored of days) {

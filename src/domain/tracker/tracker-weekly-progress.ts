@@ -11,7 +11,7 @@ export type Amounts = Readonly<Record<ActivityType, number>>;
 /** How one type stands. `missed` is said only when the week is over. */
 export type ProgressState = 'no_target' | 'reached' | 'on_track' | 'behind' | 'missed';
 
-/** Progress of one type (S0-97, capability 25). All are numbers of activities but `percent`. */
+/** Progress of one type (S0-97). All are numbers of activities but `percent`. */
 export interface TypeProgress {
   readonly target: number;
   readonly done: number;

@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-/** What is to be done, by the digest that people approve; never changed, only erased with a person it names (capability 2). */
+/** What is to be done, by the digest that people approve; never changed, only erased with a person it names. */
 export const ApprovalPayloadEntity = defineEntity({
   name: 'ApprovalPayload',
   tableName: 'admin_approval_payloads',
@@ -96,7 +96,7 @@ export const approvalEvents = [
 /** One of {@link approvalEvents}. */
 export type ApprovalEvent = (typeof approvalEvents)[number];
 
-/** Every transition of every request, kept for good (S2-53, capability 11). */
+/** Every transition of every request, kept for good (S2-53, S2-70). */
 export const ApprovalHistoryEntity = defineEntity({
   name: 'ApprovalHistory',
   tableName: 'admin_approval_history',
@@ -118,7 +118,7 @@ export const ApprovalHistoryEntity = defineEntity({
   },
 });
 
-/** The review that a bypass or an emergency switch-off owes (capabilities 12 and 15). */
+/** The review that a bypass or an emergency switch-off owes. */
 export const BreakGlassReviewEntity = defineEntity({
   name: 'BreakGlassReview',
   tableName: 'admin_break_glass_reviews',

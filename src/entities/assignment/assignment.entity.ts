@@ -82,7 +82,7 @@ export const UserContactAssignmentEntity = defineEntity({
   },
 });
 
-/** A contact that nobody could take yet; those of a campaign leave in the order of `position` (capability 4). */
+/** A contact that nobody could take yet; those of a campaign leave in the order of `position` (S3-40). */
 export const AssignmentQueueEntity = defineEntity({
   name: 'AssignmentQueue',
   tableName: 'assignment_queue',

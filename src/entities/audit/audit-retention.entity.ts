@@ -75,7 +75,7 @@ export const AuditSegmentEntity = defineEntity({
   },
 });
 
-/** The key that opens what the log holds about a person. Without it the rows verify and say nothing (capability 34). */
+/** The key that opens what the log holds about a person. Without it the rows verify and say nothing. */
 export const AuditPersonKeyEntity = defineEntity({
   name: 'AuditPersonKey',
   tableName: 'audit_person_keys',

@@ -104,7 +104,7 @@ export const DeploymentEntity = defineEntity({
   },
 });
 
-/** A row of the ledger, hash-linked to the one before it in its environment (capability 21). Never changed. */
+/** A row of the ledger, hash-linked to the one before it in its environment (S2-61). Never changed. */
 export const DeploymentEventEntity = defineEntity({
   name: 'DeploymentEvent',
   tableName: 'admin_deployment_events',

@@ -34,8 +34,8 @@ export const AdminRoleEntity = defineEntity({
 });
 
 /**
- * What a role gave from a moment on: one row per change, so that rights of the past can be told (capability 39). Rows
- * without a tenant are the defaults of system roles.
+ * What a role gave from a moment on: one row per change, so that rights of the past can be told. Rows without a tenant
+ * are the defaults of system roles.
  */
 export const AdminRoleHistoryEntity = defineEntity({
   name: 'AdminRoleHistory',
@@ -77,7 +77,7 @@ export const AdminRolePermissionsEntity = defineEntity({
   },
 });
 
-/** The ledger of role assignments: who held what, from when to when, given by whom (S2-13, capability 39). */
+/** The ledger of role assignments: who held what, from when to when, given by whom (S2-13). */
 export const AdminRoleAssignmentEntity = defineEntity({
   name: 'AdminRoleAssignment',
   tableName: 'admin_role_assignments',

@@ -29,7 +29,7 @@ export const UserEntity = defineEntity({
   },
 });
 
-/** Who was active when. Written by a trigger on `users`; the application only reads it (capability 39). */
+/** Who was active when. Written by a trigger on `users`; the application only reads it. */
 export const UserStatusHistoryEntity = defineEntity({
   name: 'UserStatusHistory',
   tableName: 'user_status_history',

@@ -29,7 +29,7 @@ const maxCachedKeys = 20_000;
 /**
  * The keys under which the audit seals what it holds about persons, each sealed itself under the keyring. Destroying a
  * key makes everything it sealed unreadable, in the log, in archives and in every backup that does not hold the key
- * table, while all of it goes on verifying (capability 34).
+ * table, while all of it goes on verifying.
  */
 export class PersonKeys {
   readonly #keyring: Keyring;

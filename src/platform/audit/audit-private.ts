@@ -29,8 +29,8 @@ export function personsOf(actor: Pick<Actor, 'user_id'>, entries: readonly Audit
 
 /**
  * Redacts and bounds what is said about a deed, and seals what is about persons: address and agent under the key of who
- * acted, the state of a person under the key of that person (capability 34). What is about a person whose key was
- * destroyed is left out.
+ * acted, the state of a person under the key of that person. What is about a person whose key was destroyed is left
+ * out.
  *
  * @param keys of {@link personsOf}; a person that is not in it is written in clear, as version 1 did
  */

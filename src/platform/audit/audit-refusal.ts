@@ -5,7 +5,7 @@ import { unitOfWork } from '../database/unit-of-work.ts';
 
 /**
  * Records an attempt that the rules refused, in a transaction of its own: the refused change has none, or has rolled
- * back (capability 30).
+ * back.
  */
 export async function auditRefusal(
   db: Pick<Database, 'orm' | 'personKeys'>,

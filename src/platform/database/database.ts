@@ -40,7 +40,7 @@ const connectionOptions = '-c TimeZone=UTC -c statement_timeout=15s -c idle_in_t
 /**
  * Opens the pools and refuses a role that row-level security would not bind.
  *
- * @throws Error when the role is a superuser, has BYPASSRLS or owns a table (S3-57, capability 9).
+ * @throws Error when the role is a superuser, has BYPASSRLS or owns a table (S3-57).
  */
 export async function openDatabase({ env, entities, log, applicationName }: DatabaseOptions): Promise<Database> {
   const openPool = (max: number): Pool => {

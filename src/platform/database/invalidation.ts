@@ -18,7 +18,7 @@ const heartbeatMs = 5_000;
 
 /**
  * Tells the caches of this process what other processes changed, through LISTEN/NOTIFY: the notice arrives when the
- * change commits, well under a second (capability 37).
+ * change commits, well under a second.
  *
  * While the listening connection is down, {@link isLive} is false and caches must not be trusted: they fail closed by
  * asking the database. On every (re)connect listeners get `{ kind: '*', key: '*' }`.

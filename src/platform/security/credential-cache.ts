@@ -20,7 +20,7 @@ export interface CredentialKind<Holder> {
 
 /**
  * The holders of the credentials that called lately, without a query for each request. Other processes' changes arrive
- * through `Invalidation` within a second (capability 37); while that channel is down every request asks the database.
+ * through `Invalidation` within a second; while that channel is down every request asks the database.
  */
 export class CredentialCache<Holder> {
   readonly #invalidation: Pick<Database['invalidation'], 'isLive'>;

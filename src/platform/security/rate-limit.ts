@@ -45,7 +45,7 @@ export interface RateLimits {
   readonly signInAccount: Limiter;
   /** Sign-in attempts from one address, on any account. */
   readonly signInAddress: Limiter;
-  /** Wrong second-factor codes of one person, over all challenges and routes (platform B3). */
+  /** Wrong second-factor codes of one person, over all challenges and routes. */
   readonly factorGuess: Limiter;
   /** Codes that one person may have sent. */
   readonly factorRequest: Limiter;

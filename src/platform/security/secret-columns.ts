@@ -9,7 +9,7 @@ export type SecretColumn = {
 
 /**
  * Every column with a sealed secret. `npm run keys:reencrypt` walks this list, so a column that is missing here would
- * keep its old key for ever; a test compares the list with the database (capability 25).
+ * keep its old key for ever; a test compares the list with the database.
  */
 export const secretColumns: readonly SecretColumn[] = [
   { table: 'admin_approval_payloads', column: 'payload_ciphertext' },

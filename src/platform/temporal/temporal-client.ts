@@ -8,7 +8,7 @@ import { translateTemporalError } from './temporal-errors.ts';
 
 const callDeadlineMs = 10_000;
 const probeDeadlineMs = 1_500;
-/** A caller who waits learns within two seconds that the server is away (goal 25); the SDK alone would try for ten. */
+/** A caller who waits learns within two seconds that the server is away; the SDK alone would try for ten. */
 const connectTimeoutMs = 1_500;
 /** Half a second: what a caller who waits has patience for. */
 const hastyAttempts = 3;

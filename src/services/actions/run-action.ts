@@ -7,7 +7,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority, PreparedAction } from './action.ts';
 import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
 
-/** What approvers are shown and approve is named by this: the SHA-256 of the canonical change (capability 2). */
+/** What approvers are shown and approve is named by this: the SHA-256 of the canonical change. */
 export function changeDigest(change: {
   action: string;
   environment: EnvironmentName | null;
@@ -19,8 +19,7 @@ export function changeDigest(change: {
 
 /**
  * Makes a change inside the caller's transaction, on the strength of an authority that the gate table accepts at this
- * moment. The check stands here and not only at the routes, so that calling the change directly gains nothing
- * (capability 14).
+ * moment. The check stands here and not only at the routes, so that calling the change directly gains nothing.
  *
  * @throws Problem `approval.required` or `mfa.required` when the authority is too weak, and whatever the change throws.
  */

@@ -27,8 +27,8 @@ interface ExecutionDeps {
 
 /**
  * Makes an approved change, exactly once: one transaction locks the request, looks again at its state, its payload and
- * the rights of everybody who approved it (capabilities 2, 10, 14), runs the action and marks the request executed. A
- * second run finds it executed; a kill before commit leaves nothing.
+ * the rights of everybody who approved it, runs the action and marks the request executed. A second run finds it
+ * executed; a kill before commit leaves nothing.
  *
  * What comes back is the request as it now is: executed, failed (the action said no), back in review (an approver has
  * lost the right), or whatever an edit or a cancellation made of it meanwhile.
@@ -141,7 +141,7 @@ function mayStillAsk(people: People, { row, approval }: StoredApproval): boolean
   return requester !== undefined && (needed === undefined || requester.permissions.includes(needed));
 }
 
-/** Who of those the approval rests on could not give it any more (capability 10). */
+/** Who of those the approval rests on could not give it any more. */
 function lostRights(people: People, approval: Approval): string[] {
   const bypasser = approval.bypassed_by;
   const lost = approval.approvals

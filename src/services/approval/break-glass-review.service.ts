@@ -13,7 +13,7 @@ export interface ReviewSubject {
   readonly due_in_seconds: number;
 }
 
-/** Opens the review that the actor's emergency owes (capabilities 12 and 15). @returns its id. */
+/** Opens the review that the actor's emergency owes. @returns its id. */
 export async function openForcedReview(tx: Tx, review: ReviewSubject): Promise<string> {
   const { due_in_seconds, ...columns } = review;
   const { id } = await tx.sql

@@ -11,9 +11,9 @@ interface Deps {
 }
 
 /**
- * Asks the workflows of waiting requests whose requester is not active any more to end (capability 39). They alone write
- * their rows, so this comes after the transaction that closed the account; the Schedule `approval-sweep` does the same
- * for what was missed.
+ * Asks the workflows of waiting requests whose requester is not active any more to end. They alone write their rows, so
+ * this comes after the transaction that closed the account; the Schedule `approval-sweep` does the same for what was
+ * missed.
  *
  * @throws Problem `service.unavailable` when Temporal is away; the account stays closed.
  */

@@ -135,7 +135,7 @@ export interface BatchProgress {
 
 /**
  * Deals with the next contacts of a batch. What is done and that it is done stand in the same transaction, so a chunk
- * that runs again goes on behind the last one (capability 8).
+ * that runs again goes on behind the last one.
  */
 export async function runBatchChunk(tx: Tx, batchId: string): Promise<BatchProgress> {
   const batch = await lockBatch(tx, batchId);

@@ -77,7 +77,7 @@ export async function poolOf(tx: Tx, campaignId: string, formerOwner: string | n
 
 /**
  * Puts a person into the pools of campaigns (S3-3). Who is in one already stays as is (S3-43). A newcomer starts level
- * with the others (capability 3).
+ * with the others.
  */
 export async function assignCampaigns(
   tx: Tx,

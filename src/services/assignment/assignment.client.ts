@@ -88,7 +88,7 @@ export async function wakeQueues(deps: Deps, actor: Actor, campaignIds: readonly
 }
 
 /**
- * Starts the hand-over of everything that a person looks after (capability 8).
+ * Starts the hand-over of everything that a person looks after.
  *
  * @param toUserId who gets it; null: the pools of the campaigns.
  * @returns the batch, or null when there is nothing to hand over.

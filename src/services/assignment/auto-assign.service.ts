@@ -29,10 +29,10 @@ const maxDrained = 200;
 
 /**
  * Deals contacts to the pool of a campaign, in order (S3-40). What waits in the campaign's queue comes first, so that
- * nothing overtakes it; what nobody can take waits behind it (capability 4).
+ * nothing overtakes it; what nobody can take waits behind it (S3-40).
  *
  * One contact is dealt by the rule in SQL, in one statement; several by the same rule in memory and one insert, which
- * gives the same owners (capability 7). Both behind the campaign's lock.
+ * gives the same owners. Both behind the campaign's lock.
  */
 export async function dealContacts(
   tx: Tx,

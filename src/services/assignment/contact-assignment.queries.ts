@@ -12,7 +12,7 @@ export function contactAssignmentsQuery() {
 
 type AssignmentRow = Awaited<ReturnType<ReturnType<typeof contactAssignmentsQuery>['executeTakeFirstOrThrow']>>;
 
-/** An assignment with its reason and the reason's replay (capability 6). */
+/** An assignment with its reason and the reason's replay (S3-36). */
 export function explain(row: AssignmentRow) {
   const { reason, user_id } = row;
   if (reason.kind !== 'dealt') return { ...row, replay: null };

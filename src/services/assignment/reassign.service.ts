@@ -15,8 +15,8 @@ export interface HandOver {
 }
 
 /**
- * Moves contacts from one person to another, to the pool of their campaign, or into its queue (capability 8). A contact
- * that the person no longer looks after is left alone, so that repeating it does nothing.
+ * Moves contacts from one person to another, to the pool of their campaign, or into its queue. A contact that the
+ * person no longer looks after is left alone, so that repeating it does nothing.
  */
 export async function handOverContacts(
   tx: Tx,

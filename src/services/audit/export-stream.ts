@@ -34,7 +34,7 @@ export interface ExportJob {
 }
 
 /**
- * The text of an export, oldest row first, with everything that proves it (S2-74, capability 33).
+ * The text of an export, oldest row first, with everything that proves it (S2-74).
  *
  * The log is append-only and the checkpoint fixes its end, so keyset batches see the same rows as one long snapshot
  * would, without holding a transaction open for as long as somebody downloads.

@@ -18,7 +18,7 @@ export interface ExportTrust {
 }
 
 /**
- * Checks an exported file without a database and in constant memory (capability 33).
+ * Checks an exported file without a database and in constant memory (S2-74).
  *
  * @throws Error when the file cannot be read, or a given note has no valid signature
  */

@@ -117,9 +117,9 @@ interface StoredSegment {
 }
 
 /**
- * Where the rows begin after the newest segment that was dropped: the record of it stands in for them (capability 34).
- * It is believed for its signature, which the rows behind it and the later checkpoints must go on from, and only
- * together with the chained entry that says what was dropped.
+ * Where the rows begin after the newest segment that was dropped: the record of it stands in for them. It is believed
+ * for its signature, which the rows behind it and the later checkpoints must go on from, and only together with the
+ * chained entry that says what was dropped.
  */
 async function loadSegment(client: Client, chainId: string, { verifiers = [] }: VerifyOptions) {
   const { rows } = await client.query<StoredSegment>(

@@ -15,7 +15,7 @@ import { sendWebhook } from '../../platform/outbound/webhook.ts';
 
 /**
  * Somebody outside the database who keeps checkpoints, so that a chain which was cut off, deleted or rewritten as a
- * whole is found out (capability 32).
+ * whole is found out.
  */
 export interface Witness {
   readonly kind: WitnessKind;

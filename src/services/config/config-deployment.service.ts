@@ -11,7 +11,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 
-/** How long an approval of a digest lets people go back to it without asking again, in days (capability 19). */
+/** How long an approval of a digest lets people go back to it without asking again, in days. */
 export const rollbackWindowDays = 30;
 
 /** A deployment to write down; its workflow makes it happen. */

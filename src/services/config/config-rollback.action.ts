@@ -33,7 +33,7 @@ export const rollbackPlan: RolloutPlan = {
 
 /**
  * Goes back to what an earlier deployment brought (S2-38). What was approved within the window takes a second factor
- * only; anything else takes the path of a new configuration (capability 19).
+ * only; anything else takes the path of a new configuration.
  */
 export const configRollback = defineAction({
   name: 'config.rollback',

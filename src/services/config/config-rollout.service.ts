@@ -207,8 +207,8 @@ export interface UndoResult {
 }
 
 /**
- * Takes back a part of a change that has succeeded, because a later part has not (capability 20): the version before it
- * runs again, at once. A part that somebody has changed since is left alone and told. Made twice, it does nothing more.
+ * Takes back a part of a change that has succeeded, because a later part has not: the version before it runs again, at
+ * once. A part that somebody has changed since is left alone and told. Made twice, it does nothing more.
  */
 export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
   const { slot, row } = await lockDeployment(tx, id);

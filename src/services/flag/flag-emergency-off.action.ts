@@ -15,8 +15,8 @@ export const flagEmergencyOffPayload = z.strictObject({
 });
 
 /**
- * Switches a flag off at once, whatever its gate, and owes a review for it (capability 15). It names no version: in an
- * emergency off is right whatever somebody else has just changed. The way back on takes the whole path.
+ * Switches a flag off at once, whatever its gate, and owes a review for it. It names no version: in an emergency off is
+ * right whatever somebody else has just changed. The way back on takes the whole path.
  */
 export const flagEmergencyOff = defineAction({
   name: 'flag.emergency-off',

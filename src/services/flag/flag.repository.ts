@@ -50,7 +50,7 @@ export async function lockFlag(tx: Tx, { key, environment }: FlagPlace): Promise
 
 /**
  * Refuses a change that was built on another version than the present one, and shows what happened in between: the
- * definition it was built on, the one that stands, and the one it wanted (capability 16).
+ * definition it was built on, the one that stands, and the one it wanted.
  *
  * @throws Problem with the given code and the members `current_version` and `differences`.
  */

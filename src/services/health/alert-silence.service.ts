@@ -29,7 +29,7 @@ export interface NewSilence {
 }
 
 /**
- * Opens a silence that its maker answers for (capability 36). With the changes below this file is the only writer of
+ * Opens a silence that its maker answers for. With the changes below this file is the only writer of
  * `admin_alert_silences`, but for the mark that its end was told.
  *
  * @throws Problem `resource.not-found` when the threshold is not there.

@@ -44,8 +44,8 @@ export async function tellOwner(deps: Deps, owner: FactorOwner, change: AccountC
 }
 
 /**
- * Tells connected applications that all sessions of a person have ended, so that they end theirs (capability 37): a
- * `session.revoked` to every channel that takes it, whether or not a token was still valid.
+ * Tells connected applications that all sessions of a person have ended, so that they end theirs: a `session.revoked`
+ * to every channel that takes it, whether or not a token was still valid.
  */
 export async function tellSessionsEnded(
   deps: Deps,

@@ -204,7 +204,7 @@ async function closeChallenge(
   });
 }
 
-/** Locks for good, with an audit event of its own (capability 9), and ends the request. */
+/** Locks for good, with an audit event of its own (S2-69), and ends the request. */
 async function lockChallenge(deps: Pick<Deps, 'db'>, owner: ChallengeOwner, id: string): Promise<never> {
   await unitOfWork(deps.db, owner, async (tx) => {
     await tx.sql

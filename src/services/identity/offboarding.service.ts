@@ -4,9 +4,9 @@ import { tellSessionsEnded } from './account-notification.service.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
- * What follows when an account was closed: the waiting requests of its person end (capability 39) and connected
- * applications are told (capability 37). A Temporal that is away is logged and does not open the account again; the sweep
- * of approvals makes up for what was not cancelled.
+ * What follows when an account was closed: the waiting requests of its person end and connected applications are told.
+ * A Temporal that is away is logged and does not open the account again; the sweep of approvals makes up for what was
+ * not cancelled.
  */
 export async function followClosedAccount(
   deps: Pick<ProcessDeps, 'db' | 'temporal' | 'log'>,

@@ -17,10 +17,10 @@ export const personErasePayload = z.strictObject({
 type Payload = z.output<typeof personErasePayload>;
 
 /**
- * Erases a person who has been deleted before (capability 34): the account or contact loses everything personal, and the
- * key under which the audit holds the rest is destroyed. The log keeps every entry and goes on verifying; whose they
- * were is a number that leads nowhere. Closed approval requests that name the person lose payload and reasons. There is
- * no way back.
+ * Erases a person who has been deleted before: the account or contact loses everything personal, and the key under
+ * which the audit holds the rest is destroyed. The log keeps every entry and goes on verifying; whose they were is a
+ * number that leads nowhere. Closed approval requests that name the person lose payload and reasons. There is no way
+ * back.
  */
 export const personErase = defineAction({
   name: 'person.erase',

@@ -28,8 +28,8 @@ export function ledgerQuery() {
 }
 
 /**
- * What a person could do at a moment, and which rows of the ledger gave it (capability 39). Roles give what they gave
- * then, by their history; somebody who was not active then could do nothing.
+ * What a person could do at a moment, and which rows of the ledger gave it (S2-13). Roles give what they gave then, by
+ * their history; somebody who was not active then could do nothing.
  *
  * @param at RFC 3339.
  * @throws Problem `resource.not-found` for a person the tenant does not have.

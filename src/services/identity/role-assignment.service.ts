@@ -10,7 +10,7 @@ import { loadRoles } from './role.repository.ts';
 export interface RoleGrant {
   readonly role_id: string;
   readonly valid_until: string | null;
-  /** Unless somebody confirms it before, the role lapses here (capability 39). */
+  /** Unless somebody confirms it before, the role lapses here. */
   readonly review_due_at: string | null;
   readonly reason: string | null;
 }

@@ -23,7 +23,7 @@ export type ChallengeOwner = FactorOwner & { readonly session_id: string };
 /**
  * The caller as the owner of factors and challenges.
  *
- * @throws Problem `auth.forbidden` for service tokens and jobs: they have no factor (capability 38).
+ * @throws Problem `auth.forbidden` for service tokens and jobs: they have no factor.
  */
 export function factorOwner(actor: Actor): ChallengeOwner {
   const { kind, user_id, session_id } = actor;
@@ -79,7 +79,7 @@ export async function hasConfirmedFactor(
 
 /**
  * Checks a code of the person's app, or a recovery code, and uses it up in the same transaction as `work`: of any
- * number of concurrent uses, in any number of processes, one succeeds (RFC 6238 §5.2, platform B3).
+ * number of concurrent uses, in any number of processes, one succeeds (RFC 6238 §5.2).
  *
  * Every try is first charged to the person's hourly budget, in a statement of its own, and taken back when it was no
  * wrong guess: so wrong codes count on every route, in parallel and across rolled-back transactions.

@@ -7,7 +7,7 @@ import { proveFactor } from './second-factor.service.ts';
 
 /**
  * The second factor at sign-in, for an account that asks for one (X-5). The code is used up, so that it opens nothing
- * else; wrong codes count against the person's factor guesses, apart from the password's (platform B3).
+ * else; wrong codes count against the person's factor guesses, apart from the password's.
  *
  * @returns true when the code is right and fresh, or the account has lost the authenticator app that it asks for.
  * @throws Problem `mfa.locked` (429) after too many wrong codes.

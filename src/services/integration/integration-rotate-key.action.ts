@@ -17,8 +17,8 @@ export const rotateKeyPayload = z.strictObject({
 type Payload = z.output<typeof rotateKeyPayload>;
 
 /**
- * Begins the exchange of an integration's key (S2-21, capability 22): writes the rotation down, from where its workflow
- * goes on. For an integration of production it takes people's approval unless the tenant's gate table says otherwise.
+ * Begins the exchange of an integration's key (S2-21): writes the rotation down, from where its workflow goes on. For
+ * an integration of production it takes people's approval unless the tenant's gate table says otherwise.
  */
 export const integrationRotateKey = defineAction({
   name: 'integration.rotate-key',

@@ -30,8 +30,8 @@ export interface SecretUse {
 }
 
 /**
- * Where a value is or was in use (capability 24), told by fingerprints: the value is neither stored nor put on record.
- * Fingerprints name their key, so those of retired keys are found as long as the keys are in the ring.
+ * Where a value is or was in use, told by fingerprints: the value is neither stored nor put on record. Fingerprints
+ * name their key, so those of retired keys are found as long as the keys are in the ring.
  */
 export async function findSecret(tx: Tx, keyring: Keyring, value: string): Promise<SecretUse[]> {
   const integrations = await tx.sql

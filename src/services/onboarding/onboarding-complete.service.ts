@@ -34,7 +34,7 @@ export interface CompletedOnboarding {
 
 /**
  * Completes a link (S3-22): final and idempotent. Whoever comes second, in parallel or later, gets what the first one
- * got and changes nothing (capability 17).
+ * got and changes nothing (S3-54).
  *
  * @throws Problem 410 for an expired or revoked link, 403 where the link does not declare it, 409 on a stale version.
  */

@@ -164,7 +164,7 @@ export interface SavedProgress {
  * Saves progress (S3-21).
  *
  * @throws Problem 410 for a dead link, 403 where the link does not declare it, 409 with the current state when others
- *   were saved in between (capability 20).
+ *   were saved in between.
  */
 export async function saveOnboardingProgress(tx: Tx, id: string, saved: SavedProgress, now: number): Promise<OnboardingRow> {
   const before = await lockOnboardingLink(tx, id);

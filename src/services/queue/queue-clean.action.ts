@@ -21,8 +21,8 @@ export const queueCleanPayload = z.strictObject({
 type Payload = z.output<typeof queueCleanPayload>;
 
 /**
- * Takes old jobs away from a queue (capability 29): approval in production, a factor elsewhere. Here it is only decided
- * and written down, because an engine cannot take part in a transaction; `queueCleanWorkflow` does it.
+ * Takes old jobs away from a queue: approval in production, a factor elsewhere. Here it is only decided and written
+ * down, because an engine cannot take part in a transaction; `queueCleanWorkflow` does it.
  */
 export const queueClean = defineAction({
   name: 'queue.clean',

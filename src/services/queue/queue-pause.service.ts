@@ -12,7 +12,7 @@ export interface QueuePause {
 }
 
 /**
- * Writes a pause down that is about to be made (capability 27). A repetition changes nothing.
+ * Writes a pause down that is about to be made (S2-27). A repetition changes nothing.
  *
  * @param consumeProof uses the factor proof up, unless this is a repetition.
  * @throws Problem `queue.already-paused`

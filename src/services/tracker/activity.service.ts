@@ -23,7 +23,7 @@ export type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
 
 /**
  * The one writer of activities and scores: every change leaves the score of its day, and the streak of that day and of
- * all later contiguous days, as a fresh recomputation would (S0-78, S0-79, capability 22).
+ * all later contiguous days, as a fresh recomputation would (S0-78, S0-79).
  */
 export async function logActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
   const rows = await insertActivities(tx, userId, activities);

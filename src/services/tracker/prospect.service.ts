@@ -113,7 +113,7 @@ export interface MoveRequest {
 }
 
 /**
- * Moves a locked prospect and writes its history (capability 29).
+ * Moves a locked prospect and writes its history (S0-75).
  *
  * @throws Problem `prospect.move-refused` with the kind of the refusal, and the fields that are missing.
  */

@@ -134,7 +134,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     await condition(allHandlersFinished);
   }
 
-  /** Until the next decision, reminder or the end of the review window, which runs from the opening (capability 11). */
+  /** Until the next decision, reminder or the end of the review window, which runs from the opening (S2-70). */
   async function waitForDecision(): Promise<void> {
     const untilDueMs = approval.review_due_at - Date.now();
     if (untilDueMs <= 0) {

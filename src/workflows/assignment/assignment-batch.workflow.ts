@@ -31,8 +31,8 @@ const remote = proxyActivities<Pick<AssignmentBatchActivities, 'wakeAssignmentQu
 });
 
 /**
- * Deals or hands over many contacts, chunk by chunk (S3-39, capability 8). Id `assignment/<tenant>/<batch id>`. Which
- * contacts are done stands in the database with what was done, so nothing is done twice whatever is lost in between.
+ * Deals or hands over many contacts, chunk by chunk (S3-39). Id `assignment/<tenant>/<batch id>`. Which contacts are
+ * done stands in the database with what was done, so nothing is done twice whatever is lost in between.
  *
  * @returns how much of the batch was done.
  */

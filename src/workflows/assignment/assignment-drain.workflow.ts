@@ -9,8 +9,8 @@ const local = proxyLocalActivities<AssignmentDrainActivities>({
 
 /**
  * Looks after the queue of one campaign while anything waits in it: whenever a place may be free (a signal) or somebody
- * returns (a timer), the oldest contacts are given out (capability 4). Ends with an empty queue; the next contact that
- * has to wait starts it again.
+ * returns (a timer), the oldest contacts are given out (S3-40). Ends with an empty queue; the next contact that has to
+ * wait starts it again.
  *
  * @returns how many contacts it has given out.
  */

@@ -14,9 +14,9 @@ const { dropAuditSegments } = proxyActivities<AuditRetentionActivities>({
 });
 
 /**
- * Archives audit segments past retention and drops their rows (capability 34). Started by the Schedule
- * `audit-retention`, one run at a time. A worker that is killed in the middle leaves a segment either whole in the
- * database or archived and recorded as dropped; the retried activity finds which.
+ * Archives audit segments past retention and drops their rows. Started by the Schedule `audit-retention`, one run at a
+ * time. A worker that is killed in the middle leaves a segment either whole in the database or archived and recorded as
+ * dropped; the retried activity finds which.
  *
  * A chain that cannot be archived fails the run, so that it stands out, after all others have been worked on.
  */

@@ -21,8 +21,8 @@ const { verifyAuditChain } = proxyActivities<Pick<AuditVerificationActivities, '
 
 /**
  * Verifies every audit chain from its first row and compares the decisions in it with Temporal's histories of the same
- * requests (capability 35). Started by the Schedule `audit-verification`; one chain after the other, because each costs
- * a processor for its time.
+ * requests. Started by the Schedule `audit-verification`; one chain after the other, because each costs a processor for
+ * its time.
  *
  * What does not verify fails the run, so that it stands out in Temporal Web, after all chains have been looked at.
  */

@@ -29,9 +29,9 @@ const local = proxyLocalActivities<
 });
 
 /**
- * A configuration change of one or more environments (capability 20). Id `rollout-batch/<tenant>/<batch>`. Its parts are
- * rolled out in their order; when one does not succeed, the parts after it are never begun and those before it are taken
- * back in reverse order, each with its own recorded result.
+ * A configuration change of one or more environments. Id `rollout-batch/<tenant>/<batch>`. Its parts are rolled out in
+ * their order; when one does not succeed, the parts after it are never begun and those before it are taken back in
+ * reverse order, each with its own recorded result.
  */
 export async function configBatchWorkflow(input: ConfigBatchInput): Promise<ConfigBatchOutcome> {
   const parts = await local.loadRolloutBatch(input);

@@ -60,8 +60,7 @@ const news = proxyActivities<Pick<ConfigRolloutActivities, 'announceRollout'>>({
 });
 
 /**
- * The rollout of one configuration into one environment (S2-61, capabilities 17 and 18). Id
- * `rollout/<tenant>/<environment>`.
+ * The rollout of one configuration into one environment (S2-61). Id `rollout/<tenant>/<environment>`.
  *
  * The row is the record and the state here a copy of it. Each stage is served, watched for its bake, and then the guards
  * decide: good goes on, bad gives everybody the version before, unknown holds and asks. A run that begins takes a new

@@ -18,8 +18,8 @@ const { closeAlertEvaluation } = proxyActivities<AlertActivities>({
 });
 
 /**
- * One evaluation of all thresholds (S2-75, capability 36). Started by the Schedule `alert-evaluation`, one run at a
- * time; what a run leaves undone the next one does.
+ * One evaluation of all thresholds (S2-75). Started by the Schedule `alert-evaluation`, one run at a time; what a run
+ * leaves undone the next one does.
  */
 export async function alertEvaluationWorkflow(): Promise<AlertEvaluationResult> {
   const at = Date.now();

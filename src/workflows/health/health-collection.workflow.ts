@@ -24,8 +24,8 @@ const { tendHealthHistory } = proxyActivities<HealthActivities>({
 const maxBatches = 10;
 
 /**
- * One round of the health collector (S2-32, capability 36). Started by the Schedule `health-collection`, one run at a
- * time. Running a round twice changes nothing: its rows are known by its moment.
+ * One round of the health collector (S2-32). Started by the Schedule `health-collection`, one run at a time. Running a
+ * round twice changes nothing: its rows are known by its moment.
  */
 export async function healthCollectionWorkflow(): Promise<HealthCollectionResult> {
   const at = Date.now();

@@ -43,8 +43,8 @@ const outward = proxyActivities<Pick<IntegrationSyncActivities, 'announceSyncFai
 });
 
 /**
- * Fetches the records of one integration (S2-19, capability 26). Id `sync/<tenant>/<integrationId>`: whoever asks for a
- * sync while one runs joins it.
+ * Fetches the records of one integration (S2-19). Id `sync/<tenant>/<integrationId>`: whoever asks for a sync while one
+ * runs joins it.
  *
  * The pages lie in the database together with the cursor that leads on from them, so a sync goes on where the last
  * worker came, and no page is counted twice.

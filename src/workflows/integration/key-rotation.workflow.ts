@@ -40,8 +40,8 @@ interface Trouble {
 }
 
 /**
- * Exchanges the key of one integration (capability 22): checks, creates, proves, switches, waits the grace, revokes and
- * proves that the old key is refused. Id `rotation/<tenant>/<integrationId>`.
+ * Exchanges the key of one integration (S2-21): checks, creates, proves, switches, waits the grace, revokes and proves
+ * that the old key is refused. Id `rotation/<tenant>/<integrationId>`.
  *
  * The row is the record. The workflow looks at it, makes the step that it calls for, and looks again; so one that is
  * started anew, after whatever has happened to the last, goes on from the last step that was written. Revoking is tried

@@ -13,7 +13,7 @@ export const defaultIntervalMs = 1_000;
 /** How long it waits at its end for jobs that are not settled yet, in milliseconds. */
 export const defaultSettleMs = 60_000;
 
-/** What is retried, how fast, and when it stops (capability 28). */
+/** What is retried, how fast, and when it stops. */
 export interface BulkRetryPlan extends RetryBreaker {
   error_classes: string[];
   cap: number;

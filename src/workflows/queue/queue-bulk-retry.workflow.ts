@@ -41,8 +41,8 @@ const engine = proxyActivities<
 const observed = 100;
 
 /**
- * Retries failed jobs by a plan (capability 28): no more than the cap, no faster than the rate, and no further once too
- * many of those that are settled have failed anew. Id `queue-bulk-retry/<tenant>/<queueId>`.
+ * Retries failed jobs by a plan: no more than the cap, no faster than the rate, and no further once too many of those
+ * that are settled have failed anew. Id `queue-bulk-retry/<tenant>/<queueId>`.
  *
  * What is retried was selected once, with the time of each failure, so nothing is retried twice whatever is killed.
  */

@@ -34,8 +34,8 @@ const patient = proxyActivities<Pick<QueuePauseActivities, 'endQueuePause'>>({
 });
 
 /**
- * One pause of a queue (capability 27): paused in the engine, held until its time is over or somebody ends it, resumed
- * exactly once. Id `queue-pause/<tenant>/<queueId>`. The end is a durable timer, so it comes whatever was killed meanwhile.
+ * One pause of a queue (S2-27): paused in the engine, held until its time is over or somebody ends it, resumed exactly
+ * once. Id `queue-pause/<tenant>/<queueId>`. The end is a durable timer, so it comes whatever was killed meanwhile.
  */
 export async function queuePauseWorkflow(input: QueuePauseInput): Promise<QueuePausePhase> {
   const { actor, queue_id, pause_id } = input;

@@ -91,7 +91,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     ]);
   });
 
-  it('capability 6: is not approved by its requester, whatever their role; the attempt is audited', async () => {
+  it('S2-70: is not approved by its requester, whatever their role; the attempt is audited', async () => {
     const request = await drive.opened('own');
     expect((await drive.approve(admin, request)).body.code).toBe('approval.own-request');
     const refused = await asSuperuser(
@@ -101,7 +101,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     expect(refused.length).toBeGreaterThan(0);
   });
 
-  it('capability 3: an edit voids the approvals, and its author cannot approve', async () => {
+  it('an edit voids the approvals, and its author cannot approve', async () => {
     const request = await drive.opened('edited');
     const payload = { key: 'edited', environment: 'production', enabled: true, version: 1, reason: 'another wording' };
     const edited = await drive.say(second, 'edit', request, { digest: request.digest, payload });
@@ -114,7 +114,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     await drive.settled(request.id, 'executed');
   });
 
-  it('capability 7: twice by one person counts once; the same key gets the first answer', async () => {
+  it('twice by one person counts once; the same key gets the first answer', async () => {
     await drive.putPolicy({
       action: 'flag.create',
       environment: 'production',
@@ -137,7 +137,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     await drive.settled(request.id, 'executed');
   });
 
-  it('capability 16: fails, and changes nothing, when the flag has changed since', async () => {
+  it('fails, and changes nothing, when the flag has changed since', async () => {
     const request = await drive.opened('overtaken');
     await callProven(app, admin, 'POST', '/admin/feature-flags/overtaken/emergency-off', {
       body: { environment: 'production', reason: 'not needed' },
@@ -160,7 +160,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
 });
 
 describe('policies (S2-68, S2-70)', () => {
-  it('capabilities 1 and 4: 1 of one role AND 2 of another, in that order, frozen at creation', async () => {
+  it('1 of one role AND 2 of another, in that order, frozen at creation', async () => {
     const steps = [
       { name: 'business', roles: ['role-regional-manager'], quorum: 1 },
       { name: 'platform', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 },
@@ -187,7 +187,7 @@ describe('policies (S2-68, S2-70)', () => {
     expect(removed.status).toBe(204);
   });
 
-  it('capability 5: refuses quorum 0, missing, or larger than the eligible people, and a gate below the floor', async () => {
+  it('S2-70: refuses quorum 0, missing, or larger than the eligible people, and a gate below the floor', async () => {
     const place = { action: 'flag.update', environment: 'production' };
     const roles = ['role-regional-manager'];
     expect((await drive.putPolicy({ ...place, steps: [{ name: 'a', roles, quorum: 0 }] })).status).toBe(422);
@@ -235,7 +235,7 @@ describe('policies (S2-68, S2-70)', () => {
     expect(answer).toMatchObject({ status: 409, body: { code: 'approval.policy-unsatisfiable' } });
   });
 
-  it('capability 13: names every changing endpoint with its gate, the policy ones by environment', async () => {
+  it('S2-68: names every changing endpoint with its gate, the policy ones by environment', async () => {
     const { body } = await app.call('GET', '/admin/approvals/gates', { token: admin.token });
     const changing = app.api.deps.routes.filter(({ method }) => method !== 'get').map(({ operationId }) => operationId);
     expect(body.items.map((item: { operation_id: string }) => item.operation_id)).toEqual(changing);
@@ -270,7 +270,7 @@ describe('ends of a request', () => {
     );
   });
 
-  it('capability 39: is not made for a requester who has left meanwhile', async () => {
+  it('is not made for a requester who has left meanwhile', async () => {
     const request = await approvalDriver(app, provider).opened('requester-left');
     await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
     try {
@@ -283,7 +283,7 @@ describe('ends of a request', () => {
     expect((await drive.flag('requester-left')).enabled).toBe(false);
   });
 
-  it('capability 10: goes back to review when an approver has lost the right meanwhile', async () => {
+  it('goes back to review when an approver has lost the right meanwhile', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
     const policy = await drive.putPolicy({ action: 'flag.toggle', environment: 'production', steps });
     const request = await drive.opened('lost-right');
@@ -316,7 +316,7 @@ describe('ends of a request', () => {
   });
 });
 
-describe('capability 12: break-glass', () => {
+describe('break-glass', () => {
   it('is for named people with a reason, owes a review, and is barred while one is overdue', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
     const place = { action: 'flag.toggle', environment: 'production', steps };
@@ -371,7 +371,7 @@ describe('doors', () => {
     expect((await drive.approve(provider, { id: request.id, digest: 'nonsense' })).status).toBe(422);
   });
 
-  it('capability 8: a proof for one request is refused for another, and after an edit', async () => {
+  it('S2-69: a proof for one request is refused for another, and after an edit', async () => {
     const [one, other] = [await drive.opened('bound-one'), await drive.opened('bound-other')];
     const path = (request: { id: string }) => `/admin/approvals/${request.id}/approve`;
     const asked = await app.call('POST', path(one), { token: provider.token, body: { digest: one.digest } });
@@ -384,7 +384,7 @@ describe('doors', () => {
     expect((await send(one)).body.code).toMatch(/mfa.required|approval\./);
   });
 
-  it('capability 14: the activity and the action refuse what is not approved, called directly', async () => {
+  it('S2-60: the activity and the action refuse what is not approved, called directly', async () => {
     const request = await drive.opened('direct');
     const { db, keyring, temporal } = app.api.deps;
     const activities = createApprovalActivities({ db, keyring, temporal });
@@ -410,7 +410,7 @@ describe('doors', () => {
     expect((await drive.flag('direct')).version).toBe(1);
   });
 
-  it('capability 2: refuses to execute a payload that is not the one that was approved', async () => {
+  it('refuses to execute a payload that is not the one that was approved', async () => {
     const request = await drive.opened('tampered');
     await asSuperuser(
       app,

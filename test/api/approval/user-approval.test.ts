@@ -51,7 +51,7 @@ describe('where the tenant asks for approval', () => {
     await drive.settled(asked.body.id, 'executed');
     expect((await app.call('GET', path, { token: admin.token })).body).toMatchObject({ status: 'deleted', roles: [] });
     expect((await app.call('GET', '/users/me', { token: person.token })).status).toBe(401);
-    // Capability 37: connected applications end their sessions, too.
+    // Connected applications end their sessions, too.
     const told = await eventually(
       () => asSuperuser<{ body: string }>(app, 'select body from development_mails where recipient = $1', [applications]),
       (mails) => mails.length > 0,
@@ -59,7 +59,7 @@ describe('where the tenant asks for approval', () => {
     expect(told).toEqual([{ body: expect.stringContaining(person.user_id) }]);
   });
 
-  it('S2-12, capability 39: a new matrix names the request under which it was given', async () => {
+  it('S2-12: a new matrix names the request under which it was given', async () => {
     const roles = await app.call('GET', '/admin/roles', { token: admin.token });
     const support = roles.body.items.find(({ code }: { code: string }) => code === 'role-support-staff');
     const path = `/admin/roles/${support.id}/permissions`;
@@ -128,7 +128,7 @@ describe('where the tenant asks for approval', () => {
     expect(asked).toMatchObject({ status: 403, body: { code: 'role.grant-exceeds-own' } });
   });
 
-  it('capability 39: a deletion that was approved cancels the requests of whoever is deleted', async () => {
+  it('a deletion that was approved cancels the requests of whoever is deleted', async () => {
     const leaver = await app.signIn('role-regional-manager');
     const [role] = await asSuperuser<{ id: string }>(app, "select id from admin_roles where code = 'role-provider-admin'");
     const given = await callProven(app, admin, 'POST', `/admin/users/${leaver.user_id}/roles`, {
@@ -149,7 +149,7 @@ describe('where the tenant asks for approval', () => {
     expect(await drive.events(waiting.body.id)).toEqual(['opened', 'abort']);
   });
 
-  it('capability 39: the waiting requests of a person who is switched off are cancelled', async () => {
+  it('the waiting requests of a person who is switched off are cancelled', async () => {
     const target = await app.signIn('role-senior-agent');
     const path = `/admin/users/${target.user_id}`;
     const asked = await callProven(app, provider, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });

@@ -141,7 +141,7 @@ describe('S3-2..7: the six endpoints', () => {
 });
 
 describe('S3-40: dealing', () => {
-  it('capability 1: 1,000 contacts by 50 parallel callers to 10 equal people end at exactly 100 each', async () => {
+  it('S3-40: 1,000 contacts by 50 parallel callers to 10 equal people end at exactly 100 each', async () => {
     const { campaign, people, lead } = await poolOf(10);
     const contacts = await addContacts(app, 1000);
     const callers = Array.from({ length: 50 }, async (_, caller) => {
@@ -163,7 +163,7 @@ describe('S3-40: dealing', () => {
     expect(owners).toEqual({ owned: '1000', rows: '1000' });
   }, 120_000);
 
-  it('capability 2: weights hold in SQL as they do in the rule', async () => {
+  it('S3-40: weights hold in SQL as they do in the rule', async () => {
     const weights = [100, 200, 300];
     const { campaign, people, lead } = await poolOf(3, weights.map((weight) => ({ weight })));
     for (const contact of await addContacts(app, 60)) await drive.deal(lead, campaign, [contact]);
@@ -171,7 +171,7 @@ describe('S3-40: dealing', () => {
     expect(people.map((person) => counts.get(person))).toEqual([10, 20, 30]);
   });
 
-  it('capability 3: a newcomer and a returner get a fair share of what follows, and no backlog', async () => {
+  it('a newcomer and a returner get a fair share of what follows, and no backlog', async () => {
     const { campaign, people, lead } = await poolOf(5, [{}, {}, {}, {}, { paused_until: '2099-01-01T00:00:00Z' }]);
     await drive.deal(lead, campaign, await addContacts(app, 300));
     const [newcomer = ''] = await addPeople(app, 1);
@@ -182,7 +182,7 @@ describe('S3-40: dealing', () => {
     expect([counts.get(newcomer), counts.get(people[4] ?? '')]).toEqual([10, 10]);
   });
 
-  it('capability 5: closed, absent, excluded, full people and those without rights get nothing; by hand it works', async () => {
+  it('S3-40: closed, absent, excluded, full people and those without rights get nothing; by hand it works', async () => {
     const { campaign, people, lead } = await poolOf(6, [
       {}, {}, { paused_until: '2099-01-01T00:00:00Z' }, { auto_assign: false }, { max_open_contacts: 0 }, {},
     ]);
@@ -201,7 +201,7 @@ describe('S3-40: dealing', () => {
     expect(await drive.give(closed, [byHand])).toMatchObject({ status: 409, body: { code: 'assignment.user-inactive' } });
   });
 
-  it('capability 6: every assignment says why, and its replay gives the same choice', async () => {
+  it('S3-36: every assignment says why, and its replay gives the same choice', async () => {
     const { campaign, people, lead } = await poolOf(3, [{ weight: 50 }, { weight: 150 }, { max_open_contacts: 2 }]);
     for (const contact of await addContacts(app, 20)) await drive.deal(lead, campaign, [contact]);
     for (const person of people) {
@@ -214,7 +214,7 @@ describe('S3-40: dealing', () => {
     }
   });
 
-  it('capability 7: many at once get the owners of one by one, and a repeated key adds nothing', async () => {
+  it('many at once get the owners of one by one, and a repeated key adds nothing', async () => {
     const settings = [{ weight: 70 }, { weight: 110, max_open_contacts: 9 }, { weight: 300 }, { paused_until: '2099-01-01T00:00:00Z' }];
     const [single, bulk] = [await poolOf(4, settings), await poolOf(4, settings)];
     const [ones, many] = [await addContacts(app, 40), await addContacts(app, 40)];

@@ -62,7 +62,7 @@ async function verifiedExport(format: 'csv' | 'jsonl') {
   return { text, report: await verifyExportFile(path, { verifiers: public_keys.map(parseVerifier) }) };
 }
 
-describe('capability 34: what is about persons is sealed in the log', () => {
+describe('what is about persons is sealed in the log', () => {
   it('lies unreadable in the database, and is shown to who may read the log', async () => {
     const person = await createPerson('Greta Sealed');
     const stored = await asSuperuser<{ private: string; v: number }>(
@@ -91,7 +91,7 @@ describe('capability 34: what is about persons is sealed in the log', () => {
   });
 });
 
-describe('capability 34: erasing a person (person.erase)', () => {
+describe('erasing a person (person.erase)', () => {
   it('is for who may delete users, with a factor, for people who have left', async () => {
     const person = await createPerson('Still Here');
     const agent = await app.signIn('role-junior-agent');

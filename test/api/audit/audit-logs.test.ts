@@ -123,7 +123,7 @@ describe('GET /admin/audit-logs (S2-29, S4-19)', () => {
     expect((await get('/api/v1/audit-logs?limit=1')).body.items).toHaveLength(1);
   });
 
-  it('is for those who may, and refusals are entries as well (capability 30)', async () => {
+  it('is for those who may, and refusals are entries as well', async () => {
     const agent = await app.signIn('role-junior-agent');
     expect((await get('/admin/audit-logs', agent.token)).status).toBe(403);
     const { body } = await get(`/admin/audit-logs?user_id=${agent.user_id}&outcome=refused`);
@@ -153,7 +153,7 @@ describe('GET /admin/audit-logs/:id (S2-30)', () => {
   });
 });
 
-describe('GET /admin/audit-logs/export (S2-31, S2-74, capability 33)', () => {
+describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
   it.each(['jsonl', 'csv'])('exports the whole chain as %s, is an entry itself, and verifies offline', async (format) => {
     const path = await download(`whole.${format}`, `format=${format}`);
     const report = await check(path);

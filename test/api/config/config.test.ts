@@ -225,7 +225,7 @@ describe('S2-37, S2-77: production, by approval', () => {
     expect((await drive.shown('production')).running.document.limit).toBe(5);
   }, 40_000);
 
-  it('capability 19: goes back to what was approved lately with a second factor only, and asks again for the rest', async () => {
+  it('goes back to what was approved lately with a second factor only, and asks again for the rest', async () => {
     const answer = await drive.propose({ environment: 'production', document: { limit: 8 }, plan: { strategy: { kind: 'all_at_once' } } });
     await drive.approve(approver, answer.body);
     await eventually(
@@ -251,7 +251,7 @@ describe('S2-37, S2-77: production, by approval', () => {
     expect((await call('GET', '/admin/deployments/ledger?environment=production')).body).toMatchObject({ is_intact: true, first_broken_seq: null });
   }, 60_000);
 
-  it('capability 21: tells what ran at a moment, and notices an altered ledger', async () => {
+  it('S2-61: tells what ran at a moment, and notices an altered ledger', async () => {
     const [row] = await asSuperuser<{ at: Date }>(
       app,
       "select at from admin_deployment_events where environment = 'production' and event = 'succeeded' order by seq limit 1",

@@ -59,7 +59,7 @@ describe('feature flags (S2-14..16)', () => {
     ]);
   });
 
-  it('capability 16: refuses a stale toggle with the three-way difference', async () => {
+  it('refuses a stale toggle with the three-way difference', async () => {
     await create('stale');
     await toggle('stale', { enabled: true, version: 1 });
     const stale = await toggle('stale', { enabled: false, version: 1 });
@@ -183,7 +183,7 @@ describe('feature flags (S2-14..16)', () => {
   });
 });
 
-describe('capability 15: emergency off', () => {
+describe('emergency off', () => {
   it('is one call with a reason, owes a review by somebody else, and the way back takes the whole path', async () => {
     await asSuperuser(
       app,

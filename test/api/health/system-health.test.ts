@@ -322,7 +322,7 @@ describe('S2-34: configureSystemAlerts', () => {
   });
 });
 
-describe('capability 36: silences', () => {
+describe('silences of alerts', () => {
   const path = '/admin/alert-silences';
   const hence = (ms: number) => new Date(Date.now() + ms).toISOString();
   const silence = (body: object, person = admin) => callProven(app, person, 'POST', path, { body });

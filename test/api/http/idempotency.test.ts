@@ -33,7 +33,7 @@ async function countOf(notes: string): Promise<number> {
   return rows.length;
 }
 
-describe('B3: Idempotency-Key', () => {
+describe('Idempotency-Key', () => {
   it('gives a repetition the first status and body, without doing it again', async () => {
     const key = randomUUID();
     const first = await create(key, activity('replayed'));

@@ -68,7 +68,7 @@ describe('RFC 9457 problems', () => {
   });
 });
 
-describe('B3: conditional requests', () => {
+describe('conditional requests', () => {
   let path: string;
 
   beforeAll(async () => {
@@ -105,7 +105,7 @@ describe('B3: conditional requests', () => {
   });
 });
 
-describe('B3: counters that survive', () => {
+describe('counters that survive', () => {
   it('counts wrong passwords although every attempt is refused, and says when to come back', async () => {
     const body = { email: 'support@agentmitra.com', password: 'wrong' };
     const attempts = [];

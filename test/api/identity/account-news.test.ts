@@ -83,7 +83,7 @@ describe('S4-27: the owner is told when the way into the account changes', () =>
   });
 });
 
-describe('capability 37: connected applications are told that sessions have ended', () => {
+describe('connected applications are told that sessions have ended', () => {
   const channel = 'siem@apps.example';
 
   beforeAll(async () => {

@@ -41,7 +41,7 @@ describe('sign-in', () => {
     expect(first).not.toBe(second);
   });
 
-  it('B3: refuses unknown fields, role and tenant_id with a pointer for each, and __proto__ outright', async () => {
+  it('refuses unknown fields, role and tenant_id with a pointer for each, and __proto__ outright', async () => {
     const polluted = '{"email":"a@b.co","password":"x","__proto__":{"admin":true}}';
     expect((await app.call('POST', '/auth/login', { body: polluted })).status).toBe(400);
     const text = '{"email":"a@b.co","password":"x","role":"sysadmin","tenant_id":"1","constructor":1}';
@@ -78,7 +78,7 @@ describe('sessions', () => {
     expect(profile.status).toBe(401);
   });
 
-  it('B3: of twenty parallel uses of one refresh token exactly one succeeds', async () => {
+  it('of twenty parallel uses of one refresh token exactly one succeeds', async () => {
     const person = await app.signIn('role-junior-agent');
     const answers = await Promise.all(
       Array.from({ length: 20 }, () =>
@@ -88,7 +88,7 @@ describe('sessions', () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  it('capability 37: signing out ends the access token on another API process within a second', async () => {
+  it('signing out ends the access token on another API process within a second', async () => {
     const other = await app.another();
     const person = await app.signIn('role-policyholder');
     expect((await callApi(other.url, 'GET', '/users/me', { token: person.token })).status).toBe(200);

@@ -91,7 +91,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await apis.call('POST', path, options)).status).toBe(201);
   });
 
-  it('count the step-up age of the session from the last proof (capability 38)', async () => {
+  it('count the step-up age of the session from the last proof (S2-69)', async () => {
     const mfaAt = async () => {
       const { rows } = await apis.admin.query('select mfa_at from sessions where id = $1', [approver.session_id]);
       return rows[0].mfa_at;
@@ -133,7 +133,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     }
   });
 
-  it('lock a challenge at the fifth wrong code, for good, with an audit event (capability 9)', async () => {
+  it('lock a challenge at the fifth wrong code, for good, with an audit event (S2-69)', async () => {
     const id = await challenge(admin);
     for (let left = 4; left >= 1; left -= 1) {
       const refused = await verify(admin, id, wrongCode(apis.code(admin)));
@@ -166,7 +166,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await verify(admin, id, right)).status).toBe(429);
   });
 
-  it('lock the person after ten wrong codes in an hour, over challenges and routes (platform B3)', async () => {
+  it('lock the person after ten wrong codes in an hour, over challenges and routes', async () => {
     const first = await challenge(admin);
     const second = await challenge(admin);
     const wrong = wrongCode(apis.code(admin));
@@ -197,7 +197,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await verify(admin, 'c9b1d0f6-0a5e-4f57-9a52-3f8b1f0b0001', apis.code(admin))).status).toBe(404);
   });
 
-  it('are not for service tokens, and the attempt is audited (capability 38)', async () => {
+  it('are not for service tokens, and the attempt is audited', async () => {
     const path = '/admin/service-tokens';
     const body = { name: 'robot', permissions: ['notification:manage'] };
     const asked = await apis.call('POST', path, { token: admin.token, body });

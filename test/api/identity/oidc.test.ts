@@ -153,7 +153,7 @@ describe('bearer tokens of a trusted issuer', () => {
     expect((await me(`${encoded({ alg: 'none' })}.${payload}.`)).status).toBe(401);
   });
 
-  it('capability 37: are refused everywhere once their person is logged out by force, also later ones of the session', async () => {
+  it('S2-8: are refused everywhere once their person is logged out by force, also later ones of the session', async () => {
     const other = await app.another();
     const token = await idp.sign(claims({ sid: 'two' }));
     const mine = await me(token);

@@ -151,7 +151,7 @@ describe('assignments', () => {
     expect((await assign(by, person, { role_id })).status).toBe(409);
   });
 
-  it('capability 39: end at their time or at a missed review, without anybody doing anything', async () => {
+  it('end at their time or at a missed review, without anybody doing anything', async () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const person = await newMember(app, by);
     const [support, junior, senior] = await roleIds(app, by, ['role-support-staff', 'role-junior-agent', 'role-senior-agent']);
@@ -177,7 +177,7 @@ describe('assignments', () => {
     expect(history.body.items[1].revoked_at).toBe(history.body.items[1].review_due_at);
   });
 
-  it('capability 39: what a person could do on a date, who gave it, and what the role gave then', async () => {
+  it('S2-13: what a person could do on a date, who gave it, and what the role gave then', async () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const person = await newMember(app, by);
     const moment = async () => {

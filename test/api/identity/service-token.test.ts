@@ -35,7 +35,7 @@ describe('service tokens', () => {
     expect(JSON.stringify(rows)).not.toContain(token);
   });
 
-  it('capability 38: never pass a factor gate', async () => {
+  it('never pass a factor gate', async () => {
     const { token } = (await issue(admin, { permissions: ['user:create', 'user:read'] })).body;
     const body = { full_name: 'By Machine', email: 'machine@members.example' };
     const answer = await app.call('POST', '/admin/users', { token, body });
@@ -47,7 +47,7 @@ describe('service tokens', () => {
     expect(challenge.status).toBe(403);
   });
 
-  it('capability 37: are refused on every process within a second of their revocation', async () => {
+  it('are refused on every process within a second of their revocation', async () => {
     const other = await app.another();
     const { id, token } = (await issue(admin, { permissions: ['role:read'] })).body;
     expect((await callApi(other.url, 'GET', '/admin/roles', { token })).status).toBe(200);

@@ -177,7 +177,7 @@ describe('changing', () => {
     expect(off).toMatchObject({ status: 403, body: { code: 'role.own-rights' } });
   });
 
-  it('capability 37: deactivation refuses every token on two processes within a second, and for good', async () => {
+  it('deactivation refuses every token on two processes within a second, and for good', async () => {
     const by = await anotherAdmin();
     const other = await app.another();
     const person = await newMember(app, by, ['role-senior-agent']);

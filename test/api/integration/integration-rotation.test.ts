@@ -42,7 +42,7 @@ const events = async (id: string) => {
   return rows.map(({ event }) => event.replace('integration.', ''));
 };
 
-describe('key rotations (S2-21, capability 22)', () => {
+describe('key rotations (S2-21)', () => {
   it('checks, creates, proves, switches, revokes and proves that the old key is refused', async () => {
     const { id, key_id, secret } = await drive.connected(service);
     const begun = await drive.rotate(id, { grace_seconds: 0, reason: 'yearly' });
@@ -196,7 +196,7 @@ describe('key rotations (S2-21, capability 22)', () => {
   });
 });
 
-describe('capability 24', () => {
+describe('fingerprints of secrets', () => {
   it('tells where a value is and was in use without keeping it, on record', async () => {
     const { id, secret } = await drive.connected(service);
     const find = async (value: string) =>
@@ -209,7 +209,7 @@ describe('capability 24', () => {
   });
 });
 
-describe('capability 23', () => {
+describe('secrets in answers and stores', () => {
   it('leaves no secret of any remote system in a table, a workflow or an answer', async () => {
     const { id, secret } = await drive.connected(service);
     const begun = await drive.rotate(id, { grace_seconds: 0 });

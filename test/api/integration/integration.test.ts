@@ -59,7 +59,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(bare).toMatchObject({ status: 403, body: { code: 'mfa.required' } });
   });
 
-  it('capability 24: shows a mask of one length and a keyed fingerprint, never the secret', async () => {
+  it('S2-58: shows a mask of one length and a keyed fingerprint, never the secret', async () => {
     const { key_id, secret } = service.issue();
     const created = await drive.create({ name: 'masked', config: restConfig(service), secret, key_id });
     expect(created).toMatchObject({ status: 201, body: { name: 'masked', kind: 'rest_api_key', version: 1, key_id } });
@@ -181,7 +181,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
   }, 60_000);
 });
 
-describe('syncs (S2-19, S2-22, capability 26)', () => {
+describe('syncs (S2-19, S2-22)', () => {
   it('answers with an operation whose end state counts created, updated, unchanged and failed', async () => {
     const { id } = await drive.connected(service);
     service.items = [...records(23), { name: 'without id' }, { id: 1, name: 'again' }];
@@ -269,7 +269,7 @@ describe('syncs (S2-19, S2-22, capability 26)', () => {
     expect(job).toMatchObject({ status: 'succeeded', created_count: 1 });
   });
 
-  it('capability 26: marks what a complete sync misses, removes what the next one misses too, and counts both', async () => {
+  it('marks what a complete sync misses, removes what the next one misses too, and counts both', async () => {
     const { id } = await drive.connected(service);
     const sync = async () => drive.ended(id, (await drive.sync(id)).body.id);
     const kept = async () => {

@@ -213,7 +213,7 @@ describe('notification channels', () => {
     'https://localhost/',
     'http://10.0.0.1/',
     'ftp://example.com/',
-  ])('refuse the address %s when it is configured (platform B3: SSRF)', async (url) => {
+  ])('refuse the address %s when it is configured (SSRF)', async (url) => {
     await expect(assertReachable(app.api.deps.outbound, url)).rejects.toMatchObject({
       code: 'request.invalid',
       errors: [{ pointer: '/url' }],

@@ -73,7 +73,7 @@ describe('S3-15..19: the links of a tenant', () => {
     expect(expired.body.items.map(({ id }: Made) => id)).toContain(made.id);
   });
 
-  it('capability 15: tokens are 32 base64url characters, never the same, and in no table', async () => {
+  it('S3-50: tokens are 32 base64url characters, never the same, and in no table', async () => {
     const [drawn] = await asSuperuser<{ tokens: number; shortest: number; bad: number }>(
       app,
       `select count(distinct t)::int as tokens, min(length(t)) as shortest, count(*) filter (where t !~ '^[A-Za-z0-9_-]{32}$')::int as bad
@@ -225,7 +225,7 @@ describe('S3-20..22: the holder of a link', () => {
     for (const one of [made.expired, made.revoked]) expect((await visit('POST', one, '/complete', {})).status).toBe(410);
   });
 
-  it('S3-54, capability 16: twenty looks of a mail scanner change nothing but the access record', async () => {
+  it('S3-54: twenty looks of a mail scanner change nothing but the access record', async () => {
     const made = await makeLink();
     const before = await stored(made);
     for (let look = 0; look < 20; look += 1) expect((await visit(look % 2 === 0 ? 'GET' : 'HEAD', made)).status).toBe(200);
@@ -242,7 +242,7 @@ describe('S3-20..22: the holder of a link', () => {
     expect((await visit('POST', made, '/complete', {})).status).toBe(200);
   });
 
-  it('capability 17: twenty parallel completes are one completion and nineteen identical replays', async () => {
+  it('S3-54: twenty parallel completes are one completion and nineteen identical replays', async () => {
     const made = await makeLink();
     await visit('GET', made);
     const before = await metric();
@@ -265,7 +265,7 @@ describe('S3-20..22: the holder of a link', () => {
   const metric = async () =>
     Number(/^castellan_onboarding_duration_seconds_count\{[^}]*\} (\d+)/m.exec((await app.call('GET', '/metrics')).body)?.[1] ?? 0);
 
-  it('capability 20: a stale save gets 409 with the current state, and another device goes on from there', async () => {
+  it('a stale save gets 409 with the current state, and another device goes on from there', async () => {
     const made = await makeLink();
     const first = await visit('PUT', made, '/progress', { version: 1, answers: { name: 'Ada' }, current_step: 'name', progress_percent: 20 });
     expect(first.body).toMatchObject({ status: 'in_progress', version: 2, progress_percent: 20 });
@@ -291,7 +291,7 @@ describe('S3-20..22: the holder of a link', () => {
     expect(answer.body).toMatchObject({ status: 403, code: 'onboarding.not-allowed', capability: 'save_progress' });
   });
 
-  it('capability 21: every access is listed with time, address, agent and outcome', async () => {
+  it('S3-56: every access is listed with time, address, agent and outcome', async () => {
     const made = await makeLink();
     await forget();
     await app.call('GET', `${base}/o/${made.token}`, { headers: { 'user-agent': 'scanner/1' } });

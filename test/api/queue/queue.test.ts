@@ -155,7 +155,7 @@ async function keepBulkRetry(name: string, queue: string): Promise<void> {
   await replayAndKeep('queue-bulk-retry', name, await handle.fetchHistory());
 }
 
-describe('Bulk retry (capability 28)', () => {
+describe('Bulk retry', () => {
   it('is previewed by class of error, takes what the plan says, and ends by itself', async () => {
     const queue = company.queue('bulk');
     await register('bulk');
@@ -200,7 +200,7 @@ describe('Bulk retry (capability 28)', () => {
   });
 });
 
-describe('Cancelling a bulk retry (capability 28)', () => {
+describe('Cancelling a bulk retry', () => {
   it('leaves the rest failed, keeps what is retried, is on record, and needs the right but no factor', async () => {
     const queue = company.queue('halted');
     await register('halted');
@@ -238,7 +238,7 @@ describe('Cancelling a bulk retry (capability 28)', () => {
   });
 });
 
-describe('Cleaning (capability 29)', () => {
+describe('Cleaning', () => {
   const cleaning = { state: 'failed', older_than_seconds: 0, reason: 'old' };
 
   it('takes old jobs away with a factor outside of production, and says how many', async () => {

@@ -106,7 +106,7 @@ describe('prospects (S0-74, S0-75)', () => {
     expect((await mine('POST', '/prospects', { name: 'Acme again', email: 'buyer@acme.test' })).status).toBe(201);
   });
 
-  it('capability 29: a stage of another pipeline is refused', async () => {
+  it('S0-75: a stage of another pipeline is refused', async () => {
     const { body: prospect } = await mine('POST', '/prospects', { name: 'Elsewhere' });
     const foreign = await mine('POST', '/pipelines', { name: 'Foreign', stages: [{ name: 'Only', probability: 1 }] });
     const answer = await move(prospect, { stage_id: foreign.body.stages[0].id });

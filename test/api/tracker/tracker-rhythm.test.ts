@@ -192,7 +192,7 @@ describe('goals', () => {
     expect((await mine('GET', `/goals?cursor=${foreign}`)).status).toBe(400);
   });
 
-  it('S0-55, S0-97, capability 25: weekly progress', async () => {
+  it('S0-55, S0-97: weekly progress', async () => {
     await clear(me);
     await setZone(me, 'UTC');
     expect((await mine('GET', '/goals/progress')).status).toBe(404);
@@ -262,7 +262,7 @@ describe('activities', () => {
     ]);
   });
 
-  it('S0-86, capability 23: today is the day of the person, and a new zone alters no past day', async () => {
+  it('S0-86: today is the day of the person, and a new zone alters no past day', async () => {
     await clear(me);
     const east = localMoment(Date.now(), 'Pacific/Kiritimati').day;
     const west = localMoment(Date.now(), 'Pacific/Pago_Pago').day;
@@ -326,7 +326,7 @@ describe('scores and streaks', () => {
     await app.call('PUT', '/users/me/preferences', { token: me.token, body: { week_start: 'monday' } });
   });
 
-  it('capability 24: vacation and rest days freeze the streak as soon as they are written', async () => {
+  it('vacation and rest days freeze the streak as soon as they are written', async () => {
     await clear(me);
     const log = (offset: number) =>
       mine('POST', '/activities', { type: 'call', status: 'done', date: addDays(today(), offset) });
@@ -365,7 +365,7 @@ describe('scores and streaks', () => {
     expect((await mine('GET', '/scores/today')).body).toMatchObject({ score: 50, activities_count: 10 });
   });
 
-  it('capability 22: after any sequence of operations the rows equal a fresh recomputation', async () => {
+  it('S0-78: after any sequence of operations the rows equal a fresh recomputation', async () => {
     const first = '2026-03-02';
     const operation = fc.oneof(
       { weight: 5, arbitrary: fc.record({ kind: fc.constant('create'), at: fc.nat(14), amount: fc.integer({ min: 1, max: 8 }) }) },

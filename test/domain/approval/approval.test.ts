@@ -32,7 +32,7 @@ const code = (approval: Approval, command: ApprovalCommand, now = 1_000): string
   refusal(approval, command, now)?.code;
 
 describe('approval request (S2-70)', () => {
-  it('capability 4: accepts exactly 1 of security AND 2 of platform, in that order', () => {
+  it('accepts exactly 1 of security AND 2 of platform, in that order', () => {
     expect(code(opened(), approve(platform('p1')))).toBe('approval.step-not-open');
     const first = after([approve(security('s1'))]);
     expect(openStep(first)).toBe(1);
@@ -43,19 +43,19 @@ describe('approval request (S2-70)', () => {
     expect(third).toMatchObject({ status: 'approved', execution_due_at: 1_000 + 24 * 3600 * 1000 });
   });
 
-  it('capability 6: neither requester nor any editor approves, whatever their roles', () => {
+  it('S2-70: neither requester nor any editor approves, whatever their roles', () => {
     expect(code(opened(), approve(both('rita')))).toBe('approval.own-request');
     const edited = after([edit(both('ed'), 'd1', 'd2'), edit(both('rita'), 'd2', 'd3')]);
     expect(code(edited, approve(both('ed'), 'd3'))).toBe('approval.own-request');
     expect(code(edited, { kind: 'reject', by: both('ed'), digest: 'd3' })).toBe('approval.own-request');
   });
 
-  it('capability 7: a person counts once, over all steps', () => {
+  it('a person counts once, over all steps', () => {
     const first = after([approve(both('s1'))]);
     expect(code(first, approve(both('s1')))).toBe('approval.already-decided');
   });
 
-  it('capability 3: an edit changes the digest and voids all approvals', () => {
+  it('an edit changes the digest and voids all approvals', () => {
     const approved = after([approve(security('s1')), approve(platform('p1')), approve(platform('p2'))]);
     const edited = after([edit(platform('ed'), 'd1', 'd2')], approved);
     expect(edited).toMatchObject({
@@ -70,7 +70,7 @@ describe('approval request (S2-70)', () => {
     expect(code(edited, edit(platform('ed'), 'd2', 'd2'))).toBe('approval.unchanged');
   });
 
-  it('capability 10: without the right an approval falls, and those given on its strength', () => {
+  it('without the right an approval falls, and those given on its strength', () => {
     const approved = after([approve(security('s1')), approve(platform('p1')), approve(platform('p2'))]);
     const withoutSecond = after([{ kind: 'return-to-review', lost: ['p2'] }], approved);
     expect(withoutSecond.approvals.map((counted) => counted.approver_id)).toEqual(['s1', 'p1']);
@@ -78,13 +78,13 @@ describe('approval request (S2-70)', () => {
     expect(withoutFirst).toMatchObject({ status: 'pending', approvals: [] });
   });
 
-  it('capability 11: refuses decisions after the review window, from creation', () => {
+  it('S2-70: refuses decisions after the review window, from creation', () => {
     const due = 24 * 3600 * 1000;
     expect(code(opened(), approve(security('s1')), due - 1)).toBeUndefined();
     expect(code(opened(), approve(security('s1')), due)).toBe('approval.closed');
   });
 
-  it('capability 12: only a named person breaks the glass', () => {
+  it('only a named person breaks the glass', () => {
     expect(code(opened(), { kind: 'break-glass', by: both('s1'), digest: 'd1' })).toBe('approval.bypass-refused');
     const broken = after([{ kind: 'break-glass', by: { user_id: 'chief', roles: [] }, digest: 'd1' }]);
     expect(broken).toMatchObject({ status: 'approved', bypassed_by: 'chief' });
@@ -110,7 +110,7 @@ describe('approval request (S2-70)', () => {
   });
 });
 
-describe('capability 5: quorum sanity at save', () => {
+describe('S2-70: quorum sanity at save', () => {
   const people = [security('s1'), both('b1'), platform('p1')];
   const faults = (quorums: [number, number]): string[] =>
     policyFaults({ steps: policy.steps.map((step, index) => ({ ...step, quorum: quorums[index] ?? 0 })) }, people).map(
@@ -131,7 +131,7 @@ describe('capability 5: quorum sanity at save', () => {
   });
 });
 
-describe('capability 12: forced review', () => {
+describe('forced review', () => {
   const review = { user_id: 'chief', due_at: 100, reviewed_at: null };
 
   it('bars the person, and only that person, while a review is overdue', () => {

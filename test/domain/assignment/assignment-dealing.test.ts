@@ -37,7 +37,7 @@ const pools = fc.uniqueArray(
 );
 
 describe('S3-40: the rule of dealing', () => {
-  it('capability 2: with weights 1:2:3 every prefix of 600 stays within one of the exact share', () => {
+  it('S3-40: with weights 1:2:3 every prefix of 600 stays within one of the exact share', () => {
     const pool = [member('a', { weight: 100 }), member('b', { weight: 200 }), member('c', { weight: 300 })];
     const owners = ownersOf(pool, 600);
     const counts = new Map(pool.map(({ user_id }) => [user_id, 0]));
@@ -56,21 +56,21 @@ describe('S3-40: the rule of dealing', () => {
     expect(chooseNext([member('b'), member('a')]).chosen_user_id).toBe('a');
   });
 
-  it('capability 3: who joins after 300 gets no more than a fair share of the next 60', () => {
+  it('who joins after 300 gets no more than a fair share of the next 60', () => {
     const { pool } = dealRound(['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), items(300));
     const totals = { load: 300, weight: 500 };
     const owners = ownersOf([...pool, member('f', { load: levelLoad(100, totals) })], 60);
     expect(countOf(owners, 'f')).toBe(10);
   });
 
-  it('capability 3: who returns after an absence of 300 gets no more than a fair share of the next 60', () => {
+  it('who returns after an absence of 300 gets no more than a fair share of the next 60', () => {
     const away = member('f', { exclusion: 'absent' });
     const { pool } = dealRound([...['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), away], items(300));
     const owners = ownersOf(pool.map((one) => (one.user_id === 'f' ? { ...one, exclusion: null } : one)), 60);
     expect(countOf(owners, 'f')).toBe(10);
   });
 
-  it('capability 4: is over when everybody is full', () => {
+  it('S3-40: is over when everybody is full', () => {
     const owners = ownersOf([member('a', { max_open_contacts: 2 }), member('b', { max_open_contacts: 1 })], 5);
     expect(owners).toEqual(['a', 'b', 'a', null, null]);
   });
@@ -81,7 +81,7 @@ describe('S3-40: the rule of dealing', () => {
     expect(chooseNext(pool, 'c').chosen_user_id).toBe('a');
   });
 
-  it('capability 5: never chooses somebody who is excluded, and says why of everybody', () => {
+  it('S3-40: never chooses somebody who is excluded, and says why of everybody', () => {
     fc.assert(
       fc.property(pools, (pool) => {
         const reason = chooseNext(pool);
@@ -93,7 +93,7 @@ describe('S3-40: the rule of dealing', () => {
     );
   });
 
-  it('capability 6: replaying the stored inputs gives the same choice, whatever their order', () => {
+  it('replaying the stored inputs gives the same choice, whatever their order', () => {
     fc.assert(
       fc.property(pools, fc.nat(8), (pool, place) => {
         const reason = chooseNext(pool, pool[place]?.user_id ?? null);
@@ -103,7 +103,7 @@ describe('S3-40: the rule of dealing', () => {
     );
   });
 
-  it('capability 7: a round gives the owners that its parts give one after the other', () => {
+  it('a round gives the owners that its parts give one after the other', () => {
     fc.assert(
       fc.property(pools, fc.integer({ min: 1, max: 40 }), fc.nat(40), (pool, count, cut) => {
         const whole = dealRound(pool, items(count));

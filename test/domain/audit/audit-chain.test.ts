@@ -62,7 +62,7 @@ const rowAt = (seq: number): ChainRow => {
   return row;
 };
 
-describe('verification of a chain (S2-73, capability 32)', () => {
+describe('verification of a chain (S2-73)', () => {
   it('accepts what was written, and compares every checkpoint', () => {
     const report = verify(rows, checkpoints);
     expect(report).toMatchObject({ valid: true, size: 40, checkpoints_checked: 3, first_bad_seq: null, findings: [] });

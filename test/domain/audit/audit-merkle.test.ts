@@ -37,7 +37,7 @@ const frontierOf = (size: number) => {
 const sizes = fc.integer({ min: 0, max: leaves.length });
 const twoSizes = fc.tuple(sizes, sizes).map(([a, b]): [number, number] => (a < b ? [a, b] : [b, a]));
 
-describe('the Merkle tree of a chain (capability 33, RFC 6962)', () => {
+describe('the Merkle tree of a chain (RFC 6962)', () => {
   it('gives the roots of the test vectors of Certificate Transparency', () => {
     const inputs = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'];
     const frontier = new MerkleFrontier(sha256);

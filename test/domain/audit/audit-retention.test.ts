@@ -11,7 +11,7 @@ const decision = (user: string, at: number, more: Partial<DecisionRecord> = {}):
 });
 const span = { from_ms: 100, to_ms: 200 };
 
-describe('capability 35: decisions of audit and Temporal', () => {
+describe('decisions of audit and Temporal', () => {
   it('agree whatever their order and number', () => {
     const both = [decision('a', 110), decision('b', 120), decision('a', 130)];
     expect(compareDecisions(both, both.toReversed().slice(1), span)).toEqual([]);

@@ -62,7 +62,7 @@ describe('S2-58: secrets of a document', () => {
   });
 });
 
-describe('capability 21: the ledger', () => {
+describe('S2-61: the ledger', () => {
   const facts = (seq: number): LedgerFacts => ({
     environment: 'staging',
     seq,

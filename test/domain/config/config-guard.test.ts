@@ -23,7 +23,7 @@ const verdict = (measurements: readonly Measurement[], asked: Guard = guard) => 
   return guardVerdict(asked, watch, at);
 };
 
-describe('capability 18: a guard has threshold, for, minimum samples and three outcomes', () => {
+describe('a guard has threshold, for, minimum samples and three outcomes', () => {
   it('is bad only after the breach has lasted', () => {
     expect(verdict([value(9)])).toBe('undecided');
     expect(verdict([value(9), value(9)])).toBe('undecided');

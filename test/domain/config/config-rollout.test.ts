@@ -60,7 +60,7 @@ describe('strategies', () => {
 });
 
 describe('the rollout machine', () => {
-  it('capability 18: serves exactly one of old and new at its end, whatever it was told on the way', () => {
+  it('serves exactly one of old and new at its end, whatever it was told on the way', () => {
     fc.assert(
       fc.property(someStrategy, fc.boolean(), fc.array(fc.constantFrom(...rolloutCommands), { maxLength: 80 }), (strategy, isDry, said) => {
         const asked = plan(strategy, isDry);

@@ -200,7 +200,7 @@ describe('flag conditions', () => {
   });
 });
 
-describe('three-way difference (capability 16)', () => {
+describe('three-way difference', () => {
   it('tells whose change it is and where both collide', () => {
     const base = { enabled: false, rollout_percentage: 0, variants: { on: 1, off: 0 } };
     const current = { enabled: true, rollout_percentage: 10, variants: { on: 1, off: 0 } };

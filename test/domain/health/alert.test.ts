@@ -53,7 +53,7 @@ function run(rule: AlertRule, observations: readonly Observed[]): Taken[] {
   });
 }
 
-describe('capability 36: pending → firing → resolved', () => {
+describe('S2-75: pending → firing → resolved', () => {
   it('fires only after the threshold was broken for as long as asked, without a good value in between', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {

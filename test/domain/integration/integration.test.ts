@@ -92,7 +92,7 @@ describe('records of a page', () => {
   });
 });
 
-describe('capability 22: the states of a rotation', () => {
+describe('S2-21: the states of a rotation', () => {
   const status = fc.constantFrom(...rotationStatuses);
 
   it('never leads from after the switch to a state in which the new key is discarded, nor back', () => {

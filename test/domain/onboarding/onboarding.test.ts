@@ -88,7 +88,7 @@ describe('S3-51: the life of a link', () => {
   });
 });
 
-describe('capability 19: what the workflow of a link does next', () => {
+describe('what the workflow of a link does next', () => {
   it('reminds every two days, warns a day before the end, expires at the minute', () => {
     expect(nextOnboardingStep(link, start)).toEqual({ kind: 'wait', until: start + 2 * day });
     expect(nextOnboardingStep(link, start + 2 * day)).toEqual({ kind: 'remind' });
@@ -158,7 +158,7 @@ describe('what the creator is told', () => {
   });
 });
 
-describe('capability 20: progress', () => {
+describe('progress', () => {
   it('keeps the answers that are not sent again', () => {
     const before = { progress: { name: 'Ada', city: 'London' }, progress_percent: 40, current_step: 'address' };
     expect(mergeProgress(before, { answers: { city: 'Paris' } })).toEqual({ ...before, progress: { name: 'Ada', city: 'Paris' } });

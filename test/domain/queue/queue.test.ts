@@ -32,7 +32,7 @@ describe('whose queue it is (S2-67)', () => {
   });
 });
 
-describe('job data (capability 29)', () => {
+describe('job data', () => {
   it('is shown without what is secret in it, by name and by look, at any depth', () => {
     const data = { to: 'a@b.example', auth: { api_key: 'abc', note: 'Bearer abcdefghijkl' }, list: [{ password: 'x' }] };
     expect(maskedJobData(data)).toEqual({
@@ -53,7 +53,7 @@ describe('rates (S2-24)', () => {
   });
 });
 
-describe('bulk retry (capability 28)', () => {
+describe('bulk retry', () => {
   const failures = fc.array(
     fc.record({
       job_id: fc.uuid(),

@@ -74,11 +74,11 @@ describe('nudge rules (S0-58, S0-94)', () => {
     expect(nudgeMessage({ template: 'Nobody: {name}', name: null })).toBe('Nobody: ');
   });
 
-  it('capability 24: press nobody on a free day, but celebrate', () => {
+  it('press nobody on a free day, but celebrate', () => {
     expect(rules({ is_free_day: true, moment: at(21), activities_today: 0, goal: goal(20) })).toEqual(['goal-milestone']);
   });
 
-  it('capability 25: the highest milestone is announced and settles those below', () => {
+  it('the highest milestone is announced and settles those below', () => {
     const [reached] = draftNudges({ ...calm, goal: goal(20) });
     expect(reached).toMatchObject({ dedupe_key: 'goal/7/100', also_settles: ['goal/7/50', 'goal/7/90'] });
     const [half] = draftNudges({ ...calm, goal: goal(12) });
@@ -87,7 +87,7 @@ describe('nudge rules (S0-58, S0-94)', () => {
   });
 });
 
-describe('admission of nudges (capability 28)', () => {
+describe('admission of nudges', () => {
   const policy = { quiet_from_minute: 21 * 60, quiet_to_minute: 7 * 60, daily_cap: 3 };
   const fresh = { settled_keys: new Set<string>(), delivered_today: 0 };
   const draft = (key: string, priority: NudgeDraft['priority']): NudgeDraft => ({

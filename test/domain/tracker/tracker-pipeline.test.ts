@@ -29,7 +29,7 @@ function kindOf(move: Partial<Move>, from: Partial<ProspectState> = {}): string 
   return isRefused(answer) ? answer.kind : 'moved';
 }
 
-describe('moving a prospect (S0-75, capability 29)', () => {
+describe('moving a prospect (S0-75)', () => {
   it('takes the probability of the stage', () => {
     expect(judgeMove(prospect, lead, { ...stay, stage: proposal })).toEqual({
       status: 'open',

@@ -26,14 +26,14 @@ function streaks(calendar: RestCalendar, ...scores: (number | null)[]): number[]
 }
 
 describe('the calendar', () => {
-  it('S0-86, capability 23: half past eleven at night counts for the local day, on both sides of the date line', () => {
+  it('S0-86: half past eleven at night counts for the local day, on both sides of the date line', () => {
     const lateInKolkata = Date.parse('2026-11-21T18:00:00Z');
     expect(localMoment(lateInKolkata, 'Asia/Kolkata')).toEqual({ day: '2026-11-21', minute: 23 * 60 + 30 });
     expect(localMoment(lateInKolkata, 'Pacific/Kiritimati').day).toBe('2026-11-22');
     expect(localMoment(lateInKolkata, 'Pacific/Pago_Pago').day).toBe('2026-11-21');
   });
 
-  it('capability 23: keeps to the wall clock across a change of the clocks', () => {
+  it('S0-86: keeps to the wall clock across a change of the clocks', () => {
     expect(localMoment(Date.parse('2026-10-25T22:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-25', minute: 1410 });
     expect(localMoment(Date.parse('2026-10-24T21:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-24', minute: 1410 });
     expect(startOfDay('2026-10-26', 'Europe/Berlin')).toBe('2026-10-25T23:00:00Z');
@@ -87,13 +87,13 @@ describe('streaks', () => {
     expect(streaks(noRest, 10, 5, null, 20, 0, 5)).toEqual([1, 2, 1, 0, 1]);
   });
 
-  it('capability 24: rest days neither lengthen nor break, whether something was done on them or not', () => {
+  it('rest days neither lengthen nor break, whether something was done on them or not', () => {
     expect(streaks(weekendsOff, null, null, null, null, 10, null, null, 10)).toEqual([1, 2]);
     expect(streaks(weekendsOff, null, null, null, null, 10, 50, 50, 10)).toEqual([1, 1, 1, 2]);
     expect(streaks(weekendsOff, null, null, null, null, 0, 50, null, 10)).toEqual([0, 0, 1]);
   });
 
-  it('capability 24: vacation does the same, and none begins on it', () => {
+  it('vacation does the same, and none begins on it', () => {
     const vacation = { rest_weekdays: [], vacations: [{ starts_on: addDays(monday, 1), ends_on: addDays(monday, 3) }] };
     expect(isFrozen(addDays(monday, 3), vacation)).toBe(true);
     expect(isFrozen(addDays(monday, 4), vacation)).toBe(false);
@@ -125,7 +125,7 @@ describe('streaks', () => {
     ),
   });
 
-  it('S0-78, capability 22: after any sequence of changed days the stored streaks equal a fresh recomputation', () => {
+  it('S0-78: after any sequence of changed days the stored streaks equal a fresh recomputation', () => {
     const change = fc.record({ offset: fc.integer({ min: 0, max: 40 }), score: fc.constantFrom(0, 5, 100) });
     fc.assert(
       fc.property(calendars, fc.array(change, { maxLength: 60 }), (calendar, changes) => {
@@ -143,7 +143,7 @@ describe('streaks', () => {
     );
   });
 
-  it('capability 24: a run never grows on a frozen day', () => {
+  it('a run never grows on a frozen day', () => {
     const rows = fc.array(fc.constantFrom(null, 0, 5), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(calendars, rows, (calendar, scores) => {
@@ -162,7 +162,7 @@ describe('weekly progress', () => {
   const targets = { discovery: 10, email: 20, video: 0, call: 5 };
   const nothing = { discovery: 0, email: 0, video: 0, call: 0 };
 
-  it('S0-97, capability 25: target, done, expected by now, projection and state for each type', () => {
+  it('S0-97: target, done, expected by now, projection and state for each type', () => {
     const thursday = addDays(monday, 3);
     const done = { discovery: 4, email: 8, video: 2, call: 5 };
     const progress = weeklyProgress(monday, targets, done, thursday, weekendsOff);

@@ -66,7 +66,7 @@ async function asApp(tenantId: string, text: string, values: unknown[] = []) {
   }
 }
 
-describe('one transaction (capability 30, X-7)', () => {
+describe('one transaction (X-7)', () => {
   it('commits the change and its audit row together, with everything that is known of the deed', async () => {
     const tenantId = randomUUID();
     const actor = actorOf(tenantId, { workflow_id: 'approval/x' });
@@ -94,7 +94,7 @@ describe('one transaction (capability 30, X-7)', () => {
       trace_id: actor.trace_id,
       workflow_id: 'approval/x',
     });
-    // What is about the person is sealed (capability 34); what is about the flag is not.
+    // What is about the person is sealed; what is about the flag is not.
     expect(hidden).toMatchObject({
       ip: null,
       user_agent: null,
@@ -289,7 +289,7 @@ describe('one writer (S2-56, S2-73)', () => {
   });
 });
 
-describe('many writers (capability 31)', () => {
+describe('many writers', () => {
   it('fifty writers in five processes make one gap-free chain, without a deadlock', async () => {
     const tenantId = randomUUID();
     const [writers, rounds] = [10, 20];

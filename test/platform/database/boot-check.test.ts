@@ -33,7 +33,7 @@ const open = (url: string) =>
     applicationName: 'boot-check',
   });
 
-describe('S3-57, capability 9: a process does not start with a role that row-level security would not bind', () => {
+describe('S3-57: a process does not start with a role that row-level security would not bind', () => {
   it('refuses a superuser', async () => {
     await expect(open(database.adminUrl)).rejects.toThrow(/is a superuser/);
   });

@@ -80,7 +80,7 @@ const tenantTables = `
   join pg_attribute a on a.attrelid = c.oid and a.attname in ('chain_id', 'tenant_id') and not a.attisdropped
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') order by c.oid, a.attname`;
 
-describe('S3-57, capability 9: every table of a tenant is shut by row-level security', () => {
+describe('S3-57: every table of a tenant is shut by row-level security', () => {
   it('names its tenant, or is on the list of tables without', async () => {
     const bare = await offenders(`
       select c.relname as name from pg_class c
@@ -128,7 +128,7 @@ describe('S3-57, capability 9: every table of a tenant is shut by row-level secu
     expect(unindexed).toEqual([]);
   });
 
-  it('capability 12: refers to other tables of tenants together with the tenant', async () => {
+  it('refers to other tables of tenants together with the tenant', async () => {
     const loose = await offenders(`
       select distinct k.conrelid::regclass || '.' || k.conname as name
       from pg_constraint k join (${tenantTables}) child on child.oid = k.conrelid
@@ -141,7 +141,7 @@ describe('S3-57, capability 9: every table of a tenant is shut by row-level secu
   });
 });
 
-describe('capability 10: ways around row-level security', () => {
+describe('ways around row-level security', () => {
   it('are functions on a list, owned by the definer, with an empty search path, not open to everybody', async () => {
     const found = await rows<{ name: string; owner: string; config: string[] | null; open: boolean }>(`
       select p.proname as name, r.rolname as owner, p.proconfig as config,

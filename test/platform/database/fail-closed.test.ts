@@ -54,7 +54,7 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   throw new Error('It did not come back.');
 }
 
-describe('goal 25: nothing is allowed while a dependency is away', () => {
+describe('nothing is allowed while a dependency is away', () => {
   it('answers 503 with Retry-After at once without PostgreSQL, and comes back by itself', async () => {
     expect((await call('GET', '/users/me', { token: admin.token })).status).toBe(200);
     postgres.cut();

@@ -54,7 +54,7 @@ const scopeOf = (tenantId: string) => ({ tenant_id: tenantId, user_id: null });
 class Abort extends Error {}
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-describe('capability 14: tenants share connections and nothing else', () => {
+describe('X-12: tenants share connections and nothing else', () => {
   it(`sees no foreign row in ${requestCount} interleaved requests of ${tenantCount} tenants over five connections, half of them aborted`, async () => {
     let next = 0;
     let seen = 0;
@@ -128,7 +128,7 @@ describe('capability 14: tenants share connections and nothing else', () => {
     await expect(move).rejects.toMatchObject({ code: '42501' });
   });
 
-  it('capability 12: refuses a child of another tenant’s parent even to a superuser, whom no policy binds', async () => {
+  it('refuses a child of another tenant’s parent even to a superuser, whom no policy binds', async () => {
     const { rows } = await admin.query<{ id: string }>('select id from users where tenant_id = $1', [tenants[0]!.id]);
     const insert = admin.query('insert into user_preferences (tenant_id, user_id) values ($1, $2)', [
       tenants[1]!.id,

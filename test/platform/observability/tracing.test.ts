@@ -44,7 +44,7 @@ async function openApproval(traceparent: string | null): Promise<string> {
   return answer.body.id;
 }
 
-describe('goal 39: one trace from the request to the row', () => {
+describe('one trace from the request to the row', () => {
   it('carries a sampled traceparent through client, workflow and activity into the audit row', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const id = await openApproval(`00-${traceId}-b7ad6b7169203331-01`);

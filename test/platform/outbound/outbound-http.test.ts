@@ -64,7 +64,7 @@ afterAll(async () => {
   await Promise.all([canary, partner].map((server) => new Promise((done) => server.close(done))));
 });
 
-describe('outbound HTTP: server-side request forgery (ASVS 1.3.6, platform B3)', () => {
+describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
   const hosts = [
     // one address in every spelling that a URL parser accepts
     '127.0.0.1',

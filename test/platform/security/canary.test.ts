@@ -79,7 +79,7 @@ async function gated(person: SignedIn, what: string, method: string, path: strin
   return done;
 }
 
-describe('capability 23: secrets stay where they belong', () => {
+describe('secrets stay where they belong', () => {
   it('uses every kind of secret, in success and in failure', async () => {
     mark('password', samplePassword);
     const wrongPassword = 'canary-wrong-Passw0rd-7f3a';

@@ -115,7 +115,7 @@ const forgeries: [string, () => string][] = [
   ['ten thousand letters', () => 'a'.repeat(10_000)],
 ];
 
-describe('access tokens (X-5, platform B3)', () => {
+describe('access tokens (X-5)', () => {
   it('say who, in which tenant and session, for how long', async () => {
     const { token, expires_in_seconds } = await tokens.issue(subject);
     await expect(tokens.verify(token)).resolves.toEqual({

@@ -70,7 +70,7 @@ describe('encryption at rest', () => {
     expect(() => ringOf(`k:${base64Key()}`).open(sealed, place)).toThrow(SealedValueError);
   });
 
-  it('compares secrets by keyed fingerprint, also after the key was rotated (capability 24)', () => {
+  it('compares secrets by keyed fingerprint, also after the key was rotated', () => {
     const before = ringOf(oldKey).fingerprint('sk_value');
     const both = ringOf(`${newKey},${oldKey}`);
     expect(before).toMatch(/^2025:[0-9a-f]{32}$/);

@@ -37,7 +37,7 @@ const outcomes = async (takes: readonly Promise<unknown>[]) => {
   };
 };
 
-describe('shared limits (platform B3: rate-limit race)', () => {
+describe('shared limits, also in a race', () => {
   it('allow exactly 10 of 200 parallel requests over two processes', async () => {
     const limiters = pools.map((pool) => shared(pool));
     const { allowed, refusals } = await outcomes(

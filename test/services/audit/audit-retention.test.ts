@@ -68,7 +68,7 @@ async function droppedChain(): Promise<string> {
   return tenantId;
 }
 
-describe('capability 34: retention by segment', () => {
+describe('retention by segment', () => {
   it('drops nothing that is young, or that no witness outside knows', async () => {
     const tenantId = randomUUID();
     await bench.write(tenantId, 300, 100);
@@ -178,7 +178,7 @@ async function asApp(tenantId: string, text: string): Promise<void> {
   }
 }
 
-describe('capability 32: witnesses outside the database', () => {
+describe('witnesses outside the database', () => {
   it('keep one unchangeable file a checkpoint', async () => {
     const tenantId = await witnessedChain();
     const path = witnessFile(join(folder, 'witness'), tenantId, 700);

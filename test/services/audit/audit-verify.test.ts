@@ -52,7 +52,7 @@ async function signedChain(): Promise<{ tenantId: string; notes: string[] }> {
 
 const rowOf = 'where chain_id = $1 and seq = $2';
 
-describe('finds every kind of tampering in the database (capability 32)', () => {
+describe('finds every kind of tampering in the database (S2-73)', () => {
   it('accepts what was written', async () => {
     const { tenantId, notes } = await signedChain();
     const report = await verify(tenantId, { notes, columns: true });

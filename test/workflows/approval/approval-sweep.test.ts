@@ -67,7 +67,7 @@ describe('the sweep of approvals', () => {
     expect(await sweep()).toEqual({ checked: 1, closed: 0, cancelled: 0 });
   }, 60_000);
 
-  it('capability 39: cancels what somebody asked for who has left without anybody noticing', async () => {
+  it('cancels what somebody asked for who has left without anybody noticing', async () => {
     const request = await approvalDriver(app, provider).opened('swept-leaver');
     await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
     expect((await sweep()).cancelled).toBe(1);

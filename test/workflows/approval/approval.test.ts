@@ -48,7 +48,7 @@ describe.each([
     return rows.map(({ event }) => event).sort();
   };
 
-  it('capability 11: closes a request that nobody decided on, after the review window, with its history kept', async () => {
+  it('S2-70: closes a request that nobody decided on, after the review window, with its history kept', async () => {
     const request = await drive.opened('unwatched');
     await time.sleep('23 hours');
     expect((await drive.detail(request.id)).status).toBe('pending');
@@ -81,7 +81,7 @@ describe.each([
     expect(notices).toEqual(['approval.executed', 'approval.opened', 'approval.reminder', 'approval.reminder']);
   });
 
-  it('capability 11: closes an approved request that could not be executed within the execution window', async () => {
+  it('S2-70: closes an approved request that could not be executed within the execution window', async () => {
     await drive.putPolicy({ version: 1, execution_window_seconds: 120, reminder_interval_seconds: 0 });
     const request = await drive.opened('unreachable');
     // A database that refuses, as one that is away does: something another attempt may not meet.

@@ -77,7 +77,7 @@ const auditOf = async (contacts: readonly string[], event: string): Promise<numb
 };
 
 describe('S3-39: bulk dealing is a workflow', () => {
-  it('capability 7: deals as one by one would, audits each contact, and a repeated key adds nothing', async () => {
+  it('deals as one by one would, audits each contact, and a repeated key adds nothing', async () => {
     const { campaign, people } = await poolOf(4);
     const contacts = await addContacts(app, 600);
     const headers = { 'idempotency-key': randomUUID() };
@@ -107,7 +107,7 @@ describe('S3-39: bulk dealing is a workflow', () => {
   });
 });
 
-describe('capability 4: the queue', () => {
+describe('S3-40: the queue', () => {
   it('gives the oldest contact to a freed place at once, and ends when nothing waits', async () => {
     const { campaign, lead } = await poolOf(1, { max_open_contacts: 1 });
     const [held = '', oldest = '', later = ''] = await addContacts(app, 3);
@@ -143,7 +143,7 @@ const lookAfter = (person: string, campaign: string, contacts: readonly string[]
     [person, campaign, contacts],
   );
 
-describe('capability 8: hand-over on deactivation', () => {
+describe('hand-over on deactivation', () => {
   it('is shown beforehand, survives a worker that is killed halfway, and audits each contact once', async () => {
     const { campaign, people, lead } = await poolOf(3);
     const contacts = await addContacts(app, 4_000);
@@ -222,7 +222,7 @@ describe('the sweep', () => {
     });
   const lastBatch = async () => (await drive.call('GET', '/api/admin/assignment-batches?limit=1')).body.items[0];
 
-  it('capability 8: hands over what a person looked after who was closed by an approval', async () => {
+  it('hands over what a person looked after who was closed by an approval', async () => {
     const { campaign, people, lead } = await poolOf(2);
     const contacts = await addContacts(app, 3);
     await lookAfter(lead, campaign, contacts);

@@ -39,7 +39,7 @@ async function run(): Promise<AuditCheckpointResult> {
   return client.workflow.execute(auditCheckpointWorkflowType, { taskQueue, workflowId, args: [] });
 }
 
-describe('the checkpoint workflow (S2-73, capability 32)', () => {
+describe('the checkpoint workflow (S2-73)', () => {
   it('signs every chain that has grown and writes the note outside the database', async () => {
     await app.signIn('role-super-admin');
     expect(await run()).toEqual({ sealed: 1, failed: 0 });

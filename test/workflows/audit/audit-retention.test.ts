@@ -52,7 +52,7 @@ function start(type: string, args: unknown[]) {
   return client.workflow.start(type, { taskQueue, workflowId: `${type}-${taskQueue}-${Date.now()}`, args });
 }
 
-describe('capability 34: retention as a workflow', () => {
+describe('retention as a workflow', () => {
   it('leaves nothing half done when the worker is killed between archive and drop', async () => {
     await (await start(auditCheckpointWorkflowType, [])).result();
     expect(await readdir(join(folder, 'witness', defaultTenantId))).toHaveLength(1);

@@ -63,7 +63,7 @@ const told = (event: string) =>
     (rows) => rows.length === 1,
   );
 
-describe('capability 35: the audit is verified and compared with Temporal', () => {
+describe('the audit is verified and compared with Temporal', () => {
   it('finds every decision on both sides, and records that it looked', async () => {
     expect(await run()).toEqual({ intact: 1 });
     expect(await newest()).toMatchObject({

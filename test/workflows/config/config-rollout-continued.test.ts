@@ -122,7 +122,7 @@ async function runsOn(id: string): Promise<void> {
 }
 
 describe('a rollout whose history grows long', () => {
-  it('capability 17: goes on as a new run with the rest of its bake, and a stage reached meanwhile bakes in full', async () => {
+  it('goes on as a new run with the rest of its bake, and a stage reached meanwhile bakes in full', async () => {
     Object.assign(guards.answers, { value: 0, samples: 100 });
     const id = await begin(2, [600, 1, 600], 0);
     const first = await eventually(stage, isBaking);
@@ -147,7 +147,7 @@ describe('a rollout whose history grows long', () => {
     await histories.record('carried', await latest().fetchHistory());
   }, 120_000);
 
-  it('capability 18: a breach that lasts over several runs counts as one, also while the rollout is paused', async () => {
+  it('a breach that lasts over several runs counts as one, also while the rollout is paused', async () => {
     Object.assign(guards.answers, { value: 9, samples: 100 });
     const id = await begin(3, [600], 5);
     await eventually(stage, (seen) => seen !== null);
@@ -159,7 +159,7 @@ describe('a rollout whose history grows long', () => {
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
   }, 120_000);
 
-  it('capability 17: takes every word that comes while one run ends and the next begins, once', async () => {
+  it('takes every word that comes while one run ends and the next begins, once', async () => {
     Object.assign(guards.answers, { value: 0, samples: 100 });
     const id = await begin(4, [600], 0);
     const before = await fenceOf(id);

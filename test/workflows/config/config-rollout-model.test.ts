@@ -99,7 +99,7 @@ const act = fc.oneof(
 const expected = new Set(['rollout.fenced', 'rollout.closed', 'rollout.not-possible']);
 
 describe('the rollout machine on the database', () => {
-  it('capability 18: never leaves a mixed or wrong document behind, whatever guards say and whoever is killed', async () => {
+  it('never leaves a mixed or wrong document behind, whatever guards say and whoever is killed', async () => {
     let limit = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 12 }), async (acts) => {

@@ -57,7 +57,7 @@ const two = (bake_seconds: number) => ({
 const events = async (id: string) => (await drive.deployment(id)).ledger.map(({ event }: { event: string }) => event);
 
 describe('recovery of rollouts', () => {
-  it('capability 17: survives the kill of worker and server in a stage, of a worker in a step, and the loss of its workflow', async () => {
+  it('survives the kill of worker and server in a stage, of a worker in a step, and the loss of its workflow', async () => {
     const first = await drive.started({ environment: 'development', document: { limit: 1 } });
     const other = await drive.started({ environment: 'staging', document: { limit: 1 } });
     await drive.settled(first.id, 'succeeded');

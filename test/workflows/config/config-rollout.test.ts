@@ -123,7 +123,7 @@ describe('rollouts in virtual time', () => {
     await writeFile(file, `${JSON.stringify(withoutMachine(historyToJSON(history)), null, 1)}\n`);
   }
 
-  it('capability 17: serves 1, 10, 50 and 100 % with an hour each, and waits for every one', async () => {
+  it('serves 1, 10, 50 and 100 % with an hour each, and waits for every one', async () => {
     const { id } = await begin(17, { strategy: staged });
     expect(await drive.deployment(id)).toMatchObject({ stage: 0, candidate_percentage: 1 });
     await time.sleep('59 minutes');
@@ -140,7 +140,7 @@ describe('rollouts in virtual time', () => {
     await keep('succeeded');
   }, 120_000);
 
-  it('capability 18: a guard that is bad for long enough gives everybody exactly the document before', async () => {
+  it('a guard that is bad for long enough gives everybody exactly the document before', async () => {
     const before = await drive.read(token, 'staging', 'web-1');
     const { id } = await begin(18, { strategy: { kind: 'linear', step_percentage: 50, bake_seconds: hour }, guards: [prometheus({ for_seconds: 600 })] });
     Object.assign(guards.answers, { value: 9, samples: 100 });
@@ -162,7 +162,7 @@ describe('rollouts in virtual time', () => {
     await keep('restored');
   }, 120_000);
 
-  it('capability 18: a guard that does not know holds and asks, and never promotes; people do', async () => {
+  it('a guard that does not know holds and asks, and never promotes; people do', async () => {
     Object.assign(guards.answers, { value: null });
     const strategy = { kind: 'linear', step_percentage: 50, bake_seconds: 2 * hour };
     const { id } = await begin(19, { strategy, guards: [prometheus()], check_interval_seconds: hour });
@@ -182,7 +182,7 @@ describe('rollouts in virtual time', () => {
     await keep('held');
   }, 120_000);
 
-  it('capability 18: a webhook judges, too few samples do not, and bad counts while it holds', async () => {
+  it('a webhook judges, too few samples do not, and bad counts while it holds', async () => {
     Object.assign(guards.answers, { value: 0, samples: 3, verdict: 'good' });
     const { id } = await begin(20, { strategy: { kind: 'all_at_once', bake_seconds: hour }, guards: [webhook(), prometheus()] });
     await passUntil(id, 'holding');
@@ -193,7 +193,7 @@ describe('rollouts in virtual time', () => {
     Object.assign(guards.answers, { samples: 100, verdict: 'good' });
   }, 120_000);
 
-  it('capability 18: a dry run goes through all stages, serves nobody, and writes down what it would have done', async () => {
+  it('a dry run goes through all stages, serves nobody, and writes down what it would have done', async () => {
     const { id } = await begin(21, { strategy: staged, dry_run: true, guards: [webhook()] });
     await passUntil(id, 'succeeded');
     const { ledger } = await drive.deployment(id);
@@ -203,7 +203,7 @@ describe('rollouts in virtual time', () => {
     expect((await drive.shown('staging')).running.document.limit).toBe(19);
   }, 120_000);
 
-  it('capability 20: what succeeded before a part that did not is taken back in reverse order', async () => {
+  it('what succeeded before a part that did not is taken back in reverse order', async () => {
     const answer = await drive.propose([
       { environment: 'development', document: { limit: 200 } },
       { environment: 'staging', document: { limit: 200 }, plan: { strategy: { kind: 'all_at_once', bake_seconds: 7200 }, guards: [webhook()], check_interval_seconds: 300 } },
@@ -236,7 +236,7 @@ describe('rollouts in virtual time', () => {
     expect(await drive.isIntact('development')).toBe(true);
   }, 120_000);
 
-  it('capability 20: what cannot be taken back says why: a dry run, and what somebody has changed since', async () => {
+  it('what cannot be taken back says why: a dry run, and what somebody has changed since', async () => {
     const failing = { strategy: { kind: 'all_at_once', bake_seconds: 7200 }, guards: [webhook()], check_interval_seconds: 300 };
     for (const [dry_run, undo, limit] of [[true, 'nothing_to_undo', 1], [false, 'changed_since', 211]] as const) {
       const answer = await drive.propose([

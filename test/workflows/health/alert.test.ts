@@ -159,7 +159,7 @@ describe('alerts in virtual time', () => {
     }
   });
 
-  it('capability 36: pending for half an hour, firing once, kept by unknown data and by the clear threshold, resolved once', async () => {
+  it('S2-75: pending for half an hour, firing once, kept by unknown data and by the clear threshold, resolved once', async () => {
     await configure([{ ...threshold('Half an hour'), for_seconds: 1800, note: 'Ask the approvers.' }]);
     await waiting(3);
     await round(1);
@@ -220,7 +220,7 @@ describe('alerts in virtual time', () => {
     expect(await told('Short')).toEqual([]);
   });
 
-  it('capability 36: a silence holds news back, tells of its lapse, and then of what still fires', async () => {
+  it('a silence holds news back, tells of its lapse, and then of what still fires', async () => {
     await configure([threshold('Silenced')]);
     const now = await time.currentTimeMs();
     await asSuperuser(
@@ -282,7 +282,7 @@ describe('alerts in virtual time', () => {
     await toldEventually('Untold', ['alert.firing']);
   });
 
-  it('capability 36: the watch watches itself: each half tells that the other has stopped, once', async () => {
+  it('the watch watches itself: each half tells that the other has stopped, once', async () => {
     const begun = new Date(await time.currentTimeMs());
     // Earlier tests skip hours between their rounds, which is a stop of both.
     const stops = async () => {
@@ -305,7 +305,7 @@ describe('alerts in virtual time', () => {
     expect(await eventually(stops, (found) => found.length > 1)).toEqual(['collection', 'evaluation']);
   });
 
-  it('capability 18: a metric of the system health guards a rollout: unknown holds, good goes on, bad restores', async () => {
+  it('a metric of the system health guards a rollout: unknown holds, good goes on, bad restores', async () => {
     // Nothing here measures certificates, so that only the test says how they are.
     const metric = 'certificates.days_left';
     const measure = (days: number, samples: number) =>
@@ -349,7 +349,7 @@ describe('alerts in virtual time', () => {
     expect((await drive.shown('staging')).running.document).toEqual({ limit: 3 });
   }, 120_000);
 
-  it('capability 36: every evaluation pings the external watcher, and says when that did not work', async () => {
+  it('every evaluation pings the external watcher, and says when that did not work', async () => {
     const before = pings;
     await round(1);
     expect(pings).toBe(before + 1);

@@ -93,7 +93,7 @@ describe('the health collector', () => {
     expect(second['api.error_ratio']).toBe(0);
   });
 
-  it('capability 36: the age of the oldest waiting job tells a queue that nobody works on; queues are measured without any threshold', async () => {
+  it('the age of the oldest waiting job tells a queue that nobody works on; queues are measured without any threshold', async () => {
     const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
     try {
       const queue = company.queue('mail');

@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 describe('recovery of integrations', () => {
-  it('capability 22, 26: another worker goes on: no page is counted twice and no key is lost, in whatever step', async () => {
+  it('another worker goes on: no page is counted twice and no key is lost, in whatever step', async () => {
     service.items = Array.from({ length: 35 }, (_, index) => ({ id: index + 1 }));
     const synced = await drive.connected(service);
     // Each path is held for one integration only, so that each rotation is caught in a step of its own.

@@ -42,7 +42,7 @@ describe('integrations in virtual time', () => {
     return drive.rotation(integrationId, rotationId);
   }
 
-  it('capability 22: the old key works through its grace and not a minute longer', async () => {
+  it('S2-21: the old key works through its grace and not a minute longer', async () => {
     const { id, key_id } = await drive.connected(service);
     const begun = (await drive.rotate(id, { grace_seconds: 24 * 3_600 })).body;
     const switched = await drive.rotated(id, begun.id, 'switched');

@@ -107,7 +107,7 @@ describe('a gate that the tenant has written for revoking', () => {
   }, 120_000);
 });
 
-describe('capability 15: the token of a link', () => {
+describe('the token of a link', () => {
   it('is in no log, workflow, table, refusal or metric, whatever was done with it', async () => {
     const { token } = await makeLink({ recipient_email: 'canary@example.com' });
     await visit('GET', token);

@@ -69,7 +69,7 @@ const news = async (id: string) => {
 };
 
 describe('onboarding links in real time', () => {
-  it('capability 18: a link expires as an event within five seconds of its time, and its creator is told', async () => {
+  it('S3-55: a link expires as an event within five seconds of its time, and its creator is told', async () => {
     const id = await makeLink({ expires_in: 2 });
     const { expires_at } = await expired(id);
     const [at = Infinity, ...more] = await eventTimes(id, 'expire');
@@ -79,7 +79,7 @@ describe('onboarding links in real time', () => {
     await eventually(() => news(id), (told) => told === 1);
   }, 90_000);
 
-  it('capabilities 18, 19: after an outage a link expires once, and overdue reminders collapse into one', async () => {
+  it('S3-55: after an outage a link expires once, and overdue reminders collapse into one', async () => {
     const intervalMs = 5_000;
     const timing = { first_reminder_seconds: 1, reminder_interval_seconds: intervalMs / 1000, max_reminders: 20 };
     await killProcess(worker);

@@ -97,7 +97,7 @@ describe('onboarding links in virtual time', () => {
     return rows.map(({ text }) => text);
   };
 
-  it('capability 15: no token is in a workflow', async () => {
+  it('no token is in a workflow', async () => {
     const link = await makeLink();
     await attended(link);
     const history = await handleOf(link).fetchHistory();
@@ -108,7 +108,7 @@ describe('onboarding links in virtual time', () => {
     expect(payloads.map((text) => Object.keys(JSON.parse(text) as object))).toEqual([['tenant_id', 'link_id']]);
   });
 
-  it('capability 21: tells the creator of the first open and of the completion, once each', async () => {
+  it('tells the creator of the first open and of the completion, once each', async () => {
     const link = await makeLink({ recipient_email: null });
     await app.call('GET', `${base}/o/${link.token}`);
     await told(link, 'opened');
@@ -140,7 +140,7 @@ describe('onboarding links in virtual time', () => {
     expect(await events(link)).toEqual(['create', 'expire']);
   }, 120_000);
 
-  it('S3-55, capability 19: reminds, warns a day before, expires at the minute, each once', async () => {
+  it('S3-55: reminds, warns a day before, expires at the minute, each once', async () => {
     const link = await makeLink();
     await attended(link);
     await time.sleep(2 * day + hour);
@@ -157,7 +157,7 @@ describe('onboarding links in virtual time', () => {
     await record('expired', link);
   }, 120_000);
 
-  it('capability 19: extending re-arms warning and expiry, revoking cancels both', async () => {
+  it('extending re-arms warning and expiry, revoking cancels both', async () => {
     const link = await makeLink({ recipient_email: null });
     await attended(link);
     await time.sleep(6 * day + hour);

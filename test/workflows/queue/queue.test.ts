@@ -41,7 +41,7 @@ async function eventsOf(app: TestApi, admin: SignedIn, name: string, kind: strin
   return items.filter((event: { kind: string }) => event.kind === kind);
 }
 
-describe('the end of a pause, in virtual time (capability 27)', () => {
+describe('the end of a pause, in virtual time (S2-27)', () => {
   let time: TestWorkflowEnvironment;
   let app: TestApi;
   let admin: SignedIn;
@@ -136,7 +136,7 @@ describe('a worker that is killed', () => {
     await app?.close();
   });
 
-  it('neither retries a job twice in a bulk retry nor leaves a queue paused (capabilities 27, 28)', async () => {
+  it('neither retries a job twice in a bulk retry nor leaves a queue paused', async () => {
     const held = await register(app, admin, company, 'held');
     const bulk = await register(app, admin, company, 'bulk');
     await failJobs(company, bulk, Array.from({ length: 40 }, (_, n) => `failure ${n}`));

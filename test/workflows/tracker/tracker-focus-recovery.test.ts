@@ -63,7 +63,7 @@ const completionsOf = async (id: number): Promise<number> => {
   return rows.length;
 };
 
-describe('a focus session in real time (capability 26)', () => {
+describe('a focus session in real time (S0-85)', () => {
   it('completes on time, once, although its worker is killed and another takes over', async () => {
     const { due_at } = await start(900_001, 25);
     await killProcess(worker);

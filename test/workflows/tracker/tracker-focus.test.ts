@@ -121,7 +121,7 @@ describe.each([
     expect((await ended(id)).body).toMatchObject({ interrupted: true, ending: 'pause_limit', actual_minutes: 5 });
   });
 
-  it('S0-84, capability 27: of twenty parallel starts one succeeds, the others answer 409 with the active one', async () => {
+  it('S0-84: of twenty parallel starts one succeeds, the others answer 409 with the active one', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => call('POST')));
     const [started, ...others] = answers.toSorted((one, other) => one.status - other.status);
     expect(started?.status).toBe(201);
@@ -138,7 +138,7 @@ describe.each([
     await expect(second).rejects.toMatchObject({ constraint: 'uq_focus_active' });
   });
 
-  it('capability 26: completions by hand that race each other and the timer yield one record', async () => {
+  it('S0-85: completions by hand that race each other and the timer yield one record', async () => {
     const { id } = (await call('POST', '', { duration_minutes: 1 })).body;
     await time.sleep('59 seconds');
     const [answers] = await Promise.all([

@@ -71,7 +71,7 @@ const due = (name: string) => call('POST', '/prospects', { name, next_activity_a
 const generate = async () => (await call('POST', '/nudges/generate')).body.items;
 const only = (items: { rule: string }[], rule: string) => items.filter((item) => item.rule === rule);
 
-describe('nudges (S0-58, S0-82, S0-94, S0-95, capability 28)', () => {
+describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
   it('a follow-up that is due, worded by the model, which never hears the name', async () => {
     await due('Confidential Client');
     modelSays = (template) => (template.includes('{name}') ? '"{name} is waiting for your call."' : null);
@@ -127,7 +127,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95, capability 28)', () => {
     expect(only(await generate(), 'meeting-without-outcome')).toHaveLength(1);
   });
 
-  it('capability 25: each milestone of a goal is announced once, whatever the goal does later', async () => {
+  it('each milestone of a goal is announced once, whatever the goal does later', async () => {
     const day = localMoment(Date.now(), 'UTC').day;
     const { body: goal } = await call('POST', '/goals', { week_start: day, target_calls: 2 });
     const log = (amount: number) => call('POST', '/activities', { type: 'call', status: 'done', date: day, amount });
