@@ -15,7 +15,7 @@ import type { RequestState } from './http/request-context.ts';
 import { mountOperations } from './http/operational-endpoints.ts';
 import { RouteIndex } from './http/route-index.ts';
 import { runRoute } from './http/run-route.ts';
-import { answerUnchanged } from './http/conditional-get.ts';
+import { answerConditionalGet } from './http/conditional-get.ts';
 
 /** `x-namespace` comes from Temporal Web. */
 const allowHeaders = [
@@ -39,7 +39,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const app = new Koa<RequestState>({ proxy: false });
   // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
   app.silent = true;
-  app.use(answerUnchanged(metrics, [unchangedConfig(deps), unchangedFlags(deps)]));
+  app.use(answerConditionalGet(metrics, [unchangedConfig(deps), unchangedFlags(deps)]));
   app.use((ctx, next) =>
     traceRequest(deps.tracing, ctx.headers, next, () => ({
       method: ctx.method,

@@ -4,7 +4,7 @@ import { applyCommand, isClosed, openApproval, refusal } from '../../domain/appr
 import type { Approval, ApprovalCommand } from '../../domain/approval/approval.ts';
 import type { EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { openForcedReview, refuseBarred } from '../../services/approval/break-glass-review.service.ts';
+import { openForcedReview, assertNotBarred } from '../../services/approval/break-glass-review.service.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { cancelRequestsOfLeavers } from '../../services/approval/deactivated-requester.service.ts';
 import { rightsOfRows, rightsQuery } from '../../services/approval/eligible-people.queries.ts';
@@ -33,7 +33,7 @@ import { executeApproval, failApproval } from '../../services/approval/approval-
 import { appendHistory, findApproval, lockApproval, recordOf, saveTransition } from '../../services/approval/approval.repository.ts';
 import type { StoredApproval } from '../../services/approval/approval.repository.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { tellOfApprovedLeaver } from '../identity/offboarding-notifications.ts';
+import { notifyOfApprovedOffboarding } from '../identity/offboarding-notifications.ts';
 import { createNotify } from '../../services/notification/notify.client.ts';
 import type { Notify } from '../../services/notification/notify.client.ts';
 
@@ -80,7 +80,7 @@ async function followChange(
   { actor, approval_id }: ExecuteApproval,
 ): Promise<void> {
   await cancelRequestsOfLeavers(deps, actor);
-  await tellOfApprovedLeaver(told, actor, approval_id);
+  await notifyOfApprovedOffboarding(told, actor, approval_id);
   await startApprovedRollouts(deps, actor, approval_id);
   await startApprovedCleanings(deps, actor, approval_id);
   await startApprovedRotations(deps, actor, approval_id);
@@ -143,7 +143,7 @@ async function recordCommand({ db }: Deps, input: RecordCommand): Promise<Approv
     const refused = refusal(stored.approval, command, input.at) ?? withoutPermission(command, actor);
     if (refused !== null) throw new Problem(refused);
     if (input.mfa_proof_id !== null) await consumeMfaProof(tx, input.mfa_proof_id, actor);
-    if (command.kind === 'break-glass') await refuseBarred(tx, command.by.user_id, input.at);
+    if (command.kind === 'break-glass') await assertNotBarred(tx, command.by.user_id, input.at);
     const next = applyCommand(stored.approval, command, input.at);
     await recordDecision(tx, stored, next, command, input);
     const saved = await saveTransition(tx, stored, next, {

@@ -4,7 +4,7 @@ import type { ChainReport } from '../../domain/audit/audit-chain.ts';
 import { platformChainId, tenantOfChain } from '../../domain/audit/audit-entry.ts';
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
 import type { DecisionDifference, VerificationOutcome } from '../../domain/audit/audit-retention.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { publishedNotes } from '../../services/audit/checkpoint-file.ts';
 import { createCheckpointSigner, originOfChain } from '../../services/audit/note.ts';
@@ -170,7 +170,7 @@ async function record(
   });
 }
 
-function noticeOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: Comparison): Notice {
+function noticeOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: Comparison): Notification {
   if (!valid) {
     return {
       event: 'audit.chain-damaged',

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import { tenantOfChain } from '../../domain/audit/audit-entry.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import { chainsWithoutWitness, deliverToWitness, witnessesOf } from '../../services/audit/witness.ts';
 import type { WitnessDelivery } from '../../services/audit/witness.ts';
 import type { AuditCheckpointActivities } from '../../workflows/audit/audit-checkpoint.contract.ts';
@@ -62,7 +62,7 @@ export function createAuditWitnessActivities(deps: Deps): Pick<AuditCheckpointAc
   };
 }
 
-function noticeOf({ chain_id, witness, size, error, attempts }: WitnessDelivery): Notice {
+function noticeOf({ chain_id, witness, size, error, attempts }: WitnessDelivery): Notification {
   return {
     event: 'audit.witness-behind',
     event_key: `audit/${chain_id}/witness/${witness}/${size}`,

@@ -14,7 +14,7 @@ import { configBatchWorkflowId } from '../../workflows/config/config-rollout.con
 import type {
   BatchPart,
   ConfigRolloutActivities,
-  RolloutNews,
+  RolloutNotification,
   RolloutState,
   StepRollout,
 } from '../../workflows/config/config-rollout.contract.ts';
@@ -94,14 +94,14 @@ const headlines = {
   restored: 'A rollout was taken back by its guards; the version before runs everywhere',
   succeeded: 'A configuration was rolled out',
   aborted: 'A rollout was stopped; the version before runs everywhere',
-} as const satisfies Record<RolloutNews, string>;
+} as const satisfies Record<RolloutNotification, string>;
 
 /** Tells whoever asked for the rollout, and every channel that listens. The same step is told once. */
 async function announce(
   { db }: Deps,
   notify: Notify,
   actor: Actor,
-  { deployment_id, news, step: at }: { deployment_id: string; news: RolloutNews; step: number },
+  { deployment_id, news, step: at }: { deployment_id: string; news: RolloutNotification; step: number },
 ): Promise<void> {
   const [row] = await read(
     db,

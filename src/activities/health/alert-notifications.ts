@@ -1,6 +1,6 @@
 import type { AlertComparator, AlertSeverity } from '../../domain/health/alert.ts';
 import { healthMetrics, isHealthMetric } from '../../domain/health/health-metric.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 
 /** An alert with the threshold it belongs to, as far as people are told. */
 export interface ToldAlert {
@@ -26,7 +26,7 @@ const words: Readonly<Record<AlertComparator, string>> = {
 };
 
 /** The news of an alert. The key names alert and news, so that each is delivered to a receiver once. */
-export function alertNotice(alert: ToldAlert, news: 'firing' | 'resolved'): Notice {
+export function alertNotice(alert: ToldAlert, news: 'firing' | 'resolved'): Notification {
   const title = isHealthMetric(alert.metric) ? healthMetrics[alert.metric].title : alert.metric;
   const limit = `${words[alert.comparator]} ${alert.threshold}`;
   const { note, ...facts } = alert;
@@ -47,7 +47,7 @@ export function alertNotice(alert: ToldAlert, news: 'firing' | 'resolved'): Noti
 }
 
 /** The notice that a silence has run out. */
-export function silenceNotice(silence: { id: string; name: string | null; reason: string; ends_at: string }): Notice {
+export function silenceNotice(silence: { id: string; name: string | null; reason: string; ends_at: string }): Notification {
   const about = silence.name === null ? 'all alerts' : `'${silence.name}'`;
   return {
     event: 'alert.silence-lapsed',

@@ -1,5 +1,5 @@
 import type { ActorRef } from '../../domain/shared/actor.ts';
-import { sessionsEndedNotice } from '../../domain/notification/notification.ts';
+import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
 import { userDelete, userDeleted } from '../../services/identity/user-delete.action.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -10,7 +10,7 @@ import type { Notify } from '../../services/notification/notify.client.ts';
  * Tells connected applications of a person whose account an approved request has closed, as the endpoint does where
  * nobody had to approve. A repetition reaches nobody twice.
  */
-export async function tellOfApprovedLeaver(
+export async function notifyOfApprovedOffboarding(
   { db, notify }: { db: Database; notify: Notify },
   actor: ActorRef,
   approvalId: string,
@@ -27,5 +27,5 @@ export async function tellOfApprovedLeaver(
   );
   if (executed === undefined) return;
   const { user_id } = userDeleted.parse(executed.result);
-  await notify(actor, sessionsEndedNotice(user_id, 'deactivated', approvalId), []);
+  await notify(actor, sessionsEndedNotification(user_id, 'deactivated', approvalId), []);
 }

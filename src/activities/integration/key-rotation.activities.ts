@@ -14,7 +14,7 @@ import {
 } from '../../services/integration/integration-rotation.service.ts';
 import type { RotationKeys } from '../../services/integration/integration-rotation.service.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
-import type { RotationFacts, RotationNews } from '../../domain/integration/integration-rotation.ts';
+import type { RotationFacts, RotationNotification } from '../../domain/integration/integration-rotation.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -145,10 +145,10 @@ const headlines = {
   'key-rotated': 'The key of an integration was rotated; the old one is refused',
   'rotation-failed': 'The key of an integration could not be rotated; the old one stays in use',
   'revoke-failed': 'The old key of an integration could not be revoked yet',
-} as const satisfies Record<RotationNews, string>;
+} as const satisfies Record<RotationNotification, string>;
 
 /** Tells whoever asked for the rotation. Which key it is about is said by its id. */
-async function announce(deps: Deps, ref: KeyRotationRef, news: RotationNews, attempt: number): Promise<void> {
+async function announce(deps: Deps, ref: KeyRotationRef, news: RotationNotification, attempt: number): Promise<void> {
   const { requested_by, error_code, error_detail } = await inRotation(deps, ref, (tx) => lockRotation(tx, ref.rotation_id));
   const { tenant_id, integration_id, rotation_id } = ref;
   const url = new URL(`/admin/integrations/${integration_id}/rotations/${rotation_id}`, deps.env.PUBLIC_URL).href;

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import {
-  attendOnboarding,
+  loadForWorkflow,
   claimReminder,
   claimWarning,
   expireOnboarding,
@@ -10,8 +10,8 @@ import {
 import { lockOnboardingLink } from '../../services/onboarding/onboarding-link.repository.ts';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { newsKey } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingNews } from '../../domain/onboarding/onboarding.ts';
+import { notificationKey } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingNotification } from '../../domain/onboarding/onboarding.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { read } from '../../platform/database/read.ts';
@@ -41,7 +41,7 @@ export function createOnboardingActivities(deps: Deps): OnboardingActivities & O
   const { db } = deps;
   const notify = createNotify(deps);
   return {
-    attendOnboardingLink: (input) => unitOfWork(db, actorOf(input), (tx) => attendOnboarding(tx, input.link_id)),
+    attendOnboardingLink: (input) => unitOfWork(db, actorOf(input), (tx) => loadForWorkflow(tx, input.link_id)),
     expireOnboardingLink: async ({ at, ...input }) => {
       const expired = await unitOfWork(db, actorOf(input), (tx) => expireOnboarding(tx, { id: input.link_id, at }));
       return expired.length > 0;
@@ -78,7 +78,7 @@ const headlines = {
   completed: 'An onboarding was completed',
   expiring: 'An onboarding link is about to expire; extend it if it is still needed',
   expired: 'An onboarding link has expired; extending it lets its holder go on',
-} as const satisfies Record<OnboardingNews, string>;
+} as const satisfies Record<OnboardingNotification, string>;
 
 /** Tells whoever made the link. Nothing personal is in the news: it passes through channels of many kinds. */
 async function announce({ db, env }: Deps, notify: Notify, input: OnboardingAnnouncement): Promise<void> {
@@ -96,7 +96,7 @@ async function announce({ db, env }: Deps, notify: Notify, input: OnboardingAnno
     actor,
     {
       event: `onboarding.${news}`,
-      event_key: `onboarding/${ref.link_id}/${newsKey(news, extended_count)}`,
+      event_key: `onboarding/${ref.link_id}/${notificationKey(news, extended_count)}`,
       subject: headlines[news],
       text: `${headlines[news]}.\n\nLink ${ref.link_id}, valid until ${expires_at}.${waiting}\n\n${url}`,
       data: { link_id: ref.link_id, news, expires_at, roles_waiting },

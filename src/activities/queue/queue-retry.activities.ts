@@ -6,7 +6,7 @@ import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
 import { scanFailedJobs } from '../../services/queue/queue-failures.ts';
-import { requireCapability } from '../../platform/outbound/queue-provider.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -78,7 +78,7 @@ async function begin(deps: Deps, tx: Tx, { queue_id, bulk_id, reason, plan, mfa_
   const { provider } = await lockQueue(tx, { id: queue_id });
   const known = await tx.sql.selectFrom('admin_queue_events').where('id', '=', bulk_id).select('id').executeTakeFirst();
   if (known !== undefined) return;
-  requireCapability(deps.queues.of(provider), 'retry');
+  assertQueueCapability(deps.queues.of(provider), 'retry');
   await consumeMfaProof(tx, mfa_proof_id, tx.actor);
   await openQueueEvent(tx, { id: bulk_id, queue_id, kind: 'bulk_retry', state: 'running', reason, details: { ...plan } });
 }

@@ -7,7 +7,7 @@ import { cleanableStates } from '../../domain/queue/queue.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
-import { requireCapability } from '../../platform/outbound/queue-provider.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -39,7 +39,7 @@ function pauseActivities(deps: Deps): QueuePauseActivities {
       asActivity(() =>
         inPause(input, async (tx) => {
           const { provider } = await lockQueue(tx, { id: input.queue_id });
-          requireCapability(deps.queues.of(provider), 'pause');
+          assertQueueCapability(deps.queues.of(provider), 'pause');
           await beginPause(tx, input, () => consumeMfaProof(tx, input.mfa_proof_id, tx.actor));
         }),
       ),

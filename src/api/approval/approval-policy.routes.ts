@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { gateInForce } from '../../services/actions/gate-policy.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { candidatesQuery, deciders, rightsOfRows, rightsQuery } from '../../services/approval/eligible-people.queries.ts';
-import { findAction, requireAction } from '../../services/actions/registry.ts';
+import { findAction, getAction } from '../../services/actions/registry.ts';
 import { gateLevels, isWeaker } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { defaultWindows, policyFaults } from '../../domain/approval/approval-policy.ts';
@@ -157,7 +157,7 @@ const deleteApprovalPolicy = route({
  * @throws Problem 422 with every fault: unknown action, a gate below the floor, quorums or bypassers that cannot be.
  */
 async function refuseUnsound(tx: Tx, body: PolicyInput): Promise<void> {
-  const action = requireAction(body.action);
+  const action = getAction(body.action);
   const issues: ProblemIssue[] = [];
   const where = body.environment === 'any' ? null : body.environment;
   const floor = action.floor(where);

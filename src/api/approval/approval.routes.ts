@@ -11,7 +11,7 @@ import {
   editUpdate,
   rejectUpdate,
 } from '../../workflows/approval/approval.contract.ts';
-import { changeFor, openApproval, refuseUnsatisfiable, storePayload } from '../../services/approval/approval-request.service.ts';
+import { changeFor, openApproval, assertSatisfiable, storePayload } from '../../services/approval/approval-request.service.ts';
 import { personalMessage, requireProof, sendApprovalUpdate } from '../../services/approval/approval.client.ts';
 import {
   approvalHistoryQuery,
@@ -231,7 +231,7 @@ const editRequest = route({
     const said = personalMessage(context, body);
     const new_digest = await context.unitOfWork(async (tx) => {
       await prepared.check(tx);
-      await refuseUnsatisfiable(tx, row.policy, [row.requested_by, ...row.editors, said.actor.user_id]);
+      await assertSatisfiable(tx, row.policy, [row.requested_by, ...row.editors, said.actor.user_id]);
       return storePayload(tx, deps.keyring, prepared);
     });
     return sendApprovalUpdate(context.deps, context.actor, context.params.id, editUpdate, { ...said, new_digest });

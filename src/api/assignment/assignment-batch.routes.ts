@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { requireRunning } from '../../services/assignment/assignment-batch.service.ts';
+import { assertBatchRunning } from '../../services/assignment/assignment-batch.service.ts';
 import { poolStatement } from '../../services/assignment/assignment-pool.service.ts';
-import { dealRound } from '../../domain/assignment/assignment-dealing.ts';
+import { assignRound } from '../../domain/assignment/assignment-dealing.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { assignmentBatchWorkflowId, cancelBatchSignal } from '../../workflows/assignment/assignment-batch.contract.ts';
@@ -98,7 +98,7 @@ const cancelAssignmentBatch = route({
   responses: { 202: batchView },
   problems: ['resource.not-found', 'assignment.batch-finished', 'service.unavailable'],
   handler: async ({ actor, deps, params: { batch_id }, read, unitOfWork }) => {
-    await unitOfWork((tx) => requireRunning(tx, batch_id));
+    await unitOfWork((tx) => assertBatchRunning(tx, batch_id));
     const id = assignmentBatchWorkflowId(actor.tenant_id, batch_id);
     await deps.temporal.call((client) => client.workflow.getHandle(id).signal(cancelBatchSignal));
     return showBatch(read, batch_id);
@@ -173,7 +173,7 @@ const previewHandOver = route({
       const statement = poolStatement(campaignId, user_id);
       const pool = await readAssignments(deps, actor, { compile: () => statement.compile(query) });
       const items = Array.from({ length: waiting + contacts }, () => ({ contact_id: '', preferred_user_id: null }));
-      return dealRound(pool, items).deals.slice(waiting).map(({ reason }) => reason.chosen_user_id);
+      return assignRound(pool, items).deals.slice(waiting).map(({ reason }) => reason.chosen_user_id);
     }
   },
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { openAssignmentsQuery } from '../../services/assignment/assignment-access.service.ts';
 import { assignContacts as placeContacts } from '../../services/assignment/assignment-contacts.service.ts';
 import type { AssignTarget } from '../../services/assignment/assignment-contacts.service.ts';
-import { assignCampaigns as joinCampaigns, requireActiveUser } from '../../services/assignment/assignment-pool.service.ts';
+import { assignCampaigns as joinCampaigns, assertActiveUser } from '../../services/assignment/assignment-pool.service.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
 import { runAction } from '../../services/actions/run-action.ts';
@@ -194,7 +194,7 @@ const assignContacts = route({
 
 /** @throws Problem 404 for a person or campaign that is not there, 409 for one who is not in the pool. */
 async function requireMember(tx: Tx, userId: string, campaignId: string): Promise<void> {
-  await requireActiveUser(tx, userId);
+  await assertActiveUser(tx, userId);
   const member = await tx.sql
     .selectFrom('campaigns as c')
     .leftJoin('user_campaign_assignment as p', (join) =>

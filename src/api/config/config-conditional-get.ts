@@ -3,7 +3,7 @@ import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { ApiDeps } from '../deps.ts';
 import { plainApplication } from '../http/conditional-get.ts';
-import type { UnchangedQuestion } from '../http/conditional-get.ts';
+import type { ConditionalRequest } from '../http/conditional-get.ts';
 
 const path = new RegExp(`^/config/(${environmentNames.join('|')})(?:\\?instance=([\\w.:-]{1,200}))?$`);
 
@@ -16,7 +16,7 @@ export function readsEnvironment({ kind, environment: bound }: Pick<Actor, 'kind
 export function unchangedConfig({
   configSnapshots,
   serviceTokens,
-}: Pick<ApiDeps, 'configSnapshots' | 'serviceTokens'>): UnchangedQuestion {
+}: Pick<ApiDeps, 'configSnapshots' | 'serviceTokens'>): ConditionalRequest {
   return {
     method: 'GET',
     route: '/config/:environment',

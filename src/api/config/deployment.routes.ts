@@ -6,7 +6,7 @@ import { runAction } from '../../services/actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import { brokenLedgerRow } from '../../domain/config/config-ledger.ts';
 import { isRolloutClosed, rolloutStatuses } from '../../domain/config/config-rollout.ts';
-import type { RolloutWord } from '../../domain/config/config-rollout.ts';
+import type { RolloutCommand } from '../../domain/config/config-rollout.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -170,7 +170,7 @@ type Context = Pick<
 >;
 
 /** Says a word to the workflow of a deployment, which judges it, writes it down, and answers when it is committed. */
-async function tellRollout({ actor, body, deps, mfa, params: { id }, read }: Context, word: RolloutWord) {
+async function sendRolloutCommand({ actor, body, deps, mfa, params: { id }, read }: Context, word: RolloutCommand) {
   const find = async () => {
     const [row] = await read(query.selectFrom('admin_deployments').where('id', '=', id).select(deploymentColumns));
     if (row === undefined) throw notFound('deployment');
@@ -200,7 +200,7 @@ const words = [
   { word: 'resume', gate: 'mfa', summary: 'Let a paused or holding rollout watch its stage again' },
   { word: 'promote', gate: 'mfa', summary: 'Go to the next stage without waiting, whatever the guards know' },
   { word: 'abort', gate: 'none', summary: 'Give everybody the version before, at once' },
-] as const satisfies readonly { word: RolloutWord; gate: 'none' | 'mfa'; summary: string }[];
+] as const satisfies readonly { word: RolloutCommand; gate: 'none' | 'mfa'; summary: string }[];
 
 const wordRoutes: Route[] = words.map(({ word, gate, summary }) =>
   route({
@@ -215,7 +215,7 @@ const wordRoutes: Route[] = words.map(({ word, gate, summary }) =>
     body: z.strictObject({ reason: configReason.nullable().default(null) }).prefault({}),
     responses: { 200: DeploymentBody },
     problems: ['resource.not-found', 'rollout.closed', 'rollout.not-possible', ...(gate === 'mfa' ? (['mfa.required'] as const) : [])],
-    handler: (context) => tellRollout(context, word),
+    handler: (context) => sendRolloutCommand(context, word),
   }),
 );
 

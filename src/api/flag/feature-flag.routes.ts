@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Authority } from '../../services/actions/action.ts';
 import { changeReason, flagContent, flagEnvironment, flagKey, withSoundness } from '../../services/flag/flag.payload.ts';
-import { requireAction } from '../../services/actions/registry.ts';
+import { getAction } from '../../services/actions/registry.ts';
 import { runAction } from '../../services/actions/run-action.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -230,7 +230,7 @@ async function change(
   payload: { key: string; environment: string },
   by: GateLevel | Authority,
 ) {
-  const prepared = requireAction(action).prepare(payload);
+  const prepared = getAction(action).prepare(payload);
   await runAction(tx, prepared, typeof by === 'string' ? { kind: by === 'none' ? 'none' : 'mfa' } : by);
   return tx.sql
     .selectFrom('admin_feature_flags')

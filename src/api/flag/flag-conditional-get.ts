@@ -5,7 +5,7 @@ import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { unstorableParts } from '../../domain/shared/storable-json.ts';
 import type { ApiDeps } from '../deps.ts';
 import { plainApplication } from '../http/conditional-get.ts';
-import type { UnchangedQuestion } from '../http/conditional-get.ts';
+import type { ConditionalRequest } from '../http/conditional-get.ts';
 
 /** Where all flags of an environment are evaluated. */
 export const evaluateFlagsPath = '/ofrep/v1/evaluate/flags';
@@ -39,7 +39,7 @@ function contextDigest(context: unknown): string {
 export function unchangedFlags({
   flagSnapshots,
   serviceTokens,
-}: Pick<ApiDeps, 'flagSnapshots' | 'serviceTokens'>): UnchangedQuestion {
+}: Pick<ApiDeps, 'flagSnapshots' | 'serviceTokens'>): ConditionalRequest {
   const contextDigests = new ContextDigests();
   return {
     method: 'POST',

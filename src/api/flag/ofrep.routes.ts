@@ -7,8 +7,8 @@ import type { FlagContext } from '../../domain/flag/flag-evaluation.ts';
 import { Problem } from '../../platform/problem.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
 import { evaluateFlagsPath, flagContext, flagsEtag } from './flag-conditional-get.ts';
-import { KeptReply, reply, route } from '../http/route.ts';
-import type { Reply } from '../http/route.ts';
+import { CachedResponse, reply, route } from '../http/route.ts';
+import type { HttpResponse } from '../http/route.ts';
 
 const tag = 'flag_evaluation';
 
@@ -98,12 +98,12 @@ const evaluateAll = route({
 });
 
 /** Answers by their ETag, which stands for all that they depend on: flags, tenant and context. */
-const bulkAnswers = new Map<string, KeptReply>();
+const bulkAnswers = new Map<string, CachedResponse>();
 /** With a hundred flags an answer has about fifteen kilobytes. */
 const maxBulkAnswers = 500;
 
-function keepAnswer(etag: string, flags: readonly unknown[]): KeptReply {
-  const answer = new KeptReply(200, { flags }, { etag });
+function keepAnswer(etag: string, flags: readonly unknown[]): CachedResponse {
+  const answer = new CachedResponse(200, { flags }, { etag });
   if (bulkAnswers.size >= maxBulkAnswers) bulkAnswers.clear();
   bulkAnswers.set(etag, answer);
   return answer;
@@ -115,7 +115,7 @@ const details = {
   FLAG_NOT_FOUND: 'There is no such flag in this environment.',
 } as const satisfies Record<(typeof errorCodes)[number], string>;
 
-function failure(status: number, key: string, errorCode: (typeof errorCodes)[number]): Reply {
+function failure(status: number, key: string, errorCode: (typeof errorCodes)[number]): HttpResponse {
   return reply(status, { key, errorCode, errorDetails: details[errorCode] });
 }
 

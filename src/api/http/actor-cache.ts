@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { effectiveRights, livingRoles } from '../../services/identity/active-role.queries.ts';
+import { effectiveRights, activeRoles } from '../../services/identity/active-role.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
@@ -51,7 +51,7 @@ export class ActorCache {
       .where('u.status', '=', 'active')
       .where('t.status', '=', 'active')
       .select(['s.user_id', 's.expires_at']);
-    const roles = livingRoles().where('a.user_id', 'in', (eb) =>
+    const roles = activeRoles().where('a.user_id', 'in', (eb) =>
       eb.selectFrom('sessions').where('id', '=', sessionId).select('user_id'),
     );
     const [[found], held] = await readAll(this.#db, scope, [session, roles] as const);

@@ -27,7 +27,7 @@ export async function authenticate(
   ctx: ParameterizedContext<RequestState>,
 ): Promise<Actor> {
   const { info } = ctx.state;
-  const actor = route.permission === 'public' ? nobody(info) : await identify(deps, ctx.get('authorization'), info);
+  const actor = route.permission === 'public' ? anonymousActor(info) : await identify(deps, ctx.get('authorization'), info);
   ctx.state.principal = actor.user_id ?? actor.session_id ?? info.ip;
   if (route.rateLimit !== false) {
     ctx.set(rateLimitHeaders(await deps.rateLimits.general.take(ctx.state.principal)));
@@ -35,7 +35,7 @@ export async function authenticate(
   return actor;
 }
 
-function nobody(info: RequestInfo): Actor {
+function anonymousActor(info: RequestInfo): Actor {
   return { ...systemActor(defaultTenantId), ...originOf(info), kind: 'service' };
 }
 

@@ -7,7 +7,7 @@ import type { ServiceActor, ServiceTokenCache } from '../../services/identity/se
 import type { RequestState } from './request-context.ts';
 
 /** A question that applications ask all the time: has this changed since the entity tag that I have? */
-export interface UnchangedQuestion {
+export interface ConditionalRequest {
   readonly method: 'GET' | 'POST';
   /** Path pattern, for the metrics. */
   readonly route: string;
@@ -23,11 +23,11 @@ export interface UnchangedQuestion {
  * case (another caller, a browser, a traced request, a refusal, a change) goes the whole way. What is answered here is
  * counted, but neither logged nor traced.
  */
-export function answerUnchanged(
+export function answerConditionalGet(
   { httpRequests, httpDuration }: Pick<Metrics, 'httpRequests' | 'httpDuration'>,
-  questions: readonly UnchangedQuestion[],
+  questions: readonly ConditionalRequest[],
 ): Middleware<RequestState> {
-  const answer: (question: UnchangedQuestion, etag: string, ...rest: Parameters<Middleware<RequestState>>) => Promise<void> =
+  const answer: (question: ConditionalRequest, etag: string, ...rest: Parameters<Middleware<RequestState>>) => Promise<void> =
     async (question, etag, ctx, next) => {
       const started = performance.now();
       if (!(await question.isUnchanged(ctx, etag))) {

@@ -11,7 +11,7 @@ import type { RequestInfo } from './request-info.ts';
 import type { Input, RouteDescription } from './route-description.ts';
 
 /** An answer with another status than the first declared one, or with headers. */
-export class Reply {
+export class HttpResponse {
   readonly status: number;
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string>>;
@@ -24,21 +24,21 @@ export class Reply {
 }
 
 /** Answers with a status and headers of its own. A body that is a stream is sent as it is. */
-export function reply(status: number, body?: unknown, headers: Record<string, string> = {}): Reply {
-  return new Reply(status, body ?? null, headers);
+export function reply(status: number, body?: unknown, headers: Record<string, string> = {}): HttpResponse {
+  return new HttpResponse(status, body ?? null, headers);
 }
 
 /**
  * An answer that a handler keeps and gives to many: it is checked against its schema and written as JSON only the first
  * time. It must not be changed afterwards, and must not take an Idempotency-Key.
  */
-export class KeptReply extends Reply {
+export class CachedResponse extends HttpResponse {
   /** The checked answer with its body as text, once it was given. */
-  presented: Reply | undefined;
+  presented: HttpResponse | undefined;
 }
 
 /** A body that is JSON already. */
-export class JsonText {
+export class RawJson {
   readonly text: string;
 
   constructor(text: string) {

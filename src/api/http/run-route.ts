@@ -10,11 +10,11 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { claimIdempotencyKey } from './idempotency.ts';
 import { authenticate } from './authenticate.ts';
-import { requirePermission } from './authorize.ts';
+import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
 import type { RequestState } from './request-context.ts';
 import { parseInput } from './parse-input.ts';
-import { JsonText, KeptReply, Reply, reply } from './route.ts';
+import { RawJson, CachedResponse, HttpResponse, reply } from './route.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { HandlerContext, Route } from './route.ts';
@@ -31,7 +31,7 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
     ctx.state.routePath = route.path;
     const actor = await authenticate(deps, route, ctx);
     try {
-      requirePermission(actor, route);
+      assertPermission(actor, route);
       requireMediaType(route, ctx);
       const input = parseInput(route, ctx);
       if (route.requiresIfMatch === true && ctx.state.info.ifMatch === null) {
@@ -179,19 +179,19 @@ interface OnceOptions {
   readonly actor: Actor;
   readonly input: RouteInput;
   readonly key: string;
-  readonly answer: () => Promise<Reply>;
+  readonly answer: () => Promise<HttpResponse>;
   readonly ctx: Context;
 }
 
 /** Acts for the first request with a key; its repetitions get the same answer. */
-async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): Promise<Reply> {
+async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): Promise<HttpResponse> {
   const request = { method: ctx.method, path: ctx.path, body: input.body };
   const claim = await claimIdempotencyKey(deps, actor, key, request);
   if (claim.replay !== null) {
     const { status, headers, body } = claim.replay;
     return reply(status, body, { ...headers, 'idempotency-replayed': 'true' });
   }
-  let given: Reply;
+  let given: HttpResponse;
   try {
     given = await answer();
   } catch (error) {
@@ -204,17 +204,17 @@ async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): P
 }
 
 /** Parses the body with its schema: undeclared fields never leave, an undeclared status is our own fault. */
-function present(route: Route, result: unknown, defaultStatus: number): Reply {
-  if (!(result instanceof KeptReply)) return checked(route, result, defaultStatus);
+function present(route: Route, result: unknown, defaultStatus: number): HttpResponse {
+  if (!(result instanceof CachedResponse)) return checked(route, result, defaultStatus);
   if (result.presented === undefined) {
     const { status, body, headers } = checked(route, result, defaultStatus);
-    result.presented = reply(status, new JsonText(JSON.stringify(body)), headers);
+    result.presented = reply(status, new RawJson(JSON.stringify(body)), headers);
   }
   return result.presented;
 }
 
-function checked(route: Route, result: unknown, defaultStatus: number): Reply {
-  const { status, body, headers } = result instanceof Reply ? result : reply(defaultStatus, result);
+function checked(route: Route, result: unknown, defaultStatus: number): HttpResponse {
+  const { status, body, headers } = result instanceof HttpResponse ? result : reply(defaultStatus, result);
   const spec = route.responses[status];
   if (spec === undefined) throw new Error(`Route ${route.operationId} answered undeclared status ${status}.`);
   if (spec === null) return reply(status, null, { ...headers });
@@ -227,7 +227,7 @@ function checked(route: Route, result: unknown, defaultStatus: number): Reply {
   return reply(status, parsed.data, { ...headers });
 }
 
-function send(ctx: Context, { status, body, headers }: Reply): void {
+function send(ctx: Context, { status, body, headers }: HttpResponse): void {
   for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
   const { ifNoneMatch } = ctx.state.info;
   if (ctx.method === 'GET' && ifNoneMatch !== null && ifNoneMatch === headers['etag']) {
@@ -241,6 +241,6 @@ function send(ctx: Context, { status, body, headers }: Reply): void {
   } else {
     ctx.status = status;
     ctx.type = 'application/json';
-    ctx.body = body instanceof JsonText ? body.text : JSON.stringify(body);
+    ctx.body = body instanceof RawJson ? body.text : JSON.stringify(body);
   }
 }

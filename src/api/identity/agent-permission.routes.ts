@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { refuseOnSelf } from '../../services/identity/effective-rights.service.ts';
+import { assertNotSelf } from '../../services/identity/effective-rights.service.ts';
 import { agentModules } from '../../domain/identity/agent-module.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -100,7 +100,7 @@ const createAgentPermission = route({
   problems: ['resource.not-found', 'resource.conflict', 'role.own-rights'],
   handler: async ({ params, body, unitOfWork }) => {
     const created = await unitOfWork(async (tx) => {
-      refuseOnSelf(tx, params.id);
+      assertNotSelf(tx, params.id);
       const person = await tx.sql
         .selectFrom('users')
         .where('id', '=', params.id)
@@ -169,7 +169,7 @@ const updateAgentPermission = route({
   handler: async ({ params, body, request, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     const saved = await unitOfWork(async (tx) => {
-      refuseOnSelf(tx, params.id);
+      assertNotSelf(tx, params.id);
       const before = await tx.sql
         .selectFrom('user_agent_permissions')
         .where('user_id', '=', params.id)
@@ -212,7 +212,7 @@ const deleteAgentPermission = route({
   problems: ['resource.not-found', 'role.own-rights'],
   handler: async ({ params, unitOfWork }) => {
     await unitOfWork(async (tx) => {
-      refuseOnSelf(tx, params.id);
+      assertNotSelf(tx, params.id);
       const removed = await tx.sql
         .deleteFrom('user_agent_permissions')
         .where('user_id', '=', params.id)

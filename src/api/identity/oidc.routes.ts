@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { lockRights, refuseOnSelf, refuseStronger } from '../../services/identity/effective-rights.service.ts';
+import { lockRights, assertNotSelf, assertNotStronger } from '../../services/identity/effective-rights.service.ts';
 import { revokeSessions } from '../../services/identity/revoke-sessions.service.ts';
 import { query as select } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -131,7 +131,7 @@ const linkUserIdentity = route({
         .select('id')
         .executeTakeFirst();
       if (user === undefined) throw notFound('user');
-      await refuseStronger(tx, user.id);
+      await assertNotStronger(tx, user.id);
       const row = await tx.sql
         .insertInto('user_identities')
         .values({ tenant_id: tx.actor.tenant_id, user_id: user.id, ...body })
@@ -163,9 +163,9 @@ const unlinkUserIdentity = route({
   problems: ['resource.not-found', 'user.exceeds-own', 'role.own-rights'],
   handler: async ({ params, unitOfWork }) => {
     await unitOfWork(async (tx) => {
-      refuseOnSelf(tx, params.id);
+      assertNotSelf(tx, params.id);
       await lockRights(tx);
-      await refuseStronger(tx, params.id);
+      await assertNotStronger(tx, params.id);
       const removed = await tx.sql
         .deleteFrom('user_identities')
         .where('id', '=', params.identityId)

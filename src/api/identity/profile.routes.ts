@@ -6,7 +6,7 @@ import { prepared } from '../../entities/prepared-query.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { passwordFaults } from '../../platform/security/password.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { tellOwner } from '../../services/identity/account-notification.service.ts';
+import { notifyOwner } from '../../services/identity/account-notification.service.ts';
 import { reply, route } from '../http/route.ts';
 import { passwordInput, timestamp, timeZone } from '../../platform/value-schemas.ts';
 
@@ -181,7 +181,7 @@ const changePassword = route({
       await revokeOtherSessions(tx, user_id, actor.session_id);
       tx.audit({ event: 'password.change', action: 'update', resource_type: 'user', resource_id: user_id });
     });
-    await tellOwner(deps, { ...actor, user_id }, 'password-changed');
+    await notifyOwner(deps, { ...actor, user_id }, 'password-changed');
     return reply(204);
   },
 });

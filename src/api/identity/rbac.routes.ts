@@ -4,7 +4,7 @@ import { agentModules } from '../../domain/identity/agent-module.ts';
 import { allPermissions, permissionCatalogue } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import { effectiveRights, livingRoles } from '../../services/identity/active-role.queries.ts';
+import { effectiveRights, activeRoles } from '../../services/identity/active-role.queries.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -120,7 +120,7 @@ async function rightsOf(read: Read, userId: string) {
   const [known] = await read(query.selectFrom('users').where('id', '=', userId).select('status'));
   if (known === undefined) throw notFound('user');
   if (known.status !== 'active') return { roles: [], permissions: [] };
-  return effectiveRights(await read(livingRoles().where('a.user_id', '=', userId)));
+  return effectiveRights(await read(activeRoles().where('a.user_id', '=', userId)));
 }
 
 export const rbacRoutes = [getRbacRoles, getRbacPermissions, checkPermission];

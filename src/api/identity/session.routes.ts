@@ -6,7 +6,7 @@ import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { query as select } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { tellSessionsEnded } from '../../services/identity/account-notification.service.ts';
+import { notifySessionsEnded } from '../../services/identity/account-notification.service.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
 import { idParams, timestamp } from '../../platform/value-schemas.ts';
@@ -95,7 +95,7 @@ const forceLogoutUser = route({
       });
       return { sessions_ended: ended.length };
     });
-    await tellSessionsEnded(deps, actor, params.id, 'forced');
+    await notifySessionsEnded(deps, actor, params.id, 'forced');
     return answer;
   },
 });

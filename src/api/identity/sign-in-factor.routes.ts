@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
-import { tellOwner } from '../../services/identity/account-notification.service.ts';
+import { notifyOwner } from '../../services/identity/account-notification.service.ts';
 import { factorOwner, hasConfirmedFactor } from '../../services/identity/second-factor.service.ts';
-import { requirePassword } from '../../services/identity/totp-enrolment.service.ts';
+import { assertPassword } from '../../services/identity/totp-enrolment.service.ts';
 import { route } from '../http/route.ts';
 import { passwordInput } from '../../platform/value-schemas.ts';
 
@@ -52,7 +52,7 @@ const updateSignInFactor = route({
   handler: async ({ actor, body, deps, unitOfWork }) => {
     const owner = factorOwner(actor);
     const { sign_in_requires_totp, password } = body;
-    await requirePassword(deps, owner, password);
+    await assertPassword(deps, owner, password);
     const has_authenticator_app = await hasConfirmedFactor(deps, owner);
     if (sign_in_requires_totp && !has_authenticator_app) {
       throw new Problem({ code: 'mfa.not-enrolled', detail: 'Set up an app first: POST /auth/totp/setup.' });
@@ -71,7 +71,7 @@ const updateSignInFactor = route({
         new_values: { sign_in_requires_totp },
       });
     });
-    await tellOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped');
+    await notifyOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped');
     return { sign_in_requires_totp, has_authenticator_app };
   },
 });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
-import { refuseOutsideDefaultTenant } from '../../services/identity/platform-staff.ts';
+import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
@@ -58,7 +58,7 @@ const resumeTenant = route({
 
 /** @throws Problem when there is no such tenant, it has changed since, is in that state already, or is the default one. */
 async function setStatus({ actor, params: { id }, body, request, unitOfWork }: Context, status: 'active' | 'suspended') {
-  refuseOutsideDefaultTenant(actor);
+  assertDefaultTenant(actor);
   if (id === defaultTenantId) {
     throw new Problem({ code: 'resource.conflict', detail: 'The default tenant runs the platform and stays active.' });
   }

@@ -5,7 +5,7 @@ import { query as select } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
 import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
-import { refuseOutsideDefaultTenant } from '../../services/identity/platform-staff.ts';
+import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -115,7 +115,7 @@ const getTenants = route({
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(tenantView) },
   handler: async ({ actor, query, read }) => {
-    refuseOutsideDefaultTenant(actor);
+    assertDefaultTenant(actor);
     const [createdAt, id] = parseCursor(query.cursor, timePosition) ?? [null, null];
     const asked = query.limit + 1;
     const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${asked}::int)`;
@@ -152,7 +152,7 @@ const createTenant = route({
   responses: { 201: z.object({ id: z.uuid(), super_admin_id: z.uuid() }) },
   problems: ['resource.conflict', 'request.invalid'],
   handler: async ({ actor, body, deps, unitOfWork }) => {
-    refuseOutsideDefaultTenant(actor);
+    assertDefaultTenant(actor);
     const { super_admin: person, ...tenant } = body;
     const password_hash = await hashInitialPassword(deps, person.password, person, '/super_admin/password');
     const [id, superAdminId] = [randomUUID(), randomUUID()];

@@ -3,14 +3,14 @@ import { factorCodePattern } from '../../domain/identity/mfa.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { maxPasswordLength } from '../../platform/security/password.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { tellOwner } from '../../services/identity/account-notification.service.ts';
+import { notifyOwner } from '../../services/identity/account-notification.service.ts';
 import { factorOwner } from '../../services/identity/second-factor.service.ts';
 import {
   beginTotpSetup,
   confirmTotp,
   disableTotp,
   renewRecoveryCodes,
-  requirePassword,
+  assertPassword,
 } from '../../services/identity/totp-enrolment.service.ts';
 import { route } from '../http/route.ts';
 
@@ -77,7 +77,7 @@ const setUpTotp = route({
   problems: ['mfa.already-enrolled', 'auth.password-refused', 'request.rate-limited', 'service.unavailable'],
   handler: async ({ deps, actor, body }) => {
     const owner = factorOwner(actor);
-    await requirePassword(deps, owner, body.password);
+    await assertPassword(deps, owner, body.password);
     return beginTotpSetup(deps, owner);
   },
 });
@@ -98,7 +98,7 @@ const verifyTotp = route({
   handler: async ({ deps, actor, body }) => {
     const owner = factorOwner(actor);
     const recovery_codes = await confirmTotp(deps, owner, body.code);
-    await tellOwner(deps, owner, 'totp-enabled');
+    await notifyOwner(deps, owner, 'totp-enabled');
     return { recovery_codes };
   },
 });
@@ -118,9 +118,9 @@ const disableTotpRoute = route({
   problems: ['auth.password-refused', 'mfa.code-refused', 'mfa.locked', 'request.rate-limited', 'service.unavailable'],
   handler: async ({ deps, actor, body }) => {
     const owner = factorOwner(actor);
-    await requirePassword(deps, owner, body.password);
+    await assertPassword(deps, owner, body.password);
     await disableTotp(deps, owner, body.code);
-    await tellOwner(deps, owner, 'totp-disabled');
+    await notifyOwner(deps, owner, 'totp-disabled');
   },
 });
 
@@ -139,9 +139,9 @@ const renewRecoveryCodesRoute = route({
   problems: ['auth.password-refused', 'mfa.code-refused', 'mfa.locked', 'request.rate-limited', 'service.unavailable'],
   handler: async ({ deps, actor, body }) => {
     const owner = factorOwner(actor);
-    await requirePassword(deps, owner, body.password);
+    await assertPassword(deps, owner, body.password);
     const recovery_codes = await renewRecoveryCodes(deps, owner, body.code);
-    await tellOwner(deps, owner, 'recovery-codes-renewed');
+    await notifyOwner(deps, owner, 'recovery-codes-renewed');
     return { recovery_codes };
   },
 });

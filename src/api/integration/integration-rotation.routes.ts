@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { rotationColumns } from '../../services/integration/integration-rotation.service.ts';
 import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
-import { requireAction } from '../../services/actions/registry.ts';
+import { getAction } from '../../services/actions/registry.ts';
 import { runAction } from '../../services/actions/run-action.ts';
 import { isBeforeSwitch, isEndedRotation } from '../../domain/integration/integration-rotation.ts';
 import { query } from '../../entities/kysely-schema.ts';
@@ -10,7 +10,7 @@ import { readAll } from '../../platform/database/read.ts';
 import { abortRotationUpdate, keyRotationWorkflowId, retryRotationSignal } from '../../workflows/integration/key-rotation.contract.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { followRotation } from '../../services/integration/integration.client.ts';
-import { integrationOfList, requireIntegrationOfList } from '../../services/integration/integration.queries.ts';
+import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
 import { KeyRotationBody } from './integration.schemas.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
@@ -53,7 +53,7 @@ const rotateAPIKey = route({
     'approval.policy-unsatisfiable',
   ],
   handler: async ({ gate, actor, deps, unitOfWork, ...input }) => {
-    const prepared = requireAction('integration.rotate-key').prepare(rotatePayload(input));
+    const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
     const rotation = await unitOfWork(async (tx) => {
       await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
       // One rotation at a time: the open one is that which was begun just now.
@@ -91,7 +91,7 @@ const getKeyRotations = route({
         .$call(newestFirst({ limit, cursor }))
         .select(rotationColumns),
     ]);
-    requireIntegrationOfList(integration);
+    assertIntegrationListed(integration);
     return newestPage(rows, limit);
   },
 });

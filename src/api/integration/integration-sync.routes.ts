@@ -5,7 +5,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { cancelSync, startSync } from '../../services/integration/integration.client.ts';
-import { integrationOfList, requireIntegrationOfList } from '../../services/integration/integration.queries.ts';
+import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
 import { SyncJobBody } from './integration.schemas.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
@@ -60,7 +60,7 @@ const getSyncJobHistory = route({
         .$call(newestFirst({ limit, cursor }))
         .select(syncJobColumns),
     ]);
-    requireIntegrationOfList(integration);
+    assertIntegrationListed(integration);
     return newestPage(rows, limit);
   },
 });

@@ -22,7 +22,7 @@ import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { assertPermittedAddresses, followSchedule } from '../../services/integration/integration.client.ts';
-import { integrationOfList, requireIntegrationOfList } from '../../services/integration/integration.queries.ts';
+import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
 import {
   IntegrationBody,
   IntegrationRecordBody,
@@ -250,7 +250,7 @@ const getIntegrationRecords = route({
         .$call(newestFirst({ limit, cursor }))
         .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']),
     ]);
-    requireIntegrationOfList(integration);
+    assertIntegrationListed(integration);
     return newestPage(rows, limit, (row) => ({ ...row, payload: redactChange({ new_values: row.payload }).new_values }));
   },
 });

@@ -8,9 +8,9 @@ import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
-import { openPublicLink, recordVisit, recordedVisit, requireShown } from '../../services/onboarding/onboarding-visit.service.ts';
+import { openPublicLink, recordVisit, recordedVisit, assertShown } from '../../services/onboarding/onboarding-visit.service.ts';
 import type { OnboardingVisit } from '../../services/onboarding/onboarding-visit.service.ts';
-import { tellOnboardingWorkflow } from '../../services/onboarding/onboarding-link.client.ts';
+import { sendOnboardingSignal } from '../../services/onboarding/onboarding-link.client.ts';
 import { OnboardingCompleted, OnboardingView, answers, presentOnboarding } from './onboarding.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { passwordInput } from '../../platform/value-schemas.ts';
@@ -35,7 +35,7 @@ const openOnboarding = route({
     const { deps } = context;
     const visit = await openPublicLink(context.deps, context.actor, context.params.link_token);
     const look = await recordVisit(deps, visit, null);
-    requireShown(look);
+    assertShown(look);
     return reply(200, presentOnboarding(look, deps.now()), visit.headers);
   },
 });
@@ -121,7 +121,7 @@ const complete = route({
     });
     if (!is_replay) {
       observeDuration(deps, row);
-      await tellOnboardingWorkflow(deps, visit.link);
+      await sendOnboardingSignal(deps, visit.link);
     }
     const { completed_at, outcome } = row;
     return reply(200, { status: 'completed', completed_at, account: outcome?.account }, visit.headers);

@@ -11,7 +11,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { tellOnboardingWorkflow } from '../../services/onboarding/onboarding-link.client.ts';
+import { sendOnboardingSignal } from '../../services/onboarding/onboarding-link.client.ts';
 import {
   NewOnboardingLink,
   OnboardingLinkBody,
@@ -111,7 +111,7 @@ const createLink = route({
         deps.now(),
       ),
     );
-    await tellOnboardingWorkflow(deps, { tenant_id: actor.tenant_id, link_id: row.id });
+    await sendOnboardingSignal(deps, { tenant_id: actor.tenant_id, link_id: row.id });
     const url = new URL(`${path}/o/${token}`, deps.env.PUBLIC_URL).href;
     return reply(201, { ...presentOnboardingLink(row, deps.now()), token, url }, { location: `${path}/link/${row.id}` });
   },
@@ -214,7 +214,7 @@ const revokeLink = route({
     const { actor, body, deps, gate, params, unitOfWork } = context;
     const change = onboardingRevoke.prepare({ link_id: params.link_id, reason: body.reason });
     await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    await tellOnboardingWorkflow(deps, { tenant_id: actor.tenant_id, link_id: params.link_id });
+    await sendOnboardingSignal(deps, { tenant_id: actor.tenant_id, link_id: params.link_id });
     return showLink(context, params.link_id);
   },
 });
@@ -236,7 +236,7 @@ const extendLink = route({
   problems: ['resource.not-found', 'onboarding.closed', 'onboarding.life-spent'],
   handler: async ({ actor, body, deps, params: { link_id }, unitOfWork }) => {
     const row = await unitOfWork((tx) => extendOnboardingLink(tx, link_id, body.extend_seconds, deps.now()));
-    await tellOnboardingWorkflow(deps, { tenant_id: actor.tenant_id, link_id });
+    await sendOnboardingSignal(deps, { tenant_id: actor.tenant_id, link_id });
     return presentOnboardingLink(row, deps.now());
   },
 });

@@ -2,7 +2,7 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { ValueError } from '@temporalio/common';
 import { z } from 'zod';
 import { Problem } from '../../platform/problem.ts';
-import { refuseOutsideDefaultTenant } from '../../services/identity/platform-staff.ts';
+import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 
@@ -57,7 +57,7 @@ type Turn = (codec: PayloadCodec, payloads: Payload[]) => Promise<Payload[]>;
 
 /** @throws Problem `request.invalid` for a payload that no key of ours opens. */
 async function recode({ actor, body, deps }: Context, turn: Turn): Promise<Payloads> {
-  refuseOutsideDefaultTenant(actor);
+  assertDefaultTenant(actor);
   if (deps.payloadCodec === undefined) return body;
   try {
     return { payloads: (await turn(deps.payloadCodec, body.payloads.map(ofJson))).map(toJson) };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { QueueCapability } from '../../domain/queue/queue.ts';
 import { notFound } from '../../platform/problem.ts';
-import { refuseJobState, requireCapability } from '../../platform/outbound/queue-provider.ts';
+import { throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type { EngineJob, QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { QueueEventBody, queueParams } from './queue.schemas.ts';
 import { operateOnJob } from '../../services/queue/queue.client.ts';
@@ -37,10 +37,10 @@ async function act(context: Context, { kind, isPossible, wanted, run }: JobDeed)
   const { actor, body, deps, params } = context;
   const queue = await queueByName(deps, actor, params.name);
   const engine = deps.queues.of(queue.provider);
-  requireCapability(engine, kind);
+  assertQueueCapability(engine, kind);
   const job = await engine.findJob(queue, params.job_id);
   if (job === null) throw notFound('job');
-  if (!isPossible(job)) refuseJobState(job.state, wanted);
+  if (!isPossible(job)) throwJobStateConflict(job.state, wanted);
   const event = { kind, job_id: job.job_id, reason: body.reason };
   return operateOnJob(deps, context.unitOfWork, queue, event, () => run(engine, queue, job.job_id));
 }

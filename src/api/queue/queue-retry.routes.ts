@@ -4,7 +4,7 @@ import { queueEventStates } from '../../domain/queue/queue.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { scanFailedJobs } from '../../services/queue/queue-failures.ts';
-import { requireCapability } from '../../platform/outbound/queue-provider.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { cancelBulkRetrySignal, queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import { queueEventColumns, queueParams } from './queue.schemas.ts';
 import { bulkRetryProgress, startBulkRetry } from '../../services/queue/queue.client.ts';
@@ -51,7 +51,7 @@ const previewBulkRetry = route({
   handler: async ({ actor, deps, params, query: plan }) => {
     const queue = await queueByName(deps, actor, params.name);
     const engine = deps.queues.of(queue.provider);
-    requireCapability(engine, 'retry');
+    assertQueueCapability(engine, 'retry');
     const { jobs, is_complete } = await scanFailedJobs(engine, queue);
     const error_classes = plan.error_class === undefined ? [] : [plan.error_class];
     return {
@@ -134,7 +134,7 @@ const startBulkRetryRoute = route({
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.retry-running', 'service.unavailable'],
   handler: async ({ actor, body, deps, mfa, params, read }) => {
     const queue = await queueByName(deps, actor, params.name);
-    requireCapability(deps.queues.of(queue.provider), 'retry');
+    assertQueueCapability(deps.queues.of(queue.provider), 'retry');
     const { reason, ...plan } = body;
     const id = await startBulkRetry(deps, actor, mfa, { queue_id: queue.id, reason, plan });
     const location = `/admin/queues/${params.name}/bulk-retries/${id}`;

@@ -3,7 +3,7 @@ import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.
 import { runAction } from '../../services/actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
-import { requireCapability } from '../../platform/outbound/queue-provider.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -46,7 +46,7 @@ const pauseQueue = route({
     if (restMs <= 0 || restMs > maxPauseMs) {
       throw invalidInput([{ pointer: '/paused_until', detail: 'has to be in the future, within 90 days' }]);
     }
-    requireCapability(deps.queues.of(queue.provider), 'pause');
+    assertQueueCapability(deps.queues.of(queue.provider), 'pause');
     await startPause(deps, actor, mfa, { queue_id: queue.id, reason: body.reason, paused_until });
     return presentQueue(deps.queues, await queueByName(deps, actor, params.name));
   },
@@ -66,7 +66,7 @@ const resumeQueue = route({
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.not-paused', 'service.unavailable'],
   handler: async ({ actor, body, deps, mfa, params }) => {
     const queue = await queueByName(deps, actor, params.name);
-    requireCapability(deps.queues.of(queue.provider), 'pause');
+    assertQueueCapability(deps.queues.of(queue.provider), 'pause');
     await resumeNow(deps, actor, mfa, { queue, reason: body.reason });
     return presentQueue(deps.queues, await queueByName(deps, actor, params.name));
   },

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { restreak } from '../../services/tracker/activity.service.ts';
+import { recomputeStreaks } from '../../services/tracker/activity.service.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
@@ -72,7 +72,7 @@ const updateTrackerSettings = changeRoutes({
         )
         .returning(settingsColumns)
         .executeTakeFirstOrThrow();
-      if (rest_weekdays !== undefined) await restreak(tx, user_id);
+      if (rest_weekdays !== undefined) await recomputeStreaks(tx, user_id);
       tx.audit({
         event: 'tracker_settings.update',
         action: 'update',
@@ -112,7 +112,7 @@ const createVacation = route({
         .values({ ...body, user_id, tenant_id: actor.tenant_id })
         .returning(vacationColumns)
         .executeTakeFirstOrThrow();
-      await restreak(tx, user_id);
+      await recomputeStreaks(tx, user_id);
       tx.audit({
         event: 'tracker_vacation.create',
         action: 'create',
@@ -166,7 +166,7 @@ const deleteVacation = route({
         .returning(vacationColumns)
         .executeTakeFirst();
       if (row === undefined) throw notFound('vacation');
-      await restreak(tx, user_id);
+      await recomputeStreaks(tx, user_id);
       tx.audit({
         event: 'tracker_vacation.delete',
         action: 'delete',

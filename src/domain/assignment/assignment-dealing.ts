@@ -173,7 +173,7 @@ export interface DealtRound {
 }
 
 /** Deals one contact after the other: many at once get the owners that they would get one by one. */
-export function dealRound(members: readonly PoolMember[], items: readonly DealItem[]): DealtRound {
+export function assignRound(members: readonly PoolMember[], items: readonly DealItem[]): DealtRound {
   let pool = [...members];
   const deals = items.map(({ contact_id, preferred_user_id }) => {
     const reason = chooseNext(pool, preferred_user_id);

@@ -61,12 +61,12 @@ export interface Rollout {
  * What moves a rollout: `advance`, `hold` and `restore` come from its guards, the others from people. `promote` goes to
  * the next stage without waiting for the rest of the bake.
  */
-export const rolloutCommands = ['advance', 'hold', 'restore', 'pause', 'resume', 'promote', 'abort'] as const;
+export const rolloutTransitions = ['advance', 'hold', 'restore', 'pause', 'resume', 'promote', 'abort'] as const;
 
-export type RolloutCommand = (typeof rolloutCommands)[number];
+export type RolloutTransition = (typeof rolloutTransitions)[number];
 
 /** What a person may say to a rollout. */
-export type RolloutWord = 'pause' | 'resume' | 'promote' | 'abort';
+export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'abort';
 
 /** A rollout that has not begun. */
 export const pendingRollout: Rollout = { status: 'pending', stage: -1, step: 0 };
@@ -125,7 +125,7 @@ export function isRolloutClosed(status: RolloutStatus): boolean {
   return status === 'succeeded' || status === 'restored' || status === 'aborted';
 }
 
-const allowedFrom: Record<RolloutCommand, readonly RolloutStatus[]> = {
+const allowedFrom: Record<RolloutTransition, readonly RolloutStatus[]> = {
   advance: ['pending', 'running'],
   hold: ['running'],
   restore: ['pending', 'running', 'paused', 'holding'],
@@ -136,14 +136,14 @@ const allowedFrom: Record<RolloutCommand, readonly RolloutStatus[]> = {
 };
 
 /** Why a command cannot be given now, or null when it can. */
-export function rolloutRefusal(rollout: Rollout, command: RolloutCommand): { code: ProblemCode; detail: string } | null {
+export function rolloutRefusal(rollout: Rollout, command: RolloutTransition): { code: ProblemCode; detail: string } | null {
   if (allowedFrom[command].includes(rollout.status)) return null;
   const code = isRolloutClosed(rollout.status) ? 'rollout.closed' : 'rollout.not-possible';
   return { code, detail: `A rollout that is ${rollout.status} cannot ${command}.` };
 }
 
 /** The rollout after a command that {@link rolloutRefusal} let through. */
-export function applyRolloutCommand(plan: RolloutPlan, rollout: Rollout, command: RolloutCommand): Rollout {
+export function applyRolloutTransition(plan: RolloutPlan, rollout: Rollout, command: RolloutTransition): Rollout {
   const step = rollout.step + 1;
   switch (command) {
     case 'advance':

@@ -67,7 +67,7 @@ export interface RotationFacts {
 }
 
 /** News of a rotation for whoever asked for it. */
-export type RotationNews = 'key-rotated' | 'rotation-failed' | 'revoke-failed';
+export type RotationNotification = 'key-rotated' | 'rotation-failed' | 'revoke-failed';
 
 /** How long the old key works after the switch where nothing else is said, in seconds. */
 export const defaultGraceSeconds = 24 * 3_600;

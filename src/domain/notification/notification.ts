@@ -42,7 +42,7 @@ export type NotificationEvent = keyof typeof notificationEvents;
 export const allNotificationEvents = Object.keys(notificationEvents) as NotificationEvent[];
 
 /** One piece of news, as the feature that has it words it. */
-export interface Notice {
+export interface Notification {
   readonly event: NotificationEvent;
   /** Names the occurrence, e.g. `approval/<id>/opened/1`: the same occurrence reaches a receiver once. */
   readonly event_key: string;
@@ -59,7 +59,7 @@ export interface Notice {
  *
  * @param occurrence tells one ending from the next; the same one is told once.
  */
-export function sessionsEndedNotice(userId: string, reason: 'forced' | 'deactivated', occurrence: string): Notice {
+export function sessionsEndedNotification(userId: string, reason: 'forced' | 'deactivated', occurrence: string): Notification {
   return {
     event: 'session.revoked',
     event_key: `session-revoked/${userId}/${occurrence}`,

@@ -78,8 +78,8 @@ export const defaultOnboardingTiming: OnboardingTiming = {
 };
 
 /** What happened to a link that its creator is told of. */
-export const onboardingNews = ['opened', 'completed', 'expiring', 'expired'] as const;
-export type OnboardingNews = (typeof onboardingNews)[number];
+export const onboardingNotifications = ['opened', 'completed', 'expiring', 'expired'] as const;
+export type OnboardingNotification = (typeof onboardingNotifications)[number];
 
 /** What decides where a link is and what its workflow does next. Times are RFC 3339. */
 export interface OnboardingFacts {
@@ -94,7 +94,7 @@ export interface OnboardingFacts {
   readonly last_reminder_at: string | null;
   /** Null again after every extension. */
   readonly warned_at: string | null;
-  /** Keys of the news that the creator has been told; see {@link newsKey}. */
+  /** Keys of the news that the creator has been told; see {@link notificationKey}. */
   readonly announced: readonly string[];
   /** True while the tenant is suspended. Missing in histories of builds that did not look. */
   readonly is_silent?: boolean;
@@ -179,17 +179,17 @@ function nextReminderAt({ has_email, reminder_count, last_reminder_at, created_a
 }
 
 /** Names one occurrence of a piece of news: a link that was extended can expire again, and be told of again. */
-export function newsKey(news: OnboardingNews, extendedCount: number): string {
+export function notificationKey(news: OnboardingNotification, extendedCount: number): string {
   return news === 'expired' || news === 'expiring' ? `${news}/${extendedCount}` : news;
 }
 
 /** The news that the creator has not been told yet. A warning is no news before its time: `expiring` comes by claim. */
-export function untoldNews(link: OnboardingFacts): OnboardingNews[] {
-  const happened: OnboardingNews[] = [];
+export function unsentNotifications(link: OnboardingFacts): OnboardingNotification[] {
+  const happened: OnboardingNotification[] = [];
   if (link.first_accessed_at !== null) happened.push('opened');
   if (link.status === 'completed') happened.push('completed');
   if (link.status === 'expired') happened.push('expired');
-  return happened.filter((news) => !link.announced.includes(newsKey(news, link.extended_count)));
+  return happened.filter((news) => !link.announced.includes(notificationKey(news, link.extended_count)));
 }
 
 /** Answers and place of a newcomer, as saved last. */

@@ -91,7 +91,7 @@ const capabilityWords: Readonly<Record<QueueCapability, string>> = {
 };
 
 /** @throws Problem `queue.unsupported` when the engine cannot do it (S2-67): refused, never faked. */
-export function requireCapability(provider: Pick<QueueProvider, 'name' | 'capabilities'>, wanted: QueueCapability): void {
+export function assertQueueCapability(provider: Pick<QueueProvider, 'name' | 'capabilities'>, wanted: QueueCapability): void {
   if (provider.capabilities.has(wanted)) return;
   throw new Problem({
     code: 'queue.unsupported',
@@ -101,7 +101,7 @@ export function requireCapability(provider: Pick<QueueProvider, 'name' | 'capabi
 }
 
 /** @throws Problem `queue.job-state` */
-export function refuseJobState(state: string, wanted: string): never {
+export function throwJobStateConflict(state: string, wanted: string): never {
   throw new Problem({
     code: 'queue.job-state',
     detail: `The job is ${state}; only a ${wanted} one can be treated like this.`,

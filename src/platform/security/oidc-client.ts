@@ -168,7 +168,7 @@ export function fetchThrough(outbound: Pick<OutboundHttp, 'send'>) {
 }
 
 function providerProblem(error: unknown): Problem {
-  return isAway(error)
+  return isUnavailable(error)
     ? new Problem({
         code: 'service.unavailable',
         detail: 'The identity provider does not answer.',
@@ -179,7 +179,7 @@ function providerProblem(error: unknown): Problem {
 }
 
 /** The library wraps what its requests throw, sometimes more than once. */
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   if (error instanceof OutboundFailedError) return true;
-  return error instanceof Error && error.cause !== undefined && isAway(error.cause);
+  return error instanceof Error && error.cause !== undefined && isUnavailable(error.cause);
 }

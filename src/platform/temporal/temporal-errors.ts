@@ -4,7 +4,7 @@ import { isProblemCode } from '../../domain/shared/problem-codes.ts';
 import { Problem } from '../problem.ts';
 
 /** gRPC status codes that mean "not now": CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE. */
-const awayStatusCodes = new Set([1, 4, 8, 14]);
+const unavailableStatusCodes = new Set([1, 4, 8, 14]);
 
 /**
  * Turns an error of a Temporal call into the problem the caller gets. A failure thrown on purpose by a workflow or
@@ -24,7 +24,7 @@ export function translateTemporalError(error: unknown): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new Problem({ code: 'resource.not-found', detail: 'There is no such running workflow.', cause: error });
   }
-  if (isAway(error)) {
+  if (isUnavailable(error)) {
     return new Problem({
       code: 'service.unavailable',
       detail: 'The workflow service is away; nothing was changed. Try again shortly.',
@@ -50,10 +50,10 @@ function findApplicationFailure(error: unknown): ApplicationFailure | undefined 
   return undefined;
 }
 
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   let current: unknown = error;
   for (let depth = 0; depth < 4 && current instanceof Error; depth += 1) {
-    if (isGrpcServiceError(current) && awayStatusCodes.has(current.code)) return true;
+    if (isGrpcServiceError(current) && unavailableStatusCodes.has(current.code)) return true;
     current = current.cause;
   }
   return false;

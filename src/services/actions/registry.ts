@@ -53,7 +53,7 @@ export function findAction(name: string): Action | undefined {
 }
 
 /** @throws Problem `request.invalid` when there is no action of that name. */
-export function requireAction(name: string): Action {
+export function getAction(name: string): Action {
   const action = findAction(name);
   if (action !== undefined) return action;
   throw new Problem({

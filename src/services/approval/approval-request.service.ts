@@ -4,7 +4,7 @@ import { effectiveGate, gateInForce, gatePolicyQuery } from '../actions/gate-pol
 import type { PreparedAction } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
-import { findAction, requireAction } from '../actions/registry.ts';
+import { findAction, getAction } from '../actions/registry.ts';
 import { changeDigest } from '../actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -47,7 +47,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
       return gateInForce(findAction(name), environment, row?.gate);
     },
     open: async ({ actor, action, payload, mfa }) => {
-      const prepared = requireAction(action).prepare(payload);
+      const prepared = getAction(action).prepare(payload);
       return openApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() });
     },
   };
@@ -59,7 +59,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
  * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
  */
 export function changeFor(actor: Actor, name: string, payload: unknown): PreparedAction {
-  const action = requireAction(name);
+  const action = getAction(name);
   if (!actor.permissions.includes(action.permission)) {
     throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
   }
@@ -132,12 +132,12 @@ export async function satisfiablePolicy(
 ): Promise<ApprovalPolicy> {
   const { rows } = await tx.sql.executeQuery(gatePolicyQuery(action.name, environment).compile());
   const { policy } = effectiveGate(action, environment, rows[0]);
-  await refuseUnsatisfiable(tx, policy, authors);
+  await assertSatisfiable(tx, policy, authors);
   return policy;
 }
 
 /** @throws Problem `approval.policy-unsatisfiable` when a policy cannot be met without its authors. */
-export async function refuseUnsatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
+export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
   const candidates = await tx.sql.executeQuery(candidatesQuery(policy.steps).compile());
   const others = deciders(rightsOfRows(candidates.rows)).filter(({ user_id }) => !authors.includes(user_id));
   const faults = policyFaults(policy, others);
@@ -169,12 +169,12 @@ export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedA
     .onConflict((conflict) => conflict.columns(['tenant_id', 'digest']).doNothing())
     .returning('id')
     .executeTakeFirst();
-  if (stored === undefined) await refuseErased(tx, digest);
+  if (stored === undefined) await assertNotErased(tx, digest);
   return digest;
 }
 
 /** @throws Problem `resource.conflict` when a change that says the same was erased: there is no payload to approve. */
-async function refuseErased(tx: Tx, digest: string): Promise<void> {
+async function assertNotErased(tx: Tx, digest: string): Promise<void> {
   const erased = await tx.sql
     .selectFrom('admin_approval_payloads')
     .where('digest', '=', digest)

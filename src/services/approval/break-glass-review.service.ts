@@ -37,7 +37,7 @@ export async function openForcedReview(tx: Tx, review: ReviewSubject): Promise<s
 }
 
 /** @throws Problem `approval.bypass-barred` while the person owes an overdue review. */
-export async function refuseBarred(tx: Tx, userId: string, now: number): Promise<void> {
+export async function assertNotBarred(tx: Tx, userId: string, now: number): Promise<void> {
   const open = await tx.sql
     .selectFrom('admin_break_glass_reviews')
     .where('user_id', '=', userId)

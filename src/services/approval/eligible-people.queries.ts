@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { ApprovalStep, EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { effectiveRights, livingRoles } from '../identity/active-role.queries.ts';
+import { effectiveRights, activeRoles } from '../identity/active-role.queries.ts';
 import type { HeldRole } from '../identity/active-role.queries.ts';
 
 /** A person with the rights held at this moment. */
@@ -11,7 +11,7 @@ export interface PersonRights extends EligiblePerson {
 
 /** What an active person holds; nobody who is not active comes out of these queries. */
 function activePeople() {
-  return livingRoles().innerJoin('users as u', 'u.id', 'a.user_id').where('u.status', '=', 'active');
+  return activeRoles().innerJoin('users as u', 'u.id', 'a.user_id').where('u.status', '=', 'active');
 }
 
 /** The roles of named people, for {@link rightsOfRows}. */
@@ -28,7 +28,7 @@ export function candidatesQuery(steps: readonly ApprovalStep[]) {
       ...(users.length === 0 ? [] : [eb('a.user_id', 'in', users)]),
       ...(roles.length === 0
         ? []
-        : [eb('a.user_id', 'in', livingRoles().clearSelect().where('r.code', 'in', roles).select('a.user_id'))]),
+        : [eb('a.user_id', 'in', activeRoles().clearSelect().where('r.code', 'in', roles).select('a.user_id'))]),
     ]),
   );
 }

@@ -4,7 +4,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assignContacts } from './assignment-contacts.service.ts';
 import { handOverContacts } from './reassign.service.ts';
-import { lockCampaign, requireActiveUser } from './assignment-pool.service.ts';
+import { lockCampaign, assertActiveUser } from './assignment-pool.service.ts';
 
 /** At most this many contacts a batch. */
 export const maxBatchSize = 10_000;
@@ -69,7 +69,7 @@ export interface HandOverRequest {
  */
 export async function createHandOverBatch(tx: Tx, request: HandOverRequest): Promise<number> {
   const { batch_id, from_user_id, to_user_id } = request;
-  if (to_user_id !== null) await requireActiveUser(tx, to_user_id);
+  if (to_user_id !== null) await assertActiveUser(tx, to_user_id);
   const open = await tx.sql
     .selectFrom('user_contact_assignment')
     .where('user_id', '=', from_user_id)
@@ -209,7 +209,7 @@ export async function cancelBatch(tx: Tx, batchId: string): Promise<void> {
 }
 
 /** @throws Problem 404 for an unknown batch, 409 for one that has ended. */
-export async function requireRunning(tx: Tx, batchId: string): Promise<void> {
+export async function assertBatchRunning(tx: Tx, batchId: string): Promise<void> {
   const { status } = await lockBatch(tx, batchId);
   if (status === 'running') return;
   throw new Problem({ code: 'assignment.batch-finished', detail: `The batch is ${status} already.` });

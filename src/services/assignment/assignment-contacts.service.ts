@@ -3,9 +3,9 @@ import type { AssignmentReason, ConflictRule, ContactOutcome } from '../../domai
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.service.ts';
-import { dealContacts } from './auto-assign.service.ts';
+import { autoAssignContacts } from './auto-assign.service.ts';
 import type { DealRequest } from './auto-assign.service.ts';
-import { lockCampaign, requireActiveUser } from './assignment-pool.service.ts';
+import { lockCampaign, assertActiveUser } from './assignment-pool.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
 
 /** By hand: everything to one person. By the rule: to the pool of a campaign. */
@@ -26,7 +26,7 @@ export async function assignContacts(
   target: AssignTarget,
   onConflict: ConflictRule,
 ): Promise<ContactOutcome[]> {
-  if (target.mode === 'manual') await requireActiveUser(tx, target.user_id);
+  if (target.mode === 'manual') await assertActiveUser(tx, target.user_id);
   if (target.campaign_id !== null) await lockCampaign(tx, target.campaign_id);
   const contacts = await lockContacts(tx, contactIds);
   const keepsOwner = target.mode === 'round_robin' && target.keep_owner;
@@ -55,12 +55,12 @@ export async function assignContacts(
 
 async function place(tx: Tx, target: AssignTarget, open: readonly DealRequest[]): Promise<ContactOutcome[]> {
   if (open.length === 0) return [];
-  if (target.mode === 'manual') return giveTo(tx, target, open);
-  return dealContacts(tx, { campaign_id: target.campaign_id, method: 'round_robin', former_owner: null }, open);
+  if (target.mode === 'manual') return assignTo(tx, target, open);
+  return autoAssignContacts(tx, { campaign_id: target.campaign_id, method: 'round_robin', former_owner: null }, open);
 }
 
 /** Contacts without an owner go to one person, by hand or by a hand-over. */
-export async function giveTo(
+export async function assignTo(
   tx: Tx,
   { user_id, campaign_id }: { readonly user_id: string; readonly campaign_id: string | null },
   requests: readonly Pick<DealRequest, 'contact_id' | 'from_user_id'>[],

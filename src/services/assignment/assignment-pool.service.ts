@@ -50,7 +50,7 @@ export async function lockLivingCampaign(tx: Tx, campaignId: string): Promise<bo
 }
 
 /** @throws Problem 404 for a person who is not there, 409 for one who is not active. */
-export async function requireActiveUser(tx: Tx, userId: string): Promise<void> {
+export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
   const user = await tx.sql
     .selectFrom('users')
     .where('id', '=', userId)
@@ -85,7 +85,7 @@ export async function assignCampaigns(
   campaignIds: readonly string[],
   settings: MemberSettings,
 ): Promise<CampaignOutcome[]> {
-  await requireActiveUser(tx, userId);
+  await assertActiveUser(tx, userId);
   const found = await tx.sql
     .selectFrom('campaigns')
     .where('id', 'in', [...campaignIds])

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { AssignmentReason, ContactOutcome } from '../../domain/assignment/assignment.ts';
-import { dealRound } from '../../domain/assignment/assignment-dealing.ts';
+import { assignRound } from '../../domain/assignment/assignment-dealing.ts';
 import type { DealReason, PoolMember } from '../../domain/assignment/assignment-dealing.ts';
 import { jsonLines } from '../../platform/database/json-lines.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -34,7 +34,7 @@ const maxDrained = 200;
  * One contact is dealt by the rule in SQL, in one statement; several by the same rule in memory and one insert, which
  * gives the same owners. Both behind the campaign's lock.
  */
-export async function dealContacts(
+export async function autoAssignContacts(
   tx: Tx,
   options: DealOptions,
   requests: readonly DealRequest[],
@@ -134,7 +134,7 @@ async function dealMany(
   requests: readonly DealRequest[],
 ): Promise<ContactOutcome[]> {
   const pool = await poolOf(tx, options.campaign_id, options.former_owner);
-  const round = dealRound(pool, requests);
+  const round = assignRound(pool, requests);
   const reasons = new Map(round.deals.map(({ contact_id, reason }) => [contact_id, reason]));
   const results = requests.flatMap((request) => {
     const reason = reasons.get(request.contact_id);

@@ -1,7 +1,7 @@
 import type { ContactOutcome } from '../../domain/assignment/assignment.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { giveTo, releaseAssignments } from './assignment-contacts.service.ts';
-import { dealContacts } from './auto-assign.service.ts';
+import { assignTo, releaseAssignments } from './assignment-contacts.service.ts';
+import { autoAssignContacts } from './auto-assign.service.ts';
 import { lockLivingCampaign } from './assignment-pool.service.ts';
 import { enqueue } from './assignment-queue.service.ts';
 
@@ -55,9 +55,9 @@ async function moveOn(
   { from_user_id, to_user_id, campaign_id }: HandOver,
 ): Promise<ContactOutcome[]> {
   if (requests.length === 0) return [];
-  if (to_user_id !== null) return giveTo(tx, { user_id: to_user_id, campaign_id }, requests, true);
+  if (to_user_id !== null) return assignTo(tx, { user_id: to_user_id, campaign_id }, requests, true);
   if (campaign_id !== null) {
-    return dealContacts(tx, { campaign_id, method: 'reassign', former_owner: from_user_id }, requests);
+    return autoAssignContacts(tx, { campaign_id, method: 'reassign', former_owner: from_user_id }, requests);
   }
   await enqueue(
     tx,

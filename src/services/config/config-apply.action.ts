@@ -7,7 +7,7 @@ import { sameJson } from '../../domain/shared/canonical.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
-import { insertDeployment, refuseLiving } from './config-deployment.service.ts';
+import { insertDeployment, assertNoActiveRollout } from './config-deployment.service.ts';
 import { configDigest, lockEnvironment } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber, rolloutPlan } from './config.payload.ts';
 
@@ -90,7 +90,7 @@ async function lockUnchanged(tx: Tx, { proposal_id, changes }: Payload): Promise
   if (proposal === undefined) throw notFound('configuration proposal');
   const ordered = changes.toSorted((left, right) => (left.environment < right.environment ? -1 : 1));
   for (const change of ordered) await lockPart(tx, proposal_id, proposal.plans, change);
-  await refuseLiving(
+  await assertNoActiveRollout(
     tx,
     changes.map(({ environment }) => environment),
   );

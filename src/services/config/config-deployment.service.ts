@@ -32,7 +32,7 @@ export interface NewDeployment {
 const livingStatuses = ['pending', 'running', 'paused', 'holding'] as const;
 
 /** @throws Problem `rollout.active` with the deployment that is under way in one of the environments. */
-export async function refuseLiving(tx: Tx, environments: readonly EnvironmentName[]): Promise<void> {
+export async function assertNoActiveRollout(tx: Tx, environments: readonly EnvironmentName[]): Promise<void> {
   const living = await tx.sql
     .selectFrom('admin_deployments')
     .where('environment', 'in', [...environments])

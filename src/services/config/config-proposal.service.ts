@@ -9,7 +9,7 @@ import { invalidInput } from '../../platform/input-issues.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { refuseLiving } from './config-deployment.service.ts';
+import { assertNoActiveRollout } from './config-deployment.service.ts';
 import { openSchema, validateConfig } from './config-json-schema.ts';
 import { configDigest, configSecretPlace, lockEnvironment, openConfigSecrets } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
@@ -63,7 +63,7 @@ export async function writeProposal(
   // One order of locks, so that two proposals never wait for each other.
   const slots = new Map<EnvironmentName, EnvironmentSlot>();
   for (const environment of environments.toSorted()) slots.set(environment, await lockEnvironment(tx, environment));
-  await refuseLiving(tx, environments);
+  await assertNoActiveRollout(tx, environments);
   const written: ProposedChange[] = [];
   for (const [position, change] of changes.entries()) {
     const slot = slots.get(change.environment);

@@ -5,7 +5,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
 import { defineAction } from '../actions/action.ts';
-import { approvedDeploymentQuery, insertDeployment, refuseLiving, rollbackWindowDays } from './config-deployment.service.ts';
+import { approvedDeploymentQuery, insertDeployment, assertNoActiveRollout, rollbackWindowDays } from './config-deployment.service.ts';
 import { lockEnvironment } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber } from './config.payload.ts';
@@ -92,7 +92,7 @@ async function lockTarget(tx: Tx, payload: Payload): Promise<EnvironmentSlot> {
     .select('id')
     .executeTakeFirst();
   if (target === undefined) throw notFound('deployment');
-  await refuseLiving(tx, [payload.environment]);
+  await assertNoActiveRollout(tx, [payload.environment]);
   if (slot.stable_version !== payload.version) return slot;
   throw new Problem({ code: 'resource.conflict', detail: `Version ${payload.version} runs already.` });
 }

@@ -1,13 +1,13 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { LedgerEvent } from '../../domain/config/config-ledger.ts';
 import {
-  applyRolloutCommand,
+  applyRolloutTransition,
   isRolloutClosed,
   rolloutRefusal,
   servedBy,
   shareOf,
 } from '../../domain/config/config-rollout.ts';
-import type { Rollout, RolloutCommand } from '../../domain/config/config-rollout.ts';
+import type { Rollout, RolloutTransition } from '../../domain/config/config-rollout.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { insertDeployment } from './config-deployment.service.ts';
@@ -102,7 +102,7 @@ export interface RolloutStep {
   readonly deployment_id: string;
   /** Null for an end that a run did not bring about itself; it takes the fence that is. */
   readonly fence: number | null;
-  readonly command: RolloutCommand;
+  readonly command: RolloutTransition;
   /** The step that the command was judged on; a repetition is told by it. */
   readonly step: number;
   readonly evidence: JsonObject;
@@ -125,7 +125,7 @@ export async function stepDeployment(tx: Tx, input: RolloutStep): Promise<Steppe
   if (row.step === input.step + 1) return { ...row, is_repetition: true };
   const refused = rolloutRefusal(row, input.command);
   if (row.step !== input.step || refused !== null) throw new Problem(refused ?? overtaken);
-  const next = applyRolloutCommand(row.plan, row, input.command);
+  const next = applyRolloutTransition(row.plan, row, input.command);
   const saved = await write(tx, slot, row, { next, fence, evidence: input.evidence, command: input.command });
   return { ...saved, is_repetition: false };
 }
@@ -136,7 +136,7 @@ interface Move {
   readonly next: Rollout;
   readonly fence: number;
   readonly evidence: JsonObject;
-  readonly command: RolloutCommand;
+  readonly command: RolloutTransition;
 }
 
 async function write(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, move: Move): Promise<DeploymentRow> {
@@ -183,7 +183,7 @@ function wouldServe(row: DeploymentRow, next: Rollout): number {
   return shareOf({ ...row.plan, dry_run: false }, next);
 }
 
-function ledgerEventOf(row: DeploymentRow, next: Rollout, command: RolloutCommand): LedgerEvent {
+function ledgerEventOf(row: DeploymentRow, next: Rollout, command: RolloutTransition): LedgerEvent {
   switch (next.status) {
     case 'paused':
       return 'paused';

@@ -5,7 +5,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
-import { flagResult, lockFlag, refuseStale, restoreFlag, saveFlag } from './flag.repository.ts';
+import { flagResult, lockFlag, assertFlagVersion, restoreFlag, saveFlag } from './flag.repository.ts';
 import type { StoredFlag } from './flag.repository.ts';
 import { changeReason, flagEnvironment, flagKey } from './flag.payload.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
@@ -43,7 +43,7 @@ export const flagToggle = defineAction({
 async function lockUnchanged(tx: Tx, payload: z.output<typeof flagTogglePayload>): Promise<StoredFlag> {
   const flag = await lockFlag(tx, payload);
   const proposed = toggled(flag.definition, payload.enabled);
-  await refuseStale(tx, flag, { version: payload.version, proposed, code: 'flag.version-conflict' });
+  await assertFlagVersion(tx, flag, { version: payload.version, proposed, code: 'flag.version-conflict' });
   if (sameJson(flag.definition, proposed)) {
     const state = payload.enabled ? 'on for everybody' : 'off';
     throw new Problem({ code: 'resource.conflict', detail: `The flag is ${state} already.` });

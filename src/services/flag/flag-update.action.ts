@@ -4,7 +4,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
-import { flagResult, lockFlag, refuseStale, restoreFlag, saveFlag } from './flag.repository.ts';
+import { flagResult, lockFlag, assertFlagVersion, restoreFlag, saveFlag } from './flag.repository.ts';
 import type { StoredFlag } from './flag.repository.ts';
 import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
@@ -45,7 +45,7 @@ async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>
   const { version, definition: proposed } = payload;
   const flag = await lockFlag(tx, payload);
   // The version of a replacement comes from If-Match (RFC 9110), hence 412.
-  await refuseStale(tx, flag, { version, proposed, code: 'resource.version-mismatch' });
+  await assertFlagVersion(tx, flag, { version, proposed, code: 'resource.version-mismatch' });
   if (flag.definition.value_type !== proposed.value_type) {
     throw new Problem({
       code: 'resource.conflict',

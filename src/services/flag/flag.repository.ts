@@ -54,7 +54,7 @@ export async function lockFlag(tx: Tx, { key, environment }: FlagPlace): Promise
  *
  * @throws Problem with the given code and the members `current_version` and `differences`.
  */
-export async function refuseStale(
+export async function assertFlagVersion(
   tx: Tx,
   flag: StoredFlag,
   change: { version: number; proposed: FlagDefinition; code: ProblemCode },

@@ -3,7 +3,7 @@ import { wantsEvent } from '../../domain/notification/notification.ts';
 import type { NotificationEvent } from '../../domain/notification/notification.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { rightsOfRows } from '../approval/eligible-people.queries.ts';
-import { livingRoles } from '../identity/active-role.queries.ts';
+import { activeRoles } from '../identity/active-role.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
@@ -24,7 +24,7 @@ export async function alertPeople(
 ): Promise<string[]> {
   const [channels, held] = await readAll(db, actor, [
     query.selectFrom('notification_channels').where('deleted_at', 'is', null).where('is_enabled', '=', true).select('events'),
-    livingRoles(),
+    activeRoles(),
   ] as const);
   if (channels.some(({ events }) => wantsEvent(events, event))) return [];
   return rightsOfRows(held).flatMap(({ user_id, permissions }) => (permissions.includes(answering) ? [user_id] : []));

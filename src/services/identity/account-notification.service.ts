@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { noticeDeliveries } from '../notification/notification-recipients.queries.ts';
+import { notificationDeliveries } from '../notification/notification-recipients.queries.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { defaultRetryDelaysSeconds, sessionsEndedNotice } from '../../domain/notification/notification.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import { defaultRetryDelaysSeconds, sessionsEndedNotification } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import {
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
@@ -29,7 +29,7 @@ export type AccountChange = keyof typeof headlines;
  * Tells the owner by e-mail that the way into the account was changed, so that a change somebody else made does not go
  * unnoticed (ASVS 6.3.7). It cannot be switched off, and names no secret.
  */
-export async function tellOwner(deps: Deps, owner: FactorOwner, change: AccountChange): Promise<void> {
+export async function notifyOwner(deps: Deps, owner: FactorOwner, change: AccountChange): Promise<void> {
   const { user_id, ip } = owner;
   const from = ip === null ? '' : ` The request came from ${ip}.`;
   await tell(deps, owner, [user_id], {
@@ -47,19 +47,19 @@ export async function tellOwner(deps: Deps, owner: FactorOwner, change: AccountC
  * Tells connected applications that all sessions of a person have ended, so that they end theirs: a `session.revoked`
  * to every channel that takes it, whether or not a token was still valid.
  */
-export async function tellSessionsEnded(
+export async function notifySessionsEnded(
   deps: Deps,
   actor: Actor,
   userId: string,
   reason: 'forced' | 'deactivated',
 ): Promise<void> {
-  await tell(deps, actor, [], sessionsEndedNotice(userId, reason, randomUUID()));
+  await tell(deps, actor, [], sessionsEndedNotification(userId, reason, randomUUID()));
 }
 
 /** The change has been made; news of it that cannot be sent on its way is logged and takes nothing back. */
-async function tell(deps: Deps, actor: Actor, userIds: readonly string[], notice: Notice): Promise<void> {
+async function tell(deps: Deps, actor: Actor, userIds: readonly string[], notice: Notification): Promise<void> {
   try {
-    for (const delivery of await noticeDeliveries(deps.db, actor, notice, userIds)) {
+    for (const delivery of await notificationDeliveries(deps.db, actor, notice, userIds)) {
       const options = notificationDeliveryStartOptions({
         actor: actorRef(actor),
         ...delivery,

@@ -21,7 +21,7 @@ export const notLapsed = sql<boolean>`(${assignmentEnd} is null or ${assignmentE
  * The roles held at this moment, with inherited ones: a role has the permissions of its ancestors too (S2-71). A
  * tenant's own matrix wins over the role's default.
  */
-export function livingRoles() {
+export function activeRoles() {
   return query
     .selectFrom('admin_role_assignments as a')
     .innerJoin(

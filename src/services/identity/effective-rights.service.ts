@@ -3,7 +3,7 @@ import type { Permission } from '../../domain/identity/permissions.ts';
 import { permissionsBeyond } from '../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import type { CoarseRole } from '../../domain/identity/system-roles.ts';
-import { effectiveRights, livingRoles, notLapsed } from './active-role.queries.ts';
+import { effectiveRights, activeRoles, notLapsed } from './active-role.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
@@ -24,7 +24,7 @@ export interface Rights {
 
 /** Reads a person's rights by the roles held now, not as a session remembers them; whether they are active or not. */
 export async function rightsOf(tx: Tx, userId: string): Promise<Rights> {
-  const { rows } = await tx.sql.executeQuery(livingRoles().where('a.user_id', '=', userId).compile());
+  const { rows } = await tx.sql.executeQuery(activeRoles().where('a.user_id', '=', userId).compile());
   return effectiveRights(rows);
 }
 
@@ -36,7 +36,7 @@ export async function ownRights(tx: Tx): Promise<Rights> {
   const { user_id, roles, permissions } = tx.actor;
   if (user_id === null) return { roles, permissions };
   const { rows } = await tx.sql.executeQuery(
-    livingRoles()
+    activeRoles()
       .innerJoin('users as u', 'u.id', 'a.user_id')
       .where('u.status', '=', 'active')
       .where('u.id', '=', user_id)
@@ -46,7 +46,7 @@ export async function ownRights(tx: Tx): Promise<Rights> {
 }
 
 /** @throws Problem `role.grant-exceeds-own` with the permissions that the actor would give without holding them. */
-export async function refuseBeyondOwn(tx: Tx, wanted: readonly string[]): Promise<void> {
+export async function assertWithinOwnRights(tx: Tx, wanted: readonly string[]): Promise<void> {
   const { permissions } = await ownRights(tx);
   const missing = permissionsBeyond(permissions, wanted);
   if (missing.length === 0) return;
@@ -58,7 +58,7 @@ export async function refuseBeyondOwn(tx: Tx, wanted: readonly string[]): Promis
 }
 
 /** @throws Problem `role.own-rights` when the actor is the person whose rights would change. */
-export function refuseOnSelf(tx: Tx, userId: string): void {
+export function assertNotSelf(tx: Tx, userId: string): void {
   if (tx.actor.user_id !== userId) return;
   throw new Problem({ code: 'role.own-rights', detail: 'Ask another administrator.' });
 }
@@ -69,7 +69,7 @@ export function refuseOnSelf(tx: Tx, userId: string): void {
  *
  * @throws Problem `user.exceeds-own`.
  */
-export async function refuseStronger(tx: Tx, userId: string): Promise<void> {
+export async function assertNotStronger(tx: Tx, userId: string): Promise<void> {
   if (tx.actor.user_id === userId) return;
   const [own, theirs] = [await ownRights(tx), await rightsOf(tx, userId)];
   if (permissionsBeyond(own.permissions, theirs.permissions).length === 0) return;
@@ -82,7 +82,7 @@ export async function refuseStronger(tx: Tx, userId: string): Promise<void> {
  *
  * @throws Problem `user.last-super-admin`.
  */
-export async function keepSuperAdmin(tx: Tx): Promise<void> {
+export async function assertSuperAdminRemains(tx: Tx): Promise<void> {
   const remaining = await tx.sql
     .selectFrom('admin_role_assignments as a')
     .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
@@ -113,7 +113,7 @@ export function highestCoarseRole(roles: readonly CoarseRole[]): CoarseRole {
 /**
  * After a change of roles: derives the coarse role anew (X-11), gives the account a new version and tells all caches.
  */
-export async function settleRights(tx: Tx, userId: string): Promise<void> {
+export async function recomputeRights(tx: Tx, userId: string): Promise<void> {
   const held = await tx.sql
     .selectFrom('admin_role_assignments as a')
     .innerJoin('admin_roles as r', 'r.id', 'a.role_id')

@@ -9,7 +9,7 @@ import { read, writeTechnical } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import type { ChallengeOwner, CodeVerdict } from './second-factor.service.ts';
-import { codeRefused, hasConfirmedFactor, judgeCode, spendCode, withGuessBudget } from './second-factor.service.ts';
+import { codeRefused, hasConfirmedFactor, verifyCode, consumeCode, withGuessBudget } from './second-factor.service.ts';
 
 /** What a challenge is asked for. */
 export interface ChallengeSubject {
@@ -165,7 +165,7 @@ async function judgeAnswer(
   challenge: ReservedTry,
   code: string,
 ): Promise<AnswerVerdict> {
-  if (challenge.method === 'totp') return judgeCode(deps, owner, { code, purpose: 'stepUp' });
+  if (challenge.method === 'totp') return verifyCode(deps, owner, { code, purpose: 'stepUp' });
   const isMailedCode = deps.keyring.matchesFingerprint(mailedCode(challenge.id, code), challenge.code_hash ?? '');
   return isMailedCode ? { kind: 'mailed' } : { kind: 'refused', refusal: 'wrong' };
 }
@@ -178,7 +178,7 @@ async function closeChallenge(
   verdict: Exclude<AnswerVerdict, { kind: 'refused' }>,
 ): Promise<void> {
   await unitOfWork(deps.db, owner, async (tx) => {
-    if (verdict.kind !== 'mailed') await spendCode(tx, verdict);
+    if (verdict.kind !== 'mailed') await consumeCode(tx, verdict);
     const now = sql<string>`clock_timestamp()`;
     const closed = await tx.sql
       .updateTable('mfa_challenges')

@@ -1,6 +1,6 @@
 import { cancelRequestsOfLeavers } from '../approval/deactivated-requester.service.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { tellSessionsEnded } from './account-notification.service.ts';
+import { notifySessionsEnded } from './account-notification.service.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
@@ -18,5 +18,5 @@ export async function followClosedAccount(
   } catch (error) {
     deps.log.warn({ err: error, user_id: userId }, 'the requests of a person who left could not be cancelled yet');
   }
-  await tellSessionsEnded(deps, actor, userId, 'deactivated');
+  await notifySessionsEnded(deps, actor, userId, 'deactivated');
 }

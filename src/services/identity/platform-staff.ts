@@ -7,7 +7,7 @@ import { Problem } from '../../platform/problem.ts';
  *
  * @throws Problem `auth.forbidden` for everybody else, whatever they hold in their own tenant.
  */
-export function refuseOutsideDefaultTenant(actor: Actor): void {
+export function assertDefaultTenant(actor: Actor): void {
   if (actor.tenant_id === defaultTenantId) return;
   throw new Problem({ code: 'auth.forbidden', detail: 'This is for the staff of the default tenant.' });
 }

@@ -3,7 +3,7 @@ import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { keepSuperAdmin, lockRights, refuseBeyondOwn, refuseOnSelf, refuseStronger, settleRights } from './effective-rights.service.ts';
+import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
 import { loadRoles } from './role.repository.ts';
 
 /** A role to give, with its times: RFC 3339, null for no end. */
@@ -35,12 +35,12 @@ const columns = [
  * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
  */
 export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, approvalId: string | null = null) {
-  refuseOnSelf(tx, userId);
+  assertNotSelf(tx, userId);
   await lockRights(tx);
   await requirePerson(tx, userId);
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
-  await refuseBeyondOwn(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
+  await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
   await tx.sql
     .updateTable('admin_role_assignments as a')
     .set({ revoked_at: assignmentEnd })
@@ -70,7 +70,7 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
       detail: 'The person holds this role already; take it first to change its times.',
     });
   }
-  await settleRights(tx, userId);
+  await recomputeRights(tx, userId);
   tx.audit({
     event: 'role.assign',
     action: 'permission_change',
@@ -87,9 +87,9 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
  * @throws Problem when the actor is the person, may do less than the person, or the last super admin would go.
  */
 export async function revokeRole(tx: Tx, userId: string, assignmentId: string): Promise<void> {
-  refuseOnSelf(tx, userId);
+  assertNotSelf(tx, userId);
   await lockRights(tx);
-  await refuseStronger(tx, userId);
+  await assertNotStronger(tx, userId);
   const revoked = await tx.sql
     .updateTable('admin_role_assignments')
     .set({ revoked_at: sql<string>`now()`, revoked_by: tx.actor.user_id })
@@ -99,8 +99,8 @@ export async function revokeRole(tx: Tx, userId: string, assignmentId: string): 
     .returning(['id', 'role_id'])
     .executeTakeFirst();
   if (revoked === undefined) throw notFound('role assignment');
-  await keepSuperAdmin(tx);
-  await settleRights(tx, userId);
+  await assertSuperAdminRemains(tx);
+  await recomputeRights(tx, userId);
   tx.audit({
     event: 'role.revoke',
     action: 'permission_change',
@@ -117,9 +117,9 @@ export async function revokeRole(tx: Tx, userId: string, assignmentId: string): 
  * @param nextReviewAt RFC 3339, null for never again.
  */
 export async function reviewAssignment(tx: Tx, userId: string, assignmentId: string, nextReviewAt: string | null) {
-  refuseOnSelf(tx, userId);
+  assertNotSelf(tx, userId);
   await lockRights(tx);
-  await refuseStronger(tx, userId);
+  await assertNotStronger(tx, userId);
   const before = await tx.sql
     .selectFrom('admin_role_assignments as a')
     .where('a.id', '=', assignmentId)
@@ -137,8 +137,8 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
     .where('id', '=', assignmentId)
     .returning(columns)
     .executeTakeFirstOrThrow();
-  await keepSuperAdmin(tx);
-  await settleRights(tx, userId);
+  await assertSuperAdminRemains(tx);
+  await recomputeRights(tx, userId);
   tx.audit({
     event: 'role.review',
     action: 'permission_change',

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
-import { lockRights, refuseBeyondOwn } from './effective-rights.service.ts';
-import { requireParent } from './role-hierarchy.service.ts';
-import { rememberRole } from './role.repository.ts';
+import { lockRights, assertWithinOwnRights } from './effective-rights.service.ts';
+import { assertParent } from './role-hierarchy.service.ts';
+import { appendRoleHistory } from './role.repository.ts';
 import { permissionSet } from './role-update-permissions.action.ts';
 
 /** What people may write of a role. */
@@ -51,7 +51,7 @@ export const roleCreate = defineAction({
       .values({ ...payload, tenant_id: tx.actor.tenant_id, is_system_role: false, coarse_role })
       .returning(['id', 'permissions', 'parent_role_id'])
       .executeTakeFirstOrThrow();
-    await rememberRole(tx, role, { approval_id });
+    await appendRoleHistory(tx, role, { approval_id });
     tx.audit({
       event: 'role.create',
       action: 'create',
@@ -67,8 +67,8 @@ export const roleCreate = defineAction({
 /** @returns the parent, whose coarse role the new one takes. */
 async function requireCreatable(tx: Tx, { code, permissions, parent_role_id }: Payload) {
   await lockRights(tx);
-  const parent = await requireParent(tx, parent_role_id);
-  await refuseBeyondOwn(tx, [...permissions, ...parent.permissions]);
+  const parent = await assertParent(tx, parent_role_id);
+  await assertWithinOwnRights(tx, [...permissions, ...parent.permissions]);
   const taken = await tx.sql
     .selectFrom('admin_roles')
     .where('code', '=', code)

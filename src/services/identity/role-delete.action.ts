@@ -4,7 +4,7 @@ import { notLapsed } from './active-role.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
-import { requireOwnRole } from './role-hierarchy.service.ts';
+import { assertOwnRole } from './role-hierarchy.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 export const roleDeletePayload = z.strictObject({
@@ -53,7 +53,7 @@ export const roleDelete = defineAction({
 
 /** @throws Problem `role.in-use` while somebody holds the role or another role inherits from it. */
 async function requireDeletable(tx: Tx, { role_id, version }: Payload) {
-  const role = await requireOwnRole(tx, role_id, version);
+  const role = await assertOwnRole(tx, role_id, version);
   const holder = await tx.sql
     .selectFrom('admin_role_assignments as a')
     .where('a.role_id', '=', role_id)

@@ -3,13 +3,13 @@ import type { RoleNode } from '../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { lockRights, ownRights, refuseBeyondOwn } from './effective-rights.service.ts';
-import { loadRoles, requireRole } from './role.repository.ts';
+import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
+import { loadRoles, loadRole } from './role.repository.ts';
 
 /** What a role inherits from a parent. The super admin has no heirs: whoever is one is given that very role. */
-export async function requireParent(tx: Tx, parentId: string | null) {
+export async function assertParent(tx: Tx, parentId: string | null) {
   if (parentId === null) return { permissions: [], coarse_role: 'user' as const };
-  const parent = await requireRole(tx, parentId);
+  const parent = await loadRole(tx, parentId);
   const { roles, permissions } = rightsOfRoles(await loadRoles(tx), [parentId]);
   if (roles.includes(superAdminCode)) {
     throw new Problem({ code: 'role.immutable', detail: 'No role inherits from the super admin.' });
@@ -21,9 +21,9 @@ export async function requireParent(tx: Tx, parentId: string | null) {
  * A role that the tenant made itself, at the version that the caller has seen; nobody else changes rights until the end
  * of the transaction.
  */
-export async function requireOwnRole(tx: Tx, id: string, version: number) {
+export async function assertOwnRole(tx: Tx, id: string, version: number) {
   await lockRights(tx);
-  const role = await requireRole(tx, id);
+  const role = await loadRole(tx, id);
   if (role.is_system_role) throw new Problem({ code: 'role.immutable', detail: 'System roles keep name and place.' });
   if (role.version === version) return role;
   throw new Problem({
@@ -34,7 +34,7 @@ export async function requireOwnRole(tx: Tx, id: string, version: number) {
 }
 
 /** A new parent gives and takes permissions, so the same rules hold as for the matrix. @returns the coarse role. */
-export async function requireMovable(
+export async function assertMovable(
   tx: Tx,
   role: Pick<RoleNode, 'id' | 'code' | 'parent_role_id'>,
   parentId: string | null,
@@ -46,8 +46,8 @@ export async function requireMovable(
   if ((await ownRights(tx)).roles.includes(role.code)) {
     throw new Problem({ code: 'role.own-rights', detail: 'You hold this role. Ask another administrator.' });
   }
-  const parent = await requireParent(tx, parentId);
+  const parent = await assertParent(tx, parentId);
   const before = role.parent_role_id === null ? [] : rightsOfRoles(roles, [role.parent_role_id]).permissions;
-  await refuseBeyondOwn(tx, [...parent.permissions, ...before]);
+  await assertWithinOwnRights(tx, [...parent.permissions, ...before]);
   return parent.coarse_role;
 }

@@ -7,8 +7,8 @@ import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
-import { lockRights, ownRights, refuseBeyondOwn } from './effective-rights.service.ts';
-import { rememberRole, requireRole } from './role.repository.ts';
+import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
+import { appendRoleHistory, loadRole } from './role.repository.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 /** A set of permissions: each once, in catalogue order, whatever the order it was given in. */
@@ -47,7 +47,7 @@ export const roleUpdatePermissions = defineAction({
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     if (role.is_system_role) await saveMatrix(tx, role.id, payload.permissions);
     else await saveOwnPermissions(tx, role.id, payload.permissions);
-    await rememberRole(tx, { ...role, permissions: payload.permissions }, { approval_id });
+    await appendRoleHistory(tx, { ...role, permissions: payload.permissions }, { approval_id });
     tx.audit({
       event: 'role.update-permissions',
       action: 'permission_change',
@@ -71,7 +71,7 @@ export const roleUpdatePermissions = defineAction({
 
 async function requireChangeable(tx: Tx, { role_id, permissions, version }: Payload) {
   await lockRights(tx);
-  const role = await requireRole(tx, role_id);
+  const role = await loadRole(tx, role_id);
   if (role.version !== version) {
     throw new Problem({
       code: 'resource.version-mismatch',
@@ -88,7 +88,7 @@ async function requireChangeable(tx: Tx, { role_id, permissions, version }: Payl
   }
   const added = permissionsBeyond(role.permissions, permissions);
   const removed = permissionsBeyond(permissions, role.permissions);
-  await refuseBeyondOwn(tx, [...added, ...removed]);
+  await assertWithinOwnRights(tx, [...added, ...removed]);
   return role;
 }
 

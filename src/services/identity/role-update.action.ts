@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { roleText } from './role-create.action.ts';
-import { requireMovable, requireOwnRole } from './role-hierarchy.service.ts';
-import { rememberRole } from './role.repository.ts';
+import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
+import { appendRoleHistory } from './role.repository.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 /** What is left out stays. */
@@ -45,7 +45,7 @@ export const roleUpdate = defineAction({
       .set((eb) => ({ ...changes, coarse_role, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
       .where('id', '=', role.id)
       .execute();
-    if (moves) await rememberRole(tx, { ...role, parent_role_id: payload.parent_role_id ?? null }, { approval_id });
+    if (moves) await appendRoleHistory(tx, { ...role, parent_role_id: payload.parent_role_id ?? null }, { approval_id });
     const { name, description, parent_role_id } = role;
     tx.audit({
       event: 'role.update',
@@ -70,8 +70,8 @@ export const roleUpdate = defineAction({
 });
 
 async function requireUpdatable(tx: Tx, { role_id, version, parent_role_id }: Payload) {
-  const role = await requireOwnRole(tx, role_id, version);
+  const role = await assertOwnRole(tx, role_id, version);
   const moves = parent_role_id !== undefined && parent_role_id !== role.parent_role_id;
-  const coarse_role = moves ? await requireMovable(tx, role, parent_role_id) : role.coarse_role;
+  const coarse_role = moves ? await assertMovable(tx, role, parent_role_id) : role.coarse_role;
   return { role, moves, coarse_role };
 }

@@ -30,7 +30,7 @@ export async function loadRoles(tx: Tx): Promise<RoleMap> {
 }
 
 /** A role as it stands now. Call behind `lockRights`, which keeps it so. */
-export async function requireRole(tx: Tx, id: string) {
+export async function loadRole(tx: Tx, id: string) {
   const { rows } = await tx.sql.executeQuery(rolesQuery().where('r.id', '=', id).compile());
   const [role] = rows;
   if (role === undefined) throw notFound('role');
@@ -43,7 +43,7 @@ export interface RoleChangeNote {
 }
 
 /** Writes down what the role gives from now on, and tells the caches of the tenant. */
-export async function rememberRole(
+export async function appendRoleHistory(
   tx: Tx,
   role: Pick<RoleNode, 'id' | 'permissions' | 'parent_role_id'>,
   { approval_id }: RoleChangeNote,

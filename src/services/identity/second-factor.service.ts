@@ -93,10 +93,10 @@ export async function proveFactor<Result>(
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
   return withGuessBudget(deps, owner, async () => {
-    const verdict = await judgeCode(deps, owner, proof);
+    const verdict = await verifyCode(deps, owner, proof);
     if (verdict.kind === 'refused') throw codeRefused(verdict.refusal);
     return unitOfWork(deps.db, owner, async (tx) => {
-      await spendCode(tx, verdict);
+      await consumeCode(tx, verdict);
       return work(tx);
     });
   });
@@ -132,7 +132,7 @@ export async function withGuessBudget<Result>(
 }
 
 /** Looks at a code without using it up. The person's secret is opened here and nowhere else. */
-export async function judgeCode(
+export async function verifyCode(
   deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
   owner: FactorOwner,
   { code, purpose }: { readonly code: string; readonly purpose: FactorPurpose },
@@ -188,7 +188,7 @@ async function judgeRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, cod
  *
  * @throws Problem `mfa.code-refused` when somebody was faster.
  */
-export async function spendCode(tx: Tx, verdict: Exclude<CodeVerdict, { kind: 'refused' }>): Promise<void> {
+export async function consumeCode(tx: Tx, verdict: Exclude<CodeVerdict, { kind: 'refused' }>): Promise<void> {
   const spent = await (verdict.kind === 'totp'
     ? tx.sql
         .updateTable('mfa_factors')

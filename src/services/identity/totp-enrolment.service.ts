@@ -19,7 +19,7 @@ type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'passwords' | 'lo
  *
  * @throws Problem `auth.password-refused` (403), 429 after too many wrong ones.
  */
-export async function requirePassword(deps: Deps, owner: FactorOwner, password: string | undefined): Promise<void> {
+export async function assertPassword(deps: Deps, owner: FactorOwner, password: string | undefined): Promise<void> {
   const [person] = await read(
     deps.db,
     owner,

@@ -3,7 +3,7 @@ import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
-import { keepSuperAdmin, lockRights, refuseOnSelf, refuseStronger } from './effective-rights.service.ts';
+import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './effective-rights.service.ts';
 
 /** What is written of an account and its portal profile. Undefined stays as it is. */
 export interface AccountValues {
@@ -57,10 +57,10 @@ export async function updateUser(
 ): Promise<void> {
   await lockRights(tx);
   const before = await lockUser(tx, userId, version);
-  await refuseStronger(tx, userId);
+  await assertNotStronger(tx, userId);
   const { job_title, department, notes, ...values } = changes;
   const changesStatus = values.status !== undefined && values.status !== before.status;
-  if (changesStatus) refuseOnSelf(tx, userId);
+  if (changesStatus) assertNotSelf(tx, userId);
   requireAddress({ ...before, ...definedOf(values) });
   await tx.sql
     .updateTable('users')
@@ -69,7 +69,7 @@ export async function updateUser(
     .execute();
   await saveProfile(tx, userId, { job_title, department, notes });
   const ended = changesStatus ? await revokeSessions(tx, { user_id: userId }, 'deactivated') : [];
-  if (changesStatus) await keepSuperAdmin(tx);
+  if (changesStatus) await assertSuperAdminRemains(tx);
   tx.audit({
     event: changesStatus ? `user.${values.status === 'active' ? 'activate' : 'deactivate'}` : 'user.update',
     action: 'update',

@@ -5,7 +5,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { ownedKinds } from './resource-ownership.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
-import { keepSuperAdmin, lockRights, refuseOnSelf, refuseStronger, settleRights } from './effective-rights.service.ts';
+import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
 import { revokeAllRoles } from './role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
@@ -48,8 +48,8 @@ export const userDelete = defineAction({
       .where('id', '=', user.id)
       .execute();
     const roles_revoked = await revokeAllRoles(tx, user.id);
-    await settleRights(tx, user.id);
-    await keepSuperAdmin(tx);
+    await recomputeRights(tx, user.id);
+    await assertSuperAdminRemains(tx);
     const sessions = await revokeSessions(tx, { user_id: user.id }, 'deactivated');
     tx.audit({
       event: 'user.delete',
@@ -72,7 +72,7 @@ export const userDelete = defineAction({
 });
 
 async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
-  refuseOnSelf(tx, user_id);
+  assertNotSelf(tx, user_id);
   await lockRights(tx);
   const user = await tx.sql
     .selectFrom('users')
@@ -89,7 +89,7 @@ async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Paylo
       members: { current_version: user.version },
     });
   }
-  await refuseStronger(tx, user_id);
+  await assertNotStronger(tx, user_id);
   const owned = [];
   for (const kind of ownedKinds) {
     const count = await kind.count(tx, user_id);

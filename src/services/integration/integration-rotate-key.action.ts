@@ -4,7 +4,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { integrationEnvironment } from './integration.payload.ts';
-import { lockIntegration, refuseUnrotatable, refuseWhileRotating } from './integration.repository.ts';
+import { lockIntegration, assertRotatable, assertNotRotating } from './integration.repository.ts';
 
 /** Which key is exchanged, and how long the old one goes on working beside the new one. */
 export const rotateKeyPayload = z.strictObject({
@@ -72,7 +72,7 @@ async function requireRotatable(tx: Tx, { integration_id, environment }: Payload
     const errors = [{ pointer: '/environment', detail: `must be ${integration.environment}` }];
     throw new Problem({ code: 'request.invalid', detail: 'The integration serves another environment.', errors });
   }
-  const old_key_id = refuseUnrotatable(integration);
-  await refuseWhileRotating(tx, integration_id);
+  const old_key_id = assertRotatable(integration);
+  await assertNotRotating(tx, integration_id);
   return { old_key_id, old_fingerprint: integration.secret_fingerprint };
 }

@@ -10,6 +10,6 @@ export function integrationOfList(id: string) {
 }
 
 /** @throws Problem 404 when {@link integrationOfList} found none in the caller's tenant. */
-export function requireIntegrationOfList(found: readonly { readonly id: string }[]): void {
+export function assertIntegrationListed(found: readonly { readonly id: string }[]): void {
   if (found.length === 0) throw notFound('integration');
 }

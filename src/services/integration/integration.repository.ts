@@ -64,7 +64,7 @@ export async function lockIntegration(tx: Tx, id: string, version?: number) {
  * @param phase how much of a rotation is in the way: until its end, or only as long as it may be called off.
  * @throws Problem `integration.rotation-running`.
  */
-export async function refuseWhileRotating(
+export async function assertNotRotating(
   tx: Tx,
   integrationId: string,
   phase: 'open' | 'before-switch' = 'open',
@@ -84,7 +84,7 @@ export async function refuseWhileRotating(
 }
 
 /** @throws Problem `integration.rotation-unsupported` when a rotation could not run by itself. */
-export function refuseUnrotatable({ config, key_id, is_enabled }: IntegrationRow): string {
+export function assertRotatable({ config, key_id, is_enabled }: IntegrationRow): string {
   const missing = !hasKeyManagement(config)
     ? 'Its configuration names no key management; exchange the secret with PUT …/config.'
     : key_id === null

@@ -13,7 +13,7 @@ import {
   integrationColumns,
   integrationSecretPlace,
   lockIntegration,
-  refuseWhileRotating,
+  assertNotRotating,
 } from './integration.repository.ts';
 import type { IntegrationRow } from './integration.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
@@ -138,7 +138,7 @@ export async function configureIntegration(
     throw badSecret('is needed again when the integration is pointed elsewhere');
   }
   const isSecretOnly = secret !== null && sameJson(config, before.config);
-  await refuseWhileRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');
+  await assertNotRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');
   const given = secret === null ? null : secretFor(config, secret);
   const change = {
     config: jsonb(config),
@@ -173,7 +173,7 @@ function destinationsOf(config: IntegrationConfig): string {
 /** Takes an integration out of use for good; its jobs stay on record. @throws Problem 404, 412, 409 while a rotation runs. */
 export async function deleteIntegration(tx: Tx, id: string, version: number): Promise<void> {
   const before = await lockIntegration(tx, id, version);
-  await refuseWhileRotating(tx, id);
+  await assertNotRotating(tx, id);
   const change = { is_enabled: false, sync_every_seconds: null, is_schedule_due: true, deleted_at: changedNow };
   await save(tx, before, 'delete', change);
 }

@@ -15,7 +15,7 @@ import {
 } from '../../workflows/notification/notification-delivery.contract.ts';
 import type {
   DeliveryView,
-  NoticeReceiver,
+  NotificationRecipient,
   NotificationDeliveryInput,
 } from '../../workflows/notification/notification-delivery.contract.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -78,7 +78,7 @@ export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): P
   });
 }
 
-function receiverOf({ channel_id, user_id }: { channel_id: string | null; user_id: string | null }): NoticeReceiver {
+function receiverOf({ channel_id, user_id }: { channel_id: string | null; user_id: string | null }): NotificationRecipient {
   return channel_id === null ? { channel_id, user_id: user_id ?? '' } : { channel_id, user_id: null };
 }
 

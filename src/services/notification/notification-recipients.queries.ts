@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { mayBeMuted, wantsEvent } from '../../domain/notification/notification.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
 
 /** One piece of news on its way to one receiver: everybody behind a channel, or a person at his own e-mail address. */
-export interface NoticeDelivery {
+export interface NotificationDelivery {
   /** The same for the same occurrence and receiver, so that a repetition finds the delivery there. */
   readonly delivery_id: string;
   readonly receiver: { channel_id: string; user_id: null } | { channel_id: null; user_id: string };
@@ -20,13 +20,13 @@ export interface NoticeDelivery {
  * address unless they switched that off. What concerns the safety of an account cannot be switched off. With `channelIds`
  * only those of the channels are told.
  */
-export async function noticeDeliveries(
+export async function notificationDeliveries(
   db: Pick<Database, 'readPool'>,
   actor: ActorRef,
-  notice: Notice,
+  notice: Notification,
   userIds: readonly string[],
   channelIds?: readonly string[],
-): Promise<NoticeDelivery[]> {
+): Promise<NotificationDelivery[]> {
   const [channels, people] = await readAll(db, actor, [
     query
       .selectFrom('notification_channels')
@@ -44,21 +44,21 @@ export async function noticeDeliveries(
       )
       .select('u.id'),
   ] as const);
-  const receivers = [
+  const recipients = [
     ...channels
       .filter(({ events }) => wantsEvent(events, notice.event))
       .filter(({ id }) => channelIds === undefined || channelIds.includes(id))
       .map(({ id, kind }) => ({ receiver: { channel_id: id, user_id: null }, kind })),
     ...people.map(({ id }) => ({ receiver: { channel_id: null, user_id: id }, kind: 'email' as const })),
   ];
-  return receivers.map((one) => ({ ...one, delivery_id: deliveryIdOf(actor.tenant_id, notice, one.receiver) }));
+  return recipients.map((one) => ({ ...one, delivery_id: deliveryIdOf(actor.tenant_id, notice, one.receiver) }));
 }
 
 /** A UUID (version 8) of the SHA-256 of occurrence and receiver. */
 function deliveryIdOf(
   tenantId: string,
-  { event_key }: Notice,
-  { channel_id, user_id }: NoticeDelivery['receiver'],
+  { event_key }: Notification,
+  { channel_id, user_id }: NotificationDelivery['receiver'],
 ): string {
   const hex = createHash('sha256')
     .update(JSON.stringify([tenantId, event_key, channel_id, user_id]))

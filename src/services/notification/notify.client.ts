@@ -1,7 +1,7 @@
-import { noticeDeliveries } from './notification-recipients.queries.ts';
+import { notificationDeliveries } from './notification-recipients.queries.ts';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { defaultRetryDelaysSeconds } from '../../domain/notification/notification.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import {
   notificationDeliveryStartOptions,
@@ -20,7 +20,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
  */
 export type Notify = (
   actor: ActorRef,
-  notice: Notice,
+  notice: Notification,
   userIds: readonly string[],
   channelIds?: readonly string[],
 ) => Promise<void>;
@@ -28,7 +28,7 @@ export type Notify = (
 /** Makes {@link Notify} for the activities of a worker. */
 export function createNotify({ db, temporal }: Deps): Notify {
   return async (actor, notice, userIds, channelIds) => {
-    for (const delivery of await noticeDeliveries(db, actor, notice, userIds, channelIds)) {
+    for (const delivery of await notificationDeliveries(db, actor, notice, userIds, channelIds)) {
       const options = notificationDeliveryStartOptions({
         actor,
         ...delivery,

@@ -7,8 +7,8 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assignCampaigns, openAssignments } from '../assignment/index.ts';
 import type { MemberSettings } from '../assignment/index.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { progressColumns, requireCapability, requireVersion } from './onboarding-link.service.ts';
-import { changedNow, deadLink, deathOf, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
+import { progressColumns, assertLinkCapability, assertProgressVersion } from './onboarding-link.service.ts';
+import { changedNow, linkGone, endReason, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { lockRights, ownRights } from '../identity/effective-rights.service.ts';
 import { assignRole } from '../identity/role-assignment.service.ts';
@@ -45,11 +45,11 @@ export async function completeOnboardingLink(
   now: number,
 ): Promise<CompletedOnboarding> {
   const before = await lockOnboardingLink(tx, id);
-  const death = deathOf(before, now);
+  const death = endReason(before, now);
   if (death === 'completed') return { row: before, is_replay: true };
-  if (death !== null) throw deadLink(death);
-  requireCapability(before, 'complete');
-  if (completion.version !== null) requireVersion(before, completion.version);
+  if (death !== null) throw linkGone(death);
+  assertLinkCapability(before, 'complete');
+  if (completion.version !== null) assertProgressVersion(before, completion.version);
   const outcome = before.account === null ? emptyOutcome : await createAccount(tx, before, before.account, completion);
   const { progress, current_step } = progressColumns(before, { answers: completion.answers });
   const row = await tx.sql

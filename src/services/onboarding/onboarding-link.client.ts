@@ -6,7 +6,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
  * Tells the workflow of a link that its row has changed, starting it where it is not running. The row is committed and
  * true whether or not this arrives: while Temporal is away the sweep makes up for it, so nobody is refused for it.
  */
-export async function tellOnboardingWorkflow(
+export async function sendOnboardingSignal(
   { temporal, log }: Pick<ProcessDeps, 'temporal' | 'log'>,
   link: OnboardingLinkInput,
 ): Promise<void> {

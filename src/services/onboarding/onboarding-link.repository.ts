@@ -71,13 +71,13 @@ export function onboardingFactsOf(row: OnboardingRow): OnboardingFacts {
 }
 
 /** Why a link leads nowhere any more, or null while it does. */
-export function deathOf(row: OnboardingRow, now: number): 'expired' | 'revoked' | 'completed' | null {
+export function endReason(row: OnboardingRow, now: number): 'expired' | 'revoked' | 'completed' | null {
   const shown = shownOnboardingStatus(row, now);
   return shown === 'expired' || shown === 'revoked' || shown === 'completed' ? shown : null;
 }
 
 /** The 410 of a dead link: the reason and nothing about whose it was (S3-53). */
-export function deadLink(reason: 'expired' | 'revoked' | 'completed'): Problem {
+export function linkGone(reason: 'expired' | 'revoked' | 'completed'): Problem {
   const detail = {
     expired: 'This link has expired. Ask whoever sent it to extend it.',
     revoked: 'This link was revoked. Ask whoever sent it for another one.',
@@ -87,7 +87,7 @@ export function deadLink(reason: 'expired' | 'revoked' | 'completed'): Problem {
 }
 
 /** @throws Problem `onboarding.closed` when the link is final, or cannot go where the caller wants it (S3-52). */
-export function refuseFinal(row: OnboardingRow): void {
+export function assertNotFinal(row: OnboardingRow): void {
   if (canMoveOnboarding(row.status, 'revoked')) return;
   throw new Problem({
     code: 'onboarding.closed',

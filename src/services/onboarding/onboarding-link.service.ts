@@ -16,9 +16,9 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { grantedSeconds, onboardingLifeOf } from './onboarding-settings.service.ts';
 import { openOnboarding } from './onboarding-access.ts';
-import { changedNow, deadLink, deathOf, lockOnboardingLink, onboardingColumns, refuseFinal } from './onboarding-link.repository.ts';
+import { changedNow, linkGone, endReason, lockOnboardingLink, onboardingColumns, assertNotFinal } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
-import { refuseBeyondOwn } from '../identity/effective-rights.service.ts';
+import { assertWithinOwnRights } from '../identity/effective-rights.service.ts';
 import { loadRoles } from '../identity/role.repository.ts';
 
 /** What of a token is kept (S3-49). */
@@ -89,9 +89,9 @@ async function requireGrantable(tx: Tx, account: OnboardingAccount, email: strin
   const roles = await loadRoles(tx);
   const wanted = account.roles.map(({ role_id }) => role_id);
   if (wanted.some((id) => !roles.has(id))) throw notFound('role');
-  await refuseBeyondOwn(tx, rightsOfRoles(roles, wanted).permissions);
+  await assertWithinOwnRights(tx, rightsOfRoles(roles, wanted).permissions);
   if (account.campaign_ids.length > 0) {
-    await refuseBeyondOwn(tx, ['assignment:manage']);
+    await assertWithinOwnRights(tx, ['assignment:manage']);
     const campaigns = await tx.sql
       .selectFrom('campaigns')
       .where('id', 'in', [...account.campaign_ids])
@@ -119,7 +119,7 @@ export async function extendOnboardingLink(
   now: number,
 ): Promise<OnboardingRow> {
   const before = await lockOnboardingLink(tx, id);
-  refuseFinal(before);
+  assertNotFinal(before);
   const step = grantedSeconds(await onboardingLifeOf(tx), askedSeconds, '/extend_seconds');
   const until = extendedUntil(before, step, now);
   if (until === null) {
@@ -168,10 +168,10 @@ export interface SavedProgress {
  */
 export async function saveOnboardingProgress(tx: Tx, id: string, saved: SavedProgress, now: number): Promise<OnboardingRow> {
   const before = await lockOnboardingLink(tx, id);
-  const death = deathOf(before, now);
-  if (death !== null) throw deadLink(death);
-  requireCapability(before, 'save_progress');
-  requireVersion(before, saved.version);
+  const death = endReason(before, now);
+  if (death !== null) throw linkGone(death);
+  assertLinkCapability(before, 'save_progress');
+  assertProgressVersion(before, saved.version);
   const after = await tx.sql
     .updateTable('onboarding_link')
     .set((eb) => ({
@@ -208,13 +208,13 @@ export function progressColumns(before: OnboardingRow, saved: Omit<SavedProgress
 }
 
 /** @throws Problem `onboarding.not-allowed` when the link does not declare what its holder wants to do. */
-export function requireCapability(row: OnboardingRow, capability: OnboardingCapability): void {
+export function assertLinkCapability(row: OnboardingRow, capability: OnboardingCapability): void {
   if (row.capabilities.includes(capability)) return;
   throw new Problem({ code: 'onboarding.not-allowed', detail: `This link does not allow ${capability}.`, members: { capability } });
 }
 
 /** @throws Problem `onboarding.progress-stale` with the current state, to go on from. */
-export function requireVersion(row: OnboardingRow, version: number): void {
+export function assertProgressVersion(row: OnboardingRow, version: number): void {
   if (row.version === version) return;
   const { progress, progress_percent, current_step, version: current } = row;
   throw new Problem({

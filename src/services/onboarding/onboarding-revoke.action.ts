@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
-import { changedNow, lockOnboardingLink, refuseFinal } from './onboarding-link.repository.ts';
+import { changedNow, lockOnboardingLink, assertNotFinal } from './onboarding-link.repository.ts';
 
 /** Which link is revoked, and why. */
 export const revokeOnboardingPayload = z.strictObject({
@@ -18,10 +18,10 @@ export const onboardingRevoke = defineAction({
   environment: () => null,
   reason: ({ reason }) => reason,
   describe: ({ link_id }) => `Revoke the onboarding link ${link_id}.`,
-  check: async (tx, { link_id }) => refuseFinal(await lockOnboardingLink(tx, link_id)),
+  check: async (tx, { link_id }) => assertNotFinal(await lockOnboardingLink(tx, link_id)),
   execute: async (tx, { link_id, reason }) => {
     const before = await lockOnboardingLink(tx, link_id);
-    refuseFinal(before);
+    assertNotFinal(before);
     await tx.sql
       .updateTable('onboarding_link')
       .set({

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { OnboardingFacts, OnboardingNews } from '../../domain/onboarding/onboarding.ts';
-import { newsKey, openOnboardingStatuses } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingFacts, OnboardingNotification } from '../../domain/onboarding/onboarding.ts';
+import { notificationKey, openOnboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { openOnboarding } from './onboarding-access.ts';
 import { changedNow, onboardingColumns, onboardingFactsOf } from './onboarding-link.repository.ts';
@@ -9,7 +9,7 @@ const tenantIsSuspended = sql<boolean>`exists (
   select from tenants where tenants.id = onboarding_link.tenant_id and tenants.status = 'suspended')`;
 
 /** Reads a link for its workflow and notes when, so that the sweep knows what the workflow has not seen. */
-export async function attendOnboarding(tx: Tx, id: string): Promise<OnboardingFacts | null> {
+export async function loadForWorkflow(tx: Tx, id: string): Promise<OnboardingFacts | null> {
   await openOnboarding(tx);
   const row = await tx.sql
     .updateTable('onboarding_link')
@@ -110,9 +110,9 @@ export async function remindedLink(tx: Tx, id: string) {
 }
 
 /** Notes that the creator was told; for the workflow, so it is no change of the link. */
-export async function markAnnounced(tx: Tx, id: string, news: OnboardingNews, extendedCount: number): Promise<void> {
+export async function markAnnounced(tx: Tx, id: string, news: OnboardingNotification, extendedCount: number): Promise<void> {
   await openOnboarding(tx);
-  const key = newsKey(news, extendedCount);
+  const key = notificationKey(news, extendedCount);
   await tx.sql
     .updateTable('onboarding_link')
     .set({ announced: sql<string[]>`array_append(announced, ${key})` })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { onboardingTokenHash } from './onboarding-link.service.ts';
-import { deadLink } from './onboarding-link.repository.ts';
+import { linkGone } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -11,7 +11,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
 import { read, writeTechnical } from '../../platform/database/read.ts';
 import type { OnboardingLinkInput } from '../../workflows/onboarding/onboarding-link.contract.ts';
-import { tellOnboardingWorkflow } from './onboarding-link.client.ts';
+import { sendOnboardingSignal } from './onboarding-link.client.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 
 /** The holder of a link at the door: who may act on it, and with what headers he is answered. */
@@ -71,18 +71,18 @@ export async function recordVisit(
     select * from track_onboarding_link_access(${link.link_id}, ${actor.ip}, ${actor.user_agent}, ${outcome})`;
   const [look] = await writeTechnical(deps.db, actor, { compile: () => statement.compile(query) });
   if (look === undefined) throw notFound('onboarding link');
-  if (look.is_first) await tellOnboardingWorkflow(deps, link);
+  if (look.is_first) await sendOnboardingSignal(deps, link);
   return look;
 }
 
 /** @throws Problem 410 when the look found a dead link. */
-export function requireShown({ outcome }: Pick<Look, 'outcome'>): void {
+export function assertShown({ outcome }: Pick<Look, 'outcome'>): void {
   switch (outcome) {
     case 'expired':
     case 'revoked':
-      throw deadLink(outcome);
+      throw linkGone(outcome);
     case 'already_completed':
-      throw deadLink('completed');
+      throw linkGone('completed');
     default:
   }
 }

@@ -5,7 +5,7 @@ import { createPool } from '../../platform/database/connections.ts';
 import { perMinute, rateWindowMs } from '../../domain/queue/queue.ts';
 import type { CleanableState, QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, refuseJobState } from '../../platform/outbound/queue-provider.ts';
+import { askEngine, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
 import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The schema that BullMQ's tables live in; owned and migrated by the owner of the database. */
@@ -237,7 +237,7 @@ async function requireJob(queue: AnyQueue, id: string, wanted: readonly QueueJob
   const job = await queue.getJob(id);
   const state = job === undefined ? null : await stateOf(job);
   if (job === undefined || state === null) throw notFound('job');
-  if (!wanted.includes(state)) refuseJobState(state, wanted.join(' or '));
+  if (!wanted.includes(state)) throwJobStateConflict(state, wanted.join(' or '));
   return job;
 }
 
@@ -246,7 +246,7 @@ async function changing(change: () => Promise<void>, wanted: QueueJobState): Pro
   try {
     await change();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'number') refuseJobState('elsewhere by now', wanted);
+    if (error instanceof Error && 'code' in error && typeof error.code === 'number') throwJobStateConflict('elsewhere by now', wanted);
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { temporal } from '@temporalio/proto';
 import { rateWindowMs } from '../../domain/queue/queue.ts';
 import type { QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, refuseJobState, requireCapability } from '../../platform/outbound/queue-provider.ts';
+import { askEngine, throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type {
   EngineJob,
   JobPage,
@@ -62,12 +62,12 @@ export function createTemporalQueueProvider(client: TemporalClient, tenantAttrib
         return execution === null ? null : presentJob(connected, execution);
       }),
     retry: (source, id, mode) => ask((connected) => reset(connected, own(source), id, mode)),
-    promote: async () => requireCapability(provider, 'promote'),
-    remove: async () => requireCapability(provider, 'remove'),
-    pause: async () => requireCapability(provider, 'pause'),
-    resume: async () => requireCapability(provider, 'pause'),
+    promote: async () => assertQueueCapability(provider, 'promote'),
+    remove: async () => assertQueueCapability(provider, 'remove'),
+    pause: async () => assertQueueCapability(provider, 'pause'),
+    resume: async () => assertQueueCapability(provider, 'pause'),
     clean: async () => {
-      requireCapability(provider, 'clean');
+      assertQueueCapability(provider, 'clean');
       return 0;
     },
     // The client belongs to the process.
@@ -205,10 +205,10 @@ async function reset(client: Client, own: string, runId: string, mode: RetryMode
   const execution = await findExecution(client, own, runId);
   if (execution === null) throw notFound('job');
   const state = stateOf(execution);
-  if (state !== 'failed') refuseJobState(state, 'failed');
+  if (state !== 'failed') throwJobStateConflict(state, 'failed');
   const workflowId = execution.execution?.workflowId ?? '';
   const latest = await client.workflow.getHandle(workflowId).describe();
-  if (latest.runId !== runId) refuseJobState('retried already', 'failed');
+  if (latest.runId !== runId) throwJobStateConflict('retried already', 'failed');
   const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   const point = resetPoint(events ?? [], mode);
   if (point === null) {

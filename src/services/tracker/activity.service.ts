@@ -83,7 +83,7 @@ export async function removeActivity(tx: Tx, userId: string, id: number): Promis
 }
 
 /** Writes all streaks of a person anew, after the days that freeze them have changed. */
-export async function restreak(tx: Tx, userId: string): Promise<void> {
+export async function recomputeStreaks(tx: Tx, userId: string): Promise<void> {
   await lockTracker(tx, userId);
   const calendar = await restCalendar(tx, userId);
   const stored = await tx.sql

@@ -72,7 +72,7 @@ export interface ApprovalOutcome {
 }
 
 /** What happened to a request that people are told about. */
-export type ApprovalNews = 'opened' | 'reminder' | 'returned' | ApprovalStatus;
+export type ApprovalNotification = 'opened' | 'reminder' | 'returned' | ApprovalStatus;
 
 /** A request after an activity: its state and the row that everybody is shown, as committed. */
 export interface ApprovalRecord {
@@ -118,7 +118,7 @@ export interface ExecutedApproval extends ApprovalRecord {
 export interface AnnounceApproval {
   actor: ActorRef;
   approval_id: string;
-  news: ApprovalNews;
+  news: ApprovalNotification;
   occurrence: number;
 }
 

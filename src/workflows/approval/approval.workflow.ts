@@ -29,7 +29,7 @@ import type {
   ApprovalActivities,
   ApprovalAnswer,
   ApprovalInput,
-  ApprovalNews,
+  ApprovalNotification,
   ApprovalOutcome,
   ApprovalRecord,
   EditMessage,
@@ -37,9 +37,9 @@ import type {
   PersonalMessage,
   RecordCommand,
 } from './approval.contract.ts';
-import { pinned } from '../shared/versioning.ts';
+import { pinnedVersioning } from '../shared/versioning.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
-import { databaseAway, isDatabaseAway } from '../shared/database-unavailable.ts';
+import { databaseUnavailable, isDatabaseUnavailable } from '../shared/database-unavailable.ts';
 
 /**
  * Database writes well under a second: local, so that a decision costs one workflow task. Somebody waits for the answer,
@@ -239,7 +239,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
         return written.view;
       },
       (error: unknown) => {
-        throw isDatabaseAway(error) ? databaseAway() : error;
+        throw isDatabaseUnavailable(error) ? databaseUnavailable() : error;
       },
     );
     writing = result.catch(() => undefined);
@@ -257,7 +257,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 
   /** Reminders also bring the row back, in case a commit was never answered. */
-  function announce(what: ApprovalNews): void {
+  function announce(what: ApprovalNotification): void {
     const told = news.announceApproval
       .executeWithOptions({ summary: `Tell people: ${what}` }, [
         { actor: system, approval_id, news: what, occurrence: announcements.length + 1 },
@@ -267,7 +267,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 }
 
-pinned(approvalWorkflow);
+pinnedVersioning(approvalWorkflow);
 
 const notOpenYet = { code: 'approval.not-pending', detail: 'The request is not open yet.' } as const;
 

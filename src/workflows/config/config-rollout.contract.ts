@@ -3,7 +3,7 @@ import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { Guard, GuardWatch, Measurement } from '../../domain/config/config-guard.ts';
-import type { Rollout, RolloutCommand, RolloutPlan, RolloutStatus, RolloutWord } from '../../domain/config/config-rollout.ts';
+import type { Rollout, RolloutCommand, RolloutPlan, RolloutStatus, RolloutTransition } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
@@ -61,14 +61,14 @@ export interface StepRollout extends RolloutMessage {
   deployment_id: string;
   /** Null when the run itself is gone and its end is written for it. */
   fence: number | null;
-  command: RolloutCommand;
+  command: RolloutTransition;
   /** The step that the command was judged on. */
   step: number;
   evidence: JsonObject;
 }
 
 /** What people are told about. */
-export type RolloutNews = 'held' | 'restored' | 'succeeded' | 'aborted';
+export type RolloutNotification = 'held' | 'restored' | 'succeeded' | 'aborted';
 
 /** What became of a part that was taken back. */
 export interface UndonePart {
@@ -85,7 +85,7 @@ export interface ConfigRolloutActivities {
   undoRolloutPart(input: { actor: ActorRef; deployment_id: string }): Promise<UndonePart>;
   /** One look at every guard, in their order. What could not be measured is `unknown`; this never fails for it. */
   measureGuards(input: { actor: ActorRef; deployment_id: string; environment: EnvironmentName; guards: Guard[] }): Promise<Measurement[]>;
-  announceRollout(input: { actor: ActorRef; deployment_id: string; news: RolloutNews; step: number }): Promise<void>;
+  announceRollout(input: { actor: ActorRef; deployment_id: string; news: RolloutNotification; step: number }): Promise<void>;
 }
 
 export const pauseRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('pause');
@@ -99,7 +99,7 @@ export const rolloutUpdates = {
   resume: resumeRolloutUpdate,
   promote: promoteRolloutUpdate,
   abort: abortRolloutUpdate,
-} as const satisfies Record<RolloutWord, unknown>;
+} as const satisfies Record<RolloutCommand, unknown>;
 
 /** Where a rollout stands, for operators. Times are RFC 3339. */
 export interface RolloutView extends Rollout {

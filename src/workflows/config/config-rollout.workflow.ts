@@ -15,7 +15,7 @@ import {
 import { guardEvidence, guardVerdict, jointVerdict, unmeasured, watchGuard } from '../../domain/config/config-guard.ts';
 import type { GuardVerdict, GuardWatch, Measurement } from '../../domain/config/config-guard.ts';
 import { isRolloutClosed, rolloutRefusal, stagesOf } from '../../domain/config/config-rollout.ts';
-import type { RolloutCommand, RolloutWord } from '../../domain/config/config-rollout.ts';
+import type { RolloutCommand, RolloutTransition } from '../../domain/config/config-rollout.ts';
 import {
   abortRolloutUpdate,
   pauseRolloutUpdate,
@@ -28,10 +28,10 @@ import type {
   ConfigRolloutInput,
   ConfigRolloutOutcome,
   RolloutMessage,
-  RolloutNews,
+  RolloutNotification,
   RolloutState,
 } from './config-rollout.contract.ts';
-import { databaseAway, isDatabaseAway } from '../shared/database-unavailable.ts';
+import { databaseUnavailable, isDatabaseUnavailable } from '../shared/database-unavailable.ts';
 
 /** Somebody waits for the answer: three attempts end within the API's own deadline. */
 const local = proxyLocalActivities<Pick<ConfigRolloutActivities, 'stepRollout'>>({
@@ -199,15 +199,15 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     return guardEvidence(plan.guards, watches, Date.now());
   }
 
-  function say(word: RolloutWord): (message: RolloutMessage) => Promise<RolloutState> {
-    return (message) => write(word, () => message);
+  function say(command: RolloutCommand): (message: RolloutMessage) => Promise<RolloutState> {
+    return (message) => write(command, () => message);
   }
 
   /**
    * A step that timers and guards bring about. What was judged on a state that a person has changed meanwhile is dropped:
    * a stage that has just been promoted to must bake. Without a state it holds for any.
    */
-  async function decide(command: RolloutCommand, judgedOn: RolloutState | null): Promise<void> {
+  async function decide(command: RolloutTransition, judgedOn: RolloutState | null): Promise<void> {
     await write(command, () => {
       const isPointless = judgedOn === null ? rolloutRefusal(current(), command) !== null : current() !== judgedOn;
       return isPointless ? null : { actor: system, reason: null, mfa_proof_id: null };
@@ -218,19 +218,19 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
    * Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. A run that is about to
    * begin has none yet; what it is told then is judged when it has.
    */
-  function validate(word: RolloutWord): (message: RolloutMessage) => void {
+  function validate(command: RolloutCommand): (message: RolloutMessage) => void {
     return () => {
-      if (state !== null) refuse(word);
+      if (state !== null) refuse(command);
     };
   }
 
-  function refuse(command: RolloutCommand): void {
+  function refuse(command: RolloutTransition): void {
     const refused = rolloutRefusal(current(), command);
     if (refused !== null) throw ApplicationFailure.nonRetryable(refused.detail, refused.code);
   }
 
   /** One write at a time, judged on what the one before it has left; `sender` may find then that there is nothing to do. */
-  function write(command: RolloutCommand, sender: () => RolloutMessage | null): Promise<RolloutState> {
+  function write(command: RolloutTransition, sender: () => RolloutMessage | null): Promise<RolloutState> {
     const result = writing.then(async () => {
       if (state === null) await condition(() => state !== null);
       const said = sender();
@@ -244,7 +244,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     });
     writing = result.catch(() => undefined);
     return result.catch((error: unknown) => {
-      throw isDatabaseAway(error) ? databaseAway() : error;
+      throw isDatabaseUnavailable(error) ? databaseUnavailable() : error;
     });
   }
 
@@ -258,7 +258,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     if (before !== null && told !== null) announce(told, committed.step);
   }
 
-  function announce(what: RolloutNews, step: number): void {
+  function announce(what: RolloutNotification, step: number): void {
     const told = news.announceRollout({ actor: system, deployment_id, news: what, step }).catch(() => undefined);
     announcements.add(told);
     void told.then(() => announcements.delete(told));
@@ -270,7 +270,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   }
 }
 
-function newsOf({ status }: RolloutState): RolloutNews | null {
+function newsOf({ status }: RolloutState): RolloutNotification | null {
   if (status === 'holding') return 'held';
   return status === 'restored' || status === 'succeeded' || status === 'aborted' ? status : null;
 }

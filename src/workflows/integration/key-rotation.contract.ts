@@ -1,6 +1,6 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { RotationFacts, RotationFault, RotationNews, RotationStatus } from '../../domain/integration/integration-rotation.ts';
+import type { RotationFacts, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/integration-rotation.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
@@ -55,7 +55,7 @@ export interface KeyRotationActivities {
   /** Revokes what the remote service has made for a rotation that was given up. */
   discardRotationKey(ref: KeyRotationRef): Promise<void>;
   noteRotationTrouble(input: RotationTrouble): Promise<void>;
-  announceRotation(input: KeyRotationRef & { news: RotationNews; attempt: number }): Promise<void>;
+  announceRotation(input: KeyRotationRef & { news: RotationNotification; attempt: number }): Promise<void>;
 }
 
 /** How the workflow ended. */

@@ -13,7 +13,7 @@ import {
 } from '@temporalio/workflow';
 import { remoteFaults } from '../../domain/integration/integration.ts';
 import { isBeforeSwitch, isEndedRotation, retryDelayMs } from '../../domain/integration/integration-rotation.ts';
-import type { RotationFacts, RotationFault, RotationNews } from '../../domain/integration/integration-rotation.ts';
+import type { RotationFacts, RotationFault, RotationNotification } from '../../domain/integration/integration-rotation.ts';
 import { abortRotationUpdate, retryRotationSignal } from './key-rotation.contract.ts';
 import type { KeyRotationActivities, KeyRotationInput, KeyRotationResult } from './key-rotation.contract.ts';
 
@@ -161,7 +161,7 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
     if (left > 0) await condition(() => false, left, { summary });
   }
 
-  async function announce(news: RotationNews, attempt: number): Promise<void> {
+  async function announce(news: RotationNotification, attempt: number): Promise<void> {
     await outward.announceRotation({ ...ref, news, attempt }).catch((error: unknown) => {
       if (isCancellation(error)) throw error;
     });

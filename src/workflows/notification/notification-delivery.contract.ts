@@ -1,7 +1,7 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
-import type { Notice } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
@@ -9,15 +9,15 @@ import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 export const notificationDeliveryWorkflowType = 'notificationDeliveryWorkflow';
 
 /** Who is told: everybody behind a channel, or one person at his own e-mail address. */
-export type NoticeReceiver = { channel_id: string; user_id: null } | { channel_id: null; user_id: string };
+export type NotificationRecipient = { channel_id: string; user_id: null } | { channel_id: null; user_id: string };
 
 /** What a delivery starts with. */
 export interface NotificationDeliveryInput {
   actor: ActorRef;
   delivery_id: string;
-  receiver: NoticeReceiver;
+  receiver: NotificationRecipient;
   kind: 'webhook' | 'email';
-  notice: Notice;
+  notice: Notification;
   /** Pauses before the second, third … attempt; when they are used up the delivery has failed. */
   retry_delays_seconds: number[];
   /** True to deliver once more what is delivered or has failed already. */

@@ -1,6 +1,6 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { OnboardingFacts, OnboardingNews, OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingFacts, OnboardingNotification, OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 
 /** Name under which the workflow is registered. */
@@ -27,7 +27,7 @@ export interface OnboardingReminder extends OnboardingMoment {
 
 /** A piece of news for the creator of a link; `extended_count` tells one expiry from the next. */
 export interface OnboardingAnnouncement extends OnboardingLinkInput {
-  news: OnboardingNews;
+  news: OnboardingNotification;
   extended_count: number;
 }
 

@@ -7,8 +7,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { nextOnboardingStep, untoldNews } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingFacts, OnboardingNews, OnboardingStep } from '../../domain/onboarding/onboarding.ts';
+import { nextOnboardingStep, unsentNotifications } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingFacts, OnboardingNotification, OnboardingStep } from '../../domain/onboarding/onboarding.ts';
 import { onboardingChangedSignal, onboardingNextQuery } from './onboarding-link.contract.ts';
 import type { OnboardingActivities, OnboardingLinkInput, OnboardingLinkResult } from './onboarding-link.contract.ts';
 
@@ -50,7 +50,7 @@ export async function onboardingLinkWorkflow(input: OnboardingLinkInput): Promis
     link = await local.attendOnboardingLink(input);
     if (link === null) return { status: 'missing' };
     setCurrentDetails(`**${link.status}** until ${link.expires_at}, ${link.reminder_count} reminders sent.`);
-    for (const news of untoldNews(link)) await announce(news, link);
+    for (const news of unsentNotifications(link)) await announce(news, link);
     const step = nextOnboardingStep(link, Date.now());
     if (step.kind === 'end') {
       if (changes === seen) return { status: link.status };
@@ -81,7 +81,7 @@ export async function onboardingLinkWorkflow(input: OnboardingLinkInput): Promis
     }
   }
 
-  async function announce(news: OnboardingNews, { extended_count }: OnboardingFacts): Promise<void> {
+  async function announce(news: OnboardingNotification, { extended_count }: OnboardingFacts): Promise<void> {
     await outward.announceOnboardingLink({ ...input, news, extended_count });
   }
 }

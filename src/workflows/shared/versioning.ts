@@ -7,7 +7,7 @@ import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
  * It says nothing where workers are not versioned (`TEMPORAL_WORKER_BUILD_ID` unset), because the server refuses the tasks
  * of a worker that declares a behaviour without a version.
  */
-export function pinned<Args extends unknown[], Result>(workflow: (...args: Args) => Promise<Result>): void {
+export function pinnedVersioning<Args extends unknown[], Result>(workflow: (...args: Args) => Promise<Result>): void {
   setWorkflowOptions(() => (isVersioned() ? { versioningBehavior: 'PINNED' } : {}), workflow);
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chooseNext, dealRound } from '../../../src/domain/assignment/assignment-dealing.ts';
+import { chooseNext, assignRound } from '../../../src/domain/assignment/assignment-dealing.ts';
 import type { PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
@@ -260,7 +260,7 @@ describe('S3-40: dealing', () => {
           shortfall: expect.closeTo(one.shortfall, 2),
         })));
         expect(why.body.reason.excluded).toEqual(expected.excluded);
-        const after = dealRound(pool, [{ contact_id: contact, preferred_user_id: null }]).pool;
+        const after = assignRound(pool, [{ contact_id: contact, preferred_user_id: null }]).pool;
         expect((await drive.pool(campaign)).body.items).toEqual(after);
       }
     }

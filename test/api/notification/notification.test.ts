@@ -8,7 +8,7 @@ import { createNotify } from '../../../src/services/notification/notify.client.t
 import { assertReachable, createChannel } from '../../../src/services/notification/notification-channel.service.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
-import type { Notice } from '../../../src/domain/notification/notification.ts';
+import type { Notification } from '../../../src/domain/notification/notification.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
@@ -132,7 +132,7 @@ const deliveries = async (channelId: string): Promise<DeliveryView[]> => {
 const settled = (channelId: string, status: DeliveryView['status']): Promise<DeliveryView> =>
   until(async () => (await deliveries(channelId)).find((delivery) => delivery.status === status) ?? null);
 
-const noticeOf = (overrides: Partial<Notice> = {}): Notice => ({
+const noticeOf = (overrides: Partial<Notification> = {}): Notification => ({
   event: 'approval.opened',
   event_key: `approval/${randomUUID()}/opened/1`,
   subject: 'A change waits for your approval',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseNext, dealRound, levelLoad, replayChoice } from '../../../src/domain/assignment/assignment-dealing.ts';
+import { chooseNext, assignRound, levelLoad, replayChoice } from '../../../src/domain/assignment/assignment-dealing.ts';
 import type { ExclusionReason, PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
 
 const member = (name: string, values: Partial<PoolMember> = {}): PoolMember => ({
@@ -18,7 +18,7 @@ const items = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ contact_id: `c${index}`, preferred_user_id: null }));
 
 const ownersOf = (pool: readonly PoolMember[], count: number) =>
-  dealRound(pool, items(count)).deals.map(({ reason }) => reason.chosen_user_id);
+  assignRound(pool, items(count)).deals.map(({ reason }) => reason.chosen_user_id);
 
 const countOf = (owners: readonly (string | null)[], name: string) => owners.filter((owner) => owner === name).length;
 
@@ -57,7 +57,7 @@ describe('S3-40: the rule of dealing', () => {
   });
 
   it('who joins after 300 gets no more than a fair share of the next 60', () => {
-    const { pool } = dealRound(['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), items(300));
+    const { pool } = assignRound(['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), items(300));
     const totals = { load: 300, weight: 500 };
     const owners = ownersOf([...pool, member('f', { load: levelLoad(100, totals) })], 60);
     expect(countOf(owners, 'f')).toBe(10);
@@ -65,7 +65,7 @@ describe('S3-40: the rule of dealing', () => {
 
   it('who returns after an absence of 300 gets no more than a fair share of the next 60', () => {
     const away = member('f', { exclusion: 'absent' });
-    const { pool } = dealRound([...['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), away], items(300));
+    const { pool } = assignRound([...['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), away], items(300));
     const owners = ownersOf(pool.map((one) => (one.user_id === 'f' ? { ...one, exclusion: null } : one)), 60);
     expect(countOf(owners, 'f')).toBe(10);
   });
@@ -106,9 +106,9 @@ describe('S3-40: the rule of dealing', () => {
   it('a round gives the owners that its parts give one after the other', () => {
     fc.assert(
       fc.property(pools, fc.integer({ min: 1, max: 40 }), fc.nat(40), (pool, count, cut) => {
-        const whole = dealRound(pool, items(count));
-        const first = dealRound(pool, items(count).slice(0, cut));
-        const second = dealRound(first.pool, items(count).slice(cut));
+        const whole = assignRound(pool, items(count));
+        const first = assignRound(pool, items(count).slice(0, cut));
+        const second = assignRound(first.pool, items(count).slice(cut));
         expect([...first.deals, ...second.deals]).toEqual(whole.deals);
         expect(second.pool).toEqual(whole.pool);
       }),
@@ -118,7 +118,7 @@ describe('S3-40: the rule of dealing', () => {
   it('nobody who was passed over is owed more than the others', () => {
     fc.assert(
       fc.property(pools, (pool) => {
-        const { pool: after, deals } = dealRound(pool, items(30));
+        const { pool: after, deals } = assignRound(pool, items(30));
         if (deals[0]?.reason.chosen_user_id === null) return;
         const candidates = after.filter(({ exclusion }) => exclusion === null);
         const load = candidates.reduce((sum, one) => sum + one.load, 0);

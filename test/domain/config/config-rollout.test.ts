@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from '@jest/globals';
 import {
-  applyRolloutCommand,
+  applyRolloutTransition,
   getsCandidate,
   isRolloutClosed,
   pendingRollout,
-  rolloutCommands,
+  rolloutTransitions,
   rolloutRefusal,
   servedBy,
   shareOf,
@@ -62,12 +62,12 @@ describe('strategies', () => {
 describe('the rollout machine', () => {
   it('serves exactly one of old and new at its end, whatever it was told on the way', () => {
     fc.assert(
-      fc.property(someStrategy, fc.boolean(), fc.array(fc.constantFrom(...rolloutCommands), { maxLength: 80 }), (strategy, isDry, said) => {
+      fc.property(someStrategy, fc.boolean(), fc.array(fc.constantFrom(...rolloutTransitions), { maxLength: 80 }), (strategy, isDry, said) => {
         const asked = plan(strategy, isDry);
         let rollout = pendingRollout;
         for (const command of said) {
           const before = rollout;
-          if (rolloutRefusal(rollout, command) === null) rollout = applyRolloutCommand(asked, rollout, command);
+          if (rolloutRefusal(rollout, command) === null) rollout = applyRolloutTransition(asked, rollout, command);
           const served = servedBy(asked, rollout, { version: 2, previous: 1 });
           expect(rollout.step - before.step).toBeLessThanOrEqual(1);
           if (isRolloutClosed(before.status)) expect(rollout).toBe(before);

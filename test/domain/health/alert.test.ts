@@ -10,7 +10,7 @@ import {
   observe,
   stepAlert,
 } from '../../../src/domain/health/alert.ts';
-import type { AlertNews, AlertRule, AlertStanding, AlertStep, Observed } from '../../../src/domain/health/alert.ts';
+import type { AlertNotification, AlertRule, AlertStanding, AlertStep, Observed } from '../../../src/domain/health/alert.ts';
 
 const minute = 60_000;
 
@@ -150,7 +150,7 @@ describe('S2-75: everybody is told once', () => {
       fc.property(moves, (list) => {
         const told = new Map<string, number>();
         const deliveries = new Set<string>();
-        const episodes: AlertNews[] = [];
+        const episodes: AlertNotification[] = [];
         let isSilenced = false;
         let isSilencedSinceFired = false;
         const tell = (isKilled: boolean) => {
@@ -196,5 +196,5 @@ describe('S2-75: everybody is told once', () => {
     );
   });
 
-  const fired: AlertNews = { status: 'firing', firing_told: false, resolved_told: false, suppressed: false };
+  const fired: AlertNotification = { status: 'firing', firing_told: false, resolved_told: false, suppressed: false };
 });

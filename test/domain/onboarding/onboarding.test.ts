@@ -6,12 +6,12 @@ import {
   extendedUntil,
   isOpenOnboarding,
   mergeProgress,
-  newsKey,
+  notificationKey,
   nextOnboardingStep,
   onboardingStatuses,
   reopenedOnboardingStatus,
   shownOnboardingStatus,
-  untoldNews,
+  unsentNotifications,
 } from '../../../src/domain/onboarding/onboarding.ts';
 import type { OnboardingFacts } from '../../../src/domain/onboarding/onboarding.ts';
 
@@ -150,11 +150,11 @@ describe('what the workflow of a link does next', () => {
 describe('what the creator is told', () => {
   it('is each thing once; an extended link that expires again is told again', () => {
     const expired: OnboardingFacts = { ...link, status: 'expired', first_accessed_at: at(start) };
-    expect(untoldNews(expired)).toEqual(['opened', 'expired']);
-    const told = { ...expired, announced: ['opened', newsKey('expired', 0)] };
-    expect(untoldNews(told)).toEqual([]);
-    expect(untoldNews({ ...told, extended_count: 1 })).toEqual(['expired']);
-    expect(untoldNews({ ...told, status: 'completed' })).toEqual(['completed']);
+    expect(unsentNotifications(expired)).toEqual(['opened', 'expired']);
+    const told = { ...expired, announced: ['opened', notificationKey('expired', 0)] };
+    expect(unsentNotifications(told)).toEqual([]);
+    expect(unsentNotifications({ ...told, extended_count: 1 })).toEqual(['expired']);
+    expect(unsentNotifications({ ...told, status: 'completed' })).toEqual(['completed']);
   });
 });
 

@@ -6,7 +6,7 @@ import { beginDeployment, stepDeployment } from '../../../src/services/config/co
 import type { DeploymentRow } from '../../../src/services/config/config-rollout.service.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import type { Actor } from '../../../src/domain/shared/actor.ts';
-import { isRolloutClosed, rolloutCommands } from '../../../src/domain/config/config-rollout.ts';
+import { isRolloutClosed, rolloutTransitions } from '../../../src/domain/config/config-rollout.ts';
 import type { RolloutPlan } from '../../../src/domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../../src/domain/shared/environment.ts';
 import { query } from '../../../src/entities/kysely-schema.ts';
@@ -89,7 +89,7 @@ interface Run {
 }
 
 const act = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('say' as const), command: fc.constantFrom(...rolloutCommands), run: fc.nat(3) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('say' as const), command: fc.constantFrom(...rolloutTransitions), run: fc.nat(3) }) },
   // Killed between commit and answer: the activity runs once more.
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('repeat' as const), run: fc.nat(3) }) },
   // Killed for good: another run takes over, the old one may still be alive somewhere.
