@@ -8,7 +8,7 @@ import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
-import { claimIdempotencyKey } from './idempotency.ts';
+import { claimIdempotencyKey } from '../../services/operations/idempotency-key.repository.ts';
 import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
