@@ -1,4 +1,4 @@
-import type { GeneratedAlways } from 'kysely';
+import type { Opt } from '@mikro-orm/postgresql';
 import type { CoarseRole } from '../../domain/identity/system-roles.ts';
 import { reference, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
@@ -20,7 +20,7 @@ export const UserEntity = defineEntity({
     role: p.text().default('user').$type<CoarseRole>(),
     status: p.text().default('active').$type<UserStatus>(),
     /** Computed by the database, so that no insert names it. */
-    is_active: p.boolean().generated("(status = 'active'::text) stored").$type<GeneratedAlways<boolean>>(),
+    is_active: p.boolean().generated("(status = 'active'::text) stored").$type<Opt<boolean>>(),
     time_zone: p.text().nullable(),
     sign_in_requires_totp: p.boolean().default(false),
     last_sign_in_at: timestamp().nullable(),
