@@ -14,7 +14,7 @@ import { samplePassword, samplePeople } from '../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
-import { asSuperuser } from '../support/quick-factor.ts';
+import { asSuperuser } from '../support/superuser.ts';
 
 const issuer = 'https://clerk.example';
 const key = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -11,7 +11,8 @@ import { approvalWorkflowId } from '../../src/workflows/approval/approval.contra
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { approvalDriver } from '../support/approvals.ts';
 import type { ApprovalDriver } from '../support/approvals.ts';
-import { asSuperuser, eventually } from '../support/quick-factor.ts';
+import { eventually } from '../support/eventually.ts';
+import { asSuperuser } from '../support/superuser.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
 import { startInVirtualTime } from '../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../support/temporal/virtual-time.ts';

@@ -1,6 +1,8 @@
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from './api.ts';
-import { asSuperuser, callProven, eventually } from './quick-factor.ts';
+import { eventually } from './eventually.ts';
+import { callProven } from './second-factor.ts';
+import { asSuperuser } from './superuser.ts';
 
 /** What a test needs of an opened request. */
 export interface OpenedRequest {

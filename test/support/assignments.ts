@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from './api.ts';
-import { asSuperuser } from './quick-factor.ts';
+import { asSuperuser } from './superuser.ts';
 
 /** Puts active people with a system role into the sample tenant; they never sign in, so they need no password. */
 export async function addPeople(app: TestApi, count: number, role = 'role-junior-agent'): Promise<string[]> {

@@ -1,6 +1,7 @@
 import type { EnvironmentName } from '../../src/domain/shared/environment.ts';
 import type { Answer, SignedIn, TestApi } from './api.ts';
-import { callProven, eventually } from './quick-factor.ts';
+import { eventually } from './eventually.ts';
+import { callProven } from './second-factor.ts';
 
 /** A schema with one secret and one bounded number. */
 export const shopSchema = {

@@ -1,6 +1,7 @@
 import type { Answer, SignedIn, TestApi } from './api.ts';
 import type { KeyService } from './fakes/key-service.ts';
-import { callProven, eventually } from './quick-factor.ts';
+import { eventually } from './eventually.ts';
+import { callProven } from './second-factor.ts';
 
 /** How an integration with a key service is configured. */
 export function restConfig(service: Pick<KeyService, 'url'>, changes: object = {}) {

@@ -1,5 +1,5 @@
 import type { AppQueue, BullmqApplication } from './servers/bullmq.ts';
-import { eventually } from './quick-factor.ts';
+import { eventually } from './eventually.ts';
 
 /** Adds jobs and lets a real worker fail every one of them with its own reason. @returns their ids. */
 export async function failJobs(company: BullmqApplication, queue: AppQueue, reasons: readonly string[]): Promise<string[]> {

@@ -14,7 +14,7 @@ import type { ApprovalActivities, PersonRef, RecordCommand } from '../../../src/
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/approvals.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 /*
  * The activities as a worker that is killed runs them: more than once, and at the same time. There is no worker here, so

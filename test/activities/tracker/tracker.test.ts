@@ -15,7 +15,7 @@ import { searchAttributes } from '../../../src/workflows/shared/search-attribute
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { samplePeople } from '../../../src/dev/sample-data.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 let app: TestApi;
 let deps: ActivityDeps;

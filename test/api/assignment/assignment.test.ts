@@ -5,9 +5,10 @@ import type { PoolMember } from '../../../src/domain/assignment/assignment-deali
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/assignments.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
-import { secondTenant } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
 
 let app: TestApi;
 let manager: SignedIn;

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { plainFlag } from '../../support/approvals.ts';
-import { asSuperuser, callProven, quickProof } from '../../support/quick-factor.ts';
+import { callProven, factorProof } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -174,7 +175,7 @@ describe('feature flags (S2-14..16)', () => {
     const path = '/admin/feature-flags/proof/toggle';
     const body = { environment: 'staging', enabled: true, version: 1 };
     const asked = await app.call('POST', path, { token: admin.token, body });
-    const proof = await quickProof(app, admin, asked.body.action, asked.body.payload_digest);
+    const proof = await factorProof(app, admin, asked.body);
     const send = (what: object) =>
       app.call('POST', path, { token: admin.token, body: what, headers: { 'x-mfa-token': proof } });
     expect((await send({ ...body, enabled: false })).body.code).toBe('mfa.required');

@@ -6,9 +6,10 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { startCountingProxy } from '../../support/servers/counting-proxy.ts';
-import { seedMatrix } from '../../support/matrix-seed.ts';
-import { makePerson, otherTenantId } from '../../support/matrix.ts';
-import { asSuperuser, quickProof } from '../../support/quick-factor.ts';
+import { createOneOfEach } from '../../support/factories/one-of-each.ts';
+import { makePerson, otherTenantId } from '../../support/people.ts';
+import { runProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 const path = '/admin/dashboard';
 
@@ -19,7 +20,7 @@ let support: SignedIn;
 beforeAll(async () => {
   app = await startTestApi();
   [admin, support] = await Promise.all([app.signIn('role-super-admin'), app.signIn('role-support-staff')]);
-  await withClient(app.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+  await createOneOfEach(app, admin.user_id);
   // Requests are made by the one and can be decided by the other.
   await app.signIn('role-super-admin', 1);
 });
@@ -215,11 +216,8 @@ describe('the typed client', () => {
       points: [],
     });
     const body = { thresholds: [{ name: 'API', metric: 'api.up' as const, comparator: 'lt' as const, threshold: 1 }] };
-    const refused = await adminApi.configureSystemAlerts(body, { version: 0 }).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: 'mfa.required' });
-    const { action, payload_digest } = (refused as { members: Record<string, string> }).members;
-    const mfaToken = await quickProof(app, admin, action ?? '', payload_digest ?? '');
-    const configured = await adminApi.configureSystemAlerts(body, { version: 0, mfaToken });
+    await expect(adminApi.configureSystemAlerts(body, { version: 0 })).rejects.toMatchObject({ code: 'mfa.required' });
+    const configured = await runProven(app, admin, (proof) => adminApi.configureSystemAlerts(body, { version: 0, ...proof }));
     expect(configured).toMatchObject({ version: 1, thresholds: [{ name: 'API', clear_threshold: 1 }] });
   });
 });

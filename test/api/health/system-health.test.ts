@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isHealthMetric } from '../../../src/domain/health/health-metric.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { otherTenantId, makePerson } from '../../support/matrix.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
-import { asSuperuser, callProven } from '../../support/quick-factor.ts';
+import { makePerson, otherTenantId } from '../../support/people.ts';
+import { secondTenant } from '../../support/people.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 const base = '/admin/system-health';
 
@@ -212,7 +213,7 @@ describe('S2-34: the thresholds that a tenant begins with', () => {
       .slice(0, 2)
       .map(({ id: _id, state: _state, since: _since, observed: _observed, is_silenced: _silenced, ...setting }: AnyThreshold) => setting);
     const changed = [{ ...settings[0], threshold: 3600 }, { ...settings[1], is_enabled: false }];
-    const answer = await callAsMember(app, boss, 'PUT', `${base}/alerts`, {
+    const answer = await callProven(app, boss, 'PUT', `${base}/alerts`, {
       body: { thresholds: changed },
       headers: { 'if-match': '"0"' },
     });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createCastellanClient, isProblem } from '../../../src/sdk/index.ts';
+import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { startWorker } from '../../../src/worker.ts';
@@ -10,7 +10,9 @@ import type { SignedIn, TestApi } from '../../support/api.ts';
 import { dumpTables, dumpWorkflows } from '../../support/canary.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { integrationDriver, oauthConfig, restConfig } from '../../support/integrations.ts';
-import { asSuperuser, callProven, eventually, quickProof } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven, runProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;
@@ -236,17 +238,6 @@ describe('adminApi (S2-17..22)', () => {
       tokens: { access_token: admin.token, refresh_token: admin.refresh_token },
     }).adminApi;
 
-  /** Runs a gated function with a proof that was met beforehand. */
-  async function proven<Result>(work: (proof: { mfaToken?: string }) => Promise<Result>): Promise<Result> {
-    try {
-      return await work({});
-    } catch (error) {
-      if (!isProblem(error, 'mfa.required')) throw error;
-      const { action, payload_digest } = error.members;
-      return work({ mfaToken: await quickProof(app, admin, String(action), String(payload_digest)) });
-    }
-  }
-
   it('reads, syncs, configures and rotates under the names of the UI', async () => {
     const { id, key_id } = await drive.connected(service);
     const api = client();
@@ -257,9 +248,9 @@ describe('adminApi (S2-17..22)', () => {
     expect(await drive.ended(id, job.id)).toMatchObject({ status: 'succeeded', created_count: 2 });
     expect((await api.getSyncJobHistory(id)).items).toMatchObject([{ id: job.id, status: 'succeeded' }]);
     const config = { ...(await api.getIntegrationDetails(id)).config, records_path: '/records' };
-    const changed = await proven((proof) => api.updateIntegrationConfig(id, { config }, { ...proof, version: 1 }));
+    const changed = await runProven(app, admin, (proof) => api.updateIntegrationConfig(id, { config }, { ...proof, version: 1 }));
     expect(changed).toMatchObject({ version: 2, key_id });
-    const outcome = await proven((proof) => api.rotateAPIKey(id, { environment: 'staging', grace_seconds: 0 }, proof));
+    const outcome = await runProven(app, admin, (proof) => api.rotateAPIKey(id, { environment: 'staging', grace_seconds: 0 }, proof));
     if (outcome.kind !== 'done') throw new Error('staging needs no approval');
     await drive.rotated(id, outcome.result.id, 'completed');
     await expect(api.getIntegrationDetails('00000000-0000-4000-8000-00000000dead')).rejects.toMatchObject({

@@ -7,9 +7,11 @@ import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { integrationDriver, oauthConfig, restConfig } from '../../support/integrations.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { makePerson, otherTenantId } from '../../support/matrix.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { makePerson, otherTenantId } from '../../support/people.ts';
+import { secondTenant } from '../../support/people.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 const nobodysId = '00000000-0000-4000-8000-00000000dead';
@@ -168,7 +170,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
   it('shows nothing of another tenant', async () => {
     const { id } = await drive.connected(service);
     const other = await secondTenant(app);
-    const as = (method: string, path: string, options = {}) => callAsMember(app, other.admin, method, path, options);
+    const as = (method: string, path: string, options = {}) => callProven(app, other.admin, method, path, options);
     const theirs: Answer[] = [
       await as('GET', `/admin/integrations/${id}`),
       await as('POST', `/admin/integrations/${id}/sync`),

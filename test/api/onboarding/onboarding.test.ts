@@ -3,8 +3,8 @@ import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { makePerson, otherTenantId } from '../../support/matrix.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { makePerson, otherTenantId } from '../../support/people.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 const base = '/api/admin/onboarding';
 

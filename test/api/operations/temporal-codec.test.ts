@@ -9,7 +9,7 @@ import type { SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/approvals.ts';
 import type { OpenedRequest } from '../../support/approvals.ts';
 import { quietTemporal } from '../../support/temporal/temporal.ts';
-import { secondTenant } from '../../support/tenants.ts';
+import { secondTenant } from '../../support/people.ts';
 
 const web = 'https://temporal.castellan.test';
 

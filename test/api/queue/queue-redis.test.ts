@@ -7,7 +7,8 @@ import { redisApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
 import { startCuttableProxy } from '../../support/servers/cuttable-proxy.ts';
 import type { CuttableProxy } from '../../support/servers/cuttable-proxy.ts';
-import { callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { failJobs } from '../../support/queues.ts';
 import { startRedis } from '../../support/servers/redis.ts';
 

@@ -15,10 +15,12 @@ import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { postgresApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
 import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { failJobs } from '../../support/queues.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { secondTenant } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -289,7 +291,7 @@ describe('Queues of Temporal (S2-67)', () => {
     const paused = await post('/admin/queues/workflows/pause', { reason: 'no', paused_until: inOneHour() });
     expect(paused).toMatchObject({ status: 409, body: { code: 'queue.unsupported', provider: 'temporal' } });
     expect((await get('/admin/queues/workflows/jobs?state=delayed')).body.code).toBe('queue.unsupported');
-    const theirs = await callAsMember(app, other.admin, 'POST', '/admin/queues', {
+    const theirs = await callProven(app, other.admin, 'POST', '/admin/queues', {
       body: { name: 'workflows', provider: 'temporal', source_name, environment: 'staging' },
     });
     expect(theirs.status).toBe(201);
@@ -379,7 +381,7 @@ describe('Who may', () => {
 
   it('lets a tenant register queues of its own name only, each once, and refuses bad input', async () => {
     const asOther = (source_name: string, name = 'theirs'): Promise<Answer> =>
-      callAsMember(app, other.admin, 'POST', '/admin/queues', {
+      callProven(app, other.admin, 'POST', '/admin/queues', {
         body: { name, provider: 'bullmq', source_name, environment: 'staging' },
       });
     expect((await asOther('mails')).body.code).toBe('queue.source-refused');

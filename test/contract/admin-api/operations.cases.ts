@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { configDriver } from '../../support/configs.ts';
 import { integrationDriver } from '../../support/integrations.ts';
-import { callProven } from '../../support/quick-factor.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { failJobs } from '../../support/queues.ts';
 import { nobody, proven, refusalOf, stage } from './stage.ts';
 

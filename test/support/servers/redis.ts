@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { freePort } from '../ports.ts';
-import { eventually } from '../quick-factor.ts';
+import { eventually } from '../eventually.ts';
 
 /** A Redis server of one test file. */
 export interface TestRedis {

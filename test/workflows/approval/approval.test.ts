@@ -5,7 +5,9 @@ import { approvalWorkflowId, stateQuery } from '../../../src/workflows/approval/
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/approvals.ts';
 import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 

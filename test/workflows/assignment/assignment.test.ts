@@ -11,7 +11,9 @@ import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/assignments.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 
 let app: TestApi;

@@ -14,7 +14,8 @@ import { auditCheckpointWorkflowType } from '../../../src/workflows/audit/audit-
 import type { AuditCheckpointResult } from '../../../src/workflows/audit/audit-checkpoint.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

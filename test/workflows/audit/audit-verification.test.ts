@@ -11,7 +11,8 @@ import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/approvals.ts';
 import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

@@ -19,7 +19,8 @@ import type { GuardServer } from '../../support/servers/guard-server.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 /** So few that a run goes on as a new one after each look at its guards and after each stage. */

@@ -15,7 +15,9 @@ import type { HealthCollectionResult } from '../../../src/workflows/health/healt
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { configDriver, shopSchema } from '../../support/configs.ts';
 import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 

@@ -7,7 +7,8 @@ import type { SignedIn, TestApi } from '../../support/api.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { integrationDriver } from '../../support/integrations.ts';
 import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 

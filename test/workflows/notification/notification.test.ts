@@ -12,7 +12,7 @@ import type { DeliveryView, NotificationDeliveryInput } from '../../../src/workf
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { callProven } from '../../support/quick-factor.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { startWorkerHere } from '../../support/temporal/worker-here.ts';
 import type { WorkerHere } from '../../support/temporal/worker-here.ts';

@@ -10,7 +10,8 @@ import type { SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/approvals.ts';
 import type { ApprovalDriver } from '../../support/approvals.ts';
 import { Recording, dumpTables, dumpWorkflows } from '../../support/canary.ts';
-import { asSuperuser, callProven } from '../../support/quick-factor.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 const base = '/api/admin/onboarding';

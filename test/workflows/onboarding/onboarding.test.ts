@@ -5,8 +5,10 @@ import { onboardingLinkWorkflowId } from '../../../src/workflows/onboarding/onbo
 import { onboardingSweepWorkflowType } from '../../../src/workflows/onboarding/onboarding-sweep.contract.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { secondTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 

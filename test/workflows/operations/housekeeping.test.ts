@@ -6,7 +6,7 @@ import { housekeepingWorkflowType } from '../../../src/workflows/operations/hous
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

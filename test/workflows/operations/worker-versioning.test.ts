@@ -7,7 +7,7 @@ import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/approvals.ts';
 import type { ApprovalDriver } from '../../support/approvals.ts';
-import { eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
 import { quietTemporal, uniqueTaskQueue } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

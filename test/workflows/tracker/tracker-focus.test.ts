@@ -6,7 +6,8 @@ import { focusSessionWorkflowId } from '../../../src/workflows/tracker/focus-ses
 import { searchAttributes } from '../../../src/workflows/shared/search-attributes.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 

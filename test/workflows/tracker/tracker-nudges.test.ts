@@ -8,7 +8,8 @@ import { acceptWording } from '../../../src/domain/tracker/tracker-nudge-wording
 import { nudgeSchedulesWorkflowType } from '../../../src/workflows/tracker/nudge-round.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { startWorkerHere } from '../../support/temporal/worker-here.ts';
 import type { WorkerHere } from '../../support/temporal/worker-here.ts';
