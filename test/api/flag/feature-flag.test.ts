@@ -3,7 +3,8 @@ import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { plainFlag } from '../../support/approvals.ts';
 import { callProven, factorProof } from '../../support/second-factor.ts';
-import { asSuperuser } from '../../support/superuser.ts';
+import { createFlag } from '../../support/factories/flag.ts';
+import { createTenant } from '../../support/factories/identity.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -142,15 +143,8 @@ describe('feature flags (S2-14..16)', () => {
   });
 
   it('does not show a flag of another tenant', async () => {
-    await asSuperuser(
-      app,
-      "insert into tenants (id, name, domain) values ('11111111-1111-4111-8111-111111111111', 'Other', 'other.test')",
-    );
-    await asSuperuser(
-      app,
-      `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
-       values ('11111111-1111-4111-8111-111111111111', 'theirs', 'staging', 'boolean', '{"on":true,"off":false}', 'on', 'off')`,
-    );
+    const { id: tenant_id } = await createTenant(app);
+    await createFlag(app, { tenant_id, key: 'theirs', environment: 'staging' });
     expect((await read('theirs')).status).toBe(404);
     expect((await toggle('theirs', { enabled: true, version: 1 })).status).toBe(404);
   });
@@ -186,12 +180,7 @@ describe('feature flags (S2-14..16)', () => {
 
 describe('capability 15: emergency off', () => {
   it('is one call with a reason, owes a review by somebody else, and the way back takes the whole path', async () => {
-    await asSuperuser(
-      app,
-      `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant, enabled,
-         rollout_percentage) values ('00000000-0000-0000-0000-000000000000', 'burning', 'production', 'boolean',
-         '{"on":true,"off":false}', 'on', 'off', true, 25)`,
-    );
+    await createFlag(app, { key: 'burning', enabled: true, rollout_percentage: 25 });
     const path = '/admin/feature-flags/burning/emergency-off';
     expect((await callProven(app, admin, 'POST', path, { body: { environment: 'production' } })).status).toBe(422);
     const body = { environment: 'production', reason: 'checkout is on fire' };

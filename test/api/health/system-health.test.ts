@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { HealthResolution } from '../../../src/domain/health/health-history.ts';
 import { isHealthMetric } from '../../../src/domain/health/health-metric.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { makePerson, otherTenantId } from '../../support/people.ts';
-import { secondTenant } from '../../support/people.ts';
+import { makePerson, otherTenantId, secondTenant } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
+import { createMeasurement } from '../../support/factories/health.ts';
 
 const base = '/admin/system-health';
 
@@ -99,12 +101,7 @@ describe('S2-32: getSystemHealth', () => {
   });
 
   it('shows the platform to another tenant, and nothing of this one', async () => {
-    await asSuperuser(
-      app,
-      `insert into admin_system_health (tenant_id, metric, resolution_seconds, at, value, known_count, unknown_count)
-       select tenant_id, 'approvals.pending', 0, now(), 7, 1, 0 from users where id = $1`,
-      [admin.user_id],
-    );
+    await createMeasurement(app, { tenant_id: defaultTenantId, metric: 'approvals.pending', value: 7 });
     const names = async (person: SignedIn) =>
       (await get(person, base)).body.components.map(({ component }: { component: string }) => component);
     expect(await names(admin)).toContain('approvals');
@@ -132,13 +129,17 @@ describe('S2-33: getSystemMetricsHistory', () => {
   it('joins hours of long ago, five minutes of lately and single measurements of today, without gap or overlap', async () => {
     const now = Date.now();
     const hour = Math.floor(now / 3_600_000) * 3_600_000;
-    const row = (resolution: number, at: number, value: number) =>
-      asSuperuser(
-        app,
-        `insert into admin_system_health (metric, resolution_seconds, at, value, min_value, max_value, known_count, unknown_count)
-         values ('database.connections', $1, $2, $3, $3, $3, 5, 1)`,
-        [resolution, new Date(at), value],
-      );
+    const row = (resolution_seconds: HealthResolution, at: number, value: number) =>
+      createMeasurement(app, {
+        metric: 'database.connections',
+        resolution_seconds,
+        at: new Date(at),
+        value,
+        min_value: value,
+        max_value: value,
+        known_count: 5,
+        unknown_count: 1,
+      });
     for (const [resolution, ago, value] of [
       [3600, 40 * day, 10],
       [300, 10 * day, 20],

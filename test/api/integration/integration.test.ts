@@ -10,8 +10,7 @@ import { integrationDriver, oauthConfig, restConfig } from '../../support/integr
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { makePerson, otherTenantId } from '../../support/people.ts';
-import { secondTenant } from '../../support/people.ts';
+import { makePerson, otherTenantId, secondTenant } from '../../support/people.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 const nobodysId = '00000000-0000-4000-8000-00000000dead';

@@ -17,6 +17,7 @@ import type { TestApi } from '../../support/api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { createNotificationChannel } from '../../support/factories/notification.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -57,12 +58,7 @@ describe('the checkpoint workflow (S2-73, capability 32)', () => {
   });
 
   it('fails visibly, tells people and signs nothing when a chain is damaged', async () => {
-    await asSuperuser(
-      app,
-      `insert into notification_channels (tenant_id, name, kind, email, events)
-       values ($1, 'Security', 'email', 'security@example.com', '{audit.chain-damaged}')`,
-      [defaultTenantId],
-    );
+    await createNotificationChannel(app, { events: ['audit.chain-damaged'] });
     await app.signIn('role-super-admin');
     const before = await latestCheckpoint(app.api.deps.db, defaultTenantId);
     await asSuperuser(

@@ -14,6 +14,7 @@ import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { createNotificationChannel } from '../../support/factories/notification.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -31,12 +32,7 @@ beforeAll(async () => {
   request = await drive.opened('verified.flag');
   await drive.approve(provider, request);
   await drive.settled(request.id, 'executed');
-  await asSuperuser(
-    app,
-    `insert into notification_channels (tenant_id, name, kind, email, events)
-     values ($1, 'Security', 'email', 'security@example.com', '{audit.decisions-differ,audit.chain-damaged}')`,
-    [defaultTenantId],
-  );
+  await createNotificationChannel(app, { events: ['audit.decisions-differ', 'audit.chain-damaged'] });
 }, 60_000);
 
 afterAll(async () => {
