@@ -10,7 +10,7 @@ import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import { approvalDriver } from '../support/approvals.ts';
+import { approvalDriver } from '../support/drivers/approval.ts';
 import { countRpcs, isUpdate, readBudget, writeBudget } from '../support/budget.ts';
 import type { Budget, CallBudget } from '../support/budget.ts';
 import { startCountingProxy } from '../support/servers/counting-proxy.ts';

@@ -13,7 +13,7 @@ import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import type { ApprovalActivities, PersonRef, RecordCommand } from '../../../src/workflows/approval/approval.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { createApprovalDecision } from '../../support/factories/approval.ts';
 import { createMfaChallenge } from '../../support/factories/identity.ts';

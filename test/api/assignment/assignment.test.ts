@@ -4,7 +4,7 @@ import { chooseNext, dealRound } from '../../../src/domain/assignment/assignment
 import type { PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/assignments.ts';
+import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/drivers/assignment.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { secondTenant } from '../../support/people.ts';

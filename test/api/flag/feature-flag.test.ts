@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { plainFlag } from '../../support/approvals.ts';
+import { plainFlag } from '../../support/drivers/approval.ts';
 import { callProven, factorProof } from '../../support/second-factor.ts';
 import { createFlag } from '../../support/factories/flag.ts';
 import { createTenant } from '../../support/factories/identity.ts';

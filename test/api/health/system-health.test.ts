@@ -8,6 +8,7 @@ import { makePerson, otherTenantId, secondTenant } from '../../support/people.ts
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { createMeasurement } from '../../support/factories/health.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const base = '/admin/system-health';
 
@@ -356,12 +357,7 @@ describe('capability 36: silences', () => {
     expect((await end()).status).toBe(204);
     expect((await get(admin, `${path}/${body.id}`)).body).toMatchObject({ ended_by: admin.user_id, version: 3 });
     expect((await patch({ reason: 'Too late' }, 3)).body.code).toBe('resource.conflict');
-    const deeds = await asSuperuser<{ event: string }>(
-      app,
-      "select event from audit_logs where resource_id = $1 and outcome = 'success' order by seq",
-      [body.id],
-    );
-    expect(deeds.map(({ event }) => event)).toEqual([
+    expect(await auditEvents(app, 'alert_silence', body.id)).toEqual([
       'alert_silence.create',
       'alert_silence.update',
       'alert_silence.end',

@@ -1,48 +1,31 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { createLogger } from '../../../src/platform/observability/logger.ts';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
 import { keyRotationWorkflowId } from '../../../src/workflows/integration/key-rotation.contract.ts';
-import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { dumpTables, dumpWorkflows } from '../../support/canary.ts';
-import { KeyService } from '../../support/fakes/key-service.ts';
-import { integrationDriver, oauthConfig, restConfig } from '../../support/integrations.ts';
+import { dumpTables, dumpWorkflows } from '../../support/dumps.ts';
+import type { KeyService } from '../../support/fakes/key-service.ts';
+import { oauthConfig, restConfig } from '../../support/drivers/integration.ts';
+import { startIntegrationStack } from '../../support/integration-stack.ts';
+import type { IntegrationStack } from '../../support/integration-stack.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven, runProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
+let stack: IntegrationStack;
 let app: TestApi;
-let worker: RunningWorker;
 let service: KeyService;
 let admin: SignedIn;
-let drive: ReturnType<typeof integrationDriver>;
+let drive: IntegrationStack['drive'];
 
 beforeAll(async () => {
-  service = await KeyService.start();
-  app = await startTestApi({ OUTBOUND_ALLOW: service.host, WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, createLogger({ level: 'silent', name: 'test' }));
-  admin = await app.signIn('role-super-admin');
-  drive = integrationDriver(app, admin);
+  stack = await startIntegrationStack();
+  ({ app, service, admin, drive } = stack);
 }, 60_000);
 
 afterAll(async () => {
-  await worker.close();
-  await app.close();
-  await service.stop();
+  await stack.close();
 });
-
-const events = async (id: string) => {
-  const rows = await asSuperuser<{ event: string }>(
-    app,
-    "select event from audit_logs where resource_type = 'integration' and resource_id = $1 and outcome = 'success' order by seq",
-    [id],
-  );
-  return rows.map(({ event }) => event.replace('integration.', ''));
-};
 
 describe('key rotations (S2-21, capability 22)', () => {
   it('checks, creates, proves, switches, revokes and proves that the old key is refused', async () => {
@@ -60,7 +43,7 @@ describe('key rotations (S2-21, capability 22)', () => {
     service.items = [{ id: 1 }];
     expect(await drive.ended(id, (await drive.sync(id)).body.id)).toMatchObject({ status: 'succeeded' });
     const steps = ['created', 'verified', 'switched', 'revoking', 'completed'].map((step) => `rotation-${step}`);
-    expect((await events(id)).filter((event) => event.startsWith('rotation-') && event !== 'rotation-progress')).toEqual(steps);
+    expect((await drive.events(id)).filter((event) => event.startsWith('rotation-') && event !== 'rotation-progress')).toEqual(steps);
     const [kept] = await asSuperuser(
       app,
       'select new_secret_ciphertext, old_secret_ciphertext from admin_key_rotations where id = $1',

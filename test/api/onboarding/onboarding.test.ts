@@ -8,6 +8,7 @@ import { asSuperuser } from '../../support/superuser.ts';
 import { createCampaign } from '../../support/factories/assignment.ts';
 import { createRole, createRoleAssignment, createUser } from '../../support/factories/identity.ts';
 import { createOnboardingLink } from '../../support/factories/onboarding.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const base = '/api/admin/onboarding';
 
@@ -155,12 +156,7 @@ describe('S3-15..19: the links of a tenant', () => {
     for (const verb of ['revoke', 'extend']) {
       expect((await post(made, verb)).body).toMatchObject({ status: 409, code: 'onboarding.closed' });
     }
-    const audit = await asSuperuser<{ event: string; old_values: string }>(
-      app,
-      "select event from audit_logs where resource_type = 'onboarding_link' and resource_id = $1 and outcome = 'success' order by seq",
-      [made.id],
-    );
-    expect(audit.map(({ event }) => event)).toEqual(['onboarding_link.create', 'onboarding_link.revoke']);
+    expect(await auditEvents(app, 'onboarding_link', made.id)).toEqual(['onboarding_link.create', 'onboarding_link.revoke']);
   });
 
   it('S3-46: whoever may only read sees the own ones; another tenant sees none', async () => {

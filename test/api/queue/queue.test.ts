@@ -12,13 +12,12 @@ import { queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.c
 import { searchAttributes } from '../../../src/workflows/shared/search-attributes.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { postgresApplication } from '../../support/servers/bullmq.ts';
+import { failJobs, postgresApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { failJobs } from '../../support/queues.ts';
 import { secondTenant } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
 
@@ -154,7 +153,7 @@ async function keepBulkRetry(name: string, queue: string): Promise<void> {
   const { id } = (await get(`/admin/queues/${queue}`)).body;
   const handle = app.api.deps.temporal.client.workflow.getHandle(queueBulkRetryWorkflowId(defaultTenantId, id));
   await handle.result();
-  await replayAndKeep('queue-bulk-retry', name, await handle.fetchHistory());
+  await recordedHistories('queue-bulk-retry').record(name, await handle.fetchHistory());
 }
 
 describe('Bulk retry (capability 28)', () => {
@@ -260,7 +259,7 @@ describe('Cleaning (capability 29)', () => {
     const { client } = app.api.deps.temporal;
     const handle = client.workflow.getHandle(queueCleanWorkflowId({ actor, queue_id, event_id }));
     await handle.result();
-    await replayAndKeep('queue-clean', 'done', await handle.fetchHistory());
+    await recordedHistories('queue-clean').record('done', await handle.fetchHistory());
   });
 
   it('waits for approval in production and is done by it', async () => {
@@ -306,7 +305,7 @@ describe('Queues of Temporal (S2-67)', () => {
     const options = queueCleanStartOptions({ actor, queue_id: missing, event_id: missing });
     const handle = await temporal.client.workflow.start('queueCleanWorkflow', { ...options, taskQueue: temporal.taskQueue });
     await handle.result().catch(() => undefined);
-    await replayAndKeep('queue-clean', 'failed', await handle.fetchHistory());
+    await recordedHistories('queue-clean').record('failed', await handle.fetchHistory());
     const runId = handle.firstExecutionRunId;
     const listed = await eventually(
       () => get('/admin/queues/workflows/jobs?state=failed'),

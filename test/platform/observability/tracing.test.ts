@@ -6,7 +6,7 @@ import type { RunningWorker } from '../../../src/worker.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';

@@ -9,7 +9,7 @@ import { assignmentDrainWorkflowId } from '../../../src/workflows/assignment/ass
 import { assignmentSweepWorkflowType } from '../../../src/workflows/assignment/assignment-sweep.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/assignments.ts';
+import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/drivers/assignment.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';

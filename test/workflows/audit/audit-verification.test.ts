@@ -9,8 +9,8 @@ import { auditVerificationWorkflowType } from '../../../src/workflows/audit/audi
 import type { AuditVerificationInput, AuditVerificationResult } from '../../../src/workflows/audit/audit-verification.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver, OpenedRequest } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';

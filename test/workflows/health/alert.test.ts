@@ -12,8 +12,8 @@ import type { AlertEvaluationResult } from '../../../src/workflows/health/alert-
 import { healthCollectionWorkflowType } from '../../../src/workflows/health/health-collection.contract.ts';
 import type { HealthCollectionResult } from '../../../src/workflows/health/health-collection.contract.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { configDriver, shopSchema } from '../../support/configs.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
+import { configDriver, shopSchema } from '../../support/drivers/config.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
@@ -22,6 +22,7 @@ import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 import { createApproval, createApprovalPayload } from '../../support/factories/approval.ts';
 import { createAlertSilence } from '../../support/factories/health.ts';
 import { createNotificationChannel } from '../../support/factories/notification.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const minute = 60_000;
 
@@ -62,7 +63,7 @@ describe('alerts in virtual time', () => {
     const { client, taskQueue } = app.api.deps.temporal;
     const handle = await client.workflow.start(workflowType, { taskQueue, workflowId: `${workflowType}-${runs}`, args: [] });
     const result = (await handle.result()) as Result;
-    if (keptAs !== undefined) await replayAndKeep(feature, keptAs, await handle.fetchHistory());
+    if (keptAs !== undefined) await recordedHistories(feature).record(keptAs, await handle.fetchHistory());
     return result;
   };
   const collect = (keptAs?: string) =>
@@ -188,12 +189,7 @@ describe('alerts in virtual time', () => {
       "select body from development_mails where subject like 'Firing%Half an hour'",
     );
     expect(mail?.body).toContain('Ask the approvers.');
-    const deeds = await asSuperuser<{ event: string }>(
-      app,
-      "select event from audit_logs where resource_type = 'alert' and resource_id = $1 order by seq",
-      [episode?.id],
-    );
-    expect(deeds.map(({ event }) => event)).toEqual(['alert.fire', 'alert.resolve']);
+    expect(await auditEvents(app, 'alert', episode?.id ?? '')).toEqual(['alert.fire', 'alert.resolve']);
   });
 
   it('what comes to nothing within its time leaves no trace', async () => {

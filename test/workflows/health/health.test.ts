@@ -6,13 +6,13 @@ import type { HealthCollectionResult } from '../../../src/workflows/health/healt
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { postgresApplication } from '../../support/servers/bullmq.ts';
-import { freePort } from '../../support/ports.ts';
+import { freePort } from '../../../src/dev/ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
-import { startWorkerHere } from '../../support/temporal/worker-here.ts';
-import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import { newAlertThreshold, newMeasurement } from '../../support/factories/health.ts';
 import { insertRows } from '../../support/factories/insert-rows.ts';
 import { createNotificationChannel } from '../../support/factories/notification.ts';
@@ -41,14 +41,14 @@ function start(workflowType: string) {
 }
 
 describe('the health collector', () => {
-  let worker: WorkerHere;
+  let worker: InProcessWorker;
   let other: string;
 
   beforeAll(async () => {
     other = `http://127.0.0.1:${await freePort()}`;
     const env = { ...app.env, HEALTH_API_URLS: [app.url, other] };
     // Without the Schedules, so that rounds happen when the tests say.
-    worker = await startWorkerHere(app, { env });
+    worker = await startInProcessWorker(app, { env });
   });
 
   afterAll(async () => {

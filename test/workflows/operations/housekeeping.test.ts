@@ -5,7 +5,7 @@ import type { RunningWorker } from '../../../src/worker.ts';
 import { housekeepingWorkflowType } from '../../../src/workflows/operations/housekeeping.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { fromNow } from '../../support/factories/defaults.ts';
@@ -38,7 +38,7 @@ describe('housekeeping', () => {
       const workflowId = `housekeeping-${name}-${taskQueue}`;
       const handle = await client.workflow.start(housekeepingWorkflowType, { taskQueue, workflowId, args: [] });
       const removed: unknown = await handle.result();
-      await replayAndKeep('housekeeping', name, await handle.fetchHistory());
+      await recordedHistories('housekeeping').record(name, await handle.fetchHistory());
       return removed;
     };
     expect(await run('batches')).toMatchObject({ idempotency_keys: 1400, refresh_tokens: 0 });

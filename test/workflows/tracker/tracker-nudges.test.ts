@@ -11,8 +11,8 @@ import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
-import { startWorkerHere } from '../../support/temporal/worker-here.ts';
-import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import { day, fromNow } from '../../support/factories/defaults.ts';
 import { createNudge } from '../../support/factories/tracker.ts';
 
@@ -24,7 +24,7 @@ let modelSays: (template: string) => string | null | 'hang';
 let modelHeard: string[] = [];
 
 let app: TestApi;
-let worker: WorkerHere;
+let worker: InProcessWorker;
 let me: SignedIn;
 
 beforeAll(async () => {
@@ -47,7 +47,7 @@ beforeAll(async () => {
     TEXT_MODEL_URL: `http://127.0.0.1:${port}/v1/chat/completions`,
     TEXT_MODEL_TIMEOUT_MS: '500',
   });
-  worker = await startWorkerHere(app);
+  worker = await startInProcessWorker(app);
   me = await app.signIn('role-super-admin');
 }, 120_000);
 

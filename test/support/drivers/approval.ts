@@ -1,9 +1,9 @@
-import type { FlagDefinition } from '../../src/domain/flag/flag.ts';
-import { jsonb } from '../../src/platform/database/jsonb.ts';
-import type { Answer, SignedIn, TestApi } from './api.ts';
-import { eventually } from './eventually.ts';
-import { createFlag, createFlagVersion } from './factories/flag.ts';
-import { callProven } from './second-factor.ts';
+import type { FlagDefinition } from '../../../src/domain/flag/flag.ts';
+import { jsonb } from '../../../src/platform/database/jsonb.ts';
+import type { Answer, SignedIn, TestApi } from '../api.ts';
+import { eventually } from '../eventually.ts';
+import { createFlag, createFlagVersion } from '../factories/flag.ts';
+import { callProven } from '../second-factor.ts';
 
 /** What a test needs of an opened request. */
 export interface OpenedRequest {
