@@ -2,7 +2,7 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { IntegrationConfig, IntegrationKind, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
 import type { RecordFailure } from '../../domain/integration/integration-records.ts';
-import type { RotationStatus } from '../../domain/integration/integration-rotation.ts';
+import type { RotationStatus } from '../../domain/integration/key-rotation.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** A remote system that the portal is connected with (S2-48). */
