@@ -5,7 +5,7 @@ import { allHealthMetrics, healthComponents } from '../../domain/health/health-m
 import { Problem } from '../../platform/problem.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import { healthHistoryQuery, latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../../services/health/health.queries.ts';
-import { metricFacts, presentHealth } from './health.schemas.ts';
+import { describeMetric, summarizeHealth } from '../../domain/health/health-summary.ts';
 import { route } from '../http/route.ts';
 import { moment, timestamp } from '../../platform/value-schemas.ts';
 
@@ -79,7 +79,7 @@ const getSystemHealth = route({
     ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
     const wasEvaluated = Boolean(evaluation?.was_evaluated);
-    return { ...presentHealth(latest, { firing, wasEvaluated }, now), alerts };
+    return { ...summarizeHealth(latest, { firing, wasEvaluated }, now), alerts };
   },
 });
 
@@ -144,7 +144,7 @@ const getSystemMetricsHistory = route({
     );
     return {
       metric,
-      ...metricFacts(metric),
+      ...describeMetric(metric),
       from: new Date(from).toISOString(),
       to: new Date(to).toISOString(),
       step_seconds: step,

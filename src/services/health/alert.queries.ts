@@ -107,7 +107,7 @@ export function observedOf(row: StandingRow, at: number): Observed {
 }
 
 /** Alerts with news that nobody has been told, oldest first. */
-export function untoldAlertsQuery(at: string, limit: number) {
+export function pendingNotificationsQuery(at: string, limit: number) {
   return query
     .selectFrom('admin_alerts as a')
     .innerJoin('admin_alert_thresholds as t', 't.id', 'a.threshold_id')

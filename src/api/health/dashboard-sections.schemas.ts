@@ -4,7 +4,7 @@ import { refusal } from '../../domain/approval/approval.ts';
 import { alertSeverities } from '../../domain/health/alert.ts';
 import { approvalOfRow, approvalsQuery } from '../../services/approval/approval-row.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import { integrations, queues, rollouts } from './dashboard-operations.sections.ts';
+import { integrations, queues, rollouts } from './dashboard-operations.schemas.ts';
 import { dashboardSection } from './dashboard-section.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
