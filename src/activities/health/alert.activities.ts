@@ -19,7 +19,7 @@ import { alertNotice, silenceNotice } from './alert-notifications.ts';
 import { alertPeople } from '../../services/health/alert-recipients.queries.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { healthTenants, recordPlatformHealth, silentSince } from '../../services/health/health.repository.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'outbound' | 'temporal'>;
 

@@ -21,7 +21,7 @@ import {
   recordTenantHealth,
   silentSince,
 } from '../../services/health/health.repository.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'queues' | 'temporal'>;
 

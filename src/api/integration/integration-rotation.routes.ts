@@ -2,14 +2,13 @@ import { z } from 'zod';
 import { rotationColumns } from '../../services/integration/integration-rotation.service.ts';
 import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
 import { getAction } from '../../services/actions/registry.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { followChange, runAction } from '../../services/actions/run-action.ts';
 import { isBeforeSwitch, isEndedRotation } from '../../domain/integration/integration-rotation.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { abortRotationUpdate, keyRotationWorkflowId, retryRotationSignal } from '../../workflows/integration/key-rotation.contract.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { followRotation } from '../../services/integration/integration.client.ts';
 import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
 import { KeyRotationBody } from './integration.schemas.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
@@ -54,18 +53,19 @@ const rotateAPIKey = route({
   ],
   handler: async ({ gate, actor, deps, unitOfWork, ...input }) => {
     const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
-    const rotation = await unitOfWork(async (tx) => {
-      await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
+    const { result, rotation } = await unitOfWork(async (tx) => {
+      const result = await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
       // One rotation at a time: the open one is that which was begun just now.
-      return tx.sql
+      const rotation = await tx.sql
         .selectFrom('admin_key_rotations')
         .where('integration_id', '=', input.params.id)
         .where('status', '=', 'requested')
         .select(rotationColumns)
         .executeTakeFirstOrThrow();
+      return { result, rotation };
     });
+    await followChange(deps, actor, prepared, result);
     const { id: rotation_id, integration_id } = rotation;
-    await followRotation(deps, { tenant_id: actor.tenant_id, integration_id, rotation_id });
     return reply(201, rotation, { location: `/admin/integrations/${integration_id}/rotations/${rotation_id}` });
   },
 });

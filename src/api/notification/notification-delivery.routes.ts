@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
-import { redeliver, sendTest } from '../../services/notification/notification-delivery.client.ts';
+import { redeliver, sendTestNotification } from '../../services/notification/notification-delivery.service.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
 import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
@@ -35,7 +35,7 @@ const testChannel = route({
   params: idParams,
   responses: { 202: DeliveryView },
   problems: ['resource.not-found', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => sendTest(deps, actor, params.id),
+  handler: ({ params, actor, deps }) => sendTestNotification(deps, actor, params.id),
 });
 
 const listDeliveries = route({

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
-import { actorRef } from '../../domain/shared/actor.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { QueueBody, QueueEventBody, presentQueue, queueEventColumns, queueParams } from './queue.schemas.ts';
+import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { resumeNow, startPause } from '../../services/queue/queue.client.ts';
 import { queueByName } from '../../services/queue/queue.queries.ts';
 import { route } from '../http/route.ts';
@@ -75,7 +74,6 @@ const resumeQueue = route({
 const CleanBody = queueCleanPayload.omit({ name: true }).meta({ id: 'QueueCleanRequest' });
 
 /** What `queue.clean` says when it is decided. */
-const DecidedClean = z.object({ queue_id: z.uuid(), event_id: z.uuid() });
 
 const cleanPayload = ({ params, body }: { params: { name: string }; body: z.output<typeof CleanBody> }) => ({
   name: params.name,
@@ -103,17 +101,10 @@ const cleanQueue = route({
     'approval.policy-unsatisfiable',
     'service.unavailable',
   ],
-  handler: async ({ actor, deps, gate, read, unitOfWork, ...input }) => {
-    const change = queueClean.prepare(cleanPayload(input));
-    const decided = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    const { queue_id, event_id } = DecidedClean.parse(decided);
-    await deps.temporal.call((client) =>
-      client.workflow.start(queueCleanWorkflowType, {
-        ...queueCleanStartOptions({ actor: actorRef(actor), queue_id, event_id }),
-        taskQueue: deps.temporal.taskQueue,
-      }),
-    );
-    const [event] = await read(
+  handler: async (context) => {
+    const change = queueClean.prepare(cleanPayload(context));
+    const { event_id } = cleanOf(await makeChange(context, change));
+    const [event] = await context.read(
       query.selectFrom('admin_queue_events').where('id', '=', event_id).select(queueEventColumns),
     );
     return event;

@@ -16,8 +16,6 @@ import {
   syncDefaults,
   syncOpenedUpdate,
 } from '../../workflows/integration/integration-sync.contract.ts';
-import { keyRotationStartOptions, keyRotationWorkflowType } from '../../workflows/integration/key-rotation.contract.ts';
-import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 type Deps = Pick<ProcessDeps, 'temporal' | 'log'>;
@@ -97,20 +95,6 @@ export async function cancelSync({ temporal }: Deps, actor: Actor, integrationId
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
     throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', cause: error });
-  }
-}
-
-/**
- * Starts the workflow of a rotation that was written down just now. The row is true whether or not this arrives: the
- * sweep starts what has no workflow, within a minute.
- */
-export async function followRotation({ temporal, log }: Deps, ref: KeyRotationRef): Promise<void> {
-  try {
-    await temporal.call((client) =>
-      client.workflow.start(keyRotationWorkflowType, { ...keyRotationStartOptions(ref), taskQueue: temporal.taskQueue }),
-    );
-  } catch (error) {
-    log.warn({ err: error, rotation_id: ref.rotation_id }, 'a key rotation could not be started; the sweep will');
   }
 }
 

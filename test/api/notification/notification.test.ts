@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
-import { createNotify } from '../../../src/services/notification/notify.client.ts';
 import { assertReachable, createChannel } from '../../../src/services/notification/notification-channel.service.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
@@ -21,6 +20,7 @@ import type { DeliveryView, NotificationDeliveryInput } from '../../../src/workf
 import type { Answer, CallOptions, SignedIn, TestApi } from '../../support/api.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { createNotify } from '../../../src/services/notification/notification-delivery.client.ts';
 
 interface Received {
   readonly headers: Record<string, string>;
