@@ -21,10 +21,9 @@ interface ListFilter {
 export function approvalListQuery(filter: ListFilter, page: Page) {
   const { status, action, environment, requested_by } = filter;
   return approvalsQuery()
-    .$if(status !== undefined, (q) => q.where('a.status', '=', status ?? 'pending'))
-    .$if(action !== undefined, (q) => q.where('a.action', '=', action ?? ''))
-    .$if(environment !== undefined, (q) => q.where('a.environment', '=', environment ?? null))
-    .$if(requested_by !== undefined, (q) => q.where('a.requested_by', '=', requested_by ?? ''))
+    .where((eb) =>
+      eb.and({ 'a.status': status, 'a.action': action, 'a.environment': environment, 'a.requested_by': requested_by }),
+    )
     .$call(newestFirst(page, { time: 'a.created_at', id: 'a.id' }));
 }
 
@@ -97,9 +96,7 @@ export function approvalHistoryQuery(filter: HistoryFilter, page: Page) {
   return query
     .selectFrom('admin_approval_history as h')
     .innerJoin('admin_approvals as a', 'a.id', 'h.approval_id')
-    .$if(approval_id !== undefined, (q) => q.where('h.approval_id', '=', approval_id ?? ''))
-    .$if(actor_id !== undefined, (q) => q.where('h.actor_id', '=', actor_id ?? null))
-    .$if(event !== undefined, (q) => q.where('h.event', '=', event ?? 'opened'))
+    .where((eb) => eb.and({ 'h.approval_id': approval_id, 'h.actor_id': actor_id, 'h.event': event }))
     .$call(newestFirst(page, { time: 'h.created_at', id: 'h.id' }))
     .select(['h.id', 'h.approval_id', 'a.action', 'a.environment', 'h.event', 'h.from_status', 'h.to_status'])
     .select(['h.revision', 'h.digest', 'h.actor_id', 'h.reason', 'h.details', 'h.position', 'h.created_at']);

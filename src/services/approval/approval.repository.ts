@@ -151,7 +151,7 @@ export async function voidDecisions(
     .set({ voided_at: sql<string>`now()`, void_reason: reason })
     .where('approval_id', '=', approvalId)
     .where('voided_at', 'is', null)
-    .$if(approverIds !== null, (update) => update.where('approver_id', 'in', [...(approverIds ?? [])]))
+    .where((eb) => eb.and(approverIds === null ? [] : [eb('approver_id', 'in', [...approverIds])]))
     .execute();
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
-import { assertReachable, createChannel } from '../../../src/services/notification/notification-channel.service.ts';
+import { assertReachable, createNotificationChannel } from '../../../src/services/notification/notification-channel.service.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import type { Notification } from '../../../src/domain/notification/notification.ts';
@@ -103,7 +103,7 @@ async function callWithProof(method: string, path: string, options: CallOptions)
 async function addHook(events: string[] = ['*']): Promise<{ id: string; secret: string }> {
   const actor = systemActor(defaultTenantId);
   const { channel, secret } = await unitOfWork(app.api.deps.db, actor, (tx) =>
-    createChannel(tx, app.api.deps.keyring, actor, {
+    createNotificationChannel(tx, app.api.deps.keyring, actor, {
       kind: 'webhook',
       name: `hook ${randomUUID()}`,
       url: hookUrl,

@@ -200,7 +200,7 @@ describe.each([
   it('shows operators where it waits, by file and line of the source', async () => {
     const request = await drive.opened('traced');
     const trace = await handleOf(request.id).query<string>('__stack_trace');
-    expect(trace).toMatch(/src\/workflows\/approval\.workflow\.ts:\d+:\d+/);
+    expect(trace).toMatch(/src\/workflows\/approval\/approval\.workflow\.ts:\d+:\d+/);
   });
 
   it('takes over a decision that was committed but never answered', async () => {
