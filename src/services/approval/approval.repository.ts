@@ -52,7 +52,7 @@ export async function insertApproval(
       requested_by: approval.requested_by,
       reason: request.reason,
       policy: jsonb(approval.policy),
-      review_due_at: new Date(approval.review_due_at),
+      review_due_at: new Date(approval.review_due_at).toISOString(),
       workflow_id: tx.actor.workflow_id ?? '',
     })
     .returning(approvalColumns)
@@ -107,7 +107,7 @@ export async function saveTransition(
       editors: sql<string[]>`${next.editors}::uuid[]`,
       bypassed_by: next.bypassed_by,
       bypass_reason: next.bypassed_by === null ? null : (note.bypass_reason ?? row.bypass_reason),
-      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at),
+      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at).toISOString(),
       executed_at: next.status === 'executed' ? sql<string>`now()` : null,
       closed_at: isClosed(next.status) ? sql<string>`now()` : null,
       failure_code: note.failure?.code ?? null,

@@ -1,18 +1,21 @@
-import { sql } from 'kysely';
+import { LockMode } from '@mikro-orm/core';
 import { isWeaker } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { jsonb } from '../../platform/database/jsonb.ts';
+import { GatePolicyEntity } from '../../entities/approval/gate-policy.entity.ts';
+import { lockOne, toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import { getAction } from '../actions/registry.ts';
 import { candidatesQuery, deciders, rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import { gatePolicyColumns } from './gate-policy.queries.ts';
+
+const resource_type = 'approval_policy';
 
 /** Which gate an action has in an environment, and whose approval it takes. */
 export interface GatePolicy extends ApprovalPolicy {
@@ -30,43 +33,23 @@ export interface GatePolicy extends ApprovalPolicy {
  */
 export async function saveGatePolicy(tx: Tx, { version, ...policy }: GatePolicy & { readonly version: number }) {
   await assertSound(tx, policy);
-  const before = await tx.sql
-    .selectFrom('admin_approval_policies')
-    .where('action', '=', policy.action)
-    .where('environment', '=', policy.environment)
-    .select(gatePolicyColumns)
-    .forUpdate()
-    .executeTakeFirst();
-  if ((before?.version ?? 0) !== version) throw staleWrite(before?.version ?? 0);
-  const values = {
-    ...policy,
-    steps: jsonb(policy.steps),
-    bypassers: sql<string[]>`${policy.bypassers}::uuid[]`,
-    updated_by: tx.actor.user_id,
-    updated_at: sql<string>`now()`,
-    version: version + 1,
-  };
-  const saved = await tx.sql
-    .insertInto('admin_approval_policies')
-    .values({ ...values, tenant_id: tx.actor.tenant_id })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['tenant_id', 'action', 'environment'])
-        .doUpdateSet(values)
-        .where('admin_approval_policies.version', '=', version),
-    )
-    .returning(gatePolicyColumns)
-    .executeTakeFirst();
-  if (saved === undefined) throw staleWrite(null);
+  const where = { action: policy.action, environment: policy.environment };
+  const found = await tx.em.findOne(GatePolicyEntity, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  if ((found?.version ?? 0) !== version) throw staleWrite(found?.version ?? 0);
+  const old_values = found === null ? undefined : toRow(found, gatePolicyColumns);
+  const values = { ...policy, updated_by: tx.actor.user_id };
+  const saved = found === null ? tx.em.create(GatePolicyEntity, values) : tx.em.assign(found, values);
+  await tx.flush();
+  const row = toRow(saved, gatePolicyColumns);
   tx.audit({
     event: 'approval-policy.save',
-    action: before === undefined ? 'create' : 'update',
-    resource_type: 'approval_policy',
-    resource_id: saved.id,
-    old_values: before,
-    new_values: saved,
+    action: found === null ? 'create' : 'update',
+    resource_type,
+    resource_id: row.id,
+    old_values,
+    new_values: row,
   });
-  return saved;
+  return row;
 }
 
 /**
@@ -75,18 +58,10 @@ export async function saveGatePolicy(tx: Tx, { version, ...policy }: GatePolicy 
  * @throws Problem `resource.not-found`, or `resource.version-mismatch` when it has changed since it was read.
  */
 export async function deleteGatePolicy(tx: Tx, id: string, version: number): Promise<void> {
-  const found = tx.sql.selectFrom('admin_approval_policies').where('id', '=', id).selectAll().forUpdate();
-  const policy = await found.executeTakeFirst();
-  if (policy === undefined) throw notFound('approval policy');
-  if (policy.version !== version) throw versionMismatch(policy.version);
-  await tx.sql.deleteFrom('admin_approval_policies').where('id', '=', id).execute();
-  tx.audit({
-    event: 'approval-policy.delete',
-    action: 'delete',
-    resource_type: 'approval_policy',
-    resource_id: id,
-    old_values: policy,
-  });
+  const policy = assertVersion(await lockOne(tx, GatePolicyEntity, { id }, 'approval policy'), version);
+  const old_values = toRow(policy, [...gatePolicyColumns, 'tenant_id']);
+  tx.em.remove(policy);
+  tx.audit({ event: 'approval-policy.delete', action: 'delete', resource_type, resource_id: id, old_values });
 }
 
 /**
@@ -115,11 +90,10 @@ async function assertSound(tx: Tx, body: GatePolicy): Promise<void> {
   if (issues.length > 0) throw invalidInput(issues);
 }
 
-function staleWrite(current: number | null): Problem {
+function staleWrite(current_version: number): Problem {
   return new Problem({
     code: 'resource.conflict',
     detail: 'The policy has changed since it was read. Read it again and repeat the change.',
-    ...(current === null ? {} : { members: { current_version: current } }),
+    members: { current_version },
   });
 }
-

@@ -7,7 +7,7 @@ import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import { channelColumns } from './notification.queries.ts';
 
 const table = 'notification_channels';
@@ -83,7 +83,7 @@ export async function updateNotificationChannel(
   },
 ) {
   const before = await lockChannel(tx, expected.id);
-  if (before.version !== expected.version) throw versionMismatch(before.version);
+  assertVersion(before, expected.version);
   if (change.url !== undefined && before.kind !== 'webhook') {
     throw new Problem({
       code: 'request.invalid',

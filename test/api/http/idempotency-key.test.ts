@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { claimIdempotencyKey } from '../../../src/api/http/idempotency.ts';
+import { claimIdempotencyKey } from '../../../src/services/operations/idempotency-key.repository.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';

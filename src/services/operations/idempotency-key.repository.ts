@@ -5,7 +5,7 @@ import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { writeTechnical } from '../../platform/database/read.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 const maxKeyLength = 255;
 /** How long a first request may run before a repetition may take over, e.g. because its process died. */
@@ -28,7 +28,7 @@ export interface IdempotencyClaim {
   release(): Promise<void>;
 }
 
-type Deps = Pick<ApiDeps, 'db' | 'keyring'>;
+type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
 
 /**
  * Claims an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07) in one round trip.

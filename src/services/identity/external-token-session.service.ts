@@ -1,13 +1,20 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { systemActor } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import type { ExternalIdentity } from '../../platform/security/external-issuer.ts';
+import type { ExternalIdentity, ExternalIssuers } from '../../platform/security/external-issuer.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { ApiDeps } from '../deps.ts';
-import type { RequestInfo } from './request-info.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+
+interface Deps extends Pick<ProcessDeps, 'db' | 'now'> {
+  readonly externalIssuers: ExternalIssuers;
+}
+
+/** Where a request came from, for the session and the audit. */
+type Origin = Pick<Actor, 'ip' | 'user_agent' | 'request_id' | 'trace_id'>;
 
 interface BearerSession {
   readonly tenant_id: string;
@@ -24,7 +31,7 @@ const mirrorSeconds = 12 * 3600;
  *
  * @throws Problem `auth.required` when the token is bad or no person of the tenant is linked to its subject.
  */
-export async function findBearerSession(deps: ApiDeps, token: string, info: RequestInfo): Promise<BearerSession> {
+export async function findBearerSession(deps: Deps, token: string, origin: Origin): Promise<BearerSession> {
   const identity = await deps.externalIssuers.verify(token);
   const scope = { tenant_id: identity.tenant_id, user_id: null };
   const external_key = mirrorKey(identity);
@@ -39,23 +46,17 @@ export async function findBearerSession(deps: ApiDeps, token: string, info: Requ
   // A mirror that was ended stays ended; one that has run out goes on as long as the issuer's own session does.
   const isUsable = found !== undefined && (found.revoked_at !== null || Date.parse(found.expires_at) > deps.now());
   if (isUsable) return { tenant_id: identity.tenant_id, user_id: found.user_id, session_id: found.id };
-  return openMirror(deps, identity, external_key, info);
+  return openMirror(deps, identity, external_key, origin);
 }
 
 async function openMirror(
-  deps: ApiDeps,
+  deps: Deps,
   identity: ExternalIdentity,
   external_key: string,
-  info: RequestInfo,
+  { ip, user_agent, request_id, trace_id }: Origin,
 ): Promise<BearerSession> {
   const { tenant_id, issuer, subject } = identity;
-  const actor = {
-    ...systemActor(tenant_id),
-    ip: info.ip,
-    user_agent: info.userAgent,
-    request_id: info.id,
-    trace_id: info.traceId,
-  };
+  const actor = { ...systemActor(tenant_id), ip, user_agent, request_id, trace_id };
   return unitOfWork(deps.db, actor, async (tx) => {
     const linked = await tx.sql
       .selectFrom('user_identities as i')
@@ -75,8 +76,8 @@ async function openMirror(
         tenant_id,
         user_id,
         method: 'bearer',
-        ip: info.ip,
-        user_agent: info.userAgent,
+        ip,
+        user_agent,
         external_key,
         expires_at: sql<string>`now() + make_interval(secs => ${mirrorSeconds})`,
       })
