@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { actorInWorkflow, defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import { endFocus, focusedMinutes, focusDueAt, focusState } from '../../domain/tracker/tracker-focus.ts';
-import { focusClockOf, focusColumns, presentFocus } from '../../domain/tracker/tracker-focus-view.ts';
-import type { FocusRow, FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import { focusClockOf, focusColumns, presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
+import type { FocusRow, FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { Problem } from '../../platform/problem.ts';

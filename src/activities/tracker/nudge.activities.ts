@@ -8,7 +8,7 @@ import { admitNudges } from '../../domain/tracker/tracker-nudge-admission.ts';
 import { draftNudges, nudgeMessage } from '../../domain/tracker/tracker-nudge-rules.ts';
 import type { NudgeDraft } from '../../domain/tracker/tracker-nudge-rules.ts';
 import { acceptWording, wordingInstruction } from '../../domain/tracker/tracker-nudge-wording.ts';
-import { nudgeFactQueries, personalNudges } from '../../services/tracker/nudge-facts.queries.ts';
+import { nudgeFactQueries, personalNudges } from '../../services/tracker/nudge-round.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import { ensureSchedules } from '../../platform/temporal/schedules.ts';

@@ -19,7 +19,7 @@ import {
   rowId,
   trackerPath,
   trackerRoute,
-} from './tracker.route.ts';
+} from './tracker-route-defaults.ts';
 import { ActivityBody } from './tracker.schemas.ts';
 
 const type = z.enum(activityTypes);

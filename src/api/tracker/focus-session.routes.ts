@@ -4,8 +4,8 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { actorRef } from '../../domain/shared/actor.ts';
 import { focusStates } from '../../domain/tracker/tracker-focus.ts';
-import { focusColumns, presentFocus } from '../../domain/tracker/tracker-focus-view.ts';
-import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import { focusColumns, presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { writeTechnical } from '../../platform/database/read.ts';
@@ -27,7 +27,7 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { route } from '../http/route.ts';
 import type { HandlerContext, Route } from '../http/route.ts';
 import { moment, timestamp } from '../../platform/value-schemas.ts';
-import { afterCursor, freeText, idParams, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
+import { afterCursor, freeText, idParams, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { FocusSessionBody } from './tracker.schemas.ts';
 
 const notes = freeText(2_000);

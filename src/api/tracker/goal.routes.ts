@@ -7,7 +7,7 @@ import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { afterCursor, changeRoutes, day, idParams, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
+import { afterCursor, changeRoutes, day, idParams, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { GoalBody, GoalProgressBody } from './tracker.schemas.ts';
 
 const target = z.int().min(0).max(100_000);

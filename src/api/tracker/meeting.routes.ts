@@ -10,7 +10,7 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { reply, route } from '../http/route.ts';
 import { moment } from '../../platform/value-schemas.ts';
 import { meetingColumns } from '../../services/tracker/nudge.queries.ts';
-import { afterCursor, changeRoutes, day, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
+import { afterCursor, changeRoutes, day, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { ActivityBody, MeetingBody } from './tracker.schemas.ts';
 
 const longText = freeText(20_000).nullable();

@@ -9,7 +9,7 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { nudgeColumns, visibleNudges } from '../../services/tracker/nudge.queries.ts';
-import { afterCursor, idParams, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
+import { afterCursor, idParams, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { NudgeBody } from './tracker.schemas.ts';
 
 const maxSnoozeMinutes = 7 * 24 * 60;

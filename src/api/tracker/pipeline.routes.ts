@@ -7,7 +7,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
-import { afterCursor, changeRoutes, idParams, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
+import { afterCursor, changeRoutes, idParams, rowId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { StageBody, newStage, pipelineName, pipelineStageRoutes } from './pipeline-stage.routes.ts';
 
 const PipelineBody = z

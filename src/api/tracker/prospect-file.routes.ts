@@ -7,7 +7,7 @@ import { prospectCsvColumns } from '../../domain/tracker/tracker-prospect-csv.ts
 import { prospectsQuery } from '../../services/tracker/prospect.queries.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { ownerOf, queryId, trackerPath, trackerRoute } from './tracker.route.ts';
+import { ownerOf, queryId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { withUploadedFile } from '../http/upload-file.ts';
 
 const csv = 'text/csv';

@@ -5,9 +5,9 @@ import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { currentScore, runningStreak, weekOfScores } from './score.schemas.ts';
-import type { ScoreRow } from './score.schemas.ts';
-import { day, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
+import { currentScore, runningStreak, weekOfScores } from '../../services/tracker/score.queries.ts';
+import type { ScoreRow } from '../../services/tracker/score.queries.ts';
+import { day, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { ScoreBody } from './tracker.schemas.ts';
 
 type Reader = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps' | 'scope'>;

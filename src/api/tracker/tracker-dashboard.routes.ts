@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { focusColumns, presentFocus } from '../../domain/tracker/tracker-focus-view.ts';
+import { focusColumns, presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { currentGoal, currentGoalsQuery, personQuery, progressOfGoal, recentScoresQuery, trackerPerson } from '../../services/tracker/tracker-profile.queries.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { route } from '../http/route.ts';
 import { meetingColumns, nudgeColumns, visibleNudges } from '../../services/tracker/nudge.queries.ts';
-import { currentScore } from './score.schemas.ts';
-import { day, ownerOf, trackerRoute } from './tracker.route.ts';
+import { currentScore } from '../../services/tracker/score.queries.ts';
+import { day, ownerOf, trackerRoute } from './tracker-route-defaults.ts';
 import { FocusSessionBody, GoalProgressBody, MeetingBody, NudgeBody, ScoreBody } from './tracker.schemas.ts';
 
 const shownNudges = 20;

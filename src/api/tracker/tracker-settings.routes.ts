@@ -6,7 +6,7 @@ import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
-import { afterCursor, changeRoutes, day, idParams, ownerOf, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
+import { afterCursor, changeRoutes, day, idParams, ownerOf, rowId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 
 const weekday = z.int().min(1).max(7).describe('ISO weekday, Monday is 1');
 const minuteOfDay = z.int().min(0).max(1439).describe('Minutes since local midnight');

@@ -4,7 +4,7 @@ import { nudgePriorities, nudgeRules, nudgeTypes } from '../../domain/tracker/tr
 import { activityStatuses, activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
-import { day, rowId } from './tracker.route.ts';
+import { day, rowId } from './tracker-route-defaults.ts';
 
 const owned = { id: rowId, user_id: z.uuid() };
 const stamps = { created_at: timestamp, updated_at: timestamp };

@@ -2,7 +2,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { FocusClock, FocusState } from '../../domain/tracker/tracker-focus.ts';
-import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 

@@ -11,8 +11,8 @@ import {
 } from '@temporalio/workflow';
 import { endFocus, focusDueAt, focusState, pauseFocus, remainingMs, resumeFocus, startFocus } from '../../domain/tracker/tracker-focus.ts';
 import type { FocusClock } from '../../domain/tracker/tracker-focus.ts';
-import { describeFocus, focusClockOf } from '../../domain/tracker/tracker-focus-view.ts';
-import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import { describeFocus, focusClockOf } from '../../domain/tracker/tracker-focus-session.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import {
   beginUpdate,
   completeUpdate,

@@ -1,8 +1,8 @@
 import { weekDays, weekStartOf } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { currentStreak, isFrozen, runBefore } from '../../domain/tracker/tracker-streak.ts';
-import { streakDayOf } from '../../services/tracker/tracker-profile.queries.ts';
-import type { TrackerPerson } from '../../services/tracker/tracker-profile.queries.ts';
+import { streakDayOf } from './tracker-profile.queries.ts';
+import type { TrackerPerson } from './tracker-profile.queries.ts';
 
 /** A score as it is stored. */
 export interface ScoreRow {
