@@ -9,9 +9,12 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import { moment } from '../../platform/value-schemas.ts';
-import { meetingColumns } from '../../services/tracker/nudge.queries.ts';
-import { afterCursor, changeRoutes, day, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
-import { ActivityBody, MeetingBody } from './tracker.schemas.ts';
+import { meetingColumns } from '../../services/tracker/meeting.queries.ts';
+import { changeRoutes, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { day, freeText, idParams, queryId, rowId } from './tracker.schemas.ts';
+import { ActivityBody } from './activity.schemas.ts';
+import { MeetingBody } from './meeting.schemas.ts';
+import { afterCursor } from '../../services/tracker/tracker-page.queries.ts';
 
 const longText = freeText(20_000).nullable();
 

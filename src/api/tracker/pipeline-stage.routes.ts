@@ -4,7 +4,8 @@ import { lockPipeline } from '../../services/tracker/pipeline.service.ts';
 import { requirableFields } from '../../domain/tracker/tracker-pipeline.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { reply, route } from '../http/route.ts';
-import { changeRoutes, freeText, idParams, rowId, stageParams, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { freeText, idParams, rowId, stageParams } from './tracker.schemas.ts';
 
 /** Name of a pipeline or of one of its stages. */
 export const pipelineName = freeText(100).min(1);

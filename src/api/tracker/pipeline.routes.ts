@@ -7,8 +7,10 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
-import { afterCursor, changeRoutes, idParams, rowId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { StageBody, newStage, pipelineName, pipelineStageRoutes } from './pipeline-stage.routes.ts';
+import { idParams, rowId } from './tracker.schemas.ts';
+import { afterCursor } from '../../services/tracker/tracker-page.queries.ts';
 
 const PipelineBody = z
   .object({

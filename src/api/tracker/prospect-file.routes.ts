@@ -7,8 +7,9 @@ import { prospectCsvColumns } from '../../domain/tracker/tracker-prospect-csv.ts
 import { prospectsQuery } from '../../services/tracker/prospect.queries.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { ownerOf, queryId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { withUploadedFile } from '../http/upload-file.ts';
+import { queryId } from './tracker.schemas.ts';
 
 const csv = 'text/csv';
 const maxFileBytes = 64 * 1024 * 1024;

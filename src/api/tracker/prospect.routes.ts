@@ -17,7 +17,9 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { email, moment, timestamp } from '../../platform/value-schemas.ts';
-import { afterCursor, changeRoutes, freeText, idParams, ownerOf, queryId, rowId, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { changeRoutes, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { freeText, idParams, queryId, rowId } from './tracker.schemas.ts';
+import { afterCursor } from '../../services/tracker/tracker-page.queries.ts';
 
 const minorUnits = z.int().min(0).max(1_000_000_000_000);
 const status = z.enum(prospectStatuses);

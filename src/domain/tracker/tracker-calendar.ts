@@ -4,7 +4,7 @@ import { Temporal } from 'temporal-polyfill';
 export type Day = string;
 
 /** What a person's clock shows: the day counts in the zone of the person, never of the server (S0-86). */
-export interface LocalMoment {
+export interface LocalTime {
   readonly day: Day;
   /** Minutes since local midnight, 0..1439; after a change of the clocks this is what the clock on the wall says. */
   readonly minute: number;
@@ -22,7 +22,7 @@ const isoWeekday: Record<WeekStart, number> = { monday: 1, saturday: 6, sunday: 
  * @param zone IANA name.
  * @throws RangeError when the runtime does not know the zone.
  */
-export function localMoment(epochMs: number, zone: string): LocalMoment {
+export function localTime(epochMs: number, zone: string): LocalTime {
   const local = Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(zone);
   return { day: local.toPlainDate().toString(), minute: local.hour * 60 + local.minute };
 }

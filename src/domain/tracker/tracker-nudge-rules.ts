@@ -1,5 +1,5 @@
 import { addDays } from './tracker-calendar.ts';
-import type { Day, LocalMoment } from './tracker-calendar.ts';
+import type { Day, LocalTime } from './tracker-calendar.ts';
 import { activityTypes } from './tracker-scoring.ts';
 import { reachedMilestones } from './tracker-weekly-progress.ts';
 import type { WeeklyProgress } from './tracker-weekly-progress.ts';
@@ -33,7 +33,7 @@ export interface NamedThing {
 
 /** What is known about a person at one moment; gathered by a few reads, judged without I/O. */
 export interface NudgeFacts {
-  readonly moment: LocalMoment;
+  readonly local_time: LocalTime;
   /** Rest day or vacation: nobody is pressed. */
   readonly is_free_day: boolean;
   /** Activities logged for today, whatever their status. */
@@ -74,7 +74,7 @@ const lastCallFrom = minutesOf(21);
 /** Shorter runs are not worth an alert; longer ones than the second are worth waking somebody up. */
 const streakWorthWarning = 2;
 const streakWorthLastCall = 7;
-const milestoneShownDays = 7;
+const milestoneDisplayDays = 7;
 
 /** Everything that the rules have to say now; pressing rules are silent on free days. */
 export function draftNudges(facts: NudgeFacts): NudgeDraft[] {
@@ -92,7 +92,7 @@ export function nudgeMessage({ template, name }: Pick<NudgeDraft, 'template' | '
 type Sentence = Pick<NudgeDraft, 'type' | 'priority' | 'template' | 'action_url'> & { readonly name?: string };
 
 function daily(facts: NudgeFacts, rule: NudgeRule, sentence: Sentence): NudgeDraft {
-  const { day } = facts.moment;
+  const { day } = facts.local_time;
   return {
     rule,
     dedupe_key: `${day}/${rule}`,
@@ -104,7 +104,7 @@ function daily(facts: NudgeFacts, rule: NudgeRule, sentence: Sentence): NudgeDra
 }
 
 function noActivity(facts: NudgeFacts): NudgeDraft | null {
-  if (facts.moment.minute < noon || facts.activities_today > 0) return null;
+  if (facts.local_time.minute < noon || facts.activities_today > 0) return null;
   return daily(facts, 'no-activity', {
     type: 'reminder',
     priority: 'normal',
@@ -114,8 +114,8 @@ function noActivity(facts: NudgeFacts): NudgeDraft | null {
 }
 
 function behindPace(facts: NudgeFacts): NudgeDraft | null {
-  const { goal, moment } = facts;
-  if (goal === null || moment.minute < paceFrom) return null;
+  const { goal, local_time } = facts;
+  if (goal === null || local_time.minute < paceFrom) return null;
   const behind = activityTypes.filter((type) => goal.progress.types[type].state === 'behind');
   if (behind.length === 0) return null;
   const gaps = behind.map((type) => {
@@ -135,7 +135,7 @@ function isStreakOpen({ streak_days, score_today }: NudgeFacts, worth: number): 
 }
 
 function streakAtRisk(facts: NudgeFacts): NudgeDraft | null {
-  if (facts.moment.minute < streakWarningFrom || !isStreakOpen(facts, streakWorthWarning)) return null;
+  if (facts.local_time.minute < streakWarningFrom || !isStreakOpen(facts, streakWorthWarning)) return null;
   return daily(facts, 'streak-at-risk', {
     type: 'alert',
     priority: 'high',
@@ -145,7 +145,7 @@ function streakAtRisk(facts: NudgeFacts): NudgeDraft | null {
 }
 
 function streakLastCall(facts: NudgeFacts): NudgeDraft | null {
-  if (facts.moment.minute < lastCallFrom || !isStreakOpen(facts, streakWorthLastCall)) return null;
+  if (facts.local_time.minute < lastCallFrom || !isStreakOpen(facts, streakWorthLastCall)) return null;
   return daily(facts, 'streak-last-call', {
     type: 'alert',
     priority: 'urgent',
@@ -201,7 +201,7 @@ function digest(facts: NudgeFacts, rule: NudgeRule, things: readonly NamedThing[
   });
 }
 
-function milestone({ goal, moment }: NudgeFacts): NudgeDraft | null {
+function milestone({ goal, local_time }: NudgeFacts): NudgeDraft | null {
   if (goal === null) return null;
   const keys = reachedMilestones(goal.progress).map((percent) => ({ percent, key: `goal/${goal.id}/${percent}` }));
   const highest = keys.pop();
@@ -216,6 +216,6 @@ function milestone({ goal, moment }: NudgeFacts): NudgeDraft | null {
       highest.percent === 100 ? 'You have reached your goal of the week.' : `You have reached ${highest.percent} % of your goal.`,
     name: null,
     action_url: `/goals/${goal.id}`,
-    expires_on: addDays(moment.day, milestoneShownDays),
+    expires_on: addDays(local_time.day, milestoneDisplayDays),
   };
 }

@@ -6,7 +6,7 @@ import { dailyScore } from '../../domain/tracker/tracker-scoring.ts';
 import { freshStreaks, streaksAfterScore } from '../../domain/tracker/tracker-streak.ts';
 import type { RestCalendar } from '../../domain/tracker/tracker-streak.ts';
 import { prepared } from '../../entities/prepared-query.ts';
-import { streakDayOf } from './tracker-profile.queries.ts';
+import { streakDayOf } from './score.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -41,7 +41,7 @@ export async function logActivities(tx: Tx, userId: string, activities: readonly
 }
 
 /** @throws Problem `resource.not-found` when the person has no such activity. */
-export async function changeActivity(
+export async function updateActivity(
   tx: Tx,
   userId: string,
   id: number,
@@ -68,7 +68,7 @@ export async function changeActivity(
 }
 
 /** @throws Problem `resource.not-found` when the person has no such activity. */
-export async function removeActivity(tx: Tx, userId: string, id: number): Promise<void> {
+export async function deleteActivity(tx: Tx, userId: string, id: number): Promise<void> {
   await lockTracker(tx, userId);
   const before = await findActivity(tx, userId, id);
   await tx.sql.deleteFrom('admin_activities').where('id', '=', id).execute();

@@ -75,10 +75,10 @@ async function settle(tx: Tx, userId: string, day: Day, keys: readonly string[])
 }
 
 /** What a person does with a nudge: reads it, or puts it off until a time (null: shows it again). */
-export type NudgeChange = { readonly read: true } | { readonly snoozed_until: Date | null };
+export type NudgeChange = { readonly read: true } | { readonly snoozed_until: string | null };
 
 /** @throws Problem `resource.not-found` when the person has no such nudge. */
-export async function changeNudge(tx: Tx, userId: string, id: number, change: NudgeChange): Promise<void> {
+export async function updateNudge(tx: Tx, userId: string, id: number, change: NudgeChange): Promise<void> {
   const row = await tx.sql
     .updateTable('admin_nudges')
     .set(change)
@@ -91,7 +91,7 @@ export async function changeNudge(tx: Tx, userId: string, id: number, change: Nu
 }
 
 /** Removes a nudge; its mark stays, so that it does not come back. @throws Problem `resource.not-found`. */
-export async function removeNudge(tx: Tx, userId: string, id: number): Promise<void> {
+export async function deleteNudge(tx: Tx, userId: string, id: number): Promise<void> {
   const row = await tx.sql
     .deleteFrom('admin_nudges')
     .where('id', '=', id)

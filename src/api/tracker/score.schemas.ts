@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { timestamp } from '../../platform/value-schemas.ts';
+import { day, rowId } from './tracker.schemas.ts';
+
+/** S0-32; a day on which nothing was done has no row, so it has no id and no timestamps (S0-87). */
+export const ScoreBody = z
+  .object({
+    id: rowId.nullable(),
+    user_id: z.uuid(),
+    date: day,
+    score: z.int().min(0).max(100),
+    streak_days: z.int().min(0),
+    activities_count: z.int().min(0),
+    created_at: timestamp.nullable(),
+    updated_at: timestamp.nullable(),
+  })
+  .meta({ id: 'AdminScoreResponse' });
+
+export const WeekScoresBody = z
+  .object({ week_start: day, week_end: day, total: z.int().min(0), items: z.array(ScoreBody).length(7) })
+  .meta({ id: 'WeekScores' });
+
+export const StreakBody = z
+  .object({ streak_days: z.int().min(0), date: day.describe('Today in the own time zone') })
+  .meta({ id: 'Streak' });
