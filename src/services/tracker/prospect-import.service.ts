@@ -7,8 +7,9 @@ import type { ProspectCsvColumn, ProspectCsvRow } from '../../domain/tracker/tra
 import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { defaultPipelineId, lockPipeline, stagesOf } from './pipeline.service.ts';
-import type { NamedStage } from './pipeline.service.ts';
+import { defaultPipelineId } from './pipeline.service.ts';
+import { lockPipeline, stagesOf } from './pipeline.repository.ts';
+import type { NamedStage } from './pipeline.repository.ts';
 
 /** How a file is taken in. */
 export interface ImportOptions {
