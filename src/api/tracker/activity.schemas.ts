@@ -6,7 +6,7 @@ export const activityType = z.enum(activityTypes);
 export const activityStatus = z.enum(activityStatuses);
 const notes = freeText(10_000);
 
-/** S0-31 */
+/** An activity as it is answered (S0-31). */
 export const ActivityBody = z
   .object({
     ...ownedFields,

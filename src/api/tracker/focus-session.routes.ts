@@ -94,7 +94,8 @@ function commandRoute(command: FocusCommand, summary: string): Route {
     body: FocusCommandBody,
     responses: { 200: FocusSessionBody },
     problems: ['focus.ended'],
-    handler: ({ actor, body, deps, params }) => commandFocusSession(deps, personOf(actor), params.id, command, body.notes),
+    handler: ({ actor, body, deps, params }) =>
+      commandFocusSession(deps, personOf(actor), params.id, command, body.notes),
   });
 }
 

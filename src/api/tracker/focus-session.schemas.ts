@@ -6,7 +6,7 @@ import { freeText, ownedFields } from './tracker.schemas.ts';
 
 const notes = freeText(2_000);
 
-/** S0-32 */
+/** A focus session as it is answered (S0-32). */
 export const FocusSessionBody = z
   .object({
     ...ownedFields,
@@ -35,7 +35,7 @@ export const FocusSessionCreate = z
   .prefault({})
   .meta({ id: 'AdminFocusSessionCreate' });
 
-/** What can be said with a command to a session. */
+/** Body of a command to a session. */
 export const FocusCommandBody = z.strictObject({ notes: notes.nullable().default(null) }).prefault({});
 
 export const FocusRemainingBody = z

@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { goalPageQuery, goalsQuery, loadCurrentProgress, loadGoalProgress } from '../../services/tracker/goal.queries.ts';
+import {
+  goalPageQuery,
+  goalsQuery,
+  loadCurrentProgress,
+  loadGoalProgress,
+} from '../../services/tracker/goal.queries.ts';
 import { createGoal, deleteGoal, goalWeekStart, updateGoal } from '../../services/tracker/goal.service.ts';
 import { reply, route } from '../http/route.ts';
 import { GoalBody, GoalCreate, GoalProgressBody, GoalUpdate } from './goal.schemas.ts';

@@ -4,7 +4,7 @@ import { day, ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
 const amount = z.int().min(0);
 const target = z.int().min(0).max(100_000);
 
-/** S0-28 */
+/** A goal as it is answered (S0-28). */
 export const GoalBody = z
   .object({
     ...ownedFields,
@@ -47,7 +47,7 @@ const typeProgress = z
   })
   .meta({ id: 'TypeProgress' });
 
-/** S0-97 */
+/** Progress of a week against its goal (S0-97). */
 export const GoalProgressBody = z
   .object({
     goal_id: rowId,

@@ -3,7 +3,7 @@ import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.en
 import { timestamp } from '../../platform/value-schemas.ts';
 import { ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
 
-/** S0-82, S0-93 */
+/** A template or planned meeting as it is answered (S0-82, S0-93). */
 export const MeetingBody = z
   .object({
     ...ownedFields,

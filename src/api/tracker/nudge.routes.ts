@@ -11,7 +11,9 @@ import { NudgeBody, NudgeSnooze } from './nudge.schemas.ts';
 import { ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { idParams, queryFlag } from './tracker.schemas.ts';
 
-async function loadNudge({ actor, read }: Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'read'>, id: number) {
+type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'read'>;
+
+async function loadNudge({ actor, read }: Context, id: number) {
   const [row] = await read(nudgesQuery(ownerOf(actor)).where('id', '=', id));
   if (row === undefined) throw notFound('nudge');
   return row;

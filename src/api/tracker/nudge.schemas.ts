@@ -3,7 +3,7 @@ import { nudgePriorities, nudgeRules, nudgeTypes } from '../../domain/tracker/tr
 import { timestamp } from '../../platform/value-schemas.ts';
 import { ownedFields } from './tracker.schemas.ts';
 
-/** S0-82 */
+/** A nudge as it is answered (S0-82). */
 export const NudgeBody = z
   .object({
     ...ownedFields,

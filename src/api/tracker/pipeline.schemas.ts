@@ -34,7 +34,9 @@ export const StageBody = z
   })
   .meta({ id: 'PipelineStage' });
 
-export const StageCreate = newStage.extend({ position: stageFields.position.optional() }).meta({ id: 'PipelineStageCreate' });
+export const StageCreate = newStage
+  .extend({ position: stageFields.position.optional() })
+  .meta({ id: 'PipelineStageCreate' });
 
 export const StageUpdate = z.strictObject(stageFields).partial().meta({ id: 'PipelineStageUpdate' });
 

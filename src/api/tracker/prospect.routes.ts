@@ -3,11 +3,28 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { notFound } from '../../platform/problem.ts';
 import { versionEtag } from '../../platform/row-version.ts';
 import { moment } from '../../platform/value-schemas.ts';
-import { presentProspect, prospectPageQuery, prospectsQuery, stageHistoryPageQuery } from '../../services/tracker/prospect.queries.ts';
-import { createProspect, deleteProspect, moveProspect, updateProspect } from '../../services/tracker/prospect.service.ts';
+import {
+  presentProspect,
+  prospectPageQuery,
+  prospectsQuery,
+  stageHistoryPageQuery,
+} from '../../services/tracker/prospect.queries.ts';
+import {
+  createProspect,
+  deleteProspect,
+  moveProspect,
+  updateProspect,
+} from '../../services/tracker/prospect.service.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { ProspectBody, ProspectCreate, ProspectMove, ProspectUpdate, StageHistoryBody, prospectStatus } from './prospect.schemas.ts';
+import {
+  ProspectBody,
+  ProspectCreate,
+  ProspectMove,
+  ProspectUpdate,
+  StageHistoryBody,
+  prospectStatus,
+} from './prospect.schemas.ts';
 import { changeRoutes, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { freeText, idParams, queryFlag, queryId } from './tracker.schemas.ts';
 
@@ -82,7 +99,8 @@ const updateProspectRoutes = changeRoutes({
   problems: ['resource.conflict', 'resource.version-mismatch', 'request.invalid'],
   handler: async (context) => {
     const { actor, params, body, request, unitOfWork } = context;
-    await unitOfWork((tx) => updateProspect(tx, { user_id: ownerOf(actor), id: params.id, ifMatch: request.ifMatch }, body));
+    const target = { user_id: ownerOf(actor), id: params.id, ifMatch: request.ifMatch };
+    await unitOfWork((tx) => updateProspect(tx, target, body));
     return replyProspect(context, params.id);
   },
 });
@@ -100,7 +118,8 @@ const moveProspectRoute = route({
   problems: ['prospect.move-refused', 'resource.version-mismatch'],
   handler: async (context) => {
     const { actor, params, body, request, unitOfWork } = context;
-    await unitOfWork((tx) => moveProspect(tx, { user_id: ownerOf(actor), id: params.id, ifMatch: request.ifMatch }, body));
+    const target = { user_id: ownerOf(actor), id: params.id, ifMatch: request.ifMatch };
+    await unitOfWork((tx) => moveProspect(tx, target, body));
     return replyProspect(context, params.id);
   },
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { timestamp } from '../../platform/value-schemas.ts';
 import { day, rowId } from './tracker.schemas.ts';
 
-/** S0-32; a day on which nothing was done has no row, so it has no id and no timestamps (S0-87). */
+/** The score of a day (S0-32). A day on which nothing was done has no row, so id and timestamps are null (S0-87). */
 export const ScoreBody = z
   .object({
     id: rowId.nullable(),

@@ -3,7 +3,7 @@ import { route } from '../http/route.ts';
 import { TrackerDashboardBody } from './tracker-dashboard.schemas.ts';
 import { personOf, trackerRoute } from './tracker-route-defaults.ts';
 
-/** S0-81. The first spelling of the path is the monitored one (S0-50), the second that of all other routes. */
+/** The dashboard (S0-81). Monitoring uses the first path (S0-50); the alias has the prefix of all other routes. */
 const getDashboard = route({
   ...trackerRoute,
   operationId: 'getTrackerDashboard',

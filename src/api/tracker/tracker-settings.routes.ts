@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { defaultTrackerSettings, trackerSettingsQuery, vacationPageQuery } from '../../services/tracker/tracker-settings.queries.ts';
-import { createVacation, deleteVacation, updateTrackerSettings } from '../../services/tracker/tracker-settings.service.ts';
+import {
+  defaultTrackerSettings,
+  trackerSettingsQuery,
+  vacationPageQuery,
+} from '../../services/tracker/tracker-settings.queries.ts';
+import {
+  createVacation,
+  deleteVacation,
+  updateTrackerSettings,
+} from '../../services/tracker/tracker-settings.service.ts';
 import { reply, route } from '../http/route.ts';
 import { changeRoutes, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { TrackerSettingsBody, TrackerSettingsUpdate, VacationBody, VacationCreate } from './tracker-settings.schemas.ts';

@@ -35,7 +35,10 @@ const maxVacationMs = 365 * 86_400_000;
 
 export const VacationCreate = z
   .strictObject({ starts_on: day, ends_on: day })
-  .refine(({ starts_on, ends_on }) => starts_on <= ends_on, { path: ['ends_on'], message: 'must not be before starts_on' })
+  .refine(({ starts_on, ends_on }) => starts_on <= ends_on, {
+    path: ['ends_on'],
+    message: 'must not be before starts_on',
+  })
   .refine(({ starts_on, ends_on }) => Date.parse(ends_on) - Date.parse(starts_on) <= maxVacationMs, {
     path: ['ends_on'],
     message: 'must be within a year of starts_on',

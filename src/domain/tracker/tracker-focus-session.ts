@@ -38,7 +38,7 @@ export function focusClockOf(row: FocusRow): FocusClock {
   };
 }
 
-/** A row with its state and what is left of it. @param now milliseconds since the epoch. */
+/** A session with its state and remaining time. @param now milliseconds since the epoch. */
 export function presentFocus(row: FocusRow, now: number): FocusSessionView {
   const clock = focusClockOf(row);
   return { ...row, state: focusState(clock), remaining_seconds: Math.ceil(remainingMs(clock, now) / 1000) };

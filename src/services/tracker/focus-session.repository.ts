@@ -8,8 +8,8 @@ import { focusColumns } from './focus-session.queries.ts';
 import type { OpenFocusSession } from './focus-session.queries.ts';
 
 /**
- * Saves what the workflow of a session has decided: the only writer of the table. Repeated after a commit whose answer was
- * lost, it changes nothing and answers the row.
+ * Saves what the workflow of a session has decided; this file is the only writer of the table. Repeated after a commit
+ * whose answer was lost, it changes nothing and answers the row.
  *
  * @throws Problem `focus.already-active` with the active session, when the database refuses a second one (S0-84).
  */
@@ -111,7 +111,12 @@ async function updateSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
 }
 
 function lockSession(tx: Tx, id: number): Promise<FocusRow | undefined> {
-  return tx.sql.selectFrom('admin_focus_sessions').where('id', '=', id).select(focusColumns).forUpdate().executeTakeFirst();
+  return tx.sql
+    .selectFrom('admin_focus_sessions')
+    .where('id', '=', id)
+    .select(focusColumns)
+    .forUpdate()
+    .executeTakeFirst();
 }
 
 function present(row: FocusRow): FocusSessionView {

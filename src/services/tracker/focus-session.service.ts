@@ -9,7 +9,12 @@ import { defaultMaxPauseSeconds } from '../../workflows/tracker/focus-session.co
 import type { FocusRemaining } from '../../workflows/tracker/focus-session.contract.ts';
 import { focusSweepSchedule } from '../../workflows/tracker/focus-sweep.contract.ts';
 import type { FocusSweepPage } from '../../workflows/tracker/focus-sweep.contract.ts';
-import { abandonedFocusSessions, queryFocusRemaining, sendFocusCommand, startFocusSession } from './focus-session.client.ts';
+import {
+  abandonedFocusSessions,
+  queryFocusRemaining,
+  sendFocusCommand,
+  startFocusSession,
+} from './focus-session.client.ts';
 import type { FocusCommand } from './focus-session.client.ts';
 import {
   activeFocusSessionQuery,
@@ -79,8 +84,8 @@ export async function beginFocusSession(
 }
 
 /**
- * Completes, interrupts, pauses or resumes a session of a person. Repeating the command that ended it answers the session
- * as it ended.
+ * Completes, interrupts, pauses or resumes a session of a person. Repeating the command that ended the session is no
+ * error and answers it as it ended.
  *
  * @param notes replace those of the session unless they are null.
  * @throws Problem `focus.ended` when the session has ended in another way; `resource.not-found`.

@@ -67,7 +67,14 @@ export async function updateGoal(tx: Tx, userId: string, id: number, targets: Pa
     .where('id', '=', id)
     .returning(goalColumns)
     .executeTakeFirstOrThrow();
-  tx.audit({ event: 'goal.update', action: 'update', resource_type, resource_id: String(id), old_values, new_values: row });
+  tx.audit({
+    event: 'goal.update',
+    action: 'update',
+    resource_type,
+    resource_id: String(id),
+    old_values,
+    new_values: row,
+  });
   return row;
 }
 

@@ -19,7 +19,7 @@ export const meetingColumns = [
   'updated_at',
 ] as const;
 
-/** Planned meetings of a person that are ahead and have no outcome, the next one first. @param now epoch milliseconds. */
+/** Planned meetings of a person that are ahead and have no outcome, the next one first. @param now milliseconds. */
 export function upcomingMeetingsQuery(userId: string, now: number) {
   return query
     .selectFrom('admin_meetings')

@@ -1,6 +1,10 @@
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { ensureSchedules } from '../../platform/temporal/schedules.ts';
-import { nudgePersonStartOptions, nudgeRoundSchedule, nudgeRoundWorkflowType } from '../../workflows/tracker/nudge-round.contract.ts';
+import {
+  nudgePersonStartOptions,
+  nudgeRoundSchedule,
+  nudgeRoundWorkflowType,
+} from '../../workflows/tracker/nudge-round.contract.ts';
 import type { NudgeRoundResult } from '../../workflows/tracker/nudge-round.contract.ts';
 
 type Deps = Pick<ProcessDeps, 'temporal'>;

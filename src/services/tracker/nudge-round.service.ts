@@ -35,11 +35,11 @@ export async function nudgePerson(
   const admitted = admitNudges(draftNudges(known.facts), local_time.minute, known.policy, known);
   if (admitted.length === 0) return [];
   // The model is asked outside the transaction, and only for what will be displayed.
-  const worded = await Promise.all(admitted.map((draft) => word(draft, model, known.time_zone)));
+  const worded = await Promise.all(admitted.map((draft) => wordNudge(draft, model, known.time_zone)));
   return unitOfWork(db, actor, (tx) => deliverNudges(tx, userId, local_time.day, known.policy.daily_cap, worded));
 }
 
-async function word(draft: NudgeDraft, model: TextModel | null, timeZone: string): Promise<WordedNudge> {
+async function wordNudge(draft: NudgeDraft, model: TextModel | null, timeZone: string): Promise<WordedNudge> {
   const answer = model === null ? null : await model.reword(wordingInstruction, draft.template);
   const wording = acceptWording(draft, answer);
   return {

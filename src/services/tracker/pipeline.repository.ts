@@ -39,7 +39,10 @@ export async function stagesOf(tx: Tx, pipelineId: number): Promise<NamedStage[]
 }
 
 /** A stage by its id, archived ones included. */
-export async function findStage(tx: Tx, id: number): Promise<(NamedStage & { readonly archived_at: string | null }) | undefined> {
+export async function findStage(
+  tx: Tx,
+  id: number,
+): Promise<(NamedStage & { readonly archived_at: string | null }) | undefined> {
   return tx.sql
     .selectFrom('admin_pipeline_stages')
     .where('id', '=', id)

@@ -14,7 +14,7 @@ export interface NewPipeline {
 }
 
 /** The pipeline of a tenant that creates prospects before it has made a pipeline of its own. */
-const firstPipeline: NewPipeline = {
+const initialPipeline: NewPipeline = {
   name: 'Sales',
   is_default: true,
   stages: [
@@ -36,7 +36,7 @@ export async function createPipeline(tx: Tx, pipeline: NewPipeline): Promise<num
     .executeTakeFirstOrThrow();
   await tx.sql
     .insertInto('admin_pipeline_stages')
-    .values(pipeline.stages.map((stage, place) => ({ ...stage, tenant_id, pipeline_id: id, position: place + 1 })))
+    .values(pipeline.stages.map((stage, index) => ({ ...stage, tenant_id, pipeline_id: id, position: index + 1 })))
     .execute();
   tx.audit({
     event: 'pipeline.create',
@@ -122,5 +122,5 @@ export async function defaultPipelineId(tx: Tx): Promise<number> {
     .select('id')
     .limit(1)
     .executeTakeFirst();
-  return row?.id ?? createPipeline(tx, firstPipeline);
+  return row?.id ?? createPipeline(tx, initialPipeline);
 }

@@ -8,12 +8,13 @@ import type { Person } from './tracker-profile.queries.ts';
 /** Rows that are read at a time. */
 const pageRows = 1_000;
 
-/** The prospects of a person as CSV, page by page, with the header first. Cells that begin like a formula are guarded. */
+/** The prospects of a person as CSV, with a header and page by page. Cells that begin like a formula are guarded. */
 export async function* exportProspects({ db }: Pick<ProcessDeps, 'db'>, owner: Person): AsyncGenerator<string> {
   yield stringify([[...prospectCsvColumns]]);
   let after = 0;
   for (;;) {
-    const page = await read(db, owner, prospectsQuery(owner.user_id).where('p.id', '>', after).orderBy('p.id').limit(pageRows));
+    const next = prospectsQuery(owner.user_id).where('p.id', '>', after).orderBy('p.id').limit(pageRows);
+    const page = await read(db, owner, next);
     const rows = page.map((row) => ({ ...row, stage: row.stage_name }));
     yield stringify(rows, { columns: [...prospectCsvColumns], escape_formulas: true });
     after = page.at(-1)?.id ?? after;

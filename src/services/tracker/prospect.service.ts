@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Insertable, RawBuilder, Selectable, Updateable } from 'kysely';
-import { isRefused, judgeMove, refusalText } from '../../domain/tracker/tracker-pipeline.ts';
+import { isRefused, decideMove, refusalText } from '../../domain/tracker/tracker-pipeline.ts';
 import type { ProspectStatus } from '../../domain/tracker/tracker-pipeline.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -121,7 +121,7 @@ export async function moveProspect(tx: Tx, target: ProspectTarget, request: Move
   const current = await findStage(tx, before.stage_id);
   if (current === undefined) throw notFound('stage');
   const stage = request.stage_id === null ? null : await activeStage(tx, request.stage_id);
-  const answer = judgeMove(before, current, { stage, status: request.status, lost_reason: request.lost_reason });
+  const answer = decideMove(before, current, { stage, status: request.status, lost_reason: request.lost_reason });
   if (isRefused(answer)) {
     const { kind, ...members } = answer;
     throw new Problem({ code: 'prospect.move-refused', detail: refusalText(answer), members: { reason: kind, ...members } });

@@ -58,7 +58,10 @@ export async function loadScores(
   { tenant_id, user_id }: Person,
 ): Promise<{ readonly person: TrackerPerson; readonly scores: ScoreRow[] }> {
   const time = now();
-  const [[row], scores] = await readAll(db, { tenant_id, user_id }, [personQuery(user_id), recentScoresQuery(user_id, time)]);
+  const [[row], scores] = await readAll(db, { tenant_id, user_id }, [
+    personQuery(user_id),
+    recentScoresQuery(user_id, time),
+  ]);
   if (row === undefined) throw notFound('user');
   return { person: trackerPerson(row, time), scores };
 }
@@ -88,7 +91,12 @@ export function weekOfScores(userId: string, scores: readonly ScoreRow[], person
   };
 }
 
-function scoreOfDay(userId: string, day: Day, scores: readonly ScoreRow[], { calendar, local_time }: TrackerPerson): ScoreView {
+function scoreOfDay(
+  userId: string,
+  day: Day,
+  scores: readonly ScoreRow[],
+  { calendar, local_time }: TrackerPerson,
+): ScoreView {
   const row = scores.find(({ date }) => date === day);
   if (row !== undefined) return row;
   const before = scores.find(({ date }) => date < day);

@@ -3,7 +3,12 @@ import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
 /** The settings that are displayed. */
-export const trackerSettingsColumns = ['rest_weekdays', 'quiet_from_minute', 'quiet_to_minute', 'daily_nudge_cap'] as const;
+export const trackerSettingsColumns = [
+  'rest_weekdays',
+  'quiet_from_minute',
+  'quiet_to_minute',
+  'daily_nudge_cap',
+] as const;
 
 /** Settings of a person who has changed none; the defaults of the columns. */
 export const defaultTrackerSettings = {
