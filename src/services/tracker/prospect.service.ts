@@ -4,7 +4,7 @@ import { isRefused, decideMove, refusalText } from '../../domain/tracker/tracker
 import type { ProspectStatus } from '../../domain/tracker/tracker-pipeline.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { expectedVersion, versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion, expectedVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defaultPipelineId } from './pipeline.service.ts';
 import { findStage, stagesOf } from './pipeline.repository.ts';
@@ -177,8 +177,7 @@ async function lockProspect(tx: Tx, userId: string, id: number): Promise<Prospec
 /** {@link lockProspect}, refused when the caller has read another version. */
 async function lockVersion(tx: Tx, { user_id, id, ifMatch }: ProspectTarget): Promise<ProspectRow> {
   const row = await lockProspect(tx, user_id, id);
-  if (ifMatch !== null && expectedVersion(ifMatch) !== row.version) throw versionMismatch(row.version);
-  return row;
+  return ifMatch === null ? row : assertVersion(row, expectedVersion(ifMatch));
 }
 
 /** The first stage of the default pipeline. */

@@ -20,7 +20,7 @@ const trackerPosition = z.tuple([
  *
  * @throws Problem `request.cursor-invalid` when the cursor is of another list.
  */
-export function afterCursor(cursor: string | undefined, sortColumn: string, idColumn = 'id') {
+function afterCursor(cursor: string | undefined, sortColumn: string, idColumn: string) {
   const after = parseCursor(cursor, trackerPosition);
   if (after === null) return sql<boolean>`true`;
   const [time, id] = after;

@@ -14,7 +14,7 @@ import { samplePassword, samplePeople } from '../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
-import { asSuperuser } from '../support/quick-factor.ts';
+import { createUserIdentity } from '../support/factories/identity.ts';
 
 const issuer = 'https://clerk.example';
 const key = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -80,11 +80,8 @@ describe('bearer tokens of a Clerk-type issuer (S0-60, S0-61)', () => {
       .setExpirationTime('5 minutes')
       .sign(key.privateKey);
   const link = async (email: string, subject: string) => {
-    await asSuperuser(
-      app,
-      'insert into user_identities (tenant_id, user_id, issuer, subject) select tenant_id, id, $2, $3 from users where email = $1',
-      [email, issuer, subject],
-    );
+    const user_id = samplePeople.find((person) => person.email === email)?.id ?? '';
+    await createUserIdentity(app, { user_id, issuer, subject });
   };
   const dashboard = (token: string) => app.call('GET', '/api/master-admin/dashboard', { token });
 

@@ -1,6 +1,7 @@
-import type { EnvironmentName } from '../../src/domain/shared/environment.ts';
-import type { Answer, SignedIn, TestApi } from './api.ts';
-import { callProven, eventually } from './quick-factor.ts';
+import type { EnvironmentName } from '../../../src/domain/shared/environment.ts';
+import type { Answer, SignedIn, TestApi } from '../api.ts';
+import { eventually } from '../eventually.ts';
+import { callProven } from '../second-factor.ts';
 
 /** A schema with one secret and one bounded number. */
 export const shopSchema = {
@@ -39,6 +40,8 @@ export interface ConfigDriver {
   shown(environment: EnvironmentName): Promise<any>;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
   deployment(id: string): Promise<any>;
+  /** What happened to a deployment by the ledger, in order. */
+  events(id: string): Promise<string[]>;
   /** Waits until a deployment has a status. */
   settled(id: string, status: string, timeoutMs?: number): ReturnType<ConfigDriver['deployment']>;
   say(id: string, word: string, body?: object, person?: SignedIn): Promise<Answer>;
@@ -77,6 +80,7 @@ export function configDriver(app: TestApi, person: SignedIn): ConfigDriver {
       return answer.body.items[0];
     },
     deployment: async (id) => (await app.call('GET', `/admin/deployments/${id}`, { token })).body,
+    events: async (id) => (await driver.deployment(id)).ledger.map(({ event }: { event: string }) => event),
     settled: (id, status, timeoutMs) =>
       eventually(
         () => driver.deployment(id),

@@ -1,35 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { defaultTenantId } from '../../src/domain/shared/actor.ts';
-import type { Answer, SignedIn, TestApi } from './api.ts';
-import { asSuperuser } from './quick-factor.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import type { Answer, SignedIn, TestApi } from '../api.ts';
+import { newContact } from '../factories/assignment.ts';
+import { newUser, systemRoleId } from '../factories/identity.ts';
+import { insertRows } from '../factories/insert-rows.ts';
+import { asSuperuser, withSuperuser } from '../superuser.ts';
 
 /** Puts active people with a system role into the sample tenant; they never sign in, so they need no password. */
 export async function addPeople(app: TestApi, count: number, role = 'role-junior-agent'): Promise<string[]> {
-  const rows = await asSuperuser<{ id: string }>(
-    app,
-    `with people as (
-       insert into users (tenant_id, email, full_name)
-       select $1, 'agent-' || $4 || n || '@agents.example', 'Agent ' || n from generate_series(1, $2::int) n returning id
-     ), given as (
-       insert into admin_role_assignments (tenant_id, user_id, role_id)
-       select $1, p.id, r.id from people p, admin_roles r where r.code = $3 and r.tenant_id is null
-     )
-     select id from people order by id`,
-    [defaultTenantId, count, role, randomUUID().slice(0, 8)],
-  );
-  return rows.map(({ id }) => id);
+  return withSuperuser(app, async (db) => {
+    const people = await insertRows(db, 'users', Array.from({ length: count }, () => newUser()));
+    const [tenant_id, role_id] = [defaultTenantId, await systemRoleId(db, role)];
+    await insertRows(db, 'admin_role_assignments', people.map(({ id }) => ({ tenant_id, user_id: id, role_id })));
+    return people.map(({ id }) => id).toSorted();
+  });
 }
 
 /** Contacts of the sample tenant, in the order of the list. */
 export async function addContacts(app: TestApi, count: number, source: string | null = null): Promise<string[]> {
-  const ids = Array.from({ length: count }, () => randomUUID());
-  await asSuperuser(
-    app,
-    `insert into contacts (id, tenant_id, name, source, created_at)
-     select id, $1, 'Contact ' || n, $3, now() + n * interval '1 ms' from unnest($2::uuid[]) with ordinality as c(id, n)`,
-    [defaultTenantId, ids, source],
-  );
-  return ids;
+  const nowMs = Date.now();
+  const rows = Array.from({ length: count }, (_, index) => newContact({ source, created_at: new Date(nowMs + index).toISOString() }));
+  return (await insertRows(app, 'contacts', rows)).map(({ id }) => id);
 }
 
 /** What a manager does with assignments over HTTP. */

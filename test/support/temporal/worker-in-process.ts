@@ -9,7 +9,7 @@ import type { TestApi } from '../api.ts';
 import { quietTemporal } from './temporal.ts';
 
 /** A worker in the process of the test, which runs what is deployed but keeps no schedules. */
-export interface WorkerHere {
+export interface InProcessWorker {
   readonly deps: ActivityDeps;
   /** Polls again after {@link stop}. */
   start(): Promise<void>;
@@ -24,10 +24,10 @@ export interface WorkerHere {
  * @param env where the worker is to have other settings than the application.
  * @param hasAttributes that the namespace has the search attributes already.
  */
-export async function startWorkerHere(
+export async function startInProcessWorker(
   app: TestApi,
   { env = app.env, hasAttributes = false }: { env?: Env; hasAttributes?: boolean } = {},
-): Promise<WorkerHere> {
+): Promise<InProcessWorker> {
   await quietTemporal();
   const deps = await createActivityDeps(env, app.api.deps.log, createMetrics('worker'));
   if (!hasAttributes) await registerSearchAttributes(deps.temporal.client, env.TEMPORAL_NAMESPACE, searchAttributes);

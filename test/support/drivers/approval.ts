@@ -1,6 +1,9 @@
-import { defaultTenantId } from '../../src/domain/shared/actor.ts';
-import type { Answer, SignedIn, TestApi } from './api.ts';
-import { asSuperuser, callProven, eventually } from './quick-factor.ts';
+import type { FlagDefinition } from '../../../src/domain/flag/flag.ts';
+import { jsonb } from '../../../src/platform/database/jsonb.ts';
+import type { Answer, SignedIn, TestApi } from '../api.ts';
+import { eventually } from '../eventually.ts';
+import { createFlag, createFlagVersion } from '../factories/flag.ts';
+import { callProven } from '../second-factor.ts';
 
 /** What a test needs of an opened request. */
 export interface OpenedRequest {
@@ -10,7 +13,7 @@ export interface OpenedRequest {
 }
 
 /** A boolean flag that is off. */
-export const plainFlag = {
+export const plainFlag: Omit<FlagDefinition, 'description' | 'rules'> = {
   value_type: 'boolean',
   variants: { on: true, off: false },
   enabled: false,
@@ -53,16 +56,8 @@ export function approvalDriver(app: TestApi, requester: SignedIn): ApprovalDrive
   const { token } = requester;
   const driver: ApprovalDriver = {
     productionFlag: async (key) => {
-      await asSuperuser(
-        app,
-        `with flag as (
-           insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
-           values ($1, $2, 'production', 'boolean', '{"on":true,"off":false}', 'on', 'off') returning *
-         )
-         insert into admin_flag_history (tenant_id, flag_id, key, environment, version, change, definition)
-         select tenant_id, id, key, environment, 1, 'created', $3 from flag`,
-        [defaultTenantId, key, JSON.stringify({ description: '', rules: [], ...plainFlag })],
-      );
+      const flag = await createFlag(app, { key });
+      await createFlagVersion(app, { flag_id: flag.id, key, definition: jsonb({ description: '', rules: [], ...plainFlag }) });
     },
     flag: async (key) => (await app.call('GET', `/admin/feature-flags/${key}?environment=production`, { token })).body,
     requestToggle: (key) =>

@@ -1,6 +1,8 @@
-import type { Answer, SignedIn, TestApi } from './api.ts';
-import type { KeyService } from './fakes/key-service.ts';
-import { callProven, eventually } from './quick-factor.ts';
+import type { Answer, SignedIn, TestApi } from '../api.ts';
+import type { KeyService } from '../fakes/key-service.ts';
+import { auditEvents } from '../audit-events.ts';
+import { eventually } from '../eventually.ts';
+import { callProven } from '../second-factor.ts';
 
 /** How an integration with a key service is configured. */
 export function restConfig(service: Pick<KeyService, 'url'>, changes: object = {}) {
@@ -52,6 +54,8 @@ export function integrationDriver(app: TestApi, person: SignedIn) {
       return { ...made.body, ...key } as { id: string; version: number; key_id: string; secret: string };
     },
     details: (id: string) => get(`/admin/integrations/${id}`),
+    /** What happened to it by the audit, in order: `create`, `update` … */
+    events: async (id: string) => (await auditEvents(app, 'integration', id)).map((event) => event.replace('integration.', '')),
     sync: (id: string): Promise<Answer> => app.call('POST', `/admin/integrations/${id}/sync`, { token: person.token }),
     job,
     ended: (id: string, jobId: string, timeoutMs?: number) =>

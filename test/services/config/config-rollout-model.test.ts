@@ -15,8 +15,8 @@ import { read } from '../../../src/platform/database/read.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { configDriver } from '../../support/configs.ts';
-import type { ConfigDriver } from '../../support/configs.ts';
+import { configDriver } from '../../support/drivers/config.ts';
+import type { ConfigDriver } from '../../support/drivers/config.ts';
 
 const environment: EnvironmentName = 'staging';
 const actor: Actor = systemActor(defaultTenantId);
