@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { dashboardSections } from '../../../src/api/health/dashboard.sections.ts';
+import { dashboardSections } from '../../../src/api/health/dashboard-sections.schemas.ts';
 import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';

@@ -2,8 +2,8 @@ import { Queue, Worker, createPostgresBackend } from 'bullmq';
 import type { Job } from 'bullmq';
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
-import { bullmqSchema } from '../../../src/services/queue/queue-bullmq.ts';
 import { eventually } from '../eventually.ts';
+import { bullmqSchema } from '../../../src/services/queue/bullmq-queue-provider.ts';
 
 type Closable = { close(): Promise<void> };
 

@@ -1,5 +1,5 @@
-import { errorClassOf } from '../../domain/queue/queue-retry.ts';
-import type { FailedJob } from '../../domain/queue/queue-retry.ts';
+import { errorClassOf } from '../../domain/queue/queue-bulk-retry.ts';
+import type { FailedJob } from '../../domain/queue/queue-bulk-retry.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The most failed jobs that are looked at for a preview or a selection. */

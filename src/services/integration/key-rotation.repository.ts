@@ -1,39 +1,12 @@
 import { hasKeyManagement } from '../../domain/integration/integration.ts';
 import type { KeyedConfig } from '../../domain/integration/integration.ts';
-import { canMoveRotation } from '../../domain/integration/integration-rotation.ts';
-import type { RotationFault, RotationStatus } from '../../domain/integration/integration-rotation.ts';
+import { canMoveRotation } from '../../domain/integration/key-rotation.ts';
+import type { RotationFault, RotationStatus } from '../../domain/integration/key-rotation.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { changedNow, integrationSecretPlace } from './integration.repository.ts';
-
-/** Columns of a rotation that are shown: no secret is among them. */
-export const rotationColumns = [
-  'id',
-  'integration_id',
-  'requested_by',
-  'approval_id',
-  'reason',
-  'status',
-  'grace_seconds',
-  'old_key_id',
-  'old_fingerprint',
-  'new_key_id',
-  'new_fingerprint',
-  'verified_at',
-  'switched_at',
-  'grace_until',
-  'revoke_attempts',
-  'next_attempt_at',
-  'refused_at',
-  'attempt_error_code',
-  'attempt_error_detail',
-  'error_code',
-  'error_detail',
-  'created_at',
-  'updated_at',
-  'ended_at',
-] as const;
+import { rotationColumns } from './key-rotation.queries.ts';
 
 const table = 'admin_key_rotations';
 type SecretColumn = 'new_secret_ciphertext' | 'old_secret_ciphertext';
@@ -244,8 +217,7 @@ async function move(
   const moved = await tx.sql
     .updateTable(table)
     .set({ ...(step === null ? {} : { ...untroubled, status: step.to }), ...change, updated_at: changedNow })
-    .where('id', '=', id)
-    .$if(step !== null, (q) => q.where('status', '=', step?.from ?? 'requested'))
+    .where((eb) => eb.and({ id, status: step?.from }))
     .returning(rotationColumns)
     .executeTakeFirst();
   if (moved === undefined) return;

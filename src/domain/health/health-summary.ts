@@ -1,8 +1,8 @@
-import { healthRoundMs } from '../../domain/health/health-history.ts';
-import { healthComponents, healthMetrics, isHealthMetric } from '../../domain/health/health-metric.ts';
-import type { HealthComponent, HealthMetricName } from '../../domain/health/health-metric.ts';
-import { componentStatus, worstStatus } from '../../domain/health/health-status.ts';
-import type { HealthStatus } from '../../domain/health/health-status.ts';
+import { healthRoundMs } from './health-history.ts';
+import { healthComponents, healthMetrics, isHealthMetric } from './health-metric.ts';
+import type { HealthComponent, HealthMetricName } from './health-metric.ts';
+import { componentStatus, worstStatus } from './health-status.ts';
+import type { HealthStatus } from './health-status.ts';
 
 /** A measurement as it is read. */
 interface MeasurementRow {
@@ -18,7 +18,7 @@ type Measured = MeasurementRow & { readonly metric: HealthMetricName };
 const staleMs = 5 * healthRoundMs;
 
 /** What of a metric is shown beside its numbers. */
-export function metricFacts(metric: HealthMetricName) {
+export function describeMetric(metric: HealthMetricName) {
   const { title, unit } = healthMetrics[metric];
   return { title, unit };
 }
@@ -30,7 +30,7 @@ export function metricFacts(metric: HealthMetricName) {
  * @param rows the newest measurement of each metric.
  * @param alerts `firing`: metrics of which an alert fires; `wasEvaluated`: whether thresholds were ever evaluated.
  */
-export function presentHealth(
+export function summarizeHealth(
   rows: readonly MeasurementRow[],
   alerts: { readonly firing: ReadonlySet<string>; readonly wasEvaluated: boolean },
   now: number,
@@ -43,7 +43,7 @@ export function presentHealth(
     const scope = scopeOf(component);
     // Nothing is said about a tenant that watches nothing, nor about certificates where nobody speaks TLS.
     if (own.length === 0 && (scope === 'tenant' || component === 'certificates')) return [];
-    const metrics = own.map((row) => ({ ...row, ...metricFacts(row.metric) }));
+    const metrics = own.map((row) => ({ ...row, ...describeMetric(row.metric) }));
     return [{ component, scope, ...stateOf(component, own, alerts, now), metrics }];
   });
   const measuredAt = newestOf(measured.filter(({ metric }) => isOfCollector(metric)));

@@ -1,24 +1,17 @@
 import { heartbeat } from '@temporalio/activity';
-import { openQueueEvent, lockQueue, settleQueueEvent } from '../../services/queue/queue.repository.ts';
+import { newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
-import { newFailureRatio, selectForRetry } from '../../domain/queue/queue-retry.ts';
-import { asActivity } from '../../platform/temporal/application-failure.ts';
-import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
-import { Problem } from '../../platform/problem.ts';
-import { scanFailedJobs } from '../../services/queue/queue-failures.ts';
-import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
-import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry.contract.ts';
-import type {
-  BulkRetryRef,
-  QueueBulkRetryActivities,
-  QueueBulkRetryInput,
-  RetryTarget,
-} from '../../workflows/queue/queue-bulk-retry.contract.ts';
-import type { ActivityDeps } from '../deps.ts';
+import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
+import { Problem } from '../../platform/problem.ts';
+import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { scanFailedJobs } from '../../services/queue/failed-job-scan.ts';
 import { findQueue } from '../../services/queue/queue.queries.ts';
+import { beginBulkRetry, settleQueueEvent } from '../../services/queue/queue.repository.ts';
+import { queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry.contract.ts';
+import type { BulkRetryRef, QueueBulkRetryActivities, RetryTarget } from '../../workflows/queue/queue-bulk-retry.contract.ts';
+import type { ActivityDeps } from '../deps.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'queues'>;
 
@@ -31,7 +24,7 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
     return work(deps.queues.of(queue.provider), queue);
   };
   return {
-    beginBulkRetry: (input) => asActivity(() => inRetry(input, (tx) => begin(deps, tx, input))),
+    beginBulkRetry: (input) => asActivity(() => inRetry(input, (tx) => beginBulkRetry(tx, deps.queues, input))),
     selectFailedJobs: (input) =>
       asActivity(() =>
         withEngine(input, async (engine, queue) => {
@@ -72,15 +65,6 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
         await inRetry(ref, (tx) => settleQueueEvent(tx, ref.bulk_id, { state: end, details }));
       }),
   };
-}
-
-async function begin(deps: Deps, tx: Tx, { queue_id, bulk_id, reason, plan, mfa_proof_id }: QueueBulkRetryInput) {
-  const { provider } = await lockQueue(tx, { id: queue_id });
-  const known = await tx.sql.selectFrom('admin_queue_events').where('id', '=', bulk_id).select('id').executeTakeFirst();
-  if (known !== undefined) return;
-  assertQueueCapability(deps.queues.of(provider), 'retry');
-  await consumeMfaProof(tx, mfa_proof_id, tx.actor);
-  await openQueueEvent(tx, { id: bulk_id, queue_id, kind: 'bulk_retry', state: 'running', reason, details: { ...plan } });
 }
 
 /**

@@ -1,24 +1,24 @@
 import { z } from 'zod';
-import { rotationColumns } from '../../services/integration/integration-rotation.service.ts';
-import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
+import { readAll } from '../../platform/database/read.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 import { getAction } from '../../services/actions/registry.ts';
 import { runAction } from '../../services/actions/run-action.ts';
-import { isBeforeSwitch, isEndedRotation } from '../../domain/integration/integration-rotation.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
-import { readAll } from '../../platform/database/read.ts';
-import { abortRotationUpdate, keyRotationWorkflowId, retryRotationSignal } from '../../workflows/integration/key-rotation.contract.ts';
+import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
+import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
+import { abortRotation, retryRotation } from '../../services/integration/key-rotation.service.ts';
+import { findRotation, requestedRotation, rotationsQuery } from '../../services/integration/key-rotation.queries.ts';
+import { tryStartRotation } from '../../services/integration/key-rotation.client.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { followRotation } from '../../services/integration/integration.client.ts';
-import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
-import { KeyRotationBody } from './integration.schemas.ts';
-import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { KeyRotationBody } from './integration.schemas.ts';
 
 const tag = 'integration';
 const rotationParams = z.object({ id: z.uuid(), rotationId: z.uuid() });
+const rotationIds = ({ id, rotationId }: z.output<typeof rotationParams>) => ({
+  integration_id: id,
+  rotation_id: rotationId,
+});
 
 const RotateBody = z.strictObject({
   environment: rotateKeyPayload.shape.environment.describe('That of the integration; by it the gate is chosen'),
@@ -56,16 +56,10 @@ const rotateAPIKey = route({
     const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
     const rotation = await unitOfWork(async (tx) => {
       await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
-      // One rotation at a time: the open one is that which was begun just now.
-      return tx.sql
-        .selectFrom('admin_key_rotations')
-        .where('integration_id', '=', input.params.id)
-        .where('status', '=', 'requested')
-        .select(rotationColumns)
-        .executeTakeFirstOrThrow();
+      return requestedRotation(tx, input.params.id);
     });
     const { id: rotation_id, integration_id } = rotation;
-    await followRotation(deps, { tenant_id: actor.tenant_id, integration_id, rotation_id });
+    await tryStartRotation(deps, { tenant_id: actor.tenant_id, integration_id, rotation_id });
     return reply(201, rotation, { location: `/admin/integrations/${integration_id}/rotations/${rotation_id}` });
   },
 });
@@ -85,11 +79,7 @@ const getKeyRotations = route({
   handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
     const [integration, rows] = await readAll(deps.db, scope, [
       integrationOfList(params.id),
-      query
-        .selectFrom('admin_key_rotations')
-        .where('integration_id', '=', params.id)
-        .$call(newestFirst({ limit, cursor }))
-        .select(rotationColumns),
+      rotationsQuery(params.id).$call(newestFirst({ limit, cursor })),
     ]);
     assertIntegrationListed(integration);
     return newestPage(rows, limit);
@@ -107,7 +97,7 @@ const getKeyRotation = route({
   params: rotationParams,
   responses: { 200: KeyRotationBody },
   problems: ['resource.not-found'],
-  handler: ({ params, read }) => requireRotation(read, params),
+  handler: ({ params, deps, scope }) => findRotation(deps.db, scope, rotationIds(params)),
 });
 
 const abortKeyRotation = route({
@@ -121,20 +111,7 @@ const abortKeyRotation = route({
   params: rotationParams,
   responses: { 200: KeyRotationBody },
   problems: ['resource.not-found', 'integration.rotation-switched', 'service.unavailable'],
-  handler: async ({ params, actor, deps, read }) => {
-    const { status } = await requireRotation(read, params);
-    if (!isBeforeSwitch(status)) throw pastSwitch(status);
-    const { tenant_id } = actor;
-    const workflowId = keyRotationWorkflowId({ tenant_id, integration_id: params.id });
-    await deps.temporal.call((client) =>
-      client.workflow
-        .getHandle(workflowId)
-        .executeUpdate(abortRotationUpdate, { args: [{ rotation_id: params.rotationId }] }),
-    );
-    const rotation = await requireRotation(read, params);
-    if (rotation.switched_at !== null) throw pastSwitch(rotation.status);
-    return rotation;
-  },
+  handler: ({ params, actor, deps }) => abortRotation(deps, actor, rotationIds(params)),
 });
 
 const retryKeyRotation = route({
@@ -148,38 +125,8 @@ const retryKeyRotation = route({
   params: rotationParams,
   responses: { 202: KeyRotationBody },
   problems: ['resource.not-found', 'resource.conflict', 'service.unavailable'],
-  handler: async ({ params, actor, deps, read }) => {
-    const rotation = await requireRotation(read, params);
-    if (isEndedRotation(rotation.status)) {
-      throw new Problem({ code: 'resource.conflict', detail: `The rotation is ${rotation.status}, which is final.` });
-    }
-    const workflowId = keyRotationWorkflowId({ tenant_id: actor.tenant_id, integration_id: params.id });
-    await deps.temporal.call((client) => client.workflow.getHandle(workflowId).signal(retryRotationSignal));
-    return reply(202, rotation);
-  },
+  handler: async ({ params, actor, deps }) => reply(202, await retryRotation(deps, actor, rotationIds(params))),
 });
-
-function pastSwitch(status: string): Problem {
-  return new Problem({
-    code: 'integration.rotation-switched',
-    detail: 'The rotation is past its switch, or given up already.',
-    members: { status },
-  });
-}
-
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
-
-async function requireRotation(read: Read, params: z.output<typeof rotationParams>) {
-  const [rotation] = await read(
-    query
-      .selectFrom('admin_key_rotations')
-      .where('id', '=', params.rotationId)
-      .where('integration_id', '=', params.id)
-      .select(rotationColumns),
-  );
-  if (rotation === undefined) throw notFound('key rotation');
-  return rotation;
-}
 
 /** Key rotations of integrations: S2-21. */
 export const integrationRotationRoutes = [

@@ -100,7 +100,7 @@ async function idOf(row: Promise<{ id: string } | undefined>): Promise<string | 
 }
 
 /** Notes that news of an alert have been handed to the notifier. */
-export async function markAlertTold(tx: Tx, alertId: string, news: 'firing' | 'resolved'): Promise<void> {
+export async function markAlertNotified(tx: Tx, alertId: string, news: 'firing' | 'resolved'): Promise<void> {
   const column = news === 'firing' ? 'firing_told_at' : 'resolved_told_at';
   await tx.sql
     .updateTable('admin_alerts')

@@ -1,22 +1,23 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { refusal } from '../../domain/approval/approval.ts';
 import { alertSeverities } from '../../domain/health/alert.ts';
-import { approvalOfRow, approvalsQuery } from '../../services/approval/approval-row.queries.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { integrations, queues, rollouts } from './dashboard-operations.sections.ts';
-import { dashboardSection } from './dashboard-section.ts';
-import { environmentName } from '../approval/approval.schemas.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
+import { approvalOfRow } from '../../services/approval/approval-row.queries.ts';
+import {
+  auditHeadQuery,
+  countCap,
+  firingAlertsQuery,
+  flagChangesQuery,
+  itemsShown,
+  pendingApprovalsQuery,
+  scanLimit,
+  userCountsQuery,
+} from '../../services/health/dashboard.queries.ts';
+import { environmentName } from '../approval/approval.schemas.ts';
+import { integrations, queues, rollouts } from './dashboard-operations.schemas.ts';
+import { dashboardSection } from './dashboard-section.ts';
 
-/** Things of one section that are shown; the link leads to the others. */
-const shown = 5;
-/** Counting stops here: nobody reads more off a dashboard, and a count over everything has no bound. */
-const countedTo = 10_000;
-const counted = z.int().min(0).max(countedTo).describe(`Counted up to ${countedTo}`);
-
-const hour = 3_600_000;
-const before = (now: number, ms: number) => new Date(now - ms).toISOString();
+const counted = z.int().min(0).max(countCap).describe(`Counted up to ${countCap}`);
 
 const users = dashboardSection({
   key: 'users',
@@ -29,29 +30,7 @@ const users = dashboardSection({
       session_count: counted.describe('Sessions that could be used now'),
     })
     .meta({ id: 'DashboardUsers' }),
-  query: ({ now, at }) => {
-    const people = query.selectFrom('users').where('status', '=', 'active').limit(countedTo).select('id');
-    const sessions = query
-      .selectFrom('sessions')
-      .where('revoked_at', 'is', null)
-      .where('expires_at', '>', at)
-      .limit(countedTo)
-      .select('id');
-    return query.selectNoFrom([
-      query
-        .selectFrom(people.as('u'))
-        .select(sql<number>`count(*)`.as('count'))
-        .as('active_count'),
-      query
-        .selectFrom(people.where('created_at', '>', before(now, 7 * 24 * hour)).as('u'))
-        .select(sql<number>`count(*)`.as('count'))
-        .as('new_count'),
-      query
-        .selectFrom(sessions.as('s'))
-        .select(sql<number>`count(*)`.as('count'))
-        .as('session_count'),
-    ]);
-  },
+  query: ({ now }) => userCountsQuery(now),
   present: ([row], { at }) => ({
     as_of: at,
     data: {
@@ -62,16 +41,13 @@ const users = dashboardSection({
   }),
 });
 
-/** Oldest requests that are looked at for those that wait for the caller. */
-const lookedAt = 100;
-
 const approvals = dashboardSection({
   key: 'approvals',
   permission: 'approval:read',
   link: '/admin/approvals?status=pending',
   data: z
     .object({
-      pending_count: z.int().min(0).max(lookedAt).describe(`The oldest ${lookedAt} at most`),
+      pending_count: z.int().min(0).max(scanLimit).describe(`The oldest ${scanLimit} at most`),
       mine_count: z.int().min(0).describe('Of these, those that wait for my decision'),
       oldest_at: timestamp.nullable(),
       items: z
@@ -89,8 +65,7 @@ const approvals = dashboardSection({
         .describe('Mine first, then the oldest'),
     })
     .meta({ id: 'DashboardApprovals' }),
-  query: () =>
-    approvalsQuery().where('a.status', '=', 'pending').orderBy('a.created_at').orderBy('a.id').limit(lookedAt),
+  query: pendingApprovalsQuery,
   present: (rows, { actor, now, at }) => {
     const { user_id, roles, permissions } = actor;
     const items = rows.map((row) => {
@@ -109,7 +84,7 @@ const approvals = dashboardSection({
         pending_count: items.length,
         mine_count: mine.length,
         oldest_at: rows[0]?.created_at ?? null,
-        items: [...mine, ...items.filter(({ is_mine }) => !is_mine)].slice(0, shown),
+        items: [...mine, ...items.filter(({ is_mine }) => !is_mine)].slice(0, itemsShown),
       },
     };
   },
@@ -134,25 +109,7 @@ const flags = dashboardSection({
       ),
     })
     .meta({ id: 'DashboardFlags' }),
-  query: ({ now }) => {
-    const recent = query
-      .selectFrom('admin_flag_history')
-      .where('created_at', '>', before(now, 24 * hour))
-      .limit(countedTo)
-      .select('id');
-    return query
-      .selectFrom('admin_flag_history')
-      .orderBy('created_at', 'desc')
-      .orderBy('id', 'desc')
-      .limit(shown)
-      .select(['key', 'environment', 'change', 'version', 'changed_by', 'created_at as changed_at'])
-      .select(
-        query
-          .selectFrom(recent.as('r'))
-          .select(sql<number>`count(*)`.as('count'))
-          .as('changed_count'),
-      );
-  },
+  query: ({ now }) => flagChangesQuery(now),
   present: (rows, { at }) => ({
     as_of: at,
     data: { changed_count: rows[0]?.changed_count ?? 0, items: rows.map(({ changed_count: _count, ...item }) => item) },
@@ -179,27 +136,11 @@ const alerts = dashboardSection({
         .describe('The gravest first'),
     })
     .meta({ id: 'DashboardAlerts' }),
-  // Starts from the evaluation, so that its age is known without any alert too.
-  query: () =>
-    query
-      .selectFrom(evaluatedQuery().as('e'))
-      .leftJoinLateral(
-        (eb) =>
-          eb
-            .selectFrom('admin_alerts')
-            .where('status', '=', 'firing')
-            .orderBy(sql`array_position(array['critical', 'warning', 'info'], severity)`)
-            .orderBy('fired_at')
-            .limit(shown)
-            .select(['id', 'name', 'severity', 'value', 'fired_at', sql<number>`count(*) over ()`.as('firing_count')])
-            .as('a'),
-        (join) => join.onTrue(),
-      )
-      .select(['e.evaluated_at', 'a.id', 'a.name', 'a.severity', 'a.value', 'a.fired_at', 'a.firing_count']),
+  query: firingAlertsQuery,
   present: (rows) => ({
     as_of: rows[0]?.evaluated_at ?? null,
     data: {
-      firing_count: Math.min(countedTo, rows[0]?.firing_count ?? 0),
+      firing_count: Math.min(countCap, rows[0]?.firing_count ?? 0),
       items: rows.flatMap(({ id, name, severity, value, fired_at }) =>
         id === null || name === null || severity === null || fired_at === null
           ? []
@@ -208,16 +149,6 @@ const alerts = dashboardSection({
     },
   }),
 });
-
-/** When thresholds were last compared. */
-function evaluatedQuery() {
-  return query
-    .selectFrom('admin_system_health')
-    .where('tenant_id', 'is', null)
-    .where('metric', '=', 'alerting.evaluated')
-    .where('resolution_seconds', '=', 0)
-    .select(sql<string | null>`max(at)`.as('evaluated_at'));
-}
 
 const audit = dashboardSection({
   key: 'audit',
@@ -231,23 +162,7 @@ const audit = dashboardSection({
       verified_at: timestamp.nullable().describe('When the last checkpoint was signed'),
     })
     .meta({ id: 'DashboardAudit' }),
-  query: () =>
-    query
-      .selectFrom('audit_heads as h')
-      .leftJoin('audit_logs as l', (join) => join.onRef('l.chain_id', '=', 'h.chain_id').onRef('l.seq', '=', 'h.size'))
-      .leftJoinLateral(
-        (eb) =>
-          eb
-            .selectFrom('audit_checkpoints as k')
-            .whereRef('k.chain_id', '=', 'h.chain_id')
-            .orderBy('k.size', 'desc')
-            .limit(1)
-            .select(['k.size', 'k.created_at'])
-            .as('c'),
-        (join) => join.onTrue(),
-      )
-      .select(['h.size as head_sequence', 'l.recorded_at as head_at'])
-      .select(['c.size as verified_sequence', 'c.created_at as verified_at']),
+  query: auditHeadQuery,
   present: ([row], { at }) => ({
     as_of: at,
     data: {
@@ -259,5 +174,5 @@ const audit = dashboardSection({
   }),
 });
 
-/** The sections in the order in which they are shown. A feature adds its own here. */
+/** The sections in the order of the dashboard. A new area adds its own here. */
 export const dashboardSections = [users, approvals, flags, rollouts, integrations, queues, alerts, audit] as const;
