@@ -6,7 +6,7 @@ import { allPermissions } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { issueServiceToken } from '../../services/identity/service-token.service.ts';
+import { issueServiceToken } from '../../services/identity/service-token-format.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams, moment, timestamp } from '../../platform/value-schemas.ts';
