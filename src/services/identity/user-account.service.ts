@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assignRole } from './role-assignment.service.ts';
+import type { RoleGrant } from './role-assignment.service.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './effective-rights.service.ts';
 
@@ -16,15 +18,23 @@ export interface AccountValues {
   readonly notes?: string | null | undefined;
 }
 
+/** A new account; without a password its person signs in by an identity provider. */
+type NewAccount = AccountValues & { readonly full_name: string; readonly password_hash: string | null };
+
+/** Creates an account and assigns its roles. @returns its id. */
+export async function createUserWithRoles(tx: Tx, account: NewAccount, roles: readonly RoleGrant[]): Promise<string> {
+  const userId = await createUser(tx, account);
+  for (const grant of roles) await assignRole(tx, userId, grant);
+  return userId;
+}
+
 /**
  * Creates an account without roles.
  *
+ * @returns its id.
  * @throws the database's unique violation when address or number belong to another account of the tenant (409).
  */
-export async function createUser(
-  tx: Tx,
-  account: AccountValues & { readonly full_name: string; readonly password_hash: string | null },
-): Promise<string> {
+export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
   const { job_title, department, notes, full_name, email = null, phone_number = null, time_zone = null } = account;
   const { tenant_id } = tx.actor;
   const { password_hash, ...shown } = account;
