@@ -45,7 +45,7 @@ export async function migrateDown(ownerUrl: string, options: { all?: boolean } =
   }
 }
 
-/** Statements about things that live in migrations only; the catalogue test looks after those. */
+/** Statements about objects that are defined in migrations only; the catalogue test covers those. */
 const migrationOnly =
   /^(set names|drop index|create index|drop policy|create policy|drop (function|view|trigger)|drop table if exists "schema_migrations"|alter table "\w+" (drop constraint|add constraint)|create (or replace )?(trigger|function))/i;
 

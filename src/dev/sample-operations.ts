@@ -53,7 +53,7 @@ const integrations = [
 
 /**
  * Puts a queue with waiting and failed jobs, the task queue and two integrations there, so that their lists are not
- * empty at the first look. What is there, or was and has been taken away, is left alone. An engine that the person
+ * empty at the first look. What exists, or existed and was removed, is left alone. An engine that the person
  * brought (`REDIS_URL`, `QUEUE_DATABASE_URL`) gets no jobs of ours.
  *
  * @throws Error in production.

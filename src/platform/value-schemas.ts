@@ -5,7 +5,7 @@ export const timestamp = z.iso.datetime({ offset: true });
 
 /**
  * RFC 3339 with any offset, as it is taken. Years of which an offset could make one that PostgreSQL writes in another way
- * (before 1, after 9999) are no moments of a business.
+ * (before 1, after 9999) are refused.
  */
 export const moment = timestamp.refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999');
 
