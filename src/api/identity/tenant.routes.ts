@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hashAccountPassword } from '../../services/identity/account-password.ts';
+import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { listTenants, ownTenant } from '../../services/identity/tenant.queries.ts';
 import { createTenant as insertTenant, updateTenant as saveTenant } from '../../services/identity/tenant.service.ts';

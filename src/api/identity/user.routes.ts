@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { runAction } from '../../services/actions/run-action.ts';
 import { handOverOfClosed, wakeQueuesOf } from '../../services/assignment/assignment.client.ts';
-import { hashAccountPassword } from '../../services/identity/account-password.ts';
+import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { followClosedAccount } from '../../services/identity/offboarding.service.ts';
 import { assertMayAssignRoles } from '../../services/identity/role-assignment.service.ts';
 import { createUserWithRoles, updateUser as saveUser } from '../../services/identity/user-account.service.ts';

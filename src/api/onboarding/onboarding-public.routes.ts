@@ -7,7 +7,7 @@ import type { OnboardingRow } from '../../services/onboarding/onboarding-link.re
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
-import { hashAccountPassword } from '../../services/identity/account-password.ts';
+import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { openPublicLink, recordVisit, recordedVisit, assertShown } from '../../services/onboarding/onboarding-visit.service.ts';
 import type { OnboardingVisit } from '../../services/onboarding/onboarding-visit.service.ts';
 import { sendOnboardingSignal } from '../../services/onboarding/onboarding-link.client.ts';

@@ -4,7 +4,7 @@ import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
-import { hashAccountPassword } from './account-password.ts';
+import { hashAccountPassword } from './account-password.service.ts';
 import { preferencesStatement } from './profile.queries.ts';
 import { revokeOtherSessions } from './revoke-sessions.service.ts';
 import type { FactorOwner } from './second-factor.service.ts';

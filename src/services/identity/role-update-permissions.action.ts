@@ -40,10 +40,10 @@ export const roleUpdatePermissions = defineAction({
   describe: ({ role_id, permissions }) =>
     `Let the role ${role_id} give these permissions and no others of its own: ${permissions.join(', ') || 'none'}.`,
   check: async (tx, payload) => {
-    await requireChangeable(tx, payload);
+    await assertChangeable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const role = await requireChangeable(tx, payload);
+    const role = await assertChangeable(tx, payload);
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     if (role.is_system_role) await saveMatrix(tx, role.id, payload.permissions);
     else await saveOwnPermissions(tx, role.id, payload.permissions);
@@ -69,7 +69,7 @@ export const roleUpdatePermissions = defineAction({
   }),
 });
 
-async function requireChangeable(tx: Tx, { role_id, permissions, version }: Payload) {
+async function assertChangeable(tx: Tx, { role_id, permissions, version }: Payload) {
   await lockRights(tx);
   const role = await loadRole(tx, role_id);
   if (role.version !== version) {

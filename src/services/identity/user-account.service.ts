@@ -71,7 +71,7 @@ export async function updateUser(
   const { job_title, department, notes, ...values } = changes;
   const changesStatus = values.status !== undefined && values.status !== before.status;
   if (changesStatus) assertNotSelf(tx, userId);
-  requireAddress({ ...before, ...definedOf(values) });
+  assertReachable({ ...before, ...definedOf(values) });
   await tx.sql
     .updateTable('users')
     .set((eb) => ({ ...values, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
@@ -107,7 +107,7 @@ async function lockUser(tx: Tx, userId: string, version: number) {
   });
 }
 
-function requireAddress({ email, phone_number }: Pick<AccountValues, 'email' | 'phone_number'>): void {
+function assertReachable({ email, phone_number }: Pick<AccountValues, 'email' | 'phone_number'>): void {
   if (email !== null || phone_number !== null) return;
   const errors = [{ pointer: '/email', detail: 'An account needs an e-mail address or a phone number.' }];
   throw new Problem({ code: 'request.invalid', detail: 'The account could not be reached.', errors });

@@ -35,10 +35,10 @@ export const userDelete = defineAction({
   describe: ({ user_id, transfer_to }) =>
     `Delete the user ${user_id}` + (transfer_to === null ? '.' : ` and give what they own to the user ${transfer_to}.`),
   check: async (tx, payload) => {
-    await requireDeletable(tx, payload);
+    await assertDeletable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const user = await requireDeletable(tx, payload);
+    const user = await assertDeletable(tx, payload);
     for (const kind of user.owns) {
       if (payload.transfer_to !== null) await kind.transfer(tx, user.id, payload.transfer_to);
     }
@@ -71,7 +71,7 @@ export const userDelete = defineAction({
   undo: () => null,
 });
 
-async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
+async function assertDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
   assertNotSelf(tx, user_id);
   await lockRights(tx);
   const user = await tx.sql
@@ -95,12 +95,12 @@ async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Paylo
     const count = await kind.count(tx, user_id);
     if (count > 0) owned.push({ kind, count });
   }
-  await requireHeir(tx, user_id, transfer_to, owned);
+  await assertSuccessor(tx, user_id, transfer_to, owned);
   return { id: user.id, status: user.status, owns: owned.map(({ kind }) => kind) };
 }
 
 /** @throws Problem `user.owns-things` while nobody is named, 422 when the named person cannot take them. */
-async function requireHeir(
+async function assertSuccessor(
   tx: Tx,
   userId: string,
   transferTo: string | null,
@@ -114,14 +114,14 @@ async function requireHeir(
       members: { owned: owned.map(({ kind, count }) => ({ resource: kind.resource, count })) },
     });
   }
-  const heir = await tx.sql
+  const successor = await tx.sql
     .selectFrom('users')
     .where('id', '=', transferTo)
     .where('id', '<>', userId)
     .where('status', '=', 'active')
     .select('id')
     .executeTakeFirst();
-  if (heir !== undefined) return;
+  if (successor !== undefined) return;
   const errors = [{ pointer: '/transfer_to', detail: 'must be another active user' }];
   throw new Problem({ code: 'request.invalid', detail: 'Nobody there could own these things.', errors });
 }
