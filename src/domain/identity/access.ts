@@ -1,6 +1,6 @@
 import type { Actor } from '../shared/actor.ts';
 import type { Permission } from './permissions.ts';
-import { moduleAdminRoles } from './module-permission.ts';
+import { isInForce, moduleAdminRoles } from './module-permission.ts';
 import type { ModuleAction, ModuleGrant, SoftwareModule } from './module-permission.ts';
 
 /** Whether somebody may do something, with the rule that decided (X-29). */
@@ -41,11 +41,12 @@ export function can(
     const admin = actor.roles.find((role) => moduleAdminRoles.includes(role));
     if (admin !== undefined) return { allowed: true, rule: `agent-module-admin:${admin}` };
     const grant = grants.find(({ agent_name }) => agent_name === module.name);
-    const isInForce = grant !== undefined && (grant.expires_at === null || Date.parse(grant.expires_at) > nowMs);
-    if (isInForce && grant[`can_${module.action}`]) {
+    if (grant !== undefined && !isInForce(grant, nowMs)) {
+      return { allowed: false, rule: `agent-module-expired:${module.name}` };
+    }
+    if (grant?.[`can_${module.action}`] === true) {
       return { allowed: true, rule: `agent-module:${module.name}:${module.action}` };
     }
-    if (grant !== undefined && !isInForce) return { allowed: false, rule: `agent-module-expired:${module.name}` };
   }
   return { allowed: false, rule: 'no-rule' };
 }

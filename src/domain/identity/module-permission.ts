@@ -19,3 +19,8 @@ export interface ModuleGrant {
 
 /** Roles that may do everything in every module without a grant (S4-26). */
 export const moduleAdminRoles: readonly string[] = ['role-super-admin', 'role-provider-admin', 'role-regional-manager'];
+
+/** Whether a grant has not expired at `nowMs`, milliseconds since the epoch. */
+export function isInForce({ expires_at }: Pick<ModuleGrant, 'expires_at'>, nowMs: number): boolean {
+  return expires_at === null || Date.parse(expires_at) > nowMs;
+}

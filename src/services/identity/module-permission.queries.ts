@@ -22,7 +22,7 @@ export const modulePermissionColumns = [
 ] as const;
 
 /** Whether a permission has expired at the time of the statement. */
-export const isExpired = sql<boolean>`coalesce(expires_at <= now(), false)`.as('is_expired');
+const isExpired = sql<boolean>`coalesce(expires_at <= now(), false)`.as('is_expired');
 
 function modulePermissionsOf(userId: string) {
   return query

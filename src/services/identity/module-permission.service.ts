@@ -1,10 +1,11 @@
-import { sql } from 'kysely';
 import type { ModuleGrant, SoftwareModule } from '../../domain/identity/module-permission.ts';
-import { notFound } from '../../platform/problem.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { isInForce } from '../../domain/identity/module-permission.ts';
+import { ModulePermissionEntity } from '../../entities/identity/role.entity.ts';
+import { lockOne, toRow } from '../../platform/database/entity-rows.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertNotSelf } from './effective-rights.service.ts';
-import { isExpired, modulePermissionColumns as columns } from './module-permission.queries.ts';
+import { modulePermissionColumns as columns } from './module-permission.queries.ts';
 import { assertUserExists } from './user.repository.ts';
 
 /** What a person is to be allowed in a module, and until when. */
@@ -21,20 +22,17 @@ const resource_type = 'user_agent_permission';
 export async function grantModulePermission(tx: Tx, userId: string, grant: ModuleGrant) {
   assertNotSelf(tx, userId);
   await assertUserExists(tx, userId);
-  const granted = await tx.sql
-    .insertInto('user_agent_permissions')
-    .values({ ...grant, tenant_id: tx.actor.tenant_id, user_id: userId, granted_by: tx.actor.user_id })
-    .returning(columns)
-    .returning(isExpired)
-    .executeTakeFirstOrThrow();
+  const permission = tx.em.create(ModulePermissionEntity, { ...grant, user_id: userId, granted_by: tx.actor.user_id });
+  await tx.flush();
+  const row = toRow(permission, columns);
   tx.audit({
     event: 'agent-permission.grant',
     action: 'permission_change',
     resource_type,
-    resource_id: granted.id,
+    resource_id: row.id,
     new_values: { user_id: userId, ...grant },
   });
-  return granted;
+  return withExpiry(row);
 }
 
 /**
@@ -50,30 +48,23 @@ export async function replaceModulePermission(
   values: ModulePermissionValues,
 ) {
   assertNotSelf(tx, userId);
-  const before = await tx.sql
-    .selectFrom('user_agent_permissions')
-    .where('user_id', '=', userId)
-    .where('agent_name', '=', module)
-    .select(columns)
-    .forUpdate()
-    .executeTakeFirst();
-  if (before === undefined) throw notFound('agent permission');
-  if (before.version !== version) throw versionMismatch(before.version);
+  const permission = assertVersion(await lockModulePermission(tx, userId, module), version);
+  const old_values = toRow(permission, columns);
+  tx.em.assign(permission, { ...values, granted_by: tx.actor.user_id });
+  await tx.flush();
   tx.audit({
     event: 'agent-permission.update',
     action: 'permission_change',
     resource_type,
-    resource_id: before.id,
-    old_values: before,
+    resource_id: old_values.id,
+    old_values,
     new_values: { user_id: userId, ...values },
   });
-  return tx.sql
-    .updateTable('user_agent_permissions')
-    .set({ ...values, granted_by: tx.actor.user_id, version: version + 1, updated_at: sql<string>`now()` })
-    .where('id', '=', before.id)
-    .returning(columns)
-    .returning(isExpired)
-    .executeTakeFirstOrThrow();
+  return withExpiry(toRow(permission, columns));
+}
+
+function withExpiry<Row extends Pick<ModuleGrant, 'expires_at'>>(row: Row) {
+  return { ...row, is_expired: !isInForce(row, Date.now()) };
 }
 
 /**
@@ -83,18 +74,18 @@ export async function replaceModulePermission(
  */
 export async function revokeModulePermission(tx: Tx, userId: string, module: SoftwareModule): Promise<void> {
   assertNotSelf(tx, userId);
-  const removed = await tx.sql
-    .deleteFrom('user_agent_permissions')
-    .where('user_id', '=', userId)
-    .where('agent_name', '=', module)
-    .returning(columns)
-    .executeTakeFirst();
-  if (removed === undefined) throw notFound('agent permission');
+  const permission = await lockModulePermission(tx, userId, module);
+  const old_values = toRow(permission, columns);
+  tx.em.remove(permission);
   tx.audit({
     event: 'agent-permission.revoke',
     action: 'permission_change',
     resource_type,
-    resource_id: removed.id,
-    old_values: removed,
+    resource_id: old_values.id,
+    old_values,
   });
+}
+
+function lockModulePermission(tx: Tx, userId: string, module: SoftwareModule) {
+  return lockOne(tx, ModulePermissionEntity, { user_id: userId, agent_name: module }, 'agent permission');
 }

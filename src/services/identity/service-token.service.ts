@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { ServiceTokenEntity } from '../../entities/identity/service-token.entity.ts';
+import { now } from '../../entities/shared/column-types.ts';
+import { lockOne, toRow } from '../../platform/database/entity-rows.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { issueServiceToken } from './service-token-format.ts';
 import { serviceTokenColumns } from './service-token.queries.ts';
@@ -34,11 +36,9 @@ export async function createServiceToken(tx: Tx, input: ServiceTokenInput) {
   }
   const id = randomUUID();
   const { token, ...kept } = issueServiceToken(tenant_id, id);
-  const row = await tx.sql
-    .insertInto('service_tokens')
-    .values({ id, tenant_id, ...kept, ...input, created_by: user_id })
-    .returning(serviceTokenColumns)
-    .executeTakeFirstOrThrow();
+  const created = tx.em.create(ServiceTokenEntity, { id, ...kept, ...input, created_by: user_id });
+  await tx.flush();
+  const row = toRow(created, serviceTokenColumns);
   tx.audit({
     event: 'service-token.create',
     action: 'create',
@@ -55,20 +55,14 @@ export async function createServiceToken(tx: Tx, input: ServiceTokenInput) {
  * @throws Problem `resource.not-found` for one that is not there or was revoked before.
  */
 export async function revokeServiceToken(tx: Tx, id: string): Promise<void> {
-  const revoked = await tx.sql
-    .updateTable('service_tokens')
-    .set({ revoked_at: sql<string>`now()`, revoked_by: tx.actor.user_id })
-    .where('id', '=', id)
-    .where('revoked_at', 'is', null)
-    .returning('name')
-    .executeTakeFirst();
-  if (revoked === undefined) throw notFound('living service token');
+  const token = await lockOne(tx, ServiceTokenEntity, { id, revoked_at: null }, 'living service token');
+  tx.em.assign(token, { revoked_at: now(), revoked_by: tx.actor.user_id });
   tx.audit({
     event: 'service-token.revoke',
     action: 'delete',
     resource_type: 'service_token',
     resource_id: id,
-    old_values: revoked,
+    old_values: toRow(token, ['name']),
   });
   tx.invalidate({ kind: 'service-token', key: id });
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
+import { TenantEntity } from '../../entities/identity/tenant.entity.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** What a tenant may change of itself. */
@@ -25,37 +27,30 @@ interface FirstSuperAdmin {
   readonly password_hash: string;
 }
 
-const settingColumns = ['name', 'country', 'currency', 'time_zone', 'id_document_type'] as const;
+const columns = ['name', 'country', 'currency', 'time_zone', 'id_document_type', 'version'] as const;
 
 /**
- * Changes the own tenant; undefined stays as it is.
+ * Changes the own tenant.
+ *
+ * It is not locked for it: everything that is inserted refers to the tenant and would wait. Of two changes at once the
+ * second finds another version at the flush.
  *
  * @throws Problem `resource.version-mismatch`.
  */
-export async function updateTenant(
-  tx: Tx,
-  version: number,
-  changes: { readonly [Name in keyof TenantSettings]?: TenantSettings[Name] | undefined },
-): Promise<void> {
+export async function updateTenant(tx: Tx, version: number, changes: Partial<TenantSettings>): Promise<void> {
   const { tenant_id } = tx.actor;
-  const before = await tx.sql
-    .selectFrom('tenants')
-    .where('id', '=', tenant_id)
-    .select([...settingColumns, 'version'])
-    .forNoKeyUpdate()
-    .executeTakeFirstOrThrow();
-  if (before.version !== version) throw versionMismatch(before.version);
-  await tx.sql
-    .updateTable('tenants')
-    .set({ ...changes, version: version + 1, updated_at: sql<string>`now()` })
-    .where('id', '=', tenant_id)
-    .execute();
+  const tenant = await tx.em.findOne(TenantEntity, { id: tenant_id });
+  if (tenant === null) throw notFound('tenant');
+  assertVersion(tenant, version);
+  const old_values = toRow(tenant, columns);
+  tx.em.assign(tenant, changes);
+  await tx.flush();
   tx.audit({
     event: 'tenant.update',
     action: 'update',
     resource_type: 'tenant',
     resource_id: tenant_id,
-    old_values: before,
+    old_values,
     new_values: changes,
   });
 }
@@ -109,8 +104,10 @@ export async function setTenantStatus(
     select * from tenant_set_status(${id}::uuid, ${status}, ${version}::int)`;
   const [found] = (await call.execute(tx.sql)).rows;
   if (found === undefined) throw notFound('tenant');
-  if (found.version !== version && !found.changed) throw versionMismatch(found.version);
-  if (!found.changed) throw new Problem({ code: 'resource.conflict', detail: `The tenant is ${status} already.` });
+  if (!found.changed) {
+    assertVersion(found, version);
+    throw new Problem({ code: 'resource.conflict', detail: `The tenant is ${status} already.` });
+  }
   tx.invalidate({ kind: 'tenant', key: id });
   tx.audit({
     event: status === 'suspended' ? 'tenant.suspend' : 'tenant.resume',

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assignRole } from './role-assignment.service.ts';
 import type { RoleGrant } from './role-assignment.service.ts';
@@ -99,12 +100,7 @@ async function lockUser(tx: Tx, userId: string, version: number) {
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');
-  if (user.version === version) return user;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The user has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: user.version },
-  });
+  return assertVersion(user, version);
 }
 
 function assertReachable({ email, phone_number }: Pick<AccountValues, 'email' | 'phone_number'>): void {

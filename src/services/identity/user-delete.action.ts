@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { ownedKinds } from './resource-ownership.ts';
@@ -82,13 +83,7 @@ async function assertDeletable(tx: Tx, { user_id, version, transfer_to }: Payloa
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');
-  if (user.version !== version) {
-    throw new Problem({
-      code: 'resource.version-mismatch',
-      detail: 'The user has changed since it was read. Read it again and repeat the change.',
-      members: { current_version: user.version },
-    });
-  }
+  assertVersion(user, version);
   await assertNotStronger(tx, user_id);
   const owned = [];
   for (const kind of ownedKinds) {
