@@ -83,7 +83,7 @@ const updateRole = route({
   },
 });
 
-/** A handler that runs has passed its gate, which was not an approval. */
+/** The authority of a handler: it runs once its gate has been passed, and an approval is executed elsewhere. */
 function authorityOf(gate: GateLevel): Authority {
   return { kind: gate === 'none' ? 'none' : 'mfa' };
 }
