@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { handOverOfClosed, wakeQueuesOf } from '../../services/assignment/assignment.client.ts';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
-import { followClosedAccount } from '../../services/identity/offboarding.service.ts';
+import { followDeactivation } from '../../services/identity/offboarding.service.ts';
 import { assertMayAssignRoles } from '../../services/identity/role-assignment.service.ts';
 import { createUserWithRoles, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
@@ -102,7 +102,7 @@ const updateUser = route({
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => saveUser(tx, params.id, version, body));
     if (body.status === 'inactive') {
-      await followClosedAccount(deps, actor, params.id);
+      await followDeactivation(deps, actor, params.id);
       await handOverOfClosed(deps, actor, params.id, null);
     }
     if (body.status === 'active') await wakeQueuesOf(deps, actor, params.id);
@@ -137,10 +137,10 @@ const deleteUser = route({
     'user.last-super-admin',
     'role.own-rights',
   ],
-  handler: async ({ params, query, actor, deps, request, gate, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    await followClosedAccount(deps, actor, params.id);
+    await makeChange(context, change);
     await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },

@@ -4,6 +4,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { followDeletion } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
@@ -18,9 +19,6 @@ export const userDeletePayload = z.strictObject({
 });
 
 type Payload = z.output<typeof userDeletePayload>;
-
-/** What a deletion leaves behind in the request that it was made on. */
-export const userDeleted = z.object({ user_id: z.uuid() });
 
 /**
  * Deletes an account (S2-7, S2-72). The row stays for the audit; the person can no longer sign in, sessions and roles
@@ -67,9 +65,10 @@ export const userDelete = defineAction({
         approval_id: authority.kind === 'approval' ? authority.approval_id : null,
       },
     });
-    return { user_id: user.id } satisfies z.input<typeof userDeleted>;
+    return { user_id: user.id };
   },
   undo: () => null,
+  afterCommit: followDeletion,
 });
 
 async function assertDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
