@@ -38,7 +38,7 @@ export function callbackUrl(deps: Pick<SignInDeps, 'env'>, provider: string): UR
 }
 
 /**
- * Begins a sign-in and remembers it, sealed, under the digest of its state.
+ * Begins a sign-in and stores its secrets, sealed, under the digest of its state.
  *
  * @returns where the browser goes, and a handle that only this browser gets: a sign-in that somebody else began cannot
  *   be finished in it (RFC 9700 section 4.7).
@@ -63,7 +63,7 @@ export async function beginOidcSignIn(deps: SignInDeps, anonymous: Actor, provid
 }
 
 /**
- * Finishes a sign-in: uses its state up, redeems the code, finds the linked person and opens a session.
+ * Finishes a sign-in: consumes its state, redeems the code, finds the linked person and opens a session.
  *
  * @param returned the address the browser came back with, on our own host.
  * @param browser the handle from the browser's cookie.
@@ -103,7 +103,7 @@ export async function finishOidcSignIn(
   return tokenPairOf(deps, { user_id: opened.user_id, tenant_id: provider.tenant_id }, opened);
 }
 
-/** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets it. */
+/** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets its secrets. */
 async function takeSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig, state: string) {
   const state_hash = hashOf(state);
   const [row] = await writeTechnical(

@@ -23,7 +23,7 @@ export interface PreferenceChanges {
 export async function updatePreferences(tx: Tx, userId: string, changes: PreferenceChanges) {
   const { time_zone, ...preferences } = changes;
   const { tenant_id } = tx.actor;
-  // The writes give nothing back, so they travel with the read of what they made.
+  // Nothing is read from the writes, so they are sent together with the query that follows them.
   if (Object.keys(preferences).length > 0) {
     tx.send(
       tx.sql
@@ -51,7 +51,7 @@ export async function updatePreferences(tx: Tx, userId: string, changes: Prefere
 }
 
 /**
- * Verifies the current password and hashes the new one; done before the transaction, which must stay short.
+ * Verifies the current password and hashes the new one. Call it before the transaction, which must stay short.
  *
  * @throws Problem `auth.invalid-credentials` for a wrong current password, 422 for a weak new one, 429 after too many
  *   attempts.

@@ -7,7 +7,7 @@ import { notFound } from '../../platform/problem.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 
-/** True for an assignment `a` that was in force at a moment (RFC 3339): given, not taken, not lapsed. */
+/** True for an assignment `a` that was in force at a time (RFC 3339): assigned, not revoked, not lapsed. */
 function inForceAt(at: string) {
   return sql<boolean>`(a.assigned_at <= ${at}::timestamptz
     and (a.revoked_at is null or a.revoked_at > ${at}::timestamptz)
@@ -15,7 +15,7 @@ function inForceAt(at: string) {
     and (a.review_due_at is null or a.review_due_at > ${at}::timestamptz))`;
 }
 
-/** The ledger with the names of those it speaks of; `a` is the assignment. */
+/** The ledger with the names of people and roles; `a` is the assignment. */
 function ledgerQuery() {
   return query
     .selectFrom('admin_role_assignments as a')
@@ -56,8 +56,8 @@ export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, 
 }
 
 /**
- * What a person could do at a moment, and which rows of the ledger gave it (S2-13). Roles give what they gave then, by
- * their history; somebody who was not active then could do nothing.
+ * What a person could do at a time, and by which rows of the ledger (S2-13). Roles count with the permissions they had
+ * then, by their history; somebody who was not active then could do nothing.
  *
  * @param at RFC 3339.
  * @throws Problem `resource.not-found` for a person the tenant does not have.

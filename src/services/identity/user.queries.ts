@@ -18,8 +18,8 @@ function userPage() {
 }
 
 /**
- * Accounts with their profile, active roles and counts of work, newest first; `u` is the page. Only its rows are joined, so the
- * cost is that of the page whatever plan PostgreSQL keeps for it.
+ * Accounts with their profile, current roles and counts of work, newest first; `u` is the page. Only its rows are joined,
+ * so the cost is that of the page, whatever plan PostgreSQL keeps for the statement.
  */
 function usersQuery(page: ReturnType<typeof userPage>) {
   return query
@@ -124,7 +124,7 @@ function listStatement({ status, q, role }: UserFilter, isContinued: boolean) {
   return prepared<ListValues>()((param) =>
     usersQuery(
       userPage()
-        // A literal: a plan kept for any status takes "all but deleted" for a rare one and sorts the whole tenant.
+        // A literal: a generic plan takes "all but deleted" for a rare status and sorts the whole tenant.
         .where('u.status', status === undefined ? '<>' : '=', sql.lit(status ?? 'deleted'))
         .$if(q !== undefined, (page) => {
           const pattern = param('pattern');
