@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { assertBatchRunning } from '../../services/assignment/assignment-batch.service.ts';
-import { poolStatement } from '../../services/assignment/assignment-pool.service.ts';
-import { assignRound } from '../../domain/assignment/assignment-dealing.ts';
+import { poolStatement } from '../../services/assignment/campaign-pool.service.ts';
+import { assignRound } from '../../domain/assignment/auto-assign.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { assignmentBatchWorkflowId, cancelBatchSignal } from '../../workflows/assignment/assignment-batch.contract.ts';

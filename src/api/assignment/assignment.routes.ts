@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { openAssignmentsQuery } from '../../services/assignment/assignment-access.service.ts';
-import { assignContacts as placeContacts } from '../../services/assignment/assignment-contacts.service.ts';
-import type { AssignTarget } from '../../services/assignment/assignment-contacts.service.ts';
-import { assignCampaigns as joinCampaigns, assertActiveUser } from '../../services/assignment/assignment-pool.service.ts';
+import { assignContacts as placeContacts } from '../../services/assignment/contact-assignment.service.ts';
+import type { AssignTarget } from '../../services/assignment/contact-assignment.service.ts';
+import { assignCampaigns as joinCampaigns, assertActiveUser } from '../../services/assignment/campaign-pool.service.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
 import { runAction } from '../../services/actions/run-action.ts';

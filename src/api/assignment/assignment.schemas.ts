@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { assignmentOutcomes, outcomeDetails } from '../../domain/assignment/assignment.ts';
-import { exclusionReasons } from '../../domain/assignment/assignment-dealing.ts';
+import { exclusionReasons } from '../../domain/assignment/auto-assign.ts';
 import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { timestamp } from '../../platform/value-schemas.ts';

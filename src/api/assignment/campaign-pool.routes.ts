@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { createBulkBatch } from '../../services/assignment/assignment-batch.service.ts';
-import { poolStatement, updateMember } from '../../services/assignment/assignment-pool.service.ts';
+import { poolStatement, updateMember } from '../../services/assignment/campaign-pool.service.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { batchView, batchesQuery, memberView, membersQuery, poolMemberView, queueEntryView } from './assignment.schemas.ts';

@@ -5,8 +5,8 @@ import { createContact as insertContact, importContacts as insertContacts, updat
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
 import { runAction } from '../../services/actions/run-action.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { contactCsvColumns, readContactCsvRow } from '../../domain/assignment/assignment-contact-csv.ts';
-import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/assignment-contact-csv.ts';
+import { contactCsvColumns, readContactCsvRow } from '../../domain/assignment/contact-csv.ts';
+import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/contact-csv.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { createOnboardingLink, extendOnboardingLink } from '../../services/onboarding/onboarding-link.service.ts';
 import { onboardingRevoke } from '../../services/onboarding/onboarding-revoke.action.ts';
-import { openOnboardingQuery } from '../../services/onboarding/onboarding-access.ts';
+import { openOnboardingQuery } from '../../services/onboarding/onboarding-access.service.ts';
 import { runAction } from '../../services/actions/run-action.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { defaultOnboardingTiming, isOpenOnboarding, onboardingLifeLimits, onboardingStatuses } from '../../domain/onboarding/onboarding.ts';

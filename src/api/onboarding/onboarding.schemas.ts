@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { onboardingColumns } from '../../services/onboarding/onboarding-link.repository.ts';
 import type { OnboardingRow } from '../../services/onboarding/onboarding-link.repository.ts';
-import { onboardingAccessOutcomes } from '../../domain/onboarding/onboarding-access.ts';
+import { onboardingAccessOutcomes } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import {
   onboardingCapabilities,
   onboardingStatuses,

@@ -1,4 +1,4 @@
-import type { DealReason } from './assignment-dealing.ts';
+import type { DealReason } from './auto-assign.ts';
 
 /** Why a contact went to a person: dealt by the rule, given by somebody, or handed over from another person. */
 export type AssignmentReason =

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { OnboardingCapability, OnboardingStatus, OnboardingTiming } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
-import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access.ts';
+import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 const mayManage = "(select current_setting('app.onboarding_access', true)) = 'manage'";

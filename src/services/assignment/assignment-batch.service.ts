@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import type { ContactOutcome } from '../../domain/assignment/assignment.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assignContacts } from './assignment-contacts.service.ts';
+import { assignContacts } from './contact-assignment.service.ts';
 import { handOverContacts } from './reassign.service.ts';
-import { lockCampaign, assertActiveUser } from './assignment-pool.service.ts';
+import { lockCampaign, assertActiveUser } from './campaign-pool.service.ts';
 
 /** At most this many contacts a batch. */
 export const maxBatchSize = 10_000;

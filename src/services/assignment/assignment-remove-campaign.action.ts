@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
 import { openAssignments } from './assignment-access.service.ts';
-import { findMember, lockCampaign, removeMember } from './assignment-pool.service.ts';
+import { findMember, lockCampaign, removeMember } from './campaign-pool.service.ts';
 
 export const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z.uuid() });
 

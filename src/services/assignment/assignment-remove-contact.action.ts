@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
 import { openAssignments } from './assignment-access.service.ts';
-import { removeContact } from './assignment-contacts.service.ts';
+import { removeContact } from './contact-assignment.service.ts';
 
 export const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
 

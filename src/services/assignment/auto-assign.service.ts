@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import type { AssignmentReason, ContactOutcome } from '../../domain/assignment/assignment.ts';
-import { assignRound } from '../../domain/assignment/assignment-dealing.ts';
-import type { DealReason, PoolMember } from '../../domain/assignment/assignment-dealing.ts';
+import { assignRound } from '../../domain/assignment/auto-assign.ts';
+import type { DealReason, PoolMember } from '../../domain/assignment/auto-assign.ts';
 import { jsonLines } from '../../platform/database/json-lines.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.service.ts';
-import { lockCampaign, poolOf } from './assignment-pool.service.ts';
+import { lockCampaign, poolOf } from './campaign-pool.service.ts';
 import { enqueue, leaveQueue, waitingIn } from './assignment-queue.service.ts';
 
 /** A contact without an owner that is to be dealt. */

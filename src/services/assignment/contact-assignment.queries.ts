@@ -1,4 +1,4 @@
-import { replayChoice } from '../../domain/assignment/assignment-dealing.ts';
+import { replayChoice } from '../../domain/assignment/auto-assign.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { newestFirst, toPage } from '../../platform/database/keyset-page.ts';
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { releaseAssignments } from './assignment-contacts.service.ts';
+import { releaseAssignments } from './contact-assignment.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
 
 /** What is written of a contact. */

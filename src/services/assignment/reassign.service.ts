@@ -1,8 +1,8 @@
 import type { ContactOutcome } from '../../domain/assignment/assignment.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assignTo, releaseAssignments } from './assignment-contacts.service.ts';
+import { assignTo, releaseAssignments } from './contact-assignment.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
-import { lockLivingCampaign } from './assignment-pool.service.ts';
+import { lockLivingCampaign } from './campaign-pool.service.ts';
 import { enqueue } from './assignment-queue.service.ts';
 
 /** Where the contacts of a person go. The pool of a deleted campaign is none. */

@@ -3,7 +3,7 @@ import { canMoveOnboarding, shownOnboardingStatus } from '../../domain/onboardin
 import type { OnboardingFacts } from '../../domain/onboarding/onboarding.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { openOnboarding } from './onboarding-access.ts';
+import { openOnboarding } from './onboarding-access.service.ts';
 
 /** What an administrator may see of a link: everything but the hash of its token. */
 export const onboardingColumns = [

@@ -15,7 +15,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { grantedSeconds, onboardingLifeOf } from './onboarding-settings.service.ts';
-import { openOnboarding } from './onboarding-access.ts';
+import { openOnboarding } from './onboarding-access.service.ts';
 import { changedNow, linkGone, endReason, lockOnboardingLink, onboardingColumns, assertNotFinal } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { assertWithinOwnRights } from '../identity/effective-rights.service.ts';

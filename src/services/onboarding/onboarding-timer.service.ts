@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { OnboardingFacts, OnboardingNotification } from '../../domain/onboarding/onboarding.ts';
 import { notificationKey, openOnboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { openOnboarding } from './onboarding-access.ts';
+import { openOnboarding } from './onboarding-access.service.ts';
 import { changedNow, onboardingColumns, onboardingFactsOf } from './onboarding-link.repository.ts';
 
 const tenantIsSuspended = sql<boolean>`exists (

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseNext, assignRound, levelLoad, replayChoice } from '../../../src/domain/assignment/assignment-dealing.ts';
-import type { ExclusionReason, PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
+import { chooseNext, assignRound, levelLoad, replayChoice } from '../../../src/domain/assignment/auto-assign.ts';
+import type { ExclusionReason, PoolMember } from '../../../src/domain/assignment/auto-assign.ts';
 
 const member = (name: string, values: Partial<PoolMember> = {}): PoolMember => ({
   user_id: name,

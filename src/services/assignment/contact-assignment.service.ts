@@ -5,7 +5,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
 import type { DealRequest } from './auto-assign.service.ts';
-import { lockCampaign, assertActiveUser } from './assignment-pool.service.ts';
+import { lockCampaign, assertActiveUser } from './campaign-pool.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
 
 /** By hand: everything to one person. By the rule: to the pool of a campaign. */

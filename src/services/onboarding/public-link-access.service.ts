@@ -5,7 +5,7 @@ import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { onboardingTokenPattern } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access.ts';
+import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';

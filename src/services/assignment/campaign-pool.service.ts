@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { ExclusionReason, PoolMember } from '../../domain/assignment/assignment-dealing.ts';
+import type { ExclusionReason, PoolMember } from '../../domain/assignment/auto-assign.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
