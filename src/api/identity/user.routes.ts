@@ -5,7 +5,7 @@ import { runAction } from '../../services/actions/run-action.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { handOverOfClosed, wakeQueuesOf } from '../../services/assignment/assignment.client.ts';
+import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
 import { followClosedAccount } from '../../services/identity/offboarding.service.ts';
@@ -164,9 +164,9 @@ const updateUser = route({
     await unitOfWork((tx) => saveUser(tx, params.id, version, body));
     if (body.status === 'inactive') {
       await followClosedAccount(deps, actor, params.id);
-      await handOverOfClosed(deps, actor, params.id, null);
+      await reassignFromDeactivated(deps, actor, params.id, null);
     }
-    if (body.status === 'active') await wakeQueuesOf(deps, actor, params.id);
+    if (body.status === 'active') await wakeQueuesOfUser(deps, actor, params.id);
     return showUser(read, params.id);
   },
 });
@@ -202,7 +202,7 @@ const deleteUser = route({
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
     await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
     await followClosedAccount(deps, actor, params.id);
-    await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
+    await reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },
 });

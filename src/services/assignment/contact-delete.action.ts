@@ -7,7 +7,7 @@ import { rowVersion } from '../../platform/row-version-input.ts';
 
 export const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
 
-/** Nobody looks after it any more; its history stays. Ungated until a tenant writes a gate for it. */
+/** The contact has no owner any more; its history stays. Ungated unless the tenant has a gate policy for it. */
 export const contactDelete = defineAction({
   name: 'contact.delete',
   title: 'Delete a contact',

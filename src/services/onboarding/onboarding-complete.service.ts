@@ -4,7 +4,7 @@ import { emptyOutcome, sortOnboardingRoles } from '../../domain/onboarding/onboa
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
 import { roleMap } from '../../domain/identity/role-hierarchy.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assignCampaigns, openAssignments } from '../assignment/index.ts';
+import { joinCampaigns, openAssignments } from '../assignment/index.ts';
 import type { MemberSettings } from '../assignment/index.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { progressColumns, assertLinkCapability, assertProgressVersion } from './onboarding-link.service.ts';
@@ -105,12 +105,12 @@ async function createAccount(
     user_id,
     roles_given: given.map(({ role_id }) => role_id),
     roles_waiting: waiting,
-    campaigns_joined: await joinCampaigns(creator, user_id, account.campaign_ids, permissions),
+    campaigns_joined: await joinCampaignsFor(creator, user_id, account.campaign_ids, permissions),
   };
 }
 
 /** Puts the newcomer into the pools of campaigns, unless the creator may not assign any more. @returns which. */
-async function joinCampaigns(
+async function joinCampaignsFor(
   creator: Tx,
   userId: string,
   campaignIds: readonly string[],
@@ -118,7 +118,7 @@ async function joinCampaigns(
 ): Promise<string[]> {
   if (campaignIds.length === 0 || !permissions.includes('assignment:manage')) return [];
   await openAssignments(creator);
-  const outcomes = await assignCampaigns(creator, userId, campaignIds, newcomerSettings);
+  const outcomes = await joinCampaigns(creator, userId, campaignIds, newcomerSettings);
   return outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
 }
 
