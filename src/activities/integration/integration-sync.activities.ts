@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.service.ts';
+import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.repository.ts';
 import { settleMissingRecords } from '../../services/integration/missing-records.service.ts';
 import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
@@ -13,8 +13,8 @@ import type { ActivityDeps } from '../deps.ts';
 import { withHeartbeat } from './integration-heartbeat.ts';
 import { connectRemote } from './integration-remote.ts';
 import { RemoteError, withRemoteFaults } from './integration-source.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
-import type { Notify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
+import type { Notify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
 

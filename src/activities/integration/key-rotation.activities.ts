@@ -11,10 +11,10 @@ import {
   noteFailure,
   openRotationKeys,
   switchKeys,
-} from '../../services/integration/integration-rotation.service.ts';
-import type { RotationKeys } from '../../services/integration/integration-rotation.service.ts';
+} from '../../services/integration/key-rotation.repository.ts';
+import type { RotationKeys } from '../../services/integration/key-rotation.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
-import type { RotationFacts, RotationNotification } from '../../domain/integration/integration-rotation.ts';
+import type { RotationFacts, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -25,7 +25,7 @@ import type { ActivityDeps } from '../deps.ts';
 import { withHeartbeat } from './integration-heartbeat.ts';
 import { connectKeyService } from './integration-remote.ts';
 import { RemoteError, withRemoteFaults } from './integration-source.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { withAssignments } from '../../services/assignment/assignment-access.service.ts';
 import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
@@ -112,9 +112,8 @@ const removeUserCampaign = route({
   params: campaignParams,
   responses: { 204: null },
   problems: ['resource.not-found'],
-  handler: async ({ params, gate, unitOfWork }) => {
-    const change = assignmentRemoveCampaign.prepare(params);
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+  handler: async (context) => {
+    await makeChange(context, assignmentRemoveCampaign.prepare(context.params));
     return reply(204);
   },
 });
@@ -132,10 +131,8 @@ const removeUserContact = route({
   params: contactParams,
   responses: { 204: null },
   problems: ['resource.not-found'],
-  handler: async ({ actor, deps, params, gate, unitOfWork }) => {
-    const change = assignmentRemoveContact.prepare(params);
-    const { campaign_id } = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    if (typeof campaign_id === 'string') await sendQueueWakes(deps, actor.tenant_id, [campaign_id]);
+  handler: async (context) => {
+    await makeChange(context, assignmentRemoveContact.prepare(context.params));
     return reply(204);
   },
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { campaignDelete } from '../../services/assignment/campaign-delete.action.ts';
 import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
@@ -108,10 +108,10 @@ const deleteCampaign = route({
   params: campaignParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
-  handler: async ({ params, request, gate, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, request } = context;
     const version = expectedVersion(request.ifMatch);
-    const change = campaignDelete.prepare({ campaign_id: params.campaign_id, version });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+    await makeChange(context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
     return reply(204);
   },
 });

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { runAction } from '../../services/actions/run-action.ts';
-import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { loadAssignmentHistory } from '../../services/assignment/contact-assignment.queries.ts';
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
 import { importContacts as importCsv } from '../../services/assignment/contact-import.service.ts';
@@ -113,10 +112,10 @@ const deleteContact = route({
   params: contactParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
-  handler: async ({ actor, deps, params, request, gate, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, request } = context;
     const change = contactDelete.prepare({ contact_id: params.contact_id, version: expectedVersion(request.ifMatch) });
-    const { campaign_id } = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    if (typeof campaign_id === 'string') await sendQueueWakes(deps, actor.tenant_id, [campaign_id]);
+    await makeChange(context, change);
     return reply(204);
   },
 });

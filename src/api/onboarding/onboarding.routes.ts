@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { onboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { email } from '../../platform/value-schemas.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { sendOnboardingChangedOrLog } from '../../services/onboarding/onboarding-link.client.ts';
 import {
   loadOnboardingLink,
@@ -108,10 +108,9 @@ const revokeLink = route({
   body: linkRevocation,
   responses: { 200: OnboardingLinkBody, 202: ApprovalBody },
   problems: ['resource.not-found', 'onboarding.closed'],
-  handler: async ({ actor, body, deps, gate, params: { link_id }, unitOfWork }) => {
-    const change = onboardingRevoke.prepare({ link_id, reason: body.reason });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    await sendOnboardingChangedOrLog(deps, { tenant_id: actor.tenant_id, link_id });
+  handler: async (context) => {
+    const { actor, body, deps, params: { link_id } } = context;
+    await makeChange(context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
     return presentOnboardingLink(await loadOnboardingLink(deps, actor, link_id), deps.now());
   },
 });

@@ -8,6 +8,11 @@ export interface JsonObject {
   readonly [member: string]: JsonValue;
 }
 
+/** True for a JSON object; arrays are none. */
+export function isJsonObject(value: JsonValue | null | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /**
  * The one text of a JSON value: RFC 8785 (JSON Canonicalization Scheme). Members are ordered by UTF-16 code units,
  * numbers have the shortest ECMAScript form, nothing stands between tokens, so equal values give equal bytes and a
@@ -21,7 +26,7 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
-/** True when both values have the same canonical JSON, that is, when a digest cannot tell them apart. */
+/** True when both values have the same canonical JSON, that is, when their digests are equal. */
 export function sameJson(left: unknown, right: unknown): boolean {
   return canonicalJson(left) === canonicalJson(right);
 }

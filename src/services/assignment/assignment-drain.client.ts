@@ -1,4 +1,5 @@
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { CommittedChange } from '../actions/action.ts';
 import {
   assignmentDrainStartOptions,
   assignmentDrainWorkflowType,
@@ -44,4 +45,12 @@ export async function sendQueueWakes(
       deps.log.warn({ err: error, campaign_id }, 'a queue of contacts could not be woken');
     }
   }
+}
+
+/** {@link sendQueueWake} after a change whose result names the campaign in which a member may have capacity now, or null. */
+export async function sendQueueWakeOfChange(
+  deps: Pick<ProcessDeps, 'temporal'>,
+  { actor: { tenant_id }, result: { campaign_id } }: CommittedChange,
+): Promise<void> {
+  if (typeof campaign_id === 'string') await sendQueueWake(deps, tenant_id, campaign_id);
 }

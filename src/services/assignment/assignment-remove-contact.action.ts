@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
 import { openAssignments } from './assignment-access.service.ts';
+import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { unassignContact } from './contact-assignment.service.ts';
 
 export const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
@@ -32,4 +33,5 @@ export const assignmentRemoveContact = defineAction({
     return unassignContact(tx, user_id, contact_id);
   },
   undo: () => null,
+  afterCommit: sendQueueWakeOfChange,
 });

@@ -1,35 +1,56 @@
-import type { ActorRef } from '../../domain/shared/actor.ts';
-import { openRotationStatuses } from '../../domain/integration/integration-rotation.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { read } from '../../platform/database/read.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
-import { keyRotationStartOptions, keyRotationWorkflowType } from '../../workflows/integration/key-rotation.contract.ts';
-import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
+import { z } from 'zod';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import {
+  abortRotationUpdate,
+  keyRotationStartOptions,
+  keyRotationWorkflowId,
+  keyRotationWorkflowType,
+  retryRotationSignal,
+} from '../../workflows/integration/key-rotation.contract.ts';
+import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
+import type { CommittedChange } from '../actions/action.ts';
+import { isRotationOpen } from './key-rotation.queries.ts';
+
+type Deps = Pick<ProcessDeps, 'temporal'>;
 
 /** Starts the workflow of a rotation; one that runs already is left alone. */
-export async function startRotation({ temporal }: Pick<ProcessDeps, 'temporal'>, ref: KeyRotationRef): Promise<void> {
+export async function startRotation({ temporal }: Deps, ref: KeyRotationRef): Promise<void> {
   const { tenant_id, integration_id, rotation_id } = ref;
   await startOnce(temporal, keyRotationWorkflowType, keyRotationStartOptions({ tenant_id, integration_id, rotation_id }));
 }
 
+/** What a committed `integration.rotate-key` has written down. */
+const begunRotation = z.object({ rotation_id: z.uuid() });
+
 /**
- * Starts the rotation that an approved `integration.rotate-key` has written down. A repetition starts nothing more, and
- * what is lost in between the sweep starts.
+ * Starts the rotation that a committed `integration.rotate-key` has written down. Where that may have happened before,
+ * only one that has not ended; what is lost in between the sweep starts.
  */
-export async function startApprovedRotations(
+export async function startCommittedRotation(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,
-  actor: ActorRef,
-  approvalId: string,
+  { actor, payload, result, isRepetition }: CommittedChange<{ readonly integration_id: string }>,
 ): Promise<void> {
-  const rotations = await read(
-    deps.db,
-    actor,
-    query
-      .selectFrom('admin_key_rotations')
-      .where('approval_id', '=', approvalId)
-      .where('status', 'in', [...openRotationStatuses])
-      .select(['tenant_id', 'integration_id', 'id as rotation_id']),
+  const { rotation_id } = begunRotation.parse(result);
+  if (isRepetition && !(await isRotationOpen(deps.db, actor, rotation_id))) return;
+  await startRotation(deps, { tenant_id: actor.tenant_id, integration_id: payload.integration_id, rotation_id });
+}
+
+/**
+ * Aborts a rotation; returns as soon as it cannot switch any more.
+ *
+ * @throws Problem `integration.rotation-switched` when it is past its switch, 404 when its workflow does not run.
+ */
+export async function sendRotationAbort({ temporal }: Deps, ref: KeyRotationRef): Promise<void> {
+  const workflowId = keyRotationWorkflowId(ref);
+  await temporal.call((client) =>
+    client.workflow
+      .getHandle(workflowId)
+      .executeUpdate(abortRotationUpdate, { args: [{ rotation_id: ref.rotation_id }] }),
   );
-  for (const rotation of rotations) await startRotation(deps, rotation);
+}
+
+/** Has a rotation try its present step again at once. @throws Problem 404 when its workflow does not run. */
+export async function sendRotationRetry({ temporal }: Deps, ref: Omit<KeyRotationRef, 'rotation_id'>): Promise<void> {
+  await temporal.call((client) => client.workflow.getHandle(keyRotationWorkflowId(ref)).signal(retryRotationSignal));
 }

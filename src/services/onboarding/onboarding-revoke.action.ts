@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
-import { clockTimestamp, lockOnboardingLink, assertNotFinal } from './onboarding-link.repository.ts';
+import { sendOnboardingChanged } from './onboarding-link.client.ts';
+import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
 
 /** The link to revoke, and why. */
 export const revokeOnboardingPayload = z.strictObject({
@@ -44,4 +45,5 @@ export const onboardingRevoke = defineAction({
     return { link_id };
   },
   undo: () => null,
+  afterCommit: (deps, { actor: { tenant_id }, payload: { link_id } }) => sendOnboardingChanged(deps, { tenant_id, link_id }),
 });
