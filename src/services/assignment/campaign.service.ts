@@ -3,7 +3,7 @@ import type { CampaignChannel, CampaignStatus } from '../../entities/assignment/
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** What is written of a campaign. Dates are `YYYY-MM-DD`. */
+/** The fields of a campaign that people write. Dates are `YYYY-MM-DD`. */
 export interface CampaignValues {
   readonly name: string;
   readonly description: string | null;
@@ -15,11 +15,7 @@ export interface CampaignValues {
 
 const columns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
 
-/**
- * Creates a campaign.
- *
- * @throws the database's unique violation when the name is taken (409).
- */
+/** Creates a campaign. @throws the database's unique violation when the name is taken (409). */
 export async function createCampaign(tx: Tx, values: CampaignValues): Promise<string> {
   const { id } = await tx.sql
     .insertInto('campaigns')
@@ -59,8 +55,10 @@ export async function updateCampaign(
 }
 
 /**
- * Deletes a campaign: its pool is dissolved and nothing waits for it any more. Contacts stay with their owners (X-16).
- * The transaction must have the assignments open.
+ * Deletes a campaign, removes the members of its pool and empties its queue. Contacts stay with their owners (X-16). The
+ * transaction must have the assignments open.
+ *
+ * @throws Problem 404, 412 for an older version.
  */
 export async function deleteCampaign(tx: Tx, id: string, version: number): Promise<void> {
   const before = await lockVersion(tx, id, version);

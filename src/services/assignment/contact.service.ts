@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { releaseAssignments } from './assignment-contacts.service.ts';
+import { releaseAssignments } from './contact-assignment.repository.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
 
-/** What is written of a contact. */
+/** The fields of a contact that people write. */
 export interface ContactValues {
   readonly name: string;
   /** Lower case. */
@@ -17,7 +17,7 @@ export interface ContactValues {
 
 const columns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
 
-/** Creates a contact. @throws the database's unique violation when the e-mail address is another contact's (409). */
+/** Creates a contact. @throws the database's unique violation when another contact has the e-mail address (409). */
 export async function createContact(tx: Tx, values: ContactValues): Promise<string> {
   const { id } = await tx.sql
     .insertInto('contacts')
@@ -29,11 +29,11 @@ export async function createContact(tx: Tx, values: ContactValues): Promise<stri
 }
 
 /**
- * Creates those contacts whose e-mail address nobody has yet; the others are left as they are.
+ * Creates the contacts whose e-mail address no contact has yet.
  *
- * @returns ids in the order of the rows; null for one that was there already.
+ * @returns ids in the order of the rows; null for a row whose e-mail address exists already.
  */
-export async function importContacts(tx: Tx, rows: readonly ContactValues[]): Promise<(string | null)[]> {
+export async function createMissingContacts(tx: Tx, rows: readonly ContactValues[]): Promise<(string | null)[]> {
   const ids: (string | null)[] = [];
   for (const values of rows) {
     const created = await tx.sql
@@ -73,10 +73,11 @@ export async function updateContact(tx: Tx, id: string, version: number, changes
 }
 
 /**
- * Deletes a contact: nobody looks after it any more and it waits for nobody. Its rows stay (X-16). The transaction must
+ * Deletes a contact, releases it from its owner and takes it out of the queue. Its rows stay (X-16). The transaction must
  * have the assignments open.
  *
- * @returns the campaign in whose pool a place is free now, if it was one's.
+ * @returns the campaign in whose pool the owner has capacity again, if the contact belonged to one.
+ * @throws Problem 404, 412 for an older version.
  */
 export async function deleteContact(tx: Tx, id: string, version: number): Promise<{ campaign_id: string | null }> {
   const before = await lockVersion(tx, id, version);

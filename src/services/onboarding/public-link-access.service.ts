@@ -5,44 +5,45 @@ import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { onboardingTokenPattern } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access.ts';
+import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
 import { read, writeTechnical } from '../../platform/database/read.ts';
 import type { OnboardingLinkInput } from '../../workflows/onboarding/onboarding-link.contract.ts';
-import { sendOnboardingSignal } from './onboarding-link.client.ts';
+import { sendOnboardingChangedOrLog } from './onboarding-link.client.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 
-/** The holder of a link at the door: who may act on it, and with what headers he is answered. */
-export interface OnboardingVisit {
+/** A request by the holder of a link, after its token was found. */
+export interface PublicLinkAccess {
   readonly link: OnboardingLinkInput;
-  /** Acts for the holder inside the tenant of the link; no person, no permission. */
+  /** Acts for the holder inside the tenant of the link; it is no user and has no permission. */
   readonly actor: Actor;
+  /** Headers of every answer to the holder. */
   readonly headers: Record<string, string>;
 }
 
 type Deps = Pick<SignInDeps, 'db' | 'log' | 'rateLimits' | 'temporal'>;
 
-/** What a visit was, and what may be shown; from `track_onboarding_link_access` (S3-26). */
-type Look = { outcome: OnboardingAccessOutcome; is_first: boolean } & Pick<
+/** The outcome of an access and what the holder may see; from `track_onboarding_link_access` (S3-26). */
+export type AccessResult = { outcome: OnboardingAccessOutcome; is_first: boolean } & Pick<
   OnboardingRow,
   'recipient_name' | 'purpose' | 'status' | 'capabilities' | 'expires_at' | 'progress' | 'progress_percent' | 'current_step' | 'version'
 >;
 
-/** A link in an address bar goes to nobody else and into no index. */
+/** The address holds the token: browsers must not send it on as a referrer, and search engines must not index it. */
 const privacyHeaders = { 'referrer-policy': 'no-referrer', 'x-robots-tag': 'noindex, nofollow' };
 
 /**
- * Lets a token in: counts the try against its address, then finds the link by the hash of the token.
+ * Finds the link of a token by its hash. Every attempt counts against the limit of the client's address.
  *
- * @throws Problem 429, or the same 404 for a malformed token and for one that nobody has (S3-53).
+ * @throws Problem 429, or the same 404 for a malformed and for an unknown token (S3-53).
  */
-export async function openPublicLink(deps: Deps, nobody: Actor, token: string): Promise<OnboardingVisit> {
-  const limit = await deps.rateLimits.publicToken.take(nobody.ip ?? 'unknown');
-  const link = onboardingTokenPattern.test(token) ? await findLink(deps, nobody, token) : undefined;
+export async function resolvePublicLink(deps: Deps, anonymousActor: Actor, token: string): Promise<PublicLinkAccess> {
+  const limit = await deps.rateLimits.publicToken.take(anonymousActor.ip ?? 'unknown');
+  const link = onboardingTokenPattern.test(token) ? await findLink(deps, anonymousActor, token) : undefined;
   if (link === undefined) throw notFound('onboarding link');
-  const { ip, user_agent, request_id, trace_id } = nobody;
+  const { ip, user_agent, request_id, trace_id } = anonymousActor;
   return {
     link,
     actor: { ...systemActor(link.tenant_id), kind: 'service', ip, user_agent, request_id, trace_id },
@@ -50,33 +51,33 @@ export async function openPublicLink(deps: Deps, nobody: Actor, token: string): 
   };
 }
 
-async function findLink(deps: Deps, nobody: Actor, token: string): Promise<OnboardingLinkInput | undefined> {
+async function findLink(deps: Deps, anonymousActor: Actor, token: string): Promise<OnboardingLinkInput | undefined> {
   const statement = sql<OnboardingLinkInput>`
     select tenant_id, link_id from find_onboarding_link(${onboardingTokenHash(token)})`;
-  const [link] = await read(deps.db, nobody, { compile: () => statement.compile(query) });
+  const [link] = await read(deps.db, anonymousActor, { compile: () => statement.compile(query) });
   return link;
 }
 
 /**
- * Records the visit (S3-56) and tells the workflow of the first one, so that the creator hears of it.
+ * Records an access (S3-56). The first one signals the workflow of the link, which notifies the creator.
  *
- * @param outcome what came of it; without one it was a look, and the state of the link says what it got to see.
+ * @param outcome null: the holder only opened the link, and the outcome follows from the state of the link.
  */
-export async function recordVisit(
+export async function recordAccess(
   deps: Deps,
-  { link, actor }: OnboardingVisit,
+  { link, actor }: PublicLinkAccess,
   outcome: OnboardingAccessOutcome | null,
-): Promise<Look> {
-  const statement = sql<Look>`
+): Promise<AccessResult> {
+  const statement = sql<AccessResult>`
     select * from track_onboarding_link_access(${link.link_id}, ${actor.ip}, ${actor.user_agent}, ${outcome})`;
-  const [look] = await writeTechnical(deps.db, actor, { compile: () => statement.compile(query) });
-  if (look === undefined) throw notFound('onboarding link');
-  if (look.is_first) await sendOnboardingSignal(deps, link);
-  return look;
+  const [access] = await writeTechnical(deps.db, actor, { compile: () => statement.compile(query) });
+  if (access === undefined) throw notFound('onboarding link');
+  if (access.is_first) await sendOnboardingChangedOrLog(deps, link);
+  return access;
 }
 
-/** @throws Problem 410 when the look found a dead link. */
-export function assertShown({ outcome }: Pick<Look, 'outcome'>): void {
+/** @throws Problem 410 when the link has ended. */
+export function assertLinkOpen({ outcome }: Pick<AccessResult, 'outcome'>): void {
   switch (outcome) {
     case 'expired':
     case 'revoked':
@@ -87,24 +88,24 @@ export function assertShown({ outcome }: Pick<Look, 'outcome'>): void {
   }
 }
 
-/** Does what the holder wants and records how it ended, refusals included. */
-export async function recordedVisit<Result>(
+/** Runs an operation of the holder and records its outcome, refusals included. */
+export async function withAccessRecord<Result>(
   deps: Deps,
-  visit: OnboardingVisit,
+  access: PublicLinkAccess,
   work: () => Promise<{ readonly result: Result; readonly outcome: OnboardingAccessOutcome }>,
 ): Promise<Result> {
   try {
     const { result, outcome } = await work();
-    await recordVisit(deps, visit, outcome);
+    await recordAccess(deps, access, outcome);
     return result;
   } catch (error) {
-    const outcome = refusalOf(error);
-    if (outcome !== null) await recordVisit(deps, visit, outcome);
+    const outcome = refusalOutcome(error);
+    if (outcome !== null) await recordAccess(deps, access, outcome);
     throw error;
   }
 }
 
-function refusalOf(error: unknown): OnboardingAccessOutcome | null {
+function refusalOutcome(error: unknown): OnboardingAccessOutcome | null {
   if (!(error instanceof Problem)) return null;
   switch (error.code) {
     case 'onboarding.link-dead': {
