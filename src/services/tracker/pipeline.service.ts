@@ -16,7 +16,7 @@ export interface NewPipeline {
   readonly stages: readonly NewStage[];
 }
 
-/** The pipeline of a tenant that creates prospects before it has made a pipeline of its own. */
+/** The pipeline of a tenant that creates prospects before it has one of its own. */
 const initialPipeline: NewPipeline = {
   name: 'Sales',
   is_default: true,
