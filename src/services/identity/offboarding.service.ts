@@ -1,22 +1,41 @@
-import { cancelRequestsOfLeavers } from '../approval/deactivated-requester.service.ts';
+import { cancelRequestsOfDeactivated } from '../approval/deactivated-requester.service.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import { createNotify } from '../notification/notification-delivery.client.ts';
+import type { CommittedChange } from '../actions/action.ts';
+import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
 import { notifySessionsEnded } from './account-notification.service.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
- * What follows when an account was closed: the waiting requests of its person end and connected applications are told.
- * A Temporal that is away is logged and does not open the account again; the sweep of approvals makes up for what was
- * not cancelled.
+ * What follows the deactivation of an account: the pending requests of its person are cancelled and connected applications
+ * are notified. While Temporal cannot be reached this is logged and the account stays deactivated; the sweep of approvals
+ * cancels what is left.
  */
-export async function followClosedAccount(
+export async function followDeactivation(
   deps: Pick<ProcessDeps, 'db' | 'temporal' | 'log'>,
   actor: Actor,
   userId: string,
 ): Promise<void> {
   try {
-    await cancelRequestsOfLeavers(deps, actor);
+    await cancelRequestsOfDeactivated(deps, actor);
   } catch (error) {
     deps.log.warn({ err: error, user_id: userId }, 'the requests of a person who left could not be cancelled yet');
   }
   await notifySessionsEnded(deps, actor, userId, 'deactivated');
+}
+
+/**
+ * What follows a committed `user.delete`: the pending requests of its person are cancelled and connected applications are
+ * notified once. Both are tried, even if one fails.
+ */
+export async function followDeletion(
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
+  { actor, payload, change_id }: CommittedChange<{ readonly user_id: string }>,
+): Promise<void> {
+  const ended = sessionsEndedNotification(payload.user_id, 'deactivated', change_id);
+  const outcomes = await Promise.allSettled([
+    cancelRequestsOfDeactivated(deps, actor),
+    createNotify(deps)(actor, ended, []),
+  ]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -1,18 +1,18 @@
 import type { Actor } from '../../domain/shared/actor.ts';
 import { openStep } from '../../domain/approval/approval.ts';
 import { isEligible } from '../../domain/approval/approval-policy.ts';
-import { candidatesQuery, deciders, rightsOfRows } from '../../services/approval/eligible-people.queries.ts';
-import { approvalOfRow, approvalsQuery } from '../../services/approval/approval-row.queries.ts';
+import { candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
+import { approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import type { AnnounceApproval, ApprovalRecord } from '../../workflows/approval/approval.contract.ts';
-import { recordOf } from '../../services/approval/approval.repository.ts';
-import type { StoredApproval } from '../../services/approval/approval.repository.ts';
-import type { Notify } from '../../services/notification/notify.client.ts';
+import { recordOf } from './approval.repository.ts';
+import type { StoredApproval } from './approval.repository.ts';
+import type { Notify } from '../notification/notification-delivery.client.ts';
 
 /** Says what happened to a request: to the approvers of the open step while it waits, else to its authors (S2-59). */
-export async function announceApproval(
+export async function notifyOfApproval(
   { db, notify }: { db: Database; notify: Notify },
   actor: Actor,
   { approval_id, news, occurrence }: AnnounceApproval,
@@ -40,7 +40,7 @@ export async function announceApproval(
       text: `${headlines[news]}: ${row.action}${where}.\n\nRequest ${approval_id}, revision ${row.revision}, digest ${row.digest}.`,
       data,
     },
-    await receivers(db, actor, stored),
+    await recipients(db, actor, stored),
   );
   return recordOf(stored);
 }
@@ -58,7 +58,7 @@ const headlines = {
   failed: 'An approved change could not be made',
 } as const satisfies Record<AnnounceApproval['news'], string>;
 
-async function receivers(db: Database, actor: Actor, { approval }: StoredApproval): Promise<string[]> {
+async function recipients(db: Database, actor: Actor, { approval }: StoredApproval): Promise<string[]> {
   const authors = [approval.requested_by, ...approval.editors];
   const step = approval.status === 'pending' ? approval.policy.steps[openStep(approval) ?? 0] : undefined;
   if (step === undefined) return authors;

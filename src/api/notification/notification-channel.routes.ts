@@ -1,50 +1,18 @@
 import { z } from 'zod';
-import { allNotificationEvents } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
-import { versionEtag, expectedVersion } from '../../platform/row-version.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { email, idParams } from '../../platform/value-schemas.ts';
 import {
   assertReachable,
-  changeChannel,
-  channelColumns,
-  createChannel,
-  removeChannel,
+  createNotificationChannel,
+  deleteNotificationChannel,
   rotateChannelSecret,
+  updateNotificationChannel,
 } from '../../services/notification/notification-channel.service.ts';
-import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { channelsQuery } from '../../services/notification/notification.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
-
-const channelName = z.string().trim().min(1).max(100);
-const webhookUrl = z.url({ protocol: /^https?$/ }).max(2_000);
-const events = z
-  .array(z.enum(['*', ...allNotificationEvents]))
-  .min(1)
-  .max(50)
-  .describe('Events that are sent here; `*` for all');
-
-const ChannelView = z
-  .object({
-    id: z.uuid(),
-    name: z.string(),
-    kind: z.enum(['webhook', 'email']),
-    url: z.string().nullable(),
-    email: z.string().nullable(),
-    events: z.array(z.string()),
-    is_enabled: z.boolean(),
-    disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the receiver answered 410'),
-    previous_secret_expires_at: timestamp
-      .nullable()
-      .describe('Until then messages carry a signature of the old secret too'),
-    created_at: timestamp,
-    updated_at: timestamp,
-    version: z.int(),
-  })
-  .meta({ id: 'NotificationChannel' });
-
-const ChannelWithSecret = ChannelView.extend({
-  secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
-}).meta({ id: 'NotificationChannelWithSecret' });
+import { ChannelBody, ChannelWithSecretBody, channelEvents, channelName, webhookUrl } from './notification.schemas.ts';
 
 const listChannels = route({
   operationId: 'listNotificationChannels',
@@ -55,16 +23,10 @@ const listChannels = route({
   permission: 'notification:read',
   gate: 'none',
   query: z.strictObject(pageQuery),
-  responses: { 200: pageOf(ChannelView) },
+  responses: { 200: pageOf(ChannelBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor }, read }) => {
-    const rows = await read(
-      query
-        .selectFrom('notification_channels')
-        .where('deleted_at', 'is', null)
-        .$call(newestFirst({ limit, cursor }))
-        .select(channelColumns),
-    );
+    const rows = await read(channelsQuery().$call(newestFirst({ limit, cursor })));
     return newestPage(rows, limit);
   },
 });
@@ -78,16 +40,10 @@ const getChannel = route({
   permission: 'notification:read',
   gate: 'none',
   params: idParams,
-  responses: { 200: ChannelView },
+  responses: { 200: ChannelBody },
   problems: ['resource.not-found'],
   handler: async ({ params, read }) => {
-    const [channel] = await read(
-      query
-        .selectFrom('notification_channels')
-        .where('id', '=', params.id)
-        .where('deleted_at', 'is', null)
-        .select(channelColumns),
-    );
+    const [channel] = await read(channelsQuery().where('id', '=', params.id));
     if (channel === undefined) throw notFound('notification channel');
     return reply(200, channel, { etag: versionEtag(channel.version) });
   },
@@ -105,16 +61,16 @@ const addChannel = route({
   permission: 'notification:manage',
   gate: 'mfa',
   body: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webhookUrl, events }),
-    z.strictObject({ kind: z.literal('email'), name: channelName, email, events }),
+    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webhookUrl, events: channelEvents }),
+    z.strictObject({ kind: z.literal('email'), name: channelName, email, events: channelEvents }),
   ]),
-  responses: { 201: ChannelWithSecret },
+  responses: { 201: ChannelWithSecretBody },
   // The answer is a secret: it is not kept for a repetition. A repeated name is refused.
   idempotency: false,
   problems: ['resource.conflict', 'mfa.required'],
   handler: async ({ body, deps, actor, unitOfWork }) => {
     if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
-    const { channel, secret } = await unitOfWork((tx) => createChannel(tx, deps.keyring, actor, body));
+    const { channel, secret } = await unitOfWork((tx) => createNotificationChannel(tx, deps.keyring, actor, body));
     return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
   },
 });
@@ -132,17 +88,17 @@ const updateChannel = route({
     .strictObject({
       name: channelName.optional(),
       url: webhookUrl.optional(),
-      events: events.optional(),
+      events: channelEvents.optional(),
       is_enabled: z.boolean().optional(),
     })
     .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
   requiresIfMatch: true,
-  responses: { 200: ChannelView },
+  responses: { 200: ChannelBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
   handler: async ({ params, body, request, deps, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     if (body.url !== undefined) await assertReachable(deps.outbound, body.url);
-    const channel = await unitOfWork((tx) => changeChannel(tx, { id: params.id, version }, body));
+    const channel = await unitOfWork((tx) => updateNotificationChannel(tx, { id: params.id, version }, body));
     return reply(200, channel, { etag: versionEtag(channel.version) });
   },
 });
@@ -159,7 +115,7 @@ const deleteChannel = route({
   responses: { 204: null },
   problems: ['resource.not-found', 'mfa.required'],
   handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => removeChannel(tx, params.id));
+    await unitOfWork((tx) => deleteNotificationChannel(tx, params.id));
   },
 });
 
@@ -174,7 +130,7 @@ const rotateSecret = route({
   gate: 'mfa',
   params: idParams,
   body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
-  responses: { 200: ChannelWithSecret },
+  responses: { 200: ChannelWithSecretBody },
   idempotency: false,
   problems: ['resource.not-found', 'mfa.required'],
   handler: async ({ params, body, deps, unitOfWork }) => {
@@ -185,4 +141,5 @@ const rotateSecret = route({
   },
 });
 
-export const notificationRoutes = [listChannels, getChannel, addChannel, updateChannel, deleteChannel, rotateSecret];
+/** The channels that a tenant is notified through. */
+export const notificationChannelRoutes = [listChannels, getChannel, addChannel, updateChannel, deleteChannel, rotateSecret];
