@@ -18,7 +18,7 @@ import { FocusCommandBody, FocusRemainingBody, FocusSessionBody, FocusSessionCre
 import { ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { idParams } from './tracker.schemas.ts';
 
-const startFocusSession = route({
+const start = route({
   ...trackerRoute,
   operationId: 'startFocusSession',
   method: 'post',
@@ -30,7 +30,7 @@ const startFocusSession = route({
   handler: ({ actor, body, deps }) => beginFocusSession(deps, personOf(actor), body),
 });
 
-const getFocusSessions = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getFocusSessions',
   method: 'get',
@@ -45,7 +45,7 @@ const getFocusSessions = route({
   },
 });
 
-const getActiveFocusSession = route({
+const getActive = route({
   ...trackerRoute,
   operationId: 'getActiveFocusSession',
   method: 'get',
@@ -60,7 +60,7 @@ const getActiveFocusSession = route({
   },
 });
 
-const getFocusSession = route({
+const get = route({
   ...trackerRoute,
   operationId: 'getFocusSession',
   method: 'get',
@@ -71,7 +71,7 @@ const getFocusSession = route({
   handler: ({ actor, deps, params }) => loadFocusSession(deps, personOf(actor), params.id),
 });
 
-const getFocusRemaining = route({
+const getRemaining = route({
   ...trackerRoute,
   operationId: 'getFocusRemaining',
   method: 'get',
@@ -101,11 +101,11 @@ function commandRoute(command: FocusCommand, summary: string): Route {
 
 /** `active` is matched before the pattern of an id. */
 export const focusSessionRoutes = [
-  startFocusSession,
-  getFocusSessions,
-  getActiveFocusSession,
-  getFocusSession,
-  getFocusRemaining,
+  start,
+  list,
+  getActive,
+  get,
+  getRemaining,
   commandRoute('complete', 'Complete the session now and record its actual minutes'),
   commandRoute('interrupt', 'Give the session up'),
   commandRoute('pause', 'Stop the timer for a while'),

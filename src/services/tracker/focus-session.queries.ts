@@ -46,7 +46,7 @@ export function focusSessionPageQuery(userId: string, page: Page, { from, to }: 
   return list;
 }
 
-/** Draws the id of a new session, which names its workflow too, and looks whether the person has an active session. */
+/** Draws the id of a new session, which its workflow id contains, and checks whether the person has an active one. */
 export function newFocusSessionIdQuery(userId: string) {
   return query.selectNoFrom((eb) => [
     sql<number>`nextval('admin_focus_sessions_id_seq')`.as('id'),

@@ -8,22 +8,10 @@ import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
+import { goalColumns } from './goal.repository.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 import { personQuery, trackerPerson, utcDay } from './tracker-profile.queries.ts';
 import type { Person, TrackerPerson } from './tracker-profile.queries.ts';
-
-/** The columns of a goal that are displayed. */
-export const goalColumns = [
-  'id',
-  'user_id',
-  'week_start',
-  'target_discoveries',
-  'target_emails',
-  'target_videos',
-  'target_calls',
-  'created_at',
-  'updated_at',
-] as const;
 
 /** All goals of a person. */
 export function goalsQuery(userId: string) {

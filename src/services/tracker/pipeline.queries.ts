@@ -4,17 +4,6 @@ import { query } from '../../entities/kysely-schema.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
-/** The columns of a stage that are displayed. */
-export const stageColumns = [
-  'id',
-  'pipeline_id',
-  'name',
-  'position',
-  'probability',
-  'rotting_days',
-  'required_fields',
-] as const;
-
 /** Pipelines that are not archived, with their stages that are not archived, in order. */
 export function pipelinesQuery() {
   return query
