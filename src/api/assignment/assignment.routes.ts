@@ -6,9 +6,12 @@ import { sendQueueWakes } from '../../services/assignment/assignment-drain.clien
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
 import { joinCampaigns } from '../../services/assignment/campaign-pool.service.ts';
-import { explainAssignment } from '../../services/assignment/contact-assignment.queries.ts';
+import {
+  explainAssignment,
+  loadOwnAssignments,
+  loadUserAssignments,
+} from '../../services/assignment/contact-assignment.queries.ts';
 import { assignRequestedContacts } from '../../services/assignment/contact-assignment.service.ts';
-import { loadOwnAssignments, loadUserAssignments } from '../../services/assignment/user-assignments.queries.ts';
 import { reply, route } from '../http/route.ts';
 import {
   campaignAssignment,

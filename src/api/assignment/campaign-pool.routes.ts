@@ -5,9 +5,8 @@ import { startBulkAssignment } from '../../services/assignment/assignment-batch-
 import { loadBatch } from '../../services/assignment/assignment-batch.queries.ts';
 import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { queueList } from '../../services/assignment/assignment-queue.queries.ts';
-import { loadMember, poolQuery } from '../../services/assignment/campaign-pool.queries.ts';
 import { updateMember } from '../../services/assignment/campaign-pool.service.ts';
-import { loadCampaign } from '../../services/assignment/campaign.queries.ts';
+import { loadMember, poolQuery, loadCampaign } from '../../services/assignment/campaign.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { batchView } from './assignment-batch.schemas.ts';
 import { bulkAssignment, memberUpdate, memberView, poolMemberView, queueEntryView } from './campaign-pool.schemas.ts';

@@ -11,7 +11,7 @@ import {
   saveBatchOutcomes,
 } from './assignment-batch.repository.ts';
 import type { LockedBatch } from './assignment-batch.repository.ts';
-import { lockCampaign } from './campaign-pool.repository.ts';
+import { lockCampaign } from './campaign.repository.ts';
 import { assertActiveUser } from './campaign-pool.service.ts';
 import { assignContacts } from './contact-assignment.service.ts';
 import { reassignContacts } from './reassign.service.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
 import { openAssignments } from './assignment-access.service.ts';
-import { lockCampaign, lockMember } from './campaign-pool.repository.ts';
+import { lockCampaign, lockMember } from './campaign.repository.ts';
 import { removeMember } from './campaign-pool.service.ts';
 
 export const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z.uuid() });

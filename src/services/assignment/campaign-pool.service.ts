@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { lockCampaign, lockMember } from './campaign-pool.repository.ts';
+import { lockCampaign, lockMember } from './campaign.repository.ts';
 
 /** What a person may do in a campaign (S3-8). */
 export interface MemberPermissions {

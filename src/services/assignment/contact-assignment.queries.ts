@@ -3,9 +3,11 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { newestFirst, toPage } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
-import { notFound } from '../../platform/problem.ts';
+import { read, readAll } from '../../platform/database/read.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { readAssignments } from './assignment-access.service.ts';
+import { openAssignmentsQuery, readAssignments } from './assignment-access.service.ts';
+import { membershipsOf } from './campaign.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'db'>;
 
@@ -54,7 +56,7 @@ export async function loadAssignmentHistory(deps: Deps, actor: Actor, contactId:
 }
 
 /** The open contacts of a user, newest first: one row more than the page. */
-export function ownedContacts(userId: string, page: Page) {
+function ownedContacts(userId: string, page: Page) {
   return contactAssignmentsQuery()
     .where('a.user_id', '=', userId)
     .where('a.released_at', 'is', null)
@@ -62,9 +64,35 @@ export function ownedContacts(userId: string, page: Page) {
 }
 
 /** The page out of the rows of {@link ownedContacts}. */
-export function ownedContactsPage<Row extends { readonly assigned_at: string; readonly id: string }>(
+function ownedContactsPage<Row extends { readonly assigned_at: string; readonly id: string }>(
   rows: readonly Row[],
   limit: number,
 ) {
   return toPage(rows, limit, (row) => [row.assigned_at, row.id], (row) => row);
+}
+
+/** Reads the campaigns of a user and a page of the user's contacts. @throws Problem 404 when there is no such user. */
+export async function loadUserAssignments({ db }: Deps, actor: Actor, userId: string, page: Page) {
+  const [, [user], campaigns, contacts] = await readAll(db, actor, [
+    openAssignmentsQuery,
+    query.selectFrom('users').where('id', '=', userId).select('id'),
+    membershipsOf(userId),
+    ownedContacts(userId, page),
+  ] as const);
+  if (user === undefined) throw notFound('user');
+  return { user_id: userId, campaigns, contacts: ownedContactsPage(contacts, page.limit) };
+}
+
+/**
+ * {@link loadUserAssignments} of the actor. Assignments are not opened, so row-level security shows the actor's own rows
+ * only, whatever the query says (S3-38).
+ *
+ * @throws Problem 403 when the actor is not a user.
+ */
+export async function loadOwnAssignments({ db }: Deps, actor: Actor, page: Page) {
+  const { user_id } = actor;
+  if (user_id === null) throw new Problem({ code: 'auth.forbidden', detail: 'Only people look after contacts.' });
+  const campaigns = await read(db, actor, membershipsOf(user_id));
+  const contacts = await read(db, actor, ownedContacts(user_id, page));
+  return { user_id, campaigns, contacts: ownedContactsPage(contacts, page.limit) };
 }

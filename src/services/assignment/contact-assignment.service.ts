@@ -6,10 +6,10 @@ import { auditAssigned } from './assignment-audit.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
 import type { AutoAssignRequest } from './auto-assign.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
-import { lockCampaign } from './campaign-pool.repository.ts';
+import { lockCampaign } from './campaign.repository.ts';
 import { assertActiveUser, assertMember } from './campaign-pool.service.ts';
-import { lastOwners, lockContacts, releaseAssignments } from './contact-assignment.repository.ts';
-import type { LockedContact } from './contact-assignment.repository.ts';
+import { lastOwners, lockContacts, releaseAssignments } from './contact.repository.ts';
+import type { LockedContact } from './contact.repository.ts';
 
 /** `manual`: all contacts to one user. `round_robin`: to the pool of a campaign, by the rule. */
 export type AssignTarget =

@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { ContactEntity } from '../../entities/assignment/contact.entity.ts';
+import { now } from '../../entities/shared/column-types.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { releaseAssignments } from './contact-assignment.repository.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
+import { releaseAssignments, contactColumns, lockContactForChange } from './contact.repository.ts';
 
 /** The fields of a contact that people write. */
 export interface ContactValues {
@@ -15,15 +17,10 @@ export interface ContactValues {
   readonly notes: string | null;
 }
 
-const columns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
-
 /** Creates a contact. @throws the database's unique violation when another contact has the e-mail address (409). */
 export async function createContact(tx: Tx, values: ContactValues): Promise<string> {
-  const { id } = await tx.sql
-    .insertInto('contacts')
-    .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
-    .returning('id')
-    .executeTakeFirstOrThrow();
+  const { id } = tx.em.create(ContactEntity, { ...values, created_by: tx.actor.user_id });
+  await tx.flush();
   auditCreated(tx, id, values);
   return id;
 }
@@ -56,12 +53,10 @@ function auditCreated(tx: Tx, id: string, new_values: ContactValues): void {
 
 /** Changes a contact. @throws Problem 404, 412 for an older version. */
 export async function updateContact(tx: Tx, id: string, version: number, changes: Partial<ContactValues>): Promise<void> {
-  const before = await lockVersion(tx, id, version);
-  await tx.sql
-    .updateTable('contacts')
-    .set((eb) => ({ ...changes, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-    .where('id', '=', id)
-    .execute();
+  const contact = await lockContactForChange(tx, id, version);
+  const before = toRow(contact, contactColumns);
+  tx.em.assign(contact, changes);
+  await tx.flush();
   tx.audit({
     event: 'contact.update',
     action: 'update',
@@ -80,12 +75,10 @@ export async function updateContact(tx: Tx, id: string, version: number, changes
  * @throws Problem 404, 412 for an older version.
  */
 export async function deleteContact(tx: Tx, id: string, version: number): Promise<{ campaign_id: string | null }> {
-  const before = await lockVersion(tx, id, version);
-  await tx.sql
-    .updateTable('contacts')
-    .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-    .where('id', '=', id)
-    .execute();
+  const contact = await lockContactForChange(tx, id, version);
+  const before = toRow(contact, contactColumns);
+  tx.em.assign(contact, { deleted_at: now() });
+  await tx.flush();
   const assignment = await tx.sql
     .selectFrom('user_contact_assignment')
     .where('contact_id', '=', id)
@@ -108,23 +101,4 @@ export async function deleteContact(tx: Tx, id: string, version: number): Promis
     old_values: { ...before, user_id: assignment?.user_id ?? null },
   });
   return { campaign_id: assignment?.campaign_id ?? null };
-}
-
-/** @throws Problem 404 or 412. */
-async function lockVersion(tx: Tx, id: string, version: number): Promise<ContactValues> {
-  const contact = await tx.sql
-    .selectFrom('contacts')
-    .where('id', '=', id)
-    .where('deleted_at', 'is', null)
-    .select([...columns, 'version'])
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (contact === undefined) throw notFound('contact');
-  const { version: current, ...values } = contact;
-  if (current === version) return values;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The contact has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: current },
-  });
 }

@@ -6,7 +6,7 @@ import { read } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAssignments } from './assignment-access.service.ts';
-import { poolQuery } from './campaign-pool.queries.ts';
+import { poolQuery } from './campaign.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'db'>;
 

@@ -1,5 +1,25 @@
 import { sql } from 'kysely';
+import { ContactEntity } from '../../entities/assignment/contact.entity.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { notFound } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
+
+/** The columns that people write. */
+export const contactColumns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
+
+/**
+ * Loads and locks a contact that is to be changed. Not by `lockOne`, whose `for update` also blocks inserts that refer to
+ * the row by a foreign key: a deletion, which goes on to release the assignment, would deadlock with a reassignment, which
+ * holds the assignment and inserts the next one.
+ *
+ * @throws Problem 404, 412 for an older version.
+ */
+export async function lockContactForChange(tx: Tx, id: string, version: number) {
+  tx.send(tx.sql.selectFrom('contacts').where('id', '=', id).select('id').forNoKeyUpdate());
+  const contact = await tx.em.findOne(ContactEntity, { id, deleted_at: null });
+  if (contact === null) throw notFound('contact');
+  return assertVersion(contact, version);
+}
 
 /** An existing contact with its open assignment and its place in a queue, if it has them. */
 export interface LockedContact {

@@ -1,7 +1,10 @@
-import { notFound } from '../../platform/problem.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { PoolMember } from '../../domain/assignment/auto-assign.ts';
-import { poolStatement } from './campaign-pool.queries.ts';
+import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
+import { lockOne } from '../../platform/database/entity-rows.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { notFound } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
+import { poolStatement } from './campaign.queries.ts';
 
 /**
  * Locks a campaign until the transaction ends, so that those who assign its contacts wait for each other (S3-40). Inserts
@@ -43,4 +46,12 @@ export async function lockMember(tx: Tx, campaignId: string, userId: string) {
     .executeTakeFirst();
   if (member === undefined) throw notFound('assignment');
   return member;
+}
+
+/** The columns that people write. */
+export const campaignColumns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
+
+/** Loads and locks a campaign that is to be changed. @throws Problem 404, 412 for an older version. */
+export async function lockCampaignForChange(tx: Tx, id: string, version: number) {
+  return assertVersion(await lockOne(tx, CampaignEntity, { id, deleted_at: null }, 'campaign'), version);
 }
