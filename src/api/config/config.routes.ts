@@ -4,10 +4,11 @@ import { configDigestText, configEnvironment, configVersionNumber } from '../../
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { query } from '../../entities/kysely-schema.ts';
+import type { ServableConfig } from '../../services/config/config-snapshot-cache.ts';
 import { Problem } from '../../platform/problem.ts';
 import { writeTechnical } from '../../platform/database/read.ts';
-import { readsEnvironment } from './config-conditional-get.ts';
 import { reply, route } from '../http/route.ts';
+import type { ConditionalContext, NotModifiedHeaders } from '../http/route.ts';
 
 const tag = 'configuration';
 
@@ -40,19 +41,31 @@ const getConfig = route({
   },
   problems: ['auth.forbidden', 'config.none'],
   rateLimit: false,
-  handler: async ({ actor, deps, params: { environment }, query: { instance: name }, request }) => {
-    requireEnvironment(actor, environment);
-    const served = await deps.configSnapshots.serve(actor.tenant_id, environment, name ?? null);
+  notModified: async (context) => {
+    const served = await servedTo(context);
+    return served === null ? null : headersOf(context.actor, served);
+  },
+  handler: async (context) => {
+    const { actor, params: { environment } } = context;
+    const served = await servedTo(context);
     if (served === null) throw new Problem({ code: 'config.none', detail: `Nothing is configured for ${environment} yet.` });
     const { version, digest } = served;
-    const isApplication = actor.kind === 'service';
-    // Masked and clear are two representations of one version.
-    const etag = isApplication ? served.etag : served.etag.replace(/"$/, '-masked"');
-    const headers = { etag, 'cache-control': 'private, no-cache' };
-    if (request.ifNoneMatch === etag) return reply(304, null, headers);
-    return reply(200, { environment, version, digest, document: isApplication ? served.document : served.masked }, headers);
+    const document = actor.kind === 'service' ? served.document : served.masked;
+    return reply(200, { environment, version, digest, document }, headersOf(actor, served));
   },
 });
+
+type ConfigContext = ConditionalContext<z.output<typeof params>, { instance?: string | undefined }, unknown>;
+
+function servedTo({ actor, deps, params: { environment }, query }: ConfigContext): Promise<ServableConfig | null> {
+  assertReadsEnvironment(actor, environment);
+  return deps.configSnapshots.serve(actor.tenant_id, environment, query.instance ?? null);
+}
+
+/** Masked and clear are two representations of one version, each with a tag of its own. */
+function headersOf({ kind }: Pick<Actor, 'kind'>, { etag }: ServableConfig): NotModifiedHeaders {
+  return { etag: kind === 'service' ? etag : etag.replace(/"$/, '-masked"'), 'cache-control': 'private, no-cache' };
+}
 
 const reportConfig = route({
   operationId: 'reportConfigVersion',
@@ -70,7 +83,7 @@ const reportConfig = route({
   idempotency: false,
   rateLimit: false,
   handler: async ({ actor, body, deps, params: { environment }, scope }) => {
-    requireEnvironment(actor, environment);
+    assertReadsEnvironment(actor, environment);
     await writeTechnical(
       deps.db,
       scope,
@@ -93,8 +106,11 @@ const reportConfig = route({
 });
 
 /** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
-function requireEnvironment(actor: Actor, environment: EnvironmentName): void {
-  if (readsEnvironment(actor, environment)) return;
+function assertReadsEnvironment(
+  { kind, environment: bound }: Pick<Actor, 'kind' | 'environment'>,
+  environment: EnvironmentName,
+): void {
+  if (kind === 'user' || bound === environment) return;
   throw new Problem({ code: 'auth.forbidden', detail: 'This token does not read that environment.' });
 }
 

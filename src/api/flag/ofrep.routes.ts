@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { canonicalJson } from '../../domain/shared/canonical.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
@@ -6,9 +8,8 @@ import { evaluateFlag } from '../../domain/flag/flag-evaluation.ts';
 import type { FlagContext } from '../../domain/flag/flag-evaluation.ts';
 import { Problem } from '../../platform/problem.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
-import { evaluateFlagsPath, flagContext, flagsEtag } from './flag-conditional-get.ts';
 import { CachedResponse, reply, route } from '../http/route.ts';
-import type { HttpResponse } from '../http/route.ts';
+import type { ConditionalContext, HttpResponse } from '../http/route.ts';
 
 const tag = 'flag_evaluation';
 
@@ -32,6 +33,9 @@ const Success = z
     metadata: z.object({ rule: z.string().optional().describe('Name of the rule that decided') }),
   })
   .meta({ id: 'OfrepEvaluation' });
+
+/** An evaluation context of OpenFeature. */
+const flagContext = z.looseObject({ targetingKey: z.string().max(1000).optional() });
 
 /** The context is checked by hand: the protocol has its own answer for a bad one. */
 const Body = z.looseObject({ context: z.json().optional().describe('OpenFeature evaluation context') });
@@ -69,7 +73,7 @@ const evaluateOne = route({
 const evaluateAll = route({
   operationId: 'evaluateFlags',
   method: 'post',
-  path: evaluateFlagsPath,
+  path: '/ofrep/v1/evaluate/flags',
   tag,
   summary: 'Evaluate all flags of an environment (OpenFeature remote evaluation protocol)',
   description: 'Send the ETag back in If-None-Match: 304 means that no flag has changed for this context.',
@@ -81,21 +85,35 @@ const evaluateAll = route({
   problems: ['auth.forbidden'],
   idempotency: false,
   rateLimit: false,
-  handler: async ({ actor, deps, query, body, request }) => {
-    const { flags, fingerprint } = await deps.flagSnapshots.get(
-      actor.tenant_id,
-      environmentOf(actor, query.environment),
-    );
-    const given = flagContext.safeParse(body.context ?? {});
-    if (!given.success) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
-    const etag = flagsEtag(fingerprint, given.data);
-    if (request.ifNoneMatch === etag) return reply(304, null, { etag });
+  notModified: async (context) => {
+    const asked = await evaluationOf(context);
+    return asked === null ? null : { etag: asked.etag, 'cache-control': 'no-store' };
+  },
+  handler: async (context) => {
+    const asked = await evaluationOf(context);
+    if (asked === null) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
+    const { etag, flags, given } = asked;
+    if (context.request.ifNoneMatch === etag) return reply(304, null, { etag });
     return (
       bulkAnswers.get(etag) ??
-      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, given.data as FlagContext, actor)))
+      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, given, context.actor)))
     );
   },
 });
+
+type BulkContext = ConditionalContext<unknown, z.output<typeof environmentQuery>, z.output<typeof Body>>;
+
+/**
+ * All flags of the caller's environment with the context to evaluate them for, and the tag of the answer: the flags before
+ * the point ({@link FlagSnapshot.fingerprint}), the context behind it. Null for what is no context.
+ */
+async function evaluationOf({ actor, deps, query, body }: BulkContext) {
+  const { flags, fingerprint } = await deps.flagSnapshots.get(actor.tenant_id, environmentOf(actor, query.environment));
+  const given = flagContext.safeParse(body.context ?? {});
+  if (!given.success) return null;
+  const etag = `"${fingerprint}.${hash('sha256', canonicalJson(given.data), 'base64url')}"`;
+  return { etag, flags, given: given.data as FlagContext };
+}
 
 /** Answers by their ETag, which stands for all that they depend on: flags, tenant and context. */
 const bulkAnswers = new Map<string, CachedResponse>();
@@ -123,7 +141,7 @@ function evaluate(
   key: string,
   flag: FlagDefinition,
   given: FlagContext,
-  { tenant_id }: Actor,
+  { tenant_id }: Pick<Actor, 'tenant_id'>,
 ): Record<string, unknown> {
   const result = evaluateFlag(key, flag, given, tenant_id);
   if (result.outcome === 'targeting-key-missing') {
@@ -134,7 +152,7 @@ function evaluate(
 }
 
 /** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
-function environmentOf(actor: Actor, asked: EnvironmentName | undefined): EnvironmentName {
+function environmentOf(actor: Pick<Actor, 'kind' | 'environment'>, asked: EnvironmentName | undefined): EnvironmentName {
   if (actor.kind === 'user') return asked ?? 'production';
   const bound = actor.environment ?? null;
   if (bound !== null && (asked === undefined || asked === bound)) return bound;

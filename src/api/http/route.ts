@@ -50,6 +50,9 @@ interface Compilable<Row> {
   compile(): CompiledQuery<Row>;
 }
 
+/** Headers of a 304 (RFC 9110 section 15.4.5). */
+export type NotModifiedHeaders = Record<'etag' | 'cache-control', string>;
+
 /** Everything a handler gets. `unitOfWork` and `read` act as the caller, inside the caller's tenant. */
 export interface HandlerContext<Params, Query, Body> extends Input<Params, Query, Body> {
   readonly deps: ApiDeps;
@@ -68,8 +71,20 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   readonly raw: { readonly body: string; readonly headers: IncomingHttpHeaders };
 }
 
+/** What is known of a request when only the tag of its answer is asked for. */
+export interface ConditionalContext<Params, Query, Body> extends Input<Params, Query, Body> {
+  readonly deps: ApiDeps;
+  readonly actor: Pick<Actor, 'kind' | 'tenant_id' | 'environment'>;
+}
+
 /** One endpoint, whole: nothing about a route is written anywhere else. */
 export interface RouteSpec<Params, Query, Body> extends RouteDescription<Params, Query, Body> {
+  /**
+   * The headers of a 304 to this request: `etag`, that of the answer which the handler would give now, and
+   * `cache-control`. With it, applications get their 304 in front of the middlewares (`conditional-get.ts`), so it must be
+   * cheap, which means from a cache. Null where there is no such answer.
+   */
+  readonly notModified?: (context: ConditionalContext<Params, Query, Body>) => Promise<NotModifiedHeaders | null>;
   readonly handler: (context: HandlerContext<Params, Query, Body>) => Promise<unknown>;
 }
 
