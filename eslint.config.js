@@ -3,15 +3,16 @@ import jest from 'eslint-plugin-jest';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-/** The single doors: what may be done in one place only. Each is lifted for its place further down. */
-const doors = {
+/** What may be done in one place only. Each restriction is lifted for its place further down. */
+const restrictions = {
   env: {
     selector: "MemberExpression[object.name='process'][property.name='env']",
     message: 'The environment is read and validated in src/platform/env.ts only.',
   },
   fork: {
-    selector: "CallExpression[callee.property.name=/^(fork|transactional|flush)$/]",
-    message: 'Database changes go through unitOfWork of src/platform/database/unit-of-work.ts.',
+    selector:
+      "CallExpression[callee.property.name=/^(fork|transactional)$/], CallExpression[callee.property.name='flush']:not([callee.object.name='tx'])",
+    message: 'Database changes go through unitOfWork of src/platform/database/unit-of-work.ts; entities are written by tx.flush().',
   },
   connection: {
     selector: 'NewExpression[callee.name=/^(Client|Pool)$/]',
@@ -38,18 +39,18 @@ const doors = {
   enumeration: { selector: 'TSEnumDeclaration', message: 'Use a closed union of literals.' },
 };
 
-/** `no-restricted-syntax` with every door but the named ones. */
-function doorsExcept(...lifted) {
-  const kept = Object.entries(doors).filter(([name]) => !lifted.includes(name));
-  return { 'no-restricted-syntax': ['error', ...kept.map(([, door]) => door)] };
+/** `no-restricted-syntax` with every restriction but the named ones. */
+function restrictionsExcept(...lifted) {
+  const kept = Object.entries(restrictions).filter(([name]) => !lifted.includes(name));
+  return { 'no-restricted-syntax': ['error', ...kept.map(([, restriction]) => restriction)] };
 }
 
 /** Client and Pool are names of other things too; what matters is where they come from. */
 const driverImports = {
   paths: [
-    { name: 'pg', importNames: ['Client', 'Pool'], message: doors.connection.message, allowTypeImports: true },
-    { name: 'undici', message: doors.fetch.message },
-    { name: 'node-fetch', message: doors.fetch.message },
+    { name: 'pg', importNames: ['Client', 'Pool'], message: restrictions.connection.message, allowTypeImports: true },
+    { name: 'undici', message: restrictions.fetch.message },
+    { name: 'node-fetch', message: restrictions.fetch.message },
   ],
 };
 
@@ -77,7 +78,7 @@ export default defineConfig(
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
-      ...doorsExcept(),
+      ...restrictionsExcept(),
       '@typescript-eslint/no-restricted-imports': ['error', driverImports],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
@@ -119,10 +120,10 @@ export default defineConfig(
     rules: { 'comments/no-list-numbers': 'error' },
   },
 
-  // The places behind the doors.
-  { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: doorsExcept('env', 'connection') },
-  { files: ['src/platform/database/unit-of-work.ts'], rules: doorsExcept('fork') },
-  { files: ['src/platform/**'], ignores: ['src/platform/env.ts', 'src/platform/database/unit-of-work.ts'], rules: doorsExcept('connection') },
+  // The places where a restricted thing is done.
+  { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: restrictionsExcept('env', 'connection') },
+  { files: ['src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('fork') },
+  { files: ['src/platform/**'], ignores: ['src/platform/env.ts', 'src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('connection') },
   {
     files: ['src/platform/**', 'src/dev/**'],
     ignores: ['src/platform/outbound/outbound-http.ts'],
@@ -133,7 +134,7 @@ export default defineConfig(
   { files: ['src/platform/outbound/outbound-http.ts'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
   // The typed client and the demo are callers of the API, on the other side of the wire.
   // Scripts stand there too, outside the product.
-  { files: ['src/sdk/**', 'src/dev/**', 'scripts/**'], rules: doorsExcept('fetch', 'env', 'connection', 'hostHeader') },
+  { files: ['src/sdk/**', 'src/dev/**', 'scripts/**'], rules: restrictionsExcept('fetch', 'env', 'connection', 'hostHeader') },
 
   // Workflow code is replayed: the same history must give the same commands.
   {
@@ -148,9 +149,9 @@ export default defineConfig(
       ],
       'no-restricted-syntax': [
         'error',
-        ...Object.values(doors),
+        ...Object.values(restrictions),
         {
-          // The SDK replaces Date.now and Math.random by the workflow's own clock and seeded source; that is their door.
+          // The SDK replaces Date.now and Math.random by the workflow's own clock and seeded source.
           // Turning a given time into another form is pure.
           selector: "Identifier[name='Date']:not(MemberExpression[property.name=/^(now|parse|UTC)$/] > Identifier, NewExpression[arguments.length>0] > Identifier)",
           message: 'Workflows know time as Date.now(), which the SDK makes deterministic; zones and formats belong elsewhere.',
@@ -177,12 +178,12 @@ export default defineConfig(
     },
   },
 
-  // Tests stand outside: they look behind the doors and start things themselves.
+  // Tests stand outside: they may look inside and start things themselves.
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
     extends: [jest.configs['flat/recommended']],
     rules: {
-      'no-restricted-syntax': ['error', doors.defaultExport, doors.enumeration],
+      'no-restricted-syntax': ['error', restrictions.defaultExport, restrictions.enumeration],
       '@typescript-eslint/no-restricted-imports': 'off',
       // Bodies of answers have every shape; a wrong guess fails the assertion that makes it.
       '@typescript-eslint/no-unsafe-member-access': 'off',

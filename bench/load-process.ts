@@ -10,7 +10,7 @@ const lastChunk = Buffer.from('\r\n0\r\n\r\n');
 
 /**
  * A process of its own that sends requests: each connection asks again as soon as it has its answer (closed loop). It
- * speaks plain HTTP/1.1 and does as little as possible, because it shares the machine with what it measures.
+ * uses plain HTTP/1.1 and does as little as possible, because it shares the machine with what it measures.
  */
 process.on('message', (job: LoadJob) => {
   run(job).then(

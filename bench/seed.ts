@@ -7,7 +7,7 @@ import type { Env } from '../src/platform/env.ts';
 import { parseKeyList } from '../src/platform/security/keyring.ts';
 import { plainAuditTable } from './arms/plain-audit-table.ts';
 
-/** Somebody with a living session and its access token. */
+/** A person with an active session and its access token. */
 export interface BenchPerson {
   readonly tenant_id: string;
   readonly user_id: string;
@@ -56,7 +56,7 @@ interface Sql {
   query(text: string, values: unknown[]): Promise<unknown>;
 }
 
-/** A living session without refresh token. */
+/** An active session without refresh token. */
 export async function openBenchSession(
   admin: Sql,
   { tenant_id, user_id, session_id }: Omit<BenchPerson, 'token'>,

@@ -12,7 +12,7 @@ const installTimeoutMs = 10 * 60_000;
 const adminToken = '*:*.bench-admin';
 const clientToken = 'default:development.bench-client';
 
-/** A running Unleash with flags, and how to speak to it. */
+/** A running Unleash with flags, and how to call it. */
 export interface Unleash extends BenchProcess {
   readonly adminToken: string;
   readonly clientToken: string;

@@ -44,13 +44,13 @@ const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.
 const workflowModules = [fileURLToPath(new URL('./workflows/shared/interceptors.ts', import.meta.url))];
 
 /** About twenty seconds with the SDK's backoff. */
-const patientAttempts = 10;
+const backgroundAttempts = 10;
 
 /** Makes the parts that activities act through. */
 export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics): Promise<ActivityDeps> {
   const db = await openDatabase({ env, entities, log, applicationName: 'castellan-worker' });
-  // Nobody waits for an answer here, and a server that has just come up refuses calls for a while.
-  const temporal = createTemporalClient(env, metrics, payloadCodecOf(env), { maxAttempts: patientAttempts });
+  // No caller waits here, and a server that has just started refuses calls for a while.
+  const temporal = createTemporalClient(env, metrics, payloadCodecOf(env), { maxAttempts: backgroundAttempts });
   return {
     env,
     log,

@@ -25,7 +25,7 @@ interface Round {
 }
 
 /**
- * Dealing 10,000 contacts to a pool of ten, chunk by chunk as the workflow's activity does it, with the audit entry of
+ * Auto-assigning 10,000 contacts to a pool of ten, chunk by chunk as the workflow's activity does it, with the audit entry of
  * each contact; against a bare `insert … select` of the same rows, with and without plain audit rows.
  */
 export async function benchAssignment(stack: BenchStack, plan: Plan): Promise<GoalResult[]> {
@@ -79,7 +79,7 @@ async function runRound(db: Database, admin: Client, appUrl: string): Promise<Ro
   const batch_id = randomUUID();
   await unitOfWork(db, actor, async (tx) => {
     await openAssignments(tx);
-    // A contact has its key from the entry that tells how it came to be.
+    // A contact has its key from the entry of its creation.
     await db.personKeys.forWriting(tx.sql, actor.tenant_id, contact_ids);
     const request = { batch_id, campaign_id, contact_ids, source: null, on_conflict: 'skip', keep_owner: false } as const;
     await createBulkBatch(tx, request);
@@ -102,7 +102,7 @@ async function runRound(db: Database, admin: Client, appUrl: string): Promise<Ro
 }
 
 /**
- * Assignments from before, because nobody deals into an empty table: plans that were made for one read it whole, again and
+ * Assignments from before, because real tables are not empty: plans that were made for one read it whole, again and
  * again while it grows.
  */
 async function dealBefore(admin: Client): Promise<void> {

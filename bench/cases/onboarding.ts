@@ -16,7 +16,7 @@ const connections = 8;
 const goal = { at: 'least', limit: 0.9 } as const;
 
 /**
- * Finding a link by the hash of its token, as the door of the public routes does it (`find_onboarding_link` on the read
+ * Finding a link by the hash of its token, as the public routes do it (`find_onboarding_link` on the read
  * path), against the same statement sent by hand on the same pipelining pool.
  */
 export async function benchOnboarding(stack: BenchStack, plan: Plan): Promise<GoalResult[]> {

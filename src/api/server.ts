@@ -39,7 +39,7 @@ export interface RunningApi {
   close(): Promise<void>;
 }
 
-/** How many password checks may wait for a core before further sign-ins are told to come back. */
+/** How many password checks may wait for a core before further sign-ins are refused with Retry-After. */
 const passwordQueueLimit = 200;
 
 /** Makes the parts of an API process. The caller closes what it got: database, Temporal, outbound. */

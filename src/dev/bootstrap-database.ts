@@ -23,8 +23,8 @@ export type DatabaseAddresses = {
  * Creates the roles and the empty database that the migrations expect, as often as you like: what exists is kept,
  * the two passwords are set to those in the addresses.
  *
- * Nobody but the roles named here may connect to the database or create anything in it, and neither the owner nor
- * the application can pass row-level security (superuser and BYPASSRLS are taken away).
+ * Only the roles named here may connect to the database or create anything in it, and neither the owner nor
+ * the application can pass row-level security (superuser and BYPASSRLS are revoked).
  *
  * @throws the database's error, e.g. when the admin may not create roles
  */

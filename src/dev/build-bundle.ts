@@ -25,7 +25,7 @@ export const defaultBundlePath = fileURLToPath(new URL('../../dist/workflow-bund
  * @throws Error with what the bundler found wrong in which file
  */
 export async function buildWorkflowBundle(target: string): Promise<{ path: string; bytes: number }> {
-  // The bundler tells what is wrong in its log only; the rest of it interests nobody.
+  // The bundler reports errors in its log only; its other output is dropped.
   const errors: string[] = [];
   const logger = new DefaultLogger('ERROR', ({ message }) => errors.push(message));
   const { code } = await bundleWorkflowCode({ logger, ...workflowBundleOptions }).catch((error: unknown) => {

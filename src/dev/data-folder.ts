@@ -2,7 +2,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { livingProcessOf, pidFileContent } from './processes.ts';
+import { runningProcessOf, pidFileContent } from './processes.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
 /** The folder in which the embedded stack keeps everything, held by this process alone. */
@@ -15,12 +15,12 @@ export type DataFolder = {
   release(): Promise<void>;
 };
 
-/** Where the data of the embedded stack live: `CASTELLAN_DATA`, else `.castellan` in the current folder. */
+/** Folder of the embedded stack's data: `CASTELLAN_DATA`, else `.castellan` in the current folder. */
 export function dataFolderPath(env: NodeJS.ProcessEnv): string {
   return resolve(env.CASTELLAN_DATA ?? '.castellan');
 }
 
-/** Where downloaded and built tools live: `CASTELLAN_CACHE`, else `castellan` in the user's cache folder (XDG). */
+/** Folder of downloaded and built tools: `CASTELLAN_CACHE`, else `castellan` in the user's cache folder (XDG). */
 export function cacheFolderPath(env: NodeJS.ProcessEnv): string {
   if (env.CASTELLAN_CACHE) return resolve(env.CASTELLAN_CACHE);
   return join(env.XDG_CACHE_HOME ? resolve(env.XDG_CACHE_HOME) : join(homedir(), '.cache'), 'castellan');
@@ -29,7 +29,7 @@ export function cacheFolderPath(env: NodeJS.ProcessEnv): string {
 /**
  * Creates the folder when it is missing, checks that it can be written and takes it for this process.
  *
- * @throws StartupError when the folder cannot be written, or a living Castellan holds it
+ * @throws StartupError when the folder cannot be written, or a running Castellan holds it
  */
 export async function takeDataFolder(path: string): Promise<DataFolder> {
   const lockPath = join(path, 'castellan.pid');
@@ -50,7 +50,7 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
 
 /** Writes our process id into the lock file; a lock of a process that is gone is removed first. */
 async function takeLock(path: string, lockPath: string): Promise<void> {
-  const owner = await livingProcessOf(lockPath);
+  const owner = await runningProcessOf(lockPath);
   if (owner !== undefined) {
     throw new StartupError(
       `Another Castellan runs on this folder (pid ${owner}): stop it, or set CASTELLAN_DATA to another folder than ` +

@@ -5,7 +5,7 @@ import { samplePassword, samplePeople } from './sample-data.ts';
 
 export const apiUrl = process.env.CASTELLAN_URL ?? `http://127.0.0.1:${process.env.PORT ?? 3_000}`;
 
-/** Somebody who is signed in, with his authenticator app. */
+/** A signed-in person with an authenticator app. */
 export interface Caller {
   readonly person: (typeof samplePeople)[number];
   readonly client: CastellanClient;

@@ -7,7 +7,7 @@ const environment = 'development' as const;
 
 /**
  * A configuration that is rolled out to half of the instances, and taken back by a guard that finds it bad: everybody has
- * the version before again, and nobody has pressed a button.
+ * the version before again, without anybody acting.
  */
 export async function showRollout(first: Caller, second: Caller, company: DemoCompany): Promise<void> {
   const base = (await running(first)) ?? (await deployFirst(second));

@@ -3,7 +3,7 @@ import { prove, say, waitFor } from './demo-caller.ts';
 import type { Caller } from './demo-caller.ts';
 import type { DemoCompany } from './demo-company.ts';
 
-/** A key that is exchanged: the new one is proved by a live call, the old one is revoked and proved to be refused. */
+/** A key that is exchanged: the new one is verified by a real call, the old one is revoked and verified to be refused. */
 export async function showRotation(owner: Caller, rotator: Caller, company: DemoCompany): Promise<void> {
   const integration = await connect(owner, company);
   say(`${owner.person.full_name} connects the company's service`, {

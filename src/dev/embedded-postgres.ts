@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 
 import { bootstrapDatabase, type DatabaseAddresses, withClient } from './bootstrap-database.ts';
 import { startManagedProcess, type ManagedProcess } from './managed-process.ts';
-import { loopback, requireFreePort } from './ports.ts';
+import { loopback, assertFreePort } from './ports.ts';
 import {
   findPostgresBinaries,
   postgresLauncher,
@@ -31,7 +31,7 @@ export type EmbeddedPostgresOptions = {
   passwords: { superuser: string; owner: string; app: string };
   /** Further server settings, e.g. `fsync=off` for tests. */
   settings?: readonly string[];
-  /** What to tell the person when the port is taken. */
+  /** The message for the person when the port is taken. */
   portRemedy?: string;
   progress?: (step: string) => void;
 };
@@ -43,7 +43,7 @@ const stopTimeoutMs = 10_000;
 
 /**
  * Starts PostgreSQL 18 on the loopback address in the given folder: creates the cluster on the first start, clears
- * away what a crash has left, waits until it answers, makes sure of roles and database.
+ * away leftovers of a crash, waits until it answers, makes sure of roles and database.
  *
  * @throws StartupError with one line for everything that the person can mend
  */
@@ -59,7 +59,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     progress('creating the database cluster');
     await initialise(cluster, binaries, launcher, options);
   }
-  await requireFreePort(options.port, 'PostgreSQL', options.portRemedy ?? 'set POSTGRES_PORT to another port');
+  await assertFreePort(options.port, 'PostgreSQL', options.portRemedy ?? 'set POSTGRES_PORT to another port');
 
   progress('starting PostgreSQL');
   const { command, args } = launcher.wrap(binaries.postgres, serverArguments(cluster, options));
@@ -92,7 +92,7 @@ async function isInitialised(cluster: string): Promise<boolean> {
   return (await readIfThere(join(cluster, 'PG_VERSION'))) !== undefined;
 }
 
-/** Creates the cluster; a half-made one of an interrupted first start is thrown away. */
+/** Creates the cluster; an incomplete one of an interrupted first start is deleted. */
 async function initialise(
   cluster: string,
   binaries: PostgresBinaries,
@@ -138,7 +138,7 @@ async function initialise(
 function serverArguments(cluster: string, options: EmbeddedPostgresOptions): string[] {
   const settings = [
     `listen_addresses=${loopback}`, `port=${options.port}`,
-    'unix_socket_directories=', // no second door, and no path that could be too long for a socket
+    'unix_socket_directories=', // TCP only; and no path that could be too long for a socket
     'lc_messages=C', 'log_timezone=UTC', 'timezone=UTC', 'max_connections=200',
     ...(options.settings ?? []),
   ];
@@ -146,7 +146,7 @@ function serverArguments(cluster: string, options: EmbeddedPostgresOptions): str
 }
 
 /**
- * Deals with the lock that a crash leaves behind. We hold the data folder, so a PostgreSQL that still lives on it is
+ * Handles the lock that a crash leaves behind. We hold the data folder, so a PostgreSQL that still runs on it is
  * an orphan of ours: it gets the time to finish its shutdown. An id that now belongs to another program is ignored.
  */
 async function clearLeftovers(cluster: string, progress: (step: string) => void): Promise<void> {
@@ -167,13 +167,13 @@ async function clearLeftovers(cluster: string, progress: (step: string) => void)
   await rm(lockPath, { force: true });
 }
 
-/** Where the system does not tell what a process is, we believe the lock file. */
+/** Where the system does not say what a process is, the lock file is trusted. */
 async function servesCluster(pid: number, cluster: string): Promise<boolean> {
   const command = await commandLine(pid);
   return command === undefined || (command.includes('postgres') && command.includes(cluster));
 }
 
-/** Connects until the server answers; a server that ends before tells why in its log. */
+/** Connects until the server answers; a server that ends before gives its reason in its log. */
 async function waitUntilReady(server: ManagedProcess, adminUrl: string, logFile: string): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {

@@ -10,7 +10,7 @@ import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from
 import { demoCompanyPort } from './demo-company.ts';
 import { type DevSecrets, devSecrets } from './dev-secrets.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
-import { requireFreePort } from './ports.ts';
+import { assertFreePort } from './ports.ts';
 import type { SampleSignIn } from './sample-data.ts';
 import { errorMessage, StartupError } from './startup-error.ts';
 import { findTemporal } from './temporal-finder.ts';
@@ -26,7 +26,7 @@ export type EmbeddedStack = {
   signIns: readonly SampleSignIn[];
   dataFolder: string;
   logFile: string;
-  /** Stops everything in the reverse order of the start; `onStep` is told what is being stopped. */
+  /** Stops everything in the reverse order of the start; `onStep` gets the name of what is being stopped. */
   stop(onStep?: (name: string) => void): Promise<void>;
 };
 
@@ -37,7 +37,7 @@ export type EmbeddedStackOptions = {
   step: StepRunner;
   /** Ends the start; what was started until then is stopped. */
   signal: AbortSignal;
-  /** Told in one line when a server ends although nobody asked it to. */
+  /** Called with one line when a server ends unexpectedly. */
   onUnexpectedEnd: (reason: string) => void;
 };
 
@@ -45,7 +45,7 @@ type Addresses = { appUrl: string; ownerUrl: string };
 type Undos = { name: string; undo: () => Promise<void> }[];
 
 /**
- * The application itself is loaded when its turn comes: a second of work that would only delay the word about a taken
+ * The application itself is loaded when its turn comes: a second of work that would only delay the message about a taken
  * port or a folder that cannot be written.
  */
 const application = {
@@ -89,13 +89,13 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
   const secrets = await devSecrets(folder.in('secrets.json'));
   // Before anything that may take minutes: settings and ports.
   const draft = readEnv(source, secrets, folder, {});
-  await requireFreePort(draft.PORT, 'the API', 'set PORT to another port');
-  await requireFreePort(draft.WORKER_PORT, "the worker's metrics", 'set WORKER_PORT to another port');
+  await assertFreePort(draft.PORT, 'the API', 'set PORT to another port');
+  await assertFreePort(draft.WORKER_PORT, "the worker's metrics", 'set WORKER_PORT to another port');
   const bundle =
     source.WORKFLOW_BUNDLE === undefined
       ? buildWorkflowBundleApart(folder.in('workflow-bundle.js'), options.signal)
       : Promise.resolve(source.WORKFLOW_BUNDLE);
-  bundle.catch(() => undefined); // whoever awaits it below hears of the failure
+  bundle.catch(() => undefined); // the await below throws the failure
 
   const database = await step('PostgreSQL', (report) => startDatabase(folder, secrets, report, options, undos));
   const temporal = await step('Temporal', (report) => startTemporal(folder, draft, report, options, undos));
@@ -210,7 +210,7 @@ async function startTemporal(
   return { address: server.address, webUrl: server.webUrl ?? env.TEMPORAL_WEB_URL };
 }
 
-/** Has the server stopped at the end, and tells when it ends before we have begun to stop it. */
+/** Registers the server to be stopped at the end, and reports when it ends before that. */
 function keepWatch(
   name: string,
   server: { ended: Promise<string>; stop: () => Promise<void> },
@@ -238,7 +238,7 @@ function readEnv(
       AUTH_SIGNING_KEYS: secrets.auth_signing_keys,
       AUDIT_SIGNING_KEYS: secrets.audit_signing_keys,
       AUDIT_CHECKPOINT_DIR: folder.in('checkpoints'),
-      // So that the demonstration's company can be reached, which lives on this machine.
+      // The demonstration's company runs on this machine and has to be reachable.
       OUTBOUND_ALLOW: `127.0.0.1:${demoCompanyPort}`,
       PUBLIC_URL: `http://127.0.0.1:${source.PORT ?? 3_000}`,
       ...source,

@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 /** A server that we started and must stop again. */
 export type ManagedProcess = {
   readonly pid: number;
-  /** Resolves once with a short reason when the process has ended, whoever ended it. */
+  /** Resolves once with a short reason when the process has ended, whatever ended it. */
   readonly ended: Promise<string>;
   /** Whether it has ended already. */
   hasEnded(): boolean;
@@ -78,14 +78,14 @@ export async function startManagedProcess(options: ManagedProcessOptions): Promi
     async stop(graceMs = defaultGraceMs) {
       if (hasEnded) return;
       child.kill(options.stopSignal);
-      const impatience = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      const killTimer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await ended;
-      clearTimeout(impatience);
+      clearTimeout(killTimer);
     },
   };
 }
 
-/** Starts the shell that outlives us just long enough to stop the child; returns how to send it away. */
+/** Starts the shell that outlives us just long enough to stop the child; returns the function that dismisses it. */
 function startGuard(pid: number, signal: 'SIGINT' | 'SIGTERM'): () => void {
   if (process.platform === 'win32') return () => undefined;
   const guard = spawn('/bin/sh', ['-c', `cat >/dev/null; kill -s ${signal.slice(3)} ${pid} 2>/dev/null`], {
@@ -101,7 +101,7 @@ function startGuard(pid: number, signal: 'SIGINT' | 'SIGTERM'): () => void {
     try {
       process.kill(-guard.pid, 'SIGKILL');
     } catch {
-      // It went away by itself between the check and the kill.
+      // It ended by itself between the check and the kill.
     }
   };
 }

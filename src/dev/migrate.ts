@@ -2,7 +2,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, EntityCaseNamingStrategy } from '@mikro-orm/postgresql';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from '../entities/index.ts';
-import { bullmqSchema } from '../services/queue/queue-bullmq.ts';
+import { bullmqSchema } from '../services/queue/bullmq-queue-provider.ts';
 import { bootstrapDatabase } from './bootstrap-database.ts';
 import { migrateQueueSchema } from './queue-schema.ts';
 
@@ -45,7 +45,7 @@ export async function migrateDown(ownerUrl: string, options: { all?: boolean } =
   }
 }
 
-/** Statements about things that live in migrations only; the catalogue test looks after those. */
+/** Statements about objects that are defined in migrations only; the catalogue test covers those. */
 const migrationOnly =
   /^(set names|drop index|create index|drop policy|create policy|drop (function|view|trigger)|drop table if exists "schema_migrations"|alter table "\w+" (drop constraint|add constraint)|create (or replace )?(trigger|function))/i;
 

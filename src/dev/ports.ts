@@ -12,7 +12,7 @@ export const loopback = '127.0.0.1';
  */
 const freePortRange = { from: 15_000, to: 32_000 } as const;
 
-/** A TCP port on the loopback address that nobody listens on at this moment. */
+/** A TCP port on the loopback address that is free at this moment. */
 export async function freePort(): Promise<number> {
   for (;;) {
     try {
@@ -31,7 +31,7 @@ export async function freePort(): Promise<number> {
  * @param remedy what the person can do besides stopping the other program, e.g. `set TEMPORAL_PORT to another port`
  * @throws StartupError when the port is taken or may not be opened
  */
-export async function requireFreePort(port: number, use: string, remedy: string): Promise<void> {
+export async function assertFreePort(port: number, use: string, remedy: string): Promise<void> {
   try {
     await listenOnce(port);
   } catch (error) {

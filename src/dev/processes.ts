@@ -45,7 +45,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a living process, or undefined where the system does not tell. */
+/** The command line of a running process, or undefined where the system does not say. */
 export async function commandLine(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
     const raw = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
@@ -56,8 +56,8 @@ export async function commandLine(pid: number): Promise<string | undefined> {
 }
 
 /**
- * A mark that tells one process from a later one with the same id (ids are reused, in containers at once), or
- * undefined where the system does not tell.
+ * A mark that distinguishes a process from a later one with the same id (ids are reused, in containers at once), or
+ * undefined where the system does not say.
  */
 export async function startMark(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') {
@@ -69,7 +69,7 @@ export async function startMark(pid: number): Promise<string | undefined> {
   return listed.ok ? listed.stdout.trim() : undefined;
 }
 
-/** Waits until the process is gone; false when it still lives after `timeoutMs`. */
+/** Waits until the process is gone; false when it still runs after `timeoutMs`. */
 export async function waitForEnd(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (isAlive(pid)) {
@@ -79,13 +79,13 @@ export async function waitForEnd(pid: number, timeoutMs: number): Promise<boolea
   return true;
 }
 
-/** What a pid file says: the process, and the mark that tells it from a later one with the same id. */
+/** What a pid file says: the process, and the mark that distinguishes it from a later one with the same id. */
 export async function pidFileContent(pid: number): Promise<string> {
   return `${pid}\n${(await startMark(pid)) ?? ''}\n`;
 }
 
-/** The process that a pid file names, if it still lives and is the one that was meant. */
-export async function livingProcessOf(pidFile: string): Promise<number | undefined> {
+/** The process that a pid file names, if it still runs and is that process. */
+export async function runningProcessOf(pidFile: string): Promise<number | undefined> {
   const content = await readFile(pidFile, 'utf8').catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return '';
     throw error;

@@ -23,8 +23,8 @@ const defaultBatchSize = 500;
 /**
  * Seals every registered secret anew under the active key, in all tenants, one short transaction for each batch.
  *
- * It may be stopped and started again at any moment: what is done is told by the key id in the values themselves. It
- * runs beside a living system, because a value that somebody changed meanwhile is left alone; such a value is under the
+ * It may be stopped and started again at any moment: progress is read from the key id in the values themselves. It
+ * runs beside a live system, because a value that was changed meanwhile is left alone; such a value is under the
  * active key already, once all processes have the new ring.
  *
  * @param ownerUrl role that owns the schema: the application's own role sees one tenant at a time

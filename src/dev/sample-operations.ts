@@ -3,7 +3,7 @@ import { Client, Pool } from 'pg';
 import { payloadDigest } from '../platform/security/digest.ts';
 import { defaultTenantId } from '../domain/shared/actor.ts';
 import { createKeyring, parseKeyList } from '../platform/security/keyring.ts';
-import { bullmqSchema } from '../services/queue/queue-bullmq.ts';
+import { bullmqSchema } from '../services/queue/bullmq-queue-provider.ts';
 import { generateWebhookSecret } from '../platform/outbound/webhook.ts';
 import { samplePeople } from './sample-data.ts';
 
@@ -53,7 +53,7 @@ const integrations = [
 
 /**
  * Puts a queue with waiting and failed jobs, the task queue and two integrations there, so that their lists are not
- * empty at the first look. What is there, or was and has been taken away, is left alone. An engine that the person
+ * empty at the first look. What exists, or existed and was removed, is left alone. An engine that the person
  * brought (`REDIS_URL`, `QUEUE_DATABASE_URL`) gets no jobs of ours.
  *
  * @throws Error in production.

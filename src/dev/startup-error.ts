@@ -1,7 +1,7 @@
 /**
  * A reason why the stack cannot start that the person at the terminal can act on.
  *
- * The message is one line and says what to do; whoever prints it prints no stack. Everything else that is thrown
+ * The message is one line and says what to do; it is printed without a stack. Everything else that is thrown
  * during a start is a fault of ours and keeps its stack in the log.
  */
 export class StartupError extends Error {

@@ -77,7 +77,7 @@ async function timed(attempt: () => Promise<Attempt>): Promise<Attempt & { secon
   return { ...outcome, seconds: ((performance.now() - start) / 1_000).toFixed(1) };
 }
 
-/** Another program may be called `temporal`, and a broken download may lie in the cache: only the subcommand tells. */
+/** Another program may be called `temporal`, and a broken download may lie in the cache: only running the subcommand shows it. */
 async function isDevServer(path: string): Promise<boolean> {
   const isExecutable = await access(path, constants.X_OK).then(() => true, () => false);
   if (!isExecutable) return false;
@@ -106,7 +106,7 @@ async function buildInto(target: string, options: FindTemporalOptions): Promise<
   const result = await runCommand('go', ['install', goPackage], {
     timeoutMs: buildTimeoutMs,
     env: { ...options.env, GOBIN: folder },
-    cwd: folder, // not inside somebody's Go module
+    cwd: folder, // not inside a Go module
     signal: options.signal,
   });
   try {
@@ -117,7 +117,7 @@ async function buildInto(target: string, options: FindTemporalOptions): Promise<
   }
 }
 
-/** Moves a new program into the cache once it has shown that it runs; in one step, so that nobody sees half of it. */
+/** Moves a new program into the cache once it has shown that it runs; in one step, so that no process sees half of it. */
 async function adopt(path: string, target: string): Promise<Attempt> {
   await chmod(path, 0o755);
   if (!(await isDevServer(path))) return { ok: false, reason: 'the program does not run here' };

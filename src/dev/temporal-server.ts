@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { Connection } from '@temporalio/client';
 
 import { startManagedProcess, type ManagedProcess } from './managed-process.ts';
-import { loopback, requireFreePort, whyNoAnswer } from './ports.ts';
-import { livingProcessOf, pidFileContent, waitForEnd } from './processes.ts';
+import { loopback, assertFreePort, whyNoAnswer } from './ports.ts';
+import { runningProcessOf, pidFileContent, waitForEnd } from './processes.ts';
 import { errorCode, StartupError } from './startup-error.ts';
 
 /** A running Temporal dev server. */
@@ -52,13 +52,13 @@ const pollLimits = ['transferProcessorMaxPollRPS', 'timerProcessorMaxPollRPS', '
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TemporalServer> {
   const pidFile = `${options.logFile}.pid`; // where it can be written even if the database cannot
   await stopLeftover(pidFile, options);
-  await requireFreePort(
+  await assertFreePort(
     options.port,
     'Temporal',
     `set TEMPORAL_PORT to another port (if a Temporal server runs there, set TEMPORAL_ADDRESS=${loopback}:${options.port})`,
   );
   if (options.webPort !== undefined) {
-    await requireFreePort(options.webPort, 'Temporal Web', 'set TEMPORAL_WEB_PORT to another port');
+    await assertFreePort(options.webPort, 'Temporal Web', 'set TEMPORAL_WEB_PORT to another port');
   }
   options.progress?.('starting the Temporal dev server');
   const server = await startManagedProcess({
@@ -89,7 +89,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
  * servers on one SQLite file lose the shard for good: every call then fails with "shard status unknown".
  */
 async function stopLeftover(pidFile: string, options: TemporalServerOptions): Promise<void> {
-  const pid = await livingProcessOf(pidFile);
+  const pid = await runningProcessOf(pidFile);
   if (pid === undefined) return;
   options.progress?.(`stopping the Temporal that a crash has left behind (pid ${pid})`);
   askToStop(pid);
@@ -119,7 +119,7 @@ function serverArguments(options: TemporalServerOptions): string[] {
   ];
 }
 
-/** Waits until the namespace answers; a server that ends before tells why in its log. */
+/** Waits until the namespace answers; a server that ends before gives its reason in its log. */
 async function waitUntilReady(server: ManagedProcess, options: TemporalServerOptions): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
   // The bare port first: a gRPC channel that was refused once waits a second before it tries again.

@@ -134,7 +134,7 @@ const envSchema = z.object({
   /** An external watcher that is pinged by every round of the alert evaluation and raises the alarm when pings stop. */
   WATCHDOG_URL: z.url().optional(),
   /** OpenTelemetry collector (OTLP over HTTP); spans are exported only when it is set. */
-  /** Chat-completions endpoint that may word nudges; without it they keep the text of their rule. */
+  /** Chat-completions endpoint that may phrase nudges; without it they keep the text of their rule. */
   TEXT_MODEL_URL: z.url().optional(),
   TEXT_MODEL_NAME: z.string().default('default'),
   TEXT_MODEL_KEY: z.string().optional(),

@@ -52,7 +52,7 @@ export class Problem extends Error {
   }
 }
 
-/** A resource that is not there, or is another tenant's: the two are told apart by nobody. */
+/** A resource that does not exist or belongs to another tenant: the answer is the same, so that ids reveal nothing. */
 export function notFound(resource: string): Problem {
   return new Problem({ code: 'resource.not-found', detail: `There is no such ${resource}.` });
 }

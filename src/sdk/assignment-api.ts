@@ -1,7 +1,7 @@
 import { changeHeaders, createHeaders, dataOf, outcomeOf, versionHeaders } from './http.ts';
 import type { BodyOf, ChangeOptions, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
 
-/** Campaigns, contacts and who looks after them (S3-1..7, S3-39). All throw `ProblemError`. */
+/** Campaigns, contacts and their assignees (S3-1..7, S3-39). All throw `ProblemError`. */
 export type AssignmentApi = ReturnType<typeof createAssignmentApi>;
 
 /** Removals follow the tenant's gate table: wrap them with `client.withMfa` where it asks for a factor (X-25). */
@@ -28,7 +28,7 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Gives contacts to a person, or deals them to the pool that the person is in (S3-4). */
+    /** Assigns contacts to a person, or auto-assigns them within the pool that the person is in (S3-4). */
     assignContacts: (user_id: string, body: BodyOf<'assignContacts'>, options: CreateOptions = {}) =>
       dataOf(
         http.POST('/api/admin/users/{user_id}/assign-contacts', {
@@ -37,7 +37,7 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Takes a person out of a campaign (S3-6). */
+    /** Removes a person from a campaign (S3-6). */
     removeUserCampaign: (user_id: string, campaign_id: string, options: ChangeOptions = {}) =>
       outcomeOf(
         http.DELETE('/api/admin/users/{user_id}/campaigns/{campaign_id}', {
@@ -45,7 +45,7 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Takes a contact from a person (S3-7). */
+    /** Removes a contact from a person (S3-7). */
     removeUserContact: (user_id: string, contact_id: string, options: ChangeOptions = {}) =>
       outcomeOf(
         http.DELETE('/api/admin/users/{user_id}/contacts/{contact_id}', {
@@ -57,11 +57,11 @@ function peopleApi(http: Http) {
     explainContactAssignment: (user_id: string, contact_id: string) =>
       dataOf(http.GET('/api/admin/users/{user_id}/contacts/{contact_id}', { params: { path: { user_id, contact_id } } })),
 
-    /** Who would get the contacts of a person. */
+    /** Who would be assigned the contacts of a person. */
     previewHandOver: (user_id: string, query: QueryOf<'previewHandOver'> = {}) =>
       dataOf(http.GET('/api/admin/users/{user_id}/hand-over', { params: { path: { user_id }, query } })),
 
-    /** Hands over all contacts of a person. */
+    /** Reassigns all contacts of a person. */
     handOverContacts: (user_id: string, body: BodyOf<'handOverContacts'>, options: CreateOptions = {}) =>
       dataOf(
         http.POST('/api/admin/users/{user_id}/hand-over', {
@@ -102,7 +102,7 @@ function campaignApi(http: Http) {
         }),
       ),
 
-    /** Who takes part in dealing, and why somebody gets nothing now. */
+    /** Who takes part in auto-assignment, and why a member gets nothing at present. */
     getCampaignPool: (campaign_id: string) =>
       dataOf(http.GET('/api/admin/campaigns/{campaign_id}/pool', { params: { path: { campaign_id } } })),
 
@@ -119,7 +119,7 @@ function campaignApi(http: Http) {
     getCampaignQueue: (campaign_id: string, query: QueryOf<'getCampaignQueue'> = {}) =>
       dataOf(http.GET('/api/admin/campaigns/{campaign_id}/queue', { params: { path: { campaign_id }, query } })),
 
-    /** Deals contacts to the pool of a campaign; the batch shows how far it is (S3-39). */
+    /** Auto-assigns contacts to the pool of a campaign; the batch shows how far it is (S3-39). */
     autoAssignContacts: (campaign_id: string, body: BodyOf<'autoAssignContacts'>, options: CreateOptions = {}) =>
       dataOf(
         http.POST('/api/admin/campaigns/{campaign_id}/auto-assign', {
@@ -164,7 +164,7 @@ function contactApi(http: Http) {
     importContacts: (body: BodyOf<'importContacts'>, options: CreateOptions = {}) =>
       dataOf(http.POST('/api/admin/contacts/import', { body, params: { header: createHeaders(options) } })),
 
-    /** Everybody who has looked after a contact, each with the reason. */
+    /** All assignees of a contact over time, each with the reason. */
     getContactAssignments: (contact_id: string, query: QueryOf<'getContactAssignments'> = {}) =>
       dataOf(http.GET('/api/admin/contacts/{contact_id}/assignments', { params: { path: { contact_id }, query } })),
   };

@@ -21,7 +21,7 @@ export interface ClientOptions {
   readonly baseUrl: string;
   /** Tokens of an earlier sign-in. */
   readonly tokens?: SessionTokens;
-  /** Told whenever the tokens change (sign-in, refresh, end), to keep them; null when the session is over. */
+  /** Called whenever the tokens change (sign-in, refresh, end), to store them; null when the session is over. */
   readonly onTokens?: (tokens: SessionTokens | null) => void;
   /** The global `fetch` when left out. */
   readonly fetch?: (request: Request) => Promise<Response>;
@@ -66,7 +66,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
     refresh: async (refresh_token) => {
       const { data, error, response } = await open.POST('/auth/refresh', { body: { refresh_token } });
       if (data !== undefined) return data;
-      // Only a refusal ends the session; a server that is away does not.
+      // Only a refusal ends the session; an unreachable server does not.
       if (response.status === 401) return null;
       throw problemErrorOf(response, error);
     },

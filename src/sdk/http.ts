@@ -3,7 +3,7 @@ import type { Client } from 'openapi-fetch';
 import type { components, operations, paths } from './openapi.types.ts';
 import { problemErrorOf } from './problem-error.ts';
 
-/** An approval request as it is shown. */
+/** An approval request, as the API returns it. */
 export type Approval = components['schemas']['Approval'];
 
 /** The generated client: every path and method of `openapi.json`, typed. */

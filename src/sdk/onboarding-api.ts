@@ -30,10 +30,10 @@ export function createOnboardingApi(http: Http) {
         http.POST(`${base}/link/{link_id}/extend`, { body, params: { path: { link_id }, header: createHeaders(options) } }),
       ),
 
-    /** How long links live (S3-51). */
+    /** Validity periods of links (S3-51). */
     getSettings: () => dataOf(http.GET(`${base}/settings`)),
 
-    /** Changes how long links live; what is left out stays. */
+    /** Changes the validity periods of links; what is left out stays. */
     updateSettings: (body: BodyOf<'updateOnboardingSettings'>) => dataOf(http.PUT(`${base}/settings`, { body })),
 
     /** What the holder of a link sees (S3-20). */

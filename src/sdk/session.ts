@@ -12,7 +12,7 @@ interface SessionOptions {
   readonly fetch: Fetch;
   /** Exchanges the refresh token; null when it was refused. */
   readonly refresh: (refreshToken: string) => Promise<SessionTokens | null>;
-  /** Told whenever the tokens change, to store them; null after the session has ended. */
+  /** Called whenever the tokens change, to store them; null after the session has ended. */
   readonly onTokens: (tokens: SessionTokens | null) => void;
 }
 
@@ -55,7 +55,7 @@ export class Session {
     return this.#options.fetch(authorized(repetition, renewed));
   }
 
-  /** Refreshes unless somebody else has done so since `sent` was current. */
+  /** Refreshes unless a concurrent request has done so since `sent` was current. */
   async #renew(sent: SessionTokens): Promise<void> {
     if (this.#tokens !== sent) return;
     this.#refreshing ??= this.#options

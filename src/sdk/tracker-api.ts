@@ -77,7 +77,7 @@ function focusApi(http: Http) {
 function nudgeApi(http: Http) {
   return {
     getNudges: (query: QueryOf<'getNudges'> = {}) => dataOf(http.GET(`${base}/nudges`, { params: { query } })),
-    /** Lets the rules speak now (S0-58). */
+    /** Evaluates the nudge rules now (S0-58). */
     generateNudges: (options: CreateOptions = {}) => dataOf(http.POST(`${base}/nudges/generate`, created(options))),
     readNudge: (id: number) => dataOf(http.PUT(`${base}/nudges/{id}/read`, withId(id))),
     snoozeNudge: (id: number, body: BodyOf<'snoozeNudge'>) =>
@@ -121,7 +121,7 @@ function prospectApi(http: Http) {
       ),
     getProspectHistory: (id: number, query: QueryOf<'getProspectHistory'> = {}) =>
       dataOf(http.GET(`${base}/prospects/{id}/history`, { params: { path: { id: String(id) }, query } })),
-    /** Takes in a CSV file, all rows or none. */
+    /** Imports a CSV file, all rows or none. */
     importProspects: (csv: string, query: QueryOf<'importProspects'> = {}) =>
       dataOf(
         http.POST(`${base}/prospects/import`, {

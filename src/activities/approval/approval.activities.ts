@@ -113,7 +113,7 @@ async function openRequest({ db }: Deps, input: OpenApproval): Promise<ApprovalR
         requested_by: approval.requested_by,
         reason: input.reason,
         policy: jsonb(approval.policy),
-        review_due_at: new Date(approval.review_due_at),
+        review_due_at: new Date(approval.review_due_at).toISOString(),
         workflow_id: requester.workflow_id ?? '',
       })
       .returning(approvalColumns)

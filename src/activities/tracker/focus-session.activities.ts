@@ -48,8 +48,8 @@ async function begin(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView>
       id: session_id,
       tenant_id: tx.actor.tenant_id,
       user_id,
-      start_time: new Date(clock.started_at),
-      due_at: new Date(focusDueAt(clock)),
+      start_time: new Date(clock.started_at).toISOString(),
+      due_at: new Date(focusDueAt(clock)).toISOString(),
       duration_minutes: Math.ceil(clock.duration_ms / 60_000),
       notes,
     })
@@ -89,10 +89,10 @@ async function change(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView
   const after = await tx.sql
     .updateTable('admin_focus_sessions')
     .set({
-      due_at: new Date(focusDueAt(clock)),
-      paused_at: clock.paused_at === null ? null : new Date(clock.paused_at),
+      due_at: new Date(focusDueAt(clock)).toISOString(),
+      paused_at: clock.paused_at === null ? null : new Date(clock.paused_at).toISOString(),
       paused_ms: clock.paused_ms,
-      end_time: clock.ended_at === null ? null : new Date(clock.ended_at),
+      end_time: clock.ended_at === null ? null : new Date(clock.ended_at).toISOString(),
       ending: clock.ending,
       completed: state === 'completed',
       interrupted: state === 'interrupted',

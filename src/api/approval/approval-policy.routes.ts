@@ -15,7 +15,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { bypassers, policySteps, policyWindows } from './approval.schemas.ts';
-import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion, expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { DescribedRoute } from '../http/route-description.ts';
@@ -139,7 +139,7 @@ const deleteApprovalPolicy = route({
       const found = tx.sql.selectFrom('admin_approval_policies').where('id', '=', id).selectAll().forUpdate();
       const policy = await found.executeTakeFirst();
       if (policy === undefined) throw notFound('approval policy');
-      if (policy.version !== version) throw versionMismatch(policy.version);
+      assertVersion(policy, version);
       await tx.sql.deleteFrom('admin_approval_policies').where('id', '=', id).execute();
       tx.audit({
         event: 'approval-policy.delete',

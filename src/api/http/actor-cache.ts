@@ -7,7 +7,7 @@ import { readAll } from '../../platform/database/read.ts';
 import { CredentialCache } from '../../platform/security/credential-cache.ts';
 import type { Credential } from '../../platform/security/credential-cache.ts';
 
-/** What a living session says about its person. */
+/** The person behind an active session. */
 export interface SessionFacts {
   readonly user_id: string;
   readonly tenant_id: string;
@@ -16,7 +16,7 @@ export interface SessionFacts {
   readonly permissions: readonly Permission[];
 }
 
-/** Who the living sessions belong to and what they may do. Role assignments that end shorten the trust in them (S4-25). */
+/** Who the active sessions belong to and what they may do. Role assignments that end shorten the trust in them (S4-25). */
 export class ActorCache {
   readonly #db: Database;
   readonly #sessions: CredentialCache<SessionFacts>;
@@ -33,7 +33,7 @@ export class ActorCache {
     });
   }
 
-  /** The facts of a session that lives, or null for one that is revoked, expired or whose person is not active. */
+  /** The facts of an active session, or null for one that is revoked, expired or whose person is not active. */
   async find(tenantId: string, sessionId: string): Promise<SessionFacts | null> {
     const facts = await this.#sessions.find(sessionId, () => this.#load(tenantId, sessionId));
     return facts?.tenant_id === tenantId ? facts : null;

@@ -10,7 +10,7 @@ import type { Method } from './route-description.ts';
 const actionOfMethod = { get: 'read', post: 'create', put: 'update', patch: 'update', delete: 'delete' } as const satisfies
   Record<Method, string>;
 
-/** Statuses by which a known caller is told no; bad input is a mistake, not an attempt. */
+/** Statuses of a refusal to a known caller; bad input is a mistake, not an attempt. */
 const refusals = new Set([403, 409, 410, 412, 428]);
 
 /**

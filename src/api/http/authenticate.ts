@@ -8,7 +8,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { RequestState } from './request-context.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Route } from './route.ts';
-import { findBearerSession } from './external-token-session.ts';
+import { findBearerSession } from '../../services/identity/external-token-session.service.ts';
 import { isServiceToken } from '../../services/identity/service-token.service.ts';
 import type { ServiceActor } from '../../services/identity/service-token.service.ts';
 
@@ -17,7 +17,7 @@ const bearer = /^Bearer ([\w.~+/=-]+)$/i;
 /**
  * Finds out who calls, and counts the call against its limit.
  *
- * Public routes get a nobody of the default tenant; they look up what they need through the tested list of unscoped
+ * Public routes get an anonymous actor of the default tenant; they look up what they need through the tested list of unscoped
  * functions.
  *
  * @throws Problem `auth.required` for a missing, bad, expired or revoked token alike.
@@ -60,7 +60,7 @@ async function identify(deps: ApiDeps, authorization: string, info: RequestInfo)
     return { ...service, ...originOf(info) };
   }
   const session = deps.externalIssuers.speaksFor(token)
-    ? await findBearerSession(deps, token, info)
+    ? await findBearerSession(deps, token, originOf(info))
     : await deps.accessTokens.verify(token);
   const facts = await deps.actors.find(session.tenant_id, session.session_id);
   if (facts === null || facts.user_id !== session.user_id) throw refused();

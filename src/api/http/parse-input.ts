@@ -22,7 +22,7 @@ export function parseInput(route: Route, ctx: Context): Input<Record<string, str
     throw new Problem({ code: 'resource.not-found', detail: 'There is no such resource.' });
   }
   // First, so that no rule of a schema has to do with what it cannot make sense of.
-  refuseUnstorable(route, ctx);
+  assertStorable(route, ctx);
   const query = route.query?.safeParse({ ...ctx.query });
   const body = route.body?.safeParse(ctx.request.body);
   if (route.query === undefined && ctx.querystring !== '') {
@@ -34,7 +34,7 @@ export function parseInput(route: Route, ctx: Context): Input<Record<string, str
 }
 
 /** What could not be stored is refused here for all routes, whether it is to be kept or searched for. */
-function refuseUnstorable({ body }: Route, { querystring, query, request }: Context): void {
+function assertStorable({ body }: Route, { querystring, query, request }: Context): void {
   const inQuery = querystring.includes('%00') ? unstorableParts({ query }) : [];
   const inBody = body !== undefined && mayBeUnstorable(request.rawBody ?? '') ? unstorableParts(request.body) : [];
   const parts = [...inQuery, ...inBody];

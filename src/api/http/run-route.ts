@@ -8,7 +8,7 @@ import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
-import { claimIdempotencyKey } from './idempotency.ts';
+import { claimIdempotencyKey } from '../../services/operations/idempotency-key.repository.ts';
 import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
@@ -32,13 +32,13 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
     const actor = await authenticate(deps, route, ctx);
     try {
       assertPermission(actor, route);
-      requireMediaType(route, ctx);
+      assertMediaType(route, ctx);
       const input = parseInput(route, ctx);
       if (route.requiresIfMatch === true && ctx.state.info.ifMatch === null) {
         throw new Problem({ code: 'resource.version-required', detail: 'Send If-Match with the ETag you have read.' });
       }
       const gate = await resolveGate(deps, route, actor, input);
-      const mfa = gate === 'none' ? null : await requireMfa(deps, route, actor, input, ctx);
+      const mfa = gate === 'none' ? null : await verifyProof(deps, route, actor, input, ctx);
       const answer = async () => present(route, await act({ deps, route, actor, input, gate, mfa, ctx }), defaultStatus);
       const key = takesIdempotencyKey ? ctx.get('idempotency-key') : '';
       send(ctx, key === '' ? await answer() : await actOnce({ deps, actor, input, key, answer, ctx }));
@@ -50,7 +50,7 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
 }
 
 /** The app lets the media types of all uploads through; here each route takes its own. */
-function requireMediaType({ uploads, body }: Route, ctx: Context): void {
+function assertMediaType({ uploads, body }: Route, ctx: Context): void {
   const { type } = ctx.request;
   const takesJson = body === undefined || type === '' || type === 'application/json';
   if (uploads === undefined ? takesJson : uploads.includes(type)) return;
@@ -90,7 +90,7 @@ function gatedAction(route: Route): string {
   return typeof gate === 'string' ? route.operationId : gate.action;
 }
 
-async function requireMfa(
+async function verifyProof(
   deps: ApiDeps,
   route: Route,
   actor: Actor,
@@ -102,7 +102,7 @@ async function requireMfa(
   const digest = payloadDigest({
     operation: route.operationId,
     params,
-    // What the query says is part of the deed (`transfer_to`); most gated routes have none.
+    // The query is part of the operation (`transfer_to`); most gated routes have none.
     ...(Object.keys(query).length === 0 ? {} : { query }),
     body: input.body ?? null,
   });
@@ -198,7 +198,7 @@ async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): P
     await claim.release().catch(() => undefined);
     throw error;
   }
-  // What was done is done: an answer that cannot be kept is still given, and its key stays claimed for a minute.
+  // The change is committed, so the answer is given even if it cannot be stored; its key stays claimed for a minute.
   await claim.store(given).catch((error: unknown) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }));
   return given;
 }

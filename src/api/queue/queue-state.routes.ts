@@ -1,24 +1,20 @@
 import { z } from 'zod';
-import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
-import { actorRef } from '../../domain/shared/actor.ts';
-import { invalidInput } from '../../platform/input-issues.ts';
-import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
-import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { QueueBody, QueueEventBody, presentQueue, queueEventColumns, queueParams } from './queue.schemas.ts';
-import { resumeNow, startPause } from '../../services/queue/queue.client.ts';
-import { queueByName } from '../../services/queue/queue.queries.ts';
-import { route } from '../http/route.ts';
 import { moment } from '../../platform/value-schemas.ts';
+import { runAction } from '../../services/actions/run-action.ts';
+import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
+import { startClean } from '../../services/queue/queue-clean.client.ts';
+import { findQueueEvent } from '../../services/queue/queue.queries.ts';
+import { pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
+import { actorRef } from '../../domain/shared/actor.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { route } from '../http/route.ts';
+import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
 const reason = z.string().trim().min(1).max(500);
-const maxPauseMs = 90 * 86_400_000;
 
-const pauseQueue = route({
+const pauseQueueRoute = route({
   operationId: 'pauseQueue',
   method: 'post',
   path: `${path}/pause`,
@@ -39,20 +35,11 @@ const pauseQueue = route({
     'queue.already-paused',
     'service.unavailable',
   ],
-  handler: async ({ actor, body, deps, mfa, params }) => {
-    const queue = await queueByName(deps, actor, params.name);
-    const paused_until = Date.parse(body.paused_until);
-    const restMs = paused_until - deps.now();
-    if (restMs <= 0 || restMs > maxPauseMs) {
-      throw invalidInput([{ pointer: '/paused_until', detail: 'has to be in the future, within 90 days' }]);
-    }
-    assertQueueCapability(deps.queues.of(queue.provider), 'pause');
-    await startPause(deps, actor, mfa, { queue_id: queue.id, reason: body.reason, paused_until });
-    return presentQueue(deps.queues, await queueByName(deps, actor, params.name));
-  },
+  handler: async ({ actor, body, deps, mfa, params }) =>
+    presentQueue(deps.queues, await pauseQueue(deps, actor, mfa, { name: params.name, ...body })),
 });
 
-const resumeQueue = route({
+const resumeQueueRoute = route({
   operationId: 'resumeQueue',
   method: 'post',
   path: `${path}/resume`,
@@ -64,17 +51,13 @@ const resumeQueue = route({
   body: z.strictObject({ reason: reason.nullable().default(null) }).prefault({}).meta({ id: 'QueueResumeRequest' }),
   responses: { 200: QueueBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.not-paused', 'service.unavailable'],
-  handler: async ({ actor, body, deps, mfa, params }) => {
-    const queue = await queueByName(deps, actor, params.name);
-    assertQueueCapability(deps.queues.of(queue.provider), 'pause');
-    await resumeNow(deps, actor, mfa, { queue, reason: body.reason });
-    return presentQueue(deps.queues, await queueByName(deps, actor, params.name));
-  },
+  handler: async ({ actor, body, deps, mfa, params }) =>
+    presentQueue(deps.queues, await resumeQueue(deps, actor, mfa, { name: params.name, ...body })),
 });
 
 const CleanBody = queueCleanPayload.omit({ name: true }).meta({ id: 'QueueCleanRequest' });
 
-/** What `queue.clean` says when it is decided. */
+/** The result of the action `queue.clean`. */
 const DecidedClean = z.object({ queue_id: z.uuid(), event_id: z.uuid() });
 
 const cleanPayload = ({ params, body }: { params: { name: string }; body: z.output<typeof CleanBody> }) => ({
@@ -82,7 +65,7 @@ const cleanPayload = ({ params, body }: { params: { name: string }; body: z.outp
   ...body,
 });
 
-const cleanQueue = route({
+const cleanQueueRoute = route({
   operationId: 'cleanQueue',
   method: 'post',
   path: `${path}/clean`,
@@ -103,22 +86,14 @@ const cleanQueue = route({
     'approval.policy-unsatisfiable',
     'service.unavailable',
   ],
-  handler: async ({ actor, deps, gate, read, unitOfWork, ...input }) => {
+  handler: async ({ actor, deps, gate, unitOfWork, ...input }) => {
     const change = queueClean.prepare(cleanPayload(input));
     const decided = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
     const { queue_id, event_id } = DecidedClean.parse(decided);
-    await deps.temporal.call((client) =>
-      client.workflow.start(queueCleanWorkflowType, {
-        ...queueCleanStartOptions({ actor: actorRef(actor), queue_id, event_id }),
-        taskQueue: deps.temporal.taskQueue,
-      }),
-    );
-    const [event] = await read(
-      query.selectFrom('admin_queue_events').where('id', '=', event_id).select(queueEventColumns),
-    );
-    return event;
+    await startClean(deps, { actor: actorRef(actor), queue_id, event_id });
+    return findQueueEvent(deps.db, actor, event_id);
   },
 });
 
-/** What is done to a whole queue: S2-27, S2-28. */
-export const queueStateRoutes = [pauseQueue, resumeQueue, cleanQueue];
+/** Operations on a whole queue: S2-27, S2-28. */
+export const queueStateRoutes = [pauseQueueRoute, resumeQueueRoute, cleanQueueRoute];

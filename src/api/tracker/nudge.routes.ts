@@ -111,7 +111,7 @@ const snoozeNudge = route({
   responses: { 200: NudgeBody },
   handler: async (context) => {
     const { actor, params, body, deps, unitOfWork } = context;
-    const snoozed_until = body.minutes === 0 ? null : new Date(deps.now() + body.minutes * 60_000);
+    const snoozed_until = body.minutes === 0 ? null : new Date(deps.now() + body.minutes * 60_000).toISOString();
     await unitOfWork((tx) => changeNudge(tx, ownerOf(actor), params.id, { snoozed_until }));
     return show(context, params.id);
   },

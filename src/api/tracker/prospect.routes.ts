@@ -12,7 +12,7 @@ import { prospectInsight, prospectStatuses } from '../../domain/tracker/tracker-
 import { prospectsQuery } from '../../services/tracker/prospect.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
-import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion, expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -78,7 +78,7 @@ async function show({ actor, deps, read }: Context, id: number, statusCode = 200
 
 /** @throws Problem 412 when the caller has seen another version. */
 function refuseStale(row: ProspectRow, ifMatch: string | null): void {
-  if (ifMatch !== null && expectedVersion(ifMatch) !== row.version) throw versionMismatch(row.version);
+  if (ifMatch !== null) assertVersion(row, expectedVersion(ifMatch));
 }
 
 const needsCurrency = { path: ['currency'], message: 'must be given with value_minor' };

@@ -5,7 +5,8 @@ import { currentGoal, currentGoalsQuery, personQuery, progressOfGoal, recentScor
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { route } from '../http/route.ts';
-import { meetingColumns, nudgeColumns, visibleNudges } from '../../services/tracker/nudge.queries.ts';
+import { meetingColumns } from '../../services/tracker/meeting.repository.ts';
+import { nudgeColumns, visibleNudges } from '../../services/tracker/nudge.queries.ts';
 import { currentScore } from './score.schemas.ts';
 import { day, ownerOf, trackerRoute } from './tracker.route.ts';
 import { FocusSessionBody, GoalProgressBody, MeetingBody, NudgeBody, ScoreBody } from './tracker.schemas.ts';

@@ -21,7 +21,7 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
-/** True when both values have the same canonical JSON, that is, when a digest cannot tell them apart. */
+/** True when both values have the same canonical JSON, that is, when their digests are equal. */
 export function sameJson(left: unknown, right: unknown): boolean {
   return canonicalJson(left) === canonicalJson(right);
 }

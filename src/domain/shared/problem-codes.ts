@@ -5,7 +5,7 @@ interface ProblemKind {
 
 /**
  * The one error table: code → HTTP status and title (RFC 9457). A code is part of the interface: it is never renamed.
- * Codes are grouped by the resource they speak of.
+ * Codes are grouped by the resource they concern.
  */
 export const problemCodes = {
   'request.malformed': { status: 400, title: 'The request is not well-formed' },

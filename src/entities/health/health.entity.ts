@@ -1,7 +1,8 @@
 import type { AlertAggregate, AlertComparator, AlertSeverity, AlertStatus } from '../../domain/health/alert.ts';
 import type { HealthResolution } from '../../domain/health/health-history.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
-import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+import { timestamp } from '../shared/column-types.ts';
+import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
  * What was measured (S2-51): single measurements and their averages. Rows without a tenant are the platform's: every
@@ -29,7 +30,7 @@ export const SystemHealthEntity = defineEntity({
     /** Seconds that the row stands for; 0 is a single measurement. */
     resolution_seconds: p.integer().$type<HealthResolution>(),
     /** When it was measured, or where the stretch begins. */
-    at: p.datetime(3),
+    at: timestamp(),
     /** The measurement, or the average of the known ones; null when nothing is known. */
     value: p.float().columnType('double precision').nullable(),
     min_value: p.float().columnType('double precision').nullable(),
@@ -63,8 +64,8 @@ export const AlertThresholdEntity = defineEntity({
     channel_ids: p.array().columnType('uuid[]').defaultRaw("'{}'"),
     note: p.text().nullable(),
     is_enabled: p.boolean(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
-    removed_at: p.datetime(3).nullable(),
+    ...updatedAt,
+    removed_at: timestamp().nullable(),
   },
 });
 
@@ -96,13 +97,13 @@ export const AlertEntity = defineEntity({
     status: p.text().$type<AlertStatus>(),
     /** What was seen at the last change of status. */
     value: p.float().columnType('double precision').nullable(),
-    pending_since: p.datetime(3).nullable(),
-    fired_at: p.datetime(3).nullable(),
-    resolved_at: p.datetime(3).nullable(),
+    pending_since: timestamp().nullable(),
+    fired_at: timestamp().nullable(),
+    resolved_at: timestamp().nullable(),
     resolve_reason: p.text().nullable().$type<'recovered' | 'removed'>(),
-    suppressed_at: p.datetime(3).nullable(),
-    firing_told_at: p.datetime(3).nullable(),
-    resolved_told_at: p.datetime(3).nullable(),
+    suppressed_at: timestamp().nullable(),
+    firing_told_at: timestamp().nullable(),
+    resolved_told_at: timestamp().nullable(),
   },
 });
 
@@ -118,13 +119,13 @@ export const AlertSilenceEntity = defineEntity({
     threshold_id: p.uuid().nullable(),
     owner_id: p.uuid(),
     reason: p.text(),
-    starts_at: p.datetime(3),
-    ends_at: p.datetime(3),
+    starts_at: timestamp(),
+    ends_at: timestamp(),
     /** Ended by a person before its time. */
-    ended_at: p.datetime(3).nullable(),
+    ended_at: timestamp().nullable(),
     ended_by: p.uuid().nullable(),
     /** When it was told that the silence has run out. Written by the evaluation. */
-    lapse_told_at: p.datetime(3).nullable(),
+    lapse_told_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });

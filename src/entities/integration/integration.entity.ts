@@ -2,8 +2,16 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { IntegrationConfig, IntegrationKind, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
 import type { RecordFailure } from '../../domain/integration/integration-records.ts';
-import type { RotationStatus } from '../../domain/integration/integration-rotation.ts';
-import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
+import {
+  defineEntity,
+  p,
+  tenantColumns,
+  tenantPolicies,
+  updatedAt,
+  versionedColumns,
+} from '../shared/tenant-columns.ts';
+import type { RotationStatus } from '../../domain/integration/key-rotation.ts';
 
 /** A remote system that the portal is connected with (S2-48). */
 export const IntegrationEntity = defineEntity({
@@ -17,11 +25,11 @@ export const IntegrationEntity = defineEntity({
     kind: p.text().$type<IntegrationKind>(),
     /** What the integration serves; decides how strongly its key rotation is guarded. */
     environment: p.text().$type<EnvironmentName>(),
-    config: p.json<IntegrationConfig>(),
+    config: jsonb<IntegrationConfig>(),
     secret_ciphertext: p.text().hidden().lazy(),
     /** Keyed: tells equal secrets without showing one. */
     secret_fingerprint: p.text(),
-    secret_changed_at: p.datetime(3).defaultRaw('now()'),
+    secret_changed_at: timestamp().defaultRaw('now()'),
     /** The remote service's own name of the key, by which it is revoked; null while nobody has told. */
     key_id: p.text().nullable(),
     is_enabled: p.boolean().default(true),
@@ -30,9 +38,9 @@ export const IntegrationEntity = defineEntity({
     /** The Temporal Schedule is behind the row; the sweep brings it up. */
     is_schedule_due: p.boolean().default(false),
     last_sync_status: p.text().nullable().$type<SyncStatus>(),
-    last_sync_at: p.datetime(3).nullable(),
+    last_sync_at: timestamp().nullable(),
     created_by: p.uuid().nullable(),
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });
@@ -60,11 +68,11 @@ export const SyncJobEntity = defineEntity({
     /** Where the next page begins; written with the page before it. */
     cursor: p.text().nullable(),
     /** The first records that could not be taken. */
-    failures: p.json<readonly RecordFailure[]>().defaultRaw("'[]'"),
+    failures: jsonb<readonly RecordFailure[]>().defaultRaw("'[]'"),
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
-    ended_at: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    ended_at: timestamp().nullable(),
+    ...updatedAt,
   },
 });
 
@@ -80,14 +88,14 @@ export const IntegrationRecordEntity = defineEntity({
     external_id: p.text(),
     /** Hex SHA-256 of the payload's canonical JSON: tells an update from a repetition. */
     payload_digest: p.text().columnType('char(64)'),
-    payload: p.json<JsonObject>(),
+    payload: jsonb<JsonObject>(),
     /** The sync that wrote it last; null when it came by webhook. */
     sync_job_id: p.uuid().nullable(),
     /** The sync that saw it last, changed or not; null when it came by webhook. */
     seen_job_id: p.uuid().nullable(),
     /** Since when the remote system does not have it any more; null while it has. */
-    missing_since: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    missing_since: timestamp().nullable(),
+    ...updatedAt,
   },
 });
 
@@ -127,21 +135,21 @@ export const KeyRotationEntity = defineEntity({
     /** From the switch until the old key is known to be refused. */
     old_secret_ciphertext: p.text().nullable().hidden().lazy(),
     /** Set before the remote service is asked for a key: from then on there may be one that we do not know of. */
-    creation_started_at: p.datetime(3).nullable(),
-    verified_at: p.datetime(3).nullable(),
-    switched_at: p.datetime(3).nullable(),
-    grace_until: p.datetime(3).nullable(),
+    creation_started_at: timestamp().nullable(),
+    verified_at: timestamp().nullable(),
+    switched_at: timestamp().nullable(),
+    grace_until: timestamp().nullable(),
     revoke_attempts: p.integer().default(0),
-    next_attempt_at: p.datetime(3).nullable(),
+    next_attempt_at: timestamp().nullable(),
     /** When a call with the old key was refused: the proof. */
-    refused_at: p.datetime(3).nullable(),
+    refused_at: timestamp().nullable(),
     /** What went wrong with the last try of the present step; null once a try has succeeded. */
     attempt_error_code: p.text().nullable(),
     attempt_error_detail: p.text().nullable(),
     /** Why the rotation was given up; null when a person called it off. */
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
-    ended_at: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    ended_at: timestamp().nullable(),
+    ...updatedAt,
   },
 });

@@ -62,7 +62,7 @@ export async function saveTransition(
       editors: sql<string[]>`${next.editors}::uuid[]`,
       bypassed_by: next.bypassed_by,
       bypass_reason: next.bypassed_by === null ? null : (note.bypass_reason ?? row.bypass_reason),
-      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at),
+      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at).toISOString(),
       executed_at: next.status === 'executed' ? sql<string>`now()` : null,
       closed_at: isClosed(next.status) ? sql<string>`now()` : null,
       failure_code: note.failure?.code ?? null,

@@ -7,7 +7,7 @@ import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 
 /** Columns of a channel that leave the database: no secret is among them. */
 export const channelColumns = [
@@ -98,7 +98,7 @@ export async function changeChannel(
   },
 ) {
   const before = await lockChannel(tx, expected.id);
-  if (before.version !== expected.version) throw versionMismatch(before.version);
+  assertVersion(before, expected.version);
   if (change.url !== undefined && before.kind !== 'webhook') {
     throw new Problem({
       code: 'request.invalid',

@@ -25,22 +25,3 @@ export function visibleNudges(userId: string, now: number) {
     .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', moment)]))
     .where((eb) => eb.or([eb('snoozed_until', 'is', null), eb('snoozed_until', '<=', moment)]));
 }
-
-/** The columns of a meeting that are shown. */
-export const meetingColumns = [
-  'id',
-  'user_id',
-  'title',
-  'type',
-  'duration_minutes',
-  'agenda',
-  'questions',
-  'follow_up_tasks',
-  'template_id',
-  'scheduled_at',
-  'prospect_id',
-  'outcome',
-  'outcome_notes',
-  'created_at',
-  'updated_at',
-] as const;

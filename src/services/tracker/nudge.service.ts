@@ -75,7 +75,7 @@ async function settle(tx: Tx, userId: string, day: Day, keys: readonly string[])
 }
 
 /** What a person does with a nudge: reads it, or puts it off until a time (null: shows it again). */
-export type NudgeChange = { readonly read: true } | { readonly snoozed_until: Date | null };
+export type NudgeChange = { readonly read: true } | { readonly snoozed_until: string | null };
 
 /** @throws Problem `resource.not-found` when the person has no such nudge. */
 export async function changeNudge(tx: Tx, userId: string, id: number, change: NudgeChange): Promise<void> {

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { claimIdempotencyKey } from '../../../src/services/operations/idempotency-key.repository.ts';
+import { withClient } from '../../../src/dev/bootstrap-database.ts';
+import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
+import { startTestApi } from '../../support/api.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
+import { makePerson } from '../../support/people.ts';
+
+let app: TestApi;
+let admin: SignedIn;
+
+beforeAll(async () => {
+  app = await startTestApi();
+  admin = await app.signIn('role-super-admin');
+});
+
+afterAll(async () => {
+  await app.close();
+});
+
+/** Notes an activity: a change that is seen when it happens twice. */
+const create = (key: string, body: unknown, person: SignedIn = admin) =>
+  app.call('POST', activities, { token: person.token, body, headers: { 'idempotency-key': key } });
+
+const activities = '/api/v1/master-admin/activities';
+const activity = (notes: string) => ({ type: 'call', status: 'done', date: '2026-11-20', notes });
+
+async function countOf(notes: string): Promise<number> {
+  const { rows } = await withClient(app.database.adminUrl, (client) =>
+    client.query('select from admin_activities where notes = $1', [notes]),
+  );
+  return rows.length;
+}
+
+describe('Idempotency-Key', () => {
+  it('gives a repetition the first status and body, without doing it again', async () => {
+    const key = randomUUID();
+    const first = await create(key, activity('replayed'));
+    expect(first.status).toBe(201);
+    const again = await create(key, activity('replayed'));
+    expect(again.status).toBe(201);
+    expect(again.body).toEqual(first.body);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(await countOf('replayed')).toBe(1);
+  });
+
+  it('refuses the key for another payload or another path with 422', async () => {
+    const key = randomUUID();
+    expect((await create(key, activity('first'))).status).toBe(201);
+    expect((await create(key, activity('second'))).body).toMatchObject({ status: 422, code: 'idempotency.key-reused' });
+    const other = await app.call('POST', '/api/v1/master-admin/goals', {
+      token: admin.token,
+      body: { week_start: '2026-11-16' },
+      headers: { 'idempotency-key': key },
+    });
+    expect(other.body).toMatchObject({ status: 422, code: 'idempotency.key-reused' });
+  });
+
+  it('answers 409 while the first is still running', async () => {
+    const actor = { ...systemActor(defaultTenantId), user_id: admin.user_id };
+    const request = { method: 'POST', path: '/somewhere', body: null };
+    const key = randomUUID();
+    const claim = await claimIdempotencyKey(app.api.deps, actor, key, request);
+    const second = claimIdempotencyKey(app.api.deps, actor, key, request);
+    await expect(second).rejects.toMatchObject({ code: 'idempotency.in-progress', status: 409, retryAfterSeconds: 1 });
+    await claim.release();
+    const third = await claimIdempotencyKey(app.api.deps, actor, key, request);
+    expect(third.replay).toBeNull();
+  });
+
+  it('is not poisoned by a failed validation, nor by a refusal', async () => {
+    const key = randomUUID();
+    expect((await create(key, { ...activity('valid later'), type: 'dance' })).status).toBe(422);
+    expect((await create(key, activity('valid later'))).status).toBe(201);
+  });
+
+  it('does a request once when twenty come at the same time', async () => {
+    const key = randomUUID();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => create(key, activity('parallel'))));
+    const statuses = new Set(answers.map(({ status }) => status));
+    expect([...statuses].filter((status) => status !== 201 && status !== 409)).toEqual([]);
+    expect(await countOf('parallel')).toBe(1);
+  });
+
+  it('refuses a key of 300 characters and of others than visible ASCII with 400', async () => {
+    expect((await create('k'.repeat(300), activity('long'))).body).toMatchObject({ status: 400, code: 'idempotency.key-invalid' });
+    expect((await create('two words', activity('words'))).body).toMatchObject({ status: 400, code: 'idempotency.key-invalid' });
+  });
+
+  it('keeps answers sealed: they are not in the table in the clear', async () => {
+    const { rows } = await withClient(app.database.adminUrl, (client) =>
+      client.query<{ response_sealed: string }>('select response_sealed from idempotency_keys where response_sealed is not null'),
+    );
+    expect(rows.length).toBeGreaterThan(0);
+    for (const { response_sealed } of rows) expect(response_sealed).not.toMatch(/replayed|call|done/);
+  });
+
+  it('is one person’s: another may use the same key', async () => {
+    const key = randomUUID();
+    expect((await create(key, activity('mine'))).status).toBe(201);
+    const other = await makePerson(app, defaultTenantId, 'role-super-admin');
+    const theirs = await create(key, activity('theirs'), other);
+    expect(theirs.status).toBe(201);
+    expect(theirs.body.notes).toBe('theirs');
+  });
+});
