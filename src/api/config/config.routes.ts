@@ -1,12 +1,10 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { configDigestText, configEnvironment, configVersionNumber } from '../../services/config/config.payload.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { saveConfigReport } from '../../services/config/config-report.service.ts';
 import type { ServableConfig } from '../../services/config/config-snapshot-cache.ts';
 import { Problem } from '../../platform/problem.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import type { ConditionalContext, NotModifiedHeaders } from '../http/route.ts';
 
@@ -84,23 +82,7 @@ const reportConfig = route({
   rateLimit: false,
   handler: async ({ actor, body, deps, params: { environment }, scope }) => {
     assertReadsEnvironment(actor, environment);
-    await writeTechnical(
-      deps.db,
-      scope,
-      query
-        .insertInto('admin_config_reports')
-        .values({
-          tenant_id: actor.tenant_id,
-          environment,
-          instance: body.instance,
-          config_version: body.version,
-        })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['tenant_id', 'environment', 'instance'])
-            .doUpdateSet({ config_version: body.version, reported_at: sql<string>`now()` }),
-        ),
-    );
+    await saveConfigReport(deps, scope, { environment, ...body });
     return reply(204);
   },
 });

@@ -1,18 +1,31 @@
 import type { ActorRef } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { read } from '../../platform/database/read.ts';
-import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { configBatchStartOptions, configBatchWorkflowType } from '../../workflows/config/config-rollout.contract.ts';
 import type { ConfigBatchInput } from '../../workflows/config/config-rollout.contract.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { approvedBatches } from './config-deployment.queries.ts';
 
 /** Starts the workflow of a batch; one that runs already is left alone. @returns whether this call started it. */
 export async function startConfigBatch(
-  temporal: Pick<TemporalClient, 'call' | 'taskQueue'>,
+  { temporal }: Pick<ProcessDeps, 'temporal'>,
   input: ConfigBatchInput,
 ): Promise<boolean> {
   return startOnce(temporal, configBatchWorkflowType, configBatchStartOptions(input));
+}
+
+/**
+ * {@link startConfigBatch} for a caller whose deployments are committed and will happen whether or not this arrives: a
+ * failure is logged only, because the sweep starts every batch without a workflow.
+ */
+export async function tryStartConfigBatch(
+  { temporal, log }: Pick<ProcessDeps, 'temporal' | 'log'>,
+  input: ConfigBatchInput,
+): Promise<void> {
+  try {
+    await startConfigBatch({ temporal }, input);
+  } catch (error) {
+    log.warn({ err: error, batch_id: input.batch_id }, 'a rollout could not be started; the sweep will');
+  }
 }
 
 /** Starts what an approval has just let roll out. A repetition starts nothing more. */
@@ -21,15 +34,5 @@ export async function startApprovedRollouts(
   actor: ActorRef,
   approvalId: string,
 ): Promise<void> {
-  const batches = await read(
-    db,
-    actor,
-    query
-      .selectFrom('admin_deployments')
-      .where('approval_id', '=', approvalId)
-      .where('status', '=', 'pending')
-      .select('batch_id')
-      .distinct(),
-  );
-  for (const { batch_id } of batches) await startConfigBatch(temporal, { actor, batch_id });
+  for (const batch_id of await approvedBatches(db, actor, approvalId)) await startConfigBatch({ temporal }, { actor, batch_id });
 }

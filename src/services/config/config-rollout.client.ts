@@ -1,22 +1,33 @@
-import { actorRef } from '../../domain/shared/actor.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
-import { configBatchStartOptions, configBatchWorkflowType } from '../../workflows/config/config-rollout.contract.ts';
+import type { RolloutCommand } from '../../domain/config/config-rollout.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config/config-rollout.contract.ts';
+import type { RolloutMessage } from '../../workflows/config/config-rollout.contract.ts';
 
 /**
- * Starts the workflow of deployments that have just been written down. They are committed and will happen whether or not
- * this arrives: while Temporal is away the sweep makes up for it, so nobody is refused for it.
+ * Sends a person's command to the rollout that is under way in an environment. Its workflow judges the command, records
+ * the step, and answers when that is committed.
+ *
+ * @throws Problem the workflow's refusal; `rollout.not-possible` where no workflow runs.
  */
-export async function startRollouts(
-  { temporal, log }: Pick<ProcessDeps, 'temporal' | 'log'>,
-  actor: Actor,
-  batchId: string,
+export async function sendRolloutCommand(
+  { temporal }: Pick<ProcessDeps, 'temporal'>,
+  environment: EnvironmentName,
+  command: RolloutCommand,
+  message: RolloutMessage,
 ): Promise<void> {
-  const input = { actor: actorRef(actor), batch_id: batchId };
+  const workflowId = configRolloutWorkflowId(message.actor.tenant_id, environment);
   try {
-    await startOnce(temporal, configBatchWorkflowType, configBatchStartOptions(input));
+    await temporal.call((client) =>
+      client.workflow.getHandle(workflowId).executeUpdate(rolloutUpdates[command], { args: [message] }),
+    );
   } catch (error) {
-    log.warn({ err: error, batch_id: batchId }, 'a rollout could not be started; the sweep will');
+    if (!(error instanceof Problem && error.code === 'resource.not-found')) throw error;
+    throw new Problem({
+      code: 'rollout.not-possible',
+      detail: 'The rollout has not begun, or its workflow is being started again. Try again shortly.',
+      cause: error,
+    });
   }
 }
