@@ -5,8 +5,9 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { saveConfigReport } from '../../services/config/config-report.service.ts';
 import type { ServableConfig } from '../../services/config/config-snapshot-cache.ts';
 import { Problem } from '../../platform/problem.ts';
+import type { ApiDeps } from '../deps.ts';
 import { reply, route } from '../http/route.ts';
-import type { ConditionalContext, NotModifiedHeaders } from '../http/route.ts';
+import type { NotModifiedHeaders } from '../http/route.ts';
 
 const tag = 'configuration';
 
@@ -39,13 +40,12 @@ const getConfig = route({
   },
   problems: ['auth.forbidden', 'config.none'],
   rateLimit: false,
-  notModified: async (context) => {
-    const served = await servedTo(context);
-    return served === null ? null : headersOf(context.actor, served);
+  notModified: (input) => async (deps, actor) => {
+    const served = await servedTo(deps, actor, input);
+    return served === null ? null : headersOf(actor, served);
   },
-  handler: async (context) => {
-    const { actor, params: { environment } } = context;
-    const served = await servedTo(context);
+  handler: async ({ actor, deps, params: { environment }, query }) => {
+    const served = await servedTo(deps, actor, { params: { environment }, query });
     if (served === null) throw new Problem({ code: 'config.none', detail: `Nothing is configured for ${environment} yet.` });
     const { version, digest } = served;
     const document = actor.kind === 'service' ? served.document : served.masked;
@@ -53,9 +53,16 @@ const getConfig = route({
   },
 });
 
-type ConfigContext = ConditionalContext<z.output<typeof params>, { instance?: string | undefined }, unknown>;
+interface Asked {
+  readonly params: z.output<typeof params>;
+  readonly query: { readonly instance?: string | undefined };
+}
 
-function servedTo({ actor, deps, params: { environment }, query }: ConfigContext): Promise<ServableConfig | null> {
+async function servedTo(
+  deps: Pick<ApiDeps, 'configSnapshots'>,
+  actor: Pick<Actor, 'kind' | 'tenant_id' | 'environment'>,
+  { params: { environment }, query }: Asked,
+): Promise<ServableConfig | null> {
   assertReadsEnvironment(actor, environment);
   return deps.configSnapshots.serve(actor.tenant_id, environment, query.instance ?? null);
 }

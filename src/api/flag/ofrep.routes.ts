@@ -9,7 +9,7 @@ import type { FlagContext } from '../../domain/flag/flag-evaluation.ts';
 import { Problem } from '../../platform/problem.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
 import { CachedResponse, reply, route } from '../http/route.ts';
-import type { ConditionalContext, HttpResponse } from '../http/route.ts';
+import type { HttpResponse } from '../http/route.ts';
 
 const tag = 'flag_evaluation';
 
@@ -85,34 +85,38 @@ const evaluateAll = route({
   problems: ['auth.forbidden'],
   idempotency: false,
   rateLimit: false,
-  notModified: async (context) => {
-    const asked = await evaluationOf(context);
-    return asked === null ? null : { etag: asked.etag, 'cache-control': 'no-store' };
+  notModified: ({ query, body }) => {
+    const context = contextOf(body);
+    return async (deps, actor) => {
+      if (context === null) return null;
+      const { fingerprint } = await deps.flagSnapshots.get(actor.tenant_id, environmentOf(actor, query.environment));
+      return { etag: bulkEtag(fingerprint, context), 'cache-control': 'no-store' };
+    };
   },
-  handler: async (context) => {
-    const asked = await evaluationOf(context);
-    if (asked === null) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
-    const { etag, flags, given } = asked;
-    if (context.request.ifNoneMatch === etag) return reply(304, null, { etag });
+  handler: async ({ actor, deps, query, body, request }) => {
+    const context = contextOf(body);
+    const environment = environmentOf(actor, query.environment);
+    if (context === null) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
+    const { flags, fingerprint } = await deps.flagSnapshots.get(actor.tenant_id, environment);
+    const etag = bulkEtag(fingerprint, context);
+    if (request.ifNoneMatch === etag) return reply(304, null, { etag });
     return (
       bulkAnswers.get(etag) ??
-      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, given, context.actor)))
+      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, context.given, actor)))
     );
   },
 });
 
-type BulkContext = ConditionalContext<unknown, z.output<typeof environmentQuery>, z.output<typeof Body>>;
-
-/**
- * All flags of the caller's environment with the context to evaluate them for, and the tag of the answer: the flags before
- * the point ({@link FlagSnapshot.fingerprint}), the context behind it. Null for what is no context.
- */
-async function evaluationOf({ actor, deps, query, body }: BulkContext) {
-  const { flags, fingerprint } = await deps.flagSnapshots.get(actor.tenant_id, environmentOf(actor, query.environment));
+/** The context to evaluate all flags for, and its digest; null for what is none. */
+function contextOf(body: z.output<typeof Body>): { given: FlagContext; digest: string } | null {
   const given = flagContext.safeParse(body.context ?? {});
   if (!given.success) return null;
-  const etag = `"${fingerprint}.${hash('sha256', canonicalJson(given.data), 'base64url')}"`;
-  return { etag, flags, given: given.data as FlagContext };
+  return { given: given.data as FlagContext, digest: hash('sha256', canonicalJson(given.data), 'base64url') };
+}
+
+/** What the answer depends on, and nothing else: the flags ({@link FlagSnapshot.fingerprint}) and the context. */
+function bulkEtag(fingerprint: string, { digest }: { digest: string }): string {
+  return `"${fingerprint}.${digest}"`;
 }
 
 /** Answers by their ETag, which stands for all that they depend on: flags, tenant and context. */
@@ -141,7 +145,7 @@ function evaluate(
   key: string,
   flag: FlagDefinition,
   given: FlagContext,
-  { tenant_id }: Pick<Actor, 'tenant_id'>,
+  { tenant_id }: Actor,
 ): Record<string, unknown> {
   const result = evaluateFlag(key, flag, given, tenant_id);
   if (result.outcome === 'targeting-key-missing') {

@@ -7,9 +7,10 @@ import { parseInput } from './parse-input.ts';
 import { countRequest } from './request-context.ts';
 import type { RequestState } from './request-context.ts';
 import { RouteIndex } from './route-index.ts';
-import type { Route } from './route.ts';
+import type { NotModified, Route } from './route.ts';
 
 type RouteMiddleware = Middleware<RequestState>;
+type Context = Parameters<RouteMiddleware>[0];
 
 /**
  * Answers 304 in front of the other middlewares where an application asks for something that has not changed: the most
@@ -32,15 +33,29 @@ export function answerConditionalGet(
   return (ctx, next) => (ctx.req.headers['if-none-match'] === undefined ? next() : find(ctx, next));
 }
 
+/** Applications ask the same again and again: what was asked is parsed once. */
+const maxKnownRequests = 2_000;
+const maxKnownLength = 2_000;
+
 function answerNotModified(deps: ApiDeps, route: Route, parseBody: RouteMiddleware): RouteMiddleware {
-  const headersOf = async (ctx: Parameters<RouteMiddleware>[0]): Promise<Record<string, string> | null> => {
+  const known = new Map<string, NotModified | undefined>();
+  const find = (ctx: Context): NotModified | undefined => {
+    const text = `${ctx.url}\n${ctx.request.rawBody ?? ''}`;
+    const kept = known.get(text);
+    if (kept !== undefined) return kept;
+    const found = route.notModified?.(parseInput(route, ctx));
+    if (known.size >= maxKnownRequests) known.clear();
+    if (text.length <= maxKnownLength) known.set(text, found);
+    return found;
+  };
+  const headersOf = async (ctx: Context): Promise<Record<string, string> | null> => {
     const { headers } = ctx.req;
     if (headers.origin !== undefined || headers['traceparent'] !== undefined) return null;
     const actor = await findApplication(deps, headers.authorization ?? '');
     if (actor === null) return null;
     assertPermission(actor, route);
     if (route.body !== undefined) await parseBody(ctx, () => Promise.resolve());
-    return (await route.notModified?.({ ...parseInput(route, ctx), actor, deps })) ?? null;
+    return (await find(ctx)?.(deps, actor)) ?? null;
   };
   return async (ctx, next) => {
     const started = performance.now();

@@ -71,20 +71,20 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   readonly raw: { readonly body: string; readonly headers: IncomingHttpHeaders };
 }
 
-/** What is known of a request when only the tag of its answer is asked for. */
-export interface ConditionalContext<Params, Query, Body> extends Input<Params, Query, Body> {
-  readonly deps: ApiDeps;
-  readonly actor: Pick<Actor, 'kind' | 'tenant_id' | 'environment'>;
-}
+/** The headers of a 304 to a caller's request; null where there is no answer whose tag could still hold. */
+export type NotModified = (
+  deps: ApiDeps,
+  actor: Pick<Actor, 'kind' | 'tenant_id' | 'environment'>,
+) => Promise<NotModifiedHeaders | null>;
 
 /** One endpoint, whole: nothing about a route is written anywhere else. */
 export interface RouteSpec<Params, Query, Body> extends RouteDescription<Params, Query, Body> {
   /**
-   * The headers of a 304 to this request: `etag`, that of the answer which the handler would give now, and
-   * `cache-control`. With it, applications get their 304 in front of the middlewares (`conditional-get.ts`), so it must be
-   * cheap, which means from a cache. Null where there is no such answer.
+   * Finds the tag of the answer that the handler would give now. With it, applications get their 304 in front of the
+   * middlewares (`conditional-get.ts`), so it must be cheap, which means from a cache. It depends on nothing but the input:
+   * what it returns is kept for requests that say the same.
    */
-  readonly notModified?: (context: ConditionalContext<Params, Query, Body>) => Promise<NotModifiedHeaders | null>;
+  readonly notModified?: (input: Input<Params, Query, Body>) => NotModified;
   readonly handler: (context: HandlerContext<Params, Query, Body>) => Promise<unknown>;
 }
 
