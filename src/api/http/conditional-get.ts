@@ -30,7 +30,7 @@ export function answerConditionalGet(
     if (route.notModified !== undefined) index.add(route.method, route.path, answerNotModified(deps, route, parseBody));
   }
   const find = index.routes();
-  return (ctx, next) => (ctx.req.headers['if-none-match'] === undefined ? next() : find(ctx, next));
+  return (ctx, next): unknown => (ctx.req.headers['if-none-match'] === undefined ? next() : find(ctx, next));
 }
 
 /** Applications ask the same again and again: what was asked is parsed once. */

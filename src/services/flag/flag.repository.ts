@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
-import { threeWayDiff } from '../../domain/flag/flag-diff.ts';
+import { threeWayDiff } from '../../domain/shared/three-way-diff.ts';
 import type { FlagChange } from '../../entities/flag/flag.entity.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
