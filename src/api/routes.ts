@@ -1,12 +1,12 @@
 import type { Route } from './http/route.ts';
-import { approvalPolicyRoutes, approvalReviewRoutes, approvalRoutes } from './approval/index.ts';
+import { gatePolicyRoutes, breakGlassReviewRoutes, approvalRoutes } from './approval/index.ts';
 import { assignmentBatchRoutes, assignmentRoutes, campaignRoutes, contactRoutes } from './assignment/index.ts';
 import { auditRetentionRoutes, auditRoutes } from './audit/index.ts';
 import { configAdminRoutes, configRoutes, deploymentRoutes } from './config/index.ts';
 import { featureFlagRoutes, ofrepRoutes } from './flag/index.ts';
 import { alertRoutes, dashboardRoutes, systemHealthRoutes } from './health/index.ts';
 import {
-  agentPermissionRoutes,
+  modulePermissionRoutes,
   authRoutes,
   mfaRoutes,
   oidcRoutes,
@@ -29,7 +29,7 @@ import {
   integrationSyncRoutes,
   integrationWebhookRoutes,
 } from './integration/index.ts';
-import { notificationDeliveryRoutes, notificationRoutes } from './notification/index.ts';
+import { notificationDeliveryRoutes, notificationChannelRoutes } from './notification/index.ts';
 import { onboardingRoutes } from './onboarding/index.ts';
 import { temporalCodecRoutes } from './operations/index.ts';
 import { queueRoutes } from './queue/index.ts';
@@ -53,7 +53,7 @@ export const routes: readonly Route[] = [
   ...oidcRoutes,
   ...mfaRoutes,
   ...totpRoutes,
-  ...notificationRoutes,
+  ...notificationChannelRoutes,
   ...notificationDeliveryRoutes,
   ...profileRoutes,
   ...signInFactorRoutes,
@@ -63,13 +63,13 @@ export const routes: readonly Route[] = [
   ...roleRoutes,
   ...rolePermissionRoutes,
   ...roleAssignmentRoutes,
-  ...agentPermissionRoutes,
+  ...modulePermissionRoutes,
   ...tenantRoutes,
   ...tenantStatusRoutes,
   ...temporalCodecRoutes,
   ...approvalRoutes,
-  ...approvalPolicyRoutes,
-  ...approvalReviewRoutes,
+  ...gatePolicyRoutes,
+  ...breakGlassReviewRoutes,
   ...featureFlagRoutes,
   ...ofrepRoutes,
   ...queueRoutes,

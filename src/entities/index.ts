@@ -51,7 +51,7 @@ import {
 } from './assignment/assignment.entity.ts';
 import { CampaignEntity } from './assignment/campaign.entity.ts';
 import { ContactEntity } from './assignment/contact.entity.ts';
-import { ApprovalPolicyEntity } from './approval/gate-policy.entity.ts';
+import { GatePolicyEntity } from './approval/gate-policy.entity.ts';
 import {
   AlertEntity,
   AlertSettingsEntity,
@@ -67,7 +67,7 @@ import {
   AdminRoleEntity,
   AdminRoleHistoryEntity,
   AdminRolePermissionsEntity,
-  UserAgentPermissionEntity,
+  ModulePermissionEntity,
 } from './identity/role.entity.ts';
 import { OnboardingSettingsEntity } from './onboarding/onboarding-settings.entity.ts';
 import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding/onboarding-link.entity.ts';
@@ -98,7 +98,7 @@ export const entitiesByTable = {
   admin_role_permissions: AdminRolePermissionsEntity,
   admin_role_history: AdminRoleHistoryEntity,
   admin_role_assignments: AdminRoleAssignmentEntity,
-  user_agent_permissions: UserAgentPermissionEntity,
+  user_agent_permissions: ModulePermissionEntity,
   service_tokens: ServiceTokenEntity,
   idempotency_keys: IdempotencyKeyEntity,
   audit_logs: AuditLogEntity,
@@ -110,7 +110,7 @@ export const entitiesByTable = {
   audit_witness_deliveries: AuditWitnessDeliveryEntity,
   audit_segments: AuditSegmentEntity,
   audit_person_keys: AuditPersonKeyEntity,
-  admin_approval_policies: ApprovalPolicyEntity,
+  admin_approval_policies: GatePolicyEntity,
   admin_approval_payloads: ApprovalPayloadEntity,
   admin_approvals: ApprovalEntity,
   admin_approval_decisions: ApprovalDecisionEntity,

@@ -8,7 +8,7 @@ import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { notifyOfRollout } from '../../services/config/config-rollout-notification.service.ts';
 import { startDueBatches } from '../../services/config/config-sweep.service.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 import { configBatchWorkflowId } from '../../workflows/config/config-rollout.contract.ts';
 import type {
   BatchPart,

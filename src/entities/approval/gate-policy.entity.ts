@@ -5,8 +5,8 @@ import { jsonb } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** Which action has which gate in which environment, and whose approval it takes (S2-68). */
-export const ApprovalPolicyEntity = defineEntity({
-  name: 'ApprovalPolicy',
+export const GatePolicyEntity = defineEntity({
+  name: 'GatePolicy',
   tableName: 'admin_approval_policies',
   rowLevelSecurity: 'force',
   policies: tenantPolicies,

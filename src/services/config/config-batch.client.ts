@@ -1,9 +1,10 @@
-import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { configBatchStartOptions, configBatchWorkflowType } from '../../workflows/config/config-rollout.contract.ts';
 import type { ConfigBatchInput } from '../../workflows/config/config-rollout.contract.ts';
-import { approvedBatches } from './config-deployment.queries.ts';
+import type { CommittedChange } from '../actions/action.ts';
+import { isBatchPending } from './config-deployment.queries.ts';
+import { batchOf } from './config-deployment.service.ts';
 
 /** Starts the workflow of a batch; one that runs already is left alone. @returns whether this call started it. */
 export async function startConfigBatch(
@@ -14,25 +15,14 @@ export async function startConfigBatch(
 }
 
 /**
- * {@link startConfigBatch} for a caller whose deployments are committed and will happen whether or not this arrives: a
- * failure is logged only, because the sweep starts every batch without a workflow.
+ * Starts the rollouts that a committed `config.apply` or `config.rollback` has written down. Where that may have happened
+ * before, only those that nobody has begun: a batch that has ended must not run again.
  */
-export async function tryStartConfigBatch(
-  { temporal, log }: Pick<ProcessDeps, 'temporal' | 'log'>,
-  input: ConfigBatchInput,
-): Promise<void> {
-  try {
-    await startConfigBatch({ temporal }, input);
-  } catch (error) {
-    log.warn({ err: error, batch_id: input.batch_id }, 'a rollout could not be started; the sweep will');
-  }
-}
-
-/** Starts what an approval has just let roll out. A repetition starts nothing more. */
-export async function startApprovedRollouts(
+export async function startCommittedRollouts(
   { db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>,
-  actor: ActorRef,
-  approvalId: string,
+  { actor, result, isRepetition }: CommittedChange,
 ): Promise<void> {
-  for (const batch_id of await approvedBatches(db, actor, approvalId)) await startConfigBatch({ temporal }, { actor, batch_id });
+  const batch_id = batchOf(result);
+  if (isRepetition && !(await isBatchPending(db, actor, batch_id))) return;
+  await startConfigBatch({ temporal }, { actor, batch_id });
 }

@@ -1,4 +1,3 @@
-import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isRolloutClosed } from '../../domain/config/config-rollout.ts';
@@ -11,10 +10,9 @@ import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { GatedCaller } from '../actions/gated-caller.ts';
-import { runAction } from '../actions/run-action.ts';
+import { followChange, makeChange, runAction } from '../actions/run-action.ts';
 import type { ApprovalRequests } from '../approval/approval-request.service.ts';
 import { configApply, guardingEnvironment } from './config-apply.action.ts';
-import { tryStartConfigBatch } from './config-batch.client.ts';
 import { batchDeploymentsQuery, findDeployment } from './config-deployment.queries.ts';
 import { batchOf } from './config-deployment.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
@@ -47,12 +45,14 @@ export async function proposeConfigChange(deps: Deps, caller: GatedCaller, { cha
     const approval = await deps.approvals.open({ actor, action: configApply.name, environment, payload, mfa });
     return { kind: 'requested', proposal: { ...written, reason }, approval } as const;
   }
-  const { written, result } = await caller.unitOfWork(async (tx) => {
+  const { written, prepared, result } = await caller.unitOfWork(async (tx) => {
     const proposed = await writeProposal(tx, deps.keyring, { changes, reason });
-    const prepared = configApply.prepare(applyPayload(proposed, reason));
-    return { written: proposed, result: await runAction(tx, prepared, { kind: 'mfa' }) };
+    const change = configApply.prepare(applyPayload(proposed, reason));
+    return { written: proposed, prepared: change, result: await runAction(tx, change, { kind: 'mfa' }) };
   });
-  return { kind: 'started', proposal: { ...written, reason }, deployments: await startBatch(deps, actor, result) } as const;
+  await followChange(deps, actor, prepared, result);
+  const deployments = await read(deps.db, actor, batchDeploymentsQuery(batchOf(result)));
+  return { kind: 'started', proposal: { ...written, reason }, deployments } as const;
 }
 
 /**
@@ -77,8 +77,8 @@ export async function rollbackConfig(
     const approval = await deps.approvals.open({ actor, action: configRollback.name, environment, payload, mfa });
     return { kind: 'requested', approval } as const;
   }
-  const result = await caller.unitOfWork((tx) => runAction(tx, prepared, { kind: 'mfa' }));
-  const [deployment] = await startBatch(deps, actor, result);
+  const result = await makeChange({ deps, actor, gate: 'mfa', unitOfWork: caller.unitOfWork }, prepared);
+  const [deployment] = await read(deps.db, actor, batchDeploymentsQuery(batchOf(result)));
   return { kind: 'started', deployment } as const;
 }
 
@@ -99,12 +99,6 @@ export async function commandRollout(
   const message = { actor: actorRef(actor), reason, mfa_proof_id: mfa?.delegate() ?? null };
   await sendRolloutCommand(deps, environment, command, message);
   return findDeployment(deps, actor, deploymentId);
-}
-
-async function startBatch(deps: Pick<ProcessDeps, 'db' | 'log' | 'temporal'>, actor: Actor, result: JsonObject) {
-  const batch_id = batchOf(result);
-  await tryStartConfigBatch(deps, { actor: actorRef(actor), batch_id });
-  return read(deps.db, actor, batchDeploymentsQuery(batch_id));
 }
 
 function applyPayload({ proposal_id, changes }: { proposal_id: string; changes: readonly ProposedChange[] }, reason: string) {

@@ -78,15 +78,10 @@ export function batchDeploymentsQuery(batchId: string) {
   return deployments().where('batch_id', '=', batchId).orderBy('position');
 }
 
-/** Batches that an approval request has let roll out and that have not begun. */
-export async function approvedBatches(db: ReadConnections, actor: ActorRef, approvalId: string): Promise<string[]> {
-  const batches = query
-    .selectFrom('admin_deployments')
-    .where('approval_id', '=', approvalId)
-    .where('status', '=', 'pending')
-    .select('batch_id')
-    .distinct();
-  return (await read(db, actor, batches)).map(({ batch_id }) => batch_id);
+/** Whether a part of a batch has not begun. */
+export async function isBatchPending(db: ReadConnections, actor: ActorRef, batchId: string): Promise<boolean> {
+  const pending = query.selectFrom('admin_deployments').where('batch_id', '=', batchId).where('status', '=', 'pending');
+  return (await read(db, actor, pending.select('id').limit(1))).length > 0;
 }
 
 /** A batch of any tenant that is under way and has not moved for a while. */

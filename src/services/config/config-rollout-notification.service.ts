@@ -4,7 +4,7 @@ import { read } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { RolloutNotification } from '../../workflows/config/config-rollout.contract.ts';
-import type { Notify } from '../notification/notify.client.ts';
+import type { Notify } from '../notification/notification-delivery.client.ts';
 
 const headlines = {
   held: 'A rollout waits for you: its guards do not know whether it is good',

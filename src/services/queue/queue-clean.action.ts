@@ -4,6 +4,7 @@ import { cleanableStates } from '../../domain/queue/queue.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { startCommittedClean } from './queue-clean.client.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
 
 /** The most jobs that one cleaning takes away. */
@@ -51,6 +52,8 @@ export const queueClean = defineAction({
   },
   // What is gone is gone.
   undo: () => null,
+  afterCommit: startCommittedClean,
+  isLostWithoutAfterCommit: true,
 });
 
 async function requireQueue(tx: Tx, { name, environment }: Payload) {

@@ -31,8 +31,7 @@ let second: SignedIn;
 
 beforeAll(async () => {
   app = await startTestApi();
-  const { db, keyring, temporal } = app.api.deps;
-  activities = createApprovalActivities({ db, keyring, temporal });
+  activities = createApprovalActivities(app.api.deps);
   admin = await app.signIn('role-super-admin');
   provider = await app.signIn('role-provider-admin');
   second = await app.signIn('role-super-admin', 1);

@@ -388,8 +388,8 @@ describe('doors', () => {
 
   it('S2-60: the activity and the action refuse what is not approved, called directly', async () => {
     const request = await drive.opened('direct');
-    const { db, keyring, temporal } = app.api.deps;
-    const activities = createApprovalActivities({ db, keyring, temporal });
+    const { db } = app.api.deps;
+    const activities = createApprovalActivities(app.api.deps);
     const requester = {
       tenant_id: defaultTenantId,
       user_id: admin.user_id,

@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
-import { createNotify } from '../../../src/services/notification/notify.client.ts';
-import { assertReachable, createChannel } from '../../../src/services/notification/notification-channel.service.ts';
+import {
+  assertReachable,
+  createNotificationChannel,
+} from '../../../src/services/notification/notification-channel.service.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import type { Notification } from '../../../src/domain/notification/notification.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
@@ -24,6 +26,7 @@ import { createUserPreferences } from '../../support/factories/identity.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { createNotify } from '../../../src/services/notification/notification-delivery.client.ts';
 
 interface Received {
   readonly headers: Record<string, string>;
@@ -83,7 +86,7 @@ beforeEach(async () => {
 async function addHook(events: string[] = ['*']): Promise<{ id: string; secret: string }> {
   const actor = systemActor(defaultTenantId);
   const { channel, secret } = await unitOfWork(app.api.deps.db, actor, (tx) =>
-    createChannel(tx, app.api.deps.keyring, actor, {
+    createNotificationChannel(tx, app.api.deps.keyring, actor, {
       kind: 'webhook',
       name: `hook ${randomUUID()}`,
       url: hookUrl,

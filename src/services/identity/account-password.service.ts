@@ -1,0 +1,31 @@
+import { passwordFaults } from '../../platform/security/password.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
+
+/** What a password must not be made of. */
+interface NamedAccount {
+  readonly full_name?: string | undefined;
+  readonly email?: string | null | undefined;
+  readonly phone_number?: string | null | undefined;
+}
+
+/**
+ * Judges and hashes the password that somebody chose for an account; done before the transaction, which must stay short.
+ *
+ * @param pointer where the password stands in the request, for the 422.
+ * @throws Problem 422 with every fault of a weak password; 503 when too many wait for hashing.
+ */
+export async function hashAccountPassword(
+  deps: Pick<SignInDeps, 'passwords'>,
+  password: string,
+  account: NamedAccount,
+  pointer: string,
+): Promise<string> {
+  const identity = [account.email, account.phone_number, account.full_name].filter((text) => typeof text === 'string');
+  const faults = passwordFaults(password, identity);
+  if (faults.length > 0) {
+    const errors = faults.map((detail) => ({ pointer, detail }));
+    throw new Problem({ code: 'request.invalid', detail: 'Choose another password.', errors });
+  }
+  return deps.passwords.hash(password);
+}
