@@ -17,7 +17,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { AuditEntry } from '../../platform/audit/audit.ts';
+import type { AuditEntry } from '../../platform/audit/audit-append.ts';
 import type { InvalidationEvent } from '../../platform/database/invalidation.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';

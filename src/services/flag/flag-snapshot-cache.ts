@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { flagDefinitionColumns, flagInvalidation } from './flag.repository.ts';
+import { flagDefinitionColumns } from './flag.queries.ts';
+import { flagInvalidation } from './flag.repository.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
 import { query } from '../../entities/kysely-schema.ts';

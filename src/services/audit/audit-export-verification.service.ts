@@ -4,11 +4,11 @@ import type { TrustedCheckpoint } from '../../domain/audit/audit-chain.ts';
 import { ExportVerifier } from '../../domain/audit/audit-export.ts';
 import type { ExportReport, ExportRow, ManifestTrust } from '../../domain/audit/audit-export.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
-import { readExport } from './export-format.ts';
-import type { ExportFormat, SignedManifest } from './export-format.ts';
+import { readExport } from './audit-export-format.ts';
+import type { ExportFormat, SignedManifest } from './audit-export-format.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
-import { isManifestSigned, openCheckpoint, originOfChain } from './note.ts';
-import type { CheckpointVerifier } from './note.ts';
+import { isManifestSigned, openCheckpoint, originOfChain } from './signed-note.ts';
+import type { CheckpointVerifier } from './signed-note.ts';
 
 /** What a reader of an export brings along. */
 export interface ExportTrust {

@@ -1,6 +1,6 @@
-import type { JsonObject, JsonValue } from '../shared/canonical.ts';
-import { sameJson } from '../shared/canonical.ts';
-import { pointerToken } from '../shared/json-pointer.ts';
+import type { JsonObject, JsonValue } from './canonical.ts';
+import { sameJson } from './canonical.ts';
+import { pointerToken } from './json-pointer.ts';
 
 /** One place at which three versions of a value do not all agree. */
 export interface ThreeWayDifference {

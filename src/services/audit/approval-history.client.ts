@@ -9,7 +9,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 import { approvalWorkflowType } from '../../workflows/approval/approval.contract.ts';
-import type { ActivityDeps } from '../deps.ts';
+import type { ActivityDeps } from '../../activities/deps.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];

@@ -2,10 +2,10 @@ import { escapeLiteral } from 'pg';
 import type { Client } from 'pg';
 import { ChainVerifier } from '../../domain/audit/audit-chain.ts';
 import type { ChainReport, Finding, TrustedCheckpoint } from '../../domain/audit/audit-chain.ts';
-import { copyOut } from './copy-out.ts';
+import { copyOut } from '../../platform/database/copy-out.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
-import { openCheckpoint } from './note.ts';
-import type { CheckpointVerifier } from './note.ts';
+import { openCheckpoint } from './signed-note.ts';
+import type { CheckpointVerifier } from './signed-note.ts';
 import { connectClient } from '../../platform/database/connections.ts';
 
 export interface VerifyOptions {

@@ -3,13 +3,13 @@ import { addToRowsHash, emptyRowsHash, exportFormat, toHex } from '../../domain/
 import type { ExportManifest } from '../../domain/audit/audit-export.ts';
 import { alignedSubtrees } from '../../domain/audit/audit-merkle.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import { exportWriters } from './export-format.ts';
-import type { ExportFormat, ExportSource, SignedManifest } from './export-format.ts';
+import type { Checkpoint } from './audit-checkpoint.service.ts';
+import { exportWriters } from './audit-export-format.ts';
+import type { ExportFormat, ExportSource, SignedManifest } from './audit-export-format.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
-import { originOfChain } from './note.ts';
-import type { CheckpointSigner } from './note.ts';
-import { consistencyProof, subtreeHashes } from './tree.ts';
+import { originOfChain } from './signed-note.ts';
+import type { CheckpointSigner } from './signed-note.ts';
+import { consistencyProof, subtreeHashes } from './audit-tree.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 

@@ -1,13 +1,12 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Guard, GuardSource, Measurement } from '../../domain/config/config-guard.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
 import { read } from '../../platform/database/read.ts';
+import { metricMeanQuery } from '../../services/config/config-guard.queries.ts';
 
 /** What a guard is asked about. */
 export interface GuardSubject {
@@ -41,12 +40,7 @@ export function createMeasureGuard({ db, outbound }: Deps): MeasureGuard {
 
 /** The mean of a metric's latest samples, our own or the platform's. */
 async function healthMetric(db: Deps['db'], actor: Actor, metric: string): Promise<Measurement> {
-  const statement = sql<{ value: number | null; samples: number }>`
-    select avg(value)::double precision as value, coalesce(sum(known_count), 0)::int as samples
-    from admin_system_health
-    where metric = ${metric} and resolution_seconds = 0
-      and at > now() - make_interval(secs => ${healthWindowSeconds})`;
-  const [row] = await read(db, actor, { compile: () => statement.compile(query) });
+  const [row] = await read(db, actor, metricMeanQuery(metric, healthWindowSeconds));
   if (row === undefined || row.value === null) return unknown(`no sample of ${metric} in ${healthWindowSeconds} s`);
   return { kind: 'value', value: row.value, samples: row.samples };
 }
