@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, moment, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
 
 /** A role that a person holds now, as part of the person. */
 const heldRole = z
@@ -56,8 +56,8 @@ const accountFields = {
 export const roleGrant = z
   .strictObject({
     role_id: z.uuid(),
-    valid_until: moment.nullable().default(null).describe('When the role ends by itself'),
-    review_due_at: moment.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
+    valid_until: timestampInput.nullable().default(null).describe('When the role ends by itself'),
+    review_due_at: timestampInput.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
     reason: z.string().trim().min(1).max(500).nullable().default(null),
   })
   .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {

@@ -9,7 +9,7 @@ import {
   onboardingStatuses,
   openOnboardingStatuses,
 } from '../../domain/onboarding/onboarding.ts';
-import { email, moment, passwordInput, timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, passwordInput, timestamp } from '../../platform/value-schemas.ts';
 
 const roleOfLink = z.object({ role_id: z.uuid(), valid_until: timestamp.nullable() });
 
@@ -134,7 +134,7 @@ export const linkCreation = z
     account: z
       .strictObject({
         roles: z
-          .array(z.strictObject({ role_id: z.uuid(), valid_until: moment.nullable().default(null) }))
+          .array(z.strictObject({ role_id: z.uuid(), valid_until: timestampInput.nullable().default(null) }))
           .max(20)
           .default([]),
         campaign_ids: z.array(z.uuid()).max(50).default([]).describe('Campaigns whose pool the newcomer joins'),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import type { FocusCommand } from '../../services/tracker/focus-session.client.ts';
 import { focusSessionPageQuery } from '../../services/tracker/focus-session.queries.ts';
 import {
@@ -36,7 +36,7 @@ const list = route({
   method: 'get',
   path: `${trackerPath}/focus-sessions`,
   summary: 'Own focus sessions, latest start first',
-  query: z.strictObject({ ...pageQuery, from: moment.optional(), to: moment.optional() }),
+  query: z.strictObject({ ...pageQuery, from: timestampInput.optional(), to: timestampInput.optional() }),
   responses: { 200: pageOf(FocusSessionBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ actor, query: { limit, cursor, ...startedBetween }, read, deps }) => {

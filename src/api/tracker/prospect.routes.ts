@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
 import { versionEtag } from '../../platform/row-version.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import {
   presentProspect,
   prospectPageQuery,
@@ -66,7 +66,7 @@ const list = route({
     pipeline_id: queryId.optional(),
     stage_id: queryId.optional(),
     is_rotting: queryFlag.optional(),
-    due_before: moment.optional().describe('Next activity before this time'),
+    due_before: timestampInput.optional().describe('Next activity before this time'),
   }),
   responses: { 200: pageOf(ProspectBody) },
   problems: ['request.cursor-invalid'],

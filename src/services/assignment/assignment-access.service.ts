@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -17,7 +17,7 @@ export async function openAssignments(tx: Tx): Promise<void> {
 }
 
 /** {@link openAssignments} for the read path: the first query of a batch. */
-export const openAssignmentsQuery = { compile: () => openStatement.compile(query) };
+export const openAssignmentsQuery = { compile: () => openStatement.compile(kysely) };
 
 /** Wraps the work of a unit of work so that the assignments of the whole tenant are open to it. */
 export function withAssignments<Result>(work: (tx: Tx) => Promise<Result>): (tx: Tx) => Promise<Result> {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst, numberPosition, parseCursor } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
@@ -9,7 +9,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Batches with the number of their contacts by outcome; `b` is the row. */
 function batchesQuery() {
-  return query
+  return kysely
     .selectFrom('assignment_batches as b')
     .select(['b.id', 'b.kind', 'b.campaign_id', 'b.from_user_id', 'b.to_user_id', 'b.on_conflict', 'b.keep_owner'])
     .select(['b.status', 'b.total', 'b.requested_by', 'b.created_at', 'b.finished_at'])
@@ -38,7 +38,7 @@ export async function loadBatch({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, b
 /** The contacts of a batch in order: one row more than the page. */
 export function batchItemList(batchId: string, { limit, cursor }: Page) {
   const after = parseCursor(cursor, numberPosition);
-  return query
+  return kysely
     .selectFrom('assignment_batch_items')
     .where('batch_id', '=', batchId)
     .$if(after !== null, (q) => q.where(sql<boolean>`position > ${after?.[0]}::bigint`))

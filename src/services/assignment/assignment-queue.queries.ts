@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { numberPosition, parseCursor } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -7,7 +7,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 /** Contacts that wait in a campaign, the next one first: one row more than the page. */
 export function queueList(campaignId: string, { limit, cursor }: Page) {
   const after = parseCursor(cursor, numberPosition);
-  return query
+  return kysely
     .selectFrom('assignment_queue')
     .where('campaign_id', '=', campaignId)
     .where('left_at', 'is', null)

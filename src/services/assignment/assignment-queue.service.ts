@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { QueueReason } from '../../domain/assignment/assignment.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAssignments } from './assignment-access.service.ts';
@@ -72,7 +72,7 @@ export async function wakeQueuesOfUser(
   const rows = await readAssignments(
     deps,
     actor,
-    query
+    kysely
       .selectFrom('user_campaign_assignment')
       .where('user_id', '=', userId)
       .where('is_active', '=', true)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { actorRef, defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -33,7 +33,7 @@ interface DueItem {
  */
 export async function sweepAssignments(deps: Deps): Promise<AssignmentSweepResult> {
   const statement = sql<DueItem>`select * from assignment_work_due(${sweepLimit})`;
-  const due = await read(deps.db, systemActor(defaultTenantId), { compile: () => statement.compile(query) });
+  const due = await read(deps.db, systemActor(defaultTenantId), { compile: () => statement.compile(kysely) });
   const result = { restarted: 0, woken: 0, handed_over: 0 };
   for (const { kind, tenant_id, id } of due) {
     switch (kind) {

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { PoolMember } from '../../domain/assignment/auto-assign.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { CampaignStatus } from '../../entities/assignment/campaign.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
@@ -12,7 +12,7 @@ import { readAssignments } from './assignment-access.service.ts';
 
 /** Campaigns that are not deleted, with the columns of an answer. */
 function campaignsQuery() {
-  return query
+  return kysely
     .selectFrom('campaigns')
     .where('deleted_at', 'is', null)
     .select(['id', 'name', 'description', 'channel', 'status', 'starts_on', 'ends_on'])
@@ -35,7 +35,7 @@ export async function loadCampaign({ db }: Pick<ProcessDeps, 'db'>, actor: Actor
 
 /** Active memberships; `p` is the row. */
 function membersQuery() {
-  return query
+  return kysely
     .selectFrom('user_campaign_assignment as p')
     .where('p.is_active', '=', true)
     .select(['p.user_id', 'p.campaign_id', 'p.can_view', 'p.can_edit', 'p.can_send', 'p.can_manage'])
@@ -73,5 +73,5 @@ export function poolStatement(campaignId: string, formerOwner: string | null) {
 /** {@link poolStatement} for the read path. */
 export function poolQuery(campaignId: string, formerOwner: string | null = null) {
   const statement = poolStatement(campaignId, formerOwner);
-  return { compile: () => statement.compile(query) };
+  return { compile: () => statement.compile(kysely) };
 }

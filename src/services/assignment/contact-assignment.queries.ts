@@ -1,6 +1,6 @@
 import { replayChoice } from '../../domain/assignment/auto-assign.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst, toPage } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read, readAll } from '../../platform/database/read.ts';
@@ -13,7 +13,7 @@ type Deps = Pick<ProcessDeps, 'db'>;
 
 /** Assignments of contacts; `a` is the row. */
 function contactAssignmentsQuery() {
-  return query
+  return kysely
     .selectFrom('user_contact_assignment as a')
     .select(['a.id', 'a.user_id', 'a.contact_id', 'a.campaign_id', 'a.method', 'a.reason'])
     .select(['a.assigned_by', 'a.assigned_at', 'a.released_at']);
@@ -75,7 +75,7 @@ function ownedContactsPage<Row extends { readonly assigned_at: string; readonly 
 export async function loadUserAssignments({ db }: Deps, actor: Actor, userId: string, page: Page) {
   const [, [user], campaigns, contacts] = await readAll(db, actor, [
     openAssignmentsQuery,
-    query.selectFrom('users').where('id', '=', userId).select('id'),
+    kysely.selectFrom('users').where('id', '=', userId).select('id'),
     membershipsOf(userId),
     ownedContacts(userId, page),
   ] as const);

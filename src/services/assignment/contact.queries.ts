@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
@@ -13,7 +13,7 @@ type Deps = Pick<ProcessDeps, 'db'>;
 
 /** Contacts that are not deleted, with their owner; `c` is the row of `contacts`. */
 function contactsQuery() {
-  return query
+  return kysely
     .selectFrom('contacts as c')
     .leftJoin('user_contact_assignment as a', (join) =>
       join.onRef('a.contact_id', '=', 'c.id').on('a.released_at', 'is', null),

@@ -15,7 +15,7 @@ export const contactColumns = ['name', 'email', 'phone_number', 'company', 'sour
  * @throws Problem 404, 412 for an older version.
  */
 export async function lockContactForChange(tx: Tx, id: string, version: number) {
-  tx.send(tx.sql.selectFrom('contacts').where('id', '=', id).select('id').forNoKeyUpdate());
+  tx.defer(tx.sql.selectFrom('contacts').where('id', '=', id).select('id').forNoKeyUpdate());
   const contact = await tx.em.findOne(ContactEntity, { id, deleted_at: null });
   if (contact === null) throw notFound('contact');
   return assertVersion(contact, version);

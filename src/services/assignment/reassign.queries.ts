@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { assignRound } from '../../domain/assignment/auto-assign.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -12,7 +12,7 @@ type Deps = Pick<ProcessDeps, 'db'>;
 
 /** @throws Problem 404 when there is no such user. Deactivated and deleted users may still have contacts, so they pass. */
 export async function assertUserExists({ db }: Deps, actor: Actor, userId: string): Promise<void> {
-  const [user] = await read(db, actor, query.selectFrom('users').where('id', '=', userId).select('id'));
+  const [user] = await read(db, actor, kysely.selectFrom('users').where('id', '=', userId).select('id'));
   if (user === undefined) throw notFound('user');
 }
 
@@ -46,7 +46,7 @@ function openContactCounts(deps: Deps, actor: Actor, userId: string) {
   return readAssignments(
     deps,
     actor,
-    query
+    kysely
       .selectFrom('user_contact_assignment as a')
       .where('a.user_id', '=', userId)
       .where('a.released_at', 'is', null)

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { allPermissions, isPermission } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -25,7 +25,7 @@ export const notLapsed = sql<boolean>`(${assignmentEnd} is null or ${assignmentE
  * takes precedence over the role's default.
  */
 export function activeRoles() {
-  return query
+  return kysely
     .selectFrom('admin_role_assignments as a')
     .innerJoin(
       sql<{ role_id: string; ancestor_id: string }>`(
@@ -62,7 +62,7 @@ export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; p
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
 export async function readRights(db: ReadConnections, scope: ReadScope, userId: string) {
-  const [user] = await read(db, scope, query.selectFrom('users').where('id', '=', userId).select('status'));
+  const [user] = await read(db, scope, kysely.selectFrom('users').where('id', '=', userId).select('status'));
   if (user === undefined) throw notFound('user');
   if (user.status !== 'active') return { roles: [], permissions: [] };
   return effectiveRights(await read(db, scope, activeRoles().where('a.user_id', '=', userId)));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { ExternalIdentity, ExternalIssuers } from '../../platform/security/external-issuer.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -39,7 +39,7 @@ export async function findBearerSession(deps: Deps, token: string, origin: Origi
   const [found] = await read(
     deps.db,
     scope,
-    query
+    kysely
       .selectFrom('sessions as s')
       .where('s.external_key', '=', external_key)
       .select(['s.id', 's.user_id', 's.revoked_at', 's.expires_at']),

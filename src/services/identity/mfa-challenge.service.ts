@@ -2,10 +2,10 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { challengeState, challengeTtlSeconds, maskEmail, maxChallengeAttempts } from '../../domain/identity/mfa.ts';
 import type { MfaMethod } from '../../entities/identity/mfa.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { mfaProofTtlSeconds } from '../../platform/security/mfa-token.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { read, writeTechnical } from '../../platform/database/read.ts';
+import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import type { ChallengeOwner, CodeVerdict } from './second-factor.service.ts';
@@ -120,10 +120,10 @@ interface CountedAttempt extends ChallengeSubject {
 
 /** Counts an attempt on an open challenge of this person and session. @throws Problem why none is possible. */
 async function countAttempt(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner, id: string): Promise<CountedAttempt> {
-  const [counted] = await writeTechnical(
+  const [counted] = await writeInfrastructure(
     deps.db,
     owner,
-    query
+    kysely
       .updateTable('mfa_challenges')
       .set((eb) => ({ attempts: eb('attempts', '+', 1) }))
       .where('id', '=', id)
@@ -139,7 +139,7 @@ async function countAttempt(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwne
   const [found] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('mfa_challenges')
       .where('id', '=', id)
       .where('user_id', '=', owner.user_id)
@@ -246,7 +246,7 @@ async function composeCodeMail(
   const [person] = await read(
     deps.db,
     owner,
-    query.selectFrom('users').where('id', '=', owner.user_id).select('email'),
+    kysely.selectFrom('users').where('id', '=', owner.user_id).select('email'),
   );
   const to = person?.email ?? null;
   if (to === null) {

@@ -3,11 +3,11 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { auditRefusal } from '../../platform/audit/audit-refusal.ts';
 import type { OidcProviderConfig } from '../../platform/env.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { linkByEmail } from './user-identity.service.ts';
@@ -48,11 +48,11 @@ export async function beginOidcSignIn(deps: SignInDeps, anonymous: Actor, provid
   const browser = randomBytes(32).toString('base64url');
   const state_hash = hashOf(secrets.state);
   const sealed = deps.keyring.seal(JSON.stringify({ ...secrets, browser }), sealedPlace(state_hash));
-  await writeTechnical(deps.db, anonymous, query.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
-  await writeTechnical(
+  await writeInfrastructure(deps.db, anonymous, kysely.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
+  await writeInfrastructure(
     deps.db,
     anonymous,
-    query.insertInto('oidc_sign_ins').values({
+    kysely.insertInto('oidc_sign_ins').values({
       state_hash,
       provider: provider.name,
       sealed,
@@ -106,10 +106,10 @@ export async function finishOidcSignIn(
 /** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets its secrets. */
 async function takeSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig, state: string) {
   const state_hash = hashOf(state);
-  const [row] = await writeTechnical(
+  const [row] = await writeInfrastructure(
     deps.db,
     anonymous,
-    query
+    kysely
       .deleteFrom('oidc_sign_ins')
       .where('state_hash', '=', state_hash)
       .where('provider', '=', provider.name)

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { rightsOfRoles, roleMap } from '../../domain/identity/role-hierarchy.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -17,7 +17,7 @@ function inForceAt(at: string) {
 
 /** The ledger with the names of people and roles; `a` is the assignment. */
 function ledgerQuery() {
-  return query
+  return kysely
     .selectFrom('admin_role_assignments as a')
     .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
     .innerJoin('users as u', 'u.id', 'a.user_id')
@@ -65,8 +65,8 @@ export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, 
 export async function rightsAt(db: ReadConnections, scope: ReadScope, userId: string, at: string) {
   const then = sql<boolean>`created_at <= ${at}::timestamptz`;
   const [users, statuses, assignments, history] = await readAll(db, scope, [
-    query.selectFrom('users').where('id', '=', userId).select('id'),
-    query
+    kysely.selectFrom('users').where('id', '=', userId).select('id'),
+    kysely
       .selectFrom('user_status_history')
       .where('user_id', '=', userId)
       .where(then)
@@ -76,7 +76,7 @@ export async function rightsAt(db: ReadConnections, scope: ReadScope, userId: st
       .select('status'),
     ledgerQuery().where('a.user_id', '=', userId).where(inForceAt(at)).orderBy('a.assigned_at').orderBy('a.id'),
     // One row per role: the tenant's own latest one before the default of a system role.
-    query
+    kysely
       .selectFrom('admin_role_history as h')
       .innerJoin('admin_roles as r', 'r.id', 'h.role_id')
       .where(sql<boolean>`h.created_at <= ${at}::timestamptz`)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isShortCode } from '../../domain/identity/mfa.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { SecretPlace } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -68,7 +68,7 @@ export async function hasConfirmedFactor(
   const factors = await read(
     deps.db,
     person,
-    query
+    kysely
       .selectFrom('mfa_factors')
       .where('user_id', '=', person.user_id)
       .where('confirmed_at', 'is not', null)
@@ -149,7 +149,7 @@ async function verifyTotpCode(
   const [factor] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('mfa_factors')
       .where('user_id', '=', owner.user_id)
       .where('confirmed_at', 'is not', null)
@@ -171,7 +171,7 @@ async function verifyRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, co
   const [found] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('mfa_recovery_codes')
       .where('user_id', '=', owner.user_id)
       .where('code_hash', '=', hashRecoveryCode(code))

@@ -46,13 +46,13 @@ export function openSession(
   const session_id = randomUUID();
   const { tenant_id, ip, user_agent } = tx.actor;
   const expires_at = sql<string>`now() + make_interval(secs => ${deps.env.REFRESH_TOKEN_TTL_SECONDS})`;
-  tx.send(
+  tx.defer(
     tx.sql
       .insertInto('sessions')
       .values({ id: session_id, tenant_id, user_id: user.user_id, method: user.method, ip, user_agent, expires_at }),
   );
   const refresh = newRefreshToken(tenant_id, session_id);
-  tx.send(tx.sql.insertInto('refresh_tokens').values({ token_hash: refresh.hash, tenant_id, session_id, expires_at }));
+  tx.defer(tx.sql.insertInto('refresh_tokens').values({ token_hash: refresh.hash, tenant_id, session_id, expires_at }));
   return { session_id, refresh };
 }
 

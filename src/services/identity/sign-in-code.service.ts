@@ -1,5 +1,5 @@
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
@@ -21,7 +21,7 @@ export async function checkSignInCode(
   const [factor] = await read(
     deps.db,
     actor,
-    query.selectFrom('mfa_factors').where('user_id', '=', userId).where('confirmed_at', 'is not', null).select('id'),
+    kysely.selectFrom('mfa_factors').where('user_id', '=', userId).where('confirmed_at', 'is not', null).select('id'),
   );
   if (factor === undefined) return true;
   if (code === undefined) return false;

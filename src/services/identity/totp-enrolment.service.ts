@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { generateRecoveryCodes, hashRecoveryCode } from '../../platform/security/recovery-codes.ts';
@@ -23,7 +23,7 @@ export async function assertPassword(deps: Deps, owner: FactorOwner, password: s
   const [person] = await read(
     deps.db,
     owner,
-    query.selectFrom('users').where('id', '=', owner.user_id).select('password_hash'),
+    kysely.selectFrom('users').where('id', '=', owner.user_id).select('password_hash'),
   );
   const storedHash = person?.password_hash ?? null;
   if (storedHash === null) return;
@@ -89,7 +89,7 @@ export async function confirmTotp(deps: Deps, owner: FactorOwner, code: string):
     const [factor] = await read(
       deps.db,
       owner,
-      query
+      kysely
         .selectFrom('mfa_factors')
         .where('user_id', '=', owner.user_id)
         .where('confirmed_at', 'is', null)

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 const openStatement = sql<{ access: string }>`select set_config('app.onboarding_access', 'manage', true) as access`;
@@ -14,4 +14,4 @@ export async function openOnboarding(tx: Tx): Promise<void> {
 }
 
 /** {@link openOnboarding} for the read path: the first query of a batch. */
-export const openOnboardingQuery = { compile: () => openStatement.compile(query) };
+export const openOnboardingQuery = { compile: () => openStatement.compile(kysely) };

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { isOpenOnboarding } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
@@ -18,10 +18,10 @@ const accessesListed = 100;
 
 /** Actors who manage links see all of them. Others see their own, by row-level security, so nothing is opened (S3-46). */
 const scopeQuery = ({ permissions }: Actor) =>
-  permissions.includes('onboarding:manage') ? openOnboardingQuery : query.selectNoFrom(sql<number>`1`.as('own'));
+  permissions.includes('onboarding:manage') ? openOnboardingQuery : kysely.selectNoFrom(sql<number>`1`.as('own'));
 
 function linksQuery() {
-  return query.selectFrom('onboarding_link').select(onboardingColumns);
+  return kysely.selectFrom('onboarding_link').select(onboardingColumns);
 }
 
 /** Which links a list holds; what is undefined does not narrow it. */
@@ -67,7 +67,7 @@ export async function loadOnboardingLinkDetail({ db }: Deps, actor: Actor, id: s
   const [, [row], accesses] = await readAll(db, actor, [
     scopeQuery(actor),
     linksQuery().where('id', '=', id),
-    query
+    kysely
       .selectFrom('onboarding_link_access')
       .where('link_id', '=', id)
       .orderBy('created_at', 'desc')

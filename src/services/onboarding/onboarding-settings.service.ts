@@ -1,13 +1,13 @@
 import { sql } from 'kysely';
 import { firstLimitOutOfOrder, defaultOnboardingSettings } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingSettings } from '../../domain/onboarding/onboarding.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** The settings of the tenant; no row: it has the defaults. */
 export const onboardingSettingsQuery = () =>
-  query.selectFrom('onboarding_settings').select(['default_life_seconds', 'max_step_seconds', 'max_life_seconds']);
+  kysely.selectFrom('onboarding_settings').select(['default_life_seconds', 'max_step_seconds', 'max_life_seconds']);
 
 /** How long links of the tenant live, the defaults included (S3-51). */
 export async function loadOnboardingSettings(tx: Tx): Promise<OnboardingSettings> {

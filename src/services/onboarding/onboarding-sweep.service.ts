@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -23,7 +23,7 @@ export async function sweepOnboarding({
   temporal,
 }: Pick<ProcessDeps, 'db' | 'temporal'>): Promise<OnboardingSweepResult> {
   const statement = sql<OnboardingLinkInput & { is_overdue: boolean }>`select * from onboarding_links_due(${sweepLimit})`;
-  const due = await read(db, systemActor(defaultTenantId), { compile: () => statement.compile(query) });
+  const due = await read(db, systemActor(defaultTenantId), { compile: () => statement.compile(kysely) });
   let expired = 0;
   for (const tenantId of new Set(due.filter(({ is_overdue }) => is_overdue).map(({ tenant_id }) => tenant_id))) {
     const actor = systemActor(tenantId, { workflow_id: 'onboarding-sweep' });

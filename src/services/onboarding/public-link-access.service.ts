@@ -6,10 +6,10 @@ import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { onboardingTokenPattern } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access-outcome.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
-import { read, writeTechnical } from '../../platform/database/read.ts';
+import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import type { OnboardingLinkInput } from '../../workflows/onboarding/onboarding-link.contract.ts';
 import { sendOnboardingChangedOrLog } from './onboarding-link.client.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
@@ -54,7 +54,7 @@ export async function resolvePublicLink(deps: Deps, anonymousActor: Actor, token
 async function findLink(deps: Deps, anonymousActor: Actor, token: string): Promise<OnboardingLinkInput | undefined> {
   const statement = sql<OnboardingLinkInput>`
     select tenant_id, link_id from find_onboarding_link(${onboardingTokenHash(token)})`;
-  const [link] = await read(deps.db, anonymousActor, { compile: () => statement.compile(query) });
+  const [link] = await read(deps.db, anonymousActor, { compile: () => statement.compile(kysely) });
   return link;
 }
 
@@ -70,7 +70,7 @@ export async function recordAccess(
 ): Promise<AccessResult> {
   const statement = sql<AccessResult>`
     select * from track_onboarding_link_access(${link.link_id}, ${actor.ip}, ${actor.user_agent}, ${outcome})`;
-  const [access] = await writeTechnical(deps.db, actor, { compile: () => statement.compile(query) });
+  const [access] = await writeInfrastructure(deps.db, actor, { compile: () => statement.compile(kysely) });
   if (access === undefined) throw notFound('onboarding link');
   if (access.is_first) await sendOnboardingChangedOrLog(deps, link);
   return access;

@@ -3,7 +3,7 @@ import { addDays } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { weeklyProgress } from '../../domain/tracker/tracker-weekly-progress.ts';
 import type { Amounts } from '../../domain/tracker/tracker-weekly-progress.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
@@ -15,7 +15,7 @@ import type { Person, TrackerPerson } from './tracker-profile.queries.ts';
 
 /** All goals of a person. */
 export function goalsQuery(userId: string) {
-  return query.selectFrom('admin_goals').where('user_id', '=', userId).select(goalColumns);
+  return kysely.selectFrom('admin_goals').where('user_id', '=', userId).select(goalColumns);
 }
 
 /** A page of the goals of a person, latest week first. @param weeks first and last `week_start`, both included. */
@@ -32,7 +32,7 @@ export function goalPageQuery(
 
 /** Goals of a person with the amounts done in their weeks. */
 export function goalProgressQuery(userId: string) {
-  return query
+  return kysely
     .selectFrom('admin_goals as g')
     .leftJoinLateral(
       (eb) =>
