@@ -58,14 +58,14 @@ const getQueueDetails = route({
 
 const jobCursor = z.tuple([z.enum(queueJobStates), z.string().max(400)]);
 
-/** Engines go on where they say; a cursor of another state's list leads nowhere. */
+/** The engine's own cursor in ours, which holds the state too: a cursor is valid for the list that gave it. */
 function parseJobCursor(cursor: string | undefined, state: string): string | null {
   if (cursor === undefined) return null;
   try {
     const [listed, from] = jobCursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
     if (listed === state) return from;
   } catch {
-    // Said below, for both.
+    // Falls through to the same problem.
   }
   throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.' });
 }

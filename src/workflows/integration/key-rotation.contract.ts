@@ -1,6 +1,6 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { RotationFacts, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/key-rotation.ts';
+import type { RotationState, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/key-rotation.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
@@ -44,7 +44,7 @@ export interface RotationFailure extends KeyRotationRef {
  * completed step changes nothing.
  */
 export interface KeyRotationActivities {
-  readRotation(ref: KeyRotationRef): Promise<RotationFacts | null>;
+  readRotation(ref: KeyRotationRef): Promise<RotationState | null>;
   /** Checks the present key, then has the remote service create one and seals it into the row. */
   createRotationKey(ref: KeyRotationRef): Promise<void>;
   /** Makes a live call with the new key. */

@@ -13,7 +13,7 @@ import {
 } from '@temporalio/workflow';
 import { remoteFaults } from '../../domain/integration/integration.ts';
 import { isBeforeSwitch, isEndedRotation, retryDelayMs } from '../../domain/integration/key-rotation.ts';
-import type { RotationFacts, RotationFault, RotationNotification } from '../../domain/integration/key-rotation.ts';
+import type { RotationState, RotationFault, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { abortRotationUpdate, retryRotationSignal } from './key-rotation.contract.ts';
 import type { KeyRotationActivities, KeyRotationInput, KeyRotationResult } from './key-rotation.contract.ts';
 
@@ -55,7 +55,7 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
     heartbeatTimeout: heartbeat_timeout_ms,
     retry: { maximumAttempts: 1 },
   });
-  let facts: RotationFacts | null = null;
+  let facts: RotationState | null = null;
   let failures = 0;
   let retrySignals = 0;
   let isAbortRequested = false;
@@ -95,7 +95,7 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   await condition(allHandlersFinished);
   return { status: facts?.status ?? 'missing' };
 
-  async function step({ status, grace_until, revoke_attempts }: RotationFacts): Promise<void> {
+  async function step({ status, grace_until, revoke_attempts }: RotationState): Promise<void> {
     switch (status) {
       case 'requested':
         return attemptBeforeSwitch(() => singleAttempt.createRotationKey(ref));

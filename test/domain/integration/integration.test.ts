@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonValue } from '../../../src/domain/shared/canonical.ts';
-import { addressesOf, hasKeyManagement, isPassing, isPulled, remoteFaults, serviceUrl } from '../../../src/domain/integration/integration.ts';
+import { addressesOf, hasKeyManagement, isTransient, isPulled, remoteFaults, serviceUrl } from '../../../src/domain/integration/integration.ts';
 import type { RestConfig } from '../../../src/domain/integration/integration.ts';
-import { atPointer, readPage, recordLimits, sortRecords } from '../../../src/domain/integration/integration-records.ts';
+import { atPointer, readPage, recordLimits, partitionRecords } from '../../../src/domain/integration/integration-records.ts';
 import { pointerToken } from '../../../src/domain/shared/json-pointer.ts';
 import {
   canMoveRotation,
@@ -29,7 +29,7 @@ describe('records of a page', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.jsonValue(), fc.record({ id: fc.jsonValue(), v: fc.jsonValue() }))), (given) => {
         const items = given as JsonValue[];
-        const { records, failures } = sortRecords(items, '/id');
+        const { records, failures } = partitionRecords(items, '/id');
         expect(records.length + failures.length).toBe(items.length);
         expect(new Set(records.map(({ external_id }) => external_id)).size).toBe(records.length);
         for (const { external_id, payload } of records) {
@@ -52,11 +52,11 @@ describe('records of a page', () => {
     [{ id: 1, text: 'a\u0000b' }, 'unstorable'],
     [{ id: 1, text: '\ud800' }, 'unstorable'],
   ] satisfies [JsonValue, string][])('%j is not taken: %s', (item, reason) => {
-    expect(sortRecords([item], '/id')).toMatchObject({ records: [], failures: [{ place: 0, reason }] });
+    expect(partitionRecords([item], '/id')).toMatchObject({ records: [], failures: [{ place: 0, reason }] });
   });
 
   it('takes the first of two records with one id and names the other', () => {
-    const page = sortRecords([{ id: 1 }, { id: '1' }], '/id');
+    const page = partitionRecords([{ id: 1 }, { id: '1' }], '/id');
     expect(page.records).toEqual([{ external_id: '1', payload: { id: 1 } }]);
     expect(page.failures).toEqual([{ external_id: '1', place: 1, reason: 'repeated' }]);
   });
@@ -147,7 +147,7 @@ describe('kinds of integrations', () => {
     expect(addressesOf(source)).toEqual([]);
     expect([isPulled(rest), isPulled(source)]).toEqual([true, false]);
     expect([hasKeyManagement(rest), hasKeyManagement(source)]).toEqual([false, false]);
-    expect(remoteFaults.filter(isPassing)).toEqual(['unreachable', 'failing']);
+    expect(remoteFaults.filter(isTransient)).toEqual(['unreachable', 'failing']);
   });
 
   it('never leave their base, whatever the path', () => {
