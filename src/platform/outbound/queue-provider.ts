@@ -110,7 +110,7 @@ export function throwJobStateConflict(state: string, wanted: string): never {
 }
 
 /** @throws Problem `service.unavailable` for an engine that does not answer in time or not at all. */
-export async function askEngine<Result>(name: QueueProviderName, work: () => Promise<Result>): Promise<Result> {
+export async function callEngine<Result>(name: QueueProviderName, work: () => Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${name} did not answer within ${engineDeadlineMs} ms`)), engineDeadlineMs);

@@ -5,7 +5,7 @@ import { createPool } from '../../platform/database/connections.ts';
 import { perMinute, rateWindowMs } from '../../domain/queue/queue.ts';
 import type { CleanableState, QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
+import { callEngine, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
 import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The schema that BullMQ's tables live in; owned and migrated by the owner of the database. */
@@ -63,7 +63,7 @@ export function createBullmqProvider(store: BullmqStore, now: () => number = Dat
     return queue;
   };
   const call = <Result>(source: QueueSource, work: (queue: AnyQueue) => Promise<Result>) =>
-    askEngine('bullmq', () => work(queueOf(source)));
+    callEngine('bullmq', () => work(queueOf(source)));
 
   return {
     name: 'bullmq',

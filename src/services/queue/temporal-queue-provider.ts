@@ -6,7 +6,7 @@ import type { temporal } from '@temporalio/proto';
 import { rateWindowMs } from '../../domain/queue/queue.ts';
 import type { QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
+import { callEngine, throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type {
   EngineJob,
   JobPage,
@@ -46,7 +46,7 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
  * @param tenantAttribute name of the search attribute that holds the tenant of an execution.
  */
 export function createTemporalQueueProvider(client: TemporalClient, tenantAttribute: string): QueueProvider {
-  const call = <Result>(work: (connected: Client) => Promise<Result>) => askEngine('temporal', () => client.call(work));
+  const call = <Result>(work: (connected: Client) => Promise<Result>) => callEngine('temporal', () => client.call(work));
   const ownExecutions = ({ tenant_id, source_name }: QueueSource) =>
     `TaskQueue = '${source_name}' AND ${tenantAttribute} = '${tenant_id}'`;
   const provider = { name: 'temporal', capabilities } as const;
