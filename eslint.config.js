@@ -10,8 +10,9 @@ const restrictions = {
     message: 'The environment is read and validated in src/platform/env.ts only.',
   },
   fork: {
-    selector: "CallExpression[callee.property.name=/^(fork|transactional|flush)$/]",
-    message: 'Database changes go through unitOfWork of src/platform/database/unit-of-work.ts.',
+    selector:
+      "CallExpression[callee.property.name=/^(fork|transactional)$/], CallExpression[callee.property.name='flush']:not([callee.object.name='tx'])",
+    message: 'Database changes go through unitOfWork of src/platform/database/unit-of-work.ts; entities are written by tx.flush().',
   },
   connection: {
     selector: 'NewExpression[callee.name=/^(Client|Pool)$/]',

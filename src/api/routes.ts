@@ -1,5 +1,5 @@
 import type { Route } from './http/route.ts';
-import { approvalPolicyRoutes, approvalReviewRoutes, approvalRoutes } from './approval/index.ts';
+import { gatePolicyRoutes, breakGlassReviewRoutes, approvalRoutes } from './approval/index.ts';
 import { assignmentBatchRoutes, assignmentRoutes, campaignRoutes, contactRoutes } from './assignment/index.ts';
 import { auditRetentionRoutes, auditRoutes } from './audit/index.ts';
 import { configAdminRoutes, configRoutes, deploymentRoutes } from './config/index.ts';
@@ -29,7 +29,7 @@ import {
   integrationSyncRoutes,
   integrationWebhookRoutes,
 } from './integration/index.ts';
-import { notificationDeliveryRoutes, notificationRoutes } from './notification/index.ts';
+import { notificationDeliveryRoutes, notificationChannelRoutes } from './notification/index.ts';
 import { onboardingRoutes } from './onboarding/index.ts';
 import { temporalCodecRoutes } from './operations/index.ts';
 import { queueRoutes } from './queue/index.ts';
@@ -53,7 +53,7 @@ export const routes: readonly Route[] = [
   ...oidcRoutes,
   ...mfaRoutes,
   ...totpRoutes,
-  ...notificationRoutes,
+  ...notificationChannelRoutes,
   ...notificationDeliveryRoutes,
   ...profileRoutes,
   ...signInFactorRoutes,
@@ -68,8 +68,8 @@ export const routes: readonly Route[] = [
   ...tenantStatusRoutes,
   ...temporalCodecRoutes,
   ...approvalRoutes,
-  ...approvalPolicyRoutes,
-  ...approvalReviewRoutes,
+  ...gatePolicyRoutes,
+  ...breakGlassReviewRoutes,
   ...featureFlagRoutes,
   ...ofrepRoutes,
   ...queueRoutes,

@@ -51,7 +51,7 @@ import {
 } from './assignment/assignment.entity.ts';
 import { CampaignEntity } from './assignment/campaign.entity.ts';
 import { ContactEntity } from './assignment/contact.entity.ts';
-import { ApprovalPolicyEntity } from './approval/gate-policy.entity.ts';
+import { GatePolicyEntity } from './approval/gate-policy.entity.ts';
 import {
   AlertEntity,
   AlertSettingsEntity,
@@ -110,7 +110,7 @@ export const entitiesByTable = {
   audit_witness_deliveries: AuditWitnessDeliveryEntity,
   audit_segments: AuditSegmentEntity,
   audit_person_keys: AuditPersonKeyEntity,
-  admin_approval_policies: ApprovalPolicyEntity,
+  admin_approval_policies: GatePolicyEntity,
   admin_approval_payloads: ApprovalPayloadEntity,
   admin_approvals: ApprovalEntity,
   admin_approval_decisions: ApprovalDecisionEntity,

@@ -1,23 +1,19 @@
 import type { InferKyselyTable } from '@mikro-orm/postgresql';
+import type { GeneratedAlways } from 'kysely';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
-import type { ColumnType } from 'kysely';
 import type { Schema } from '../platform/database/database.ts';
 import type { entitiesByTable } from './index.ts';
 
-type Out<Value> = Value extends Date ? string : Value;
-type In<Value> = Value extends Date ? Date | string : Value;
+type Tables = { [Name in keyof typeof entitiesByTable]: InferKyselyTable<(typeof entitiesByTable)[Name]> };
 
-/** Timestamps leave the driver as RFC 3339 strings (`platform/wire-types.ts`) and may be given as Date or string. */
-type WireColumn<Column> = [Column] extends [ColumnType<infer Select, infer Insert, infer Update>]
-  ? ColumnType<Out<Select>, In<Insert>, In<Update>>
-  : ColumnType<Out<Column>, In<Column>, In<Column>>;
-
-type WireTable<Table> = { [Name in keyof Table]: WireColumn<Table[Name]> };
-
-type Tables = typeof entitiesByTable;
-
-/** Every table of the product with its columns as they travel, derived from the entities. */
-export type CastellanSchema = { [Name in keyof Tables]: WireTable<InferKyselyTable<Tables[Name]>> };
+/**
+ * Every table of the product with its columns as they travel, derived from the entities. Timestamps are RFC 3339 texts in
+ * entities, typed SQL and rows alike.
+ */
+export type CastellanSchema = Omit<Tables, 'users'> & {
+  // MikroORM's types do not tell that no insert may name a column that the database computes.
+  users: Omit<Tables['users'], 'is_active'> & { is_active: GeneratedAlways<boolean> };
+};
 
 declare module '../platform/database/database.ts' {
   interface Schema extends CastellanSchema {}

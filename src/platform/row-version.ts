@@ -27,11 +27,20 @@ export function expectedVersion(ifMatch: string | null): number {
   return Number(version);
 }
 
-/** The problem of a write that was based on an older version. */
-export function versionMismatch(current: number): Problem {
-  return new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The resource has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: current },
-  });
+/**
+ * Refuses a change that was built on another version of a row. Call it with the row locked.
+ *
+ * @param version that the caller has read
+ * @returns the row, so that it can stand around the load: `assertVersion(await lockOne(…), version)`.
+ * @throws Problem `resource.version-mismatch` with `current_version`.
+ */
+export function assertVersion<Row extends { readonly version: number }>(row: Row, version: number): Row {
+  if (row.version === version) return row;
+  throw new Problem({ ...staleRow, members: { current_version: row.version } });
 }
+
+/** The problem of a write that was based on an older version. */
+export const staleRow = {
+  code: 'resource.version-mismatch',
+  detail: 'The resource has changed since it was read. Read it again and repeat the change.',
+} as const;

@@ -1,13 +1,16 @@
 import { z } from 'zod';
+import { toTimestampText } from '../domain/shared/timestamp-text.ts';
 
 /** RFC 3339 UTC, as it is given out. */
 export const timestamp = z.iso.datetime({ offset: true });
 
 /**
- * RFC 3339 with any offset, as it is taken. Years of which an offset could make one that PostgreSQL writes in another way
- * (before 1, after 9999) are refused.
+ * RFC 3339 with any offset, as it is taken; the parsed value is the text that the database would give back. Years of which
+ * an offset could make one that PostgreSQL writes in another way (before 1, after 9999) are refused.
  */
-export const moment = timestamp.refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999');
+export const moment = timestamp
+  .refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999')
+  .overwrite(toTimestampText);
 
 /** E-mail address, stored in lower case. */
 export const email = z.email().max(320).toLowerCase();

@@ -1,19 +1,17 @@
 import { sql } from 'kysely';
-import { cancelWorkflow } from '../../services/approval/deactivated-requester.service.ts';
+import { cancelApproval } from '../../services/approval/approval.client.ts';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { applyCommand, isClosed } from '../../domain/approval/approval.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { read } from '../../platform/database/read.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalSweepActivities, ApprovalSweepPage } from '../../workflows/approval/approval-sweep.contract.ts';
 import { approvalSweepSchedule } from '../../workflows/approval/approval-sweep.contract.ts';
-import { announceApproval } from './approval-notifications.ts';
-import { lockApproval, saveTransition } from '../../services/approval/approval.repository.ts';
+import { closeAbandonedApproval } from '../../services/approval/approval-command.service.ts';
+import { notifyOfApproval } from '../../services/approval/approval-notification.service.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { endedWorkflows } from '../../platform/temporal/ended-workflows.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
 
@@ -44,7 +42,7 @@ async function sweepPage(deps: Deps, after: string | null): Promise<ApprovalSwee
       const actor = systemActor(tenant_id, { workflow_id: approvalSweepSchedule.scheduleId });
       if (await closeAbandoned(deps, actor, approval_id, end)) closed += 1;
     } else if (requester_left) {
-      await cancelWorkflow(deps.temporal, workflow_id);
+      await cancelApproval(deps, workflow_id);
       cancelled += 1;
     }
   }
@@ -52,24 +50,10 @@ async function sweepPage(deps: Deps, after: string | null): Promise<ApprovalSwee
   return { checked: open.length, closed, cancelled, next };
 }
 
-/**
- * Closes a request whose workflow cannot do it any more, as that would have done when cancelled, and tells its authors.
- * A change that was under way when the workflow was terminated finds the request closed, or has been made before.
- */
-async function closeAbandoned(deps: Deps, actor: Actor, approvalId: string, end: string): Promise<boolean> {
-  const isLate = await unitOfWork(deps.db, actor, async (tx) => {
-    const stored = await lockApproval(tx, approvalId);
-    if (isClosed(stored.approval.status)) return true;
-    const next = applyCommand(stored.approval, { kind: 'abort' }, 0);
-    await saveTransition(tx, stored, next, {
-      event: 'abort',
-      reason: `The workflow of the request had ended: ${end.toLowerCase()}.`,
-      details: { workflow_status: end },
-    });
-    return false;
-  });
-  if (isLate) return false;
-  const told = { db: deps.db, notify: createNotify(deps) };
-  await announceApproval(told, actor, { actor, approval_id: approvalId, news: 'cancelled', occurrence: 1 });
+/** Closes a request whose workflow has ended, and notifies its authors. @returns false when it was closed meanwhile. */
+async function closeAbandoned(deps: Deps, actor: Actor, approval_id: string, end: string): Promise<boolean> {
+  if (!(await closeAbandonedApproval(deps.db, actor, approval_id, end))) return false;
+  const notifying = { db: deps.db, notify: createNotify(deps) };
+  await notifyOfApproval(notifying, actor, { actor, approval_id, news: 'cancelled', occurrence: 1 });
   return true;
 }

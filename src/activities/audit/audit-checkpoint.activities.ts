@@ -7,7 +7,7 @@ import { createCheckpointSigner } from '../../services/audit/note.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
 import type { AuditCheckpointActivities } from '../../workflows/audit/audit-checkpoint.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'temporal'>;
 

@@ -17,7 +17,7 @@ import type { AuditVerificationActivities, AuditVerificationInput } from '../../
 import { chainsAfter } from './audit-chains.ts';
 import { approvalWorkflowsSince, decisionsInAudit, decisionsInHistory } from './audit-decisions.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'temporal'>;
 

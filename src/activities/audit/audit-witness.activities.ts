@@ -6,7 +6,7 @@ import { chainsWithoutWitness, deliverToWitness, witnessesOf } from '../../servi
 import type { WitnessDelivery } from '../../services/audit/witness.ts';
 import type { AuditCheckpointActivities } from '../../workflows/audit/audit-checkpoint.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'outbound' | 'temporal'>;
 

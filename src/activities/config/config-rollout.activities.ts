@@ -22,8 +22,8 @@ import type { ConfigSweepActivities } from '../../workflows/config/config-sweep.
 import { createMeasureGuard } from './config-guards.ts';
 import { startConfigBatch } from '../../services/config/config-batch.client.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
-import type { Notify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
+import type { Notify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'outbound' | 'temporal' | 'log'>;
 

@@ -25,7 +25,7 @@ import type { ActivityDeps } from '../deps.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { connectKeyService } from './remote-connection.ts';
 import { RemoteError, withRemoteFaults } from './remote-source.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
 

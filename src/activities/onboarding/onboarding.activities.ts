@@ -28,8 +28,8 @@ import type {
 } from '../../workflows/onboarding/onboarding-link.contract.ts';
 import type { OnboardingSweepActivities, OnboardingSweepResult } from '../../workflows/onboarding/onboarding-sweep.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { createNotify } from '../../services/notification/notify.client.ts';
-import type { Notify } from '../../services/notification/notify.client.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
+import type { Notify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'mailer' | 'temporal'>;
 

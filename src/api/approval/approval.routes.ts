@@ -2,17 +2,16 @@ import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { approvalsQuery, viewOfRow } from '../../services/approval/approval-row.queries.ts';
 import { approvalEvents } from '../../entities/approval/approval.entity.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
 import {
   approveUpdate,
   breakGlassUpdate,
   cancelUpdate,
-  editUpdate,
   rejectUpdate,
 } from '../../workflows/approval/approval.contract.ts';
-import { changeFor, openApproval, assertSatisfiable, storePayload } from '../../services/approval/approval-request.service.ts';
-import { personalMessage, requireProof, sendApprovalUpdate } from '../../services/approval/approval.client.ts';
+import { decideApproval, editApproval } from '../../services/approval/approval-decision.service.ts';
+import { changeFor, requestApproval, requireProof } from '../../services/approval/approval-request.service.ts';
 import {
   approvalHistoryQuery,
   approvalListQuery,
@@ -124,7 +123,7 @@ const createApprovalRequest = route({
   handler: async ({ actor, body, deps, mfa }) => {
     const prepared = changeFor(actor, body.action, body.payload);
     const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: requireProof(mfa) };
-    const view = await openApproval(deps, actor, request);
+    const view = await requestApproval(deps, actor, request);
     return reply(201, view, { location: `/admin/approvals/${view.id}` });
   },
 });
@@ -159,7 +158,7 @@ const approveRequest = route({
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
   problems: [...momentProblems, ...personProblems, 'approval.step-not-open'],
-  handler: (context) => sendApprovalUpdate(context.deps, context.actor, context.params.id, approveUpdate, personalMessage(context, context.body)),
+  handler: (context) => decideApproval(context.deps, context, context.params.id, approveUpdate, context.body),
 });
 
 const rejectRequest = route({
@@ -170,7 +169,7 @@ const rejectRequest = route({
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason }),
   problems: [...momentProblems, ...personProblems],
-  handler: (context) => sendApprovalUpdate(context.deps, context.actor, context.params.id, rejectUpdate, personalMessage(context, context.body)),
+  handler: (context) => decideApproval(context.deps, context, context.params.id, rejectUpdate, context.body),
 });
 
 const breakGlass = route({
@@ -184,7 +183,7 @@ const breakGlass = route({
   permission: 'approval:break-glass',
   body: z.strictObject({ digest, reason: decisionReason }),
   problems: [...momentProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
-  handler: (context) => sendApprovalUpdate(context.deps, context.actor, context.params.id, breakGlassUpdate, personalMessage(context, context.body)),
+  handler: (context) => decideApproval(context.deps, context, context.params.id, breakGlassUpdate, context.body),
 });
 
 const cancelRequest = route({
@@ -196,7 +195,7 @@ const cancelRequest = route({
   body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
   problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
   handler: (context) =>
-    sendApprovalUpdate(context.deps, context.actor, context.params.id, cancelUpdate, personalMessage(context, { digest: '', reason: context.body.reason })),
+    decideApproval(context.deps, context, context.params.id, cancelUpdate, { digest: '', reason: context.body.reason }),
 });
 
 const editRequest = route({
@@ -220,22 +219,7 @@ const editRequest = route({
     'approval.too-many-edits',
     'approval.policy-unsatisfiable',
   ],
-  handler: async (context) => {
-    const { actor, body, deps, params, read } = context;
-    const [row] = await read(approvalsQuery().where('a.id', '=', params.id));
-    if (row === undefined) throw notFound('approval request');
-    const prepared = changeFor(actor, row.action, body.payload);
-    if (prepared.environment !== row.environment) {
-      throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
-    }
-    const said = personalMessage(context, body);
-    const new_digest = await context.unitOfWork(async (tx) => {
-      await prepared.check(tx);
-      await assertSatisfiable(tx, row.policy, [row.requested_by, ...row.editors, said.actor.user_id]);
-      return storePayload(tx, deps.keyring, prepared);
-    });
-    return sendApprovalUpdate(context.deps, context.actor, context.params.id, editUpdate, { ...said, new_digest });
-  },
+  handler: (context) => editApproval(context.deps, context, context.params.id, context.body),
 });
 
 /**

@@ -140,3 +140,21 @@ export const ApprovalHistoryBody = z
 
 /** Why somebody decides; kept for good. */
 export const decisionReason = z.string().trim().min(1).max(1000);
+
+/** A review that an emergency owes. */
+export const BreakGlassReviewBody = z
+  .object({
+    id: z.uuid(),
+    kind: z.enum(['bypass', 'emergency_off']),
+    approval_id: z.uuid().nullable(),
+    subject: z.string(),
+    user_id: z.uuid().describe('Who acted'),
+    reason: z.string(),
+    due_at: timestamp,
+    verdict: z.enum(['justified', 'not_justified']).nullable(),
+    comment: z.string().nullable(),
+    reviewed_by: z.uuid().nullable(),
+    reviewed_at: timestamp.nullable(),
+    created_at: timestamp,
+  })
+  .meta({ id: 'BreakGlassReview' });

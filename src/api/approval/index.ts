@@ -1,3 +1,3 @@
-export { approvalPolicyRoutes } from './approval-policy.routes.ts';
-export { approvalReviewRoutes } from './approval-review.routes.ts';
 export { approvalRoutes } from './approval.routes.ts';
+export { breakGlassReviewRoutes } from './break-glass-review.routes.ts';
+export { gatePolicyRoutes } from './gate-policy.routes.ts';

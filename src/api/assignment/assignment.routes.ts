@@ -5,7 +5,7 @@ import type { AssignTarget } from '../../services/assignment/assignment-contacts
 import { assignCampaigns as joinCampaigns, assertActiveUser } from '../../services/assignment/assignment-pool.service.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange, runAction } from '../../services/actions/run-action.ts';
 import { conflictRules } from '../../domain/assignment/assignment.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -243,10 +243,8 @@ const removeUserContact = route({
   params: contactParams,
   responses: { 204: null },
   problems: ['resource.not-found'],
-  handler: async ({ actor, deps, params, gate, unitOfWork }) => {
-    const change = assignmentRemoveContact.prepare(params);
-    const { campaign_id } = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    if (typeof campaign_id === 'string') await wakeQueues(deps, actor, [campaign_id]);
+  handler: async (context) => {
+    await makeChange(context, assignmentRemoveContact.prepare(context.params));
     return reply(204);
   },
 });

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { createContact as insertContact, importContacts as insertContacts, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { contactCsvColumns, readContactCsvRow } from '../../domain/assignment/assignment-contact-csv.ts';
 import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/assignment-contact-csv.ts';
@@ -11,7 +11,7 @@ import { invalidInput } from '../../platform/input-issues.ts';
 import { notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { contactView, contactsQuery, explainedAssignmentView } from './assignment.schemas.ts';
-import { readAssignments, wakeQueues } from '../../services/assignment/assignment.client.ts';
+import { readAssignments } from '../../services/assignment/assignment.client.ts';
 import type { ApiDeps } from '../deps.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
@@ -159,10 +159,10 @@ const deleteContact = route({
   params: contactParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
-  handler: async ({ actor, deps, params, request, gate, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, request } = context;
     const change = contactDelete.prepare({ contact_id: params.contact_id, version: expectedVersion(request.ifMatch) });
-    const { campaign_id } = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    if (typeof campaign_id === 'string') await wakeQueues(deps, actor, [campaign_id]);
+    await makeChange(context, change);
     return reply(204);
   },
 });

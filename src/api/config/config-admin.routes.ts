@@ -4,7 +4,7 @@ import { batchOf } from '../../services/config/config-deployment.service.ts';
 import { writeProposal } from '../../services/config/config-proposal.service.ts';
 import type { ProposedChange } from '../../services/config/config-proposal.service.ts';
 import { configEnvironment } from '../../services/config/config.payload.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { followChange, runAction } from '../../services/actions/run-action.ts';
 import { sameJson } from '../../domain/shared/canonical.ts';
 import { configDifferences } from '../../domain/config/config-document.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
@@ -31,7 +31,6 @@ import {
   completePlan,
   ledgerColumns,
 } from './config.schemas.ts';
-import { startRollouts } from '../../services/config/config-rollout.client.ts';
 import type { ApiDeps } from '../deps.ts';
 import { reply, route } from '../http/route.ts';
 import { moment } from '../../platform/value-schemas.ts';
@@ -86,13 +85,13 @@ const proposeConfigChange = route({
       });
       return reply(202, { ...ApprovalBody.parse(view), proposal: { ...proposal, reason } });
     }
-    const { proposal, result } = await gatedWork(async (tx) => {
+    const { proposal, prepared, result } = await gatedWork(async (tx) => {
       const written = await writeProposal(tx, deps.keyring, { changes, reason });
-      const prepared = configApply.prepare(payloadOf(written, reason));
-      return { proposal: written, result: await runAction(tx, prepared, { kind: 'mfa' }) };
+      const change = configApply.prepare(payloadOf(written, reason));
+      return { proposal: written, prepared: change, result: await runAction(tx, change, { kind: 'mfa' }) };
     });
+    await followChange(deps, actor, prepared, result);
     const batchId = batchOf(result);
-    await startRollouts(deps, actor, batchId);
     const deployments = await read(
       query.selectFrom('admin_deployments').where('batch_id', '=', batchId).orderBy('position').select(deploymentColumns),
     );

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { batchOf } from '../../services/config/config-deployment.service.ts';
 import { configRollback, takesFullPath } from '../../services/config/config-rollback.action.ts';
 import { configEnvironment, configReason } from '../../services/config/config.payload.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import { brokenLedgerRow } from '../../domain/config/config-ledger.ts';
 import { isRolloutClosed, rolloutStatuses } from '../../domain/config/config-rollout.ts';
@@ -16,7 +16,6 @@ import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config/
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { DeploymentBody, DeploymentDetailBody, ledgerColumns } from './config.schemas.ts';
 import { deploymentColumns } from '../../services/config/config.queries.ts';
-import { startRollouts } from '../../services/config/config-rollout.client.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext, Route } from '../http/route.ts';
@@ -154,9 +153,8 @@ const rollbackConfig = route({
       const { payload } = prepared;
       return reply(202, await deps.approvals.open({ actor, action: configRollback.name, environment, payload, mfa }));
     }
-    const result = await gatedWork((tx) => runAction(tx, prepared, { kind: 'mfa' }));
+    const result = await makeChange({ deps, actor, gate: 'mfa', unitOfWork: gatedWork }, prepared);
     const batchId = batchOf(result);
-    await startRollouts(deps, actor, batchId);
     const [deployment] = await read(
       query.selectFrom('admin_deployments').where('batch_id', '=', batchId).select(deploymentColumns),
     );

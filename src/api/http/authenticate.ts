@@ -1,7 +1,6 @@
 import type { ParameterizedContext } from 'koa';
-import { systemActor } from '../../domain/shared/actor.ts';
+import { systemActor, defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { Problem } from '../../platform/problem.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
 import type { ApiDeps } from '../deps.ts';

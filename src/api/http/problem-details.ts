@@ -1,6 +1,6 @@
-import { DriverException, RowLevelSecurityViolationException, UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { Middleware } from 'koa';
 import { Problem } from '../../platform/problem.ts';
+import { databaseProblem } from './database-problem.ts';
 import type { RequestState } from './request-context.ts';
 
 /**
@@ -26,52 +26,14 @@ export function problemDetails(): Middleware<RequestState> {
   };
 }
 
-/** PostgreSQL's classes for a server that cannot be used: connection failures, shutdown, too many connections. */
-const awayState = /^(08|57P|53)/;
-const awayCode = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'ENOTFOUND']);
-const statementTimeout = '57014';
-
 /** Translates what libraries throw; handlers throw {@link Problem} themselves. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof UniqueConstraintViolationException || codeOf(error) === '23505') {
-    return new Problem({ code: 'resource.conflict', detail: 'There is one like this already.', cause: error });
-  }
-  if (codeOf(error) === '23503' || codeOf(error) === '23001') {
-    return new Problem({
-      code: 'resource.conflict',
-      detail: 'The request refers to something that is not there, or that others still refer to.',
-      cause: error,
-    });
-  }
-  if (error instanceof RowLevelSecurityViolationException) {
-    return new Problem({ code: 'resource.not-found', detail: 'There is no such resource.', cause: error });
-  }
-  if (isAway(error)) {
-    return new Problem({
-      code: 'service.unavailable',
-      detail: 'The database is away; nothing was changed. Try again shortly.',
-      retryAfterSeconds: 5,
-      cause: error,
-    });
-  }
+  const problem = databaseProblem(error);
+  if (problem !== undefined) return problem;
   return new Problem({
     code: 'service.internal',
     detail: 'The request failed on our side. Give the instance to support.',
     cause: error,
   });
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof DriverException) return typeof error.code === 'string' ? error.code : undefined;
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-function isAway(error: unknown): boolean {
-  const code = codeOf(error);
-  if (code !== undefined && (awayCode.has(code) || awayState.test(code)) && code !== statementTimeout) return true;
-  return (
-    error instanceof Error &&
-    /connection terminated|timeout exceeded when trying to connect|not queryable|ended the connection/i.test(error.message)
-  );
 }

@@ -5,7 +5,7 @@ import { agentModules } from '../../domain/identity/agent-module.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion, expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams, moment, timestamp } from '../../platform/value-schemas.ts';
 
@@ -178,7 +178,7 @@ const updateAgentPermission = route({
         .forUpdate()
         .executeTakeFirst();
       if (before === undefined) throw notFound('agent permission');
-      if (before.version !== version) throw versionMismatch(before.version);
+      assertVersion(before, version);
       tx.audit({
         event: 'agent-permission.update',
         action: 'permission_change',

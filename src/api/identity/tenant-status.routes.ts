@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion, expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -68,7 +68,7 @@ async function setStatus({ actor, params: { id }, body, request, unitOfWork }: C
       select * from tenant_set_status(${id}::uuid, ${status}, ${expected}::int)`;
     const [found] = (await call.execute(tx.sql)).rows;
     if (found === undefined) throw notFound('tenant');
-    if (found.version !== expected && !found.changed) throw versionMismatch(found.version);
+    if (!found.changed) assertVersion(found, expected);
     if (!found.changed) throw new Problem({ code: 'resource.conflict', detail: `The tenant is ${status} already.` });
     tx.invalidate({ kind: 'tenant', key: id });
     tx.audit({

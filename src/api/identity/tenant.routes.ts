@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { query as select } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
-import { expectedVersion, versionEtag, versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion, expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
 import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
@@ -84,7 +84,7 @@ const updateTenant = route({
         .select(['name', 'country', 'currency', 'time_zone', 'id_document_type', 'version'])
         .forNoKeyUpdate()
         .executeTakeFirstOrThrow();
-      if (before.version !== version) throw versionMismatch(before.version);
+      assertVersion(before, version);
       await tx.sql
         .updateTable('tenants')
         .set({ ...body, version: version + 1, updated_at: sql<string>`now()` })

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { assignRole } from '../../services/identity/role-assignment.service.ts';
 import { createUser as insertUser, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -198,10 +198,10 @@ const deleteUser = route({
     'user.last-super-admin',
     'role.own-rights',
   ],
-  handler: async ({ params, query, actor, deps, request, gate, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    await followClosedAccount(deps, actor, params.id);
+    await makeChange(context, change);
     await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },

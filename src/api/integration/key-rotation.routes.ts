@@ -3,15 +3,14 @@ import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { getAction } from '../../services/actions/registry.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { runAction, followChange } from '../../services/actions/run-action.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
 import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
 import { abortRotation, retryRotation } from '../../services/integration/key-rotation.service.ts';
 import { findRotation, requestedRotation, rotationsQuery } from '../../services/integration/key-rotation.queries.ts';
-import { tryStartRotation } from '../../services/integration/key-rotation.client.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { reply, route } from '../http/route.ts';
 import { KeyRotationBody } from './integration.schemas.ts';
+import { reply, route } from '../http/route.ts';
 
 const tag = 'integration';
 const rotationParams = z.object({ id: z.uuid(), rotationId: z.uuid() });
@@ -54,12 +53,12 @@ const rotateAPIKey = route({
   ],
   handler: async ({ gate, actor, deps, unitOfWork, ...input }) => {
     const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
-    const rotation = await unitOfWork(async (tx) => {
-      await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
-      return requestedRotation(tx, input.params.id);
+    const { result, rotation } = await unitOfWork(async (tx) => {
+      const result = await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
+      return { result, rotation: await requestedRotation(tx, input.params.id) };
     });
+    await followChange(deps, actor, prepared, result);
     const { id: rotation_id, integration_id } = rotation;
-    await tryStartRotation(deps, { tenant_id: actor.tenant_id, integration_id, rotation_id });
     return reply(201, rotation, { location: `/admin/integrations/${integration_id}/rotations/${rotation_id}` });
   },
 });

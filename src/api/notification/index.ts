@@ -1,2 +1,2 @@
+export { notificationChannelRoutes } from './notification-channel.routes.ts';
 export { notificationDeliveryRoutes } from './notification-delivery.routes.ts';
-export { notificationRoutes } from './notification.routes.ts';

@@ -1,28 +1,11 @@
 import { z } from 'zod';
-import { query } from '../../entities/kysely-schema.ts';
+import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { Problem } from '../../platform/problem.ts';
-import { redeliver, sendTest } from '../../services/notification/notification-delivery.client.ts';
-import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { route } from '../http/route.ts';
 import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
-
-const DeliveryView = z
-  .object({
-    id: z.uuid(),
-    channel_id: z.uuid().nullable(),
-    user_id: z.uuid().nullable(),
-    kind: z.enum(['webhook', 'email']),
-    event: z.string(),
-    subject: z.string(),
-    status: z.enum(['pending', 'delivered', 'failed']),
-    attempts: z.int(),
-    last_status: z.int().nullable(),
-    last_error: z.string().nullable(),
-    next_attempt_at: timestamp.nullable(),
-    delivered_at: timestamp.nullable(),
-    created_at: timestamp,
-  })
-  .meta({ id: 'NotificationDelivery' });
+import { redeliver, sendTestNotification } from '../../services/notification/notification-delivery.service.ts';
+import { deliveriesQuery, developmentMailsQuery } from '../../services/notification/notification.queries.ts';
+import { route } from '../http/route.ts';
+import { DeliveryBody } from './notification.schemas.ts';
 
 const testChannel = route({
   operationId: 'testNotificationChannel',
@@ -33,9 +16,9 @@ const testChannel = route({
   permission: 'notification:manage',
   gate: 'none',
   params: idParams,
-  responses: { 202: DeliveryView },
+  responses: { 202: DeliveryBody },
   problems: ['resource.not-found', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => sendTest(deps, actor, params.id),
+  handler: ({ params, actor, deps }) => sendTestNotification(deps, actor, params.id),
 });
 
 const listDeliveries = route({
@@ -51,17 +34,10 @@ const listDeliveries = route({
     channel_id: z.uuid().optional(),
     status: z.enum(['pending', 'delivered', 'failed']).optional(),
   }),
-  responses: { 200: pageOf(DeliveryView) },
+  responses: { 200: pageOf(DeliveryBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, channel_id, status }, read }) => {
-    const rows = await read(
-      query
-        .selectFrom('notification_deliveries')
-        .$if(channel_id !== undefined, (q) => q.where('channel_id', '=', channel_id ?? null))
-        .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'pending'))
-        .$call(newestFirst({ limit, cursor }))
-        .selectAll(),
-    );
+    const rows = await read(deliveriesQuery({ channel_id, status }, { limit, cursor }));
     return newestPage(rows, limit);
   },
 });
@@ -75,7 +51,7 @@ const redeliverNotification = route({
   permission: 'notification:manage',
   gate: 'none',
   params: idParams,
-  responses: { 202: DeliveryView },
+  responses: { 202: DeliveryBody },
   problems: ['resource.not-found', 'service.unavailable'],
   handler: ({ params, actor, deps }) => redeliver(deps, actor, params.id),
 });
@@ -102,15 +78,9 @@ const readOutbox = route({
     if (deps.mailer.kind !== 'outbox') {
       throw new Problem({ code: 'request.not-found', detail: 'There is no development outbox here.' });
     }
-    return read(
-      query
-        .selectFrom('development_mails')
-        .$if(to !== undefined, (q) => q.where('recipient', '=', to ?? ''))
-        .orderBy('id', 'desc')
-        .limit(50)
-        .select(['recipient', 'subject', 'body', 'created_at']),
-    );
+    return read(developmentMailsQuery({ recipient: to }));
   },
 });
 
+/** What was sent, and what came of it. */
 export const notificationDeliveryRoutes = [testChannel, listDeliveries, redeliverNotification, readOutbox];

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createOnboardingLink, extendOnboardingLink } from '../../services/onboarding/onboarding-link.service.ts';
 import { onboardingRevoke } from '../../services/onboarding/onboarding-revoke.action.ts';
 import { openOnboardingQuery } from '../../services/onboarding/onboarding-access.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { defaultOnboardingTiming, isOpenOnboarding, onboardingLifeLimits, onboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
@@ -211,10 +211,9 @@ const revokeLink = route({
   responses: { 200: OnboardingLinkBody, 202: ApprovalBody },
   problems: ['resource.not-found', 'onboarding.closed'],
   handler: async (context) => {
-    const { actor, body, deps, gate, params, unitOfWork } = context;
+    const { body, params } = context;
     const change = onboardingRevoke.prepare({ link_id: params.link_id, reason: body.reason });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    await sendOnboardingSignal(deps, { tenant_id: actor.tenant_id, link_id: params.link_id });
+    await makeChange(context, change);
     return showLink(context, params.link_id);
   },
 });

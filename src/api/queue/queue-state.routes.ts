@@ -1,14 +1,13 @@
 import { z } from 'zod';
-import { moment } from '../../platform/value-schemas.ts';
-import { runAction } from '../../services/actions/run-action.ts';
 import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
-import { startClean } from '../../services/queue/queue-clean.client.ts';
+import { makeChange } from '../../services/actions/run-action.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
+import { cleanOf } from '../../services/queue/queue-clean.client.ts';
+import { route } from '../http/route.ts';
+import { moment } from '../../platform/value-schemas.ts';
 import { findQueueEvent } from '../../services/queue/queue.queries.ts';
 import { pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
-import { actorRef } from '../../domain/shared/actor.ts';
-import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { route } from '../http/route.ts';
-import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -57,8 +56,6 @@ const resumeQueueRoute = route({
 
 const CleanBody = queueCleanPayload.omit({ name: true }).meta({ id: 'QueueCleanRequest' });
 
-/** The result of the action `queue.clean`. */
-const DecidedClean = z.object({ queue_id: z.uuid(), event_id: z.uuid() });
 
 const cleanPayload = ({ params, body }: { params: { name: string }; body: z.output<typeof CleanBody> }) => ({
   name: params.name,
@@ -86,12 +83,10 @@ const cleanQueueRoute = route({
     'approval.policy-unsatisfiable',
     'service.unavailable',
   ],
-  handler: async ({ actor, deps, gate, unitOfWork, ...input }) => {
-    const change = queueClean.prepare(cleanPayload(input));
-    const decided = await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    const { queue_id, event_id } = DecidedClean.parse(decided);
-    await startClean(deps, { actor: actorRef(actor), queue_id, event_id });
-    return findQueueEvent(deps.db, actor, event_id);
+  handler: async (context) => {
+    const change = queueClean.prepare(cleanPayload(context));
+    const { event_id } = cleanOf(await makeChange(context, change));
+    return findQueueEvent(context.deps.db, context.actor, event_id);
   },
 });
 

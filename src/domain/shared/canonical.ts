@@ -8,6 +8,11 @@ export interface JsonObject {
   readonly [member: string]: JsonValue;
 }
 
+/** True for a JSON object; arrays are none. */
+export function isJsonObject(value: JsonValue | null | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /**
  * The one text of a JSON value: RFC 8785 (JSON Canonicalization Scheme). Members are ordered by UTF-16 code units,
  * numbers have the shortest ECMAScript form, nothing stands between tokens, so equal values give equal bytes and a

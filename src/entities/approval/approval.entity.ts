@@ -2,6 +2,7 @@ import type { ApprovalStatus } from '../../domain/approval/approval.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** What is to be done, by the digest that people approve; never changed, only erased with a person it names. */
@@ -15,11 +16,11 @@ export const ApprovalPayloadEntity = defineEntity({
     digest: p.text(),
     action: p.text(),
     environment: p.text().nullable().$type<EnvironmentName>(),
-    payload: p.json().nullable().$type<JsonValue>(),
+    payload: jsonb<JsonValue>().nullable(),
     /** Instead of `payload` where the action's payload holds a secret. */
     payload_ciphertext: p.text().nullable(),
     /** When it was erased with a person; then there is neither of the two. */
-    erased_at: p.datetime(3).nullable(),
+    erased_at: timestamp().nullable(),
   },
 });
 
@@ -40,14 +41,14 @@ export const ApprovalEntity = defineEntity({
     requested_by: p.uuid(),
     editors: p.array().columnType('uuid[]').defaultRaw("'{}'"),
     reason: p.text().nullable(),
-    policy: p.json().$type<ApprovalPolicy>(),
+    policy: jsonb<ApprovalPolicy>(),
     bypassed_by: p.uuid().nullable(),
     bypass_reason: p.text().nullable(),
-    review_due_at: p.datetime(3),
-    execution_due_at: p.datetime(3).nullable(),
-    executed_at: p.datetime(3).nullable(),
-    closed_at: p.datetime(3).nullable(),
-    result: p.json().nullable().$type<JsonValue>(),
+    review_due_at: timestamp(),
+    execution_due_at: timestamp().nullable(),
+    executed_at: timestamp().nullable(),
+    closed_at: timestamp().nullable(),
+    result: jsonb<JsonValue>().nullable(),
     failure_code: p.text().nullable(),
     failure_detail: p.text().nullable(),
     workflow_id: p.text(),
@@ -73,7 +74,7 @@ export const ApprovalDecisionEntity = defineEntity({
     verdict: p.text().$type<'approved' | 'rejected' | 'bypassed'>(),
     reason: p.text().nullable(),
     mfa_proof_id: p.uuid(),
-    voided_at: p.datetime(3).nullable(),
+    voided_at: timestamp().nullable(),
     void_reason: p.text().nullable().$type<'edited' | 'right_lost'>(),
   },
 });
@@ -112,7 +113,7 @@ export const ApprovalHistoryEntity = defineEntity({
     digest: p.text(),
     actor_id: p.uuid().nullable(),
     reason: p.text().nullable(),
-    details: p.json().$type<JsonObject>().defaultRaw("'{}'"),
+    details: jsonb<JsonObject>().defaultRaw("'{}'"),
     /** The request's version after the transition: gives the transitions of one request their order. */
     position: p.integer(),
   },
@@ -131,10 +132,10 @@ export const BreakGlassReviewEntity = defineEntity({
     subject: p.text(),
     user_id: p.uuid(),
     reason: p.text(),
-    due_at: p.datetime(3),
+    due_at: timestamp(),
     verdict: p.text().nullable().$type<'justified' | 'not_justified'>(),
     comment: p.text().nullable(),
     reviewed_by: p.uuid().nullable(),
-    reviewed_at: p.datetime(3).nullable(),
+    reviewed_at: timestamp().nullable(),
   },
 });

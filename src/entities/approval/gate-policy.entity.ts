@@ -1,11 +1,12 @@
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { ApprovalStep } from '../../domain/approval/approval-policy.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { jsonb } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** Which action has which gate in which environment, and whose approval it takes (S2-68). */
-export const ApprovalPolicyEntity = defineEntity({
-  name: 'ApprovalPolicy',
+export const GatePolicyEntity = defineEntity({
+  name: 'GatePolicy',
   tableName: 'admin_approval_policies',
   rowLevelSecurity: 'force',
   policies: tenantPolicies,
@@ -14,7 +15,7 @@ export const ApprovalPolicyEntity = defineEntity({
     action: p.text(),
     environment: p.text().default('any').$type<EnvironmentName | 'any'>(),
     gate: p.text().$type<GateLevel>(),
-    steps: p.json().$type<ApprovalStep[]>().defaultRaw("'[]'"),
+    steps: jsonb<ApprovalStep[]>().defaultRaw("'[]'"),
     review_window_seconds: p.integer(),
     execution_window_seconds: p.integer(),
     reminder_interval_seconds: p.integer(),

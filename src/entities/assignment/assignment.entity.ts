@@ -1,4 +1,5 @@
 import type { AssignmentReason, QueueReason } from '../../domain/assignment/assignment.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 export type AssignmentMethod = 'manual' | 'round_robin' | 'reassign';
@@ -45,7 +46,7 @@ export const UserCampaignAssignmentEntity = defineEntity({
     max_open_contacts: p.integer().nullable(),
     /** False: contacts come by hand only. */
     auto_assign: p.boolean().default(true),
-    paused_until: p.datetime(3).nullable(),
+    paused_until: timestamp().nullable(),
     /** Contacts dealt since joining. */
     dealt_count: p.integer().default(0),
     /** Stands for what was dealt before joining and during absences, so that nobody is flooded afterwards. */
@@ -54,11 +55,11 @@ export const UserCampaignAssignmentEntity = defineEntity({
     open_contacts: p.integer().default(0),
     /** Number of the deal in which the member was chosen last. */
     last_turn: p.integer().nullable(),
-    last_assigned_at: p.datetime(3).nullable(),
+    last_assigned_at: timestamp().nullable(),
     assigned_by: p.uuid().nullable(),
-    assigned_at: p.datetime(3).defaultRaw('now()'),
+    assigned_at: timestamp().defaultRaw('now()'),
     is_active: p.boolean().default(true),
-    removed_at: p.datetime(3).nullable(),
+    removed_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });
@@ -75,10 +76,10 @@ export const UserContactAssignmentEntity = defineEntity({
     contact_id: p.uuid(),
     campaign_id: p.uuid().nullable(),
     method: p.text().$type<AssignmentMethod>(),
-    reason: p.json<AssignmentReason>(),
+    reason: jsonb<AssignmentReason>(),
     assigned_by: p.uuid().nullable(),
-    assigned_at: p.datetime(3).defaultRaw('now()'),
-    released_at: p.datetime(3).nullable(),
+    assigned_at: timestamp().defaultRaw('now()'),
+    released_at: timestamp().nullable(),
   },
 });
 
@@ -94,11 +95,11 @@ export const AssignmentQueueEntity = defineEntity({
     campaign_id: p.uuid().nullable(),
     contact_id: p.uuid(),
     position: p.bigint('number').autoincrement(),
-    reason: p.json<QueueReason>(),
+    reason: jsonb<QueueReason>(),
     preferred_user_id: p.uuid().nullable(),
     former_user_id: p.uuid().nullable(),
     requested_by: p.uuid().nullable(),
-    left_at: p.datetime(3).nullable(),
+    left_at: timestamp().nullable(),
     outcome: p.text().nullable().$type<'assigned' | 'withdrawn'>(),
   },
 });
@@ -122,7 +123,7 @@ export const AssignmentBatchEntity = defineEntity({
     /** Place of the last item that is done; what comes behind it is still to do. */
     settled_position: p.integer().default(0),
     requested_by: p.uuid().nullable(),
-    finished_at: p.datetime(3).nullable(),
+    finished_at: timestamp().nullable(),
   },
 });
 
@@ -141,6 +142,6 @@ export const AssignmentBatchItemEntity = defineEntity({
     outcome: p.text().nullable().$type<ItemOutcome>(),
     detail: p.text().nullable(),
     user_id: p.uuid().nullable(),
-    settled_at: p.datetime(3).nullable(),
+    settled_at: timestamp().nullable(),
   },
 });

@@ -1,3 +1,4 @@
+import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 export const campaignChannels = ['email', 'sms', 'phone', 'whatsapp', 'in_person', 'other'] as const;
@@ -23,6 +24,6 @@ export const CampaignEntity = defineEntity({
     ends_on: p.date().nullable(),
     created_by: p.uuid().nullable(),
     ...versionedColumns,
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
   },
 });

@@ -1,3 +1,4 @@
+import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** Somebody outside whom one person of the tenant looks after. Deleting leaves the row. */
@@ -18,6 +19,6 @@ export const ContactEntity = defineEntity({
     notes: p.text().nullable(),
     created_by: p.uuid().nullable(),
     ...versionedColumns,
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
   },
 });

@@ -1,4 +1,5 @@
 import type { AuditAction, AuditArea, AuditOutcome } from '../../domain/audit/audit-entry.ts';
+import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p } from '../shared/tenant-columns.ts';
 
 /** The policies of a table that belongs to a chain: a chain id is the tenant's id, or that of the platform's chain. */
@@ -26,14 +27,14 @@ export const AuditLogEntity = defineEntity({
   properties: {
     chain_id: p.uuid().primary(),
     seq: p.bigint('number').primary(),
-    recorded_at: p.datetime(3),
+    recorded_at: timestamp(),
     entry: p.json().columnType('json'),
     private: p.json().columnType('json').nullable(),
     entry_hash: p.blob(),
     chain_hash: p.blob(),
     id: p.uuid(),
     tenant_id: p.uuid().nullable(),
-    occurred_at: p.datetime(3),
+    occurred_at: timestamp(),
     user_id: p.uuid().nullable(),
     area: p.text().$type<AuditArea>(),
     event: p.text(),
@@ -88,7 +89,7 @@ export const AuditCheckpointEntity = defineEntity({
     chain_hash: p.blob(),
     note: p.text(),
     frontier: p.array().columnType('bytea[]').$type<Uint8Array[]>(),
-    created_at: p.datetime(3).defaultRaw('now()'),
+    created_at: timestamp().defaultRaw('now()'),
   },
 });
 

@@ -1,4 +1,5 @@
 import type { VerificationOutcome, WitnessKind } from '../../domain/audit/audit-retention.ts';
+import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
 /** The policies of a table that belongs to a chain, as those of the log itself. */
@@ -22,7 +23,7 @@ export const AuditVerificationEntity = defineEntity({
   properties: {
     chain_id: p.uuid().primary(),
     id: p.uuid().primary().defaultRaw('gen_random_uuid()'),
-    verified_at: p.datetime(3).defaultRaw('now()'),
+    verified_at: timestamp().defaultRaw('now()'),
     size: p.bigint('number'),
     outcome: p.text().$type<VerificationOutcome>(),
     first_bad_seq: p.bigint('number').nullable(),
@@ -48,8 +49,8 @@ export const AuditWitnessDeliveryEntity = defineEntity({
     status: p.text().$type<'delivered' | 'failed'>(),
     attempts: p.integer().default(1),
     error: p.text().nullable(),
-    first_tried_at: p.datetime(3).defaultRaw('now()'),
-    delivered_at: p.datetime(3).nullable(),
+    first_tried_at: timestamp().defaultRaw('now()'),
+    delivered_at: timestamp().nullable(),
   },
 });
 
@@ -70,8 +71,8 @@ export const AuditSegmentEntity = defineEntity({
     archive_name: p.text(),
     archive_digest: p.blob(),
     witness: p.text().$type<WitnessKind>(),
-    recorded_until: p.datetime(3),
-    dropped_at: p.datetime(3).defaultRaw('now()'),
+    recorded_until: timestamp(),
+    dropped_at: timestamp().defaultRaw('now()'),
   },
 });
 
@@ -85,7 +86,7 @@ export const AuditPersonKeyEntity = defineEntity({
     ...tenantColumns,
     person_id: p.uuid(),
     key_ciphertext: p.text().nullable(),
-    destroyed_at: p.datetime(3).nullable(),
+    destroyed_at: timestamp().nullable(),
     destroyed_by: p.uuid().nullable(),
   },
 });

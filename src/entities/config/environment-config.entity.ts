@@ -2,7 +2,8 @@ import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import type { LedgerEvent } from '../../domain/config/config-ledger.ts';
 import type { RolloutPlan, RolloutStatus } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
+import { defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
 
 const environment = () => p.text().$type<EnvironmentName>();
 
@@ -17,7 +18,7 @@ export const ConfigProposalEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
-    plans: p.json().$type<ProposedPlans>(),
+    plans: jsonb<ProposedPlans>(),
     reason: p.text(),
     proposed_by: p.uuid().nullable(),
   },
@@ -39,8 +40,8 @@ export const ConfigVersionEntity = defineEntity({
     proposal_id: p.uuid(),
     position: p.integer(),
     base_version: p.integer().nullable(),
-    schema: p.json().$type<JsonObject>(),
-    document: p.json().$type<JsonValue>(),
+    schema: jsonb<JsonObject>(),
+    document: jsonb<JsonValue>(),
     secrets_ciphertext: p.text().nullable(),
     digest: p.text(),
   },
@@ -87,20 +88,20 @@ export const DeploymentEntity = defineEntity({
     config_version: p.integer(),
     previous_version: p.integer().nullable(),
     digest: p.text(),
-    plan: p.json().$type<RolloutPlan>(),
+    plan: jsonb<RolloutPlan>(),
     status: p.text().$type<RolloutStatus>().default('pending'),
     stage: p.integer().default(-1),
     step: p.integer().default(0),
     candidate_percentage: p.float().columnType('double precision').default(0),
     fence: p.integer().nullable(),
     run_id: p.text().nullable(),
-    outcome: p.json().$type<JsonObject>().nullable(),
+    outcome: jsonb<JsonObject>().nullable(),
     reason: p.text().nullable(),
     requested_by: p.uuid().nullable(),
     approval_id: p.uuid().nullable(),
-    started_at: p.datetime(3).nullable(),
-    ended_at: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    started_at: timestamp().nullable(),
+    ended_at: timestamp().nullable(),
+    ...updatedAt,
   },
 });
 
@@ -114,7 +115,7 @@ export const DeploymentEventEntity = defineEntity({
     ...tenantColumns,
     environment: environment(),
     seq: p.integer(),
-    at: p.datetime(3),
+    at: timestamp(),
     event: p.text().$type<LedgerEvent>(),
     deployment_id: p.uuid(),
     stable_version: p.integer().nullable(),
@@ -123,9 +124,9 @@ export const DeploymentEventEntity = defineEntity({
     candidate_digest: p.text().nullable(),
     candidate_percentage: p.float().columnType('double precision'),
     approval_id: p.uuid().nullable(),
-    approvers: p.json().$type<string[]>(),
+    approvers: jsonb<string[]>(),
     actor_id: p.uuid().nullable(),
-    evidence: p.json().$type<JsonObject>(),
+    evidence: jsonb<JsonObject>(),
     prev_hash: p.text(),
     hash: p.text(),
   },
@@ -142,6 +143,6 @@ export const ConfigReportEntity = defineEntity({
     environment: environment(),
     instance: p.text(),
     config_version: p.integer(),
-    reported_at: p.datetime(3).defaultRaw('now()'),
+    reported_at: timestamp().defaultRaw('now()'),
   },
 });

@@ -1,6 +1,7 @@
 import type { JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition, FlagRule, FlagValueType } from '../../domain/flag/flag.ts';
+import { jsonb } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** A feature flag in one environment (S2-47). Written by the flag actions only. */
@@ -15,12 +16,12 @@ export const FeatureFlagEntity = defineEntity({
     environment: p.text().$type<EnvironmentName>(),
     description: p.text().default(''),
     value_type: p.text().$type<FlagValueType>(),
-    variants: p.json().$type<Record<string, JsonValue>>(),
+    variants: jsonb<Record<string, JsonValue>>(),
     enabled: p.boolean().default(false),
     on_variant: p.text(),
     off_variant: p.text(),
     rollout_percentage: p.float().columnType('double precision').default(0),
-    rules: p.json().$type<FlagRule[]>().defaultRaw("'[]'"),
+    rules: jsonb<FlagRule[]>().defaultRaw("'[]'"),
     updated_by: p.uuid().nullable(),
     ...versionedColumns,
   },
@@ -42,7 +43,7 @@ export const FlagHistoryEntity = defineEntity({
     environment: p.text().$type<EnvironmentName>(),
     version: p.integer(),
     change: p.text().$type<FlagChange>(),
-    definition: p.json().$type<FlagDefinition>(),
+    definition: jsonb<FlagDefinition>(),
     changed_by: p.uuid().nullable(),
     reason: p.text().nullable(),
     approval_id: p.uuid().nullable(),

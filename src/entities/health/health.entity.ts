@@ -1,7 +1,8 @@
 import type { AlertAggregate, AlertComparator, AlertSeverity, AlertStatus } from '../../domain/health/alert.ts';
 import type { HealthResolution } from '../../domain/health/health-history.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
-import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+import { timestamp } from '../shared/column-types.ts';
+import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
  * Measurements and their averages (S2-51). Rows without a tenant belong to the platform: every tenant reads them, and only
@@ -29,7 +30,7 @@ export const SystemHealthEntity = defineEntity({
     /** Seconds that the row covers; 0 is a single measurement. */
     resolution_seconds: p.integer().$type<HealthResolution>(),
     /** The time of the measurement, or the begin of the interval. */
-    at: p.datetime(3),
+    at: timestamp(),
     /** The measurement, or the average of the known ones; null when unknown. */
     value: p.float().columnType('double precision').nullable(),
     min_value: p.float().columnType('double precision').nullable(),
@@ -62,8 +63,8 @@ export const AlertThresholdEntity = defineEntity({
     channel_ids: p.array().columnType('uuid[]').defaultRaw("'{}'"),
     note: p.text().nullable(),
     is_enabled: p.boolean(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
-    removed_at: p.datetime(3).nullable(),
+    ...updatedAt,
+    removed_at: timestamp().nullable(),
   },
 });
 
@@ -95,13 +96,13 @@ export const AlertEntity = defineEntity({
     status: p.text().$type<AlertStatus>(),
     /** The observed value at the last change of status. */
     value: p.float().columnType('double precision').nullable(),
-    pending_since: p.datetime(3).nullable(),
-    fired_at: p.datetime(3).nullable(),
-    resolved_at: p.datetime(3).nullable(),
+    pending_since: timestamp().nullable(),
+    fired_at: timestamp().nullable(),
+    resolved_at: timestamp().nullable(),
     resolve_reason: p.text().nullable().$type<'recovered' | 'removed'>(),
-    suppressed_at: p.datetime(3).nullable(),
-    firing_told_at: p.datetime(3).nullable(),
-    resolved_told_at: p.datetime(3).nullable(),
+    suppressed_at: timestamp().nullable(),
+    firing_told_at: timestamp().nullable(),
+    resolved_told_at: timestamp().nullable(),
   },
 });
 
@@ -117,13 +118,13 @@ export const AlertSilenceEntity = defineEntity({
     threshold_id: p.uuid().nullable(),
     owner_id: p.uuid(),
     reason: p.text(),
-    starts_at: p.datetime(3),
-    ends_at: p.datetime(3),
+    starts_at: timestamp(),
+    ends_at: timestamp(),
     /** When a person ended it before its time. */
-    ended_at: p.datetime(3).nullable(),
+    ended_at: timestamp().nullable(),
     ended_by: p.uuid().nullable(),
     /** When owner and channels were notified that it has run out. Written by the evaluation. */
-    lapse_told_at: p.datetime(3).nullable(),
+    lapse_told_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });

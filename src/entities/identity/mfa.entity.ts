@@ -1,3 +1,4 @@
+import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
 /** How a challenge is met: by an authenticator app (or a recovery code), or by a code sent by e-mail. */
@@ -13,7 +14,7 @@ export const MfaFactorEntity = defineEntity({
     ...tenantColumns,
     user_id: p.uuid(),
     secret_ciphertext: p.text().hidden().lazy(),
-    confirmed_at: p.datetime(3).nullable(),
+    confirmed_at: timestamp().nullable(),
     /** Number of the last time step that was accepted: a code works once (RFC 6238 §5.2). */
     last_step: p.bigint('number').defaultRaw('0'),
   },
@@ -29,7 +30,7 @@ export const MfaRecoveryCodeEntity = defineEntity({
     ...tenantColumns,
     user_id: p.uuid(),
     code_hash: p.text().hidden(),
-    used_at: p.datetime(3).nullable(),
+    used_at: timestamp().nullable(),
   },
 });
 
@@ -48,11 +49,11 @@ export const MfaChallengeEntity = defineEntity({
     method: p.text().$type<MfaMethod>(),
     code_hash: p.text().nullable().hidden(),
     attempts: p.integer().default(0),
-    expires_at: p.datetime(3),
-    locked_at: p.datetime(3).nullable(),
-    verified_at: p.datetime(3).nullable(),
-    proof_expires_at: p.datetime(3).nullable(),
-    consumed_at: p.datetime(3).nullable(),
+    expires_at: timestamp(),
+    locked_at: timestamp().nullable(),
+    verified_at: timestamp().nullable(),
+    proof_expires_at: timestamp().nullable(),
+    consumed_at: timestamp().nullable(),
   },
 });
 

@@ -1,5 +1,6 @@
 import type { AgentModule } from '../../domain/identity/agent-module.ts';
 import type { CoarseRole } from '../../domain/identity/system-roles.ts';
+import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** A role; system roles belong to no tenant and are seen by all (S1-22, S1-60). */
@@ -29,7 +30,7 @@ export const AdminRoleEntity = defineEntity({
     permissions: p.array().defaultRaw("'{}'"),
     ...versionedColumns,
     /** A removed role stays for the ledger. */
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
   },
 });
 
@@ -90,10 +91,10 @@ export const AdminRoleAssignmentEntity = defineEntity({
     assigned_by: p.uuid().nullable(),
     approval_id: p.uuid().nullable(),
     reason: p.text().nullable(),
-    assigned_at: p.datetime(3).defaultRaw('now()'),
-    valid_until: p.datetime(3).nullable(),
-    review_due_at: p.datetime(3).nullable(),
-    revoked_at: p.datetime(3).nullable(),
+    assigned_at: timestamp().defaultRaw('now()'),
+    valid_until: timestamp().nullable(),
+    review_due_at: timestamp().nullable(),
+    revoked_at: timestamp().nullable(),
     revoked_by: p.uuid().nullable(),
   },
 });
@@ -113,7 +114,7 @@ export const UserAgentPermissionEntity = defineEntity({
     can_update: p.boolean().default(false),
     can_delete: p.boolean().default(false),
     granted_by: p.uuid().nullable(),
-    expires_at: p.datetime(3).nullable(),
+    expires_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });

@@ -1,4 +1,5 @@
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
 /** What an application or a machine signs in with; only the SHA-256 of the token is kept. */
@@ -16,8 +17,8 @@ export const ServiceTokenEntity = defineEntity({
     environment: p.text().nullable().$type<EnvironmentName>(),
     permissions: p.array(),
     created_by: p.uuid().nullable(),
-    expires_at: p.datetime(3).nullable(),
-    revoked_at: p.datetime(3).nullable(),
+    expires_at: timestamp().nullable(),
+    revoked_at: timestamp().nullable(),
     revoked_by: p.uuid().nullable(),
   },
 });

@@ -1,4 +1,5 @@
-import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
+import { timestamp } from '../shared/column-types.ts';
+import { defineEntity, p, tenantColumns, tenantId, tenantPolicies } from '../shared/tenant-columns.ts';
 
 export type SessionMethod = 'password' | 'oidc' | 'bearer';
 export type RevokeReason = 'sign_out' | 'forced' | 'deactivated' | 'refresh_reuse' | 'password_changed' | 'expired';
@@ -15,11 +16,11 @@ export const SessionEntity = defineEntity({
     method: p.text().$type<SessionMethod>(),
     ip: p.string().columnType('inet').nullable(),
     user_agent: p.text().nullable(),
-    last_used_at: p.datetime(3).defaultRaw('now()'),
-    expires_at: p.datetime(3),
-    mfa_at: p.datetime(3).nullable(),
+    last_used_at: timestamp().defaultRaw('now()'),
+    expires_at: timestamp(),
+    mfa_at: timestamp().nullable(),
     external_key: p.text().nullable(),
-    revoked_at: p.datetime(3).nullable(),
+    revoked_at: timestamp().nullable(),
     revoke_reason: p.text().nullable().$type<RevokeReason>(),
   },
 });
@@ -32,11 +33,11 @@ export const RefreshTokenEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     token_hash: p.blob().primary(),
-    tenant_id: p.uuid(),
+    tenant_id: tenantId,
     session_id: p.uuid(),
-    issued_at: p.datetime(3).defaultRaw('now()'),
-    expires_at: p.datetime(3),
-    used_at: p.datetime(3).nullable(),
+    issued_at: timestamp().defaultRaw('now()'),
+    expires_at: timestamp(),
+    used_at: timestamp().nullable(),
   },
 });
 
@@ -48,7 +49,7 @@ export const OidcSignInEntity = defineEntity({
     state_hash: p.blob().primary(),
     provider: p.text(),
     sealed: p.text(),
-    created_at: p.datetime(3).defaultRaw('now()'),
-    expires_at: p.datetime(3),
+    created_at: timestamp().defaultRaw('now()'),
+    expires_at: timestamp(),
   },
 });

@@ -1,4 +1,4 @@
-import { currentTenantSql, defineEntity, p, versionedColumns } from '../shared/tenant-columns.ts';
+import { createdAt, currentTenantSql, defineEntity, p, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** A company that uses the product (S1-10, S1-20, X-20). */
 export const TenantEntity = defineEntity({
@@ -24,7 +24,7 @@ export const TenantEntity = defineEntity({
     currency: p.string().columnType('char(3)').default('INR'),
     time_zone: p.text().default('UTC'),
     id_document_type: p.text().default('none').$type<'none' | 'cpf' | 'pan'>(),
-    created_at: p.datetime(3).defaultRaw('now()'),
+    ...createdAt,
     ...versionedColumns,
   },
 });

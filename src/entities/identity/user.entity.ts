@@ -1,5 +1,6 @@
-import type { GeneratedAlways } from 'kysely';
+import type { Opt } from '@mikro-orm/postgresql';
 import type { CoarseRole } from '../../domain/identity/system-roles.ts';
+import { reference, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 export type UserStatus = 'active' | 'inactive' | 'deleted';
@@ -19,13 +20,13 @@ export const UserEntity = defineEntity({
     role: p.text().default('user').$type<CoarseRole>(),
     status: p.text().default('active').$type<UserStatus>(),
     /** Computed by the database, so that no insert names it. */
-    is_active: p.boolean().generated("(status = 'active'::text) stored").$type<GeneratedAlways<boolean>>(),
+    is_active: p.boolean().generated("(status = 'active'::text) stored").$type<Opt<boolean>>(),
     time_zone: p.text().nullable(),
     sign_in_requires_totp: p.boolean().default(false),
-    last_sign_in_at: p.datetime(3).nullable(),
-    password_changed_at: p.datetime(3).nullable(),
+    last_sign_in_at: timestamp().nullable(),
+    password_changed_at: timestamp().nullable(),
     ...versionedColumns,
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
   },
 });
 
@@ -51,7 +52,7 @@ export const AdminUserEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
-    user_id: p.uuid(),
+    user_id: reference(UserEntity, 'user_id'),
     job_title: p.text().nullable(),
     department: p.text().nullable(),
     notes: p.text().nullable(),
@@ -67,7 +68,7 @@ export const UserPreferencesEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
-    user_id: p.uuid(),
+    user_id: reference(UserEntity, 'user_id'),
     language: p.text().default('en'),
     theme: p.text().default('system').$type<'system' | 'light' | 'dark'>(),
     week_start: p.text().default('monday').$type<'monday' | 'saturday' | 'sunday'>(),
@@ -82,5 +83,5 @@ export const UserIdentityEntity = defineEntity({
   tableName: 'user_identities',
   rowLevelSecurity: 'force',
   policies: tenantPolicies,
-  properties: { ...tenantColumns, user_id: p.uuid(), issuer: p.text(), subject: p.text() },
+  properties: { ...tenantColumns, user_id: reference(UserEntity, 'user_id'), issuer: p.text(), subject: p.text() },
 });

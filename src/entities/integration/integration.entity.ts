@@ -2,8 +2,16 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { IntegrationConfig, IntegrationKind, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
 import type { RecordFailure } from '../../domain/integration/integration-records.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
+import {
+  defineEntity,
+  p,
+  tenantColumns,
+  tenantPolicies,
+  updatedAt,
+  versionedColumns,
+} from '../shared/tenant-columns.ts';
 import type { RotationStatus } from '../../domain/integration/key-rotation.ts';
-import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** A remote system that a tenant is connected with (S2-48). */
 export const IntegrationEntity = defineEntity({
@@ -17,11 +25,11 @@ export const IntegrationEntity = defineEntity({
     kind: p.text().$type<IntegrationKind>(),
     /** The environment that the integration serves; the gate of its key rotation depends on it. */
     environment: p.text().$type<EnvironmentName>(),
-    config: p.json<IntegrationConfig>(),
+    config: jsonb<IntegrationConfig>(),
     secret_ciphertext: p.text().hidden().lazy(),
     /** A keyed hash: equal for equal secrets, and reveals nothing else. */
     secret_fingerprint: p.text(),
-    secret_changed_at: p.datetime(3).defaultRaw('now()'),
+    secret_changed_at: timestamp().defaultRaw('now()'),
     /** The remote service's id of the key, by which it is revoked; null while unknown. */
     key_id: p.text().nullable(),
     is_enabled: p.boolean().default(true),
@@ -30,9 +38,9 @@ export const IntegrationEntity = defineEntity({
     /** The Temporal Schedule does not match the row yet; the sweep updates it. */
     is_schedule_due: p.boolean().default(false),
     last_sync_status: p.text().nullable().$type<SyncStatus>(),
-    last_sync_at: p.datetime(3).nullable(),
+    last_sync_at: timestamp().nullable(),
     created_by: p.uuid().nullable(),
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });
@@ -60,11 +68,11 @@ export const SyncJobEntity = defineEntity({
     /** The cursor of the next page; written together with the page before it. */
     cursor: p.text().nullable(),
     /** The first records that could not be stored. */
-    failures: p.json<readonly RecordFailure[]>().defaultRaw("'[]'"),
+    failures: jsonb<readonly RecordFailure[]>().defaultRaw("'[]'"),
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
-    ended_at: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    ended_at: timestamp().nullable(),
+    ...updatedAt,
   },
 });
 
@@ -80,14 +88,14 @@ export const IntegrationRecordEntity = defineEntity({
     external_id: p.text(),
     /** Hex SHA-256 of the payload's canonical JSON; tells whether the payload has changed. */
     payload_digest: p.text().columnType('char(64)'),
-    payload: p.json<JsonObject>(),
+    payload: jsonb<JsonObject>(),
     /** The sync that changed it last; null when it came by webhook. */
     sync_job_id: p.uuid().nullable(),
     /** The sync that saw it last, changed or not; null when it came by webhook. */
     seen_job_id: p.uuid().nullable(),
     /** When a sync first missed it; null while the remote system has it. */
-    missing_since: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    missing_since: timestamp().nullable(),
+    ...updatedAt,
   },
 });
 
@@ -127,21 +135,21 @@ export const KeyRotationEntity = defineEntity({
     /** From the switch until the old key is proven to be refused. */
     old_secret_ciphertext: p.text().nullable().hidden().lazy(),
     /** Set before the remote service is asked for a key: from then on a key may exist that is not stored here. */
-    creation_started_at: p.datetime(3).nullable(),
-    verified_at: p.datetime(3).nullable(),
-    switched_at: p.datetime(3).nullable(),
-    grace_until: p.datetime(3).nullable(),
+    creation_started_at: timestamp().nullable(),
+    verified_at: timestamp().nullable(),
+    switched_at: timestamp().nullable(),
+    grace_until: timestamp().nullable(),
     revoke_attempts: p.integer().default(0),
-    next_attempt_at: p.datetime(3).nullable(),
+    next_attempt_at: timestamp().nullable(),
     /** When a call with the old key was refused: the proof. */
-    refused_at: p.datetime(3).nullable(),
+    refused_at: timestamp().nullable(),
     /** Why the last attempt of the present step failed; null once an attempt has succeeded. */
     attempt_error_code: p.text().nullable(),
     attempt_error_detail: p.text().nullable(),
     /** Why the rotation was given up; null when a person aborted it. */
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
-    ended_at: p.datetime(3).nullable(),
-    updated_at: p.datetime(3).defaultRaw('now()'),
+    ended_at: timestamp().nullable(),
+    ...updatedAt,
   },
 });

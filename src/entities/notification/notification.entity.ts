@@ -1,3 +1,4 @@
+import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 export type NotificationChannelKind = 'webhook' | 'email';
@@ -19,13 +20,13 @@ export const NotificationChannelEntity = defineEntity({
     secret_ciphertext: p.text().nullable().hidden().lazy(),
     /** Signs as well until `previous_secret_expires_at`, so that the receiver can change over in its own time. */
     previous_secret_ciphertext: p.text().nullable().hidden().lazy(),
-    previous_secret_expires_at: p.datetime(3).nullable(),
+    previous_secret_expires_at: timestamp().nullable(),
     events: p.array(),
     is_enabled: p.boolean().default(true),
     disabled_reason: p.text().nullable().$type<ChannelDisabledReason>(),
     created_by: p.uuid().nullable(),
     ...versionedColumns,
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
   },
 });
 
@@ -47,13 +48,13 @@ export const NotificationDeliveryEntity = defineEntity({
     subject: p.text(),
     /** Plain text for people; `payload` says the same to machines. */
     body: p.text(),
-    payload: p.json<Record<string, unknown>>(),
+    payload: jsonb<Record<string, unknown>>(),
     status: p.text().default('pending').$type<DeliveryStatus>(),
     attempts: p.integer().default(0),
     last_status: p.integer().nullable(),
     last_error: p.text().nullable(),
-    next_attempt_at: p.datetime(3).nullable(),
-    delivered_at: p.datetime(3).nullable(),
+    next_attempt_at: timestamp().nullable(),
+    delivered_at: timestamp().nullable(),
   },
 });
 
@@ -66,6 +67,6 @@ export const DevelopmentMailEntity = defineEntity({
     recipient: p.text(),
     subject: p.text(),
     body: p.text(),
-    created_at: p.datetime(3).defaultRaw('now()'),
+    created_at: timestamp().defaultRaw('now()'),
   },
 });

@@ -2,6 +2,7 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { OnboardingCapability, OnboardingStatus, OnboardingTiming } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
 import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 const mayManage = "(select current_setting('app.onboarding_access', true)) = 'manage'";
@@ -37,34 +38,34 @@ export const OnboardingLinkEntity = defineEntity({
     status: p.text().default('pending').$type<OnboardingStatus>(),
     capabilities: p.array().$type<OnboardingCapability[]>(),
     /** What completing creates; null: nothing. */
-    account: p.json<OnboardingAccount>().nullable(),
-    timing: p.json<OnboardingTiming>(),
-    expires_at: p.datetime(3),
+    account: jsonb<OnboardingAccount>().nullable(),
+    timing: jsonb<OnboardingTiming>(),
+    expires_at: timestamp(),
     /** Nobody can extend beyond it. */
-    max_expires_at: p.datetime(3),
-    progress: p.json<JsonObject>().defaultRaw("'{}'"),
+    max_expires_at: timestamp(),
+    progress: jsonb<JsonObject>().defaultRaw("'{}'"),
     progress_percent: p.integer().default(0),
     current_step: p.text().nullable(),
     access_count: p.integer().default(0),
-    first_accessed_at: p.datetime(3).nullable(),
-    last_accessed_at: p.datetime(3).nullable(),
+    first_accessed_at: timestamp().nullable(),
+    last_accessed_at: timestamp().nullable(),
     last_ip: p.text().nullable(),
     last_user_agent: p.text().nullable(),
     extended_count: p.integer().default(0),
-    revoked_at: p.datetime(3).nullable(),
+    revoked_at: timestamp().nullable(),
     revoked_by: p.uuid().nullable(),
     revoke_reason: p.text().nullable(),
-    completed_at: p.datetime(3).nullable(),
+    completed_at: timestamp().nullable(),
     /** What completing did. */
-    outcome: p.json<OnboardingOutcome>().nullable(),
+    outcome: jsonb<OnboardingOutcome>().nullable(),
     reminder_count: p.integer().default(0),
-    last_reminder_at: p.datetime(3).nullable(),
+    last_reminder_at: timestamp().nullable(),
     /** When the creator was warned of the present end. */
-    warned_at: p.datetime(3).nullable(),
+    warned_at: timestamp().nullable(),
     /** Keys of the news that the creator was told. */
     announced: p.array().defaultRaw("'{}'"),
     /** When the workflow looked at the row last; older than the row, it is told again by the sweep. */
-    attended_at: p.datetime(3).nullable(),
+    attended_at: timestamp().nullable(),
     /** `version` counts the saved states of the progress. */
     ...versionedColumns,
   },

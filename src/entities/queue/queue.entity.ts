@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { QueueEventKind, QueueEventState, QueueProviderName } from '../../domain/queue/queue.ts';
+import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
@@ -22,10 +23,10 @@ export const QueueEntity = defineEntity({
     pause_state: p.text().$type<'pausing' | 'paused'>().nullable(),
     pause_reason: p.text().nullable(),
     paused_by: p.uuid().nullable(),
-    paused_at: p.datetime(3).nullable(),
-    paused_until: p.datetime(3).nullable(),
+    paused_at: timestamp().nullable(),
+    paused_until: timestamp().nullable(),
     created_by: p.uuid().nullable(),
-    removed_at: p.datetime(3).nullable(),
+    removed_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });
@@ -43,9 +44,9 @@ export const QueueEventEntity = defineEntity({
     state: p.text().$type<QueueEventState>(),
     job_id: p.text().nullable(),
     reason: p.text().nullable(),
-    details: p.json().$type<JsonObject>().defaultRaw("'{}'"),
+    details: jsonb<JsonObject>().defaultRaw("'{}'"),
     requested_by: p.uuid().nullable(),
     approval_id: p.uuid().nullable(),
-    finished_at: p.datetime(3).nullable(),
+    finished_at: timestamp().nullable(),
   },
 });

@@ -1,3 +1,4 @@
+import { timestamp } from './column-types.ts';
 import { defineEntity, p, tenantPolicies } from './tenant-columns.ts';
 
 /** The first answer to a request with an Idempotency-Key, replayed to its repetitions for a day. */
@@ -13,7 +14,7 @@ export const IdempotencyKeyEntity = defineEntity({
     fingerprint: p.blob(),
     status: p.integer().nullable(),
     response_sealed: p.text().nullable(),
-    created_at: p.datetime(3).defaultRaw('now()'),
-    expires_at: p.datetime(3),
+    created_at: timestamp().defaultRaw('now()'),
+    expires_at: timestamp(),
   },
 });

@@ -1,19 +1,40 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
+import type { EntityManager } from '@mikro-orm/core';
+import { now, timestamp } from './column-types.ts';
 
 /** The tenant of the running transaction; NULL (and so no row) when none is set. */
 export const currentTenantSql = "(select nullif(current_setting('app.tenant_id', true), '')::uuid)";
 
-/** Columns that every business table starts with. */
+/** Whose row it is. A created entity is the acting tenant's, which the unit of work has set; row-level security checks. */
+export const tenantId = p.uuid().onCreate((_row, em: EntityManager) => em.getFilterParams<{ id: string }>('tenant').id);
+
+/** Set when a row is made, by whatever makes it. */
+export const createdAt = { created_at: timestamp().defaultRaw('now()').onCreate(now) };
+
+/**
+ * Columns that every business table starts with. A created entity has its values at once, so that nothing has to come back
+ * from the database; its defaults serve typed SQL.
+ */
 export const tenantColumns = {
-  id: p.uuid().primary().defaultRaw('gen_random_uuid()'),
-  tenant_id: p.uuid(),
-  created_at: p.datetime(3).defaultRaw('now()'),
+  id: p.uuid().primary().defaultRaw('gen_random_uuid()').onCreate(() => crypto.randomUUID()),
+  tenant_id: tenantId,
+  ...createdAt,
 };
 
-/** Columns of a row that people change: `version` counts up with every write and is the ETag. */
+/** Set by every change (S0-25). */
+export const updatedAt = { updated_at: timestamp().defaultRaw('now()').onCreate(now).onUpdate(now) };
+
+/**
+ * Columns of a row that people change: `version` counts up with every write and is the ETag. An update of an entity names
+ * the version it was loaded with, and fails when the row has another one.
+ */
 export const versionedColumns = {
-  updated_at: p.datetime(3).defaultRaw('now()'),
-  version: p.integer().default(1),
+  ...updatedAt,
+  version: p
+    .integer()
+    .default(1)
+    .onUpdate((row: { readonly version: number }) => row.version + 1)
+    .concurrencyCheck(),
 };
 
 /** The two policies of a business table, as `migrations/helpers/tenant-table.ts` creates them. */

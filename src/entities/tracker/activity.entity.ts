@@ -1,6 +1,6 @@
 import type { ActivityStatus, ActivityType } from '../../domain/tracker/tracker-scoring.ts';
-import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
-import { ownedColumns, updatedAt } from './tracker-columns.ts';
+import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
+import { ownedColumns } from './tracker-columns.ts';
 
 /** One line of the daily log (S0-11); belongs to a user and may belong to a prospect. */
 export const AdminActivityEntity = defineEntity({

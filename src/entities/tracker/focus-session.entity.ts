@@ -1,4 +1,5 @@
 import type { FocusEnding } from '../../domain/tracker/tracker-focus.ts';
+import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
@@ -10,15 +11,15 @@ export const AdminFocusSessionEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...ownedColumns,
-    start_time: p.datetime(3),
-    end_time: p.datetime(3).nullable(),
+    start_time: timestamp(),
+    end_time: timestamp().nullable(),
     duration_minutes: p.integer().default(50),
     completed: p.boolean().default(false),
     interrupted: p.boolean().default(false),
     notes: p.text().nullable(),
     /** When the timer ends if nobody pauses again. */
-    due_at: p.datetime(3),
-    paused_at: p.datetime(3).nullable(),
+    due_at: timestamp(),
+    paused_at: timestamp().nullable(),
     /** Length of the pauses that are over, milliseconds. */
     paused_ms: p.integer().default(0),
     ending: p.string().length(20).$type<FocusEnding>().nullable(),

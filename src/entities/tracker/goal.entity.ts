@@ -1,5 +1,5 @@
-import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
-import { ownedColumns, updatedAt } from './tracker-columns.ts';
+import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
+import { ownedColumns } from './tracker-columns.ts';
 
 /** What a person sets out to do in a week (S0-10); belongs to a user. */
 export const AdminGoalEntity = defineEntity({

@@ -1,5 +1,6 @@
-import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
-import { ownedColumns, updatedAt } from './tracker-columns.ts';
+import { timestamp } from '../shared/column-types.ts';
+import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
+import { ownedColumns } from './tracker-columns.ts';
 
 /** Kinds of meetings (S0-15). */
 export const meetingTypes = ['discovery', 'demo', 'negotiation', 'closing'] as const;
@@ -25,7 +26,7 @@ export const AdminMeetingEntity = defineEntity({
     /** One task a line. */
     follow_up_tasks: p.text().nullable(),
     template_id: p.integer().nullable(),
-    scheduled_at: p.datetime(3).nullable(),
+    scheduled_at: timestamp().nullable(),
     prospect_id: p.integer().nullable(),
     outcome: p.string().length(20).$type<MeetingOutcome>().nullable(),
     outcome_notes: p.text().nullable(),

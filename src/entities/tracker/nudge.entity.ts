@@ -1,4 +1,5 @@
 import type { NudgePriority, NudgeRule, NudgeType } from '../../domain/tracker/tracker-nudge-rules.ts';
+import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
@@ -20,8 +21,8 @@ export const AdminNudgeEntity = defineEntity({
     day: p.date(),
     dedupe_key: p.string().length(100),
     worded_by: p.string().length(10).$type<'rule' | 'model'>().default('rule'),
-    snoozed_until: p.datetime(3).nullable(),
-    expires_at: p.datetime(3).nullable(),
+    snoozed_until: timestamp().nullable(),
+    expires_at: timestamp().nullable(),
   },
 });
 

@@ -1,8 +1,9 @@
 import type { RequirableField } from '../../domain/tracker/tracker-pipeline.ts';
-import { defineEntity, p, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
-import { integerId, updatedAt } from './tracker-columns.ts';
+import { timestamp } from '../shared/column-types.ts';
+import { createdAt, defineEntity, p, tenantId, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
+import { integerId } from './tracker-columns.ts';
 
-const sharedColumns = { id: integerId, tenant_id: p.uuid(), created_at: p.datetime(3).defaultRaw('now()') };
+const sharedColumns = { id: integerId, tenant_id: tenantId, ...createdAt };
 
 /** A way from first contact to contract (S0-75); shared by the tenant. */
 export const AdminPipelineEntity = defineEntity({
@@ -14,7 +15,7 @@ export const AdminPipelineEntity = defineEntity({
     ...sharedColumns,
     name: p.string().length(100),
     is_default: p.boolean().default(false),
-    archived_at: p.datetime(3).nullable(),
+    archived_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });
@@ -33,7 +34,7 @@ export const AdminPipelineStageEntity = defineEntity({
     probability: p.integer(),
     rotting_days: p.integer().nullable(),
     required_fields: p.array().$type<RequirableField[]>().defaultRaw("'{}'"),
-    archived_at: p.datetime(3).nullable(),
+    archived_at: timestamp().nullable(),
     ...updatedAt,
   },
 });

@@ -1,5 +1,6 @@
 import type { ProspectStatus } from '../../domain/tracker/tracker-pipeline.ts';
-import { defineEntity, p, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+import { timestamp } from '../shared/column-types.ts';
+import { createdAt, defineEntity, p, tenantId, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 import { integerId, ownedColumns } from './tracker-columns.ts';
 
 /** Somebody who may become a customer (S0-74); belongs to a user, has activities and meetings. */
@@ -12,7 +13,7 @@ export const AdminProspectEntity = defineEntity({
     ...ownedColumns,
     pipeline_id: p.integer(),
     stage_id: p.integer(),
-    stage_entered_at: p.datetime(3).defaultRaw('now()'),
+    stage_entered_at: timestamp().defaultRaw('now()'),
     name: p.string().length(255),
     company: p.string().length(255).nullable(),
     /** Unique in the tenant, whatever its case. */
@@ -22,10 +23,10 @@ export const AdminProspectEntity = defineEntity({
     value_minor: p.bigint('number').nullable(),
     currency: p.string().columnType('char(3)').nullable(),
     probability: p.integer(),
-    next_activity_at: p.datetime(3).nullable(),
+    next_activity_at: timestamp().nullable(),
     status: p.string().length(10).$type<ProspectStatus>().default('open'),
     lost_reason: p.text().nullable(),
-    deleted_at: p.datetime(3).nullable(),
+    deleted_at: timestamp().nullable(),
     ...versionedColumns,
   },
 });
@@ -38,7 +39,7 @@ export const AdminStageHistoryEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     id: integerId,
-    tenant_id: p.uuid(),
+    tenant_id: tenantId,
     prospect_id: p.integer(),
     from_stage_id: p.integer().nullable(),
     to_stage_id: p.integer(),
@@ -48,6 +49,6 @@ export const AdminStageHistoryEntity = defineEntity({
     /** How long the prospect was in the stage it left. */
     seconds_in_stage: p.bigint('number').nullable(),
     moved_by: p.uuid().nullable(),
-    created_at: p.datetime(3).defaultRaw('now()'),
+    ...createdAt,
   },
 });

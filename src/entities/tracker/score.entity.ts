@@ -1,5 +1,5 @@
-import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
-import { ownedColumns, updatedAt } from './tracker-columns.ts';
+import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
+import { ownedColumns } from './tracker-columns.ts';
 
 /** The score of one day with the run up to it (S0-12, S0-77). Derived: it always equals a fresh recomputation. */
 export const AdminScoreEntity = defineEntity({

@@ -1,10 +1,11 @@
 import { EntityCaseNamingStrategy, MikroORM } from '@mikro-orm/postgresql';
-import type { EntitySchema } from '@mikro-orm/postgresql';
+import type { Configuration, EntitySchema, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Pool } from 'pg';
 import { PersonKeys } from '../audit/audit-person-keys.ts';
 import type { Env } from '../env.ts';
 import { createKeyring, parseKeyList } from '../security/keyring.ts';
 import type { Logger } from '../observability/logger.ts';
+import { BoundDriver } from './bound-driver.ts';
 import { Invalidation } from './invalidation.ts';
 import { pipelinedDialect } from './pipelined-dialect.ts';
 import { createWireTypes } from './wire-types.ts';
@@ -82,12 +83,21 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
 
 /** MikroORM with the house's naming: entity property = column = JSON field. Its units of work are pipelined. */
 async function openOrm(url: string, entities: EntitySchema[], pool: Pool): Promise<MikroORM> {
+  // By the type of the driver that it extends, so that the entity manager keeps the type of that one's.
+  const driver: new (config: Configuration) => PostgreSqlDriver = BoundDriver;
   return MikroORM.init({
     clientUrl: url,
+    driver,
     entities,
     namingStrategy: EntityCaseNamingStrategy,
     driverOptions: pipelinedDialect(pool),
     forceUtcTimezone: true,
+    // The batch form asks for versions before and does not look at what was changed.
+    useBatchUpdates: false,
+    // A column that was not given is null in answers and audit entries, not absent.
+    initNullableProperties: true,
+    // The migrations make it; saves a query at every start.
+    ensureDatabase: false,
     discovery: { warnWhenNoEntities: false },
   });
 }

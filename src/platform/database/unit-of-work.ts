@@ -15,8 +15,13 @@ import { scopeStatement } from './read.ts';
 /** What a unit of work may touch. */
 export interface Tx {
   readonly actor: Actor;
-  /** The entity manager of this transaction. */
-  readonly em: SqlEntityManager;
+  /** Entities of this transaction. What is changed here is written by {@link flush}, at the latest when the work ends. */
+  readonly em: Pick<SqlEntityManager, 'create' | 'assign' | 'remove' | 'find' | 'findOne'>;
+  /**
+   * Writes the changed entities. Versions, times and ids of the database are known after it; typed SQL does not see a
+   * change before it.
+   */
+  flush(): Promise<void>;
   /** Typed SQL inside this transaction. */
   readonly sql: Kysely<Schema>;
   /** Sends a statement whose result nobody needs, without a round trip; the work fails if it does. */
@@ -64,7 +69,10 @@ async function runOnce<Result>(
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-  const em = db.orm.em.fork() as SqlEntityManager;
+  // No flush of its own accord: a `find` in the middle of the work must not write what is half done.
+  const em = db.orm.em.fork({ flushMode: 'commit' });
+  // Whose rows created entities are (`entities/shared/tenant-columns.ts`).
+  em.setFilterParams('tenant', { id: actor.tenant_id });
   // Not `transactional`, which forks once more and copies the entities back into a manager that nobody has.
   await em.begin();
   try {
@@ -77,7 +85,10 @@ async function runOnce<Result>(
   }
 }
 
-/** The work and what belongs to its transaction: the session before it, notices and audit entries after it. */
+/**
+ * The work and what belongs to its transaction: the session before it; after it the entities that are not written yet,
+ * then notices and audit entries.
+ */
 async function runIn<Result>(
   em: SqlEntityManager,
   db: Pick<Database, 'personKeys'>,
@@ -98,6 +109,7 @@ async function runIn<Result>(
   const tx: Tx = {
     actor,
     em,
+    flush: () => em.flush(),
     sql: kysely,
     send: (query) => send(query.compile()),
     audit: (entry) => entries.push(entry),

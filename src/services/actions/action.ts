@@ -1,11 +1,13 @@
 import type { z } from 'zod';
 import { safeGate } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** On what strength a change runs: an approved request, a factor proof, nothing, or an emergency. */
 export type Authority =
@@ -18,6 +20,22 @@ export type Authority =
 export interface ActionRequest {
   readonly action: string;
   readonly payload: JsonObject;
+}
+
+/** Through what an after-effect starts workflows, and reads what it needs for that. */
+export type AfterCommitDeps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
+
+/** A change that is committed. */
+export interface CommittedChange<Payload extends JsonObject = JsonObject> {
+  /** In whose name it was made. */
+  readonly actor: ActorRef;
+  readonly payload: Payload;
+  /** What `execute` returned. */
+  readonly result: JsonObject;
+  /** Names the change; the same whenever its after-effect is repeated. */
+  readonly change_id: string;
+  /** An earlier attempt has committed the change, and may have started already what follows it. */
+  readonly isRepetition: boolean;
 }
 
 /**
@@ -50,6 +68,13 @@ export interface ActionSpec<Payload extends JsonObject> {
   readonly execute: (tx: Tx, payload: Payload, authority: Authority) => Promise<JsonObject>;
   /** The change that restores what `execute` replaced, or null when there is no way back. */
   readonly undo: (payload: Payload, result: JsonObject) => ActionRequest | null;
+  /**
+   * Starts what follows the committed change: a function of the area's workflow client. After an approval it is tried
+   * until it succeeds and may run more than once, so it must not start anything twice.
+   */
+  readonly afterCommit?: (deps: AfterCommitDeps, change: CommittedChange<Payload>) => Promise<void>;
+  /** No sweep starts what `afterCommit` could not: a caller who makes the change without approval gets its error. */
+  readonly isLostWithoutAfterCommit?: boolean;
 }
 
 /** An action with a payload that has passed its schema. */
@@ -63,6 +88,8 @@ export interface PreparedAction {
   /** Prefer `runAction`, which asks for the authority first. */
   execute(tx: Tx, authority: Authority): Promise<JsonObject>;
   undo(result: JsonObject): ActionRequest | null;
+  /** Starts what follows the committed change; see {@link ActionSpec.afterCommit}. */
+  afterCommit(deps: AfterCommitDeps, change: Omit<CommittedChange, 'payload'>): Promise<void>;
 }
 
 /** An action as the registry holds it: its payload type is known to its own file only. */
@@ -73,6 +100,7 @@ export interface Action {
   readonly payloadSchema: z.ZodType;
   readonly isSecret: boolean;
   readonly isEmergency: boolean;
+  readonly isLostWithoutAfterCommit: boolean;
   floor(environment: EnvironmentName | null): GateLevel;
   /** The gate where the tenant has written none. */
   safeGate(environment: EnvironmentName | null): GateLevel;
@@ -89,6 +117,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     payloadSchema: spec.payload,
     isSecret: spec.secret ?? false,
     isEmergency: spec.emergency ?? false,
+    isLostWithoutAfterCommit: spec.isLostWithoutAfterCommit ?? false,
     floor: spec.floor ?? (() => 'none'),
     safeGate: (environment) => spec.unwrittenGate ?? (spec.emergency === true ? 'mfa' : safeGate(environment)),
     prepare: (given, prefix = '') => {
@@ -104,6 +133,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
         check: (tx) => spec.check(tx, payload),
         execute: (tx, authority) => spec.execute(tx, payload, authority),
         undo: (result) => spec.undo(payload, result),
+        afterCommit: async (deps, change) => spec.afterCommit?.(deps, { ...change, payload }),
       };
     },
   };

@@ -1,5 +1,6 @@
 import { Problem } from '../../platform/problem.ts';
-import type { Action } from './action.ts';
+import type { JsonValue } from '../../domain/shared/canonical.ts';
+import type { Action, PreparedAction } from './action.ts';
 import { assignmentRemoveCampaign } from '../assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../assignment/assignment-remove-contact.action.ts';
 import { campaignDelete } from '../assignment/campaign-delete.action.ts';
@@ -50,6 +51,16 @@ const byName = new Map(actions.map((action) => [action.name, action]));
 /** The action of a name, or undefined. */
 export function findAction(name: string): Action | undefined {
   return byName.get(name);
+}
+
+/**
+ * An action with a payload that was stored before, or null when it cannot be made any more: the payload was erased, or
+ * neither action nor payload may be known to this release.
+ */
+export function prepareStored(name: string, payload: JsonValue | null): PreparedAction | null {
+  const action = findAction(name);
+  if (action === undefined || payload === null || !action.payloadSchema.safeParse(payload).success) return null;
+  return action.prepare(payload);
 }
 
 /** @throws Problem `request.invalid` when there is no action of that name. */

@@ -1,10 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { isWeaker } from '../../domain/approval/approval-gate.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { Problem } from '../../platform/problem.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { Authority, PreparedAction } from './action.ts';
+import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { AfterCommitDeps, Authority, PreparedAction } from './action.ts';
 import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
 
 /** What approvers are shown and approve is named by this: the SHA-256 of the canonical change. */
@@ -21,17 +25,63 @@ export function changeDigest(change: {
  * Makes a change inside the caller's transaction, on the strength of an authority that the gate table accepts at this
  * moment. The check stands here and not only at the routes, so that calling the change directly gains nothing.
  *
+ * Whoever commits the transaction then starts what follows: {@link followChange}, or {@link makeChange} for both.
+ *
  * @throws Problem `approval.required` or `mfa.required` when the authority is too weak, and whatever the change throws.
  */
 export async function runAction(tx: Tx, prepared: PreparedAction, authority: Authority): Promise<JsonObject> {
-  await requireAuthority(tx, prepared, authority);
+  await assertAuthority(tx, prepared, authority);
   return prepared.execute(tx, authority);
 }
 
-async function requireAuthority(tx: Tx, prepared: PreparedAction, authority: Authority): Promise<void> {
+/**
+ * Starts what follows a change that its caller has made without an approval. The change is committed, so what cannot be
+ * started now is logged and left to the sweep of its area, unless there is none.
+ */
+export async function followChange(
+  deps: AfterCommitDeps,
+  actor: Actor,
+  prepared: PreparedAction,
+  result: JsonObject,
+): Promise<void> {
+  const { action } = prepared;
+  try {
+    const change = { actor: actorRef(actor), result, change_id: randomUUID(), isRepetition: false };
+    await prepared.afterCommit(deps, change);
+  } catch (error) {
+    if (action.isLostWithoutAfterCommit) throw error;
+    deps.log.warn({ err: error, action: action.name }, 'what follows a change could not be started; a sweep will');
+  }
+}
+
+/** What a route that has let its caller through a gate knows of the call. */
+interface GatedCall {
+  readonly deps: AfterCommitDeps;
+  readonly actor: Actor;
+  /** The gate that the caller has passed. */
+  readonly gate: GateLevel;
+  readonly unitOfWork: UnitOfWork;
+}
+
+/**
+ * Makes a change whose gate its caller has passed, and starts what follows.
+ *
+ * @throws Problem as {@link runAction}.
+ */
+export async function makeChange(
+  { deps, actor, gate, unitOfWork }: GatedCall,
+  prepared: PreparedAction,
+): Promise<JsonObject> {
+  const authority = { kind: gate === 'none' ? 'none' : 'mfa' } as const;
+  const result = await unitOfWork((tx) => runAction(tx, prepared, authority));
+  await followChange(deps, actor, prepared, result);
+  return result;
+}
+
+async function assertAuthority(tx: Tx, prepared: PreparedAction, authority: Authority): Promise<void> {
   switch (authority.kind) {
     case 'approval':
-      return requireApproved(tx, prepared, authority.approval_id);
+      return assertApproved(tx, prepared, authority.approval_id);
     case 'emergency':
       if (!prepared.action.isEmergency) throw tooWeak('approval');
       return;
@@ -46,7 +96,7 @@ async function requireAuthority(tx: Tx, prepared: PreparedAction, authority: Aut
 }
 
 /** The request must be approved at this moment, for exactly this change. */
-async function requireApproved(tx: Tx, prepared: PreparedAction, approvalId: string): Promise<void> {
+async function assertApproved(tx: Tx, prepared: PreparedAction, approvalId: string): Promise<void> {
   const { action, environment, payload } = prepared;
   const request = await tx.sql
     .selectFrom('admin_approvals')

@@ -3,13 +3,17 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { applyCommand } from '../../domain/approval/approval.ts';
 import type { Approval } from '../../domain/approval/approval.ts';
 import { isEligible } from '../../domain/approval/approval-policy.ts';
+import { isJsonObject } from '../../domain/shared/canonical.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { findAction } from '../actions/registry.ts';
+import type { AfterCommitDeps, PreparedAction } from '../actions/action.ts';
+import { findAction, prepareStored } from '../actions/registry.ts';
 import { changeDigest, runAction } from '../actions/run-action.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -17,51 +21,89 @@ import type { AuditEntry } from '../../platform/audit/audit.ts';
 import type { InvalidationEvent } from '../../platform/database/invalidation.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
+import { executedChangeQuery } from './approval.queries.ts';
 import { lockApproval, recordOf, saveTransition, voidDecisions } from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
 
-interface ExecutionDeps {
-  readonly db: Database;
-  readonly keyring: Keyring;
+type ExecutionDeps = AfterCommitDeps & Pick<ProcessDeps, 'keyring'>;
+
+/** The change of an executed request, with what it gave. */
+interface ExecutedChange {
+  readonly prepared: PreparedAction;
+  readonly result: JsonObject;
 }
 
 /**
  * Makes an approved change, exactly once: one transaction locks the request, looks again at its state, its payload and
  * the rights of everybody who approved it, runs the action and marks the request executed. A second run finds it
- * executed; a kill before commit leaves nothing.
+ * executed; a kill before commit leaves nothing. After the commit it starts what follows the change, at every run, so a
+ * kill in between is made up for by the next one.
  *
  * What comes back is the request as it now is: executed, failed (the action said no), back in review (an approver has
  * lost the right), or whatever an edit or a cancellation made of it meanwhile.
  */
 export async function executeApproval(
-  { db, keyring }: ExecutionDeps,
+  deps: ExecutionDeps,
   requester: Actor,
   input: ExecuteApproval,
 ): Promise<ApprovalRecord> {
   // Made in the requester's name, but not by the requester: the audit tells the two apart.
   const actor: Actor = { ...requester, kind: 'system' };
-  return unitOfWork(db, actor, async (tx) => {
-    const stored = await lockApproval(tx, input.approval_id);
-    if (!isFor(stored.approval, input)) return recordOf(stored);
-    const people = await rightsNow(tx, stored.approval);
-    if (!mayStillAsk(people, stored)) return recordOf(await fail(tx, stored, requesterLeft));
-    const lost = lostRights(people, stored.approval);
-    if (lost.length > 0) return recordOf(await returnToReview(tx, stored, lost));
-    try {
-      const result = await attempt(tx, (inner) => runChange(inner, keyring, stored));
-      const next = applyCommand(stored.approval, { kind: 'execute' }, 0);
-      return recordOf(await saveTransition(tx, stored, next, { event: 'execute', reason: null, result }));
-    } catch (error) {
-      const failure = refusalOf(error);
-      if (failure === null) throw error;
-      return recordOf(await fail(tx, stored, failure));
-    }
-  });
+  const { stored, executed } = await unitOfWork(deps.db, actor, (tx) => executeOn(tx, deps.keyring, input));
+  if (stored.approval.status === 'executed') {
+    const change = executed ?? (await findExecuted(deps, actor, input.approval_id));
+    await change?.prepared.afterCommit(deps, {
+      actor: input.actor,
+      result: change.result,
+      change_id: input.approval_id,
+      isRepetition: executed === null,
+    });
+  }
+  return recordOf(stored);
+}
+
+/** The transaction of {@link executeApproval}; `executed` is the change when this run has made it. */
+async function executeOn(
+  tx: Tx,
+  keyring: Keyring,
+  input: ExecuteApproval,
+): Promise<{ readonly stored: StoredApproval; readonly executed: ExecutedChange | null }> {
+  const stored = await lockApproval(tx, input.approval_id);
+  if (!isFor(stored.approval, input)) return { stored, executed: null };
+  const people = await rightsNow(tx, stored.approval);
+  if (!mayStillAsk(people, stored)) return { stored: await fail(tx, stored, requesterLeft), executed: null };
+  const lost = lostRights(people, stored.approval);
+  if (lost.length > 0) return { stored: await returnToReview(tx, stored, lost), executed: null };
+  try {
+    const executed = await attempt(tx, (inner) => runChange(inner, keyring, stored));
+    const next = applyCommand(stored.approval, { kind: 'execute' }, 0);
+    const note = { event: 'execute', reason: null, result: executed.result } as const;
+    return { stored: await saveTransition(tx, stored, next, note), executed };
+  } catch (error) {
+    const failure = refusalOf(error);
+    if (failure === null) throw error;
+    return { stored: await fail(tx, stored, failure), executed: null };
+  }
+}
+
+/**
+ * The change of a request that an earlier run has executed; null when its payload was erased with a person since, or is
+ * none of this release's.
+ */
+async function findExecuted(
+  { db, keyring }: ExecutionDeps,
+  actor: Actor,
+  approvalId: string,
+): Promise<ExecutedChange | null> {
+  const [row] = await read(db, actor, executedChangeQuery(approvalId));
+  if (row === undefined || !isJsonObject(row.result)) return null;
+  const prepared = prepareStored(row.action, openPayload(keyring, row));
+  return prepared === null ? null : { prepared, result: row.result };
 }
 
 /** Ends an approved request whose change can never be made. */
 export async function failApproval(
-  { db }: ExecutionDeps,
+  db: Database,
   requester: Actor,
   input: ExecuteApproval & { code: string; detail: string },
 ): Promise<ApprovalRecord> {
@@ -76,7 +118,7 @@ function isFor(approval: Approval, { revision, digest }: ExecuteApproval): boole
   return approval.status === 'approved' && approval.revision === revision && approval.digest === digest;
 }
 
-async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredApproval): Promise<JsonObject> {
+async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredApproval): Promise<ExecutedChange> {
   const payload = await approvedPayload(tx, keyring, row.action, approval.digest);
   const action = findAction(row.action);
   if (action === undefined) {
@@ -85,7 +127,8 @@ async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredAppr
       detail: `The action '${row.action}' is not offered any more.`,
     });
   }
-  return runAction(tx, action.prepare(payload), { kind: 'approval', approval_id: row.id });
+  const prepared = action.prepare(payload);
+  return { prepared, result: await runAction(tx, prepared, { kind: 'approval', approval_id: row.id }) };
 }
 
 /** The payload of a digest, after making sure that it still has this digest. */

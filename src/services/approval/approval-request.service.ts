@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { WithStartWorkflowOperation } from '@temporalio/client';
 import { effectiveGate, gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
 import type { PreparedAction } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
+import { startApproval } from './approval.client.ts';
 import { findAction, getAction } from '../actions/registry.ts';
 import { changeDigest } from '../actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
@@ -16,8 +16,7 @@ import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { approvalStartOptions, approvalWorkflowType, openUpdate } from '../../workflows/approval/approval.contract.ts';
-import type { ApprovalInput, PersonRef } from '../../workflows/approval/approval.contract.ts';
+import type { PersonRef } from '../../workflows/approval/approval.contract.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
@@ -48,7 +47,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
     },
     open: async ({ actor, action, payload, mfa }) => {
       const prepared = getAction(action).prepare(payload);
-      return openApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() });
+      return requestApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() });
     },
   };
 }
@@ -83,7 +82,7 @@ export interface ApprovalRequest {
  *
  * @throws Problem when the change is stale or impossible, or when nobody could approve it.
  */
-export async function openApproval(
+export async function requestApproval(
   deps: Deps,
   actor: Actor,
   { prepared, reason, mfaProofId }: ApprovalRequest,
@@ -96,27 +95,9 @@ export async function openApproval(
       digest: await storePayload(tx, deps.keyring, prepared),
     };
   });
-  const input: ApprovalInput = {
-    requester,
-    approval_id: randomUUID(),
-    action: prepared.action.name,
-    environment: prepared.environment,
-    digest,
-    reason,
-    policy,
-  };
-  return deps.temporal.call((client) =>
-    client.workflow.executeUpdateWithStart(openUpdate, {
-      updateId: input.approval_id,
-      args: [{ mfa_proof_id: mfaProofId }],
-      startWorkflowOperation: new WithStartWorkflowOperation(approvalWorkflowType, {
-        ...approvalStartOptions(input),
-        taskQueue: deps.temporal.taskQueue,
-        // A start that was made and not answered is found again by the client's own retry.
-        workflowIdConflictPolicy: 'USE_EXISTING',
-      }),
-    }),
-  );
+  const { action, environment } = prepared;
+  const input = { requester, approval_id: randomUUID(), action: action.name, environment, digest, reason, policy };
+  return startApproval(deps, input, { mfa_proof_id: mfaProofId });
 }
 
 /**
@@ -195,4 +176,10 @@ export function personRef(actor: Actor): PersonRef {
     throw new Problem({ code: 'auth.forbidden', detail: 'Approvals are for people who have signed in.' });
   }
   return { ...actorRef(actor), user_id: actor.user_id };
+}
+
+/** The id of the proof that let the caller in; whoever gets it uses it up. */
+export function requireProof(mfa: MfaProof | null): string {
+  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
+  return mfa.delegate();
 }

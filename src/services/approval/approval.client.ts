@@ -1,65 +1,65 @@
+import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
-import { isClosed } from '../../domain/approval/approval.ts';
 import type { ApprovalView } from '../../domain/approval/approval-view.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
-import { approvalWorkflowId } from '../../workflows/approval/approval.contract.ts';
-import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
-import { personRef } from './approval-request.service.ts';
-import type { MfaProof } from '../../platform/security/mfa-token.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { read } from '../../platform/database/read.ts';
+import {
+  approvalStartOptions,
+  approvalWorkflowId,
+  approvalWorkflowType,
+  openUpdate,
+} from '../../workflows/approval/approval.contract.ts';
+import type { ApprovalInput, OpenMessage, PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 
-/** Who sends a message: the caller and the proof of the caller's second factor. */
-interface Sender {
-  readonly actor: Actor;
-  readonly mfa: MfaProof | null;
-}
+type Deps = Pick<ProcessDeps, 'temporal'>;
 
-/** What the caller says about a request, with who they are and the proof of their second factor, both by id. */
-export function personalMessage(
-  { actor, mfa }: Sender,
-  said: { digest: string; reason: string | null },
-): PersonalMessage {
-  return { ...said, actor: personRef(actor), roles: [...actor.roles], mfa_proof_id: requireProof(mfa) };
+/**
+ * Starts the workflow of a request, which writes it down.
+ *
+ * @returns the committed row.
+ * @throws Problem why it was not opened, or `service.unavailable` while Temporal cannot be reached.
+ */
+export async function startApproval(
+  { temporal }: Deps,
+  input: ApprovalInput,
+  message: OpenMessage,
+): Promise<ApprovalView> {
+  return temporal.call((client) =>
+    client.workflow.executeUpdateWithStart(openUpdate, {
+      updateId: input.approval_id,
+      args: [message],
+      startWorkflowOperation: new WithStartWorkflowOperation(approvalWorkflowType, {
+        ...approvalStartOptions(input),
+        taskQueue: temporal.taskQueue,
+        // A start that was made and not answered is found again by the client's own retry.
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    }),
+  );
 }
 
 /**
- * Sends a message to a request: one call to its workflow, which judges it, writes it down and answers with the row. No
- * statement on the way; the proof of the second factor is used up where the decision is written.
+ * Sends a decision, an edit or a cancellation to the workflow of a request, which judges it and writes it down.
  *
- * @throws Problem the workflow's refusal; for a request whose workflow has ended, what the row says.
+ * @returns the committed row.
+ * @throws Problem the workflow's refusal, or `resource.not-found` when it does not run.
  */
 export async function sendApprovalUpdate<Message extends PersonalMessage>(
-  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
-  actor: Actor,
-  approvalId: string,
+  { temporal }: Deps,
+  request: { readonly tenant_id: string; readonly approval_id: string },
   update: UpdateDefinition<ApprovalView, [Message]>,
   message: Message,
 ): Promise<ApprovalView> {
-  const workflowId = approvalWorkflowId(actor.tenant_id, approvalId);
-  try {
-    return await deps.temporal.call((client) =>
-      client.workflow.getHandle(workflowId).executeUpdate(update, { args: [message] }),
-    );
-  } catch (error) {
-    if (!(error instanceof Problem && error.code === 'resource.not-found')) throw error;
-    const statement = query.selectFrom('admin_approvals').where('id', '=', approvalId).select('status');
-    const [row] = await read(deps.db, actor, statement);
-    if (row === undefined) throw notFound('approval request');
-    throw new Problem({
-      code: 'approval.closed',
-      detail: isClosed(row.status)
-        ? `The request is ${row.status}; nothing about it can change.`
-        : 'The workflow of this request was ended by an operator: open a new request.',
-      members: { status: row.status },
-    });
-  }
+  const workflowId = approvalWorkflowId(request.tenant_id, request.approval_id);
+  return temporal.call((client) => client.workflow.getHandle(workflowId).executeUpdate(update, { args: [message] }));
 }
 
-/** The id of the proof that let the caller in; whoever gets it uses it up. */
-export function requireProof(mfa: MfaProof | null): string {
-  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
-  return mfa.delegate();
+/** Asks the workflow of a request to end, which closes the row; one that has ended already is left alone. */
+export async function cancelApproval({ temporal }: Deps, workflowId: string): Promise<void> {
+  await temporal.call(async (client) => {
+    try {
+      await client.workflow.getHandle(workflowId).cancel();
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  });
 }

@@ -1,7 +1,8 @@
 import type { ApprovalStatus } from '../../domain/approval/approval.ts';
-import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
+import { isJsonObject } from '../../domain/shared/canonical.ts';
+import type { JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { findAction } from '../actions/registry.ts';
+import { findAction, prepareStored } from '../actions/registry.ts';
 import type { ActionRequest } from '../actions/action.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
 import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
@@ -20,10 +21,9 @@ interface ListFilter {
 export function approvalListQuery(filter: ListFilter, page: Page) {
   const { status, action, environment, requested_by } = filter;
   return approvalsQuery()
-    .$if(status !== undefined, (q) => q.where('a.status', '=', status ?? 'pending'))
-    .$if(action !== undefined, (q) => q.where('a.action', '=', action ?? ''))
-    .$if(environment !== undefined, (q) => q.where('a.environment', '=', environment ?? null))
-    .$if(requested_by !== undefined, (q) => q.where('a.requested_by', '=', requested_by ?? ''))
+    .where((eb) =>
+      eb.and({ 'a.status': status, 'a.action': action, 'a.environment': environment, 'a.requested_by': requested_by }),
+    )
     .$call(newestFirst(page, { time: 'a.created_at', id: 'a.id' }));
 }
 
@@ -34,6 +34,16 @@ export function payloadQuery(approvalId: string) {
     .innerJoin('admin_approval_payloads as p', (join) => join.onRef('p.digest', '=', 'a.digest'))
     .where('a.id', '=', approvalId)
     .select(['a.action', 'a.status', 'a.result', 'p.payload', 'p.erased_at as payload_erased_at']);
+}
+
+/** The payload of an executed request, sealed where it holds a secret, and what its execution gave. */
+export function executedChangeQuery(approvalId: string) {
+  return query
+    .selectFrom('admin_approvals as a')
+    .innerJoin('admin_approval_payloads as p', (join) => join.onRef('p.digest', '=', 'a.digest'))
+    .where('a.id', '=', approvalId)
+    .where('a.status', '=', 'executed')
+    .select(['a.action', 'a.result', 'p.id', 'p.environment', 'p.payload', 'p.payload_ciphertext']);
 }
 
 /** Everything that was decided on a request, voided decisions too. */
@@ -66,13 +76,11 @@ export function describeChange(row: {
   payload_erased_at: string | null;
 }): { description: string; payload: JsonValue; payload_erased_at: string | null; undo: ActionRequest | null } {
   const { payload, payload_erased_at } = row;
-  const action = findAction(row.action);
-  // A payload of an earlier release may not pass the present schema; the request is still shown.
-  if (action === undefined || payload === null || !action.payloadSchema.safeParse(payload).success) {
-    return { description: action?.title ?? row.action, payload, payload_erased_at, undo: null };
+  const prepared = prepareStored(row.action, payload);
+  if (prepared === null) {
+    return { description: findAction(row.action)?.title ?? row.action, payload, payload_erased_at, undo: null };
   }
-  const prepared = action.prepare(payload);
-  const undo = row.status === 'executed' && isObject(row.result) ? prepared.undo(row.result) : null;
+  const undo = row.status === 'executed' && isJsonObject(row.result) ? prepared.undo(row.result) : null;
   return { description: prepared.description, payload, payload_erased_at, undo };
 }
 
@@ -88,14 +96,8 @@ export function approvalHistoryQuery(filter: HistoryFilter, page: Page) {
   return query
     .selectFrom('admin_approval_history as h')
     .innerJoin('admin_approvals as a', 'a.id', 'h.approval_id')
-    .$if(approval_id !== undefined, (q) => q.where('h.approval_id', '=', approval_id ?? ''))
-    .$if(actor_id !== undefined, (q) => q.where('h.actor_id', '=', actor_id ?? null))
-    .$if(event !== undefined, (q) => q.where('h.event', '=', event ?? 'opened'))
+    .where((eb) => eb.and({ 'h.approval_id': approval_id, 'h.actor_id': actor_id, 'h.event': event }))
     .$call(newestFirst(page, { time: 'h.created_at', id: 'h.id' }))
     .select(['h.id', 'h.approval_id', 'a.action', 'a.environment', 'h.event', 'h.from_status', 'h.to_status'])
     .select(['h.revision', 'h.digest', 'h.actor_id', 'h.reason', 'h.details', 'h.position', 'h.created_at']);
-}
-
-function isObject(value: JsonValue | null): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -9,7 +9,7 @@ import type { ApprovalRow } from './approval-row.queries.ts';
 import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { ApprovalRecord } from '../../workflows/approval/approval.contract.ts';
+import type { ApprovalRecord, OpenApproval } from '../../workflows/approval/approval.contract.ts';
 
 /** A request as it stands in the database, locked until the transaction ends. */
 export interface StoredApproval {
@@ -33,6 +33,51 @@ export async function findApproval(tx: Tx, id: string, forUpdate = false): Promi
   const { rows } = await tx.sql.executeQuery(approvalsQuery().where('a.id', '=', id).compile());
   const [row] = rows;
   return row === undefined ? undefined : { row, approval: approvalOfRow(row, row.approvals) };
+}
+
+/** Writes a new request down, with the first line of its history. */
+export async function insertApproval(
+  tx: Tx,
+  approval: Approval,
+  request: Pick<OpenApproval, 'approval_id' | 'action' | 'environment' | 'reason'>,
+): Promise<ApprovalRow> {
+  const row = await tx.sql
+    .insertInto('admin_approvals')
+    .values({
+      id: request.approval_id,
+      tenant_id: tx.actor.tenant_id,
+      action: request.action,
+      environment: request.environment,
+      digest: approval.digest,
+      requested_by: approval.requested_by,
+      reason: request.reason,
+      policy: jsonb(approval.policy),
+      review_due_at: new Date(approval.review_due_at).toISOString(),
+      workflow_id: tx.actor.workflow_id ?? '',
+    })
+    .returning(approvalColumns)
+    .executeTakeFirstOrThrow();
+  await appendHistory(tx, row, null, { event: 'opened', reason: request.reason });
+  return row;
+}
+
+/** What a person decided, with the proof of the second factor behind it. */
+interface NewDecision {
+  readonly approval_id: string;
+  /** Index of the policy step; only approvals have one. */
+  readonly step: number | null;
+  readonly approver_id: string;
+  readonly verdict: 'approved' | 'rejected' | 'bypassed';
+  readonly reason: string | null;
+  readonly mfa_proof_id: string;
+}
+
+/** Records a decision on the present revision of a request, with the roles that the approver holds now. */
+export async function insertDecision(tx: Tx, { revision, digest }: Approval, decision: NewDecision): Promise<void> {
+  await tx.sql
+    .insertInto('admin_approval_decisions')
+    .values({ ...decision, tenant_id: tx.actor.tenant_id, revision, digest, approver_roles: [...tx.actor.roles] })
+    .execute();
 }
 
 /** What a transition leaves in the row and in the history besides the state itself. */
@@ -62,7 +107,7 @@ export async function saveTransition(
       editors: sql<string[]>`${next.editors}::uuid[]`,
       bypassed_by: next.bypassed_by,
       bypass_reason: next.bypassed_by === null ? null : (note.bypass_reason ?? row.bypass_reason),
-      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at),
+      execution_due_at: next.execution_due_at === null ? null : new Date(next.execution_due_at).toISOString(),
       executed_at: next.status === 'executed' ? sql<string>`now()` : null,
       closed_at: isClosed(next.status) ? sql<string>`now()` : null,
       failure_code: note.failure?.code ?? null,
@@ -106,12 +151,12 @@ export async function voidDecisions(
     .set({ voided_at: sql<string>`now()`, void_reason: reason })
     .where('approval_id', '=', approvalId)
     .where('voided_at', 'is', null)
-    .$if(approverIds !== null, (update) => update.where('approver_id', 'in', [...(approverIds ?? [])]))
+    .where((eb) => eb.and(approverIds === null ? [] : [eb('approver_id', 'in', [...approverIds])]))
     .execute();
 }
 
 /** Adds a line to the history; its position is the version of the request that it led to. */
-export async function appendHistory(
+async function appendHistory(
   tx: Tx,
   row: ApprovalRow,
   fromStatus: ApprovalRow['status'] | null,

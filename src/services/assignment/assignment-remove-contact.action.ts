@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
+import { wakeQueueOfChange } from './assignment.client.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { removeContact } from './assignment-contacts.service.ts';
 
@@ -32,4 +33,5 @@ export const assignmentRemoveContact = defineAction({
     return removeContact(tx, user_id, contact_id);
   },
   undo: () => null,
+  afterCommit: wakeQueueOfChange,
 });

@@ -15,6 +15,7 @@ import {
   defaultRecheckMs,
   wakeSignal,
 } from '../../workflows/assignment/assignment-drain.contract.ts';
+import type { CommittedChange } from '../actions/action.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
@@ -69,7 +70,11 @@ export async function startBatch(deps: Deps, actor: Actor, { batch_id, kind, tot
  * Tells the queues of campaigns that a place may be free, or that somebody waits. A Temporal that is away is logged: what
  * waits is served with the next deal in any case.
  */
-export async function wakeQueues(deps: Deps, actor: Actor, campaignIds: readonly (string | null)[]): Promise<void> {
+export async function wakeQueues(
+  deps: Pick<Deps, 'temporal' | 'log'>,
+  actor: Pick<Actor, 'tenant_id'>,
+  campaignIds: readonly (string | null)[],
+): Promise<void> {
   for (const campaign_id of new Set(campaignIds)) {
     if (campaign_id === null) continue;
     const input = { tenant_id: actor.tenant_id, campaign_id, recheck_ms: defaultRecheckMs };
@@ -85,6 +90,14 @@ export async function wakeQueues(deps: Deps, actor: Actor, campaignIds: readonly
       deps.log.warn({ err: error, campaign_id }, 'a queue of contacts could not be woken');
     }
   }
+}
+
+/** A committed change has freed a place in a campaign, or took somebody from its queue: it names which. */
+export async function wakeQueueOfChange(
+  deps: Pick<Deps, 'temporal' | 'log'>,
+  { actor, result: { campaign_id } }: CommittedChange,
+): Promise<void> {
+  if (typeof campaign_id === 'string') await wakeQueues(deps, actor, [campaign_id]);
 }
 
 /**

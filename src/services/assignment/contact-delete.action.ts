@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
+import { wakeQueueOfChange } from './assignment.client.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { deleteContact } from './contact.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
@@ -32,4 +33,5 @@ export const contactDelete = defineAction({
     return deleteContact(tx, contact_id, version);
   },
   undo: () => null,
+  afterCommit: wakeQueueOfChange,
 });

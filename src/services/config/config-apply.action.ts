@@ -7,6 +7,7 @@ import { sameJson } from '../../domain/shared/canonical.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { startCommittedRollouts } from './config-batch.client.ts';
 import { insertDeployment, assertNoActiveRollout } from './config-deployment.service.ts';
 import { configDigest, lockEnvironment } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber, rolloutPlan } from './config.payload.ts';
@@ -74,6 +75,7 @@ export const configApply = defineAction({
   },
   // Going back is a change of its own with a gate of its own: `config.rollback` to the deployment before.
   undo: () => null,
+  afterCommit: startCommittedRollouts,
 });
 
 /**

@@ -5,6 +5,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
 import { defineAction } from '../actions/action.ts';
+import { startCommittedRollouts } from './config-batch.client.ts';
 import { approvedDeploymentQuery, insertDeployment, assertNoActiveRollout, rollbackWindowDays } from './config-deployment.service.ts';
 import { lockEnvironment } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
@@ -59,6 +60,7 @@ export const configRollback = defineAction({
     return { batch_id, deployment_ids: [await insertDeployment(tx, { ...place, ...what }, authority)] };
   },
   undo: () => null,
+  afterCommit: startCommittedRollouts,
 });
 
 /**

@@ -71,13 +71,13 @@ export async function beginDeployment(tx: Tx, id: string, runId: string): Promis
   const fence = slot.fence + 1;
   await tx.sql
     .updateTable('admin_environment_configs')
-    .set({ fence, version: slot.version + 1, updated_at: new Date() })
+    .set({ fence, version: slot.version + 1, updated_at: new Date().toISOString() })
     .where('id', '=', slot.id)
     .execute();
-  const started = row.fence === null ? { started_at: new Date() } : {};
+  const started = row.fence === null ? { started_at: new Date().toISOString() } : {};
   await tx.sql
     .updateTable('admin_deployments')
-    .set({ fence, run_id: runId, updated_at: new Date(), ...started })
+    .set({ fence, run_id: runId, updated_at: new Date().toISOString(), ...started })
     .where('id', '=', id)
     .execute();
   return { ...row, fence, run_id: runId };
@@ -161,8 +161,8 @@ async function write(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, move: Mo
       step: next.step,
       candidate_percentage: share,
       outcome: outcome === null ? null : jsonb(outcome),
-      updated_at: new Date(),
-      ended_at: isClosed ? new Date() : null,
+      updated_at: new Date().toISOString(),
+      ended_at: isClosed ? new Date().toISOString() : null,
     })
     .where('id', '=', row.id)
     .returning(deploymentColumns)
@@ -218,7 +218,7 @@ export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
   if (result === 'undone' && row.previous_version !== null) await goBack(tx, slot, row, row.previous_version);
   await tx.sql
     .updateTable('admin_deployments')
-    .set({ outcome: jsonb({ ...row.outcome, undo: result }), updated_at: new Date() })
+    .set({ outcome: jsonb({ ...row.outcome, undo: result }), updated_at: new Date().toISOString() })
     .where('id', '=', id)
     .execute();
   tx.audit({
@@ -277,7 +277,7 @@ async function goBack(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, version
   const served = { stable_version: version, candidate_version: null, candidate_percentage: 0, fence };
   const evidence = { undone_deployment: row.id };
   await serve(tx, slot, served, { event: 'undone', deployment_id: id, approval_id: row.approval_id, evidence });
-  const now = new Date();
+  const now = new Date().toISOString();
   await tx.sql
     .updateTable('admin_deployments')
     .set({ status: 'succeeded', stage: 0, step: 1, fence, started_at: now, ended_at: now, outcome: jsonb({ status: 'succeeded', evidence }) })

@@ -110,7 +110,7 @@ export async function serve(
       deployment_id: shown.candidate_version === null ? null : note.deployment_id,
       ledger_seq: facts.seq,
       ledger_hash: hash,
-      updated_at: new Date(),
+      updated_at: new Date().toISOString(),
       version: slot.version + 1,
     })
     .where('id', '=', slot.id)

@@ -125,7 +125,7 @@ export function saveFlag(
       .set({
         ...columnsOf(definition),
         updated_by: tx.actor.user_id,
-        updated_at: new Date(),
+        updated_at: new Date().toISOString(),
         version: next.version,
       })
       .where('id', '=', flag.id),

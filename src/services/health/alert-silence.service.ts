@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import { silenceColumns } from './alert.queries.ts';
 
 const event = (operation: string) => ({ event: `alert_silence.${operation}`, resource_type: 'alert_silence' });
@@ -106,8 +106,7 @@ export async function changeSilence(
 }
 
 async function updateSilence(tx: Tx, expected: SilenceVersion, change: SilenceChange) {
-  const before = await lockOpenSilence(tx, expected.id);
-  if (before.version !== expected.version) throw versionMismatch(before.version);
+  const before = assertVersion(await lockOpenSilence(tx, expected.id), expected.version);
   if (change.ends_at !== undefined && Date.parse(change.ends_at) <= Date.parse(before.starts_at)) {
     throw new Problem({
       code: 'request.invalid',

@@ -5,7 +5,7 @@ import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { thresholdColumns } from './alert.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 
 /** A threshold as people configure it. Its name identifies it within the tenant. */
 export interface ThresholdSetting {
@@ -53,7 +53,7 @@ export async function replaceThresholds(
   version: number,
 ): Promise<{ version: number }> {
   const current = await lockSettings(tx);
-  if (current !== version) throw versionMismatch(current);
+  assertVersion({ version: current }, version);
   await assertChannelsExist(tx, wanted);
   const before = await tx.sql
     .selectFrom('admin_alert_thresholds')

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { notificationDeliveries } from '../notification/notification-recipients.queries.ts';
+import { createNotify } from '../notification/notification-delivery.client.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { defaultRetryDelaysSeconds, sessionsEndedNotification } from '../../domain/notification/notification.ts';
+import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
-import {
-  notificationDeliveryStartOptions,
-  notificationDeliveryWorkflowType,
-} from '../../workflows/notification/notification-delivery.contract.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { FactorOwner } from './second-factor.service.ts';
 
@@ -59,19 +55,7 @@ export async function notifySessionsEnded(
 /** The change has been made; news of it that cannot be sent on its way is logged and takes nothing back. */
 async function tell(deps: Deps, actor: Actor, userIds: readonly string[], notice: Notification): Promise<void> {
   try {
-    for (const delivery of await notificationDeliveries(deps.db, actor, notice, userIds)) {
-      const options = notificationDeliveryStartOptions({
-        actor: actorRef(actor),
-        ...delivery,
-        notice,
-        retry_delays_seconds: [...defaultRetryDelaysSeconds],
-        again: false,
-      });
-      const { taskQueue } = deps.temporal;
-      await deps.temporal.call((client) =>
-        client.workflow.start(notificationDeliveryWorkflowType, { ...options, taskQueue }),
-      );
-    }
+    await createNotify(deps)(actorRef(actor), notice, userIds);
   } catch (error) {
     deps.log.error({ err: error, event: notice.event }, 'news of an account could not be sent');
   }

@@ -1,5 +1,8 @@
-import { cancelRequestsOfLeavers } from '../approval/deactivated-requester.service.ts';
+import { cancelRequestsOfDeactivated } from '../approval/deactivated-requester.service.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import { createNotify } from '../notification/notification-delivery.client.ts';
+import type { CommittedChange } from '../actions/action.ts';
+import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
 import { notifySessionsEnded } from './account-notification.service.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
@@ -14,9 +17,25 @@ export async function followClosedAccount(
   userId: string,
 ): Promise<void> {
   try {
-    await cancelRequestsOfLeavers(deps, actor);
+    await cancelRequestsOfDeactivated(deps, actor);
   } catch (error) {
     deps.log.warn({ err: error, user_id: userId }, 'the requests of a person who left could not be cancelled yet');
   }
   await notifySessionsEnded(deps, actor, userId, 'deactivated');
+}
+
+/**
+ * What follows a committed `user.delete`: the waiting requests of its person end and connected applications are notified
+ * once. Both are tried, whichever fails.
+ */
+export async function followDeletion(
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
+  { actor, payload, change_id }: CommittedChange<{ readonly user_id: string }>,
+): Promise<void> {
+  const ended = sessionsEndedNotification(payload.user_id, 'deactivated', change_id);
+  const outcomes = await Promise.allSettled([
+    cancelRequestsOfDeactivated(deps, actor),
+    createNotify(deps)(actor, ended, []),
+  ]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { followDeletion } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
@@ -17,9 +18,6 @@ export const userDeletePayload = z.strictObject({
 });
 
 type Payload = z.output<typeof userDeletePayload>;
-
-/** What a deletion leaves behind in the request that it was made on. */
-export const userDeleted = z.object({ user_id: z.uuid() });
 
 /**
  * Deletes an account (S2-7, S2-72). The row stays for the audit; the person can no longer sign in, sessions and roles
@@ -66,9 +64,10 @@ export const userDelete = defineAction({
         approval_id: authority.kind === 'approval' ? authority.approval_id : null,
       },
     });
-    return { user_id: user.id } satisfies z.input<typeof userDeleted>;
+    return { user_id: user.id };
   },
   undo: () => null,
+  afterCommit: followDeletion,
 });
 
 async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {

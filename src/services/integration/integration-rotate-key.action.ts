@@ -4,6 +4,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { integrationEnvironment } from './integration.payload.ts';
+import { startCommittedRotation } from './key-rotation.client.ts';
 import { lockIntegration, assertRotatable, assertNotRotating } from './integration.repository.ts';
 
 /** Which key is exchanged, and how long the old one remains valid beside the new one. */
@@ -63,6 +64,7 @@ export const integrationRotateKey = defineAction({
     return { rotation_id: id };
   },
   undo: () => null,
+  afterCommit: startCommittedRotation,
 });
 
 /** @throws Problem 404, 409 when it cannot be rotated now, or 422 for another environment than the gate was chosen by. */

@@ -3,7 +3,7 @@ import { hasKeyManagement } from '../../domain/integration/integration.ts';
 import { isBeforeSwitch, openRotationStatuses } from '../../domain/integration/key-rotation.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import { integrationColumns } from './integration.queries.ts';
 
 /** The time of the write, not of the transaction's begin, because the transaction may have waited for the row. */
@@ -32,8 +32,7 @@ export async function lockIntegration(tx: Tx, id: string, version?: number) {
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (row === undefined) throw notFound('integration');
-  if (version !== undefined && row.version !== version) throw versionMismatch(row.version);
-  return row;
+  return version === undefined ? row : assertVersion(row, version);
 }
 
 /**

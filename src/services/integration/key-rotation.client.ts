@@ -1,4 +1,4 @@
-import type { ActorRef } from '../../domain/shared/actor.ts';
+import { z } from 'zod';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import {
@@ -9,7 +9,8 @@ import {
   retryRotationSignal,
 } from '../../workflows/integration/key-rotation.contract.ts';
 import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
-import { approvedRotations } from './key-rotation.queries.ts';
+import type { CommittedChange } from '../actions/action.ts';
+import { isRotationOpen } from './key-rotation.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'temporal'>;
 
@@ -19,31 +20,20 @@ export async function startRotation({ temporal }: Deps, ref: KeyRotationRef): Pr
   await startOnce(temporal, keyRotationWorkflowType, keyRotationStartOptions({ tenant_id, integration_id, rotation_id }));
 }
 
-/**
- * {@link startRotation} for a caller whose row is committed and whose answer does not depend on the start: a failure is
- * logged only, because the sweep starts every rotation without a workflow within a minute.
- */
-export async function tryStartRotation(
-  { temporal, log }: Pick<ProcessDeps, 'temporal' | 'log'>,
-  ref: KeyRotationRef,
-): Promise<void> {
-  try {
-    await startRotation({ temporal }, ref);
-  } catch (error) {
-    log.warn({ err: error, rotation_id: ref.rotation_id }, 'a key rotation could not be started; the sweep will');
-  }
-}
+/** What a committed `integration.rotate-key` has written down. */
+const begunRotation = z.object({ rotation_id: z.uuid() });
 
 /**
- * Starts the rotations that an approved `integration.rotate-key` has recorded. Repeating it starts nothing twice, and what
- * is lost in between is started by the sweep.
+ * Starts the rotation that a committed `integration.rotate-key` has written down. Where that may have happened before,
+ * only one that has not ended; what is lost in between the sweep starts.
  */
-export async function startApprovedRotations(
+export async function startCommittedRotation(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,
-  actor: ActorRef,
-  approvalId: string,
+  { actor, payload, result, isRepetition }: CommittedChange<{ readonly integration_id: string }>,
 ): Promise<void> {
-  for (const rotation of await approvedRotations(deps.db, actor, approvalId)) await startRotation(deps, rotation);
+  const { rotation_id } = begunRotation.parse(result);
+  if (isRepetition && !(await isRotationOpen(deps.db, actor, rotation_id))) return;
+  await startRotation(deps, { tenant_id: actor.tenant_id, integration_id: payload.integration_id, rotation_id });
 }
 
 /**

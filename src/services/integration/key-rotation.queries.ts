@@ -37,17 +37,18 @@ export const rotationColumns = [
 export const rotationsQuery = (integrationId: string) =>
   query.selectFrom('admin_key_rotations').where('integration_id', '=', integrationId).select(rotationColumns);
 
-/** The open rotations that an approval request has brought about. */
-export function approvedRotations(db: ReadConnections, scope: ReadScope, approvalId: string) {
-  return read(
+/** Whether a rotation has not ended. */
+export async function isRotationOpen(db: ReadConnections, scope: ReadScope, rotationId: string): Promise<boolean> {
+  const rows = await read(
     db,
     scope,
     query
       .selectFrom('admin_key_rotations')
-      .where('approval_id', '=', approvalId)
+      .where('id', '=', rotationId)
       .where('status', 'in', [...openRotationStatuses])
-      .select(['tenant_id', 'integration_id', 'id as rotation_id']),
+      .select('id'),
   );
+  return rows.length > 0;
 }
 
 /** One rotation of an integration. @throws Problem 404. */

@@ -7,23 +7,8 @@ import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
-import { versionMismatch } from '../../platform/row-version.ts';
-
-/** Columns of a channel that leave the database: no secret is among them. */
-export const channelColumns = [
-  'id',
-  'name',
-  'kind',
-  'url',
-  'email',
-  'events',
-  'is_enabled',
-  'disabled_reason',
-  'previous_secret_expires_at',
-  'created_at',
-  'updated_at',
-  'version',
-] as const;
+import { assertVersion } from '../../platform/row-version.ts';
+import { channelColumns } from './notification.queries.ts';
 
 const table = 'notification_channels';
 
@@ -52,7 +37,7 @@ export async function assertReachable(outbound: OutboundHttp, url: string): Prom
 }
 
 /** Adds a channel; a webhook gets its secret, which is returned this once. */
-export async function createChannel(tx: Tx, keyring: Keyring, actor: Actor, wanted: NewChannel) {
+export async function createNotificationChannel(tx: Tx, keyring: Keyring, actor: Actor, wanted: NewChannel) {
   const id = randomUUID();
   const secret = wanted.kind === 'webhook' ? generateWebhookSecret() : null;
   const channel = await tx.sql
@@ -87,7 +72,7 @@ export async function createChannel(tx: Tx, keyring: Keyring, actor: Actor, want
  *
  * @throws Problem 404, 412 when it has changed meanwhile, 409 for a name in use.
  */
-export async function changeChannel(
+export async function updateNotificationChannel(
   tx: Tx,
   expected: { readonly id: string; readonly version: number },
   change: {
@@ -98,7 +83,7 @@ export async function changeChannel(
   },
 ) {
   const before = await lockChannel(tx, expected.id);
-  if (before.version !== expected.version) throw versionMismatch(before.version);
+  assertVersion(before, expected.version);
   if (change.url !== undefined && before.kind !== 'webhook') {
     throw new Problem({
       code: 'request.invalid',
@@ -136,7 +121,7 @@ export async function changeChannel(
 }
 
 /** Takes a channel out of use for good. */
-export async function removeChannel(tx: Tx, id: string): Promise<void> {
+export async function deleteNotificationChannel(tx: Tx, id: string): Promise<void> {
   const before = await lockChannel(tx, id);
   await tx.sql
     .updateTable(table)
@@ -187,6 +172,48 @@ export async function rotateChannelSecret(tx: Tx, keyring: Keyring, id: string, 
     new_values: { grace_seconds: graceSeconds },
   });
   return { channel, secret };
+}
+
+/** The secrets of a channel as its row holds them. */
+interface SealedSecrets {
+  readonly secret_ciphertext: string | null;
+  readonly previous_secret_ciphertext: string | null;
+  readonly previous_secret_expires_at: string | null;
+}
+
+/** What a channel's messages are signed with: the present secret and, until its grace ends, the one before. */
+export function signingSecrets(keyring: Keyring, channelId: string, sealed: SealedSecrets): string[] {
+  const { secret_ciphertext, previous_secret_ciphertext, previous_secret_expires_at } = sealed;
+  const isHonoured = previous_secret_expires_at !== null && Date.parse(previous_secret_expires_at) > Date.now();
+  const secrets = { secret_ciphertext, previous_secret_ciphertext: isHonoured ? previous_secret_ciphertext : null };
+  return Object.entries(secrets).flatMap(([column, ciphertext]) =>
+    ciphertext === null ? [] : [keyring.open(ciphertext, secretPlace(channelId, column))],
+  );
+}
+
+/** 410 means: stop for good (Standard Webhooks). A person may switch the channel on again. */
+export async function disableGoneChannel(tx: Tx, channelId: string): Promise<void> {
+  const disabled = await tx.sql
+    .updateTable('notification_channels')
+    .set((eb) => ({
+      is_enabled: false,
+      disabled_reason: 'gone',
+      version: eb('version', '+', 1),
+      updated_at: sql<string>`clock_timestamp()`,
+    }))
+    .where('id', '=', channelId)
+    .where('is_enabled', '=', true)
+    .returning('id')
+    .executeTakeFirst();
+  if (disabled === undefined) return;
+  tx.audit({
+    event: 'notification-channel.disable',
+    action: 'update',
+    resource_type: 'notification_channel',
+    resource_id: channelId,
+    old_values: { is_enabled: true },
+    new_values: { is_enabled: false, disabled_reason: 'gone' },
+  });
 }
 
 async function lockChannel(tx: Tx, id: string) {

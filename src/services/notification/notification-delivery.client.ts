@@ -1,89 +1,27 @@
-import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation } from '@temporalio/client';
-import { actorRef } from '../../domain/shared/actor.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
-import type { JsonObject } from '../../domain/shared/canonical.ts';
-import { defaultRetryDelaysSeconds, notificationEvents } from '../../domain/notification/notification.ts';
-import type { NotificationEvent } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import { read } from '../../platform/database/read.ts';
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import { defaultRetryDelaysSeconds } from '../../domain/notification/notification.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import {
   deliveryOpenedUpdate,
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
 } from '../../workflows/notification/notification-delivery.contract.ts';
-import type {
-  DeliveryView,
-  NotificationRecipient,
-  NotificationDeliveryInput,
-} from '../../workflows/notification/notification-delivery.contract.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { DeliveryView, NotificationDeliveryInput } from '../../workflows/notification/notification-delivery.contract.ts';
+import { notificationDeliveries } from './notification-recipients.queries.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
-
-/** Sends a test message to a channel and answers with the delivery that was opened. It is tried once. */
-export async function sendTest(deps: Deps, actor: Actor, channelId: string): Promise<DeliveryView> {
-  const [channel] = await read(
-    deps.db,
-    actor,
-    query
-      .selectFrom('notification_channels')
-      .where('id', '=', channelId)
-      .where('deleted_at', 'is', null)
-      .select(['kind', 'name']),
-  );
-  if (channel === undefined) throw notFound('notification channel');
-  const deliveryId = randomUUID();
-  return start(deps, {
-    actor: actorRef(actor),
-    delivery_id: deliveryId,
-    receiver: { channel_id: channelId, user_id: null },
-    kind: channel.kind,
-    notice: {
-      event: 'notification.test',
-      event_key: `test/${deliveryId}`,
-      subject: notificationEvents['notification.test'],
-      text: `This is a test of the channel "${channel.name}". Nothing has happened.`,
-      data: { channel_id: channelId },
-    },
-    retry_delays_seconds: [],
-    again: false,
-  });
-}
-
-/** Delivers a recorded notification once more, with the full patience of a new one. */
-export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): Promise<DeliveryView> {
-  const [delivery] = await read(
-    deps.db,
-    actor,
-    query.selectFrom('notification_deliveries').where('id', '=', deliveryId).selectAll(),
-  );
-  if (delivery === undefined) throw notFound('delivery');
-  return start(deps, {
-    actor: actorRef(actor),
-    delivery_id: deliveryId,
-    receiver: receiverOf(delivery),
-    kind: delivery.kind,
-    notice: {
-      // Rows are written from notices only, so what they hold are events and JSON objects.
-      event: delivery.event as NotificationEvent,
-      event_key: delivery.event_key,
-      subject: delivery.subject,
-      text: delivery.body,
-      data: delivery.payload as JsonObject,
-    },
-    retry_delays_seconds: [...defaultRetryDelaysSeconds],
-    again: true,
-  });
-}
-
-function receiverOf({ channel_id, user_id }: { channel_id: string | null; user_id: string | null }): NotificationRecipient {
-  return channel_id === null ? { channel_id, user_id: user_id ?? '' } : { channel_id, user_id: null };
-}
-
-/** One call: starts the delivery, or joins the one under way, and answers with the committed row. */
-async function start({ temporal }: Deps, input: NotificationDeliveryInput): Promise<DeliveryView> {
+/**
+ * Starts a delivery, or joins the one under way.
+ *
+ * @returns the committed row.
+ * @throws Problem `service.unavailable` while Temporal cannot be reached.
+ */
+export async function startDelivery(
+  { temporal }: Pick<ProcessDeps, 'temporal'>,
+  input: NotificationDeliveryInput,
+): Promise<DeliveryView> {
   const startWorkflowOperation = new WithStartWorkflowOperation(notificationDeliveryWorkflowType, {
     ...notificationDeliveryStartOptions(input),
     taskQueue: temporal.taskQueue,
@@ -92,4 +30,34 @@ async function start({ temporal }: Deps, input: NotificationDeliveryInput): Prom
   return temporal.call((client) =>
     client.workflow.executeUpdateWithStart(deliveryOpenedUpdate, { startWorkflowOperation }),
   );
+}
+
+/**
+ * Notifies every enabled channel that takes the event, and the named people at their own e-mail address. One delivery
+ * workflow a recipient; calling this again with the same `event_key` starts nothing anew, so it may be retried. With
+ * `channelIds` only those of the channels are notified.
+ *
+ * It calls Temporal, so it must not be used inside a transaction.
+ */
+export type Notify = (
+  actor: ActorRef,
+  notification: Notification,
+  userIds: readonly string[],
+  channelIds?: readonly string[],
+) => Promise<void>;
+
+/** Makes {@link Notify} out of the parts of a process. */
+export function createNotify({ db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>): Notify {
+  return async (actor, notice, userIds, channelIds) => {
+    for (const delivery of await notificationDeliveries(db, actor, notice, userIds, channelIds)) {
+      const options = notificationDeliveryStartOptions({
+        actor,
+        ...delivery,
+        notice,
+        retry_delays_seconds: [...defaultRetryDelaysSeconds],
+        again: false,
+      });
+      await startOnce(temporal, notificationDeliveryWorkflowType, options);
+    }
+  };
 }

@@ -68,9 +68,9 @@ export async function createOnboardingLink(
       capabilities: [...link.capabilities],
       account: link.account === null ? null : jsonb(link.account),
       timing: jsonb(link.timing),
-      created_at: new Date(now),
-      expires_at: new Date(now + granted * 1000),
-      max_expires_at: new Date(now + life.max_life_seconds * 1000),
+      created_at: new Date(now).toISOString(),
+      expires_at: new Date(now + granted * 1000).toISOString(),
+      max_expires_at: new Date(now + life.max_life_seconds * 1000).toISOString(),
     })
     .returning(onboardingColumns)
     .executeTakeFirstOrThrow();
@@ -133,7 +133,7 @@ export async function extendOnboardingLink(
     .updateTable('onboarding_link')
     .set((eb) => ({
       status: reopenedOnboardingStatus(before),
-      expires_at: new Date(until),
+      expires_at: new Date(until).toISOString(),
       warned_at: null,
       extended_count: eb('extended_count', '+', 1),
       updated_at: changedNow,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
+import { sendOnboardingSignal } from './onboarding-link.client.ts';
 import { changedNow, lockOnboardingLink, assertNotFinal } from './onboarding-link.repository.ts';
 
 /** Which link is revoked, and why. */
@@ -44,4 +45,5 @@ export const onboardingRevoke = defineAction({
     return { link_id };
   },
   undo: () => null,
+  afterCommit: (deps, { actor: { tenant_id }, payload: { link_id } }) => sendOnboardingSignal(deps, { tenant_id, link_id }),
 });

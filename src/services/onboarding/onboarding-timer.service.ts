@@ -66,7 +66,7 @@ export async function claimWarning(tx: Tx, id: string, at: number): Promise<bool
   await openOnboarding(tx);
   const claimed = await tx.sql
     .updateTable('onboarding_link')
-    .set({ warned_at: new Date(at) })
+    .set({ warned_at: new Date(at).toISOString() })
     .where('id', '=', id)
     .where('status', 'in', [...openOnboardingStatuses])
     .where('warned_at', 'is', null)
@@ -83,7 +83,7 @@ export async function claimReminder(tx: Tx, id: string, count: number, at: numbe
   await openOnboarding(tx);
   const claimed = await tx.sql
     .updateTable('onboarding_link')
-    .set({ reminder_count: count + 1, last_reminder_at: new Date(at) })
+    .set({ reminder_count: count + 1, last_reminder_at: new Date(at).toISOString() })
     .where('id', '=', id)
     .where('status', 'in', [...openOnboardingStatuses])
     .where('reminder_count', '=', count)

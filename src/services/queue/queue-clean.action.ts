@@ -4,6 +4,7 @@ import { cleanableStates } from '../../domain/queue/queue.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { startCommittedClean } from './queue-clean.client.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
 
 /** The number of jobs that one cleaning removes at most. */
@@ -52,6 +53,8 @@ export const queueClean = defineAction({
   },
   // Removed jobs cannot be restored.
   undo: () => null,
+  afterCommit: startCommittedClean,
+  isLostWithoutAfterCommit: true,
 });
 
 /** @throws Problem 404, `queue.unsupported`, or `resource.conflict` for another environment. */

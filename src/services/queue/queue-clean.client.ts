@@ -1,26 +1,22 @@
-import type { ActorRef } from '../../domain/shared/actor.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { z } from 'zod';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
-import type { QueueCleanInput } from '../../workflows/queue/queue-clean.contract.ts';
-import { approvedCleanings } from './queue.queries.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { CommittedChange } from '../actions/action.ts';
 
-/** Starts the workflow of a cleaning that is decided; one that was started before is left alone. */
-export async function startClean({ temporal }: Pick<ProcessDeps, 'temporal'>, input: QueueCleanInput): Promise<void> {
-  await startOnce(temporal, queueCleanWorkflowType, queueCleanStartOptions(input));
+/** What a committed `queue.clean` has decided: its event, by which the workflow is single. */
+const decidedClean = z.object({ queue_id: z.uuid(), event_id: z.uuid() });
+
+/** The event of a committed `queue.clean`. */
+export function cleanOf(result: JsonObject): { readonly queue_id: string; readonly event_id: string } {
+  return decidedClean.parse(result);
 }
 
-/**
- * Starts the cleanings that an approved `queue.clean` has decided. Called after the execution of every approval request,
- * and again when the execution is repeated: the events of the request say whether there is something to start, and the
- * event's id in the workflow's id keeps each from starting twice.
- */
-export async function startApprovedCleanings(
-  { db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>,
-  actor: ActorRef,
-  approvalId: string,
+/** Starts the cleaning that a committed `queue.clean` has decided; it is started once, however often it is asked for. */
+export async function startCommittedClean(
+  { temporal }: Pick<ProcessDeps, 'temporal'>,
+  { actor, result }: CommittedChange,
 ): Promise<void> {
-  for (const { id: event_id, queue_id } of await approvedCleanings(db, actor, approvalId)) {
-    await startClean({ temporal }, { actor, queue_id, event_id });
-  }
+  await startOnce(temporal, queueCleanWorkflowType, queueCleanStartOptions({ actor, ...cleanOf(result) }));
 }

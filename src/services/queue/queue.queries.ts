@@ -89,20 +89,6 @@ export async function findBulkRetryEvent(db: ReadConnections, scope: ReadScope, 
   return event;
 }
 
-/** The cleanings that an approval request has decided and whose workflow has not begun. */
-export function approvedCleanings(db: ReadConnections, scope: ReadScope, approvalId: string) {
-  return read(
-    db,
-    scope,
-    query
-      .selectFrom('admin_queue_events')
-      .where('approval_id', '=', approvalId)
-      .where('kind', '=', 'clean')
-      .where('state', '=', 'requested')
-      .select(['id', 'queue_id']),
-  );
-}
-
 /** What is left of a cleaning. */
 export interface OpenCleaning {
   readonly state: CleanableState;

@@ -81,7 +81,7 @@ describe('unit of work', () => {
     const names = await unitOfWork(app.api.deps.db, actor, async (tx) => {
       const [person] = await tx.em.find(UserEntity, {}, { orderBy: { id: 'asc' }, limit: 1 });
       person!.full_name = 'Renamed by entity';
-      await tx.em.flush();
+      await tx.flush();
       const [row] = await tx.sql.selectFrom('users').where('id', '=', person!.id).select('full_name').execute();
       tx.audit(entry(person!.id));
       return [person!.full_name, row!.full_name];

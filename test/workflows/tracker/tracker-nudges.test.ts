@@ -3,15 +3,18 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { localMoment } from '../../../src/domain/tracker/tracker-calendar.ts';
+import { localTime } from '../../../src/domain/tracker/tracker-calendar.ts';
 import { acceptWording } from '../../../src/domain/tracker/tracker-nudge-wording.ts';
 import { nudgeSchedulesWorkflowType } from '../../../src/workflows/tracker/nudge-round.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
-import { startWorkerHere } from '../../support/temporal/worker-here.ts';
-import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import { day, fromNow } from '../../support/factories/defaults.ts';
+import { createNudge } from '../../support/factories/tracker.ts';
 
 const base = '/api/v1/master-admin';
 
@@ -21,7 +24,7 @@ let modelSays: (template: string) => string | null | 'hang';
 let modelHeard: string[] = [];
 
 let app: TestApi;
-let worker: WorkerHere;
+let worker: InProcessWorker;
 let me: SignedIn;
 
 beforeAll(async () => {
@@ -44,7 +47,7 @@ beforeAll(async () => {
     TEXT_MODEL_URL: `http://127.0.0.1:${port}/v1/chat/completions`,
     TEXT_MODEL_TIMEOUT_MS: '500',
   });
-  worker = await startWorkerHere(app);
+  worker = await startInProcessWorker(app);
   me = await app.signIn('role-super-admin');
 }, 120_000);
 
@@ -115,7 +118,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
   it('holds the daily cap and the quiet hours', async () => {
     await due('Acme');
     await call('POST', '/meetings', { title: 'Demo', type: 'demo', scheduled_at: '2026-01-01T00:00:00Z' });
-    const { minute } = localMoment(Date.now(), 'UTC');
+    const { minute } = localTime(Date.now(), 'UTC');
     await app.call('PUT', '/users/me/preferences', { token: me.token, body: { time_zone: 'UTC' } });
     const around = { quiet_from_minute: (minute + 1410) % 1440, quiet_to_minute: (minute + 30) % 1440 };
     await call('PUT', '/settings', around);
@@ -128,7 +131,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
   });
 
   it('each milestone of a goal is announced once, whatever the goal does later', async () => {
-    const day = localMoment(Date.now(), 'UTC').day;
+    const day = localTime(Date.now(), 'UTC').day;
     const { body: goal } = await call('POST', '/goals', { week_start: day, target_calls: 2 });
     const log = (amount: number) => call('POST', '/activities', { type: 'call', status: 'done', date: day, amount });
     await log(1);
@@ -168,12 +171,8 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
 
   it('every tenant has a Schedule, whose round nudges its people and purges what is stale', async () => {
     await due('Acme');
-    await asSuperuser(
-      app,
-      `insert into admin_nudges (tenant_id, user_id, type, message, rule, day, dedupe_key, expires_at)
-       select tenant_id, id, 'reminder', 'old', 'no-activity', current_date - 30, 'old', now() - interval '20 days' from users where id = $1`,
-      [me.user_id],
-    );
+    const longAgo = fromNow(-30 * day).slice(0, 10);
+    await createNudge(app, { user_id: me.user_id, message: 'old', rule: 'no-activity', day: longAgo, expires_at: fromNow(-20 * day) });
     const { client, taskQueue } = worker.deps.temporal;
     await client.workflow.execute(nudgeSchedulesWorkflowType, { taskQueue, workflowId: 'nudge-schedules-test' });
     const schedule = client.schedule.getHandle(`nudges/${defaultTenantId}`);

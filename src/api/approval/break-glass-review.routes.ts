@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { idParams } from '../../platform/value-schemas.ts';
+import { reviewsQuery } from '../../services/approval/break-glass-review.queries.ts';
+import { closeForcedReview } from '../../services/approval/break-glass-review.service.ts';
+import { route } from '../http/route.ts';
+import { BreakGlassReviewBody } from './approval.schemas.ts';
+
+const tag = 'approval';
+
+const getReviews = route({
+  operationId: 'getBreakGlassReviews',
+  method: 'get',
+  path: '/admin/break-glass-reviews',
+  tag,
+  summary: 'Emergency changes and what their review found, newest first',
+  permission: 'approval:read',
+  gate: 'none',
+  query: z.strictObject({
+    ...pageQuery,
+    state: z.enum(['open', 'overdue', 'done']).optional(),
+    user_id: z.uuid().optional(),
+  }),
+  responses: { 200: pageOf(BreakGlassReviewBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, state, user_id }, read }) => {
+    const rows = await read(reviewsQuery({ state, user_id }, { limit, cursor }));
+    return newestPage(rows, limit);
+  },
+});
+
+const completeReview = route({
+  operationId: 'completeBreakGlassReview',
+  method: 'post',
+  path: '/admin/break-glass-reviews/:id/complete',
+  tag,
+  summary: 'Say what the review of an emergency found',
+  permission: 'approval:decide',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({
+    verdict: z.enum(['justified', 'not_justified']),
+    comment: z.string().trim().min(1).max(1000),
+  }),
+  responses: { 200: BreakGlassReviewBody },
+  problems: ['mfa.required', 'resource.not-found', 'approval.review-closed', 'approval.own-request'],
+  handler: ({ body, params, unitOfWork }) => unitOfWork((tx) => closeForcedReview(tx, params.id, body)),
+});
+
+/** The reviews that a bypass or an emergency switch-off owes. */
+export const breakGlassReviewRoutes = [getReviews, completeReview];

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { idParams } from '../../platform/value-schemas.ts';
+import { gateInForce } from '../../services/actions/gate-policy.ts';
+import { findAction } from '../../services/actions/registry.ts';
+import { gatePoliciesQuery, writtenGatesQuery } from '../../services/approval/gate-policy.queries.ts';
+import { deleteGatePolicy, saveGatePolicy } from '../../services/approval/gate-policy.service.ts';
+import { reply, route } from '../http/route.ts';
+import type { DescribedRoute } from '../http/route-description.ts';
+import { GateBody, GatePolicyBody, GatePolicyInput } from './gate-policy.schemas.ts';
+
+const tag = 'approval_policy';
+
+const getApprovalPolicies = route({
+  operationId: 'getApprovalPolicies',
+  method: 'get',
+  path: '/admin/approval-policies',
+  tag,
+  summary: 'The written policies; where none is written the safe default holds',
+  permission: 'approval-policy:read',
+  gate: 'none',
+  query: z.strictObject({ ...pageQuery, action: z.string().max(100).optional() }),
+  responses: { 200: pageOf(GatePolicyBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor, action }, read }) => {
+    const rows = await read(gatePoliciesQuery({ action }, { limit, cursor }));
+    return newestPage(rows, limit);
+  },
+});
+
+const putApprovalPolicy = route({
+  operationId: 'putApprovalPolicy',
+  method: 'put',
+  path: '/admin/approval-policies',
+  tag,
+  summary: 'Say which gate an action has in an environment, and whose approval it takes',
+  description: 'Requests that are open keep the policy they were opened under.',
+  permission: 'approval-policy:manage',
+  gate: 'mfa',
+  body: GatePolicyInput,
+  responses: { 200: GatePolicyBody },
+  problems: ['mfa.required', 'request.invalid', 'resource.conflict'],
+  handler: async ({ body, unitOfWork }) => {
+    const saved = await unitOfWork((tx) => saveGatePolicy(tx, body));
+    return reply(200, saved, { etag: versionEtag(saved.version) });
+  },
+});
+
+const deleteApprovalPolicy = route({
+  operationId: 'deleteApprovalPolicy',
+  method: 'delete',
+  path: '/admin/approval-policies/:id',
+  tag,
+  summary: 'Go back to the safe default',
+  permission: 'approval-policy:manage',
+  gate: 'mfa',
+  params: idParams,
+  requiresIfMatch: true,
+  responses: { 204: null },
+  problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.version-required'],
+  handler: async ({ params: { id }, request, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    await unitOfWork((tx) => deleteGatePolicy(tx, id, version));
+    return null;
+  },
+});
+
+const getGates = route({
+  operationId: 'getApprovalGates',
+  method: 'get',
+  path: '/admin/approvals/gates',
+  tag,
+  summary: 'Every endpoint that changes something, with its gate',
+  description: 'Made from the routes themselves; the typed client, scripts and service tokens pass the same gates.',
+  permission: 'approval-policy:read',
+  gate: 'none',
+  responses: { 200: z.object({ items: z.array(GateBody) }) },
+  handler: async ({ deps, read }) => {
+    const gateOf = gatesInForce(await read(writtenGatesQuery()));
+    return { items: deps.routes.filter(({ method }) => method !== 'get').map((one) => gateEntry(one, gateOf)) };
+  },
+});
+
+type GateOf = (action: string, environment: EnvironmentName | 'any') => GateLevel;
+
+/** What holds for an action: the gate written for exactly this environment, the one for any, or the safe default. */
+function gatesInForce(written: readonly { action: string; environment: string; gate: GateLevel }[]): GateOf {
+  return (action, environment) => {
+    const own = written.find((row) => row.action === action && row.environment === environment);
+    const row = own ?? written.find((candidate) => candidate.action === action && candidate.environment === 'any');
+    return gateInForce(findAction(action), environment === 'any' ? null : environment, row?.gate);
+  };
+}
+
+/** One line of the manifest (S2-68). */
+function gateEntry(
+  { operationId, method, path, permission, gate }: DescribedRoute,
+  gateOf: GateOf,
+): z.input<typeof GateBody> {
+  const entry = { operation_id: operationId, method: method.toUpperCase(), path, permission };
+  if (typeof gate === 'string') return { ...entry, gate, action: null, by_environment: null };
+  const { action } = gate;
+  const by_environment = {
+    any: gateOf(action, 'any'),
+    development: gateOf(action, 'development'),
+    staging: gateOf(action, 'staging'),
+    production: gateOf(action, 'production'),
+  };
+  return { ...entry, gate: 'policy', action, by_environment };
+}
+
+/** The gate table and the manifest of gates: S2-68. */
+export const gatePolicyRoutes = [getGates, getApprovalPolicies, putApprovalPolicy, deleteApprovalPolicy];

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { gateLevels } from '../../domain/approval/approval-gate.ts';
+import { defaultWindows } from '../../domain/approval/approval-policy.ts';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+import { bypassers, policySteps, policyWindows } from './approval.schemas.ts';
+
+const environment = z.enum(['any', ...environmentNames]);
+
+/** A gate policy as it is to be. */
+export const GatePolicyInput = z
+  .strictObject({
+    action: z.string().min(1).max(100),
+    environment: environment.default('any').describe('`any` holds where no environment has a policy of its own'),
+    gate: z.enum(gateLevels),
+    steps: policySteps.default([]),
+    review_window_seconds: policyWindows.review_window_seconds.default(defaultWindows.review_window_seconds),
+    execution_window_seconds: policyWindows.execution_window_seconds.default(defaultWindows.execution_window_seconds),
+    reminder_interval_seconds: policyWindows.reminder_interval_seconds.default(
+      defaultWindows.reminder_interval_seconds,
+    ),
+    bypass_review_seconds: policyWindows.bypass_review_seconds.default(defaultWindows.bypass_review_seconds),
+    bypassers: bypassers.default([]),
+    version: z.int().min(0).describe('The version that was read; 0 for a policy that is not written yet'),
+  })
+  .meta({ id: 'ApprovalPolicyInput' });
+
+/** A written gate policy. */
+export const GatePolicyBody = z
+  .object({
+    id: z.uuid(),
+    action: z.string(),
+    environment,
+    gate: z.enum(gateLevels),
+    steps: policySteps,
+    ...policyWindows,
+    bypassers,
+    updated_by: z.uuid().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.int(),
+  })
+  .meta({ id: 'ApprovalPolicy' });
+
+const gateNow = z.enum(gateLevels);
+
+/** One changing endpoint with its gate, as the manifest of gates lists it. */
+export const GateBody = z
+  .object({
+    operation_id: z.string(),
+    method: z.string(),
+    path: z.string(),
+    permission: z.string(),
+    gate: z.enum(['none', 'mfa', 'policy']).describe('`policy`: the gate table decides, by environment'),
+    action: z.string().nullable(),
+    by_environment: z
+      .object({ any: gateNow, development: gateNow, staging: gateNow, production: gateNow })
+      .nullable()
+      .describe('What holds now in this tenant'),
+  })
+  .meta({ id: 'Gate' });

@@ -1,0 +1,96 @@
+import { OptimisticLockError } from '@mikro-orm/core';
+import { entitiesByTable } from '../../entities/index.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProblemIssue } from '../../platform/problem.ts';
+import { staleRow } from '../../platform/row-version.ts';
+
+/** What PostgreSQL says about an error. MikroORM's own classes and the driver's carry it alike, so no class is looked at. */
+interface DatabaseError extends Error {
+  readonly code: string;
+  readonly constraint?: string | undefined;
+  readonly table?: string | undefined;
+}
+
+/** PostgreSQL's codes (appendix A of its manual). */
+const state = {
+  uniqueViolation: '23505',
+  foreignKeyViolation: '23503',
+  restrictViolation: '23001',
+  checkViolation: '23514',
+  insufficientPrivilege: '42501',
+} as const;
+
+/** The problem of what the database or MikroORM refused, or undefined for other errors. */
+export function databaseProblem(error: unknown): Problem | undefined {
+  // Two changes of one row met without a lock; which version won is not known here.
+  if (error instanceof OptimisticLockError) return new Problem({ ...staleRow, cause: error });
+  if (isAway(error)) {
+    return new Problem({
+      code: 'service.unavailable',
+      detail: 'The database is away; nothing was changed. Try again shortly.',
+      retryAfterSeconds: 5,
+      cause: error,
+    });
+  }
+  return isDatabaseError(error) ? refusalOf(error) : undefined;
+}
+
+function refusalOf(error: DatabaseError): Problem | undefined {
+  switch (error.code) {
+    case state.uniqueViolation:
+      return new Problem({
+        code: 'resource.conflict',
+        detail: 'There is one like this already.',
+        errors: issueOf(error, 'is taken already'),
+        cause: error,
+      });
+    case state.foreignKeyViolation:
+    case state.restrictViolation:
+      return new Problem({
+        code: 'resource.conflict',
+        detail: 'The request refers to something that is not there, or that others still refer to.',
+        // When a row goes that others refer to, the key names their column and not one of the request.
+        errors: error.message.startsWith('insert or update') ? issueOf(error, 'refers to something that is not there') : [],
+        cause: error,
+      });
+    case state.checkViolation:
+      return new Problem({
+        code: 'request.invalid',
+        detail: 'A value is not one that is allowed.',
+        errors: issueOf(error, 'is not allowed'),
+        cause: error,
+      });
+    case state.insufficientPrivilege:
+      // Row-level security; a missing grant is a mistake of ours.
+      return error.message.includes('row-level security')
+        ? new Problem({ code: 'resource.not-found', detail: 'There is no such resource.', cause: error })
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Constraints are named `<table>_<field>_key`, `…_fk` or `…_check`; a field may be without its `_id` or `_minor`. */
+function issueOf({ table, constraint }: DatabaseError, detail: string): ProblemIssue[] {
+  if (table === undefined || constraint === undefined || !constraint.startsWith(`${table}_`)) return [];
+  const field = /^(\w+)_(?:key|fk|check)$/.exec(constraint.slice(table.length + 1))?.[1];
+  const columns: object = Object.entries(entitiesByTable).find(([name]) => name === table)?.[1].properties ?? {};
+  const column = field === undefined ? undefined : [field, `${field}_id`, `${field}_minor`].find((name) => name in columns);
+  return column === undefined ? [] : [{ pointer: `/${column}`, detail }];
+}
+
+function isDatabaseError(error: unknown): error is DatabaseError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}
+
+/** PostgreSQL's classes for a server that cannot be used: connection failures, shutdown, too many connections. */
+const awayState = /^(08|57P|53)/;
+const awayCode = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'ENOTFOUND']);
+
+function isAway(error: unknown): boolean {
+  if (isDatabaseError(error) && (awayCode.has(error.code) || awayState.test(error.code))) return true;
+  return (
+    error instanceof Error &&
+    /connection terminated|timeout exceeded when trying to connect|not queryable|ended the connection/i.test(error.message)
+  );
+}

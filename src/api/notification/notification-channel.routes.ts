@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { notFound } from '../../platform/problem.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { email, idParams } from '../../platform/value-schemas.ts';
+import {
+  assertReachable,
+  createNotificationChannel,
+  deleteNotificationChannel,
+  rotateChannelSecret,
+  updateNotificationChannel,
+} from '../../services/notification/notification-channel.service.ts';
+import { channelsQuery } from '../../services/notification/notification.queries.ts';
+import { reply, route } from '../http/route.ts';
+import { ChannelBody, ChannelWithSecretBody, channelEvents, channelName, webhookUrl } from './notification.schemas.ts';
+
+const listChannels = route({
+  operationId: 'listNotificationChannels',
+  method: 'get',
+  path: '/admin/notifications/channels',
+  tag: 'Notifications',
+  summary: 'Where this tenant is told what happens',
+  permission: 'notification:read',
+  gate: 'none',
+  query: z.strictObject(pageQuery),
+  responses: { 200: pageOf(ChannelBody) },
+  problems: ['request.cursor-invalid'],
+  handler: async ({ query: { limit, cursor }, read }) => {
+    const rows = await read(channelsQuery().$call(newestFirst({ limit, cursor })));
+    return newestPage(rows, limit);
+  },
+});
+
+const getChannel = route({
+  operationId: 'getNotificationChannel',
+  method: 'get',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'One channel',
+  permission: 'notification:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: ChannelBody },
+  problems: ['resource.not-found'],
+  handler: async ({ params, read }) => {
+    const [channel] = await read(channelsQuery().where('id', '=', params.id));
+    if (channel === undefined) throw notFound('notification channel');
+    return reply(200, channel, { etag: versionEtag(channel.version) });
+  },
+});
+
+const addChannel = route({
+  operationId: 'createNotificationChannel',
+  method: 'post',
+  path: '/admin/notifications/channels',
+  tag: 'Notifications',
+  summary: 'Add a webhook or an e-mail address',
+  description:
+    'Webhooks are signed as Standard Webhooks asks. The address must be https and public; the name is looked at now ' +
+    'and again at every delivery.',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  body: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webhookUrl, events: channelEvents }),
+    z.strictObject({ kind: z.literal('email'), name: channelName, email, events: channelEvents }),
+  ]),
+  responses: { 201: ChannelWithSecretBody },
+  // The answer is a secret: it is not kept for a repetition. A repeated name is refused.
+  idempotency: false,
+  problems: ['resource.conflict', 'mfa.required'],
+  handler: async ({ body, deps, actor, unitOfWork }) => {
+    if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
+    const { channel, secret } = await unitOfWork((tx) => createNotificationChannel(tx, deps.keyring, actor, body));
+    return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
+  },
+});
+
+const updateChannel = route({
+  operationId: 'updateNotificationChannel',
+  method: 'patch',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'Change a channel, or switch it off and on',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z
+    .strictObject({
+      name: channelName.optional(),
+      url: webhookUrl.optional(),
+      events: channelEvents.optional(),
+      is_enabled: z.boolean().optional(),
+    })
+    .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
+  requiresIfMatch: true,
+  responses: { 200: ChannelBody },
+  problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
+  handler: async ({ params, body, request, deps, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    if (body.url !== undefined) await assertReachable(deps.outbound, body.url);
+    const channel = await unitOfWork((tx) => updateNotificationChannel(tx, { id: params.id, version }, body));
+    return reply(200, channel, { etag: versionEtag(channel.version) });
+  },
+});
+
+const deleteChannel = route({
+  operationId: 'deleteNotificationChannel',
+  method: 'delete',
+  path: '/admin/notifications/channels/:id',
+  tag: 'Notifications',
+  summary: 'Remove a channel; its deliveries stay on record',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  responses: { 204: null },
+  problems: ['resource.not-found', 'mfa.required'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => deleteNotificationChannel(tx, params.id));
+  },
+});
+
+const rotateSecret = route({
+  operationId: 'rotateNotificationSecret',
+  method: 'post',
+  path: '/admin/notifications/channels/:id/rotate-secret',
+  tag: 'Notifications',
+  summary: 'Give a webhook a new signing secret',
+  description: 'Until `grace_hours` are over every message carries two signatures, one of each secret.',
+  permission: 'notification:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
+  responses: { 200: ChannelWithSecretBody },
+  idempotency: false,
+  problems: ['resource.not-found', 'mfa.required'],
+  handler: async ({ params, body, deps, unitOfWork }) => {
+    const { channel, secret } = await unitOfWork((tx) =>
+      rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600),
+    );
+    return { ...channel, secret };
+  },
+});
+
+/** The channels that a tenant is notified through. */
+export const notificationChannelRoutes = [listChannels, getChannel, addChannel, updateChannel, deleteChannel, rotateSecret];

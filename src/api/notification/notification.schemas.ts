@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { allNotificationEvents } from '../../domain/notification/notification.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+
+export const channelName = z.string().trim().min(1).max(100);
+export const webhookUrl = z.url({ protocol: /^https?$/ }).max(2_000);
+export const channelEvents = z
+  .array(z.enum(['*', ...allNotificationEvents]))
+  .min(1)
+  .max(50)
+  .describe('Events that are sent here; `*` for all');
+
+/** A channel; its secret is not among what is shown. */
+export const ChannelBody = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    kind: z.enum(['webhook', 'email']),
+    url: z.string().nullable(),
+    email: z.string().nullable(),
+    events: z.array(z.string()),
+    is_enabled: z.boolean(),
+    disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the receiver answered 410'),
+    previous_secret_expires_at: timestamp
+      .nullable()
+      .describe('Until then messages carry a signature of the old secret too'),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.int(),
+  })
+  .meta({ id: 'NotificationChannel' });
+
+/** A channel with its signing secret, as creating and rotating answer once. */
+export const ChannelWithSecretBody = ChannelBody.extend({
+  secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
+}).meta({ id: 'NotificationChannelWithSecret' });
+
+/** What was sent to one recipient, and what came of it. */
+export const DeliveryBody = z
+  .object({
+    id: z.uuid(),
+    channel_id: z.uuid().nullable(),
+    user_id: z.uuid().nullable(),
+    kind: z.enum(['webhook', 'email']),
+    event: z.string(),
+    subject: z.string(),
+    status: z.enum(['pending', 'delivered', 'failed']),
+    attempts: z.int(),
+    last_status: z.int().nullable(),
+    last_error: z.string().nullable(),
+    next_attempt_at: timestamp.nullable(),
+    delivered_at: timestamp.nullable(),
+    created_at: timestamp,
+  })
+  .meta({ id: 'NotificationDelivery' });

@@ -1,0 +1,73 @@
+import { isRaw, raw } from '@mikro-orm/core';
+import type { AnyEntity, Dictionary, EntityData, LoggingOptions, QueryResult, RawQueryFragment, Transaction } from '@mikro-orm/core';
+import { PostgreSqlConnection, PostgreSqlDriver } from '@mikro-orm/postgresql';
+import type { NativeQueryBuilder } from '@mikro-orm/postgresql';
+import { CompiledQuery } from 'kysely';
+import type { Kysely } from 'kysely';
+
+/**
+ * MikroORM's driver, but values travel as parameters. As it comes it writes them into the SQL text: every statement would
+ * then be a new one for PostgreSQL, none would be prepared, and values would stand in errors and logs.
+ */
+export class BoundDriver extends PostgreSqlDriver {
+  protected override readonly connection = new BoundConnection(this.config);
+}
+
+type ExecuteResult = QueryResult | EntityData<AnyEntity> | EntityData<AnyEntity>[];
+
+class BoundConnection extends PostgreSqlConnection {
+  override async execute<Result extends ExecuteResult = EntityData<AnyEntity>[]>(
+    query: string | NativeQueryBuilder | RawQueryFragment,
+    params: readonly unknown[] | Dictionary = [],
+    method: 'all' | 'get' | 'run' = 'all',
+    ctx?: Transaction,
+    loggerContext?: LoggingOptions,
+  ): Promise<Result> {
+    await this.ensureConnection();
+    const { text, values } = bindValues(fragmentOf(query, params), (name) => this.platform.quoteIdentifier(name));
+    const client = (ctx ?? this.getClient()) as Kysely<unknown>;
+    const run = async (): Promise<Result> =>
+      this.transformRawResult<Result>(await client.executeQuery(CompiledQuery.raw(text, values)), method);
+    return this.executeQuery(text, run, loggerContext);
+  }
+}
+
+/** SQL in MikroORM's form: `?` stands for a value, `??` for a name, `\?` for a question mark. */
+interface Fragment {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
+
+function fragmentOf(query: string | NativeQueryBuilder | RawQueryFragment, params: readonly unknown[] | Dictionary): Fragment {
+  if (isRaw(query)) return query;
+  if (typeof query !== 'string') return query.toRaw();
+  return Array.isArray(params) ? { sql: query, params } : raw(query, params as Dictionary);
+}
+
+/** @returns the text with `$1`, `$2`, … and the values for the driver. */
+export function bindValues(fragment: Fragment, quoteName: (name: string) => string): { text: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const put = (value: unknown): string => {
+    if (isRaw(value)) return textOf(value);
+    // A list stands in the parentheses of `in (?)`; the values of array columns are texts here.
+    if (Array.isArray(value)) return value.map(put).join(', ');
+    return `$${values.push(wireValue(value))}`;
+  };
+  const textOf = ({ sql, params }: Fragment): string => {
+    // Without parameters the text is meant as it stands.
+    if (params.length === 0) return sql;
+    let next = 0;
+    return sql.replace(/\\\?|\?\??/g, (mark) => {
+      if (mark === '\\?') return '?';
+      const value = params[next++];
+      return mark === '??' ? quoteName(String(value)) : put(value);
+    });
+  };
+  return { text: textOf(fragment), values };
+}
+
+/** The driver would write a Date in the time zone of this process. */
+function wireValue(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === 'bigint' ? value.toString() : value;
+}

@@ -1,0 +1,137 @@
+import { setTimeout } from 'node:timers/promises';
+import type { UpdateDefinition } from '@temporalio/common';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { isClosed } from '../../domain/approval/approval.ts';
+import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import { query } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import { editUpdate } from '../../workflows/approval/approval.contract.ts';
+import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
+import { approvalsQuery } from './approval-row.queries.ts';
+import { assertSatisfiable, changeFor, personRef, requireProof, storePayload } from './approval-request.service.ts';
+import { sendApprovalUpdate } from './approval.client.ts';
+
+/** Who sends a message: the caller and the proof of the caller's second factor. */
+interface Sender {
+  readonly actor: Actor;
+  readonly mfa: MfaProof | null;
+}
+
+/** What the caller says about a request, with who they are and the proof of their second factor, both by id. */
+function personalMessage({ actor, mfa }: Sender, said: { digest: string; reason: string | null }): PersonalMessage {
+  return {
+    digest: said.digest,
+    reason: said.reason,
+    actor: personRef(actor),
+    roles: [...actor.roles],
+    mfa_proof_id: requireProof(mfa),
+  };
+}
+
+/**
+ * Approves, rejects, bypasses or cancels a request: one call to its workflow, which judges the message, writes it down
+ * and answers with the row. No statement on the way; the proof of the second factor is used up where the decision is
+ * written.
+ *
+ * @param said `digest` is that of the payload the caller was shown; empty where it does not matter.
+ * @throws Problem the workflow's refusal; for a request whose workflow has ended, what the row says.
+ */
+export async function decideApproval(
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
+  sender: Sender,
+  approvalId: string,
+  update: UpdateDefinition<ApprovalView, [PersonalMessage]>,
+  said: { readonly digest: string; readonly reason: string | null },
+): Promise<ApprovalView> {
+  return send(deps, sender.actor, approvalId, update, personalMessage(sender, said));
+}
+
+/**
+ * Replaces the payload of a request; its approvals start again.
+ *
+ * @throws Problem as {@link decideApproval}, `resource.conflict` for another environment, and when the new change is
+ *   stale, impossible or nobody could approve it.
+ */
+export async function editApproval(
+  deps: Pick<ProcessDeps, 'db' | 'keyring' | 'temporal'>,
+  sender: Sender,
+  approvalId: string,
+  edit: { readonly digest: string; readonly payload: unknown; readonly reason: string | null },
+): Promise<ApprovalView> {
+  const { actor } = sender;
+  const [row] = await read(deps.db, actor, approvalsQuery().where('a.id', '=', approvalId));
+  if (row === undefined) throw notFound('approval request');
+  const prepared = changeFor(actor, row.action, edit.payload);
+  if (prepared.environment !== row.environment) {
+    throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
+  }
+  const message = personalMessage(sender, edit);
+  const new_digest = await unitOfWork(deps.db, actor, async (tx) => {
+    await prepared.check(tx);
+    await assertSatisfiable(tx, row.policy, [row.requested_by, ...row.editors, message.actor.user_id]);
+    return storePayload(tx, deps.keyring, prepared);
+  });
+  return send(deps, actor, approvalId, editUpdate, { ...message, new_digest });
+}
+
+/** A workflow learns of a commit within milliseconds; two seconds of patience cover a busy machine. */
+const resendPauseMs = 100;
+const maxResends = 20;
+
+async function send<Message extends PersonalMessage>(
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
+  actor: Actor,
+  approval_id: string,
+  update: UpdateDefinition<ApprovalView, [Message]>,
+  message: Message,
+): Promise<ApprovalView> {
+  for (let resends = 0; ; resends += 1) {
+    try {
+      return await sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'resource.not-found') throw await endedWorkflow(deps, actor, approval_id);
+      if (resends === maxResends || !(await isBehindRow(deps, actor, approval_id, message, error))) throw error;
+      await setTimeout(resendPauseMs);
+    }
+  }
+}
+
+/** Refusals by the state of a request alone, as the copy in its workflow shows it. */
+const stateRefusals: readonly string[] = ['approval.not-pending', 'approval.digest-mismatch'];
+
+/**
+ * True when the workflow refused a message that the committed row allows. An activity commits the row before the
+ * workflow has its result, so whoever reads the row in between can be faster than the workflow: when an approved request
+ * has gone back to review, was edited or was opened just now. A refusal in the validator uses no proof up and leaves no
+ * trace in the workflow's history, so the same message can be sent again.
+ */
+async function isBehindRow(
+  { db }: Pick<ProcessDeps, 'db'>,
+  actor: Actor,
+  approvalId: string,
+  { digest }: PersonalMessage,
+  refused: Problem,
+): Promise<boolean> {
+  if (!stateRefusals.includes(refused.code)) return false;
+  const row = query.selectFrom('admin_approvals').where('id', '=', approvalId).select(['status', 'digest']);
+  const [committed] = await read(db, actor, row);
+  return committed?.status === 'pending' && committed.digest === digest;
+}
+
+/** Why a request has no running workflow. */
+async function endedWorkflow({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, approvalId: string): Promise<Problem> {
+  const [row] = await read(db, actor, query.selectFrom('admin_approvals').where('id', '=', approvalId).select('status'));
+  if (row === undefined) return notFound('approval request');
+  return new Problem({
+    code: 'approval.closed',
+    detail: isClosed(row.status)
+      ? `The request is ${row.status}; nothing about it can change.`
+      : 'The workflow of this request was ended by an operator: open a new request.',
+    members: { status: row.status },
+  });
+}

@@ -1,0 +1,23 @@
+import { sql } from 'kysely';
+import { query } from '../../entities/kysely-schema.ts';
+import { newestFirst } from '../../platform/database/keyset-page.ts';
+import type { Page } from '../../platform/database/keyset-page.ts';
+
+interface ReviewFilter {
+  /** `overdue` reviews are open ones whose time is over. */
+  readonly state?: 'open' | 'overdue' | 'done' | undefined;
+  /** Who acted. */
+  readonly user_id?: string | undefined;
+}
+
+/** One page of the reviews that emergencies owe, newest first. */
+export function reviewsQuery({ state, user_id }: ReviewFilter, page: Page) {
+  return query
+    .selectFrom('admin_break_glass_reviews')
+    .$if(state === 'done', (q) => q.where('reviewed_at', 'is not', null))
+    .$if(state === 'open' || state === 'overdue', (q) => q.where('reviewed_at', 'is', null))
+    .$if(state === 'overdue', (q) => q.where('due_at', '<=', sql<string>`now()`))
+    .where((eb) => eb.and({ user_id }))
+    .$call(newestFirst(page))
+    .selectAll();
+}

@@ -1,0 +1,35 @@
+import { query } from '../../entities/kysely-schema.ts';
+import { newestFirst } from '../../platform/database/keyset-page.ts';
+import type { Page } from '../../platform/database/keyset-page.ts';
+
+/** Columns of a gate policy that are shown. */
+export const gatePolicyColumns = [
+  'id',
+  'action',
+  'environment',
+  'gate',
+  'steps',
+  'review_window_seconds',
+  'execution_window_seconds',
+  'reminder_interval_seconds',
+  'bypass_review_seconds',
+  'bypassers',
+  'updated_by',
+  'created_at',
+  'updated_at',
+  'version',
+] as const;
+
+/** One page of written gate policies, newest first. */
+export function gatePoliciesQuery({ action }: { readonly action?: string | undefined }, page: Page) {
+  return query
+    .selectFrom('admin_approval_policies')
+    .where((eb) => eb.and({ action }))
+    .$call(newestFirst(page))
+    .select(gatePolicyColumns);
+}
+
+/** The gate of every written gate policy. */
+export function writtenGatesQuery() {
+  return query.selectFrom('admin_approval_policies').select(['action', 'environment', 'gate']);
+}

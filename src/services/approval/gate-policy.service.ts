@@ -1,0 +1,99 @@
+import { LockMode } from '@mikro-orm/core';
+import { isWeaker } from '../../domain/approval/approval-gate.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import { policyFaults } from '../../domain/approval/approval-policy.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { GatePolicyEntity } from '../../entities/approval/gate-policy.entity.ts';
+import { lockOne, toRow } from '../../platform/database/entity-rows.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProblemIssue } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
+import { getAction } from '../actions/registry.ts';
+import { candidatesQuery, deciders, rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
+import { gatePolicyColumns } from './gate-policy.queries.ts';
+
+const resource_type = 'approval_policy';
+
+/** Which gate an action has in an environment, and whose approval it takes. */
+export interface GatePolicy extends ApprovalPolicy {
+  readonly action: string;
+  /** `any` holds where no environment has a policy of its own. */
+  readonly environment: EnvironmentName | 'any';
+  readonly gate: GateLevel;
+}
+
+/**
+ * Writes the gate of an action in an environment. Requests that are open keep the policy they were opened under.
+ *
+ * @throws Problem `request.invalid` for a policy that cannot be, `resource.conflict` when somebody else has written it
+ *   meanwhile.
+ */
+export async function saveGatePolicy(tx: Tx, { version, ...policy }: GatePolicy & { readonly version: number }) {
+  await assertSound(tx, policy);
+  const where = { action: policy.action, environment: policy.environment };
+  const found = await tx.em.findOne(GatePolicyEntity, where, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  if ((found?.version ?? 0) !== version) throw staleWrite(found?.version ?? 0);
+  const old_values = found === null ? undefined : toRow(found, gatePolicyColumns);
+  const values = { ...policy, updated_by: tx.actor.user_id };
+  const saved = found === null ? tx.em.create(GatePolicyEntity, values) : tx.em.assign(found, values);
+  await tx.flush();
+  const row = toRow(saved, gatePolicyColumns);
+  tx.audit({
+    event: 'approval-policy.save',
+    action: found === null ? 'create' : 'update',
+    resource_type,
+    resource_id: row.id,
+    old_values,
+    new_values: row,
+  });
+  return row;
+}
+
+/**
+ * Deletes a gate policy, so that the safe default holds again.
+ *
+ * @throws Problem `resource.not-found`, or `resource.version-mismatch` when it has changed since it was read.
+ */
+export async function deleteGatePolicy(tx: Tx, id: string, version: number): Promise<void> {
+  const policy = assertVersion(await lockOne(tx, GatePolicyEntity, { id }, 'approval policy'), version);
+  const old_values = toRow(policy, [...gatePolicyColumns, 'tenant_id']);
+  tx.em.remove(policy);
+  tx.audit({ event: 'approval-policy.delete', action: 'delete', resource_type, resource_id: id, old_values });
+}
+
+/**
+ * @throws Problem 422 with every fault: unknown action, a gate below the floor, quorums or bypassers that cannot be.
+ */
+async function assertSound(tx: Tx, body: GatePolicy): Promise<void> {
+  const action = getAction(body.action);
+  const issues: ProblemIssue[] = [];
+  const where = body.environment === 'any' ? null : body.environment;
+  const floor = action.floor(where);
+  if (isWeaker(body.gate, floor)) {
+    issues.push({ pointer: '/gate', detail: `must be at least '${floor}' for ${body.action} in ${body.environment}` });
+  }
+  if (body.gate === 'approval') {
+    const { rows } = await tx.sql.executeQuery(candidatesQuery(body.steps).compile());
+    for (const { path, message } of policyFaults(body, deciders(rightsOfRows(rows)))) {
+      issues.push({ pointer: path, detail: message });
+    }
+  }
+  const { rows } = await tx.sql.executeQuery(rightsQuery(body.bypassers).compile());
+  const able = rightsOfRows(rows).filter(({ permissions }) => permissions.includes('approval:break-glass'));
+  body.bypassers.forEach((userId, index) => {
+    if (able.some(({ user_id }) => user_id === userId)) return;
+    issues.push({ pointer: `/bypassers/${index}`, detail: 'must be an active person who may break the glass' });
+  });
+  if (issues.length > 0) throw invalidInput(issues);
+}
+
+function staleWrite(current_version: number): Problem {
+  return new Problem({
+    code: 'resource.conflict',
+    detail: 'The policy has changed since it was read. Read it again and repeat the change.',
+    members: { current_version },
+  });
+}

@@ -1,0 +1,102 @@
+import type { ActivityType } from '../../domain/tracker/tracker-scoring.ts';
+import { AdminMeetingEntity } from '../../entities/tracker/meeting.entity.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { Problem } from '../../platform/problem.ts';
+import { logActivities } from './activity.service.ts';
+import type { ActivityRow } from './activity.service.ts';
+import { lockMeeting, meetingColumns } from './meeting.repository.ts';
+import type { MeetingRow } from './meeting.repository.ts';
+
+const resource_type = 'meeting';
+
+/** What a planned meeting takes over from the one it is planned by. */
+const templateColumns = ['title', 'type', 'duration_minutes', 'agenda', 'questions', 'follow_up_tasks'] as const;
+
+/** What a new meeting is given. */
+export type NewMeeting = Pick<MeetingRow, (typeof templateColumns)[number] | 'scheduled_at' | 'prospect_id'> &
+  Partial<Pick<MeetingRow, 'template_id'>>;
+
+/** What of a meeting can change. */
+export type MeetingChange = Partial<Omit<NewMeeting, 'template_id'> & Pick<MeetingRow, 'outcome' | 'outcome_notes'>>;
+
+/** A follow-up task that becomes an activity: its line, from 1. */
+export interface FollowUp {
+  readonly line: number;
+  readonly type: ActivityType;
+  readonly date: string;
+}
+
+/** Writes a template, or with `scheduled_at` a planned meeting (S0-15, S0-93). */
+export async function createMeeting(tx: Tx, userId: string, values: NewMeeting): Promise<MeetingRow> {
+  const meeting = tx.em.create(AdminMeetingEntity, { ...values, user_id: userId });
+  await tx.flush();
+  const row = toRow(meeting, meetingColumns);
+  tx.audit({ event: 'meeting.create', action: 'create', resource_type, resource_id: String(row.id), new_values: row });
+  return row;
+}
+
+/** @throws Problem `resource.not-found`, `resource.conflict` for the outcome of a template. */
+export async function updateMeeting(tx: Tx, userId: string, id: number, change: MeetingChange): Promise<MeetingRow> {
+  const meeting = await lockMeeting(tx, userId, id);
+  const old_values = toRow(meeting, meetingColumns);
+  assertPlannedForOutcome({ ...old_values, ...change });
+  tx.em.assign(meeting, change);
+  await tx.flush();
+  tx.audit({ event: 'meeting.update', action: 'update', resource_type, resource_id: String(id), old_values, new_values: change });
+  return toRow(meeting, meetingColumns);
+}
+
+/** @throws Problem `resource.not-found`. */
+export async function deleteMeeting(tx: Tx, userId: string, id: number): Promise<void> {
+  const meeting = await lockMeeting(tx, userId, id);
+  const old_values = toRow(meeting, meetingColumns);
+  tx.em.remove(meeting);
+  tx.audit({ event: 'meeting.delete', action: 'delete', resource_type, resource_id: String(id), old_values });
+}
+
+/** Plans a meeting like this one. @throws Problem `resource.not-found`. */
+export async function planMeeting(
+  tx: Tx,
+  userId: string,
+  id: number,
+  plan: Pick<MeetingRow, 'scheduled_at' | 'prospect_id'>,
+): Promise<MeetingRow> {
+  const template = await lockMeeting(tx, userId, id);
+  return createMeeting(tx, userId, { ...toRow(template, templateColumns), ...plan, template_id: id });
+}
+
+/** Makes pending activities of follow-up tasks, each line once. @throws Problem `resource.not-found`, `request.invalid`. */
+export async function createFollowUps(tx: Tx, userId: string, id: number, tasks: readonly FollowUp[]): Promise<ActivityRow[]> {
+  const { follow_up_tasks, prospect_id } = toRow(await lockMeeting(tx, userId, id), ['follow_up_tasks', 'prospect_id']);
+  const lines = (follow_up_tasks ?? '').split('\n').map((line) => line.trim());
+  assertLinesWritten(tasks, lines);
+  return logActivities(
+    tx,
+    userId,
+    tasks.map(({ line, type, date }) => ({
+      type,
+      date,
+      status: 'pending' as const,
+      notes: lines[line - 1] ?? null,
+      prospect_id,
+      meeting_id: id,
+      follow_up_line: line,
+    })),
+  );
+}
+
+function assertPlannedForOutcome({ scheduled_at, outcome, outcome_notes }: Pick<MeetingRow, 'scheduled_at' | 'outcome' | 'outcome_notes'>): void {
+  if (scheduled_at !== null || (outcome === null && outcome_notes === null)) return;
+  throw new Problem({ code: 'resource.conflict', detail: 'A template has no outcome: plan a meeting first.' });
+}
+
+function assertLinesWritten(tasks: readonly FollowUp[], lines: readonly string[]): void {
+  const missing = tasks.flatMap(({ line }, index) => ((lines[line - 1] ?? '') === '' ? [index] : []));
+  if (missing.length === 0) return;
+  throw new Problem({
+    code: 'request.invalid',
+    detail: 'The meeting has no such follow-up task.',
+    errors: missing.map((index) => ({ pointer: `/tasks/${index}/line`, detail: 'is an empty line' })),
+  });
+}
