@@ -29,7 +29,7 @@ const rules: fc.Arbitrary<AlertRule> = fc
     for_seconds,
   }));
 
-/** A series of rounds a minute apart, with gaps in what is known. */
+/** A series of observations a minute apart, some of them unknown. */
 const series: fc.Arbitrary<Observed[]> = fc.array(
   fc.oneof({ weight: 5, arbitrary: fc.integer({ min: -15, max: 15 }) }, { weight: 1, arbitrary: fc.constant(null) }),
   { maxLength: 60 },
@@ -54,7 +54,7 @@ function run(rule: AlertRule, observations: readonly Observed[]): Taken[] {
 }
 
 describe('S2-75: pending → firing → resolved', () => {
-  it('fires only after the threshold was broken for as long as asked, without a good value in between', () => {
+  it('fires only after the threshold was broken for `for_seconds` without a good value in between', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
         const taken = run(rule, observations);
@@ -71,7 +71,7 @@ describe('S2-75: pending → firing → resolved', () => {
     );
   });
 
-  it('alternates: nothing fires twice without having been resolved, nothing is resolved that did not fire', () => {
+  it('alternates: an alert fires once before it is resolved, and is resolved only after it fired', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
         const turns = run(rule, observations).flatMap(({ step }) =>
@@ -82,7 +82,7 @@ describe('S2-75: pending → firing → resolved', () => {
     );
   });
 
-  it('changes nothing on unknown data: it never fires, drops or resolves', () => {
+  it('does not change on unknown data', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
         for (const { observed, step } of run(rule, observations)) if (observed === null) expect(step).toBe('stay');
@@ -119,7 +119,7 @@ describe('S2-75: pending → firing → resolved', () => {
   });
 });
 
-describe('what a threshold looks at', () => {
+describe('the observed value of a threshold', () => {
   const window = { avg: 2, min: 1, max: 3, last: 3, last_at: 10 * minute };
 
   it('is the aggregate of its window, or the newest measurement', () => {
@@ -127,7 +127,7 @@ describe('what a threshold looks at', () => {
     expect(observe(window, { aggregate: 'min', window_seconds: 0 }, 10 * minute)).toBe(3);
   });
 
-  it('is unknown when nothing was measured lately, or the newest measurement is unknown', () => {
+  it('is unknown when nothing was measured recently, or the newest measurement is unknown', () => {
     expect(observe(window, { aggregate: 'avg', window_seconds: 3600 }, 14 * minute)).toBeNull();
     expect(observe({ ...window, last: null }, { aggregate: 'avg', window_seconds: 0 }, 10 * minute)).toBeNull();
     expect(observe({ ...window, last_at: null }, { aggregate: 'avg', window_seconds: 0 }, 10 * minute)).toBeNull();
@@ -135,17 +135,17 @@ describe('what a threshold looks at', () => {
 });
 
 /**
- * A worker that works on one alert and is killed anywhere: between the row and the notice, and between notice and
- * mark.
+ * A worker that handles one alert and may die anywhere: between the row and the notification, and between the notification
+ * and its mark.
  */
-describe('S2-75: everybody is told once', () => {
+describe('S2-75: every recipient is notified once', () => {
   type Move = 'fire' | 'resolve' | 'tell' | 'tell and be killed' | 'silence' | 'end silence';
   const moves = fc.array(
     fc.constantFrom<Move>('fire', 'resolve', 'tell', 'tell and be killed', 'silence', 'end silence'),
     { maxLength: 40 },
   );
 
-  it('one notice of firing and one of the end for each episode, both or neither under a silence', () => {
+  it('each alert sends one notification of firing and one of its end, or neither of them under a silence', () => {
     fc.assert(
       fc.property(moves, (list) => {
         const told = new Map<string, number>();
@@ -157,7 +157,7 @@ describe('S2-75: everybody is told once', () => {
           episodes.forEach((episode, index) => {
             for (const news of notificationsDue(episode, isSilenced)) {
               const key = `${index}/${news}`;
-              // The notifier knows the occurrence by its key.
+              // Repetitions are recognised by the key of the notification.
               if (!deliveries.has(key)) told.set(key, (told.get(key) ?? 0) + 1);
               deliveries.add(key);
               if (isKilled) return;
