@@ -8,7 +8,7 @@ import type { RequestState } from './request-context.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Route } from './route.ts';
 import { findBearerSession } from '../../services/identity/external-token-session.service.ts';
-import { isServiceToken } from '../../services/identity/service-token.service.ts';
+import { isServiceToken } from '../../services/identity/service-token-format.ts';
 
 const bearer = /^Bearer ([\w.~+/=-]+)$/i;
 

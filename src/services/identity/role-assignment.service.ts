@@ -1,16 +1,18 @@
 import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
 import { loadRoles } from './role.repository.ts';
+import { assertUserExists } from './user.repository.ts';
 
-/** A role to give, with its times: RFC 3339, null for no end. */
+/** A role to assign, with its times: RFC 3339, null for no end. */
 export interface RoleGrant {
   readonly role_id: string;
   readonly valid_until: string | null;
-  /** Unless somebody confirms it before, the role lapses here. */
+  /** The role lapses then unless somebody confirms it before. */
   readonly review_due_at: string | null;
   readonly reason: string | null;
 }
@@ -30,14 +32,24 @@ const columns = [
 ] as const;
 
 /**
- * Gives a role: a new row of the ledger. A row of the same role whose time is over is closed at the moment it lapsed.
+ * For commands that assign roles besides what they are there for.
+ *
+ * @throws Problem `auth.forbidden` without the permission `role:assign`.
+ */
+export function assertMayAssignRoles(actor: Pick<Actor, 'permissions'>): void {
+  if (actor.permissions.includes('role:assign')) return;
+  throw new Problem({ code: 'auth.forbidden', detail: 'Giving roles needs the permission role:assign.' });
+}
+
+/**
+ * Assigns a role: a new row of the ledger. An open row of the same role that has lapsed is closed at the time it lapsed.
  *
  * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
  */
 export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, approvalId: string | null = null) {
   assertNotSelf(tx, userId);
   await lockRights(tx);
-  await requirePerson(tx, userId);
+  await assertUserExists(tx, userId);
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
@@ -82,9 +94,9 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
 }
 
 /**
- * Takes a role: closes its row in the ledger.
+ * Revokes a role: closes its row in the ledger.
  *
- * @throws Problem when the actor is the person, may do less than the person, or the last super admin would go.
+ * @throws Problem when the actor is the person or has fewer rights, or the last super admin would lose the role.
  */
 export async function revokeRole(tx: Tx, userId: string, assignmentId: string): Promise<void> {
   assertNotSelf(tx, userId);
@@ -111,8 +123,8 @@ export async function revokeRole(tx: Tx, userId: string, assignmentId: string): 
 }
 
 /**
- * Confirms an assignment whose review is coming up and sets the next one. A lapsed one is not revived: what was over
- * stays over in the ledger, and is given anew.
+ * Confirms an assignment before its review is due and sets the next review. One that has lapsed stays so in the ledger:
+ * the role is assigned again.
  *
  * @param nextReviewAt RFC 3339, null for never again.
  */
@@ -150,7 +162,7 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
   return reviewed;
 }
 
-/** Takes every role of a person, for somebody who leaves. @returns how many. */
+/** Revokes every role of a person whose account is deleted. @returns how many. */
 export async function revokeAllRoles(tx: Tx, userId: string): Promise<number> {
   const revoked = await tx.sql
     .updateTable('admin_role_assignments')
@@ -160,15 +172,4 @@ export async function revokeAllRoles(tx: Tx, userId: string): Promise<number> {
     .returning('id')
     .execute();
   return revoked.length;
-}
-
-/** @throws Problem `resource.not-found` for a person who is not there or was deleted. */
-async function requirePerson(tx: Tx, userId: string): Promise<void> {
-  const person = await tx.sql
-    .selectFrom('users')
-    .where('id', '=', userId)
-    .where('status', '<>', 'deleted')
-    .select('id')
-    .executeTakeFirst();
-  if (person === undefined) throw notFound('user');
 }

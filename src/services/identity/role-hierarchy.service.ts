@@ -2,11 +2,16 @@ import { rightsOfRoles, wouldCycle } from '../../domain/identity/role-hierarchy.
 import type { RoleNode } from '../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { Problem } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { loadRoles, loadRole } from './role.repository.ts';
 
-/** What a role inherits from a parent. The super admin has no heirs: whoever is one is given that very role. */
+/**
+ * What a role inherits from a parent.
+ *
+ * @throws Problem 404, or `role.immutable` for the super admin: whoever is to have all rights is given that very role.
+ */
 export async function assertParent(tx: Tx, parentId: string | null) {
   if (parentId === null) return { permissions: [], coarse_role: 'user' as const };
   const parent = await loadRole(tx, parentId);
@@ -18,22 +23,23 @@ export async function assertParent(tx: Tx, parentId: string | null) {
 }
 
 /**
- * A role that the tenant made itself, at the version that the caller has seen; nobody else changes rights until the end
- * of the transaction.
+ * Locks rights and loads a role that the tenant made itself, at the version that the caller has read.
+ *
+ * @throws Problem 404, `role.immutable` for a system role, `resource.version-mismatch`.
  */
 export async function assertOwnRole(tx: Tx, id: string, version: number) {
   await lockRights(tx);
   const role = await loadRole(tx, id);
   if (role.is_system_role) throw new Problem({ code: 'role.immutable', detail: 'System roles keep name and place.' });
-  if (role.version === version) return role;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The role has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: role.version },
-  });
+  return assertVersion(role, version);
 }
 
-/** A new parent gives and takes permissions, so the same rules hold as for the matrix. @returns the coarse role. */
+/**
+ * A new parent adds and removes permissions, so the rules are those of the matrix.
+ *
+ * @returns the coarse role that comes with the parent.
+ * @throws Problem `role.cycle`, `role.own-rights`, `role.grant-exceeds-own`, or as {@link assertParent}.
+ */
 export async function assertMovable(
   tx: Tx,
   role: Pick<RoleNode, 'id' | 'code' | 'parent_role_id'>,

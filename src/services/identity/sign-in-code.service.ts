@@ -6,10 +6,10 @@ import type { SignInDeps } from '../../platform/process-deps.ts';
 import { proveFactor } from './second-factor.service.ts';
 
 /**
- * The second factor at sign-in, for an account that asks for one (X-5). The code is used up, so that it opens nothing
- * else; wrong codes count against the person's factor guesses, apart from the password's.
+ * The second factor at sign-in, for an account that asks for one (X-5). The code is consumed, so that it cannot be used for
+ * anything else; wrong codes count against the person's budget of factor guesses, not against that of passwords.
  *
- * @returns true when the code is right and fresh, or the account has lost the authenticator app that it asks for.
+ * @returns true when the code is right and fresh, or the account has no authenticator app any more.
  * @throws Problem `mfa.locked` (429) after too many wrong codes.
  */
 export async function checkSignInCode(

@@ -14,8 +14,8 @@ import { codeRefused, factorSecretPlace, proveFactor, withGuessBudget } from './
 type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'passwords' | 'log' | 'now'>;
 
 /**
- * Asks for the password again before the factors of an account are touched (S4-27). People who sign in through an
- * identity provider have none; their fresh sign-in there is all there is to ask.
+ * Verifies the password again before the factors of an account are changed (S4-27). People who sign in through an
+ * identity provider have none, and are asked for none.
  *
  * @throws Problem `auth.password-refused` (403), 429 after too many wrong ones.
  */
@@ -36,8 +36,7 @@ export async function assertPassword(deps: Deps, owner: FactorOwner, password: s
 }
 
 /**
- * Makes a secret for an authenticator app. It protects nothing until a code of it is confirmed; asking again makes a
- * new one.
+ * Makes a secret for an authenticator app. It is not in use until a code of it was confirmed; asking again replaces it.
  *
  * @throws Problem `mfa.already-enrolled` while an app is in use.
  */
@@ -79,7 +78,9 @@ export async function beginTotpSetup(deps: Deps, owner: FactorOwner): Promise<{ 
 }
 
 /**
- * Puts the app into use with a first code of it and gives the recovery codes, which are shown this once.
+ * Puts the app into use with a first code of it.
+ *
+ * @returns the recovery codes, which are shown this once.
  *
  * @throws Problem `mfa.not-enrolled` when no set-up is under way, `mfa.code-refused`, `mfa.locked`.
  */
@@ -113,7 +114,7 @@ export async function confirmTotp(deps: Deps, owner: FactorOwner, code: string):
   });
 }
 
-/** Takes the app out of use, with its recovery codes, after a code of it; the password was asked for before. */
+/** Takes the app out of use with its recovery codes, by a code of it; the caller has verified the password. */
 export async function disableTotp(deps: Deps, owner: FactorOwner, code: string): Promise<void> {
   await proveFactor(deps, owner, { code, purpose: 'signIn' }, async (tx) => {
     const removed = await tx.sql
@@ -126,7 +127,7 @@ export async function disableTotp(deps: Deps, owner: FactorOwner, code: string):
   });
 }
 
-/** Gives new recovery codes after a code of the app; the old ones are void. */
+/** Replaces the recovery codes, by a code of the app. @returns the new ones; the old ones are void. */
 export async function renewRecoveryCodes(deps: Deps, owner: FactorOwner, code: string): Promise<string[]> {
   return proveFactor(deps, owner, { code, purpose: 'signIn' }, async (tx) => {
     tx.audit({
