@@ -62,8 +62,8 @@ describe('health probes', () => {
   });
 
   it('report a certificate as unknown that cannot be read, and none without TLS', async () => {
-    const away = createCertificateProbe({ PUBLIC_URL: 'https://127.0.0.1:1', HEALTH_API_URLS: [] });
-    expect(await runProbe(away, log)).toEqual([
+    const unreachable = createCertificateProbe({ PUBLIC_URL: 'https://127.0.0.1:1', HEALTH_API_URLS: [] });
+    expect(await runProbe(unreachable, log)).toEqual([
       { metric: 'certificates.days_left', value: null, reason: 'The probe failed (ECONNREFUSED).' },
     ]);
     expect(await createCertificateProbe({ PUBLIC_URL: 'http://127.0.0.1:1', HEALTH_API_URLS: [] }).measure()).toEqual({});

@@ -172,12 +172,12 @@ describe('key rotation (S2-21)', () => {
     expect(done.attempt_error_code).toBeNull();
     expect(done.revoke_attempts).toBeGreaterThanOrEqual(2);
     expect((await retry()).status).toBe(409);
-    const told = await asSuperuser<{ event: string }>(
+    const notified = await asSuperuser<{ event: string }>(
       app,
       'select distinct event from notification_deliveries where event_key like $1 order by event',
       [`integration/${id}/%`],
     );
-    expect(told.map(({ event }) => event)).toContain('integration.revoke-failed');
+    expect(notified.map(({ event }) => event)).toContain('integration.revoke-failed');
   });
 });
 

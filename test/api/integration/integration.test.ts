@@ -225,14 +225,14 @@ describe('syncs (S2-19, S2-22)', () => {
     service.revoke(key_id);
     const failed = await drive.ended(id, (await drive.sync(id)).body.id);
     expect(failed).toMatchObject({ status: 'failed', error_code: 'refused' });
-    const told = await eventually(
+    const notified = await eventually(
       () =>
         asSuperuser<{ event: string }>(app, 'select event from notification_deliveries where event_key = $1', [
           `integration/${id}/sync/${failed.id}`,
         ]),
       (rows) => rows.length > 0,
     );
-    expect(told).toEqual([{ event: 'integration.sync-failed' }]);
+    expect(notified).toEqual([{ event: 'integration.sync-failed' }]);
   });
 
   it.each([

@@ -369,7 +369,7 @@ describe('Access to queues', () => {
     expect((await get('/admin/queues', agent)).status).toBe(403);
     const support = await app.signIn('role-support-staff');
     expect((await get(path, support)).status).toBe(200);
-    const tries = ['retry', 'promote', 'remove'].map((deed) => `${path}/jobs/1/${deed}`);
+    const tries = ['retry', 'promote', 'remove'].map((operation) => `${path}/jobs/1/${operation}`);
     for (const at of [...tries, `${path}/pause`, `${path}/resume`, `${path}/clean`, `${path}/bulk-retries`]) {
       expect((await app.call('POST', at, { token: support.token, body: {} })).status).toBe(403);
     }

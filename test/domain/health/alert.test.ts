@@ -148,22 +148,22 @@ describe('S2-75: every recipient is notified once', () => {
   it('each alert sends one notification of firing and one of its end, or neither of them under a silence', () => {
     fc.assert(
       fc.property(moves, (list) => {
-        const told = new Map<string, number>();
+        const notified = new Map<string, number>();
         const deliveries = new Set<string>();
         const episodes: NotificationState[] = [];
         let isSilenced = false;
         let isSilencedSinceFired = false;
-        const tell = (isKilled: boolean) => {
+        const notify = (isKilled: boolean) => {
           episodes.forEach((episode, index) => {
-            for (const news of notificationsDue(episode, isSilenced)) {
-              const key = `${index}/${news}`;
+            for (const status of notificationsDue(episode, isSilenced)) {
+              const key = `${index}/${status}`;
               // Repetitions are recognised by the key of the notification.
-              if (!deliveries.has(key)) told.set(key, (told.get(key) ?? 0) + 1);
+              if (!deliveries.has(key)) notified.set(key, (notified.get(key) ?? 0) + 1);
               deliveries.add(key);
               if (isKilled) return;
               const current = episodes[index] ?? episode;
               episodes[index] =
-                news === 'firing' ? { ...current, firing_told: true } : { ...current, resolved_told: true };
+                status === 'firing' ? { ...current, firing_told: true } : { ...current, resolved_told: true };
             }
           });
         };
@@ -171,7 +171,7 @@ describe('S2-75: every recipient is notified once', () => {
           const last = episodes.at(-1);
           if (move === 'silence') isSilenced = true;
           else if (move === 'end silence') isSilenced = isSilencedSinceFired = false;
-          else if (move === 'tell' || move === 'tell and be killed') tell(move === 'tell and be killed');
+          else if (move === 'tell' || move === 'tell and be killed') notify(move === 'tell and be killed');
           else if (move === 'fire' && last?.status !== 'firing') {
             episodes.push(fired);
             isSilencedSinceFired = isSilenced;
@@ -184,10 +184,10 @@ describe('S2-75: every recipient is notified once', () => {
           }
         }
         isSilenced = false;
-        tell(false);
-        tell(false);
+        notify(false);
+        notify(false);
         episodes.forEach(({ status, suppressed }, index) => {
-          const [firing, resolved] = [told.get(`${index}/firing`) ?? 0, told.get(`${index}/resolved`) ?? 0];
+          const [firing, resolved] = [notified.get(`${index}/firing`) ?? 0, notified.get(`${index}/resolved`) ?? 0];
           expect({ firing, resolved }).toEqual(
             suppressed ? { firing: 0, resolved: 0 } : { firing: 1, resolved: status === 'resolved' ? 1 : 0 },
           );

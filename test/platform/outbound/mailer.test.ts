@@ -101,9 +101,9 @@ describe('mail by SMTP', () => {
     const unavailable = { code: 'service.unavailable', status: 503 };
     await expect(mailer.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject(unavailable);
     const env = { SMTP_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'a@example.com', NODE_ENV: 'production' as const };
-    const away = createMailer({ env, db: { readPool: pool } });
-    await expect(away.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject(unavailable);
-    away.close();
+    const unreachable = createMailer({ env, db: { readPool: pool } });
+    await expect(unreachable.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject(unavailable);
+    unreachable.close();
   });
 });
 

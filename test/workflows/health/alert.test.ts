@@ -91,7 +91,7 @@ describe('alerts in virtual time', () => {
       (alert: { name: string }) => alert.name === name,
     );
   /** The notifications about some name, in order; a recipient gets each once. */
-  const told = async (text: string): Promise<string[]> => {
+  const notified = async (text: string): Promise<string[]> => {
     const rows = await asSuperuser<{ event: string }>(
       app,
       "select event from notification_deliveries where subject like '%' || $1 || '%' order by created_at, event",
@@ -101,7 +101,7 @@ describe('alerts in virtual time', () => {
   };
   const toldEventually = (text: string, events: string[]) =>
     eventually(
-      () => told(text),
+      () => notified(text),
       (found) => found.length >= events.length,
     ).then((found) => expect(found).toEqual(events));
   const waiting = async (count: number) => {
@@ -136,14 +136,14 @@ describe('alerts in virtual time', () => {
       // Nothing signs the audit chain here, so the entries of the sign-in are unsigned after a quarter of an hour.
       await round(16);
       expect(await alerts('Audit unsigned')).toMatchObject([{ status: 'firing' }]);
-      const receivers = () =>
+      const recipients = () =>
         asSuperuser<{ email: string; event: string }>(
           app,
           `select u.email, d.event from notification_deliveries d join users u on u.id = d.user_id
            where d.subject like '%Audit unsigned' and d.channel_id is null order by u.email`,
         );
-      const told = await eventually(receivers, (rows) => rows.length >= 3);
-      expect(told).toEqual(
+      const notified = await eventually(recipients, (rows) => rows.length >= 3);
+      expect(notified).toEqual(
         ['approver', 'provider', 'superadmin'].map((name) => ({ email: `${name}@agentmitra.com`, event: 'alert.firing' })),
       );
     } finally {
@@ -158,7 +158,7 @@ describe('alerts in virtual time', () => {
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
     await round(20);
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
-    expect(await told('Half an hour')).toEqual([]);
+    expect(await notified('Half an hour')).toEqual([]);
     await round(11, 'fired');
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
     await toldEventually('Half an hour', ['alert.firing']);
@@ -204,7 +204,7 @@ describe('alerts in virtual time', () => {
     await round(5);
     await round(8);
     expect(await alerts('Short')).toMatchObject([{ status: 'pending' }]);
-    expect(await told('Short')).toEqual([]);
+    expect(await notified('Short')).toEqual([]);
   });
 
   it('a silence holds notifications back, notifies its end, and then of the alerts that still fire', async () => {
@@ -225,7 +225,7 @@ describe('alerts in virtual time', () => {
     await waiting(3);
     await round(1);
     expect(await alerts('Silenced')).toMatchObject([{ status: 'firing' }, { status: 'resolved' }]);
-    expect(await told('Silenced')).toEqual([]);
+    expect(await notified('Silenced')).toEqual([]);
     await round(60);
     await toldEventually('Silenced', ['alert.firing']);
     const lapses = () =>
@@ -233,7 +233,7 @@ describe('alerts in virtual time', () => {
     await eventually(lapses, (found) => found.length === 2);
     await round(1);
     expect(await lapses()).toHaveLength(2);
-    expect(await told('Silenced')).toEqual(['alert.firing']);
+    expect(await notified('Silenced')).toEqual(['alert.firing']);
   });
 
   it('an alert whose threshold is removed is resolved, and notified', async () => {
@@ -253,16 +253,16 @@ describe('alerts in virtual time', () => {
     await time.sleep(minute);
     await collect();
     // The row is committed and nothing can be sent: the state that a worker leaves which dies in between.
-    const away = createTemporalClient(
+    const unreachable = createTemporalClient(
       { ...app.env, TEMPORAL_ADDRESS: '127.0.0.1:1' },
       createMetrics('worker'),
       undefined,
       { maxAttempts: 1 },
     );
-    const activities = createAlertActivities({ ...stage.worker.deps, temporal: away });
+    const activities = createAlertActivities({ ...stage.worker.deps, temporal: unreachable });
     const at = await time.currentTimeMs();
     const page = await new MockActivityEnvironment().run(activities.evaluateAlerts, { at, after: null });
-    await away.close();
+    await unreachable.close();
     expect(page).toMatchObject({ changed: expect.any(Number), failed: 1 });
     expect(await alerts('Untold')).toMatchObject([{ status: 'firing', firing_told_at: null }]);
     await Promise.all([evaluate(), evaluate()]);

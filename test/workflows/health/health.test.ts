@@ -186,25 +186,25 @@ describe('a worker that is killed during an evaluation', () => {
     await insertRows(app, 'admin_alert_thresholds', thresholds);
     workers.push(await startWorkerProcess(app.env));
     const evaluation = await start(alertEvaluationWorkflowType);
-    const toldCount = async () => {
-      const [row] = await asSuperuser<{ told: string }>(app, 'select count(firing_told_at) as told from admin_alerts');
-      return Number(row?.told);
+    const notifiedCount = async () => {
+      const [row] = await asSuperuser<{ notified: string }>(app, 'select count(firing_told_at) as notified from admin_alerts');
+      return Number(row?.notified);
     };
-    await eventually(toldCount, (told) => told > 0, 30_000);
+    await eventually(notifiedCount, (notified) => notified > 0, 30_000);
     for (const worker of workers) await killProcess(worker);
-    const toldBefore = await toldCount();
+    const notifiedBefore = await notifiedCount();
     workers.push(await startWorkerProcess(app.env));
     await evaluation.result();
-    expect(toldBefore).toBeLessThan(alertCount);
-    expect(await toldCount()).toBe(alertCount);
+    expect(notifiedBefore).toBeLessThan(alertCount);
+    expect(await notifiedCount()).toBe(alertCount);
     const deliveries = () =>
       asSuperuser<{ event_key: string }>(
         app,
         "select event_key from notification_deliveries where event = 'alert.firing'",
       );
-    const told = await eventually(deliveries, (rows) => rows.length >= alertCount, 30_000);
-    expect(new Set(told.map(({ event_key }) => event_key)).size).toBe(alertCount);
-    expect(told).toHaveLength(alertCount);
+    const notified = await eventually(deliveries, (rows) => rows.length >= alertCount, 30_000);
+    expect(new Set(notified.map(({ event_key }) => event_key)).size).toBe(alertCount);
+    expect(notified).toHaveLength(alertCount);
     const mails = () => asSuperuser(app, "select 1 from development_mails where subject like 'Firing%'");
     await eventually(mails, (rows) => rows.length === alertCount, 30_000);
     const fired = await asSuperuser(app, "select 1 from audit_logs where event = 'alert.fire'");

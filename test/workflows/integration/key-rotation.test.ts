@@ -71,7 +71,7 @@ describe('integrations in virtual time', () => {
     expect(done).toMatchObject({ revoke_attempts: 12, attempt_error_code: null, error_code: null });
     expect(service.living).not.toContain(key_id);
     expect(service.count(new RegExp(`^DELETE /keys/${key_id}`))).toBe(13);
-    const told = await eventually(
+    const notified = await eventually(
       () =>
         asSuperuser<{ event_key: string }>(
           app,
@@ -80,19 +80,19 @@ describe('integrations in virtual time', () => {
         ),
       (rows) => rows.length >= 2,
     );
-    expect(told.map(({ event_key }) => event_key.split('/').at(-1)).sort()).toEqual(['1', '11']);
+    expect(notified.map(({ event_key }) => event_key.split('/').at(-1)).sort()).toEqual(['1', '11']);
   }, 120_000);
 
   it('before the switch an unavailable service is waited for, for a limited time; then the old key stays', async () => {
     const { id, key_id } = await drive.connected(service);
     service.trouble(/^POST \/keys/, 503, 503);
-    const patient = (await drive.rotate(id, { grace_seconds: 0 })).body;
+    const waiting = (await drive.rotate(id, { grace_seconds: 0 })).body;
     await eventually(
-      () => drive.rotation(id, patient.id),
+      () => drive.rotation(id, waiting.id),
       ({ attempt_error_code }) => attempt_error_code === 'failing',
     );
     await time.sleep('1 minute');
-    await drive.rotated(id, patient.id, 'completed');
+    await drive.rotated(id, waiting.id, 'completed');
     const second = await drive.connected(service);
     service.trouble(/^GET \/me/, ...Array.from({ length: 8 }, () => 502));
     const given = (await drive.rotate(second.id)).body;
