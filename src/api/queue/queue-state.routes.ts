@@ -56,7 +56,6 @@ const resumeQueueRoute = route({
 
 const CleanBody = queueCleanPayload.omit({ name: true }).meta({ id: 'QueueCleanRequest' });
 
-
 const cleanPayload = ({ params, body }: { params: { name: string }; body: z.output<typeof CleanBody> }) => ({
   name: params.name,
   ...body,

@@ -1,10 +1,10 @@
 import type { KeyedConfig, PulledConfig } from '../../domain/integration/integration.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
-import type { KeyService, RemoteSource } from './integration-source.ts';
-import { connectHttp } from './integration-http.ts';
-import { connectPostgres } from './integration-postgres.ts';
+import type { KeyService, RemoteSource } from './remote-source.ts';
+import { connectHttp } from './http-key-service.ts';
+import { connectPostgres } from './postgres-source.ts';
 
-/** Connects with a remote system as its configuration says. Nothing is sent yet. */
+/** The remote system of a configuration. Nothing is sent yet. */
 export function connectRemote(outbound: OutboundHttp, config: PulledConfig, secret: string): RemoteSource {
   return config.kind === 'postgres_source'
     ? connectPostgres(outbound, config, secret)

@@ -1,13 +1,13 @@
 import { DatabaseError } from 'pg';
 import type { JsonValue } from '../../domain/shared/canonical.ts';
 import type { PostgresConfig } from '../../domain/integration/integration.ts';
-import { recordLimits, sortRecords } from '../../domain/integration/integration-records.ts';
+import { recordLimits, partitionRecords } from '../../domain/integration/integration-records.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { PlainConnectionError, probeRemotePostgres, readRemotePage } from '../../platform/outbound/remote-postgres.ts';
-import { RemoteError, outboundFault } from './integration-source.ts';
-import type { RemoteSource } from './integration-source.ts';
+import { RemoteError, outboundFault } from './remote-source.ts';
+import type { RemoteSource } from './remote-source.ts';
 
-/** Reads a table or view of another PostgreSQL, page by page in the order of its id column. */
+/** A table or view of another PostgreSQL, read page by page in the order of its id column. */
 export function connectPostgres(outbound: OutboundHttp, config: PostgresConfig, password: string): RemoteSource {
   const { host, port, database, user, tls, ...from } = config;
   const at = { host, port, database, user, password, tls };
@@ -21,9 +21,9 @@ export function connectPostgres(outbound: OutboundHttp, config: PostgresConfig, 
         if (last !== null && last.length > recordLimits.cursorLength) {
           throw new RemoteError('unexpected', 'An id is too long to go on from.');
         }
-        // The id comes from its column, whatever the row calls the same name.
+        // The id is that of the id column, even if the row has another member of this name.
         const items = rows.map(({ id, payload }) => ({ id, payload: payload as JsonValue }));
-        const { records, failures } = sortRecords(items, '/id');
+        const { records, failures } = partitionRecords(items, '/id');
         const payloads = records.map(({ external_id, payload }) => ({
           external_id,
           payload: payload.payload as (typeof records)[number]['payload'],
@@ -33,7 +33,7 @@ export function connectPostgres(outbound: OutboundHttp, config: PostgresConfig, 
   };
 }
 
-/** What the driver throws, as a fault. Its messages may quote values, so only its code is told. */
+/** Turns the driver's errors into {@link RemoteError}. Their messages may quote values, so only the code is kept. */
 async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -49,8 +49,8 @@ async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
 function databaseFault(code: string): RemoteError {
   // Classes of SQLSTATE: 28 authorization, 08 connection, 53 resources, 57 operator, 40 rollback.
   if (code.startsWith('28')) return new RemoteError('refused', 'The database refused the password.');
-  const isPassing = ['08', '53', '57', '40'].some((sqlClass) => code.startsWith(sqlClass));
-  return isPassing
+  const isTransient = ['08', '53', '57', '40'].some((sqlClass) => code.startsWith(sqlClass));
+  return isTransient
     ? new RemoteError('failing', `The database answered with error ${code}.`)
     : new RemoteError('unexpected', `The database answered with error ${code}.`);
 }

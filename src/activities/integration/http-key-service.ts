@@ -5,19 +5,19 @@ import { asIdentifier, atPointer, readPage } from '../../domain/integration/inte
 import { retryAfterMs } from '../../domain/shared/retry-after.ts';
 import { TokenRefusedError, requestAccessToken } from '../../platform/outbound/client-credentials.ts';
 import type { OutboundHttp, OutboundRequest, OutboundResponse } from '../../platform/outbound/outbound-http.ts';
-import { RemoteError, outboundFault } from './integration-source.ts';
-import type { KeyService } from './integration-source.ts';
+import { RemoteError, outboundFault } from './remote-source.ts';
+import type { KeyService } from './remote-source.ts';
 
-/** What a request is proven with. */
+/** Makes the headers that authenticate a request. */
 type Authentication = () => Promise<Record<string, string>>;
 
 type Call = Pick<OutboundRequest, 'method'> & { path: string; query?: Record<string, string>; idempotencyKey?: string };
 
-/** A key that the remote service has made must be one that we can send. */
+/** A key that the remote service has created must be one that we can send. */
 const sendableKey = /^[\x21-\x7e]{8,1000}$/;
 const sendableId = /^[\w.~:-]{1,200}$/;
 
-/** Connects with a service that speaks JSON over HTTP, by API key or by client credentials. */
+/** A service with JSON over HTTP, authenticated by API key or by client credentials. Nothing is sent yet. */
 export function connectHttp(outbound: OutboundHttp, config: RestConfig | OAuthConfig, secret: string): KeyService {
   const authenticate = authenticationOf(outbound, config, secret);
 
@@ -42,13 +42,13 @@ export function connectHttp(outbound: OutboundHttp, config: RestConfig | OAuthCo
 
   return {
     async probe() {
-      requireSuccess(await send({ method: 'GET', path: config.probe_path }));
+      assertSuccess(await send({ method: 'GET', path: config.probe_path }));
     },
 
     async pull(cursor) {
       const { page_size, limit_param, cursor_param } = config.paging;
       const query = { [limit_param]: String(page_size), ...(cursor === null ? {} : { [cursor_param]: cursor }) };
-      const answer = requireSuccess(await send({ method: 'GET', path: config.records_path, query }));
+      const answer = assertSuccess(await send({ method: 'GET', path: config.records_path, query }));
       const page = readPage(parseJson(answer), config.paging);
       if (page === null) throw new RemoteError('unexpected', 'The answer is no page of records as configured.');
       return page;
@@ -56,10 +56,10 @@ export function connectHttp(outbound: OutboundHttp, config: RestConfig | OAuthCo
 
     async createKey(idempotencyKey) {
       const management = managementOf(config);
-      const answer = requireSuccess(await send({ method: 'POST', path: management.path, idempotencyKey }));
-      const made = parseJson(answer);
-      const key_id = asIdentifier(atPointer(made, management.id_pointer));
-      const fresh = atPointer(made, management.secret_pointer);
+      const answer = assertSuccess(await send({ method: 'POST', path: management.path, idempotencyKey }));
+      const created = parseJson(answer);
+      const key_id = asIdentifier(atPointer(created, management.id_pointer));
+      const fresh = atPointer(created, management.secret_pointer);
       if (key_id === null || !sendableId.test(key_id) || typeof fresh !== 'string' || !sendableKey.test(fresh)) {
         throw new RemoteError('unexpected', 'The answer holds no key where the configuration says.');
       }
@@ -69,7 +69,7 @@ export function connectHttp(outbound: OutboundHttp, config: RestConfig | OAuthCo
     async revokeKey(keyId) {
       const path = `${managementOf(config).path}/${encodeURIComponent(keyId)}`;
       const answer = await send({ method: 'DELETE', path });
-      if (answer.status !== 404 && answer.status !== 410) requireSuccess(answer);
+      if (answer.status !== 404 && answer.status !== 410) assertSuccess(answer);
     },
   };
 }
@@ -88,13 +88,16 @@ function authenticationOf(outbound: OutboundHttp, config: RestConfig | OAuthConf
   const { token_url, client_id, client_authentication, scope } = config;
   let token: Promise<string> | null = null;
   return async () => {
-    // One token for the life of this connection, which is one activity: it never outlives the secret it was got for.
+    // One token for this connection, which lasts for one activity, so it never outlives the secret it was issued for.
     token ??= requestAccessToken(outbound, { token_url, client_id, client_secret: secret, client_authentication, scope });
     return { authorization: `Bearer ${await token}` };
   };
 }
 
-/** What goes wrong on the way, as a fault. A fault never carries what the library says: that may quote the request. */
+/**
+ * Turns what is thrown into a {@link RemoteError}. Its message never contains that of a library, which may quote the
+ * request.
+ */
 async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -108,8 +111,8 @@ async function attempt<Result>(work: () => Promise<Result>): Promise<Result> {
 
 function tokenFault(error: TokenRefusedError): RemoteError {
   const { status } = error;
-  if (isTrouble(status)) {
-    return new RemoteError('failing', `The token endpoint answered ${status}.`, waitAskedFor(status, error.retryAfter));
+  if (isTransientStatus(status)) {
+    return new RemoteError('failing', `The token endpoint answered ${status}.`, requestedWait(status, error.retryAfter));
   }
   if (error.error === 'invalid_client' || error.error === 'unauthorized_client' || status === 401) {
     return new RemoteError('refused', 'The token endpoint refused the client secret.');
@@ -117,23 +120,23 @@ function tokenFault(error: TokenRefusedError): RemoteError {
   return new RemoteError('unexpected', `The token endpoint answered ${status}.`);
 }
 
-function requireSuccess(answer: OutboundResponse): OutboundResponse {
+function assertSuccess(answer: OutboundResponse): OutboundResponse {
   const { status } = answer;
   if (status >= 200 && status < 300) return answer;
   if (status === 401 || status === 403) throw new RemoteError('refused', `The service refused the key (${status}).`);
-  if (isTrouble(status)) {
-    throw new RemoteError('failing', `The service answered ${status}.`, waitAskedFor(status, answer.headers['retry-after']));
+  if (isTransientStatus(status)) {
+    throw new RemoteError('failing', `The service answered ${status}.`, requestedWait(status, answer.headers['retry-after']));
   }
   throw new RemoteError('unexpected', `The service answered ${status}.`);
 }
 
-/** Trouble that may pass. */
-function isTrouble(status: number): boolean {
+/** True for a status after which a retry may help. */
+function isTransientStatus(status: number): boolean {
   return status >= 500 || status === 429 || status === 408;
 }
 
-/** `Retry-After` means when to ask again with these two answers only. */
-function waitAskedFor(status: number, header: string | undefined): { retryAfterMs: number | null } {
+/** `Retry-After` says when to retry with statuses 429 and 503 only. */
+function requestedWait(status: number, header: string | undefined): { retryAfterMs: number | null } {
   return { retryAfterMs: status === 429 || status === 503 ? retryAfterMs(header, Date.now()) : null };
 }
 

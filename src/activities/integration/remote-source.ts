@@ -1,14 +1,14 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { isPassing } from '../../domain/integration/integration.ts';
+import { isTransient } from '../../domain/integration/integration.ts';
 import type { RemoteFault } from '../../domain/integration/integration.ts';
 import type { RemotePage } from '../../domain/integration/integration-records.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
 
-/** A remote system could not be used. The message may be shown: it holds no secret and nothing that was answered. */
+/** A remote system could not be used. The message may be shown: it contains no secret and no part of an answer. */
 export class RemoteError extends Error {
   override readonly name = 'RemoteError';
   readonly fault: RemoteFault;
-  /** How long the system asked us to wait, in milliseconds; null when it did not say. */
+  /** How long the system asked us to wait, in milliseconds; null when it did not. */
   readonly retryAfterMs: number | null;
 
   constructor(fault: RemoteFault, message: string, options: ErrorOptions & { retryAfterMs?: number | null } = {}) {
@@ -18,7 +18,7 @@ export class RemoteError extends Error {
   }
 }
 
-/** A remote system, reached with one secret. All throw {@link RemoteError}. */
+/** A remote system, used with one secret. All methods throw {@link RemoteError}. */
 export interface RemoteSource {
   /** Makes one live call; `refused` when the secret is not accepted. */
   probe(): Promise<void>;
@@ -26,15 +26,15 @@ export interface RemoteSource {
   pull(cursor: string | null): Promise<RemotePage>;
 }
 
-/** A remote service that issues keys. All throw {@link RemoteError}. */
+/** A remote service that issues keys. All methods throw {@link RemoteError}. */
 export interface KeyService extends RemoteSource {
-  /** Makes a key; the same `idempotencyKey` gives the same key again. */
+  /** Creates a key; the same `idempotencyKey` gives the same key again. */
   createKey(idempotencyKey: string): Promise<{ key_id: string; secret: string }>;
-  /** Revokes a key; one that is gone already counts as revoked. */
+  /** Revokes a key; one that does not exist any more counts as revoked. */
   revokeKey(keyId: string): Promise<void>;
 }
 
-/** The fault behind what the outbound door throws, also where a library has wrapped it; null for anything else. */
+/** The fault behind an error of the outbound client, also where a library has wrapped it; null for anything else. */
 export function outboundFault(error: unknown): RemoteError | null {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
     if (cause instanceof RemoteError) return cause;
@@ -45,8 +45,8 @@ export function outboundFault(error: unknown): RemoteError | null {
 }
 
 /**
- * Runs an activity's work; trouble with a remote system leaves as a failure whose type is the fault. Where the system said
- * when to come again, the next attempt waits for that instead of what the retry policy says.
+ * Runs an activity's work and turns a {@link RemoteError} into a failure whose type is the fault. Where the system said how
+ * long to wait, the next attempt waits that long instead of by the retry policy.
  */
 export async function withRemoteFaults<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
@@ -57,7 +57,7 @@ export async function withRemoteFaults<Result>(work: () => Promise<Result>): Pro
     throw ApplicationFailure.create({
       message,
       type: fault,
-      nonRetryable: !isPassing(fault),
+      nonRetryable: !isTransient(fault),
       ...(retryAfterMs === null ? {} : { nextRetryDelay: retryAfterMs }),
     });
   }
