@@ -22,10 +22,13 @@ import { createNotify } from '../../services/notification/notification-delivery.
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'temporal'>;
 
+/** Chains in one answer to the workflow. */
+const pageSize = 100;
+/** Well within the workflow's heartbeat timeout. */
+const heartbeatMs = 3_000;
 /** How much further back the other side is searched for a decision at the edge of the span. */
 const edgeMs = 3_600_000;
 
-/** What comparing decisions has shown. */
 /** Activities used by the audit verification workflow. */
 export function createAuditVerificationActivities(deps: Deps): AuditVerificationActivities {
   const { db, env, log } = deps;

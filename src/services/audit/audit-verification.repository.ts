@@ -4,10 +4,6 @@ import { systemActor } from '../../domain/shared/actor.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 
-/** Chains in one answer to the workflow. */
-const pageSize = 100;
-/** Well within the workflow's heartbeat timeout. */
-const heartbeatMs = 3_000;
 /** Differences that are written down; the count of the rest is in the log. */
 const maxDifferences = 100;
 
