@@ -34,8 +34,8 @@ export interface NewOnboardingLink {
 }
 
 /**
- * Creates a link in the name of the actor, who is notified of what becomes of it. The token is returned once; only its hash
- * is stored.
+ * Creates a link in the name of the actor, who is notified of its progress. The token is returned once; only its hash is
+ * stored.
  *
  * @param now milliseconds since the epoch
  * @throws Problem 403 when the actor may not create such a link or lacks a right that it would assign, 404 for an unknown
