@@ -5,7 +5,7 @@ import { platformChainId, tenantOfChain } from '../../domain/audit/audit-entry.t
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
 import type { DecisionDifference, VerificationOutcome } from '../../domain/audit/audit-retention.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { publishedNotes } from '../../services/audit/checkpoint-file.ts';
 import { createCheckpointSigner, originOfChain } from '../../services/audit/signed-note.ts';
 import { verifyChain } from '../../services/audit/audit-chain-verification.service.ts';
@@ -116,7 +116,7 @@ async function droppedUntil({ db }: Pick<Deps, 'db'>, chainId: string): Promise<
   const [segment] = await read(
     db,
     { tenant_id: chainId, user_id: null },
-    query
+    kysely
       .selectFrom('audit_segments')
       .where('chain_id', '=', chainId)
       .orderBy('to_seq', 'desc')

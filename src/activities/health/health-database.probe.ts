@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { HealthProbe, Readings } from './health-probe.ts';
@@ -20,7 +20,7 @@ export function createDatabaseProbe(db: Database): HealthProbe {
     ],
     async measure() {
       const startedAt = performance.now();
-      await read(db, scope, query.selectNoFrom(sql<number>`1`.as('one')));
+      await read(db, scope, kysely.selectNoFrom(sql<number>`1`.as('one')));
       const latency = performance.now() - startedAt;
       const [[connections], [standbys]] = await readAll(db, scope, [connectionsQuery(), standbysQuery()]);
       return {
@@ -47,14 +47,14 @@ function replication(standbys: { replicas: number; lag_seconds: number | null } 
 }
 
 function connectionsQuery() {
-  return query
+  return kysely
     .selectFrom(sql<{ backend_type: string }>`pg_stat_activity`.as('a'))
     .where('a.backend_type', '=', 'client backend')
     .select([sql<number>`count(*)`.as('open'), sql<number>`current_setting('max_connections')::int`.as('possible')]);
 }
 
 function standbysQuery() {
-  return query
+  return kysely
     .selectFrom(sql<{ pid: number }>`pg_stat_replication`.as('r'))
     .select([
       sql<number>`count(*)`.as('replicas'),

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Checkpoint } from '../../services/audit/audit-checkpoint.service.ts';
 import type { ExportFormat } from '../../services/audit/audit-export-format.ts';
 import { exportText } from '../../services/audit/audit-export.service.ts';
@@ -45,7 +45,7 @@ export async function exportStream({ deps, filters, ...job }: Export): Promise<R
 /** Rows at the beginning of a chain that were archived and dropped. */
 async function droppedRows({ db }: Pick<ApiDeps, 'db'>, chainId: string): Promise<number> {
   const [[segment]] = await readAll(db, chainScope(chainId), [
-    query
+    kysely
       .selectFrom('audit_segments')
       .where('chain_id', '=', chainId)
       .orderBy('to_seq', 'desc')

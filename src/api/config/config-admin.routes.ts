@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { completePlan } from '../../domain/config/config-rollout.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import { proposeConfigChange } from '../../services/config/config-change.service.ts';
 import { findConfigAt } from '../../services/config/config-ledger.queries.ts';
 import { configEnvironment } from '../../services/config/config.payload.ts';
@@ -81,7 +81,7 @@ const getConfigAt = route({
   summary: 'What exactly ran in an environment at a moment, by which request, approved by whom',
   permission: 'config:read',
   gate: 'none',
-  query: z.strictObject({ environment: configEnvironment, at: moment.describe('The moment') }),
+  query: z.strictObject({ environment: configEnvironment, at: timestampInput.describe('The moment') }),
   responses: {
     200: z
       .object({ ledger: LedgerRowBody, running: ConfigVersionBody.nullable(), candidate: ConfigVersionBody.nullable() })

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { can } from '../../domain/identity/access.ts';
-import { readApart } from '../../platform/database/read.ts';
-import type { ApartResult } from '../../platform/database/read.ts';
+import { readIsolated } from '../../platform/database/read.ts';
+import type { IsolatedResult } from '../../platform/database/read.ts';
 import type { DashboardSection, SectionContext } from './dashboard-section.ts';
 import { dashboardSections } from './dashboard-sections.schemas.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -46,7 +46,7 @@ const getAdminDashboard = route({
     const sections: readonly DashboardSection[] = dashboardSections;
     const allowed = sections.filter(({ permission }) => can(actor, permission).allowed);
     const queries = allowed.map((section) => section.query(context));
-    const results = await readApart<object>(deps.db, scope, queries, sectionTimeoutMs);
+    const results = await readIsolated<object>(deps.db, scope, queries, sectionTimeoutMs);
     const resultOf = new Map(allowed.map(({ key }, index) => [key, results[index]]));
     const shown = sections.map(
       (section) => [section.key, showSection(deps, section, resultOf.get(section.key), context)] as const,
@@ -58,7 +58,7 @@ const getAdminDashboard = route({
 function showSection(
   { log }: ApiDeps,
   section: DashboardSection,
-  result: ApartResult<object> | undefined,
+  result: IsolatedResult<object> | undefined,
   context: SectionContext,
 ) {
   const nothing = { link: section.link, as_of: null, age_seconds: null, data: null };

@@ -5,7 +5,7 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { route } from '../http/route.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import { findQueueEvent } from '../../services/queue/queue.queries.ts';
 import { pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
 
@@ -24,7 +24,7 @@ const pauseQueueRoute = route({
   gate: 'mfa',
   params: queueParams,
   body: z
-    .strictObject({ reason, paused_until: moment.describe('When the queue goes on by itself') })
+    .strictObject({ reason, paused_until: timestampInput.describe('When the queue goes on by itself') })
     .meta({ id: 'QueuePauseRequest' }),
   responses: { 200: QueueBody },
   problems: [

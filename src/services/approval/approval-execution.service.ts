@@ -231,7 +231,7 @@ async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promi
     const result = await work({
       ...tx,
       // What the change does not wait for must still fail inside the savepoint.
-      send: (query) => {
+      defer: (query) => {
         const one = tx.sql.executeQuery(query.compile());
         one.catch(() => undefined);
         sent.push(one);

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { sql } from 'kysely';
 import { comparedVerdicts } from '../../domain/audit/audit-retention.ts';
 import type { ComparedVerdict, DecisionRecord } from '../../domain/audit/audit-retention.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 import { approvalWorkflowType } from '../../workflows/approval/approval.contract.ts';
@@ -33,7 +33,7 @@ export async function decisionsInAudit(
   const rows = await read(
     db,
     { tenant_id: chainId, user_id: null },
-    query
+    kysely
       .selectFrom('audit_logs')
       .where('chain_id', '=', chainId)
       .where('event', 'in', comparedVerdicts.map((verdict) => `approval.${verdict}`))

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import type { RolloutStatus } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -34,7 +34,7 @@ export const deploymentColumns = [
   'updated_at',
 ] as const;
 
-const deployments = () => query.selectFrom('admin_deployments').select(deploymentColumns);
+const deployments = () => kysely.selectFrom('admin_deployments').select(deploymentColumns);
 
 type Deployment = Awaited<ReturnType<ReturnType<typeof deployments>['execute']>>[number];
 
@@ -62,7 +62,7 @@ export async function findDeployment({ db }: Pick<ProcessDeps, 'db'>, actor: Act
 export async function findDeploymentWithLedger({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string) {
   const [[deployment], ledger] = await readAll(db, actor, [
     deployments().where('id', '=', id),
-    query
+    kysely
       .selectFrom('admin_deployment_events')
       .where('deployment_id', '=', id)
       .orderBy('seq')
@@ -80,7 +80,7 @@ export function batchDeploymentsQuery(batchId: string) {
 
 /** Whether a part of a batch has not begun. */
 export async function isBatchPending(db: ReadConnections, actor: ActorRef, batchId: string): Promise<boolean> {
-  const pending = query.selectFrom('admin_deployments').where('batch_id', '=', batchId).where('status', '=', 'pending');
+  const pending = kysely.selectFrom('admin_deployments').where('batch_id', '=', batchId).where('status', '=', 'pending');
   return (await read(db, actor, pending.select('id').limit(1))).length > 0;
 }
 
@@ -94,5 +94,5 @@ export interface DueBatch {
 /** Batches of all tenants that have not moved for `quietSeconds`; at most `limit`. */
 export function dueBatchesQuery(quietSeconds: number, limit: number) {
   const statement = sql<DueBatch>`select * from config_batches_due(${quietSeconds}, ${limit})`;
-  return { compile: () => statement.compile(query) };
+  return { compile: () => statement.compile(kysely) };
 }

@@ -6,7 +6,7 @@ import { activeRolloutStatuses } from '../../domain/config/config-rollout.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { DeploymentKind } from '../../entities/config/environment-config.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
@@ -81,7 +81,7 @@ export function batchOf(result: JsonObject): string {
 
 /** Deployments of a digest in an environment that rested on an approval within the window; at most one row. */
 export function approvedDeploymentQuery(environment: EnvironmentName, digest: string) {
-  return query
+  return kysely
     .selectFrom('admin_deployments')
     .where('environment', '=', environment)
     .where('digest', '=', digest)

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 
 /** The mean of a metric's samples, and over how many events they were taken. */
 export interface MetricMean {
@@ -15,5 +15,5 @@ export function metricMeanQuery(metric: string, seconds: number) {
     from admin_system_health
     where metric = ${metric} and resolution_seconds = 0
       and at > now() - make_interval(secs => ${seconds})`;
-  return { compile: () => statement.compile(query) };
+  return { compile: () => statement.compile(kysely) };
 }

@@ -1,7 +1,7 @@
 import type { Actor } from '../../domain/shared/actor.ts';
 import { brokenLedgerRow } from '../../domain/config/config-ledger.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -30,11 +30,11 @@ export const ledgerColumns = [
 /** Whether every row of an environment's ledger follows from the one before it, up to the head. */
 export async function verifyLedger({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, environment: EnvironmentName) {
   const [[slot], rows] = await readAll(db, actor, [
-    query
+    kysely
       .selectFrom('admin_environment_configs')
       .where('environment', '=', environment)
       .select(['ledger_seq', 'ledger_hash']),
-    query
+    kysely
       .selectFrom('admin_deployment_events')
       .where('environment', '=', environment)
       .orderBy('seq')
@@ -63,7 +63,7 @@ export async function findConfigAt(
 ) {
   const [[ledger], versions] = await readAll(db, actor, [
     ledgerAtQuery(environment, at).select(ledgerColumns),
-    query
+    kysely
       .with('moment', () => ledgerAtQuery(environment, at).select(['stable_version', 'candidate_version']))
       .selectFrom('admin_config_versions as v')
       .innerJoin('moment as m', (join) =>
@@ -86,7 +86,7 @@ export async function findConfigAt(
 
 /** The row of the ledger that was in force at a time. */
 function ledgerAtQuery(environment: EnvironmentName, at: string) {
-  return query
+  return kysely
     .selectFrom('admin_deployment_events')
     .where('environment', '=', environment)
     .where('at', '<=', at)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 import type { ReadScope } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
@@ -18,10 +18,10 @@ export async function saveConfigReport(
   scope: ReadScope,
   { environment, instance, version }: ConfigReport,
 ): Promise<void> {
-  await writeTechnical(
+  await writeInfrastructure(
     db,
     scope,
-    query
+    kysely
       .insertInto('admin_config_reports')
       .values({ tenant_id: scope.tenant_id, environment, instance, config_version: version })
       .onConflict((conflict) =>

@@ -1,5 +1,5 @@
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -29,7 +29,7 @@ export async function notifyOfRollout(
   const [row] = await read(
     db,
     actor,
-    query
+    kysely
       .selectFrom('admin_deployments')
       .where('id', '=', deployment_id)
       .select(['environment', 'config_version', 'requested_by', 'stage', 'digest']),

@@ -5,7 +5,7 @@ import { configDifferences } from '../../domain/config/config-document.ts';
 import { activeRolloutStatuses } from '../../domain/config/config-rollout.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -19,11 +19,11 @@ export async function loadEnvironmentConfigs(
 ) {
   const asked = environment === undefined ? [...environmentNames] : [environment];
   const [slots, versions, rollouts, instances] = await readAll(db, actor, [
-    query
+    kysely
       .selectFrom('admin_environment_configs')
       .where('environment', 'in', asked)
       .select(['environment', 'stable_version', 'candidate_version', 'candidate_percentage']),
-    query
+    kysely
       .selectFrom('admin_config_versions as v')
       .innerJoin('admin_environment_configs as e', 'e.environment', 'v.environment')
       .where('v.environment', 'in', asked)
@@ -34,12 +34,12 @@ export async function loadEnvironmentConfigs(
         ]),
       )
       .select(['v.environment', 'v.config_version', 'v.digest', 'v.schema', 'v.document', 'v.created_at']),
-    query
+    kysely
       .selectFrom('admin_deployments')
       .where('environment', 'in', asked)
       .where('status', 'in', [...activeRolloutStatuses])
       .select(deploymentColumns),
-    query
+    kysely
       .selectFrom('admin_config_reports')
       .where('environment', 'in', asked)
       .where('reported_at', '>', sql<string>`now() - interval '1 hour'`)
@@ -74,8 +74,8 @@ export async function loadEnvironmentConfigs(
  */
 export async function findConfigProposal({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string) {
   const [[proposal], parts] = await readAll(db, actor, [
-    query.selectFrom('admin_config_proposals').where('id', '=', id).select(['id', 'reason', 'plans']),
-    query
+    kysely.selectFrom('admin_config_proposals').where('id', '=', id).select(['id', 'reason', 'plans']),
+    kysely
       .selectFrom('admin_config_versions as v')
       .leftJoin('admin_environment_configs as e', 'e.environment', 'v.environment')
       .leftJoin('admin_config_versions as r', (join) =>

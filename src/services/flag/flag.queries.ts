@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Position } from '../../platform/database/keyset-page.ts';
 
 /** The columns of a flag that make up its definition. */
@@ -38,7 +38,7 @@ export function flagsByKeyQuery(
   environment: EnvironmentName | undefined,
   { after, limit }: { readonly after: Position | null; readonly limit: number },
 ) {
-  return query
+  return kysely
     .selectFrom('admin_feature_flags')
     .where((eb) => eb.and({ environment }))
     .$call((q) => (after === null ? q : q.where(sql<boolean>`(key, id) > (${after[0]}, ${after[1]})`)))
@@ -50,7 +50,7 @@ export function flagsByKeyQuery(
 
 /** One flag in one environment. */
 export function flagQuery({ key, environment }: FlagPlace) {
-  return query
+  return kysely
     .selectFrom('admin_feature_flags')
     .where('key', '=', key)
     .where('environment', '=', environment)
@@ -59,7 +59,7 @@ export function flagQuery({ key, environment }: FlagPlace) {
 
 /** Every version of a flag, in one environment or in all, for a page. */
 export function flagHistoryQuery(key: string, environment: EnvironmentName | undefined) {
-  return query
+  return kysely
     .selectFrom('admin_flag_history')
     .where((eb) => eb.and({ key, environment }))
     .select(['id', 'key', 'environment', 'version', 'change', 'definition', 'changed_by', 'reason'])

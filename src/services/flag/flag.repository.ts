@@ -103,7 +103,7 @@ export function saveFlag(
 ): StoredFlag {
   const next = { ...flag, version: flag.version + 1, definition };
   // The row is locked, so there is nothing to wait for: change and history go with the audit entry and the commit.
-  tx.send(
+  tx.defer(
     tx.sql
       .updateTable('admin_feature_flags')
       .set({
@@ -145,7 +145,7 @@ export function flagInvalidation(tenantId: string, environment: EnvironmentName)
 }
 
 function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): void {
-  tx.send(
+  tx.defer(
     tx.sql.insertInto('admin_flag_history').values({
       tenant_id: tx.actor.tenant_id,
       flag_id: flag.id,

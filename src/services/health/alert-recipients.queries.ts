@@ -4,7 +4,7 @@ import type { NotificationEvent } from '../../domain/notification/notification.t
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { rightsOfRows } from '../approval/eligible-people.queries.ts';
 import { activeRoles } from '../identity/active-role.queries.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
 
@@ -23,7 +23,7 @@ export async function alertRecipients(
   event: NotificationEvent,
 ): Promise<string[]> {
   const [channels, held] = await readAll(db, actor, [
-    query.selectFrom('notification_channels').where('deleted_at', 'is', null).where('is_enabled', '=', true).select('events'),
+    kysely.selectFrom('notification_channels').where('deleted_at', 'is', null).where('is_enabled', '=', true).select('events'),
     activeRoles(),
   ] as const);
   if (channels.some(({ events }) => wantsEvent(events, event))) return [];

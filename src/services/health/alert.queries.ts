@@ -8,7 +8,7 @@ import type {
   AlertStatus,
   Observed,
 } from '../../domain/health/alert.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -36,7 +36,7 @@ export const thresholdColumns = [
  */
 export function standingsQuery(at: string) {
   const inWindow = sql`h.at > ${at}::timestamptz - make_interval(secs => t.window_seconds)`;
-  return query
+  return kysely
     .selectFrom('admin_alert_thresholds as t')
     .leftJoin('admin_alerts as a', (join) =>
       join.onRef('a.threshold_id', '=', 't.id').on('a.status', 'in', ['pending', 'firing']),
@@ -80,7 +80,7 @@ export function standingsQuery(at: string) {
 
 /** The silences that lie on a threshold at a moment: its own and those for all. */
 function silencesAt(at: string, thresholdId: 't.id' | 'a.threshold_id') {
-  return query
+  return kysely
     .selectFrom('admin_alert_silences as s')
     .where('s.ended_at', 'is', null)
     .where('s.starts_at', '<=', at)
@@ -118,7 +118,7 @@ export function observedOf(row: StandingRow, at: number): Observed {
 
 /** Alerts with news that nobody has been told, oldest first. */
 export function pendingNotificationsQuery(at: string, limit: number) {
-  return query
+  return kysely
     .selectFrom('admin_alerts as a')
     .innerJoin('admin_alert_thresholds as t', 't.id', 'a.threshold_id')
     .where((eb) =>
@@ -145,7 +145,7 @@ export function pendingNotificationsQuery(at: string, limit: number) {
 
 /** Silences that have run out and of which nobody has been told. */
 export function lapsedSilencesQuery(at: string, limit: number) {
-  return query
+  return kysely
     .selectFrom('admin_alert_silences as s')
     .leftJoin('admin_alert_thresholds as t', 't.id', 's.threshold_id')
     .where('s.ended_at', 'is', null)
@@ -159,8 +159,8 @@ export function lapsedSilencesQuery(at: string, limit: number) {
 /** The thresholds of a tenant with what they observe now, read in one round trip. `at` in milliseconds since the epoch. */
 export async function findThresholds(db: ReadConnections, scope: ReadScope, at: number) {
   const [[settings], stored, standings] = await readAll(db, scope, [
-    query.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),
-    query
+    kysely.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),
+    kysely
       .selectFrom('admin_alert_thresholds')
       .where('removed_at', 'is', null)
       .orderBy('name')
@@ -212,14 +212,14 @@ export const alertsQuery = (filter: {
   readonly status?: AlertStatus | undefined;
   readonly severity?: AlertSeverity | undefined;
 }) =>
-  query
+  kysely
     .selectFrom('admin_alerts')
     .where((eb) => eb.and({ status: filter.status, severity: filter.severity }))
     .select(alertColumns);
 
 /** One alert. @throws Problem 404. */
 export async function findAlert(db: ReadConnections, scope: ReadScope, id: string) {
-  const [alert] = await read(db, scope, query.selectFrom('admin_alerts').where('id', '=', id).select(alertColumns));
+  const [alert] = await read(db, scope, kysely.selectFrom('admin_alerts').where('id', '=', id).select(alertColumns));
   if (alert === undefined) throw notFound('alert');
   return alert;
 }
@@ -247,7 +247,7 @@ export const silenceColumns = [
  */
 export function silencesQuery(isOpen: boolean | undefined, at: string) {
   const open = sql<boolean>`(ended_at is null and ends_at > ${at})`;
-  return query
+  return kysely
     .selectFrom('admin_alert_silences')
     .$call((q) => (isOpen === undefined ? q : q.where(open, '=', isOpen)))
     .select(silenceColumns);
@@ -255,7 +255,7 @@ export function silencesQuery(isOpen: boolean | undefined, at: string) {
 
 /** One silence. @throws Problem 404. */
 export async function findSilence(db: ReadConnections, scope: ReadScope, id: string) {
-  const silences = query.selectFrom('admin_alert_silences').where('id', '=', id).select(silenceColumns);
+  const silences = kysely.selectFrom('admin_alert_silences').where('id', '=', id).select(silenceColumns);
   const [silence] = await read(db, scope, silences);
   if (silence === undefined) throw notFound('silence');
   return silence;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { CompiledQuery, RawBuilder } from 'kysely';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 
 /** What a query found of a tenant: numbers by metric; null where one does not apply. */
 export type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
@@ -26,7 +26,7 @@ function daysBefore(at: string, days: number): string {
 const approvals: TenantProbe = {
   metrics: ['approvals.pending', 'approvals.oldest_pending_seconds'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('admin_approvals')
       .where('status', '=', 'pending')
       .select(
@@ -40,7 +40,7 @@ const approvals: TenantProbe = {
 const audit: TenantProbe = {
   metrics: ['audit.checkpoint_lag_seconds'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('audit_heads as h')
       .leftJoin('audit_logs as l', (join) =>
         join
@@ -60,7 +60,7 @@ const audit: TenantProbe = {
 const credentials: TenantProbe = {
   metrics: ['credentials.days_left'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('service_tokens')
       .where('revoked_at', 'is', null)
       .where('expires_at', '>', at)
@@ -74,7 +74,7 @@ const credentials: TenantProbe = {
 const notifications: TenantProbe = {
   metrics: ['notifications.failed', 'notifications.oldest_pending_seconds'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('notification_deliveries')
       .where('created_at', '>', daysBefore(at, 3))
       .select(
@@ -88,7 +88,7 @@ const notifications: TenantProbe = {
 const integrations: TenantProbe = {
   metrics: ['integrations.failing', 'integrations.stuck_revocations'],
   query: () =>
-    query.selectNoFrom((eb) =>
+    kysely.selectNoFrom((eb) =>
       sql<TenantReadings>`jsonb_build_object(
         'integrations.failing', ${eb
           .selectFrom('admin_integrations')
@@ -107,7 +107,7 @@ const integrations: TenantProbe = {
 const rollouts: TenantProbe = {
   metrics: ['rollouts.holding'],
   query: () =>
-    query
+    kysely
       .selectFrom('admin_deployments')
       .where('status', '=', 'holding')
       .select(sql<TenantReadings>`jsonb_build_object('rollouts.holding', count(*))`.as('readings')),

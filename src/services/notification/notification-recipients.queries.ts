@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { mayBeMuted, wantsEvent } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
 
@@ -28,12 +28,12 @@ export async function notificationDeliveries(
   channelIds?: readonly string[],
 ): Promise<NotificationDelivery[]> {
   const [channels, people] = await readAll(db, actor, [
-    query
+    kysely
       .selectFrom('notification_channels')
       .where('deleted_at', 'is', null)
       .where('is_enabled', '=', true)
       .select(['id', 'kind', 'events']),
-    query
+    kysely
       .selectFrom('users as u')
       .leftJoin('user_preferences as p', 'p.user_id', 'u.id')
       .where('u.id', '=', sql<string>`any(${[...userIds]}::uuid[])`)

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 const maxKeyLength = 255;
@@ -52,7 +52,7 @@ export async function claimIdempotencyKey(
   const fingerprint = createHash('sha256')
     .update(canonicalJson([request.method, request.path, request.body ?? null]))
     .digest();
-  const rows = await writeTechnical(deps.db, actor, claimQuery(actor.tenant_id, principal, key, fingerprint));
+  const rows = await writeInfrastructure(deps.db, actor, claimQuery(actor.tenant_id, principal, key, fingerprint));
   const found = rows[0];
   const place = { table: 'idempotency_keys', column: 'response_sealed', row_id: `${actor.tenant_id}/${principal}/${key}` };
   if (found !== undefined && !found.claimed) {
@@ -75,7 +75,7 @@ export async function claimIdempotencyKey(
       retryAfterSeconds: 1,
     });
   }
-  const mine = query
+  const mine = kysely
     .updateTable('idempotency_keys')
     .where('tenant_id', '=', actor.tenant_id)
     .where('principal', '=', principal)
@@ -85,13 +85,13 @@ export async function claimIdempotencyKey(
     store: async (answer) => {
       const response_sealed = deps.keyring.seal(JSON.stringify(answer), place);
       const expires_at = sql<string>`now() + make_interval(secs => ${replaySeconds})`;
-      await writeTechnical(deps.db, actor, mine.set({ status: answer.status, response_sealed, expires_at }));
+      await writeInfrastructure(deps.db, actor, mine.set({ status: answer.status, response_sealed, expires_at }));
     },
     release: async () => {
-      await writeTechnical(
+      await writeInfrastructure(
         deps.db,
         actor,
-        query
+        kysely
           .deleteFrom('idempotency_keys')
           .where('tenant_id', '=', actor.tenant_id)
           .where('principal', '=', principal)
@@ -124,5 +124,5 @@ function claimQuery(tenantId: string, principal: string, key: string, fingerprin
     select false, k.fingerprint, k.response_sealed from idempotency_keys k
     where k.tenant_id = ${tenantId} and k.principal = ${principal} and k.key = ${key}
       and not exists (select from claimed)`;
-  return { compile: () => statement.compile(query) };
+  return { compile: () => statement.compile(kysely) };
 }

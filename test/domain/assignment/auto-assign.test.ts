@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseNext, assignRound, levelLoad, replayChoice } from '../../../src/domain/assignment/assignment-dealing.ts';
-import type { ExclusionReason, PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
+import { chooseNext, assignRound, levelLoad, replayChoice } from '../../../src/domain/assignment/auto-assign.ts';
+import type { ExclusionReason, PoolMember } from '../../../src/domain/assignment/auto-assign.ts';
 
 const member = (name: string, values: Partial<PoolMember> = {}): PoolMember => ({
   user_id: name,
@@ -18,7 +18,7 @@ const items = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ contact_id: `c${index}`, preferred_user_id: null }));
 
 const ownersOf = (pool: readonly PoolMember[], count: number) =>
-  assignRound(pool, items(count)).deals.map(({ reason }) => reason.chosen_user_id);
+  assignRound(pool, items(count)).assignments.map(({ reason }) => reason.chosen_user_id);
 
 const countOf = (owners: readonly (string | null)[], name: string) => owners.filter((owner) => owner === name).length;
 
@@ -109,7 +109,7 @@ describe('S3-40: the rule of dealing', () => {
         const whole = assignRound(pool, items(count));
         const first = assignRound(pool, items(count).slice(0, cut));
         const second = assignRound(first.pool, items(count).slice(cut));
-        expect([...first.deals, ...second.deals]).toEqual(whole.deals);
+        expect([...first.assignments, ...second.assignments]).toEqual(whole.assignments);
         expect(second.pool).toEqual(whole.pool);
       }),
     );
@@ -118,8 +118,8 @@ describe('S3-40: the rule of dealing', () => {
   it('nobody who was passed over is owed more than the others', () => {
     fc.assert(
       fc.property(pools, (pool) => {
-        const { pool: after, deals } = assignRound(pool, items(30));
-        if (deals[0]?.reason.chosen_user_id === null) return;
+        const { pool: after, assignments } = assignRound(pool, items(30));
+        if (assignments[0]?.reason.chosen_user_id === null) return;
         const candidates = after.filter(({ exclusion }) => exclusion === null);
         const load = candidates.reduce((sum, one) => sum + one.load, 0);
         const weight = candidates.reduce((sum, one) => sum + one.weight, 0);

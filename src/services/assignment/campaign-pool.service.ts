@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import type { ExclusionReason, PoolMember } from '../../domain/assignment/assignment-dealing.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { lockCampaign, lockMember } from './campaign.repository.ts';
 
 /** What a person may do in a campaign (S3-8). */
 export interface MemberPermissions {
@@ -11,45 +11,23 @@ export interface MemberPermissions {
   readonly can_manage: boolean;
 }
 
-/** How contacts are dealt to a member. */
+/** What a member may do, and how contacts are assigned to the member. */
 export interface MemberSettings extends MemberPermissions {
   readonly weight: number;
   readonly max_open_contacts: number | null;
   readonly auto_assign: boolean;
-  /** RFC 3339; null: present. */
+  /** Until when the member is absent, RFC 3339; null: present. */
   readonly paused_until: string | null;
 }
 
-/** What became of one campaign of a request (S3-41). */
+/** The outcome of one campaign of a request (S3-41). */
 export interface CampaignOutcome {
   readonly campaign_id: string;
   readonly outcome: 'assigned' | 'skipped' | 'conflict';
   readonly detail: 'by_hand' | 'already_assigned' | 'not_found';
 }
 
-/**
- * Makes whoever deals in a campaign wait for each other until the transaction ends (S3-40). Foreign keys to the campaign
- * are not held up.
- *
- * @throws Problem 404 when there is no such campaign.
- */
-export async function lockCampaign(tx: Tx, campaignId: string): Promise<void> {
-  if (!(await lockLivingCampaign(tx, campaignId))) throw notFound('campaign');
-}
-
-/** {@link lockCampaign} where a deleted campaign is no error. @returns whether there is such a campaign. */
-export async function lockLivingCampaign(tx: Tx, campaignId: string): Promise<boolean> {
-  const campaign = await tx.sql
-    .selectFrom('campaigns')
-    .where('id', '=', campaignId)
-    .where('deleted_at', 'is', null)
-    .select('id')
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  return campaign !== undefined;
-}
-
-/** @throws Problem 404 for a person who is not there, 409 for one who is not active. */
+/** @throws Problem 404 when there is no such user, 409 when the user is not active. */
 export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
   const user = await tx.sql
     .selectFrom('users')
@@ -63,23 +41,31 @@ export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
   }
 }
 
-/** The pool as SQL sees it; the query reads it, {@link poolOf} reads it inside a transaction. */
-export function poolStatement(campaignId: string, formerOwner: string | null) {
-  return sql<PoolMember & { exclusion: ExclusionReason | null }>`
-    select user_id, weight, load, last_turn, open_contacts, max_open_contacts, exclusion
-    from assignment_pool(${campaignId}::uuid, ${formerOwner}::uuid)`;
-}
-
-/** Who is in the pool and who of them could be dealt to now. */
-export async function poolOf(tx: Tx, campaignId: string, formerOwner: string | null = null): Promise<PoolMember[]> {
-  return (await poolStatement(campaignId, formerOwner).execute(tx.sql)).rows;
+/** @throws Problem 404 when there is no such user or campaign, 409 for a user who is not active or not in the pool. */
+export async function assertMember(tx: Tx, userId: string, campaignId: string): Promise<void> {
+  await assertActiveUser(tx, userId);
+  const member = await tx.sql
+    .selectFrom('campaigns as c')
+    .leftJoin('user_campaign_assignment as p', (join) =>
+      join.onRef('p.campaign_id', '=', 'c.id').on('p.user_id', '=', userId).on('p.is_active', '=', true),
+    )
+    .where('c.id', '=', campaignId)
+    .where('c.deleted_at', 'is', null)
+    .select('p.id')
+    .executeTakeFirst();
+  if (member === undefined) throw notFound('campaign');
+  if (member.id === null) {
+    throw new Problem({ code: 'resource.conflict', detail: 'The person is not in the pool of this campaign.' });
+  }
 }
 
 /**
- * Puts a person into the pools of campaigns (S3-3). Who is in one already stays as is (S3-43). A newcomer starts level
- * with the others.
+ * Adds a user to the pools of campaigns (S3-3). A pool that the user is in already stays as it is (S3-43). A new
+ * member starts with the average load of the others, by weight.
+ *
+ * @throws Problem 404 when there is no such user, 409 when the user is not active.
  */
-export async function assignCampaigns(
+export async function joinCampaigns(
   tx: Tx,
   userId: string,
   campaignIds: readonly string[],
@@ -99,7 +85,7 @@ export async function assignCampaigns(
   for (const campaign_id of campaignIds) {
     if (!known.has(campaign_id)) {
       outcomes.push({ campaign_id, outcome: 'conflict', detail: 'not_found' });
-    } else if (await join(tx, userId, campaign_id, settings)) {
+    } else if (await joinPool(tx, userId, campaign_id, settings)) {
       outcomes.push({ campaign_id, outcome: 'assigned', detail: 'by_hand' });
     } else {
       outcomes.push({ campaign_id, outcome: 'skipped', detail: 'already_assigned' });
@@ -108,7 +94,7 @@ export async function assignCampaigns(
   return outcomes;
 }
 
-async function join(tx: Tx, user_id: string, campaign_id: string, settings: MemberSettings): Promise<boolean> {
+async function joinPool(tx: Tx, user_id: string, campaign_id: string, settings: MemberSettings): Promise<boolean> {
   const joined = await tx.sql
     .insertInto('user_campaign_assignment')
     .values({
@@ -124,7 +110,7 @@ async function join(tx: Tx, user_id: string, campaign_id: string, settings: Memb
         where a.campaign_id = ${campaign_id} and a.user_id = ${user_id} and a.released_at is null)`,
       assigned_by: tx.actor.user_id,
     })
-    // A literal, not a value: with a value in its place a kept plan does not find the partial index.
+    // A literal, not a parameter: a cached generic plan would not match the partial index.
     .onConflict((conflict) =>
       conflict.columns(['tenant_id', 'user_id', 'campaign_id']).where(sql<boolean>`is_active`).doNothing(),
     )
@@ -142,9 +128,10 @@ async function join(tx: Tx, user_id: string, campaign_id: string, settings: Memb
 }
 
 /**
- * Changes what a member may do or gets. A new weight keeps the member level with the others.
+ * Changes permissions or settings of a member. A new weight scales the member's load with it, so that the member is owed
+ * neither more nor less than before.
  *
- * @throws Problem 404 when the person is not in the pool.
+ * @throws Problem 404 when the user is not in the pool.
  */
 export async function updateMember(
   tx: Tx,
@@ -153,7 +140,7 @@ export async function updateMember(
   changes: Partial<MemberSettings>,
 ): Promise<void> {
   await lockCampaign(tx, campaign_id);
-  const before = await findMember(tx, campaign_id, user_id);
+  const before = await lockMember(tx, campaign_id, user_id);
   const { weight } = changes;
   await tx.sql
     .updateTable('user_campaign_assignment')
@@ -179,12 +166,12 @@ export async function updateMember(
 }
 
 /**
- * Takes a person out of a pool; the row stays as history (S3-43), and so do the contacts that the person looks after.
+ * Removes a member from a pool. The row stays as history (S3-43), and the contacts stay with the user.
  *
- * @throws Problem 404 when the person is not in the pool.
+ * @throws Problem 404 when the user is not in the pool.
  */
 export async function removeMember(tx: Tx, campaign_id: string, user_id: string): Promise<{ id: string }> {
-  const { id, ...old_values } = await findMember(tx, campaign_id, user_id);
+  const { id, ...old_values } = await lockMember(tx, campaign_id, user_id);
   await tx.sql
     .updateTable('user_campaign_assignment')
     .set((eb) => ({
@@ -203,19 +190,4 @@ export async function removeMember(tx: Tx, campaign_id: string, user_id: string)
     old_values: { user_id, campaign_id, ...old_values },
   });
   return { id };
-}
-
-/** @throws Problem 404. */
-export async function findMember(tx: Tx, campaignId: string, userId: string) {
-  const member = await tx.sql
-    .selectFrom('user_campaign_assignment')
-    .where('campaign_id', '=', campaignId)
-    .where('user_id', '=', userId)
-    .where('is_active', '=', true)
-    .select(['id', 'can_view', 'can_edit', 'can_send', 'can_manage'])
-    .select(['weight', 'max_open_contacts', 'auto_assign', 'paused_until'])
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (member === undefined) throw notFound('assignment');
-  return member;
 }

@@ -4,21 +4,50 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
-import type { DealRequest } from './auto-assign.service.ts';
-import { lockCampaign, assertActiveUser } from './assignment-pool.service.ts';
+import type { AutoAssignRequest } from './auto-assign.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
+import { lockCampaign } from './campaign.repository.ts';
+import { assertActiveUser, assertMember } from './campaign-pool.service.ts';
+import { lastOwners, lockContacts, releaseAssignments } from './contact.repository.ts';
+import type { LockedContact } from './contact.repository.ts';
 
-/** By hand: everything to one person. By the rule: to the pool of a campaign. */
+/** `manual`: all contacts to one user. `round_robin`: to the pool of a campaign, by the rule. */
 export type AssignTarget =
   | { readonly mode: 'manual'; readonly user_id: string; readonly campaign_id: string | null }
   | { readonly mode: 'round_robin'; readonly campaign_id: string; readonly keep_owner: boolean };
 
+/** What a caller asks for: contacts for a user or, with mode `round_robin`, for the pool that the user is a member of. */
+export interface ContactAssignmentRequest {
+  readonly contact_ids: readonly string[];
+  readonly campaign_id: string | null;
+  readonly mode: AssignTarget['mode'];
+  readonly on_conflict: ConflictRule;
+  readonly keep_owner: boolean;
+}
+
 /**
- * Gives contacts to a person or deals them (S3-4, S3-39, S3-41), in the order given. Repeating it changes nothing.
+ * {@link assignContacts} as asked for about a user.
  *
- * @param onConflict what is done with contacts that somebody else looks after.
+ * @throws Problem 409 when the user is not a member of the pool.
+ */
+export async function assignRequestedContacts(
+  tx: Tx,
+  userId: string,
+  { contact_ids, campaign_id, mode, on_conflict, keep_owner }: ContactAssignmentRequest,
+): Promise<ContactOutcome[]> {
+  if (mode === 'manual' || campaign_id === null) {
+    return assignContacts(tx, contact_ids, { mode: 'manual', user_id: userId, campaign_id }, on_conflict);
+  }
+  await assertMember(tx, userId, campaign_id);
+  return assignContacts(tx, contact_ids, { mode, campaign_id, keep_owner }, on_conflict);
+}
+
+/**
+ * Assigns contacts by hand or by the rule (S3-4, S3-39, S3-41), in the order given. Repeating it changes nothing.
+ *
+ * @param onConflict what is done with contacts that have another owner.
  * @returns the outcome of each contact, in order.
- * @throws Problem 404 for a person or campaign that is not there; `assignment.contact-owned` where a conflict is to fail.
+ * @throws Problem 404 when there is no such user or campaign; `assignment.contact-owned` for the rule `fail`.
  */
 export async function assignContacts(
   tx: Tx,
@@ -32,12 +61,12 @@ export async function assignContacts(
   const keepsOwner = target.mode === 'round_robin' && target.keep_owner;
   const preferred = keepsOwner ? await lastOwners(tx, contactIds) : new Map<string, string>();
   const settled = new Map<string, ContactOutcome>();
-  const open: DealRequest[] = [];
+  const open: AutoAssignRequest[] = [];
   const released: string[] = [];
   const withdrawn: string[] = [];
   for (const contact_id of contactIds) {
     const contact = contacts.get(contact_id);
-    const done = contact === undefined ? missing(contact_id) : settledAlready(contact, target, onConflict);
+    const done = contact === undefined ? missing(contact_id) : outcomeWithoutChange(contact, target, onConflict);
     if (done !== null || contact === undefined) {
       settled.set(contact_id, done ?? missing(contact_id));
       continue;
@@ -46,25 +75,25 @@ export async function assignContacts(
     if (contact.queue_id !== null) withdrawn.push(contact.queue_id);
     open.push({ contact_id, from_user_id: contact.owner_id, preferred_user_id: preferred.get(contact_id) ?? null });
   }
-  refuseOwned([...settled.values()], onConflict);
+  assertNoneOwned([...settled.values()], onConflict);
   await releaseAssignments(tx, released);
   await leaveQueue(tx, withdrawn, 'withdrawn');
-  for (const outcome of await place(tx, target, open)) settled.set(outcome.contact_id, outcome);
+  for (const outcome of await assignOpen(tx, target, open)) settled.set(outcome.contact_id, outcome);
   return contactIds.map((contact_id) => settled.get(contact_id) ?? missing(contact_id));
 }
 
-async function place(tx: Tx, target: AssignTarget, open: readonly DealRequest[]): Promise<ContactOutcome[]> {
+async function assignOpen(tx: Tx, target: AssignTarget, open: readonly AutoAssignRequest[]): Promise<ContactOutcome[]> {
   if (open.length === 0) return [];
   if (target.mode === 'manual') return assignTo(tx, target, open);
   return autoAssignContacts(tx, { campaign_id: target.campaign_id, method: 'round_robin', former_owner: null }, open);
 }
 
-/** Contacts without an owner go to one person, by hand or by a hand-over. */
+/** Assigns contacts without an owner to one user, by hand or by a reassignment. */
 export async function assignTo(
   tx: Tx,
   { user_id, campaign_id }: { readonly user_id: string; readonly campaign_id: string | null },
-  requests: readonly Pick<DealRequest, 'contact_id' | 'from_user_id'>[],
-  handedOver = false,
+  requests: readonly Pick<AutoAssignRequest, 'contact_id' | 'from_user_id'>[],
+  isReassignment = false,
 ): Promise<ContactOutcome[]> {
   await tx.sql
     .insertInto('user_contact_assignment')
@@ -75,7 +104,7 @@ export async function assignTo(
         contact_id,
         campaign_id,
         method: from_user_id === null ? ('manual' as const) : ('reassign' as const),
-        reason: sql<AssignmentReason>`${JSON.stringify(reasonOf(from_user_id, handedOver))}::jsonb`,
+        reason: sql<AssignmentReason>`${JSON.stringify(reasonOf(from_user_id, isReassignment))}::jsonb`,
         assigned_by: tx.actor.user_id,
       })),
     )
@@ -84,80 +113,16 @@ export async function assignTo(
     const method = from_user_id === null ? 'manual' : 'reassign';
     auditAssigned(tx, { contact_id, from_user_id, user_id, campaign_id, method });
   }
-  const detail = handedOver ? 'handed_over' : 'by_hand';
+  const detail = isReassignment ? 'handed_over' : 'by_hand';
   return requests.map(({ contact_id }) => ({ contact_id, outcome: 'assigned', detail, user_id }));
 }
 
-function reasonOf(from_user_id: string | null, handedOver: boolean): AssignmentReason {
-  return handedOver && from_user_id !== null ? { kind: 'handed_over', from_user_id } : { kind: 'manual', from_user_id };
+function reasonOf(from_user_id: string | null, isReassignment: boolean): AssignmentReason {
+  return isReassignment && from_user_id !== null ? { kind: 'handed_over', from_user_id } : { kind: 'manual', from_user_id };
 }
 
-/** A contact that is there, locked, with whoever looks after it. */
-interface LockedContact {
-  readonly contact_id: string;
-  readonly assignment_id: string | null;
-  readonly owner_id: string | null;
-  readonly owner_campaign_id: string | null;
-  readonly queue_id: string | null;
-  readonly queue_campaign_id: string | null;
-}
-
-/** Locks contacts in the order of their ids, so that two requests for the same ones cannot block each other for good. */
-async function lockContacts(tx: Tx, contactIds: readonly string[]): Promise<Map<string, LockedContact>> {
-  const ids = sql<string>`any(${[...contactIds]}::uuid[])`;
-  const found = await tx.sql
-    .selectFrom('contacts')
-    .where('id', '=', ids)
-    .where('deleted_at', 'is', null)
-    .orderBy('id')
-    .select('id')
-    .forNoKeyUpdate()
-    .execute();
-  const waiting = await tx.sql
-    .selectFrom('assignment_queue')
-    .where('contact_id', '=', ids)
-    .where('left_at', 'is', null)
-    .select(['id', 'contact_id', 'campaign_id'])
-    .execute();
-  const owned = await tx.sql
-    .selectFrom('user_contact_assignment')
-    .where('contact_id', '=', ids)
-    .where('released_at', 'is', null)
-    .select(['id', 'contact_id', 'user_id', 'campaign_id'])
-    .execute();
-  const owners = new Map(owned.map((row) => [row.contact_id, row]));
-  const entries = new Map(waiting.map((row) => [row.contact_id, row]));
-  return new Map(
-    found.map(({ id }) => {
-      const [owner, entry] = [owners.get(id), entries.get(id)];
-      const contact: LockedContact = {
-        contact_id: id,
-        assignment_id: owner?.id ?? null,
-        owner_id: owner?.user_id ?? null,
-        owner_campaign_id: owner?.campaign_id ?? null,
-        queue_id: entry?.id ?? null,
-        queue_campaign_id: entry?.campaign_id ?? null,
-      };
-      return [id, contact];
-    }),
-  );
-}
-
-/** Who looks after each contact, or did so last. */
-async function lastOwners(tx: Tx, contactIds: readonly string[]): Promise<Map<string, string>> {
-  const rows = await tx.sql
-    .selectFrom('user_contact_assignment')
-    .where('contact_id', '=', sql<string>`any(${[...contactIds]}::uuid[])`)
-    .distinctOn('contact_id')
-    .orderBy('contact_id')
-    .orderBy('assigned_at', 'desc')
-    .select(['contact_id', 'user_id'])
-    .execute();
-  return new Map(rows.map(({ contact_id, user_id }) => [contact_id, user_id]));
-}
-
-/** The outcome of a contact that nothing is to be done with, or null. */
-function settledAlready(contact: LockedContact, target: AssignTarget, onConflict: ConflictRule): ContactOutcome | null {
+/** The outcome of a contact that is left as it is, or null. */
+function outcomeWithoutChange(contact: LockedContact, target: AssignTarget, onConflict: ConflictRule): ContactOutcome | null {
   const { contact_id, owner_id, owner_campaign_id, queue_campaign_id } = contact;
   if (owner_id !== null) {
     const isSame = target.mode === 'manual' ? owner_id === target.user_id : owner_campaign_id === target.campaign_id;
@@ -176,7 +141,7 @@ function missing(contact_id: string): ContactOutcome {
   return { contact_id, outcome: 'conflict', detail: 'not_found', user_id: null };
 }
 
-function refuseOwned(outcomes: readonly ContactOutcome[], onConflict: ConflictRule): void {
+function assertNoneOwned(outcomes: readonly ContactOutcome[], onConflict: ConflictRule): void {
   const owned = outcomes.filter(({ detail }) => detail === 'owned_by_another');
   if (onConflict !== 'fail' || owned.length === 0) return;
   throw new Problem({
@@ -186,23 +151,13 @@ function refuseOwned(outcomes: readonly ContactOutcome[], onConflict: ConflictRu
   });
 }
 
-/** Ends assignments; their rows stay as history (S3-43). */
-export async function releaseAssignments(tx: Tx, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await tx.sql
-    .updateTable('user_contact_assignment')
-    .set({ released_at: sql<string>`clock_timestamp()` })
-    .where('id', '=', sql<string>`any(${[...ids]}::uuid[])`)
-    .execute();
-}
-
 /**
- * Takes a contact from a person (S3-7); it has no owner then.
+ * Takes a contact from its owner (S3-7); it has none then.
  *
- * @returns the campaign in whose pool a place is free now, if it was one's.
- * @throws Problem 404 when the person does not look after the contact.
+ * @returns the campaign in whose pool the owner has capacity again, if the contact belonged to one.
+ * @throws Problem 404 when the user does not own the contact.
  */
-export async function removeContact(
+export async function unassignContact(
   tx: Tx,
   user_id: string,
   contact_id: string,
@@ -215,7 +170,7 @@ export async function removeContact(
       .where('released_at', 'is', null)
       .select(['id', 'campaign_id', 'method']);
   const campaign_id = (await assigned().executeTakeFirst())?.campaign_id ?? null;
-  // Before the assignment, like everybody who changes a pool: the order keeps two of them from blocking each other.
+  // The campaign before the assignment, as everywhere: the same order of locks prevents deadlocks.
   if (campaign_id !== null) await lockCampaign(tx, campaign_id);
   const assignment = await assigned().forNoKeyUpdate().executeTakeFirst();
   if (assignment === undefined) throw notFound('assignment');

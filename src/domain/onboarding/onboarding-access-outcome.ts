@@ -1,6 +1,6 @@
 /**
- * How an access to a link ended (S3-56): what the holder got, why it was refused (`stale`: built on older answers;
- * `not_allowed`: the link does not declare it), or which end of the link stood in the way.
+ * The outcome of an access to a link (S3-56): what the holder did, why it was refused (`stale`: built on an older version;
+ * `not_allowed`: a capability that the link does not have), or how the link has ended.
  */
 export const onboardingAccessOutcomes = [
   'shown',

@@ -4,10 +4,10 @@ import { isStorable } from '../shared/storable-json.ts';
 export const contactCsvColumns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
 export type ContactCsvColumn = (typeof contactCsvColumns)[number];
 
-/** A row that fits the table, but for what only the database can know. */
+/** A valid row; whether its e-mail address is unique only the database can tell. */
 export type ContactCsvRow = { readonly name: string } & { readonly [Column in Exclude<ContactCsvColumn, 'name'>]: string | null };
 
-/** What is wrong with one field. */
+/** A fault of one field. */
 export interface ContactCsvFault {
   readonly column: ContactCsvColumn;
   readonly detail: string;
@@ -23,13 +23,13 @@ const maxLength: Readonly<Record<ContactCsvColumn, number>> = {
 };
 const emailForm = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 const phoneForm = /^\+?[\d ()./-]{4,31}$/;
-/** An apostrophe that keeps spreadsheets from running a cell as a formula; the export of one puts it there. */
+/** An apostrophe that exports put before a cell so that spreadsheets do not run it as a formula. */
 const formulaGuard = /^'(?=[=+\-@\t\r])/;
 
 /**
- * Reads the fields of one row. Surrounding blanks go; an empty field is none.
+ * Reads the fields of one row. Surrounding blanks are removed; an empty field is null.
  *
- * @param fields text by column, as the parser gives it.
+ * @param fields text by column, as the parser returns it.
  * @returns the row, or all of its faults.
  */
 export function readContactCsvRow(

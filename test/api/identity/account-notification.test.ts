@@ -44,8 +44,8 @@ const mailed = async (address: string, subject: RegExp): Promise<Mail> => {
   return mails.find((mail) => subject.test(mail.subject)) ?? { subject: '', body: '' };
 };
 
-describe('S4-27: the owner is told when the way into the account changes', () => {
-  it('of factor, recovery codes and password, although the person has switched e-mail off', async () => {
+describe('S4-27: the owner is notified when the way to sign in to the account changes', () => {
+  it('when factor, recovery codes or password change, although the person has switched e-mail off', async () => {
     const person = await app.signIn('role-junior-agent');
     const { email, token } = person;
     const send = (method: string, path: string, body: unknown): Promise<Answer> => app.call(method, path, { token, body });
@@ -75,7 +75,7 @@ describe('S4-27: the owner is told when the way into the account changes', () =>
     expect(await mailsTo(email)).toHaveLength(5);
   }, 60_000);
 
-  it('and not of a change that was refused', async () => {
+  it('but not when a change was refused', async () => {
     const person = await app.signIn('role-senior-agent');
     const refused = await app.call('POST', '/auth/totp/disable', {
       token: person.token,
@@ -86,7 +86,7 @@ describe('S4-27: the owner is told when the way into the account changes', () =>
   });
 });
 
-describe('connected applications are told that sessions have ended', () => {
+describe('connected applications are notified that sessions have ended', () => {
   const channel = 'siem@apps.example';
 
   beforeAll(async () => {
@@ -102,7 +102,7 @@ describe('connected applications are told that sessions have ended', () => {
       (mails) => mails.some(({ body }) => body.includes(userId) && body.includes(reason)),
     );
 
-  it('by force, and when an account is closed, even without a valid token', async () => {
+  it('by force logout and by deactivation, even if no token was valid any more', async () => {
     const person = await app.signIn('role-policyholder');
     await asSuperuser(app, 'update sessions set expires_at = now() where user_id = $1', [person.user_id]);
     const path = `/admin/users/${person.user_id}`;

@@ -1,7 +1,7 @@
-/** Version of the rule below; every assignment keeps the one it was made by. */
-export const dealingRuleVersion = 1;
+/** Version of the rule below; every assignment stores the version that it was made by. */
+export const autoAssignRuleVersion = 1;
 
-/** Why a member of a pool gets nothing dealt at the moment, the first that holds. Assigning by hand stays possible. */
+/** Why the rule does not choose a member, the first reason that holds. Assigning by hand stays possible. */
 export const exclusionReasons = [
   'campaign_not_active',
   'former_owner',
@@ -13,14 +13,14 @@ export const exclusionReasons = [
 ] as const;
 export type ExclusionReason = (typeof exclusionReasons)[number];
 
-/** A member of a campaign's pool as the rule sees it. */
+/** A member of a campaign's pool as the rule sees it. Open contacts are those that the member has in the campaign now. */
 export interface PoolMember {
   readonly user_id: string;
   /** Relative share, 1 to 10,000. */
   readonly weight: number;
-  /** Contacts dealt so far, and the credit that stands for those which came before the member or while it was away. */
+  /** Contacts assigned by the rule so far, plus the credit for those assigned before the member joined or while absent. */
   readonly load: number;
-  /** When the member was dealt to last, counted in deals of the pool; null: never. */
+  /** Number of the pool's assignment in which the member was chosen last; null: never. */
   readonly last_turn: number | null;
   readonly open_contacts: number;
   /** Null: no limit. */
@@ -29,32 +29,32 @@ export interface PoolMember {
 }
 
 /** A member that could have been chosen. */
-export interface DealCandidate {
+export interface AutoAssignCandidate {
   readonly user_id: string;
   readonly weight: number;
   readonly load: number;
   readonly last_turn: number | null;
-  /** What the member's load would be after this deal if shares could be cut exactly. Thousandths. */
+  /** The load that the member would have after this assignment if shares could be divided exactly; to three decimals. */
   readonly share: number;
-  /** `share` less `load`. Thousandths. */
+  /** `share` less `load`; to three decimals. */
   readonly shortfall: number;
 }
 
 /** A member that could not be chosen, and why. */
-export interface DealExclusion {
+export interface AutoAssignExclusion {
   readonly user_id: string;
   readonly reason: ExclusionReason;
 }
 
-/** Everything that a choice was made of; stored with the assignment, and enough to make the choice again. */
-export interface DealReason {
+/** The inputs of a choice and its result; stored with the assignment, and enough to repeat the choice. */
+export interface AutoAssignReason {
   readonly rule_version: number;
   /** In the order of the rule: the first one was next. */
-  readonly candidates: readonly DealCandidate[];
-  readonly excluded: readonly DealExclusion[];
-  /** The owner before, where the same one was asked for again. */
+  readonly candidates: readonly AutoAssignCandidate[];
+  readonly excluded: readonly AutoAssignExclusion[];
+  /** The previous owner, where the request was to keep the owner. */
   readonly preferred_user_id: string | null;
-  /** Null: nobody could take it, so the contact waits. */
+  /** Null: nobody could be chosen, so the contact waits. */
   readonly chosen_user_id: string | null;
 }
 
@@ -72,12 +72,12 @@ function totalsOf(candidates: readonly Contender[]): Totals {
   );
 }
 
-/** The shortfall times the sum of all weights: whole, so that comparing is exact. */
+/** The shortfall times the sum of all weights: an integer, so that comparisons are exact. */
 function wholeShortfall({ weight, load }: Contender, totals: Totals): number {
   return (totals.load + 1) * weight - load * totals.weight;
 }
 
-/** Negative when `a` is dealt to before `b`: larger weighted shortfall, then less recently dealt to, then lower id. */
+/** Negative when `a` comes before `b`: larger weighted shortfall, then chosen less recently, then lower id. */
 function compareContenders(a: Contender, b: Contender, totals: Totals): number {
   return (
     wholeShortfall(b, totals) - wholeShortfall(a, totals) ||
@@ -87,12 +87,12 @@ function compareContenders(a: Contender, b: Contender, totals: Totals): number {
 }
 
 /**
- * Chooses who gets the next contact (S3-40). `get_next_user_round_robin()` is the same rule in SQL, where one contact is
- * dealt in one statement; the two are compared by a property test.
+ * Chooses who gets the next contact (S3-40). `get_next_user_round_robin()` is the same rule in SQL, used where one contact
+ * is assigned in one statement; a test compares the two on random pools.
  *
- * @param preferred a member who is taken before all others when nothing speaks against it (the owner before).
+ * @param preferred the previous owner, who is chosen before all others unless excluded.
  */
-export function chooseNext(members: readonly PoolMember[], preferred: string | null = null): DealReason {
+export function chooseNext(members: readonly PoolMember[], preferred: string | null = null): AutoAssignReason {
   const eligible = members.filter(({ exclusion }) => exclusion === null);
   const totals = totalsOf(eligible);
   const thousandths = (value: number) => Math.round(value * 1000) / 1000;
@@ -107,7 +107,7 @@ export function chooseNext(members: readonly PoolMember[], preferred: string | n
       shortfall: thousandths(wholeShortfall(member, totals) / totals.weight),
     }));
   return {
-    rule_version: dealingRuleVersion,
+    rule_version: autoAssignRuleVersion,
     candidates,
     excluded: members
       .flatMap(({ user_id, exclusion }) => (exclusion === null ? [] : [{ user_id, reason: exclusion }]))
@@ -118,67 +118,67 @@ export function chooseNext(members: readonly PoolMember[], preferred: string | n
 }
 
 function pick(inOrder: readonly Contender[], preferred: string | null): string | null {
-  const again = inOrder.find(({ user_id }) => user_id === preferred);
-  return (again ?? inOrder[0])?.user_id ?? null;
+  const previous = inOrder.find(({ user_id }) => user_id === preferred);
+  return (previous ?? inOrder[0])?.user_id ?? null;
 }
 
-/** Makes a stored choice again, from nothing but its own inputs. */
-export function replayChoice(reason: Pick<DealReason, 'candidates' | 'preferred_user_id'>): string | null {
+/** Repeats a stored choice from its stored inputs alone. */
+export function replayChoice(reason: Pick<AutoAssignReason, 'candidates' | 'preferred_user_id'>): string | null {
   const totals = totalsOf(reason.candidates);
   return pick(reason.candidates.toSorted((a, b) => compareContenders(a, b, totals)), reason.preferred_user_id);
 }
 
 /**
- * The load that makes a member owe nothing and be owed nothing beside the others: their average, by weight. Rounded up,
- * so that nobody who joins or comes back gets more than a fair share of what is dealt from then on.
+ * The load at which a member is neither ahead of nor behind the others: their average, by weight. Rounded up, so that
+ * nobody who joins or returns gets more than a fair share of what is assigned from then on.
  */
 export function levelLoad(weight: number, totals: Totals): number {
   return totals.weight === 0 ? 0 : Math.ceil((totals.load * weight) / totals.weight);
 }
 
 /**
- * The pool after a deal. The chosen one has one more; those who could not be chosen are kept level with the others, so
- * that an absence, a full desk or a suspension builds up no backlog that would later flood them.
+ * The pool after an assignment. The chosen member has one contact more. The load of excluded members is raised to the
+ * level of the others, so that an absence or a full capacity builds up no backlog that they would get at once later.
  */
-export function afterDeal(members: readonly PoolMember[], reason: DealReason): PoolMember[] {
+export function afterAssignment(members: readonly PoolMember[], reason: AutoAssignReason): PoolMember[] {
   if (reason.chosen_user_id === null) return [...members];
   const { load, weight } = totalsOf(reason.candidates);
   const totals = { load: load + 1, weight };
   const turn = Math.max(0, ...members.map(({ last_turn }) => last_turn ?? 0)) + 1;
   return members.map((member) => {
-    if (member.user_id === reason.chosen_user_id) return dealtTo(member, turn);
+    if (member.user_id === reason.chosen_user_id) return withOneMore(member, turn);
     if (member.exclusion === null) return member;
     return { ...member, load: Math.max(member.load, levelLoad(member.weight, totals)) };
   });
 }
 
-function dealtTo(member: PoolMember, turn: number): PoolMember {
+function withOneMore(member: PoolMember, turn: number): PoolMember {
   const open_contacts = member.open_contacts + 1;
   const isFull = member.max_open_contacts !== null && open_contacts >= member.max_open_contacts;
   return { ...member, load: member.load + 1, last_turn: turn, open_contacts, exclusion: isFull ? 'full' : null };
 }
 
 /** One contact of a round. */
-export interface DealItem {
+export interface AutoAssignItem {
   readonly contact_id: string;
-  /** Who should have it again if possible. */
+  /** The previous owner, where the owner is to be kept if possible. */
   readonly preferred_user_id: string | null;
 }
 
-/** What a round came to. */
-export interface DealtRound {
+/** The result of a round. */
+export interface AutoAssignRound {
   /** In the order of the items. */
-  readonly deals: readonly { readonly contact_id: string; readonly reason: DealReason }[];
+  readonly assignments: readonly { readonly contact_id: string; readonly reason: AutoAssignReason }[];
   readonly pool: readonly PoolMember[];
 }
 
-/** Deals one contact after the other: many at once get the owners that they would get one by one. */
-export function assignRound(members: readonly PoolMember[], items: readonly DealItem[]): DealtRound {
+/** Assigns one contact after the other, so that many at once get the owners that they would get one by one. */
+export function assignRound(members: readonly PoolMember[], items: readonly AutoAssignItem[]): AutoAssignRound {
   let pool = [...members];
-  const deals = items.map(({ contact_id, preferred_user_id }) => {
+  const assignments = items.map(({ contact_id, preferred_user_id }) => {
     const reason = chooseNext(pool, preferred_user_id);
-    pool = afterDeal(pool, reason);
+    pool = afterAssignment(pool, reason);
     return { contact_id, reason };
   });
-  return { deals, pool };
+  return { assignments, pool };
 }
