@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -119,14 +120,14 @@ function bulkEtag(fingerprint: string, { digest }: { digest: string }): string {
   return `"${fingerprint}.${digest}"`;
 }
 
-/** Answers by their ETag, which stands for all that they depend on: flags, tenant and context. */
-const bulkAnswers = new Map<string, CachedResponse>();
-/** With a hundred flags an answer has about fifteen kilobytes. */
-const maxBulkAnswers = 500;
+/**
+ * Answers by their ETag, which stands for all that they depend on: flags, tenant and context. With a hundred flags an
+ * answer has about fifteen kilobytes.
+ */
+const bulkAnswers = new LRUCache<string, CachedResponse>({ max: 500 });
 
 function keepAnswer(etag: string, flags: readonly unknown[]): CachedResponse {
   const answer = new CachedResponse(200, { flags }, { etag });
-  if (bulkAnswers.size >= maxBulkAnswers) bulkAnswers.clear();
   bulkAnswers.set(etag, answer);
   return answer;
 }

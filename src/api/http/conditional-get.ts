@@ -1,5 +1,6 @@
 import type { RouterMiddleware } from '@koa/router';
 import type { Middleware } from 'koa';
+import { LRUCache } from 'lru-cache';
 import type { ApiDeps } from '../deps.ts';
 import { findApplication } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
@@ -38,14 +39,13 @@ const maxKnownRequests = 2_000;
 const maxKnownLength = 2_000;
 
 function answerNotModified(deps: ApiDeps, route: Route, parseBody: RouteMiddleware): RouteMiddleware {
-  const known = new Map<string, NotModified | undefined>();
+  const known = new LRUCache<string, NotModified>({ max: maxKnownRequests });
   const find = (ctx: Context): NotModified | undefined => {
     const text = `${ctx.url}\n${ctx.request.rawBody ?? ''}`;
     const kept = known.get(text);
     if (kept !== undefined) return kept;
     const found = route.notModified?.(parseInput(route, ctx));
-    if (known.size >= maxKnownRequests) known.clear();
-    if (text.length <= maxKnownLength) known.set(text, found);
+    if (found !== undefined && text.length <= maxKnownLength) known.set(text, found);
     return found;
   };
   const headersOf = async (ctx: Context): Promise<Record<string, string> | null> => {
