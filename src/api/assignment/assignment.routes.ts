@@ -5,7 +5,7 @@ import type { AssignTarget } from '../../services/assignment/assignment-contacts
 import { assignCampaigns as joinCampaigns, assertActiveUser } from '../../services/assignment/assignment-pool.service.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
-import { makeChange, runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction, runAction } from '../../services/actions/run-action.ts';
 import { conflictRules } from '../../domain/assignment/assignment.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -244,7 +244,7 @@ const removeUserContact = route({
   responses: { 204: null },
   problems: ['resource.not-found'],
   handler: async (context) => {
-    await makeChange(context, assignmentRemoveContact.prepare(context.params));
+    await runGatedAction(context, assignmentRemoveContact.prepare(context.params));
     return reply(204);
   },
 });

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { createContact as insertContact, importContacts as insertContacts, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { contactCsvColumns, readContactCsvRow } from '../../domain/assignment/assignment-contact-csv.ts';
 import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/assignment-contact-csv.ts';
@@ -162,7 +162,7 @@ const deleteContact = route({
   handler: async (context) => {
     const { params, request } = context;
     const change = contactDelete.prepare({ contact_id: params.contact_id, version: expectedVersion(request.ifMatch) });
-    await makeChange(context, change);
+    await runGatedAction(context, change);
     return reply(204);
   },
 });

@@ -4,7 +4,7 @@ import { batchOf } from '../../services/config/config-deployment.service.ts';
 import { writeProposal } from '../../services/config/config-proposal.service.ts';
 import type { ProposedChange } from '../../services/config/config-proposal.service.ts';
 import { configEnvironment } from '../../services/config/config.payload.ts';
-import { followChange, runAction } from '../../services/actions/run-action.ts';
+import { runAfterCommit, runAction } from '../../services/actions/run-action.ts';
 import { sameJson } from '../../domain/shared/canonical.ts';
 import { configDifferences } from '../../domain/config/config-document.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
@@ -90,7 +90,7 @@ const proposeConfigChange = route({
       const change = configApply.prepare(payloadOf(written, reason));
       return { proposal: written, prepared: change, result: await runAction(tx, change, { kind: 'mfa' }) };
     });
-    await followChange(deps, actor, prepared, result);
+    await runAfterCommit(deps, actor, prepared, result);
     const batchId = batchOf(result);
     const deployments = await read(
       query.selectFrom('admin_deployments').where('batch_id', '=', batchId).orderBy('position').select(deploymentColumns),

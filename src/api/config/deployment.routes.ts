@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { batchOf } from '../../services/config/config-deployment.service.ts';
 import { configRollback, takesFullPath } from '../../services/config/config-rollback.action.ts';
 import { configEnvironment, configReason } from '../../services/config/config.payload.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import { brokenLedgerRow } from '../../domain/config/config-ledger.ts';
 import { isRolloutClosed, rolloutStatuses } from '../../domain/config/config-rollout.ts';
@@ -153,7 +153,7 @@ const rollbackConfig = route({
       const { payload } = prepared;
       return reply(202, await deps.approvals.open({ actor, action: configRollback.name, environment, payload, mfa }));
     }
-    const result = await makeChange({ deps, actor, gate: 'mfa', unitOfWork: gatedWork }, prepared);
+    const result = await runGatedAction({ deps, actor, gate: 'mfa', unitOfWork: gatedWork }, prepared);
     const batchId = batchOf(result);
     const [deployment] = await read(
       query.selectFrom('admin_deployments').where('batch_id', '=', batchId).select(deploymentColumns),

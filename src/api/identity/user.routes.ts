@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { assignRole } from '../../services/identity/role-assignment.service.ts';
 import { createUser as insertUser, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -201,7 +201,7 @@ const deleteUser = route({
   handler: async (context) => {
     const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
-    await makeChange(context, change);
+    await runGatedAction(context, change);
     await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rotationColumns } from '../../services/integration/integration-rotation.service.ts';
 import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
 import { getAction } from '../../services/actions/registry.ts';
-import { followChange, runAction } from '../../services/actions/run-action.ts';
+import { runAfterCommit, runAction } from '../../services/actions/run-action.ts';
 import { isBeforeSwitch, isEndedRotation } from '../../domain/integration/integration-rotation.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -64,7 +64,7 @@ const rotateAPIKey = route({
         .executeTakeFirstOrThrow();
       return { result, rotation };
     });
-    await followChange(deps, actor, prepared, result);
+    await runAfterCommit(deps, actor, prepared, result);
     const { id: rotation_id, integration_id } = rotation;
     return reply(201, rotation, { location: `/admin/integrations/${integration_id}/rotations/${rotation_id}` });
   },

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createOnboardingLink, extendOnboardingLink } from '../../services/onboarding/onboarding-link.service.ts';
 import { onboardingRevoke } from '../../services/onboarding/onboarding-revoke.action.ts';
 import { openOnboardingQuery } from '../../services/onboarding/onboarding-access.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { defaultOnboardingTiming, isOpenOnboarding, onboardingLifeLimits, onboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
@@ -213,7 +213,7 @@ const revokeLink = route({
   handler: async (context) => {
     const { body, params } = context;
     const change = onboardingRevoke.prepare({ link_id: params.link_id, reason: body.reason });
-    await makeChange(context, change);
+    await runGatedAction(context, change);
     return showLink(context, params.link_id);
   },
 });

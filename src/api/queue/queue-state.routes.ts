@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { query } from '../../entities/kysely-schema.ts';
@@ -103,7 +103,7 @@ const cleanQueue = route({
   ],
   handler: async (context) => {
     const change = queueClean.prepare(cleanPayload(context));
-    const { event_id } = cleanOf(await makeChange(context, change));
+    const { event_id } = cleanOf(await runGatedAction(context, change));
     const [event] = await context.read(
       query.selectFrom('admin_queue_events').where('id', '=', event_id).select(queueEventColumns),
     );
