@@ -10,20 +10,10 @@ import { isPermission } from '../../src/domain/identity/permissions.ts';
 import { systemRoles } from '../../src/domain/identity/system-roles.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import {
-  callWithProof,
-  existing,
-  expiredToken,
-  fill,
-  makePerson,
-  missing,
-  otherTenantId,
-  paramsOf,
-  sampleBody,
-  sampleQuery,
-  tableOf,
-} from '../support/matrix.ts';
-import { seedMatrix } from '../support/matrix-seed.ts';
+import { expiredToken, makePerson, otherTenantId } from '../support/people.ts';
+import { existing, fill, missing, paramsOf, sampleBody, sampleQuery, tableOf } from '../support/route-samples.ts';
+import { createOneOfEach } from '../support/factories/one-of-each.ts';
+import { callProven } from '../support/second-factor.ts';
 
 /** Everything that anybody may call. A new public route is a decision, so it is written down here too. */
 const publicOperations = [
@@ -150,7 +140,7 @@ beforeAll(async () => {
   revoked = await makePerson(app, defaultTenantId, 'role-super-admin');
   expired = await expiredToken(app, admin);
   expect((await app.call('POST', '/auth/logout', { token: revoked.token })).status).toBe(204);
-  await withClient(app.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+  await createOneOfEach(app, admin.user_id);
 });
 
 afterAll(async () => {
@@ -228,11 +218,11 @@ describe('X-12: what belongs to another tenant is not there', () => {
     expect({ path: route.path, table }).not.toEqual({ path: route.path, table: null });
     const [param] = paramsOf(route.path);
     const value = await withClient(app.database.adminUrl, (client) => existing(client, table!, param!));
-    // A new kind of resource needs a row in test/support/matrix-seed.ts.
+    // A new kind of resource needs a row in test/support/factories/one-of-each.ts.
     expect({ table, value }).not.toEqual({ table, value: null });
     const body = bodies[route.operationId] ?? sampleBody(route);
     const ask = async (id: string) => {
-      const answer = await callWithProof(app, otherTenantId, outsider, route.method.toUpperCase(), fill(route.path, () => id) + sampleQuery(route), {
+      const answer = await callProven(app, outsider, route.method.toUpperCase(), fill(route.path, () => id) + sampleQuery(route), {
         ...(body === undefined ? {} : { body }),
         headers: route.requiresIfMatch === true ? { 'if-match': '"1"' } : {},
       });

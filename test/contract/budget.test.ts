@@ -10,14 +10,15 @@ import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { callApi, startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import { approvalDriver } from '../support/approvals.ts';
+import { approvalDriver } from '../support/drivers/approval.ts';
 import { countRpcs, isUpdate, readBudget, writeBudget } from '../support/budget.ts';
 import type { Budget, CallBudget } from '../support/budget.ts';
 import { startCountingProxy } from '../support/servers/counting-proxy.ts';
 import type { CountingProxy } from '../support/servers/counting-proxy.ts';
-import { callWithProof, existing, fill, paramsOf, sampleQuery, tableOf } from '../support/matrix.ts';
-import { seedMatrix } from '../support/matrix-seed.ts';
+import { existing, fill, paramsOf, sampleQuery, tableOf } from '../support/route-samples.ts';
+import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
+import { callProven } from '../support/second-factor.ts';
 
 let base: TestApi;
 let app: TestApi;
@@ -45,7 +46,7 @@ beforeAll(async () => {
   worker = await startWorker(base.env, base.api.deps.log);
   admin = await base.signIn('role-super-admin');
   provider = await base.signIn('role-provider-admin');
-  await withClient(base.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+  await createOneOfEach(base, admin.user_id);
 });
 
 afterAll(async () => {
@@ -117,7 +118,7 @@ describe('A10 D10: what calls cost', () => {
     const toggle = (version: number) => ({ body: { environment: 'development', enabled: version % 2 === 1, version, reason: 'budget' } });
     await measure(
       'toggleFeatureFlag (second factor)',
-      (round) => callWithProof(app, defaultTenantId, admin, 'POST', '/admin/feature-flags/matrix/toggle', toggle(round)),
+      (round) => callProven(app, admin, 'POST', '/admin/feature-flags/matrix/toggle', toggle(round)),
       200,
     );
     const context = { body: { context: { targetingKey: 'budget', environment: 'development' } }, token: admin.token };
@@ -133,11 +134,11 @@ describe('A10 D10: what calls cost', () => {
     const body = { environment: 'production', enabled: true, version: 1, reason: 'budget' };
     const opened = await measure(
       'toggleFeatureFlag (approval)',
-      (round) => callWithProof(app, defaultTenantId, admin, 'POST', `/admin/feature-flags/budget-${round}/toggle`, { body }),
+      (round) => callProven(app, admin, 'POST', `/admin/feature-flags/budget-${round}/toggle`, { body }),
       202,
     );
     const { id, digest } = opened.body;
-    const approved = await callWithProof(app, defaultTenantId, provider, 'POST', `/admin/approvals/${id}/approve`, { body: { digest } });
+    const approved = await callProven(app, provider, 'POST', `/admin/approvals/${id}/approve`, { body: { digest } });
     expect(approved.status).toBe(200);
     calls['approveRequest'] = lastCost;
     await drive.settled(id, 'executed');

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes.ts';
-import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { fieldsOf, pathOf, sampleQuery } from '../support/matrix.ts';
-import { seedMatrix } from '../support/matrix-seed.ts';
+import { fieldsOf, pathOf, sampleQuery } from '../support/route-samples.ts';
+import { createOneOfEach } from '../support/factories/one-of-each.ts';
 
 const lists = routes.filter(({ query }) => fieldsOf(query).includes('cursor'));
 
@@ -19,7 +18,7 @@ let admin: SignedIn;
 beforeAll(async () => {
   app = await startTestApi();
   admin = await app.signIn('role-super-admin');
-  await withClient(app.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+  await createOneOfEach(app, admin.user_id);
 });
 
 afterAll(async () => {

@@ -2,12 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
 import type { Route } from '../../src/api/http/route.ts';
 import { routes } from '../../src/api/routes.ts';
-import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { callWithProof, fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/matrix.ts';
-import { seedMatrix } from '../support/matrix-seed.ts';
+import { fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/route-samples.ts';
+import { createOneOfEach } from '../support/factories/one-of-each.ts';
+import { callProven } from '../support/second-factor.ts';
 
 /**
  * What JSON can carry and a column may not: U+0000 and half of a surrogate pair, numbers beyond every integer type, days that
@@ -41,7 +40,7 @@ let admin: SignedIn;
 beforeAll(async () => {
   app = await startTestApi();
   admin = await app.signIn('role-super-admin');
-  await withClient(app.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+  await createOneOfEach(app, admin.user_id);
 });
 
 afterAll(async () => {
@@ -87,7 +86,7 @@ describe('strange input', () => {
     const method = route.method.toUpperCase();
     const unsettled: unknown[] = [];
     for (const { path, body } of await attemptsOn(route)) {
-      const answer = await callWithProof(app, defaultTenantId, admin, method, path, { body, headers: { 'if-match': '*' } });
+      const answer = await callProven(app, admin, method, path, { body, headers: { 'if-match': '*' } });
       if (answer.status === 500) unsettled.push({ path: path.slice(0, 200), body: JSON.stringify(body)?.slice(0, 300) });
     }
     expect(unsettled).toEqual([]);

@@ -6,10 +6,10 @@ import { startWorker } from '../../src/worker.ts';
 import type { RunningWorker } from '../../src/worker.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
-import { configDriver } from '../support/configs.ts';
+import { configDriver } from '../support/drivers/config.ts';
 import { startOwnTemporal } from '../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../support/temporal/own-temporal.ts';
-import { freePort } from '../support/ports.ts';
+import { freePort } from '../../src/dev/ports.ts';
 import { workflowBundlePath } from '../support/temporal/temporal.ts';
 
 const demoPath = fileURLToPath(new URL('../../src/dev/demo.ts', import.meta.url));

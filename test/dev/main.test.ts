@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { isAlive, waitForEnd } from '../../src/dev/processes.ts';
 import { createTestDatabase } from '../support/database.ts';
-import { freePort } from '../support/ports.ts';
+import { freePort } from '../../src/dev/ports.ts';
 import { temporalAddress, uniqueTaskQueue, workflowBundlePath } from '../support/temporal/temporal.ts';
 
 /** A start takes 3 s here on an idle machine; the tests must also pass on one that is busy with others. */

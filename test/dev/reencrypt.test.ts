@@ -9,6 +9,7 @@ import { createKeyring, parseKeyList } from '../../src/platform/security/keyring
 import { secretColumns } from '../../src/platform/security/secret-columns.ts';
 import { createTestDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
+import { createMfaFactor, createTenant, createUser } from '../support/factories/identity.ts';
 
 const key = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
 const oldKey = key('2025');
@@ -40,25 +41,11 @@ const factorsOf = (results: readonly ReencryptedColumn[]) => results.find(({ tab
 
 /** A person with a sealed secret, in a tenant of its own. */
 async function addFactor(secret: string): Promise<string> {
-  const [tenantId, userId, factorId] = [randomUUID(), randomUUID(), randomUUID()];
-  await admin.query('insert into tenants (id, name, domain) values ($1, $2, $3)', [
-    tenantId,
-    'T',
-    `${tenantId}.example`,
-  ]);
-  await admin.query('insert into users (id, tenant_id, email, full_name) values ($1, $2, $3, $4)', [
-    userId,
-    tenantId,
-    'a@example.com',
-    'A',
-  ]);
-  await admin.query('insert into mfa_factors (id, tenant_id, user_id, secret_ciphertext) values ($1, $2, $3, $4)', [
-    factorId,
-    tenantId,
-    userId,
-    oldRing.seal(secret, place(factorId)),
-  ]);
-  return factorId;
+  const id = randomUUID();
+  const { id: tenant_id } = await createTenant({ database });
+  const { id: user_id } = await createUser({ database }, { tenant_id });
+  await createMfaFactor({ database }, { id, tenant_id, user_id, secret_ciphertext: oldRing.seal(secret, place(id)) });
+  return id;
 }
 
 beforeAll(async () => {

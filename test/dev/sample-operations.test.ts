@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sampleQueueName, seedSampleOperations } from '../../src/dev/sample-operations.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { callProven } from '../support/quick-factor.ts';
+import { callProven } from '../support/second-factor.ts';
 
 let app: TestApi;
 let admin: SignedIn;

@@ -12,7 +12,7 @@ import { cacheFolderPath } from '../../src/dev/data-folder.ts';
 import { isAlive } from '../../src/dev/processes.ts';
 import { findTemporal } from '../../src/dev/temporal-finder.ts';
 import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
-import { freePort } from '../support/ports.ts';
+import { freePort } from '../../src/dev/ports.ts';
 import { quietTemporal, timeSkippingEnvironment, uniqueTaskQueue } from '../support/temporal/temporal.ts';
 
 const fixtures = fileURLToPath(new URL('./fixtures/timer.workflow.ts', import.meta.url));

@@ -1,32 +1,25 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { approvalWorkflowId } from '../../src/workflows/approval/approval.contract.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { approvalDriver } from '../support/approvals.ts';
-import type { ApprovalDriver } from '../support/approvals.ts';
-import { asSuperuser, eventually } from '../support/quick-factor.ts';
-import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
+import { approvalDriver } from '../support/drivers/approval.ts';
+import type { ApprovalDriver } from '../support/drivers/approval.ts';
+import { eventually } from '../support/eventually.ts';
+import { asSuperuser } from '../support/superuser.ts';
+import { recordedHistories } from '../support/temporal/histories.ts';
+import { quietTemporal } from '../support/temporal/temporal.ts';
 import { startInVirtualTime } from '../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../support/temporal/virtual-time.ts';
 
 /** Histories as they were when requests were waiting in earlier builds. They are added to and never rewritten. */
-const folder = fileURLToPath(new URL('../histories/approval/', import.meta.url));
-
-const replay = (history: unknown) =>
-  Worker.runReplayHistory({ workflowBundle: { codePath: workflowBundlePath() }, replayName: 'approval' }, history);
+const histories = recordedHistories('approval');
 
 beforeAll(quietTemporal);
 
 describe('committed histories of approval requests', () => {
   it('cover every way in which a request can end', async () => {
-    const names = await readdir(folder);
+    const names = await histories.names();
     for (const end of [
       'executed',
       'executed-and-told',
@@ -40,23 +33,21 @@ describe('committed histories of approval requests', () => {
       'bypassed',
       'aborted',
     ]) {
-      expect(names).toContain(`${end}.json`);
+      expect(names).toContain(end);
     }
   });
 
   it('replay with the present code', async () => {
-    for (const name of await readdir(folder)) {
-      await replay(JSON.parse(await readFile(join(folder, name), 'utf8')));
-    }
+    await histories.replayAll();
   });
 
   it('do not replay with other code: the check can fail', async () => {
-    const history = JSON.parse(await readFile(join(folder, 'executed.json'), 'utf8'));
-    for (const event of history.events) {
-      const scheduled = event.activityTaskScheduledEventAttributes;
+    const history = (await histories.all()).get('executed');
+    for (const event of history?.events ?? []) {
+      const scheduled = event.activityTaskScheduledEventAttributes as { activityType?: { name: string } } | undefined;
       if (scheduled?.activityType?.name === 'executeApproval') scheduled.activityType.name = 'somethingElse';
     }
-    await expect(replay(history)).rejects.toThrow(/[Dd]eterminism/);
+    await expect(histories.replay(history)).rejects.toThrow(/[Dd]eterminism/);
   });
 });
 
@@ -90,12 +81,7 @@ describe('histories of requests that this build makes', () => {
       () => handle.describe(),
       (description) => description.status.name === 'COMPLETED',
     );
-    const history = await handle.fetchHistory();
-    await replay(history);
-    const path = join(folder, `${name}.json`);
-    if (existsSync(path)) return;
-    await mkdir(folder, { recursive: true });
-    await writeFile(path, `${JSON.stringify(withoutMachine(historyToJSON(history)), null, 1)}\n`);
+    await histories.record(name, await handle.fetchHistory());
   }
 
   it('replay at once, and are kept where a way to end has no history yet', async () => {
@@ -147,11 +133,3 @@ describe('histories of requests that this build makes', () => {
     await endsAs('expired-in-execution', late.id, 'expired');
   }, 120_000);
 });
-
-/** A history without what names the machine that made it: worker identities and the paths of stack traces. */
-function withoutMachine(historyJson: string): unknown {
-  return JSON.parse(historyJson, (key, value: unknown) => {
-    if (key === 'identity' || key === 'workerIdentity') return 'worker';
-    return key === 'stackTrace' ? '' : value;
-  });
-}

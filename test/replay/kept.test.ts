@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { keptHistories, replayHistory } from '../support/temporal/kept-histories.ts';
+import { recordedHistories } from '../support/temporal/histories.ts';
 import { quietTemporal } from '../support/temporal/temporal.ts';
 
 /** Histories that the tests of the workflows have kept; what waits in the field must go on with this build. */
@@ -21,19 +21,21 @@ interface Marker {
 
 beforeAll(quietTemporal);
 
-describe.each(Object.entries(kept))('committed histories of %s', (feature, ends) => {
+describe.each(Object.entries(kept))('committed histories of %s', (kind, ends) => {
+  const histories = recordedHistories(kind);
+
   it('cover every way to end', async () => {
-    expect([...(await keptHistories(feature)).keys()]).toEqual(expect.arrayContaining([...ends]));
+    expect(await histories.names()).toEqual(expect.arrayContaining([...ends]));
   });
 
   it('replay with the present code', async () => {
-    for (const history of (await keptHistories(feature)).values()) await replayHistory(feature, history);
+    await histories.replayAll();
   });
 
   it('do not replay with other code: the check can fail', async () => {
-    const [history] = (await keptHistories(feature)).values();
+    const [history] = (await histories.all()).values();
     for (const event of history?.events ?? []) renameActivity(event);
-    await expect(replayHistory(feature, history)).rejects.toThrow(/[Dd]eterminism/);
+    await expect(histories.replay(history)).rejects.toThrow(/[Dd]eterminism/);
   });
 });
 

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { payloadDigest } from '../../src/platform/security/digest.ts';
 import { loadEnv } from '../../src/platform/env.ts';
 import type { Env } from '../../src/platform/env.ts';
 import { createLogger } from '../../src/platform/observability/logger.ts';
-import { totpCodeOfStep, totpStepAt } from '../../src/platform/security/totp.ts';
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
 import { samplePassword, samplePeople, seedSampleData } from '../../src/dev/sample-data.ts';
@@ -46,8 +44,6 @@ export interface TestApi {
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Signs a sample person in by role; `index` picks among several of the same role. */
   signIn(role: SystemRoleCode, index?: number): Promise<SignedIn>;
-  /** Gets a factor proof for an operation and sends it; the digest is taken from the refusal, as a client would. */
-  callWithMfa(person: SignedIn, method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** A second API process' worth of parts on the same database. */
   another(overrides?: Partial<Env>): Promise<RunningApi>;
   close(): Promise<void>;
@@ -97,7 +93,6 @@ export async function startTestApi(overrides: NodeJS.ProcessEnv = {}): Promise<T
     database,
     call,
     signIn: (role, index = 0) => signInSample(api.url, role, index),
-    callWithMfa: (person, method, path, options = {}) => callWithMfa(call, person, method, path, options),
     another: async (more = {}) => {
       const other = await startApi({ ...env, ...more }, log);
       others.push(other);
@@ -147,54 +142,3 @@ export async function signInSample(url: string, role: SystemRoleCode, index = 0)
     totp_secret: person.totp_secret,
   };
 }
-
-type Call = TestApi['call'];
-
-async function callWithMfa(
-  call: Call,
-  person: SignedIn,
-  method: string,
-  path: string,
-  options: CallOptions,
-): Promise<Answer> {
-  const asked = await call(method, path, { ...options, token: person.token });
-  if (asked.status !== 403 || asked.body.code !== 'mfa.required') return asked;
-  const token = await proveFactor(call, person, asked.body.action, asked.body.payload_digest);
-  return call(method, path, {
-    ...options,
-    token: person.token,
-    headers: { ...options.headers, 'x-mfa-token': token },
-  });
-}
-
-const usedSteps = new Map<string, number>();
-
-/** Meets a challenge with the person's TOTP; waits for the next time step when this one was used already. */
-export async function proveFactor(call: Call, person: SignedIn, action: string, payloadDigest: string): Promise<string> {
-  const challenge = await call('POST', '/admin/mfa/request', {
-    token: person.token,
-    body: { action, payload_digest: payloadDigest },
-  });
-  if (challenge.status >= 300) throw new Error(`No challenge: ${JSON.stringify(challenge.body)}`);
-  const code = await freshTotpCode(person);
-  const verified = await call('POST', '/admin/mfa/verify', {
-    token: person.token,
-    body: { challenge_id: challenge.body.challenge_id, code },
-  });
-  if (verified.status >= 300) throw new Error(`The code was refused: ${JSON.stringify(verified.body)}`);
-  return verified.body.mfa_token;
-}
-
-/** A code of a time step that this test process has not used for this person yet. */
-export async function freshTotpCode(person: Pick<SignedIn, 'user_id' | 'totp_secret'>): Promise<string> {
-  for (;;) {
-    const step = totpStepAt(Date.now());
-    if ((usedSteps.get(person.user_id) ?? 0) < step) {
-      usedSteps.set(person.user_id, step);
-      return totpCodeOfStep(person.totp_secret, step);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
-
-export { payloadDigest };

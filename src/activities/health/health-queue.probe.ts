@@ -1,8 +1,7 @@
 import type { HealthMeasurement, HealthMetricName } from '../../domain/health/health-metric.ts';
 import { measurementsOf } from '../../domain/health/health-metric.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { read } from '../../platform/database/read.ts';
 import type { QueueSnapshot } from '../../platform/outbound/queue-provider.ts';
+import { measuredQueues } from '../../services/queue/queue.queries.ts';
 import type { ActivityDeps } from '../deps.ts';
 
 const metrics: readonly HealthMetricName[] = [
@@ -26,16 +25,7 @@ export async function measureQueues(
   { db, queues }: Pick<ActivityDeps, 'db' | 'queues'>,
   tenantId: string,
 ): Promise<HealthMeasurement[]> {
-  const registered = await read(
-    db,
-    { tenant_id: tenantId, user_id: null },
-    query
-      .selectFrom('admin_queues')
-      .where('removed_at', 'is', null)
-      .orderBy('id')
-      .limit(maxQueues)
-      .select(['tenant_id', 'provider', 'source_name']),
-  );
+  const registered = await measuredQueues(db, tenantId, maxQueues);
   if (registered.length === 0) return [];
   const found: (QueueSnapshot | null)[] = [];
   for (let from = 0; from < registered.length; from += atOnce) {

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.service.ts';
+import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.repository.ts';
 import { settleMissingRecords } from '../../services/integration/missing-records.service.ts';
 import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';

@@ -11,10 +11,10 @@ import {
   noteFailure,
   openRotationKeys,
   switchKeys,
-} from '../../services/integration/integration-rotation.service.ts';
-import type { RotationKeys } from '../../services/integration/integration-rotation.service.ts';
+} from '../../services/integration/key-rotation.repository.ts';
+import type { RotationKeys } from '../../services/integration/key-rotation.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
-import type { RotationFacts, RotationNotification } from '../../domain/integration/integration-rotation.ts';
+import type { RotationFacts, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';

@@ -1,13 +1,11 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { silenceColumns, changeSilence, endSilence, openSilence } from '../../services/health/alert-silence.service.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
-import { SilenceBody, silenceReason } from './alert.schemas.ts';
-import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { reply, route } from '../http/route.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams, moment } from '../../platform/value-schemas.ts';
+import { findSilence, silencesQuery } from '../../services/health/alert.queries.ts';
+import { changeSilence, createSilence, endSilence } from '../../services/health/alert-silence.service.ts';
+import { reply, route } from '../http/route.ts';
+import { SilenceBody, silenceReason } from './alert.schemas.ts';
 
 const tag = 'System health';
 
@@ -26,14 +24,8 @@ const getAlertSilences = route({
   responses: { 200: pageOf(SilenceBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, is_open }, deps, read }) => {
-    const open = sql<boolean>`(ended_at is null and ends_at > ${new Date(deps.now()).toISOString()})`;
-    const rows = await read(
-      query
-        .selectFrom('admin_alert_silences')
-        .$if(is_open !== undefined, (q) => q.where(open, '=', is_open ?? true))
-        .$call(newestFirst({ limit, cursor }))
-        .select(silenceColumns),
-    );
+    const silences = silencesQuery(is_open, new Date(deps.now()).toISOString());
+    const rows = await read(silences.$call(newestFirst({ limit, cursor })));
     return newestPage(rows, limit);
   },
 });
@@ -49,30 +41,11 @@ const getAlertSilence = route({
   params: idParams,
   responses: { 200: SilenceBody },
   problems: ['resource.not-found'],
-  handler: async ({ params, read }) => {
-    const [silence] = await read(
-      query.selectFrom('admin_alert_silences').where('id', '=', params.id).select(silenceColumns),
-    );
-    if (silence === undefined) throw notFound('silence');
+  handler: async ({ params, deps, scope }) => {
+    const silence = await findSilence(deps.db, scope, params.id);
     return reply(200, silence, { etag: versionEtag(silence.version) });
   },
 });
-
-/** Longest silence: what should be quiet for longer is a threshold to change. */
-const maxSilenceMs = 30 * 86_400_000;
-
-/** @throws Problem `request.invalid` at `/ends_at`. */
-function requireSpan(startsAt: number, endsAt: string, now: number): void {
-  const end = Date.parse(endsAt);
-  const fault =
-    end <= Math.max(startsAt, now) ? 'must lie ahead and after the start' : 'must be within 30 days of the start';
-  if (end > Math.max(startsAt, now) && end - startsAt <= maxSilenceMs) return;
-  throw new Problem({
-    code: 'request.invalid',
-    detail: 'A silence has an end, at most 30 days after its start.',
-    errors: [{ pointer: '/ends_at', detail: fault }],
-  });
-}
 
 const createAlertSilence = route({
   operationId: 'createAlertSilence',
@@ -94,14 +67,7 @@ const createAlertSilence = route({
   responses: { 201: SilenceBody },
   problems: ['resource.not-found', 'mfa.required'],
   handler: async ({ body, actor, deps, unitOfWork }) => {
-    const { user_id } = actor;
-    if (user_id === null) {
-      throw new Problem({ code: 'auth.forbidden', detail: 'Only a person can answer for a silence.' });
-    }
-    const now = deps.now();
-    const starts_at = body.starts_at ?? new Date(now).toISOString();
-    requireSpan(Date.parse(starts_at), body.ends_at, now);
-    const silence = await unitOfWork((tx) => openSilence(tx, user_id, { ...body, starts_at }));
+    const silence = await createSilence(unitOfWork, actor, body, deps.now());
     return reply(201, silence, { etag: versionEtag(silence.version) });
   },
 });
@@ -122,10 +88,8 @@ const updateAlertSilence = route({
   responses: { 200: SilenceBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
   handler: async ({ params, body, request, deps, unitOfWork }) => {
-    const version = expectedVersion(request.ifMatch);
-    const now = deps.now();
-    if (body.ends_at !== undefined) requireSpan(now, body.ends_at, now);
-    const silence = await unitOfWork((tx) => changeSilence(tx, { id: params.id, version }, body));
+    const expected = { id: params.id, version: expectedVersion(request.ifMatch) };
+    const silence = await changeSilence(unitOfWork, expected, body, deps.now());
     return reply(200, silence, { etag: versionEtag(silence.version) });
   },
 });
@@ -146,6 +110,7 @@ const deleteAlertSilence = route({
   },
 });
 
+/** Silences of alerts. */
 export const alertSilenceRoutes = [
   getAlertSilences,
   getAlertSilence,

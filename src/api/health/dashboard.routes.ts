@@ -3,7 +3,7 @@ import { can } from '../../domain/identity/access.ts';
 import { readApart } from '../../platform/database/read.ts';
 import type { ApartResult } from '../../platform/database/read.ts';
 import type { DashboardSection, SectionContext } from './dashboard-section.ts';
-import { dashboardSections } from './dashboard.sections.ts';
+import { dashboardSections } from './dashboard-sections.schemas.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route } from '../http/route.ts';
 import { timestamp } from '../../platform/value-schemas.ts';

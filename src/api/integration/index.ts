@@ -1,4 +1,4 @@
-export { integrationRotationRoutes } from './integration-rotation.routes.ts';
+export { integrationRotationRoutes } from './key-rotation.routes.ts';
 export { integrationSyncRoutes } from './integration-sync.routes.ts';
 export { integrationWebhookRoutes } from './integration-webhook.routes.ts';
 export { integrationRoutes } from './integration.routes.ts';

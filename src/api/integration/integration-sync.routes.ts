@@ -1,16 +1,12 @@
 import { z } from 'zod';
-import { syncJobColumns } from '../../services/integration/integration-sync.service.ts';
-import type { SyncJobView } from '../../domain/integration/integration-sync.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { cancelSync, startSync } from '../../services/integration/integration.client.ts';
-import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
-import { SyncJobBody } from './integration.schemas.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { reply, route } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
+import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
+import { cancelSyncJob, triggerSync } from '../../services/integration/integration-sync.service.ts';
+import { findSyncJob, syncJobsQuery } from '../../services/integration/integration-sync.queries.ts';
+import { reply, route } from '../http/route.ts';
+import { SyncJobBody } from './integration.schemas.ts';
 
 const tag = 'integration';
 const jobParams = z.object({ id: z.uuid(), jobId: z.uuid() });
@@ -28,14 +24,9 @@ const triggerManualSync = route({
   params: idParams,
   responses: { 202: SyncJobBody },
   problems: ['resource.not-found', 'integration.not-syncable', 'service.unavailable'],
-  handler: async ({ params, actor, deps, read }) => {
-    const [known] = await read(
-      query.selectFrom('admin_integrations').where('id', '=', params.id).where('deleted_at', 'is', null).select('id'),
-    );
-    if (known === undefined) throw notFound('integration');
-    const jobId = await startSync(deps, actor, params.id);
-    const location = `/admin/integrations/${params.id}/sync-jobs/${jobId}`;
-    return reply(202, await requireJob(read, params.id, jobId), { location });
+  handler: async ({ params, actor, deps }) => {
+    const job = await triggerSync(deps, actor, params.id);
+    return reply(202, job, { location: `/admin/integrations/${params.id}/sync-jobs/${job.id}` });
   },
 });
 
@@ -54,11 +45,7 @@ const getSyncJobHistory = route({
   handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
     const [integration, rows] = await readAll(deps.db, scope, [
       integrationOfList(params.id),
-      query
-        .selectFrom('admin_sync_jobs')
-        .where('integration_id', '=', params.id)
-        .$call(newestFirst({ limit, cursor }))
-        .select(syncJobColumns),
+      syncJobsQuery(params.id).$call(newestFirst({ limit, cursor })),
     ]);
     assertIntegrationListed(integration);
     return newestPage(rows, limit);
@@ -76,10 +63,10 @@ const getSyncJob = route({
   params: jobParams,
   responses: { 200: SyncJobBody },
   problems: ['resource.not-found'],
-  handler: ({ params, read }) => requireJob(read, params.id, params.jobId),
+  handler: ({ params, deps, scope }) => findSyncJob(deps.db, scope, params.id, params.jobId),
 });
 
-const cancelSyncJob = route({
+const cancelSyncJobRoute = route({
   operationId: 'cancelSyncJob',
   method: 'post',
   path: '/admin/integrations/:id/sync-jobs/:jobId/cancel',
@@ -90,29 +77,8 @@ const cancelSyncJob = route({
   params: jobParams,
   responses: { 200: SyncJobBody },
   problems: ['resource.not-found', 'integration.sync-ended', 'service.unavailable'],
-  handler: async ({ params, actor, deps, read }) => {
-    const { status } = await requireJob(read, params.id, params.jobId);
-    if (status !== 'running') {
-      throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', members: { status } });
-    }
-    await cancelSync(deps, actor, params.id, params.jobId);
-    return requireJob(read, params.id, params.jobId);
-  },
+  handler: ({ params, actor, deps }) => cancelSyncJob(deps, actor, params.id, params.jobId),
 });
 
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
-
-async function requireJob(read: Read, integrationId: string, jobId: string): Promise<SyncJobView> {
-  const [job] = await read(
-    query
-      .selectFrom('admin_sync_jobs')
-      .where('id', '=', jobId)
-      .where('integration_id', '=', integrationId)
-      .select(syncJobColumns),
-  );
-  if (job === undefined) throw notFound('sync job');
-  return job;
-}
-
 /** Syncs of integrations: S2-19, S2-22. */
-export const integrationSyncRoutes = [triggerManualSync, getSyncJobHistory, getSyncJob, cancelSyncJob];
+export const integrationSyncRoutes = [triggerManualSync, getSyncJobHistory, getSyncJob, cancelSyncJobRoute];

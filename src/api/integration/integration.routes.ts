@@ -1,4 +1,11 @@
 import { z } from 'zod';
+import { redactChange } from '../../domain/audit/audit-redaction.ts';
+import { integrationKinds } from '../../domain/integration/integration.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { readAll } from '../../platform/database/read.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { idParams } from '../../platform/value-schemas.ts';
+import { assertPermittedAddresses } from '../../services/integration/integration-addresses.service.ts';
 import {
   integrationConfig,
   integrationEnvironment,
@@ -7,22 +14,22 @@ import {
   integrationSecret,
   syncEverySeconds,
 } from '../../services/integration/integration.payload.ts';
-import { integrationColumns } from '../../services/integration/integration.repository.ts';
+import {
+  assertIntegrationListed,
+  findIntegration,
+  integrationOfList,
+  integrationsQuery,
+  recordsQuery,
+} from '../../services/integration/integration.queries.ts';
+import { findSecret, revealSecret } from '../../services/integration/integration-secret.service.ts';
 import {
   changeIntegration,
   configureIntegration,
   createIntegration,
   deleteIntegration,
 } from '../../services/integration/integration.service.ts';
-import { findSecret, revealSecret } from '../../services/integration/integration-secret.service.ts';
-import { redactChange } from '../../domain/audit/audit-redaction.ts';
-import { integrationKinds } from '../../domain/integration/integration.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import { readAll } from '../../platform/database/read.ts';
-import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { assertPermittedAddresses, followSchedule } from '../../services/integration/integration.client.ts';
-import { integrationOfList, assertIntegrationListed } from '../../services/integration/integration.queries.ts';
+import { startIntegrationSweep } from '../../services/integration/integration-sweep.client.ts';
+import { reply, route } from '../http/route.ts';
 import {
   IntegrationBody,
   IntegrationRecordBody,
@@ -30,9 +37,6 @@ import {
   SecretUsesBody,
   presentIntegration,
 } from './integration.schemas.ts';
-import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { reply, route } from '../http/route.ts';
-import { idParams } from '../../platform/value-schemas.ts';
 
 const tag = 'integration';
 
@@ -52,15 +56,7 @@ const getIntegrations = route({
   responses: { 200: pageOf(IntegrationBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, kind, environment }, deps, read }) => {
-    const rows = await read(
-      query
-        .selectFrom('admin_integrations')
-        .where('deleted_at', 'is', null)
-        .$if(kind !== undefined, (q) => q.where('kind', '=', kind ?? 'rest_api_key'))
-        .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
-        .$call(newestFirst({ limit, cursor }))
-        .select(integrationColumns),
-    );
+    const rows = await read(integrationsQuery({ kind, environment }).$call(newestFirst({ limit, cursor })));
     return newestPage(rows, limit, (row) => presentIntegration(row, deps.env.PUBLIC_URL));
   },
 });
@@ -76,15 +72,8 @@ const getIntegrationDetails = route({
   params: idParams,
   responses: { 200: IntegrationBody },
   problems: ['resource.not-found'],
-  handler: async ({ params, deps, read }) => {
-    const [row] = await read(
-      query
-        .selectFrom('admin_integrations')
-        .where('id', '=', params.id)
-        .where('deleted_at', 'is', null)
-        .select(integrationColumns),
-    );
-    if (row === undefined) throw notFound('integration');
+  handler: async ({ params, deps, scope }) => {
+    const row = await findIntegration(deps.db, scope, params.id);
     return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
   },
 });
@@ -116,7 +105,7 @@ const createIntegrationRoute = route({
   handler: async ({ body, deps, unitOfWork }) => {
     await assertPermittedAddresses(deps.outbound, body.config);
     const row = await unitOfWork((tx) => createIntegration(tx, deps.keyring, body));
-    if (row.sync_every_seconds !== null) await followSchedule(deps, row.id);
+    if (row.sync_every_seconds !== null) await startIntegrationSweep(deps, row.id);
     return reply(201, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
   },
 });
@@ -143,7 +132,7 @@ const updateIntegration = route({
   handler: async ({ params, body, request, deps, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     const row = await unitOfWork((tx) => changeIntegration(tx, params.id, version, body));
-    if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) await followSchedule(deps, row.id);
+    if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) await startIntegrationSweep(deps, row.id);
     return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
   },
 });
@@ -191,7 +180,7 @@ const deleteIntegrationRoute = route({
   handler: async ({ params, request, deps, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => deleteIntegration(tx, params.id, version));
-    await followSchedule(deps, params.id);
+    await startIntegrationSweep(deps, params.id);
   },
 });
 
@@ -244,11 +233,7 @@ const getIntegrationRecords = route({
   handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
     const [integration, rows] = await readAll(deps.db, scope, [
       integrationOfList(params.id),
-      query
-        .selectFrom('integration_records')
-        .where('integration_id', '=', params.id)
-        .$call(newestFirst({ limit, cursor }))
-        .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']),
+      recordsQuery(params.id).$call(newestFirst({ limit, cursor })),
     ]);
     assertIntegrationListed(integration);
     return newestPage(rows, limit, (row) => ({ ...row, payload: redactChange({ new_values: row.payload }).new_values }));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { integrationConfig, integrationEnvironment } from '../../services/integration/integration.payload.ts';
 import { integrationKinds, maskedSecret, syncStatuses, syncTriggers } from '../../domain/integration/integration.ts';
-import { rotationStatuses } from '../../domain/integration/integration-rotation.ts';
+import { rotationStatuses } from '../../domain/integration/key-rotation.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
 const version = z.int().describe('Goes into If-Match as the ETag');

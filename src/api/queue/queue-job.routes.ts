@@ -1,14 +1,9 @@
 import { z } from 'zod';
-import type { JsonObject } from '../../domain/shared/canonical.ts';
-import type { QueueCapability } from '../../domain/queue/queue.ts';
-import { notFound } from '../../platform/problem.ts';
-import { throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
-import type { EngineJob, QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
-import { QueueEventBody, queueParams } from './queue.schemas.ts';
-import { operateOnJob } from '../../services/queue/queue.client.ts';
-import { queueByName } from '../../services/queue/queue.queries.ts';
+import { operateOnJob } from '../../services/queue/queue-job.service.ts';
+import type { JobOperation } from '../../services/queue/queue-job.service.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
+import { QueueEventBody, queueParams } from './queue.schemas.ts';
 
 const tag = 'queue';
 const jobPath = '/admin/queues/:name/jobs/:job_id';
@@ -25,25 +20,14 @@ const problems = [
 
 type Context = HandlerContext<{ name: string; job_id: string }, unknown, { reason: string | null }>;
 
-interface JobDeed {
-  readonly kind: QueueCapability & ('retry' | 'promote' | 'remove');
-  /** What can be seen beforehand to be in vain, before a factor proof is used up for it. */
-  readonly isPossible: (job: EngineJob) => boolean;
-  readonly wanted: string;
-  readonly run: (engine: QueueProvider, queue: QueueSource, jobId: string) => Promise<JsonObject>;
-}
-
-async function act(context: Context, { kind, isPossible, wanted, run }: JobDeed) {
-  const { actor, body, deps, params } = context;
-  const queue = await queueByName(deps, actor, params.name);
-  const engine = deps.queues.of(queue.provider);
-  assertQueueCapability(engine, kind);
-  const job = await engine.findJob(queue, params.job_id);
-  if (job === null) throw notFound('job');
-  if (!isPossible(job)) throwJobStateConflict(job.state, wanted);
-  const event = { kind, job_id: job.job_id, reason: body.reason };
-  return operateOnJob(deps, context.unitOfWork, queue, event, () => run(engine, queue, job.job_id));
-}
+const operate = ({ deps, actor, unitOfWork, params, body }: Context, operation: JobOperation) =>
+  operateOnJob(
+    deps,
+    actor,
+    unitOfWork,
+    { queue_name: params.name, job_id: params.job_id, reason: body.reason },
+    operation,
+  );
 
 const retryFailedJob = route({
   operationId: 'retryFailedJob',
@@ -63,7 +47,7 @@ const retryFailedJob = route({
   responses: answers,
   problems,
   handler: (context) =>
-    act(context, {
+    operate(context, {
       kind: 'retry',
       isPossible: ({ state }) => state === 'failed',
       wanted: 'failed',
@@ -89,7 +73,7 @@ const promoteJob = route({
   responses: answers,
   problems,
   handler: (context) =>
-    act(context, {
+    operate(context, {
       kind: 'promote',
       isPossible: ({ state }) => state === 'delayed',
       wanted: 'delayed',
@@ -113,7 +97,7 @@ const removeJob = route({
   responses: answers,
   problems,
   handler: (context) =>
-    act(context, {
+    operate(context, {
       kind: 'remove',
       isPossible: ({ state }) => state !== 'active' && state !== 'waiting_children',
       wanted: 'waiting or finished',
@@ -124,5 +108,5 @@ const removeJob = route({
     }),
 });
 
-/** What is done to single jobs: retry (S2-26), promote and remove. */
+/** Operations on single jobs: retry (S2-26), promote and remove. */
 export const queueJobRoutes = [retryFailedJob, promoteJob, removeJob];

@@ -1,27 +1,15 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { registerQueue, unregisterQueue } from '../../services/queue/queue-registration.service.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { queueJobStates, queueProviderNames } from '../../domain/queue/queue.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem } from '../../platform/problem.ts';
 import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
-import {
-  JobBody,
-  QueueBody,
-  QueueDetail,
-  QueueEventBody,
-  QueueItem,
-  liveOrNull,
-  presentJob,
-  presentQueue,
-  queueEventColumns,
-  queueParams,
-} from './queue.schemas.ts';
-import { queueByName, queuesQuery } from '../../services/queue/queue.queries.ts';
+import { Problem } from '../../platform/problem.ts';
+import { queueByName, queueEventsQuery, queuesByName } from '../../services/queue/queue.queries.ts';
+import { registerQueue, unregisterQueue } from '../../services/queue/queue-registration.service.ts';
+import { liveStates } from '../../services/queue/queue-snapshot.service.ts';
 import { reply, route } from '../http/route.ts';
+import { queueBulkRetryRoutes } from './queue-bulk-retry.routes.ts';
 import { queueJobRoutes } from './queue-job.routes.ts';
-import { queueRetryRoutes } from './queue-retry.routes.ts';
+import { JobBody, QueueBody, QueueDetail, QueueEventBody, QueueItem, presentJob, presentQueue, queueParams } from './queue.schemas.ts';
 import { queueStateRoutes } from './queue-state.routes.ts';
 
 const tag = 'queue';
@@ -40,18 +28,8 @@ const getQueues = route({
   responses: { 200: pageOf(QueueItem) },
   problems: ['request.cursor-invalid'],
   handler: async ({ deps, query: { limit, cursor, provider }, read }) => {
-    const after = parseCursor(cursor, namePosition);
-    const rows = await read(
-      queuesQuery()
-        .$if(provider !== undefined, (q) => q.where('provider', '=', provider ?? 'bullmq'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(name, id) > (${after?.[0]}, ${after?.[1]}::uuid)`))
-        .orderBy('name')
-        .orderBy('id')
-        .limit(limit + 1),
-    );
-    const live = new Map(
-      await Promise.all(rows.slice(0, limit).map(async (row) => [row.id, await liveOrNull(deps.queues, row)] as const)),
-    );
+    const rows = await read(queuesByName({ provider }, { after: parseCursor(cursor, namePosition), limit }));
+    const live = await liveStates(deps, rows.slice(0, limit));
     return toPage(rows, limit, (row) => [row.name, row.id], (row) => ({
       ...presentQueue(deps.queues, row),
       live: live.get(row.id) ?? null,
@@ -140,13 +118,7 @@ const getQueueEvents = route({
   problems: ['resource.not-found', 'request.cursor-invalid'],
   handler: async ({ actor, deps, params, query: { limit, cursor }, read }) => {
     const { id } = await queueByName(deps, actor, params.name);
-    const rows = await read(
-      query
-        .selectFrom('admin_queue_events')
-        .where('queue_id', '=', id)
-        .$call(newestFirst({ limit, cursor }))
-        .select(queueEventColumns),
-    );
+    const rows = await read(queueEventsQuery(id).$call(newestFirst({ limit, cursor })));
     return newestPage(rows, limit);
   },
 });
@@ -207,5 +179,5 @@ export const queueRoutes = [
   getQueueEvents,
   ...queueJobRoutes,
   ...queueStateRoutes,
-  ...queueRetryRoutes,
+  ...queueBulkRetryRoutes,
 ];

@@ -9,9 +9,9 @@ import {
   queueJobStates,
   queueProviderNames,
 } from '../../domain/queue/queue.ts';
-import { errorClassOf } from '../../domain/queue/queue-retry.ts';
+import { errorClassOf } from '../../domain/queue/queue-bulk-retry.ts';
 import type { QueueRow } from '../../services/queue/queue.queries.ts';
-import type { EngineJob, QueueProviders, QueueSnapshot } from '../../platform/outbound/queue-provider.ts';
+import type { EngineJob, QueueProviders } from '../../platform/outbound/queue-provider.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Name of a registered queue in a path. */
@@ -102,21 +102,6 @@ export const QueueEventBody = z
   })
   .meta({ id: 'QueueEvent' });
 
-/** Columns of {@link QueueEventBody}. */
-export const queueEventColumns = [
-  'id',
-  'queue_id',
-  'kind',
-  'state',
-  'job_id',
-  'reason',
-  'details',
-  'requested_by',
-  'approval_id',
-  'created_at',
-  'finished_at',
-] as const;
-
 /** A queue without what only its engine knows. */
 export function presentQueue(queues: QueueProviders, row: QueueRow) {
   const { pause_id, pause_state, pause_reason, paused_by, paused_at, paused_until, ...queue } = row;
@@ -144,12 +129,4 @@ export function presentJob({ failure, data, ...job }: EngineJob) {
     finished_at: at(job.finished_at),
     failure: failure === null ? null : { error_class: errorClassOf(failure), reason: maskedText(failure.reason) },
   };
-}
-
-/** What the engine says, or null when it cannot be reached: one engine's absence must not hide the others' queues. */
-export async function liveOrNull(queues: QueueProviders, row: QueueRow): Promise<QueueSnapshot | null> {
-  return queues
-    .of(row.provider)
-    .snapshot(row)
-    .catch(() => null);
 }

@@ -121,7 +121,7 @@ export function observe(
 }
 
 /** What of an alert's news has been told. */
-export interface AlertNotification {
+export interface NotificationState {
   readonly status: AlertStatus;
   readonly firing_told: boolean;
   readonly resolved_told: boolean;
@@ -133,7 +133,7 @@ export interface AlertNotification {
  * Whether an alert that resolves now stays unheard of: one silence has lain on it from the beginning, so nobody can
  * have been told. A silence that came later proves nothing: the news may be out and only the mark of it lost.
  */
-export function isSuppressed(news: Pick<AlertNotification, 'firing_told'>, isSilencedSinceFired: boolean): boolean {
+export function isSuppressed(news: Pick<NotificationState, 'firing_told'>, isSilencedSinceFired: boolean): boolean {
   return isSilencedSinceFired && !news.firing_told;
 }
 
@@ -141,7 +141,7 @@ export function isSuppressed(news: Pick<AlertNotification, 'firing_told'>, isSil
  * What has to be told now, in order. A silence holds the news of firing back, never that of an end: whoever was told of
  * trouble is told when it is over. News that a killed worker has left untold come here again.
  */
-export function newsDue(news: AlertNotification, isSilenced: boolean): ('firing' | 'resolved')[] {
+export function notificationsDue(news: NotificationState, isSilenced: boolean): ('firing' | 'resolved')[] {
   if (news.status === 'pending' || news.suppressed) return [];
   if (news.status === 'firing') return news.firing_told || isSilenced ? [] : ['firing'];
   if (news.resolved_told) return [];

@@ -2,9 +2,16 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { IntegrationConfig, IntegrationKind, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
 import type { RecordFailure } from '../../domain/integration/integration-records.ts';
-import type { RotationStatus } from '../../domain/integration/integration-rotation.ts';
 import { jsonb, timestamp } from '../shared/column-types.ts';
-import { defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
+import {
+  defineEntity,
+  p,
+  tenantColumns,
+  tenantPolicies,
+  updatedAt,
+  versionedColumns,
+} from '../shared/tenant-columns.ts';
+import type { RotationStatus } from '../../domain/integration/key-rotation.ts';
 
 /** A remote system that the portal is connected with (S2-48). */
 export const IntegrationEntity = defineEntity({

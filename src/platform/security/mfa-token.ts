@@ -12,6 +12,12 @@ export interface MfaProof {
   delegate(): string;
 }
 
+/** The id of a factor proof that is handed to a workflow. @throws when the route that calls is not gated by a factor. */
+export function delegateProof(mfa: MfaProof | null): string {
+  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
+  return mfa.delegate();
+}
+
 /** How long a proven factor may be used for the change it was asked for (S2-69). */
 export const mfaProofTtlSeconds = 300;
 

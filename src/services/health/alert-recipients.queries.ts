@@ -17,7 +17,7 @@ const answering: Permission = 'health:configure';
  *
  * @returns ids of users; none where a channel takes the event.
  */
-export async function alertPeople(
+export async function alertRecipients(
   db: Pick<Database, 'readPool'>,
   actor: ActorRef,
   event: NotificationEvent,

@@ -1,40 +1,62 @@
 import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assertVersion } from '../../platform/row-version.ts';
+import { silenceColumns } from './alert.queries.ts';
 
-/** Columns of a silence that leave the database. */
-export const silenceColumns = [
-  'id',
-  'threshold_id',
-  'owner_id',
-  'reason',
-  'starts_at',
-  'ends_at',
-  'ended_at',
-  'ended_by',
-  'lapse_told_at',
-  'version',
-  'created_at',
-  'updated_at',
-] as const;
+const event = (operation: string) => ({ event: `alert_silence.${operation}`, resource_type: 'alert_silence' });
 
-const event = (deed: string) => ({ event: `alert_silence.${deed}`, resource_type: 'alert_silence' });
+/** The longest silence, in milliseconds: whoever needs quiet for longer changes the threshold. */
+const maxSilenceMs = 30 * 86_400_000;
 
-/** What a new silence is made of; times are RFC 3339. */
+/** A silence that somebody asks for; times are RFC 3339. */
 export interface NewSilence {
+  /** Null silences every alert of the tenant. */
   readonly threshold_id: string | null;
   readonly reason: string;
-  readonly starts_at: string;
+  /** Now when left out. */
+  readonly starts_at?: string | undefined;
   readonly ends_at: string;
 }
 
 /**
- * Opens a silence that its maker answers for. With the changes below this file is the only writer of
- * `admin_alert_silences`, but for the mark that its end was told.
+ * Creates a silence, which is owned by the person who asks. This file is the only writer of `admin_alert_silences`, except
+ * for the mark that the end of a silence was notified.
  *
- * @throws Problem `resource.not-found` when the threshold is not there.
+ * @param inTransaction the request's unit of work.
+ * @param now milliseconds since the epoch.
+ * @throws Problem `auth.forbidden` for an actor without a user, `request.invalid` at `/ends_at`, `resource.not-found` when
+ *   the threshold does not exist.
  */
-export async function openSilence(tx: Tx, ownerId: string, wanted: NewSilence) {
+export async function createSilence(inTransaction: UnitOfWork, actor: Actor, wanted: NewSilence, now: number) {
+  const { user_id } = actor;
+  if (user_id === null) {
+    throw new Problem({ code: 'auth.forbidden', detail: 'Only a person can answer for a silence.' });
+  }
+  const starts_at = wanted.starts_at ?? new Date(now).toISOString();
+  assertSpan(Date.parse(starts_at), wanted.ends_at, now);
+  return inTransaction((tx) => insertSilence(tx, user_id, { ...wanted, starts_at }));
+}
+
+/** @throws Problem `request.invalid` at `/ends_at`. */
+function assertSpan(startsAt: number, endsAt: string, now: number): void {
+  const end = Date.parse(endsAt);
+  const isAhead = end > Math.max(startsAt, now);
+  if (isAhead && end - startsAt <= maxSilenceMs) return;
+  throw new Problem({
+    code: 'request.invalid',
+    detail: 'A silence has an end, at most 30 days after its start.',
+    errors: [
+      {
+        pointer: '/ends_at',
+        detail: isAhead ? 'must be within 30 days of the start' : 'must lie ahead and after the start',
+      },
+    ],
+  });
+}
+
+async function insertSilence(tx: Tx, ownerId: string, wanted: NewSilence & { readonly starts_at: string }) {
   if (wanted.threshold_id !== null) {
     const threshold = await tx.sql
       .selectFrom('admin_alert_thresholds')
@@ -53,26 +75,38 @@ export async function openSilence(tx: Tx, ownerId: string, wanted: NewSilence) {
   return silence;
 }
 
-/** What of a silence that still lies can be changed. */
+/** What can be changed of a silence that is not over. */
 export interface SilenceChange {
   readonly reason?: string | undefined;
   readonly ends_at?: string | undefined;
 }
 
+/** Which silence is changed, and the version that the change was made on. */
+export interface SilenceVersion {
+  readonly id: string;
+  readonly version: number;
+}
+
 /**
+ * Changes the end or the reason of a silence that is not over.
+ *
+ * @param inTransaction the request's unit of work.
+ * @param now milliseconds since the epoch.
  * @throws Problem `resource.not-found`, `resource.version-mismatch`, `resource.conflict` when it is over,
- * `request.invalid`
- *   when it would end before it starts.
+ *   `request.invalid` at `/ends_at`.
  */
-export async function changeSilence(tx: Tx, place: { id: string; version: number }, change: SilenceChange) {
-  const before = await lockLiving(tx, place.id);
-  if (before.version !== place.version) {
-    throw new Problem({
-      code: 'resource.version-mismatch',
-      detail: 'The silence has changed since it was read. Read it again and repeat the change.',
-      members: { current_version: before.version },
-    });
-  }
+export async function changeSilence(
+  inTransaction: UnitOfWork,
+  expected: SilenceVersion,
+  change: SilenceChange,
+  now: number,
+) {
+  if (change.ends_at !== undefined) assertSpan(now, change.ends_at, now);
+  return inTransaction((tx) => updateSilence(tx, expected, change));
+}
+
+async function updateSilence(tx: Tx, expected: SilenceVersion, change: SilenceChange) {
+  const before = assertVersion(await lockOpenSilence(tx, expected.id), expected.version);
   if (change.ends_at !== undefined && Date.parse(change.ends_at) <= Date.parse(before.starts_at)) {
     throw new Problem({
       code: 'request.invalid',
@@ -83,15 +117,15 @@ export async function changeSilence(tx: Tx, place: { id: string; version: number
   const after = await tx.sql
     .updateTable('admin_alert_silences')
     .set({ ...change, version: before.version + 1, updated_at: sql<string>`clock_timestamp()` })
-    .where('id', '=', place.id)
+    .where('id', '=', expected.id)
     .returning(silenceColumns)
     .executeTakeFirstOrThrow();
-  tx.audit({ ...event('update'), action: 'update', resource_id: place.id, old_values: before, new_values: after });
+  tx.audit({ ...event('update'), action: 'update', resource_id: expected.id, old_values: before, new_values: after });
   return after;
 }
 
 /**
- * Ends a silence at once; what it held back is told by the next evaluation. Again and again with the same result.
+ * Ends a silence at once; the next evaluation sends what it has held back. Repeating it changes nothing.
  *
  * @throws Problem `resource.not-found`.
  */
@@ -122,9 +156,10 @@ async function lockSilence(tx: Tx, id: string) {
   return silence;
 }
 
-async function lockLiving(tx: Tx, id: string) {
+async function lockOpenSilence(tx: Tx, id: string) {
   const silence = await lockSilence(tx, id);
-  if (silence.ended_at === null && silence.lapse_told_at === null && Date.parse(silence.ends_at) > Date.now())
-    return silence;
+  const isOver =
+    silence.ended_at !== null || silence.lapse_told_at !== null || Date.parse(silence.ends_at) <= Date.now();
+  if (!isOver) return silence;
   throw new Problem({ code: 'resource.conflict', detail: 'The silence is over. Make a new one.' });
 }

@@ -5,6 +5,7 @@ import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { thresholdColumns } from './alert.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 
 /** A threshold as people set it. Its name is its identity within the tenant. */
 export interface ThresholdSetting {
@@ -52,13 +53,7 @@ export async function replaceThresholds(
   version: number,
 ): Promise<{ version: number }> {
   const current = await lockSettings(tx);
-  if (current !== version) {
-    throw new Problem({
-      code: 'resource.version-mismatch',
-      detail: 'The thresholds have changed since they were read. Read them again and repeat the change.',
-      members: { current_version: current },
-    });
-  }
+  assertVersion({ version: current }, version);
   await requireChannels(tx, wanted);
   const before = await tx.sql
     .selectFrom('admin_alert_thresholds')

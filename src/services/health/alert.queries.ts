@@ -1,7 +1,17 @@
 import { sql } from 'kysely';
 import { freshSeconds, observe } from '../../domain/health/alert.ts';
-import type { AlertAggregate, AlertRule, AlertStanding, AlertStatus, Observed } from '../../domain/health/alert.ts';
+import type {
+  AlertAggregate,
+  AlertRule,
+  AlertSeverity,
+  AlertStanding,
+  AlertStatus,
+  Observed,
+} from '../../domain/health/alert.ts';
 import { query } from '../../entities/kysely-schema.ts';
+import { read, readAll } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { notFound } from '../../platform/problem.ts';
 
 /** The columns of a threshold that people set. */
 export const thresholdColumns = [
@@ -107,7 +117,7 @@ export function observedOf(row: StandingRow, at: number): Observed {
 }
 
 /** Alerts with news that nobody has been told, oldest first. */
-export function untoldAlertsQuery(at: string, limit: number) {
+export function pendingNotificationsQuery(at: string, limit: number) {
   return query
     .selectFrom('admin_alerts as a')
     .innerJoin('admin_alert_thresholds as t', 't.id', 'a.threshold_id')
@@ -144,4 +154,109 @@ export function lapsedSilencesQuery(at: string, limit: number) {
     .orderBy('s.ends_at')
     .limit(limit)
     .select(['s.id', 's.owner_id', 's.reason', 's.ends_at', 't.name']);
+}
+
+/** The thresholds of a tenant with what they observe now, read in one round trip. `at` in milliseconds since the epoch. */
+export async function findThresholds(db: ReadConnections, scope: ReadScope, at: number) {
+  const [[settings], stored, standings] = await readAll(db, scope, [
+    query.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),
+    query
+      .selectFrom('admin_alert_thresholds')
+      .where('removed_at', 'is', null)
+      .orderBy('name')
+      .select(['id', ...thresholdColumns]),
+    standingsQuery(new Date(at).toISOString()),
+  ]);
+  const standingById = new Map(standings.map((row) => [row.threshold_id, row]));
+  const thresholds = stored.map((threshold) => {
+    const row = standingById.get(threshold.id);
+    // A disabled threshold without an open alert is not evaluated.
+    if (row === undefined) return { ...threshold, state: 'quiet', since: null, observed: null, is_silenced: false };
+    const standing = standingOf(row);
+    return {
+      ...threshold,
+      state: standing.state,
+      since: standing.state === 'quiet' ? null : new Date(standing.since).toISOString(),
+      observed: observedOf(row, at),
+      is_silenced: Boolean(row.is_silenced),
+    };
+  });
+  return {
+    version: settings?.version ?? 0,
+    updated_at: settings?.updated_at ?? null,
+    updated_by: settings?.updated_by ?? null,
+    thresholds,
+  };
+}
+
+const alertColumns = [
+  'id',
+  'threshold_id',
+  'name',
+  'metric',
+  'severity',
+  'status',
+  'value',
+  'pending_since',
+  'fired_at',
+  'resolved_at',
+  'resolve_reason',
+  'suppressed_at',
+  'firing_told_at',
+  'resolved_told_at',
+  'created_at',
+] as const;
+
+/** Alerts of the tenant, for a page; a filter that is undefined does not restrict. */
+export const alertsQuery = (filter: {
+  readonly status?: AlertStatus | undefined;
+  readonly severity?: AlertSeverity | undefined;
+}) =>
+  query
+    .selectFrom('admin_alerts')
+    .where((eb) => eb.and({ status: filter.status, severity: filter.severity }))
+    .select(alertColumns);
+
+/** One alert. @throws Problem 404. */
+export async function findAlert(db: ReadConnections, scope: ReadScope, id: string) {
+  const [alert] = await read(db, scope, query.selectFrom('admin_alerts').where('id', '=', id).select(alertColumns));
+  if (alert === undefined) throw notFound('alert');
+  return alert;
+}
+
+/** Columns of a silence that leave the database. */
+export const silenceColumns = [
+  'id',
+  'threshold_id',
+  'owner_id',
+  'reason',
+  'starts_at',
+  'ends_at',
+  'ended_at',
+  'ended_by',
+  'lapse_told_at',
+  'version',
+  'created_at',
+  'updated_at',
+] as const;
+
+/**
+ * Silences of the tenant, for a page.
+ *
+ * @param isOpen restricts to those that are not over at `at` (RFC 3339), or to the others; undefined does not restrict.
+ */
+export function silencesQuery(isOpen: boolean | undefined, at: string) {
+  const open = sql<boolean>`(ended_at is null and ends_at > ${at})`;
+  return query
+    .selectFrom('admin_alert_silences')
+    .$call((q) => (isOpen === undefined ? q : q.where(open, '=', isOpen)))
+    .select(silenceColumns);
+}
+
+/** One silence. @throws Problem 404. */
+export async function findSilence(db: ReadConnections, scope: ReadScope, id: string) {
+  const silences = query.selectFrom('admin_alert_silences').where('id', '=', id).select(silenceColumns);
+  const [silence] = await read(db, scope, silences);
+  if (silence === undefined) throw notFound('silence');
+  return silence;
 }

@@ -1,8 +1,11 @@
 import { sql } from 'kysely';
-import { healthSegments } from '../../domain/health/health-history.ts';
+import { defaultTenantId } from '../../domain/shared/actor.ts';
+import { healthRoundMs, healthSegments } from '../../domain/health/health-history.ts';
 import { healthMetrics, healthMetricsOf } from '../../domain/health/health-metric.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { query } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadConnections } from '../../platform/database/read.ts';
 
 /** What was not measured for so long says nothing about now. */
 const shownForMs = 15 * 60_000;
@@ -83,4 +86,48 @@ export function healthHistoryQuery(
       sql<number>`sum(known_count)`.as('known_count'),
       sql<number>`sum(unknown_count)`.as('unknown_count'),
     ]);
+}
+
+const platformScope = { tenant_id: defaultTenantId, user_id: null };
+
+/** A page of the tenants that have a threshold, a silence or a queue: those after the given one, by id. */
+export async function healthTenants(db: ReadConnections, after: string | null, limit: number): Promise<string[]> {
+  const page = query
+    .selectFrom(sql<{ tenant_id: string }>`health_tenants(${after}::uuid, ${limit}::integer)`.as('t'))
+    .select('t.tenant_id');
+  return (await read(db, platformScope, page)).map(({ tenant_id }) => tenant_id);
+}
+
+/** How long a part of the monitoring may be silent before people are notified, in milliseconds: five rounds. */
+const silenceMs = 5 * healthRoundMs;
+
+/** A metric that a part of the monitoring writes in every round: `database.up` the collector, the other the evaluation. */
+type RoundMetric = 'alerting.evaluated' | 'database.up';
+
+/**
+ * Since when a part of the monitoring has written nothing.
+ *
+ * @param metric the metric of the part that is asked about.
+ * @param other the metric of the part that asks; before it has run for a while nothing is missing.
+ * @param at milliseconds since the epoch.
+ * @returns RFC 3339; null while it runs.
+ */
+export async function silentSince(
+  db: ReadConnections,
+  metric: RoundMetric,
+  other: RoundMetric,
+  at: number,
+): Promise<string | null> {
+  const rows = (name: RoundMetric) =>
+    query
+      .selectFrom('admin_system_health')
+      .where('tenant_id', 'is', null)
+      .where('metric', '=', name)
+      .where('resolution_seconds', '=', 0)
+      .where('at', '<=', new Date(at).toISOString());
+  const lastOf = rows(metric).select(sql<string | null>`max(at)`.as('at'));
+  const firstOther = rows(other).select(sql<string | null>`min(at)`.as('at'));
+  const [last] = await read(db, platformScope, lastOf);
+  const since = last?.at ?? (await read(db, platformScope, firstOther))[0]?.at ?? null;
+  return since !== null && at - Date.parse(since) > silenceMs ? since : null;
 }

@@ -3,18 +3,19 @@ import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { HealthMeasurement } from '../../domain/health/health-metric.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { read, writeTechnical } from '../../platform/database/read.ts';
+import { writeTechnical } from '../../platform/database/read.ts';
 
+/** Rows of the platform are written by database functions, which any tenant's session may call. */
 const platformScope = { tenant_id: defaultTenantId, user_id: null };
 
-/** Runs one of the functions of the migration that write what no tenant owns. @returns its number. */
+/** Calls one of the database functions that write rows without a tenant. @returns the function's result. */
 export async function callHealthFunction(db: Database, call: ReturnType<typeof sql<number>>): Promise<number> {
   const statement = sql<{ result: number }>`select ${call} as result`;
   const [row] = await writeTechnical(db, platformScope, { compile: () => statement.compile(query) });
   return row?.result ?? 0;
 }
 
-/** Writes measurements of the platform; a metric that has one of this moment keeps it. */
+/** Writes measurements of the platform; a metric that has one of this time keeps it. `at` in RFC 3339. */
 export async function recordPlatformHealth(
   db: Database,
   at: string,
@@ -29,7 +30,7 @@ export async function recordPlatformHealth(
   );
 }
 
-/** Writes measurements of a tenant, as that tenant. */
+/** Writes measurements of a tenant in its own scope; a metric that has one of this time keeps it. `at` in RFC 3339. */
 export async function recordTenantHealth(
   db: Database,
   tenantId: string,
@@ -54,40 +55,4 @@ export async function recordTenantHealth(
     .values(rows)
     .onConflict((conflict) => conflict.doNothing());
   await writeTechnical(db, { tenant_id: tenantId, user_id: null }, insert);
-}
-
-/** A page of the tenants that watch something or have queues, after the given one. */
-export async function healthTenants(db: Database, after: string | null, limit: number): Promise<string[]> {
-  const page = query
-    .selectFrom(sql<{ tenant_id: string }>`health_tenants(${after}::uuid, ${limit}::integer)`.as('t'))
-    .select('t.tenant_id');
-  return (await read(db, platformScope, page)).map(({ tenant_id }) => tenant_id);
-}
-
-/** How long a part of the watch may be silent before people are told: five rounds. */
-const silenceMs = 5 * 60_000;
-
-/**
- * Since when a part of the watch has been silent, by the metric that it writes in every round; null while it is not.
- * `other` is the metric of the part that asks: before both have run there is nothing to miss.
- */
-export async function silentSince(
-  db: Database,
-  metric: 'alerting.evaluated' | 'database.up',
-  other: 'alerting.evaluated' | 'database.up',
-  at: number,
-): Promise<string | null> {
-  const moment = new Date(at).toISOString();
-  const rows = (name: typeof metric) =>
-    query
-      .selectFrom('admin_system_health')
-      .where('tenant_id', 'is', null)
-      .where('metric', '=', name)
-      .where('resolution_seconds', '=', 0)
-      .where('at', '<=', moment);
-  const lastOf = rows(metric).select(sql<string | null>`max(at)`.as('at'));
-  const firstOther = rows(other).select(sql<string | null>`min(at)`.as('at'));
-  const [last] = await read(db, platformScope, lastOf);
-  const since = last?.at ?? (await read(db, platformScope, firstOther))[0]?.at ?? null;
-  return since !== null && at - Date.parse(since) > silenceMs ? since : null;
 }

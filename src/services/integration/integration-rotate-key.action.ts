@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defaultGraceSeconds } from '../../domain/integration/integration-rotation.ts';
+import { defaultGraceSeconds } from '../../domain/integration/key-rotation.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';

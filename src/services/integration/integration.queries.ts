@@ -1,9 +1,57 @@
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { IntegrationKind } from '../../domain/integration/integration.ts';
 import { query } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
+/** Columns of an integration that may leave the database; no secret is among them. */
+export const integrationColumns = [
+  'id',
+  'name',
+  'kind',
+  'environment',
+  'config',
+  'secret_fingerprint',
+  'secret_changed_at',
+  'key_id',
+  'is_enabled',
+  'sync_every_seconds',
+  'last_sync_status',
+  'last_sync_at',
+  'created_by',
+  'created_at',
+  'updated_at',
+  'version',
+] as const;
+
+const existing = () => query.selectFrom('admin_integrations').where('deleted_at', 'is', null);
+
+/** Existing integrations, for a page; a filter that is undefined does not restrict. */
+export const integrationsQuery = (filter: {
+  readonly kind?: IntegrationKind | undefined;
+  readonly environment?: EnvironmentName | undefined;
+}) =>
+  existing()
+    .where((eb) => eb.and({ kind: filter.kind, environment: filter.environment }))
+    .select(integrationColumns);
+
+/** One existing integration. @throws Problem 404. */
+export async function findIntegration(db: ReadConnections, scope: ReadScope, id: string) {
+  const [row] = await read(db, scope, existing().where('id', '=', id).select(integrationColumns));
+  if (row === undefined) throw notFound('integration');
+  return row;
+}
+
+/** @throws Problem 404 for an integration that does not exist in the caller's tenant, or is deleted. */
+export async function assertIntegrationExists(db: ReadConnections, scope: ReadScope, id: string): Promise<void> {
+  const [row] = await read(db, scope, existing().where('id', '=', id).select('id'));
+  if (row === undefined) throw notFound('integration');
+}
+
 /**
- * The integration whose history a list is of, for reading beside the list: an empty list would say that there is one. A
- * removed integration keeps its history.
+ * The integration that a list belongs to, read in the same round trip as the list: an empty list alone would not tell
+ * that the integration does not exist. A deleted integration keeps its history.
  */
 export function integrationOfList(id: string) {
   return query.selectFrom('admin_integrations').where('id', '=', id).select('id');
@@ -13,3 +61,10 @@ export function integrationOfList(id: string) {
 export function assertIntegrationListed(found: readonly { readonly id: string }[]): void {
   if (found.length === 0) throw notFound('integration');
 }
+
+/** The records that were fetched from an integration, for a page. */
+export const recordsQuery = (integrationId: string) =>
+  query
+    .selectFrom('integration_records')
+    .where('integration_id', '=', integrationId)
+    .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']);

@@ -1,44 +1,26 @@
 import { sql } from 'kysely';
 import { hasKeyManagement } from '../../domain/integration/integration.ts';
-import { isBeforeSwitch, openRotationStatuses } from '../../domain/integration/integration-rotation.ts';
+import { isBeforeSwitch, openRotationStatuses } from '../../domain/integration/key-rotation.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assertVersion } from '../../platform/row-version.ts';
+import { integrationColumns } from './integration.queries.ts';
 
-/** Columns of an integration that may be shown; no secret is among them. */
-export const integrationColumns = [
-  'id',
-  'name',
-  'kind',
-  'environment',
-  'config',
-  'secret_fingerprint',
-  'secret_changed_at',
-  'key_id',
-  'is_enabled',
-  'sync_every_seconds',
-  'last_sync_status',
-  'last_sync_at',
-  'created_by',
-  'created_at',
-  'updated_at',
-  'version',
-] as const;
-
-/** When a change was made; the moment of the write, because the transaction may have waited for the row. */
+/** The time of the write, not of the transaction's begin, because the transaction may have waited for the row. */
 export const changedNow = sql<string>`clock_timestamp()`;
 
-/** Where the secret of an integration is sealed. */
+/** The column that the secret of an integration is sealed for. */
 export function integrationSecretPlace(id: string) {
   return { table: 'admin_integrations', column: 'secret_ciphertext', row_id: id };
 }
 
-/** An integration as the rules look at it. */
+/** A locked integration. */
 export type IntegrationRow = Awaited<ReturnType<typeof lockIntegration>>;
 
 /**
  * Locks an integration against other changes until the transaction ends.
  *
- * @param version what the caller has read; left out, any.
+ * @param version the version that the caller has read; any version when left out.
  * @throws Problem 404, or 412 when it has another version.
  */
 export async function lockIntegration(tx: Tx, id: string, version?: number) {
@@ -50,18 +32,11 @@ export async function lockIntegration(tx: Tx, id: string, version?: number) {
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (row === undefined) throw notFound('integration');
-  if (version !== undefined && row.version !== version) {
-    throw new Problem({
-      code: 'resource.version-mismatch',
-      detail: 'The integration has changed since it was read. Read it again and repeat the change.',
-      members: { current_version: row.version },
-    });
-  }
-  return row;
+  return version === undefined ? row : assertVersion(row, version);
 }
 
 /**
- * @param phase how much of a rotation is in the way: until its end, or only as long as it may be called off.
+ * @param phase `open` refuses until the rotation has ended, `before-switch` only as long as it can be aborted.
  * @throws Problem `integration.rotation-running`.
  */
 export async function assertNotRotating(
@@ -83,7 +58,12 @@ export async function assertNotRotating(
   });
 }
 
-/** @throws Problem `integration.rotation-unsupported` when a rotation could not run by itself. */
+/**
+ * Checks that the key of an integration can be rotated automatically.
+ *
+ * @returns the remote service's id of the present key.
+ * @throws Problem `integration.rotation-unsupported`.
+ */
 export function assertRotatable({ config, key_id, is_enabled }: IntegrationRow): string {
   const missing = !hasKeyManagement(config)
     ? 'Its configuration names no key management; exchange the secret with PUT …/config.'

@@ -8,15 +8,10 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
 import { isWebhookSecret } from '../../platform/outbound/webhook-receipt.ts';
-import {
-  changedNow,
-  integrationColumns,
-  integrationSecretPlace,
-  lockIntegration,
-  assertNotRotating,
-} from './integration.repository.ts';
-import type { IntegrationRow } from './integration.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { integrationColumns } from './integration.queries.ts';
+import { assertNotRotating, changedNow, integrationSecretPlace, lockIntegration } from './integration.repository.ts';
+import type { IntegrationRow } from './integration.repository.ts';
 
 /** What a new integration is made of. */
 export interface NewIntegration {

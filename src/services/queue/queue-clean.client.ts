@@ -1,22 +1,28 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startOnce } from '../../platform/temporal/temporal-start.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { QueueCleanInput } from '../../workflows/queue/queue-clean.contract.ts';
 import type { CommittedChange } from '../actions/action.ts';
 
-/** What a committed `queue.clean` has decided: its event, by which the workflow is single. */
+/** Starts the workflow of a cleaning that is decided; one that was started before is left alone. */
+export async function startClean({ temporal }: Pick<ProcessDeps, 'temporal'>, input: QueueCleanInput): Promise<void> {
+  await startOnce(temporal, queueCleanWorkflowType, queueCleanStartOptions(input));
+}
+
+/** The result of the action `queue.clean`. */
 const decidedClean = z.object({ queue_id: z.uuid(), event_id: z.uuid() });
 
-/** The event of a committed `queue.clean`. */
-export function cleanOf(result: JsonObject): { readonly queue_id: string; readonly event_id: string } {
+/** The queue and the event of a committed `queue.clean`. */
+export function cleanOf(result: JsonObject): z.output<typeof decidedClean> {
   return decidedClean.parse(result);
 }
 
-/** Starts the cleaning that a committed `queue.clean` has decided; it is started once, however often it is asked for. */
+/** Starts the cleaning that a committed `queue.clean` has decided. */
 export async function startCommittedClean(
-  { temporal }: Pick<ProcessDeps, 'temporal'>,
+  deps: Pick<ProcessDeps, 'temporal'>,
   { actor, result }: CommittedChange,
 ): Promise<void> {
-  await startOnce(temporal, queueCleanWorkflowType, queueCleanStartOptions({ actor, ...cleanOf(result) }));
+  await startClean(deps, { actor, ...cleanOf(result) });
 }

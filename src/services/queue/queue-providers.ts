@@ -1,7 +1,7 @@
 import type { Env } from '../../platform/env.ts';
-import { createBullmqProvider } from './queue-bullmq.ts';
+import { createBullmqProvider } from './bullmq-queue-provider.ts';
 import type { QueueProviders } from '../../platform/outbound/queue-provider.ts';
-import { createTemporalQueueProvider } from './queue-temporal.ts';
+import { createTemporalQueueProvider } from './temporal-queue-provider.ts';
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 
 type QueueEnv = Pick<Env, 'DATABASE_URL' | 'QUEUE_DATABASE_URL' | 'QUEUE_POOL_SIZE' | 'REDIS_URL'>;

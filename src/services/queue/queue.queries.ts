@@ -1,8 +1,12 @@
-import type { StoredQueue } from './queue.repository.ts';
+import { sql } from 'kysely';
+import { cleanableStates } from '../../domain/queue/queue.ts';
+import type { CleanableState, QueueProviderName } from '../../domain/queue/queue.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
+import type { Position } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Registered queues of the tenant that reads. */
@@ -15,11 +19,23 @@ export const queuesQuery = () =>
 
 export type QueueRow = Awaited<ReturnType<ReturnType<typeof queuesQuery>['execute']>>[number];
 
-/** A registered queue, by the eyes of the tenant whose workflow asks. @throws Problem `resource.not-found` */
+/** A page of {@link queuesQuery} by name, with one row more than `limit`. */
+export const queuesByName = (
+  filter: { readonly provider?: QueueProviderName | undefined },
+  { after, limit }: { readonly after: Position | null; readonly limit: number },
+) =>
+  queuesQuery()
+    .where((eb) => eb.and({ provider: filter.provider }))
+    .$call((q) => (after === null ? q : q.where(sql<boolean>`(name, id) > (${after[0]}, ${after[1]}::uuid)`)))
+    .orderBy('name')
+    .orderBy('id')
+    .limit(limit + 1);
+
+/** A registered queue of the tenant whose workflow asks. @throws Problem `resource.not-found` */
 export async function findQueue(
   deps: Pick<ProcessDeps, 'db'>,
   { actor, queue_id }: { readonly actor: ActorRef; readonly queue_id: string },
-): Promise<Pick<StoredQueue, 'id' | 'tenant_id' | 'provider' | 'source_name'>> {
+): Promise<Pick<QueueRow, 'id' | 'tenant_id' | 'provider' | 'source_name'>> {
   const [queue] = await read(
     deps.db,
     actor,
@@ -34,4 +50,90 @@ export async function queueByName(deps: Pick<ProcessDeps, 'db'>, actor: Actor, n
   const [row] = await read(deps.db, actor, queuesQuery().where('name', '=', name));
   if (row === undefined) throw notFound('queue');
   return row;
+}
+
+/** Columns of an event as the API shows it. */
+export const queueEventColumns = [
+  'id',
+  'queue_id',
+  'kind',
+  'state',
+  'job_id',
+  'reason',
+  'details',
+  'requested_by',
+  'approval_id',
+  'created_at',
+  'finished_at',
+] as const;
+
+/** The events of a queue, for a page. */
+export const queueEventsQuery = (queueId: string) =>
+  query.selectFrom('admin_queue_events').where('queue_id', '=', queueId).select(queueEventColumns);
+
+/** One event; undefined when it does not exist. */
+export async function findQueueEvent(db: ReadConnections, scope: ReadScope, id: string) {
+  const [event] = await read(
+    db,
+    scope,
+    query.selectFrom('admin_queue_events').where('id', '=', id).select(queueEventColumns),
+  );
+  return event;
+}
+
+/** The event of a bulk retry. @throws Problem `resource.not-found` */
+export async function findBulkRetryEvent(db: ReadConnections, scope: ReadScope, queueId: string, bulkId: string) {
+  const wanted = queueEventsQuery(queueId).where('id', '=', bulkId).where('kind', '=', 'bulk_retry');
+  const [event] = await read(db, scope, wanted);
+  if (event === undefined) throw notFound('bulk retry');
+  return event;
+}
+
+/** What is left of a cleaning. */
+export interface OpenCleaning {
+  readonly state: CleanableState;
+  readonly olderThanMs: number;
+  readonly limit: number;
+  readonly removed: number;
+}
+
+/** What is left of a cleaning; null when it is settled. The age counts from the decision, not from the attempt. */
+export async function findOpenCleaning(
+  db: ReadConnections,
+  scope: ReadScope,
+  eventId: string,
+): Promise<OpenCleaning | null> {
+  const [event] = await read(
+    db,
+    scope,
+    query
+      .selectFrom('admin_queue_events')
+      .where('id', '=', eventId)
+      .where('state', 'in', ['requested', 'running'])
+      .select(['details', sql<number>`ceil(extract(epoch from now() - created_at) * 1000)::float8`.as('sinceMs')]),
+  );
+  if (event === undefined) return null;
+  const { job_state, older_than_seconds, limit, removed } = event.details;
+  const state = cleanableStates.find((one) => one === job_state);
+  if (state === undefined) return null;
+  return {
+    state,
+    olderThanMs: Number(older_than_seconds) * 1000 + event.sinceMs,
+    limit: Number(limit),
+    removed: Number(removed),
+  };
+}
+
+/** Registered queues that one round of the health collector measures. */
+export function measuredQueues(db: ReadConnections, tenantId: string, limit: number) {
+  return read(
+    db,
+    { tenant_id: tenantId, user_id: null },
+    query
+      .selectFrom('admin_queues')
+      .where('removed_at', 'is', null)
+      .orderBy('id')
+      .limit(limit)
+      .select(['tenant_id', 'provider', 'source_name']),
+  );
 }

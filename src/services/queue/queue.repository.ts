@@ -2,9 +2,14 @@ import { sql } from 'kysely';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { isSettled } from '../../domain/queue/queue.ts';
 import type { QueueEventKind, QueueEventState } from '../../domain/queue/queue.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
+import type { QueueProviders } from '../../platform/outbound/queue-provider.ts';
 import { notFound } from '../../platform/problem.ts';
+import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
+import type { BulkRetryPlan } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { queueEventColumns } from './queue.queries.ts';
 
 /** A registered queue as writers see it. */
 export type StoredQueue = Awaited<ReturnType<typeof lockQueue>>;
@@ -14,8 +19,7 @@ export async function lockQueue(tx: Tx, by: { readonly id: string } | { readonly
   const row = await tx.sql
     .selectFrom('admin_queues')
     .where('removed_at', 'is', null)
-    .$if('id' in by, (q) => q.where('id', '=', 'id' in by ? by.id : ''))
-    .$if('name' in by, (q) => q.where('name', '=', 'name' in by ? by.name : ''))
+    .where((eb) => eb.and({ ...by }))
     .selectAll()
     .forUpdate()
     .executeTakeFirst();
@@ -36,20 +40,6 @@ export interface NewQueueEvent {
   readonly approval_id?: string | null;
 }
 
-const eventColumns = [
-  'id',
-  'queue_id',
-  'kind',
-  'state',
-  'job_id',
-  'reason',
-  'details',
-  'requested_by',
-  'approval_id',
-  'created_at',
-  'finished_at',
-] as const;
-
 /**
  * Writes an operation down before its engine is asked, with its audit row: what is asked for is known even if nobody
  * lives to tell what came of it. @returns the event; the one that is there already for an id that was used before.
@@ -67,17 +57,41 @@ export async function openQueueEvent(tx: Tx, event: NewQueueEvent) {
       ...(isSettled(state) ? { finished_at: sql<string>`now()` } : {}),
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
-    .returning(eventColumns)
+    .returning(queueEventColumns)
     .executeTakeFirst();
   if (row === undefined) {
     return tx.sql
       .selectFrom('admin_queue_events')
       .where('id', '=', event.id ?? '')
-      .select(eventColumns)
+      .select(queueEventColumns)
       .executeTakeFirstOrThrow();
   }
   auditEvent(tx, row);
   return row;
+}
+
+/** A bulk retry that its workflow begins. */
+export interface NewBulkRetry {
+  readonly queue_id: string;
+  readonly bulk_id: string;
+  readonly reason: string;
+  readonly plan: BulkRetryPlan;
+  readonly mfa_proof_id: string;
+}
+
+/**
+ * Records the begin of a bulk retry and consumes its factor proof; a repetition changes nothing.
+ *
+ * @throws Problem 404, `queue.unsupported`, or `mfa.required` for a proof that is not good any more.
+ */
+export async function beginBulkRetry(tx: Tx, queues: Pick<QueueProviders, 'of'>, retry: NewBulkRetry): Promise<void> {
+  const { queue_id, bulk_id, reason, plan, mfa_proof_id } = retry;
+  const { provider } = await lockQueue(tx, { id: queue_id });
+  const known = await tx.sql.selectFrom('admin_queue_events').where('id', '=', bulk_id).select('id').executeTakeFirst();
+  if (known !== undefined) return;
+  assertQueueCapability(queues.of(provider), 'retry');
+  await consumeMfaProof(tx, mfa_proof_id, tx.actor);
+  await openQueueEvent(tx, { id: bulk_id, queue_id, kind: 'bulk_retry', state: 'running', reason, details: { ...plan } });
 }
 
 /** How an operation has ended, or how far it is. */
@@ -98,7 +112,7 @@ export async function settleQueueEvent(tx: Tx, id: string, { state, details = {}
     })
     .where('id', '=', id)
     .where('state', 'in', ['requested', 'running'])
-    .returning(eventColumns)
+    .returning(queueEventColumns)
     .executeTakeFirst();
   if (settled !== undefined) auditEvent(tx, settled);
   return settled ?? null;

@@ -81,11 +81,16 @@ export function integrationSyncStartOptions(input: IntegrationSyncInput) {
   };
 }
 
-/** The Schedule of an integration. Runs that were missed are not made up for: one sync fetches everything. */
+/** Id of the Schedule that starts an integration's syncs. */
+export function integrationScheduleId({ tenant_id, integration_id }: ScheduledSyncInput): string {
+  return `sync/${tenant_id}/${integration_id}`;
+}
+
+/** The Schedule of an integration. Missed runs are not made up for: one sync fetches everything. */
 export function integrationSchedule(input: ScheduledSyncInput, everySeconds: number) {
   const { tenant_id, integration_id } = input;
   return {
-    scheduleId: `sync/${tenant_id}/${integration_id}`,
+    scheduleId: integrationScheduleId(input),
     workflowType: scheduledSyncWorkflowType,
     everyMs: everySeconds * 1_000,
     catchupWindowMs: 60_000,

@@ -1,6 +1,6 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { RotationFacts, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/integration-rotation.ts';
+import type { RotationFacts, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/key-rotation.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 

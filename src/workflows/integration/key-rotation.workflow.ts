@@ -12,8 +12,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { remoteFaults } from '../../domain/integration/integration.ts';
-import { isBeforeSwitch, isEndedRotation, retryDelayMs } from '../../domain/integration/integration-rotation.ts';
-import type { RotationFacts, RotationFault, RotationNotification } from '../../domain/integration/integration-rotation.ts';
+import { isBeforeSwitch, isEndedRotation, retryDelayMs } from '../../domain/integration/key-rotation.ts';
+import type { RotationFacts, RotationFault, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { abortRotationUpdate, retryRotationSignal } from './key-rotation.contract.ts';
 import type { KeyRotationActivities, KeyRotationInput, KeyRotationResult } from './key-rotation.contract.ts';
 

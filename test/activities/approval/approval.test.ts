@@ -13,8 +13,10 @@ import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import type { ApprovalActivities, PersonRef, RecordCommand } from '../../../src/workflows/approval/approval.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { createApprovalDecision } from '../../support/factories/approval.ts';
+import { createMfaChallenge } from '../../support/factories/identity.ts';
 
 /*
  * The activities as a worker that is killed runs them: more than once, and at the same time. There is no worker here, so
@@ -46,17 +48,9 @@ const ref = (person: SignedIn): PersonRef => ({
   request_id: null,
 });
 
-/** A factor proof that counts as met. */
-async function proof(person: SignedIn): Promise<string> {
-  const [row] = await asSuperuser<{ id: string }>(
-    app,
-    `insert into mfa_challenges (tenant_id, user_id, session_id, action, payload_digest, method, expires_at, verified_at,
-       proof_expires_at)
-     values ($1, $2, $3, 'test', repeat('0', 64), 'totp', now() + interval '5 minutes', now(), now() + interval '5 minutes')
-     returning id`,
-    [defaultTenantId, person.user_id, person.session_id],
-  );
-  return row?.id ?? '';
+/** The id of a factor proof that counts as met. */
+async function proof({ user_id, session_id }: SignedIn): Promise<string> {
+  return (await createMfaChallenge(app, { user_id, session_id })).id;
 }
 
 const policy = { ...safePolicy, steps: safePolicy.steps.map((step) => ({ ...step, quorum: 2 })) };
@@ -202,13 +196,13 @@ describe('the transaction judges again', () => {
 });
 
 describe('the database has the last lock', () => {
-  const insertDecision = (request: Opened, approver: SignedIn, changes: { revision?: number; verdict?: string } = {}) =>
-    asSuperuser(
-      app,
-      `insert into admin_approval_decisions (tenant_id, approval_id, revision, digest, step, approver_id, approver_roles,
-         verdict, mfa_proof_id) values ($1, $2, $3, $4, 0, $5, '{}', 'approved', gen_random_uuid())`,
-      [defaultTenantId, request.input.approval_id, changes.revision ?? 1, request.input.digest, approver.user_id],
-    );
+  const insertDecision = (request: Opened, approver: SignedIn, changes: { revision?: number } = {}) =>
+    createApprovalDecision(app, {
+      approval_id: request.input.approval_id,
+      digest: request.input.digest,
+      approver_id: approver.user_id,
+      ...changes,
+    });
 
   it('on the requester’s own approval, on another revision, on a second one by the same person', async () => {
     const request = await opened('locked');

@@ -15,7 +15,10 @@ import { searchAttributes } from '../../../src/workflows/shared/search-attribute
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { samplePeople } from '../../../src/dev/sample-data.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { newTenant, newUser } from '../../support/factories/identity.ts';
+import { insertRows } from '../../support/factories/insert-rows.ts';
+import { newGoal } from '../../support/factories/tracker.ts';
 
 let app: TestApi;
 let deps: ActivityDeps;
@@ -116,14 +119,9 @@ describe('the nudge activities', () => {
     new MockActivityEnvironment().run<[], Result, () => Promise<Result>>(work);
 
   it('go through all people and all tenants, page by page; somebody who is gone gets nothing', async () => {
-    await asSuperuser(
-      app,
-      `with made as (insert into users (tenant_id, email, full_name)
-         select $1, 'page' || n || '@nudge.test', 'Page' from generate_series(1, 30) n returning id, tenant_id)
-       insert into admin_goals (tenant_id, user_id, week_start) select tenant_id, id, '2020-01-06' from made`,
-      [defaultTenantId],
-    );
-    await asSuperuser(app, "insert into tenants (name, domain) select 'N', 'n' || n || '.test' from generate_series(1, 30) n");
+    const people = await insertRows(app, 'users', Array.from({ length: 30 }, () => newUser({ full_name: 'Page' })));
+    await insertRows(app, 'admin_goals', people.map(({ id }) => newGoal({ user_id: id, week_start: '2020-01-06' })));
+    await insertRows(app, 'tenants', Array.from({ length: 30 }, () => newTenant()));
     const activities = createNudgeActivities(deps);
     const page = (after: string | null) => inActivity(() => activities.nudgePeople({ tenant_id: defaultTenantId, after }));
     const first = await page(null);

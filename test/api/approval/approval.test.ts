@@ -8,9 +8,11 @@ import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver, plainFlag } from '../../support/approvals.ts';
-import type { ApprovalDriver } from '../../support/approvals.ts';
-import { asSuperuser, callProven, eventually, quickProof } from '../../support/quick-factor.ts';
+import { approvalDriver, plainFlag } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven, factorProof } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;
@@ -375,7 +377,7 @@ describe('doors', () => {
     const [one, other] = [await drive.opened('bound-one'), await drive.opened('bound-other')];
     const path = (request: { id: string }) => `/admin/approvals/${request.id}/approve`;
     const asked = await app.call('POST', path(one), { token: provider.token, body: { digest: one.digest } });
-    const proof = await quickProof(app, provider, asked.body.action, asked.body.payload_digest);
+    const proof = await factorProof(app, provider, asked.body);
     const send = (request: { id: string; digest: string }, digest = request.digest) =>
       app.call('POST', path(request), { token: provider.token, body: { digest }, headers: { 'x-mfa-token': proof } });
     expect((await send(other)).body.code).toBe('mfa.required');

@@ -3,9 +3,11 @@ import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver } from '../../support/approvals.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

@@ -4,10 +4,12 @@ import { chooseNext, assignRound } from '../../../src/domain/assignment/assignme
 import type { PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/assignments.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
-import { secondTenant } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/drivers/assignment.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
+import { createApprovalPolicy } from '../../support/factories/approval.ts';
 
 let app: TestApi;
 let manager: SignedIn;
@@ -100,13 +102,7 @@ describe('S3-2..7: the six endpoints', () => {
 
   it('X-25: removal follows the policy table, where nothing is written by default', async () => {
     const { campaign, lead } = await poolOf(1);
-    await asSuperuser(
-      app,
-      `insert into admin_approval_policies (tenant_id, action, environment, gate, review_window_seconds,
-         execution_window_seconds, reminder_interval_seconds, bypass_review_seconds, updated_by)
-       select tenant_id, 'assignment.remove-campaign', 'any', 'mfa', 3600, 3600, 0, 3600, id from users where id = $1`,
-      [manager.user_id],
-    );
+    await createApprovalPolicy(app, { action: 'assignment.remove-campaign', environment: 'any', gate: 'mfa', updated_by: manager.user_id });
     const refused = await drive.call('DELETE', `/api/admin/users/${lead}/campaigns/${campaign}`);
     expect(refused).toMatchObject({ status: 403, body: { code: 'mfa.required', action: 'assignment.remove-campaign' } });
     await asSuperuser(app, "delete from admin_approval_policies where action = 'assignment.remove-campaign'");

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { addPeople, assignmentDriver } from '../../support/assignments.ts';
+import { addPeople, assignmentDriver } from '../../support/drivers/assignment.ts';
 
 let app: TestApi;
 let manager: SignedIn;

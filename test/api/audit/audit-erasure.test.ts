@@ -8,7 +8,9 @@ import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

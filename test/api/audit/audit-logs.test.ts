@@ -15,9 +15,9 @@ import { openCheckpoint, parseVerifier } from '../../../src/services/audit/note.
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { actorOf, entryOf } from '../../support/audit.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
-import { secondTenant } from '../../support/tenants.ts';
+import { actorOf, entryOf } from '../../support/audit-bench.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
 
 const run = promisify(execFile);
 const formula = '=HYPERLINK("http://evil.example","x")';

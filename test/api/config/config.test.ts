@@ -1,17 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createCastellanClient, isProblem } from '../../../src/sdk/index.ts';
+import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { configDriver, shopSchema } from '../../support/configs.ts';
-import type { ConfigDriver } from '../../support/configs.ts';
+import { configDriver, shopSchema } from '../../support/drivers/config.ts';
+import type { ConfigDriver } from '../../support/drivers/config.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { asSuperuser, callProven, eventually, quickProof } from '../../support/quick-factor.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven, runProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 const password = 'correct-horse-battery';
@@ -336,7 +338,7 @@ describe('who may, twice, in parallel, another tenant', () => {
     const [deployment] = (await call('GET', '/admin/deployments')).body.items;
     expect((await call('GET', '/admin/deployments', other.admin)).body.items).toEqual([]);
     expect((await call('GET', `/admin/deployments/${deployment.id}`, other.admin)).status).toBe(404);
-    const back = await callAsMember(app, other.admin, 'POST', `/admin/deployments/${deployment.id}/rollback`, { body: { reason: 'x' } });
+    const back = await callProven(app, other.admin, 'POST', `/admin/deployments/${deployment.id}/rollback`, { body: { reason: 'x' } });
     expect(back.status).toBe(404);
     expect((await call('POST', `/admin/deployments/${nobody}/abort`, other.admin)).status).toBe(404);
     expect((await call('GET', '/admin/environment-config', other.admin)).body.items).toHaveLength(3);
@@ -347,12 +349,6 @@ describe('S2-35..38 in the typed client', () => {
   it('getEnvironmentConfig, proposeConfigChange, getDeploymentHistory, rollbackConfig', async () => {
     const tokens = { access_token: admin.token, refresh_token: admin.refresh_token };
     const { adminApi } = createCastellanClient({ baseUrl: app.url, tokens });
-    const proven = async <Result>(work: (proof: { mfaToken?: string }) => Promise<Result>): Promise<Result> =>
-      work({}).catch(async (error: unknown) => {
-        if (!isProblem(error, 'mfa.required')) throw error;
-        const { action, payload_digest } = error.members;
-        return work({ mfaToken: await quickProof(app, admin, String(action), String(payload_digest)) });
-      });
     const before = (await adminApi.getEnvironmentConfig({ environment: 'development' })).items[0];
     const change = {
       environment: 'development' as const,
@@ -360,12 +356,12 @@ describe('S2-35..38 in the typed client', () => {
       document: { limit: 123 },
       schema: { type: 'object' },
     };
-    const outcome = await proven((proof) => adminApi.proposeConfigChange({ changes: [change], reason: 'client' }, proof));
+    const outcome = await runProven(app, admin, (proof) => adminApi.proposeConfigChange({ changes: [change], reason: 'client' }, proof));
     if (outcome.kind !== 'done') throw new Error('It waits for an approval.');
     await drive.settled(outcome.result.deployments[0]?.id ?? '', 'succeeded');
     const { items } = await adminApi.getDeploymentHistory({ environment: 'development', limit: 2 });
     expect(items[0]?.id).toBe(outcome.result.deployments[0]?.id);
-    const back = await proven((proof) => adminApi.rollbackConfig(items[1]?.id ?? '', { reason: 'client' }, proof));
+    const back = await runProven(app, admin, (proof) => adminApi.rollbackConfig(items[1]?.id ?? '', { reason: 'client' }, proof));
     if (back.kind !== 'done') throw new Error('It waits for an approval.');
     expect(back.result.kind).toBe('rollback');
     await drive.settled(back.result.id, 'succeeded');

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { plainFlag } from '../../support/approvals.ts';
-import { asSuperuser, callProven, quickProof } from '../../support/quick-factor.ts';
+import { plainFlag } from '../../support/drivers/approval.ts';
+import { callProven, factorProof } from '../../support/second-factor.ts';
+import { createFlag } from '../../support/factories/flag.ts';
+import { createTenant } from '../../support/factories/identity.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -141,15 +143,8 @@ describe('feature flags (S2-14..16)', () => {
   });
 
   it('does not show a flag of another tenant', async () => {
-    await asSuperuser(
-      app,
-      "insert into tenants (id, name, domain) values ('11111111-1111-4111-8111-111111111111', 'Other', 'other.test')",
-    );
-    await asSuperuser(
-      app,
-      `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant)
-       values ('11111111-1111-4111-8111-111111111111', 'theirs', 'staging', 'boolean', '{"on":true,"off":false}', 'on', 'off')`,
-    );
+    const { id: tenant_id } = await createTenant(app);
+    await createFlag(app, { tenant_id, key: 'theirs', environment: 'staging' });
     expect((await read('theirs')).status).toBe(404);
     expect((await toggle('theirs', { enabled: true, version: 1 })).status).toBe(404);
   });
@@ -174,7 +169,7 @@ describe('feature flags (S2-14..16)', () => {
     const path = '/admin/feature-flags/proof/toggle';
     const body = { environment: 'staging', enabled: true, version: 1 };
     const asked = await app.call('POST', path, { token: admin.token, body });
-    const proof = await quickProof(app, admin, asked.body.action, asked.body.payload_digest);
+    const proof = await factorProof(app, admin, asked.body);
     const send = (what: object) =>
       app.call('POST', path, { token: admin.token, body: what, headers: { 'x-mfa-token': proof } });
     expect((await send({ ...body, enabled: false })).body.code).toBe('mfa.required');
@@ -185,12 +180,7 @@ describe('feature flags (S2-14..16)', () => {
 
 describe('emergency off', () => {
   it('is one call with a reason, owes a review by somebody else, and the way back takes the whole path', async () => {
-    await asSuperuser(
-      app,
-      `insert into admin_feature_flags (tenant_id, key, environment, value_type, variants, on_variant, off_variant, enabled,
-         rollout_percentage) values ('00000000-0000-0000-0000-000000000000', 'burning', 'production', 'boolean',
-         '{"on":true,"off":false}', 'on', 'off', true, 25)`,
-    );
+    await createFlag(app, { key: 'burning', enabled: true, rollout_percentage: 25 });
     const path = '/admin/feature-flags/burning/emergency-off';
     expect((await callProven(app, admin, 'POST', path, { body: { environment: 'production' } })).status).toBe(422);
     const body = { environment: 'production', reason: 'checkout is on fire' };

@@ -5,8 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { secondTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
+import { createFlag } from '../../support/factories/flag.ts';
 
 const otherTenant = '22222222-2222-4222-8222-222222222222';
 
@@ -193,14 +196,10 @@ describe('the protocol on the wire', () => {
 
   it('keeps the answers of environments apart whose flags have the same keys and versions', async () => {
     const other = await secondTenant(app);
-    await asSuperuser(
-      app,
-      `insert into admin_feature_flags
-         (tenant_id, key, environment, value_type, variants, enabled, on_variant, off_variant, rollout_percentage)
-       select $1, 'twin', environment, 'boolean', '{"on": true, "off": false}', environment = 'development', 'on', 'off', 100
-       from unnest('{development,production}'::text[]) environment`,
-      [other.tenant_id],
-    );
+    for (const environment of ['development', 'production'] as const) {
+      const enabled = environment === 'development';
+      await createFlag(app, { tenant_id: other.tenant_id, key: 'twin', environment, enabled, rollout_percentage: 100 });
+    }
     const inEnvironment = async (environment: string) => {
       const path = `/ofrep/v1/evaluate/flags?environment=${environment}`;
       const { body, headers } = await app.call('POST', path, { token: other.admin.token, body: { context: {} } });

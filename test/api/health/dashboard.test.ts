@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { dashboardSections } from '../../../src/api/health/dashboard.sections.ts';
+import { dashboardSections } from '../../../src/api/health/dashboard-sections.schemas.ts';
 import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { startCountingProxy } from '../../support/servers/counting-proxy.ts';
-import { seedMatrix } from '../../support/matrix-seed.ts';
-import { makePerson, otherTenantId } from '../../support/matrix.ts';
-import { asSuperuser, quickProof } from '../../support/quick-factor.ts';
+import { createOneOfEach } from '../../support/factories/one-of-each.ts';
+import { makePerson, otherTenantId } from '../../support/people.ts';
+import { runProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { createApproval, createApprovalPayload } from '../../support/factories/approval.ts';
+import { createConfigProposal, createConfigVersion, createDeployment } from '../../support/factories/config.ts';
+import { fromNow } from '../../support/factories/defaults.ts';
+import { createAlert, createAlertThreshold, createMeasurement } from '../../support/factories/health.ts';
+import { createQueue } from '../../support/factories/queue.ts';
 
 const path = '/admin/dashboard';
 
@@ -19,7 +25,7 @@ let support: SignedIn;
 beforeAll(async () => {
   app = await startTestApi();
   [admin, support] = await Promise.all([app.signIn('role-super-admin'), app.signIn('role-support-staff')]);
-  await withClient(app.database.adminUrl, (client) => seedMatrix(client, admin.user_id));
+  await createOneOfEach(app, admin.user_id);
   // Requests are made by the one and can be decided by the other.
   await app.signIn('role-super-admin', 1);
 });
@@ -58,13 +64,8 @@ describe('S2-2: getAdminDashboard', () => {
 
   it('puts approvals that wait for the caller first, however old the others are', async () => {
     const other = await app.signIn('role-super-admin', 1);
-    await asSuperuser(
-      app,
-      `insert into admin_approvals (id, tenant_id, action, environment, digest, requested_by, policy, review_due_at, workflow_id)
-       select gen_random_uuid(), tenant_id, action, environment, digest, $1, policy, review_due_at, 'later'
-       from admin_approvals where workflow_id = 'matrix'`,
-      [other.user_id],
-    );
+    const { digest } = await createApprovalPayload(app);
+    await createApproval(app, { digest, requested_by: other.user_id });
     const { approvals } = (await show(admin)).body.sections;
     expect(approvals.data).toMatchObject({ pending_count: 2, mine_count: 1 });
     expect(
@@ -76,18 +77,9 @@ describe('S2-2: getAdminDashboard', () => {
   });
 
   it('shows what fires, the gravest first, and when it was last looked at', async () => {
-    await asSuperuser(
-      app,
-      `with limits as (
-         insert into admin_alert_thresholds (tenant_id, name, metric, comparator, threshold, clear_threshold, aggregate,
-           window_seconds, for_seconds, severity, is_enabled)
-         select $1, severity, 'api.up', 'lt', 1, 1, 'avg', 0, 0, severity, true from unnest(array['warning', 'critical']) severity
-         returning *
-       )
-       insert into admin_alerts (tenant_id, threshold_id, name, metric, severity, status, value, fired_at)
-       select tenant_id, id, name, metric, severity, 'firing', 0, now() from limits`,
-      [defaultTenantId],
-    );
+    for (const severity of ['warning', 'critical'] as const) {
+      await createAlert(app, await createAlertThreshold(app, { severity }), { value: 0 });
+    }
     await asSuperuser(
       app,
       "select record_platform_health(now() - interval '90 seconds', '{alerting.evaluated}', '{2}', '{null}')",
@@ -98,34 +90,22 @@ describe('S2-2: getAdminDashboard', () => {
   });
 
   it('shows rollouts in flight, failing integrations and the backlog of queues', async () => {
-    await asSuperuser(
-      app,
-      `with proposal as (
-         insert into admin_config_proposals (tenant_id, plans, reason) values ($1, '[]', 'dashboard') returning tenant_id, id
-       ), version as (
-         insert into admin_config_versions (tenant_id, environment, config_version, proposal_id, position, schema, document, digest)
-         select tenant_id, 'staging', 77, id, 0, '{}', '{}', repeat('a', 64) from proposal returning *
-       )
-       insert into admin_deployments (tenant_id, environment, kind, batch_id, position, proposal_id, config_version, digest, plan, status)
-       select tenant_id, environment, 'rollout', gen_random_uuid(), 0, proposal_id, config_version, digest, '{}', 'holding' from version`,
-      [defaultTenantId],
-    );
-    await asSuperuser(
-      app,
-      "insert into admin_queues (tenant_id, name, provider, source_name, environment) values ($1, 'mail', 'bullmq', 'mail', 'staging')",
-      [defaultTenantId],
-    );
+    const { id: proposal_id } = await createConfigProposal(app);
+    const version = { environment: 'staging', config_version: 77, proposal_id } as const;
+    const { digest } = await createConfigVersion(app, version);
+    await createDeployment(app, { ...version, digest, status: 'holding' });
+    await createQueue(app, { name: 'mail' });
     await asSuperuser(
       app,
       "update admin_integrations set last_sync_status = 'failed', is_enabled = true, deleted_at = null",
     );
-    await asSuperuser(
-      app,
-      `insert into admin_system_health (tenant_id, metric, resolution_seconds, at, value, known_count, unknown_count)
-       select $1, metric, 0, now() - interval '40 seconds', value, 1, 0
-       from (values ('queues.waiting', 12), ('queues.oldest_waiting_seconds', 95), ('queues.failed', 3)) m(metric, value)`,
-      [defaultTenantId],
-    );
+    for (const [metric, value] of [
+      ['queues.waiting', 12],
+      ['queues.oldest_waiting_seconds', 95],
+      ['queues.failed', 3],
+    ] as const) {
+      await createMeasurement(app, { tenant_id: defaultTenantId, metric, value, at: fromNow(-40) });
+    }
     const { rollouts, integrations, queues } = (await show(admin)).body.sections;
     expect(rollouts.data.items).toMatchObject([{ status: 'holding', environment: 'staging', config_version: 77 }]);
     expect(integrations.data).toMatchObject({ integration_count: 1, failing_count: 1, stuck_revocation_count: 0 });
@@ -215,11 +195,8 @@ describe('the typed client', () => {
       points: [],
     });
     const body = { thresholds: [{ name: 'API', metric: 'api.up' as const, comparator: 'lt' as const, threshold: 1 }] };
-    const refused = await adminApi.configureSystemAlerts(body, { version: 0 }).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: 'mfa.required' });
-    const { action, payload_digest } = (refused as { members: Record<string, string> }).members;
-    const mfaToken = await quickProof(app, admin, action ?? '', payload_digest ?? '');
-    const configured = await adminApi.configureSystemAlerts(body, { version: 0, mfaToken });
+    await expect(adminApi.configureSystemAlerts(body, { version: 0 })).rejects.toMatchObject({ code: 'mfa.required' });
+    const configured = await runProven(app, admin, (proof) => adminApi.configureSystemAlerts(body, { version: 0, ...proof }));
     expect(configured).toMatchObject({ version: 1, thresholds: [{ name: 'API', clear_threshold: 1 }] });
   });
 });

@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { HealthResolution } from '../../../src/domain/health/health-history.ts';
 import { isHealthMetric } from '../../../src/domain/health/health-metric.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { otherTenantId, makePerson } from '../../support/matrix.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
-import { asSuperuser, callProven } from '../../support/quick-factor.ts';
+import { makePerson, otherTenantId, secondTenant } from '../../support/people.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { createMeasurement } from '../../support/factories/health.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const base = '/admin/system-health';
 
@@ -98,12 +102,7 @@ describe('S2-32: getSystemHealth', () => {
   });
 
   it('shows the platform to another tenant, and nothing of this one', async () => {
-    await asSuperuser(
-      app,
-      `insert into admin_system_health (tenant_id, metric, resolution_seconds, at, value, known_count, unknown_count)
-       select tenant_id, 'approvals.pending', 0, now(), 7, 1, 0 from users where id = $1`,
-      [admin.user_id],
-    );
+    await createMeasurement(app, { tenant_id: defaultTenantId, metric: 'approvals.pending', value: 7 });
     const names = async (person: SignedIn) =>
       (await get(person, base)).body.components.map(({ component }: { component: string }) => component);
     expect(await names(admin)).toContain('approvals');
@@ -131,13 +130,17 @@ describe('S2-33: getSystemMetricsHistory', () => {
   it('joins hours of long ago, five minutes of lately and single measurements of today, without gap or overlap', async () => {
     const now = Date.now();
     const hour = Math.floor(now / 3_600_000) * 3_600_000;
-    const row = (resolution: number, at: number, value: number) =>
-      asSuperuser(
-        app,
-        `insert into admin_system_health (metric, resolution_seconds, at, value, min_value, max_value, known_count, unknown_count)
-         values ('database.connections', $1, $2, $3, $3, $3, 5, 1)`,
-        [resolution, new Date(at), value],
-      );
+    const row = (resolution_seconds: HealthResolution, at: number, value: number) =>
+      createMeasurement(app, {
+        metric: 'database.connections',
+        resolution_seconds,
+        at: new Date(at).toISOString(),
+        value,
+        min_value: value,
+        max_value: value,
+        known_count: 5,
+        unknown_count: 1,
+      });
     for (const [resolution, ago, value] of [
       [3600, 40 * day, 10],
       [300, 10 * day, 20],
@@ -212,7 +215,7 @@ describe('S2-34: the thresholds that a tenant begins with', () => {
       .slice(0, 2)
       .map(({ id: _id, state: _state, since: _since, observed: _observed, is_silenced: _silenced, ...setting }: AnyThreshold) => setting);
     const changed = [{ ...settings[0], threshold: 3600 }, { ...settings[1], is_enabled: false }];
-    const answer = await callAsMember(app, boss, 'PUT', `${base}/alerts`, {
+    const answer = await callProven(app, boss, 'PUT', `${base}/alerts`, {
       body: { thresholds: changed },
       headers: { 'if-match': '"0"' },
     });
@@ -354,12 +357,7 @@ describe('silences of alerts', () => {
     expect((await end()).status).toBe(204);
     expect((await get(admin, `${path}/${body.id}`)).body).toMatchObject({ ended_by: admin.user_id, version: 3 });
     expect((await patch({ reason: 'Too late' }, 3)).body.code).toBe('resource.conflict');
-    const deeds = await asSuperuser<{ event: string }>(
-      app,
-      "select event from audit_logs where resource_id = $1 and outcome = 'success' order by seq",
-      [body.id],
-    );
-    expect(deeds.map(({ event }) => event)).toEqual([
+    expect(await auditEvents(app, 'alert_silence', body.id)).toEqual([
       'alert_silence.create',
       'alert_silence.update',
       'alert_silence.end',

@@ -5,7 +5,7 @@ import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { makePerson } from '../../support/matrix.ts';
+import { makePerson } from '../../support/people.ts';
 
 let app: TestApi;
 let admin: SignedIn;

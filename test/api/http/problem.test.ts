@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { callWithProof } from '../../support/matrix.ts';
+import { callProven } from '../../support/second-factor.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -72,14 +71,14 @@ describe('conditional requests', () => {
   let path: string;
 
   beforeAll(async () => {
-    const made = await callWithProof(app, defaultTenantId, admin, 'POST', '/admin/notifications/channels', {
+    const made = await callProven(app, admin, 'POST', '/admin/notifications/channels', {
       body: { name: 'versioned', kind: 'email', email: 'ops@castellan.test', events: ['approval.opened'] },
     });
     path = `/admin/notifications/channels/${made.body.id}`;
   });
 
   const rename = (tag: string | null) =>
-    callWithProof(app, defaultTenantId, admin, 'PATCH', path, {
+    callProven(app, admin, 'PATCH', path, {
       body: { name: `renamed ${tag}`.slice(0, 40) },
       headers: tag === null ? {} : { 'if-match': tag },
     });

@@ -2,11 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
-import { freshTotpCode, startTestApi } from '../../support/api.ts';
+import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { freshTotpCode } from '../../support/totp.ts';
 import { quietTemporal } from '../../support/temporal/temporal.ts';
-import { testPassword } from '../../support/tenants.ts';
+import { testPassword } from '../../support/people.ts';
 
 let app: TestApi;
 let worker: RunningWorker;

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { callAsMember, newMember, secondTenant } from '../../support/tenants.ts';
-import type { Member } from '../../support/tenants.ts';
+import { newMember, secondTenant } from '../../support/people.ts';
+import type { Member } from '../../support/people.ts';
+import { callProven } from '../../support/second-factor.ts';
 
 let app: TestApi;
 let admin: Member;
@@ -29,18 +30,18 @@ describe('module permissions', () => {
   it('S4-3, S4-19: are given, read, replaced and taken, each change by the version', async () => {
     const body = { agent_name: 'pdf_processing', can_read: true };
     expect(await check('pdf_processing', 'read')).toEqual({ allowed: false, rule: 'no-rule' });
-    const given = await callAsMember(app, admin, 'POST', path(), { body });
+    const given = await callProven(app, admin, 'POST', path(), { body });
     expect(given).toMatchObject({ status: 201, body: { ...body, can_create: false, granted_by: admin.user_id } });
-    expect((await callAsMember(app, admin, 'POST', path(), { body })).status).toBe(409);
+    expect((await callProven(app, admin, 'POST', path(), { body })).status).toBe(409);
     expect(await check('pdf_processing', 'read')).toEqual({ allowed: true, rule: 'agent-module:pdf_processing:read' });
     expect((await check('pdf_processing', 'delete')).allowed).toBe(false);
     const put = (version: string) =>
-      callAsMember(app, admin, 'PUT', path('/pdf_processing'), { headers: { 'if-match': version }, body: { can_delete: true } });
+      callProven(app, admin, 'PUT', path('/pdf_processing'), { headers: { 'if-match': version }, body: { can_delete: true } });
     expect(await put('"1"')).toMatchObject({ status: 200, body: { can_read: false, can_delete: true, version: 2 } });
     expect((await put('"1"')).status).toBe(412);
     const read = await app.call('GET', path('/pdf_processing'), { token: admin.token });
     expect(read.headers.get('etag')).toBe('"2"');
-    expect((await callAsMember(app, admin, 'DELETE', path('/pdf_processing'))).status).toBe(204);
+    expect((await callProven(app, admin, 'DELETE', path('/pdf_processing'))).status).toBe(204);
     expect((await app.call('GET', path(), { token: admin.token })).body.items).toEqual([]);
     expect((await app.call('GET', path('/pdf_processing'), { token: admin.token })).status).toBe(404);
   });
@@ -48,7 +49,7 @@ describe('module permissions', () => {
   it('S4-25: count until the moment they expire, judged at each use', async () => {
     const expires_at = new Date(Date.now() + 1_500).toISOString();
     const body = { agent_name: 'reports_analysis', can_read: true, expires_at };
-    expect((await callAsMember(app, admin, 'POST', path(), { body })).status).toBe(201);
+    expect((await callProven(app, admin, 'POST', path(), { body })).status).toBe(201);
     expect((await check('reports_analysis', 'read')).allowed).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, Date.parse(expires_at) - Date.now() + 50));
     expect(await check('reports_analysis', 'read')).toEqual({ allowed: false, rule: 'agent-module-expired:reports_analysis' });
@@ -69,7 +70,7 @@ describe('module permissions', () => {
     expect((await app.call('POST', path(), { token: person.token, body })).status).toBe(403);
     const stranger = await app.signIn('role-provider-admin');
     expect((await app.call('GET', path(), { token: stranger.token })).status).toBe(404);
-    const own = await callAsMember(app, admin, 'POST', `/api/v1/users/${admin.user_id}/agent-permissions`, { body });
+    const own = await callProven(app, admin, 'POST', `/api/v1/users/${admin.user_id}/agent-permissions`, { body });
     expect(own.body.code).toBe('role.own-rights');
     const bad = await app.call('POST', path(), { token: admin.token, body: { agent_name: 'x', can_read: 1 } });
     expect(bad.body.errors).toHaveLength(2);

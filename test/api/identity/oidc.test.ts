@@ -7,6 +7,7 @@ import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, TestApi } from '../../support/api.ts';
 import { startIdentityProvider } from '../../support/servers/identity-provider.ts';
 import type { IdentityProvider } from '../../support/servers/identity-provider.ts';
+import { callProven } from '../../support/second-factor.ts';
 
 const publicUrl = 'http://127.0.0.1:3000';
 
@@ -159,7 +160,7 @@ describe('bearer tokens of a trusted issuer', () => {
     const mine = await me(token);
     expect((await me(token, other.url)).status).toBe(200);
     const admin = await app.signIn('role-super-admin');
-    const ended = await app.callWithMfa(admin, 'POST', `/admin/users/${mine.body.id}/force-logout`);
+    const ended = await callProven(app, admin, 'POST', `/admin/users/${mine.body.id}/force-logout`);
     expect(ended.status).toBe(200);
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await me(token)).status).toBe(401);
@@ -173,7 +174,7 @@ describe('bearer tokens of a trusted issuer', () => {
     const path = `/admin/users/550e8400-e29b-41d4-a716-446655440004/identities`;
     const token = await idp.sign(claims({ sub: 'ext-junior', sid: 'four' }));
     expect((await me(token)).status).toBe(401);
-    const linked = await app.callWithMfa(admin, 'POST', path, { body: { issuer: idp.issuer, subject: 'ext-junior' } });
+    const linked = await callProven(app, admin, 'POST', path, { body: { issuer: idp.issuer, subject: 'ext-junior' } });
     expect(linked.status).toBe(201);
     expect((await me(token)).body.email).toBe('junior@agentmitra.com');
     const list = await app.call('GET', path, { token: admin.token });

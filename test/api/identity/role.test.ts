@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { callAsMember, mailedProof, newMember, roleIds, secondTenant } from '../../support/tenants.ts';
-import type { Member } from '../../support/tenants.ts';
+import { newMember, roleIds, secondTenant } from '../../support/people.ts';
+import type { Member } from '../../support/people.ts';
+import { callProven, factorProof } from '../../support/second-factor.ts';
 
 let app: TestApi;
 let admin: Member;
@@ -21,7 +22,7 @@ afterAll(async () => {
 
 async function createRole(by: Member, body: Record<string, unknown>) {
   const code = `desk-${randomUUID().slice(0, 8)}`;
-  return callAsMember(app, by, 'POST', '/admin/roles', { body: { code, name: code, permissions: [], ...body } });
+  return callProven(app, by, 'POST', '/admin/roles', { body: { code, name: code, permissions: [], ...body } });
 }
 
 async function matrixOf(id: string, by = admin) {
@@ -31,11 +32,11 @@ async function matrixOf(id: string, by = admin) {
 
 async function setMatrix(by: Member, id: string, permissions: string[], etag?: string) {
   const headers = { 'if-match': etag ?? (await matrixOf(id)).etag };
-  return callAsMember(app, by, 'PUT', `/admin/roles/${id}/permissions`, { headers, body: { permissions } });
+  return callProven(app, by, 'PUT', `/admin/roles/${id}/permissions`, { headers, body: { permissions } });
 }
 
 const assign = (by: Member, user: Member, body: Record<string, unknown>, headers: Record<string, string> = {}) =>
-  callAsMember(app, by, 'POST', `/admin/users/${user.user_id}/roles`, { body, headers });
+  callProven(app, by, 'POST', `/admin/users/${user.user_id}/roles`, { body, headers });
 
 const permissionsOf = async (person: Member): Promise<string[]> =>
   (await app.call('GET', '/users/me', { token: person.token })).body.permissions;
@@ -58,7 +59,7 @@ describe('roles', () => {
     const second = await newMember(app, admin, ['role-super-admin']);
     const [one, two] = [await createRole(admin, {}), await createRole(admin, {})];
     const move = (by: Member, id: string, parent_role_id: string) =>
-      callAsMember(app, by, 'PUT', `/admin/roles/${id}`, { headers: { 'if-match': '"1"' }, body: { parent_role_id } });
+      callProven(app, by, 'PUT', `/admin/roles/${id}`, { headers: { 'if-match': '"1"' }, body: { parent_role_id } });
     const answers = await Promise.all([move(admin, one.body.id, two.body.id), move(second, two.body.id, one.body.id)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
     expect(answers.find(({ status }) => status === 409)?.body.code).toBe('role.cycle');
@@ -70,7 +71,7 @@ describe('roles', () => {
     expect((await setMatrix(second, superRole ?? '', ['user:read'])).body.code).toBe('role.immutable');
     expect((await createRole(second, { parent_role_id: superRole })).body.code).toBe('role.immutable');
     expect((await createRole(second, { code: 'role-super-admin' })).status).toBe(422);
-    const renamed = await callAsMember(app, second, 'PUT', `/admin/roles/${juniorRole}`, {
+    const renamed = await callProven(app, second, 'PUT', `/admin/roles/${juniorRole}`, {
       headers: { 'if-match': '"1"' },
       body: { name: 'Mine' },
     });
@@ -110,9 +111,9 @@ describe('roles', () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const role = await createRole(by, {});
     const held = await assign(by, provider, { role_id: role.body.id });
-    const remove = () => callAsMember(app, by, 'DELETE', `/admin/roles/${role.body.id}`, { headers: { 'if-match': '"1"' } });
+    const remove = () => callProven(app, by, 'DELETE', `/admin/roles/${role.body.id}`, { headers: { 'if-match': '"1"' } });
     expect((await remove()).body.code).toBe('role.in-use');
-    await callAsMember(app, by, 'DELETE', `/admin/users/${provider.user_id}/roles/${held.body.id}`);
+    await callProven(app, by, 'DELETE', `/admin/users/${provider.user_id}/roles/${held.body.id}`);
     expect((await remove()).status).toBe(204);
     expect((await remove()).status).toBe(404);
     expect((await createRole(by, { code: role.body.code })).status).toBe(201);
@@ -143,7 +144,7 @@ describe('assignments', () => {
     const [role_id] = await roleIds(app, by, ['role-support-staff']);
     const path = `/admin/users/${person.user_id}/roles`;
     const asked = await app.call('POST', path, { token: by.token, body: { role_id } });
-    const headers = { 'x-mfa-token': await mailedProof(app, by, asked), 'idempotency-key': randomUUID() };
+    const headers = { 'x-mfa-token': await factorProof(app, by, asked.body), 'idempotency-key': randomUUID() };
     const first = await app.call('POST', path, { token: by.token, body: { role_id }, headers });
     const again = await app.call('POST', path, { token: by.token, body: { role_id }, headers });
     expect([first.status, again.status]).toEqual([201, 201]);
@@ -162,7 +163,7 @@ describe('assignments', () => {
     expect((await app.call('GET', '/users/me', { token: person.token })).body.roles).toHaveLength(2);
     await new Promise((resolve) => setTimeout(resolve, Date.parse(soon) - Date.now() + 100));
     expect((await app.call('GET', '/users/me', { token: person.token })).body).toMatchObject({ roles: [], permissions: [] });
-    const late = await callAsMember(app, by, 'PUT', `/admin/users/${person.user_id}/roles/${reviewed.body.id}/review`, {
+    const late = await callProven(app, by, 'PUT', `/admin/users/${person.user_id}/roles/${reviewed.body.id}/review`, {
       body: { review_due_at: null },
     });
     expect(late.status).toBe(409);
@@ -194,7 +195,7 @@ describe('assignments', () => {
     const narrow = await moment();
     await setMatrix(by, role.body.id, ['role:read', 'user:read']);
     const wide = await moment();
-    await callAsMember(app, by, 'DELETE', `/admin/users/${person.user_id}/roles/${given.body.id}`);
+    await callProven(app, by, 'DELETE', `/admin/users/${person.user_id}/roles/${given.body.id}`);
     const after = await moment();
     expect(await rightsAt(nothing)).toMatchObject({ status: 'active', permissions: [], assignments: [] });
     expect(await rightsAt(narrow)).toMatchObject({

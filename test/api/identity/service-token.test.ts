@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { callAsMember, newMember, secondTenant } from '../../support/tenants.ts';
-import type { Member } from '../../support/tenants.ts';
+import { newMember, secondTenant } from '../../support/people.ts';
+import type { Member } from '../../support/people.ts';
+import { callProven } from '../../support/second-factor.ts';
 
 let app: TestApi;
 let admin: Member;
@@ -18,7 +19,7 @@ afterAll(async () => {
 });
 
 const issue = (by: Member, body: Record<string, unknown>) =>
-  callAsMember(app, by, 'POST', '/admin/service-tokens', { body: { name: 'probe', ...body } });
+  callProven(app, by, 'POST', '/admin/service-tokens', { body: { name: 'probe', ...body } });
 
 describe('service tokens', () => {
   it('are shown once, kept as a hash, and do what they were given and no more', async () => {
@@ -51,10 +52,10 @@ describe('service tokens', () => {
     const other = await app.another();
     const { id, token } = (await issue(admin, { permissions: ['role:read'] })).body;
     expect((await callApi(other.url, 'GET', '/admin/roles', { token })).status).toBe(200);
-    expect((await callAsMember(app, admin, 'DELETE', `/admin/service-tokens/${id}`)).status).toBe(204);
+    expect((await callProven(app, admin, 'DELETE', `/admin/service-tokens/${id}`)).status).toBe(204);
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await callApi(other.url, 'GET', '/admin/roles', { token })).status).toBe(401);
-    expect((await callAsMember(app, admin, 'DELETE', `/admin/service-tokens/${id}`)).status).toBe(404);
+    expect((await callProven(app, admin, 'DELETE', `/admin/service-tokens/${id}`)).status).toBe(404);
   });
 
   it('end at their time', async () => {
@@ -74,7 +75,7 @@ describe('service tokens', () => {
     expect((await issue(admin, { permissions: [] })).status).toBe(422);
     const { id } = (await issue(admin, { permissions: ['role:read'] })).body;
     const elsewhere = await app.signIn('role-provider-admin');
-    const foreign = await app.callWithMfa(elsewhere, 'DELETE', `/admin/service-tokens/${id}`);
+    const foreign = await callProven(app, elsewhere, 'DELETE', `/admin/service-tokens/${id}`);
     expect(foreign.status).toBe(404);
     expect((await app.call('GET', '/admin/roles', { token: `cst_${'0'.repeat(64)}${'x'.repeat(43)}` })).status).toBe(401);
   });

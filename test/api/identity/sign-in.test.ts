@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { samplePassword } from '../../../src/dev/sample-data.ts';
-import { callApi, freshTotpCode, startTestApi } from '../../support/api.ts';
+import { callApi, startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
+import { freshTotpCode } from '../../support/totp.ts';
 
 let app: TestApi;
 

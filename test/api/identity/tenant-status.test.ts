@@ -3,9 +3,11 @@ import type { RunningApi } from '../../../src/api/server.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { callAsMember, secondTenant, signInMember } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant, signInMember } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
 
 let app: TestApi;
 let elsewhere: RunningApi;
@@ -18,7 +20,7 @@ beforeAll(async () => {
   elsewhere = await app.another();
   other = await secondTenant(app);
   root = await app.signIn('role-super-admin');
-  const issued = await callAsMember(app, other.admin, 'POST', '/admin/service-tokens', {
+  const issued = await callProven(app, other.admin, 'POST', '/admin/service-tokens', {
     body: { name: 'shop', environment: 'production', permissions: ['flag:evaluate'] },
   });
   expect(issued.status).toBe(201);
@@ -82,7 +84,7 @@ describe('S1-10, S1-63: suspending a tenant', () => {
     expect((await turn('suspend', '11111111-1111-4111-8111-111111111111', 1)).status).toBe(404);
     expect((await turn('suspend', defaultTenantId, 1)).body.code).toBe('resource.conflict');
     const boss = await signInMember(app, other.admin);
-    const own = await callAsMember(app, boss, 'POST', `/tenants/${other.tenant_id}/suspend`, {
+    const own = await callProven(app, boss, 'POST', `/tenants/${other.tenant_id}/suspend`, {
       headers: { 'if-match': '"3"' },
       body: { reason: 'mine' },
     });

@@ -4,8 +4,9 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { callAsMember, newMember, secondTenant, testPassword } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { newMember, secondTenant, testPassword } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
+import { callProven } from '../../support/second-factor.ts';
 
 let app: TestApi;
 let other: OtherTenant;
@@ -43,7 +44,7 @@ describe('tenants', () => {
     const next = await app.call('GET', `/tenants?limit=1&cursor=${list.body.next_cursor}`, { token: root.token });
     expect(next.body.items[0]).toMatchObject({ id: defaultTenantId, domain: 'agentmitra.com' });
     expect((await app.call('GET', '/tenants', { token: other.admin.token })).status).toBe(403);
-    const made = await callAsMember(app, other.admin, 'POST', '/tenants', { body: tenantBody() });
+    const made = await callProven(app, other.admin, 'POST', '/tenants', { body: tenantBody() });
     expect(made).toMatchObject({ status: 403, body: { code: 'auth.forbidden' } });
     const provider = await app.signIn('role-provider-admin');
     expect((await app.call('POST', '/tenants', { token: provider.token, body: tenantBody() })).status).toBe(403);
@@ -68,7 +69,7 @@ describe('tenants', () => {
   });
 
   it('refuse a domain that is taken, a weak password and nonsense', async () => {
-    const taken = await app.callWithMfa(root, 'POST', '/tenants', { body: tenantBody({ domain: 'agentmitra.com' }) });
+    const taken = await callProven(app, root, 'POST', '/tenants', { body: tenantBody({ domain: 'agentmitra.com' }) });
     expect(taken.status).toBe(409);
     const bad = await app.call('POST', '/tenants', { token: root.token, body: tenantBody({ domain: 'x', currency: 'rupee' }) });
     expect(bad.body.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual(['/currency', '/domain']);
@@ -76,7 +77,7 @@ describe('tenants', () => {
 
   it('S1-10: change by the version that was read, by those who may', async () => {
     const put = (version: string, body: Record<string, unknown>) =>
-      callAsMember(app, other.admin, 'PUT', '/admin/tenant', { headers: { 'if-match': version }, body });
+      callProven(app, other.admin, 'PUT', '/admin/tenant', { headers: { 'if-match': version }, body });
     expect(await put('"1"', { currency: 'BRL', time_zone: 'America/Sao_Paulo' })).toMatchObject({
       status: 200,
       body: { currency: 'BRL', time_zone: 'America/Sao_Paulo', version: 2 },

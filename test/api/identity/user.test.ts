@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { callAsMember, mailedProof, newMember, provenCall, roleIds, secondTenant, signInMember, testPassword } from '../../support/tenants.ts';
-import type { Member } from '../../support/tenants.ts';
+import { newMember, roleIds, secondTenant, signInMember, testPassword } from '../../support/people.ts';
+import type { Member } from '../../support/people.ts';
+import { callProven, factorProof, provenCall } from '../../support/second-factor.ts';
 
 let app: TestApi;
 let admin: Member;
@@ -60,7 +61,7 @@ describe('who may', () => {
     expect((await fetchUser(junior.user_id, stranger)).status).toBe(404);
     const list = await app.call('GET', '/admin/users?limit=100', { token: stranger.token });
     expect(list.body.items.map(({ id }: { id: string }) => id)).not.toContain(junior.user_id);
-    const changed = await app.callWithMfa(stranger, 'PUT', `/admin/users/${junior.user_id}`, {
+    const changed = await callProven(app, stranger, 'PUT', `/admin/users/${junior.user_id}`, {
       headers: { 'if-match': '"1"' },
       body: { full_name: 'Taken Over' },
     });
@@ -92,7 +93,7 @@ describe('creating', () => {
     const body = { ...someone(), password, time_zone: 'Asia/Kolkata', job_title: 'Clerk' };
     const asked = await app.call('POST', '/admin/users', { token: by.token, body });
     expect(asked).toMatchObject({ status: 403, body: { code: 'mfa.required', action: 'createUser' } });
-    const headers = { 'x-mfa-token': await mailedProof(app, by, asked), 'idempotency-key': randomUUID() };
+    const headers = { 'x-mfa-token': await factorProof(app, by, asked.body), 'idempotency-key': randomUUID() };
     const created = await app.call('POST', '/admin/users', { token: by.token, body, headers });
     expect(created).toMatchObject({ status: 201, body: { full_name: 'Asha Patel', status: 'active', roles: [], version: 1 } });
     expect(created.headers.get('location')).toBe(`/admin/users/${created.body.id}`);
@@ -115,7 +116,7 @@ describe('creating', () => {
 
   it('S2-69: a proof for one payload does not pass for another', async () => {
     const asked = await app.call('POST', '/admin/users', { token: admin.token, body: someone() });
-    const headers = { 'x-mfa-token': await mailedProof(app, admin, asked) };
+    const headers = { 'x-mfa-token': await factorProof(app, admin, asked.body) };
     const other = await app.call('POST', '/admin/users', { token: admin.token, body: someone(), headers });
     expect(other).toMatchObject({ status: 403, body: { code: 'mfa.required' } });
   });
@@ -123,7 +124,7 @@ describe('creating', () => {
   it('S2-5: of two accounts with one address in a tenant the second is refused, also in parallel', async () => {
     const [one, two] = [await anotherAdmin(), await anotherAdmin()];
     const body = someone();
-    const answers = await Promise.all([one, two].map((by) => callAsMember(app, by, 'POST', '/admin/users', { body })));
+    const answers = await Promise.all([one, two].map((by) => callProven(app, by, 'POST', '/admin/users', { body })));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
@@ -136,7 +137,7 @@ describe('creating', () => {
     expect(bad.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(
       expect.arrayContaining(['/full_name', '/email', '/phone_number', '/tenant_id', '/roles/0/role_id']),
     );
-    const weak = await callAsMember(app, admin, 'POST', '/admin/users', { body: { ...someone(), password: 'short' } });
+    const weak = await callProven(app, admin, 'POST', '/admin/users', { body: { ...someone(), password: 'short' } });
     expect(weak).toMatchObject({ status: 422, body: { errors: [{ pointer: '/password', detail: 'too-short' }] } });
     const nobody = await app.call('POST', '/admin/users', { token: admin.token, body: { full_name: 'No Address' } });
     expect(nobody.status).toBe(422);
@@ -151,7 +152,7 @@ describe('changing', () => {
     const body = { job_title: 'Agent' };
     expect((await app.call('PUT', path, { token: one.token, body })).status).toBe(428);
     const put = (by: Member, job_title: string) =>
-      callAsMember(app, by, 'PUT', path, { headers: { 'if-match': etag }, body: { job_title } });
+      callProven(app, by, 'PUT', path, { headers: { 'if-match': etag }, body: { job_title } });
     const answers = await Promise.all([put(one, 'One'), put(two, 'Two')]);
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 412]);
     const won = answers.find(({ status }) => status === 200);
@@ -162,15 +163,15 @@ describe('changing', () => {
   it('S2-71, S4-26: nobody changes the account of somebody with more rights, or switches themselves off', async () => {
     const provider = await newMember(app, admin, ['role-provider-admin']);
     const target = await fetchUser(admin.user_id);
-    const takeOver = await callAsMember(app, provider, 'PUT', `/admin/users/${admin.user_id}`, {
+    const takeOver = await callProven(app, provider, 'PUT', `/admin/users/${admin.user_id}`, {
       headers: { 'if-match': target.etag },
       body: { email: 'mine@people.example' },
     });
     expect(takeOver).toMatchObject({ status: 403, body: { code: 'user.exceeds-own' } });
-    const thrownOut = await callAsMember(app, provider, 'POST', `/admin/users/${admin.user_id}/force-logout`);
+    const thrownOut = await callProven(app, provider, 'POST', `/admin/users/${admin.user_id}/force-logout`);
     expect(thrownOut).toMatchObject({ status: 403, body: { code: 'user.exceeds-own' } });
     const own = await fetchUser(provider.user_id);
-    const off = await callAsMember(app, provider, 'PUT', `/admin/users/${provider.user_id}`, {
+    const off = await callProven(app, provider, 'PUT', `/admin/users/${provider.user_id}`, {
       headers: { 'if-match': own.etag },
       body: { status: 'inactive' },
     });
@@ -186,7 +187,7 @@ describe('changing', () => {
       expect((await callApi(url, 'GET', '/users/me', { token: person.token })).status).toBe(200);
     }
     const set = async (status: string) =>
-      callAsMember(app, by, 'PUT', path, {
+      callProven(app, by, 'PUT', path, {
         headers: { 'if-match': (await fetchUser(person.user_id)).etag },
         body: { status },
       });
@@ -209,31 +210,31 @@ describe('deleting', () => {
   it('S2-7, S2-72: asks who gets what the person owns, ends everything and keeps the row', async () => {
     const by = await anotherAdmin();
     const leaver = await newMember(app, by, ['role-provider-admin']);
-    const token = await callAsMember(app, leaver, 'POST', '/admin/service-tokens', {
+    const token = await callProven(app, leaver, 'POST', '/admin/service-tokens', {
       body: { name: 'reports', permissions: ['flag:evaluate'] },
     });
     expect(token.status).toBe(201);
     const path = `/admin/users/${leaver.user_id}`;
     const headers = { 'if-match': (await fetchUser(leaver.user_id)).etag };
-    const owns = await callAsMember(app, by, 'DELETE', path, { headers });
+    const owns = await callProven(app, by, 'DELETE', path, { headers });
     expect(owns).toMatchObject({
       status: 409,
       body: { code: 'user.owns-things', owned: [{ resource: 'service_token', count: 1 }] },
     });
-    const toNobody = await callAsMember(app, by, 'DELETE', `${path}?transfer_to=${leaver.user_id}`, { headers });
+    const toNobody = await callProven(app, by, 'DELETE', `${path}?transfer_to=${leaver.user_id}`, { headers });
     expect(toNobody.status).toBe(422);
-    const stale = await callAsMember(app, by, 'DELETE', path, { headers: { 'if-match': '"99"' } });
+    const stale = await callProven(app, by, 'DELETE', path, { headers: { 'if-match': '"99"' } });
     expect(stale.status).toBe(412);
-    const gone = await callAsMember(app, by, 'DELETE', `${path}?transfer_to=${by.user_id}`, { headers });
+    const gone = await callProven(app, by, 'DELETE', `${path}?transfer_to=${by.user_id}`, { headers });
     expect(gone.status).toBe(204);
     expect((await app.call('GET', '/users/me', { token: leaver.token })).status).toBe(401);
     const row = await fetchUser(leaver.user_id);
     expect(row.body).toMatchObject({ status: 'deleted', roles: [], role: 'user' });
     const tokens = await app.call('GET', '/admin/service-tokens', { token: by.token });
     expect(tokens.body.items[0]).toMatchObject({ name: 'reports', created_by: by.user_id });
-    const twice = await callAsMember(app, by, 'DELETE', path, { headers: { 'if-match': row.etag } });
+    const twice = await callProven(app, by, 'DELETE', path, { headers: { 'if-match': row.etag } });
     expect(twice.status).toBe(404);
-    const reborn = await callAsMember(app, by, 'POST', '/admin/users', { body: { full_name: 'New', email: leaver.email } });
+    const reborn = await callProven(app, by, 'POST', '/admin/users', { body: { full_name: 'New', email: leaver.email } });
     expect(reborn.status).toBe(201);
   });
 
@@ -242,7 +243,7 @@ describe('deleting', () => {
     const path = `/admin/users/${person.user_id}`;
     const headers = { 'if-match': (await fetchUser(person.user_id)).etag };
     const asked = await app.call('DELETE', path, { token: admin.token, headers });
-    const proof = await mailedProof(app, admin, asked);
+    const proof = await factorProof(app, admin, asked.body);
     const other = await app.call('DELETE', `${path}?transfer_to=${junior.user_id}`, {
       token: admin.token,
       headers: { ...headers, 'x-mfa-token': proof },
@@ -261,7 +262,7 @@ describe('sessions', () => {
       expect.objectContaining({ id: person.session_id, method: 'password', is_living: true, is_current: false }),
     ]);
     expect((await callApi(other.url, 'GET', '/users/me', { token: person.token })).status).toBe(200);
-    const ended = await callAsMember(app, by, 'POST', `/admin/users/${person.user_id}/force-logout`);
+    const ended = await callProven(app, by, 'POST', `/admin/users/${person.user_id}/force-logout`);
     expect(ended).toMatchObject({ status: 200, body: { sessions_ended: 1 } });
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await callApi(other.url, 'GET', '/users/me', { token: person.token })).status).toBe(401);

@@ -1,46 +1,31 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createCastellanClient, isProblem } from '../../../src/sdk/index.ts';
+import { createCastellanClient } from '../../../src/sdk/index.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { createLogger } from '../../../src/platform/observability/logger.ts';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
 import { keyRotationWorkflowId } from '../../../src/workflows/integration/key-rotation.contract.ts';
-import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { dumpTables, dumpWorkflows } from '../../support/canary.ts';
-import { KeyService } from '../../support/fakes/key-service.ts';
-import { integrationDriver, oauthConfig, restConfig } from '../../support/integrations.ts';
-import { asSuperuser, callProven, eventually, quickProof } from '../../support/quick-factor.ts';
-import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { dumpTables, dumpWorkflows } from '../../support/dumps.ts';
+import type { KeyService } from '../../support/fakes/key-service.ts';
+import { oauthConfig, restConfig } from '../../support/drivers/integration.ts';
+import { startIntegrationStack } from '../../support/integration-stack.ts';
+import type { IntegrationStack } from '../../support/integration-stack.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven, runProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
+let stack: IntegrationStack;
 let app: TestApi;
-let worker: RunningWorker;
 let service: KeyService;
 let admin: SignedIn;
-let drive: ReturnType<typeof integrationDriver>;
+let drive: IntegrationStack['drive'];
 
 beforeAll(async () => {
-  service = await KeyService.start();
-  app = await startTestApi({ OUTBOUND_ALLOW: service.host, WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, createLogger({ level: 'silent', name: 'test' }));
-  admin = await app.signIn('role-super-admin');
-  drive = integrationDriver(app, admin);
+  stack = await startIntegrationStack();
+  ({ app, service, admin, drive } = stack);
 }, 60_000);
 
 afterAll(async () => {
-  await worker.close();
-  await app.close();
-  await service.stop();
+  await stack.close();
 });
-
-const events = async (id: string) => {
-  const rows = await asSuperuser<{ event: string }>(
-    app,
-    "select event from audit_logs where resource_type = 'integration' and resource_id = $1 and outcome = 'success' order by seq",
-    [id],
-  );
-  return rows.map(({ event }) => event.replace('integration.', ''));
-};
 
 describe('key rotations (S2-21)', () => {
   it('checks, creates, proves, switches, revokes and proves that the old key is refused', async () => {
@@ -58,7 +43,7 @@ describe('key rotations (S2-21)', () => {
     service.items = [{ id: 1 }];
     expect(await drive.ended(id, (await drive.sync(id)).body.id)).toMatchObject({ status: 'succeeded' });
     const steps = ['created', 'verified', 'switched', 'revoking', 'completed'].map((step) => `rotation-${step}`);
-    expect((await events(id)).filter((event) => event.startsWith('rotation-') && event !== 'rotation-progress')).toEqual(steps);
+    expect((await drive.events(id)).filter((event) => event.startsWith('rotation-') && event !== 'rotation-progress')).toEqual(steps);
     const [kept] = await asSuperuser(
       app,
       'select new_secret_ciphertext, old_secret_ciphertext from admin_key_rotations where id = $1',
@@ -236,17 +221,6 @@ describe('adminApi (S2-17..22)', () => {
       tokens: { access_token: admin.token, refresh_token: admin.refresh_token },
     }).adminApi;
 
-  /** Runs a gated function with a proof that was met beforehand. */
-  async function proven<Result>(work: (proof: { mfaToken?: string }) => Promise<Result>): Promise<Result> {
-    try {
-      return await work({});
-    } catch (error) {
-      if (!isProblem(error, 'mfa.required')) throw error;
-      const { action, payload_digest } = error.members;
-      return work({ mfaToken: await quickProof(app, admin, String(action), String(payload_digest)) });
-    }
-  }
-
   it('reads, syncs, configures and rotates under the names of the UI', async () => {
     const { id, key_id } = await drive.connected(service);
     const api = client();
@@ -257,9 +231,9 @@ describe('adminApi (S2-17..22)', () => {
     expect(await drive.ended(id, job.id)).toMatchObject({ status: 'succeeded', created_count: 2 });
     expect((await api.getSyncJobHistory(id)).items).toMatchObject([{ id: job.id, status: 'succeeded' }]);
     const config = { ...(await api.getIntegrationDetails(id)).config, records_path: '/records' };
-    const changed = await proven((proof) => api.updateIntegrationConfig(id, { config }, { ...proof, version: 1 }));
+    const changed = await runProven(app, admin, (proof) => api.updateIntegrationConfig(id, { config }, { ...proof, version: 1 }));
     expect(changed).toMatchObject({ version: 2, key_id });
-    const outcome = await proven((proof) => api.rotateAPIKey(id, { environment: 'staging', grace_seconds: 0 }, proof));
+    const outcome = await runProven(app, admin, (proof) => api.rotateAPIKey(id, { environment: 'staging', grace_seconds: 0 }, proof));
     if (outcome.kind !== 'done') throw new Error('staging needs no approval');
     await drive.rotated(id, outcome.result.id, 'completed');
     await expect(api.getIntegrationDetails('00000000-0000-4000-8000-00000000dead')).rejects.toMatchObject({

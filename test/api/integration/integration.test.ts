@@ -1,54 +1,38 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createLogger } from '../../../src/platform/observability/logger.ts';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
 import { webhookHeaders } from '../../../src/platform/outbound/webhook.ts';
-import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { KeyService } from '../../support/fakes/key-service.ts';
-import { integrationDriver, oauthConfig, restConfig } from '../../support/integrations.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { makePerson, otherTenantId } from '../../support/matrix.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
-import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import type { KeyService } from '../../support/fakes/key-service.ts';
+import { integrationDriver, oauthConfig, restConfig } from '../../support/drivers/integration.ts';
+import { startIntegrationStack } from '../../support/integration-stack.ts';
+import type { IntegrationStack } from '../../support/integration-stack.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { makePerson, otherTenantId, secondTenant } from '../../support/people.ts';
 
 const nobodysId = '00000000-0000-4000-8000-00000000dead';
 
+let stack: IntegrationStack;
 let app: TestApi;
-let worker: RunningWorker;
 let service: KeyService;
 let admin: SignedIn;
 let support: SignedIn;
 let outsider: SignedIn;
-let drive: ReturnType<typeof integrationDriver>;
+let drive: IntegrationStack['drive'];
 
 beforeAll(async () => {
-  service = await KeyService.start();
-  app = await startTestApi({ OUTBOUND_ALLOW: service.host, WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, createLogger({ level: 'silent', name: 'test' }));
-  admin = await app.signIn('role-super-admin');
+  stack = await startIntegrationStack();
+  ({ app, service, admin, drive } = stack);
   support = await app.signIn('role-support-staff');
   outsider = await makePerson(app, otherTenantId, 'role-super-admin');
-  drive = integrationDriver(app, admin);
 }, 60_000);
 
 afterAll(async () => {
-  await worker.close();
-  await app.close();
-  await service.stop();
+  await stack.close();
 });
 
 const records = (count: number, changes: object = {}) =>
   Array.from({ length: count }, (_, index) => ({ id: index + 1, name: `record ${index + 1}`, ...changes }));
-
-const events = async (id: string) => {
-  const rows = await asSuperuser<{ event: string }>(
-    app,
-    "select event from audit_logs where resource_type = 'integration' and resource_id = $1 and outcome = 'success' order by seq",
-    [id],
-  );
-  return rows.map(({ event }) => event.replace('integration.', ''));
-};
 
 describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
   it('asks for a token, the permission and a second factor', async () => {
@@ -71,7 +55,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
       expect(JSON.stringify(body)).not.toContain(secret);
     }
     expect(list.body.items.length).toBeGreaterThanOrEqual(2);
-    expect(await events(created.body.id)).toEqual(['create']);
+    expect(await drive.events(created.body.id)).toEqual(['create']);
   });
 
   it('pages through the list by cursor', async () => {
@@ -147,7 +131,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     const revealed = await callProven(app, admin, 'POST', path);
     expect(revealed).toMatchObject({ status: 200, body: { secret } });
     expect(revealed.headers.get('cache-control')).toBe('no-store');
-    expect(await events(id)).toEqual(['create', 'reveal-secret']);
+    expect(await drive.events(id)).toEqual(['create', 'reveal-secret']);
   });
 
   it('switches off, renames and deletes; what is deleted is not there', async () => {
@@ -162,13 +146,13 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(gone.status).toBe(204);
     expect((await app.call('GET', path, { token: admin.token })).status).toBe(404);
     expect((await drive.sync(id)).status).toBe(404);
-    expect(await events(id)).toEqual(['create', 'update', 'delete']);
+    expect(await drive.events(id)).toEqual(['create', 'update', 'delete']);
   });
 
   it('shows nothing of another tenant', async () => {
     const { id } = await drive.connected(service);
     const other = await secondTenant(app);
-    const as = (method: string, path: string, options = {}) => callAsMember(app, other.admin, method, path, options);
+    const as = (method: string, path: string, options = {}) => callProven(app, other.admin, method, path, options);
     const theirs: Answer[] = [
       await as('GET', `/admin/integrations/${id}`),
       await as('POST', `/admin/integrations/${id}/sync`),
@@ -212,7 +196,7 @@ describe('syncs (S2-19, S2-22)', () => {
     const page = await app.call('GET', `/admin/integrations/${id}/records?limit=20`, { token: admin.token });
     const rest = `/admin/integrations/${id}/records?limit=20&cursor=${page.body.next_cursor}`;
     expect((await app.call('GET', rest, { token: admin.token })).body.items).toHaveLength(4);
-    expect(await events(id)).toEqual(['create', 'sync-begin', 'sync-end', 'sync-begin', 'sync-end']);
+    expect(await drive.events(id)).toEqual(['create', 'sync-begin', 'sync-end', 'sync-begin', 'sync-end']);
   });
 
   it('joins the sync that runs, also of two at once, and stops it when asked', async () => {
@@ -389,11 +373,7 @@ describe('a PostgreSQL source', () => {
     // The worker looks again, by its own rules: what was allowed when it was configured is refused when it is not now.
     const refused = await there.ended(made.body.id, (await there.sync(made.body.id)).body.id);
     expect(refused).toMatchObject({ status: 'failed', error_code: 'address_refused' });
-    await worker.close();
-    worker = await startWorker(
-      { ...app.env, OUTBOUND_ALLOW: [service.host, `${hostname}:${port}`] },
-      createLogger({ level: 'silent', name: 'test' }),
-    );
+    await stack.restartWorker({ OUTBOUND_ALLOW: [service.host, `${hostname}:${port}`] });
     const job = await there.ended(made.body.id, (await there.sync(made.body.id)).body.id);
     expect(job).toMatchObject({ error_detail: null, status: 'succeeded', created_count: 25, page_count: 3 });
     await asSuperuser(app, "alter role remote_reader password 'another-password'");
@@ -426,7 +406,7 @@ describe('a signed webhook source', () => {
     expect(twice.map((answer) => [answer.status, answer.body.outcome]).sort()).toEqual([[200, 'created'], [200, 'repeated']]);
     expect((await send(body.id, secret, message({ thing: { id: 'a' }, n: 2 }), { id: 'm2' })).body.outcome).toBe('updated');
     expect((await send(body.id, secret, message({ n: 3 }), { id: 'm3' })).body).toMatchObject({ external_id: 'm3' });
-    expect(await events(body.id)).toEqual(['create', 'reveal-secret', 'receive', 'receive', 'receive']);
+    expect(await drive.events(body.id)).toEqual(['create', 'reveal-secret', 'receive', 'receive', 'receive']);
   });
 
   it('refuses a wrong signature, an altered body, an old message and one that carries no object', async () => {

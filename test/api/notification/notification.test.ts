@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
+import { createNotify } from '../../../src/services/notification/notification-delivery.client.ts';
 import { assertReachable, createNotificationChannel } from '../../../src/services/notification/notification-channel.service.ts';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import type { Notification } from '../../../src/domain/notification/notification.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
@@ -17,10 +17,13 @@ import {
   notificationDeliveryWorkflowType,
 } from '../../../src/workflows/notification/notification-delivery.contract.ts';
 import type { DeliveryView, NotificationDeliveryInput } from '../../../src/workflows/notification/notification-delivery.contract.ts';
-import type { Answer, CallOptions, SignedIn, TestApi } from '../../support/api.ts';
+import type { SignedIn, TestApi } from '../../support/api.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
+import { eventually } from '../../support/eventually.ts';
+import { createUserPreferences } from '../../support/factories/identity.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
-import { createNotify } from '../../../src/services/notification/notification-delivery.client.ts';
 
 interface Received {
   readonly headers: Record<string, string>;
@@ -59,8 +62,6 @@ beforeAll(async () => {
   worker = await startWorker(app.env, app.api.deps.log);
   admin = await app.signIn('role-super-admin');
   approver = await app.signIn('role-super-admin', 1);
-  // Proves by mailed codes: codes of an app would have to wait for the next time step after each use.
-  await sqlAsAdmin('delete from mfa_factors where user_id = $1', [admin.user_id]);
 });
 
 afterAll(async () => {
@@ -72,32 +73,11 @@ afterAll(async () => {
 beforeEach(async () => {
   received = [];
   answers = [200];
-  await sqlAsAdmin(
+  await asSuperuser(
+    app,
     "update notification_channels set deleted_at = now(), is_enabled = false, disabled_reason = 'by_person'",
   );
 });
-
-const sqlAsAdmin = (text: string, values: unknown[] = []) =>
-  withClient(app.database.adminUrl, async (client) => (await client.query(text, values)).rows);
-
-/** The request with a factor proof, as a client makes it: refused, challenged, answered, repeated. */
-async function callWithProof(method: string, path: string, options: CallOptions): Promise<Answer> {
-  const asked = await app.call(method, path, { ...options, token: admin.token });
-  const { action, payload_digest } = asked.body;
-  const challenge = await app.call('POST', '/admin/mfa/request', {
-    token: admin.token,
-    body: { action, payload_digest },
-  });
-  const { body: mails } = await app.call('GET', `/dev/outbox?to=${admin.email}`);
-  const code = /Your code is (\d{6})/.exec(mails[0].body)?.[1];
-  const body = { challenge_id: challenge.body.challenge_id, code };
-  const { mfa_token } = (await app.call('POST', '/admin/mfa/verify', { token: admin.token, body })).body;
-  return app.call(method, path, {
-    ...options,
-    token: admin.token,
-    headers: { ...options.headers, 'x-mfa-token': mfa_token },
-  });
-}
 
 /** A webhook channel, written as the route does but without a factor proof for each. */
 async function addHook(events: string[] = ['*']): Promise<{ id: string; secret: string }> {
@@ -113,24 +93,16 @@ async function addHook(events: string[] = ['*']): Promise<{ id: string; secret: 
   return { id: channel.id, secret: secret ?? '' };
 }
 
-async function until<T>(look: () => Promise<T | null>): Promise<T> {
-  const deadline = Date.now() + 15_000;
-  for (;;) {
-    const found = await look();
-    if (found !== null) return found;
-    if (Date.now() > deadline) throw new Error('It did not happen in time.');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const deliveries = async (channelId: string): Promise<DeliveryView[]> => {
   const { body } = await app.call('GET', `/admin/notifications/deliveries?channel_id=${channelId}`, {
     token: admin.token,
   });
   return body.items;
 };
-const settled = (channelId: string, status: DeliveryView['status']): Promise<DeliveryView> =>
-  until(async () => (await deliveries(channelId)).find((delivery) => delivery.status === status) ?? null);
+async function settled(channelId: string, status: DeliveryView['status']): Promise<DeliveryView> {
+  const withStatus = async () => (await deliveries(channelId)).find((delivery) => delivery.status === status);
+  return eventually(withStatus, (delivery) => delivery !== undefined);
+}
 
 const noticeOf = (overrides: Partial<Notification> = {}): Notification => ({
   event: 'approval.opened',
@@ -171,7 +143,7 @@ describe('notification channels', () => {
 
   it('are made, read, changed, and removed by people who may, with a factor proof', async () => {
     const body = { kind: 'webhook', name: 'Chat', url: hookUrl, events: ['approval.opened'] };
-    const created = await callWithProof('POST', path, { body });
+    const created = await callProven(app, admin, 'POST', path, { body });
     expect(created.status).toBe(201);
     expect(created.body).toMatchObject({ kind: 'webhook', is_enabled: true, secret: expect.stringMatching(/^whsec_/) });
     const { id } = created.body;
@@ -183,20 +155,20 @@ describe('notification channels', () => {
     expect((await app.call('PATCH', `${path}/${id}`, change)).status).toBe(428);
     const based = { ...change, headers: { 'if-match': '"1"' } };
     expect((await app.call('PATCH', `${path}/${id}`, based)).body.code).toBe('mfa.required');
-    const changed = await callWithProof('PATCH', `${path}/${id}`, based);
+    const changed = await callProven(app, admin, 'PATCH', `${path}/${id}`, based);
     expect(changed.body).toMatchObject({ is_enabled: false, disabled_reason: 'by_person', version: 2 });
     const list = await app.call('GET', path, { token: admin.token });
     expect(list.body.items).toMatchObject([{ id, name: 'Chat' }]);
     expect(JSON.stringify(list.body)).not.toContain('whsec_');
-    const [row] = await sqlAsAdmin('select secret_ciphertext from notification_channels where id = $1', [id]);
-    expect(row.secret_ciphertext).toMatch(/^v1\.k1\./);
+    const [row] = await asSuperuser(app, 'select secret_ciphertext from notification_channels where id = $1', [id]);
+    expect(row?.secret_ciphertext).toMatch(/^v1\.k1\./);
 
     const stale = { body: { name: 'Other' }, headers: { 'if-match': '"1"' } };
-    expect((await callWithProof('PATCH', `${path}/${id}`, stale)).body).toMatchObject({
+    expect((await callProven(app, admin, 'PATCH', `${path}/${id}`, stale)).body).toMatchObject({
       status: 412,
       current_version: 2,
     });
-    expect((await callWithProof('DELETE', `${path}/${id}`, {})).status).toBe(204);
+    expect((await callProven(app, admin, 'DELETE', `${path}/${id}`, {})).status).toBe(204);
     expect((await app.call('GET', `${path}/${id}`, { token: admin.token })).status).toBe(404);
     expect((await app.call('POST', `${path}/${id}/test`, { token: admin.token })).status).toBe(404);
   });
@@ -238,7 +210,7 @@ describe('webhook deliveries', () => {
 
   it('carry two signatures while a secret is being changed', async () => {
     const { id, secret: oldSecret } = await addHook();
-    const rotated = await callWithProof('POST', `/admin/notifications/channels/${id}/rotate-secret`, { body: {} });
+    const rotated = await callProven(app, admin, 'POST', `/admin/notifications/channels/${id}/rotate-secret`, { body: {} });
     expect(rotated.status).toBe(200);
     expect(rotated.body.secret).not.toBe(oldSecret);
     await deliver(id, []);
@@ -247,7 +219,8 @@ describe('webhook deliveries', () => {
     for (const secret of [oldSecret, rotated.body.secret]) {
       expect(() => new Webhook(secret).verify(message?.body ?? '', message?.headers ?? {})).not.toThrow();
     }
-    await sqlAsAdmin(
+    await asSuperuser(
+      app,
       "update notification_channels set previous_secret_expires_at = now() - interval '1 second' where id = $1",
       [id],
     );
@@ -282,7 +255,8 @@ describe('webhook deliveries', () => {
     expect(await deliver(id, [1, 1])).toMatchObject({ status: 'failed', attempts: 1, last_status: 410 });
     const channel = await app.call('GET', `/admin/notifications/channels/${id}`, { token: admin.token });
     expect(channel.body).toMatchObject({ is_enabled: false, disabled_reason: 'gone' });
-    const audit = await sqlAsAdmin(
+    const audit = await asSuperuser(
+      app,
       "select 1 from audit_logs where entry::jsonb ->> 'event' = 'notification-channel.disable'",
     );
     expect(audit).toHaveLength(1);
@@ -305,7 +279,7 @@ describe('webhook deliveries', () => {
 
   it('are refused for an address that became private after it was configured', async () => {
     const { id } = await addHook();
-    await sqlAsAdmin("update notification_channels set url = 'https://127.0.0.1/hook' where id = $1", [id]);
+    await asSuperuser(app, "update notification_channels set url = 'https://127.0.0.1/hook' where id = $1", [id]);
     expect(await deliver(id, [1])).toMatchObject({
       status: 'failed',
       attempts: 1,
@@ -321,10 +295,8 @@ describe('notify', () => {
     const notify = createNotify(app.api.deps);
     for (let count = 0; count < 3; count += 1) await notify(actorOf(admin), notice, [approver.user_id]);
     expect(await settled(wanted.id, 'delivered')).toMatchObject({ event: 'approval.opened', subject: notice.subject });
-    const mail = await until(async (): Promise<Answer['body'] | null> => {
-      const { body } = await app.call('GET', `/dev/outbox?to=${approver.email}`);
-      return body[0] ?? null;
-    });
+    const outbox = async () => (await app.call('GET', `/dev/outbox?to=${approver.email}`)).body;
+    const [mail] = await eventually(outbox, (mails) => mails.length > 0);
     expect(mail).toMatchObject({ recipient: approver.email, subject: notice.subject, body: notice.text });
     await notify(actorOf(admin), notice, [approver.user_id]);
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -335,11 +307,7 @@ describe('notify', () => {
 
   it('leaves people alone who switched e-mail off or are not active', async () => {
     const agent = await app.signIn('role-junior-agent');
-    await sqlAsAdmin(
-      `insert into user_preferences (tenant_id, user_id, email_notifications) select tenant_id, id, false from users where id = $1
-       on conflict (tenant_id, user_id) do update set email_notifications = false`,
-      [agent.user_id],
-    );
+    await createUserPreferences(app, { user_id: agent.user_id, email_notifications: false });
     await createNotify(app.api.deps)(actorOf(admin), noticeOf(), [agent.user_id, randomUUID()]);
     const { body } = await app.call('GET', '/admin/notifications/deliveries?status=pending', { token: admin.token });
     expect(body.items.filter((delivery: DeliveryView) => delivery.user_id === agent.user_id)).toEqual([]);

@@ -3,8 +3,12 @@ import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { makePerson, otherTenantId } from '../../support/matrix.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { makePerson, otherTenantId } from '../../support/people.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { createCampaign } from '../../support/factories/assignment.ts';
+import { createRole, createRoleAssignment, createUser } from '../../support/factories/identity.ts';
+import { createOnboardingLink } from '../../support/factories/onboarding.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const base = '/api/admin/onboarding';
 
@@ -152,12 +156,7 @@ describe('S3-15..19: the links of a tenant', () => {
     for (const verb of ['revoke', 'extend']) {
       expect((await post(made, verb)).body).toMatchObject({ status: 409, code: 'onboarding.closed' });
     }
-    const audit = await asSuperuser<{ event: string; old_values: string }>(
-      app,
-      "select event from audit_logs where resource_type = 'onboarding_link' and resource_id = $1 and outcome = 'success' order by seq",
-      [made.id],
-    );
-    expect(audit.map(({ event }) => event)).toEqual(['onboarding_link.create', 'onboarding_link.revoke']);
+    expect(await auditEvents(app, 'onboarding_link', made.id)).toEqual(['onboarding_link.create', 'onboarding_link.revoke']);
   });
 
   it('S3-46: whoever may only read sees the own ones; another tenant sees none', async () => {
@@ -165,27 +164,12 @@ describe('S3-15..19: the links of a tenant', () => {
     const outsider = await makePerson(app, otherTenantId, 'role-super-admin');
     expect((await app.call('GET', `${base}/link/${made.id}`, { token: outsider.token })).status).toBe(404);
     const reader = await makePerson(app, defaultTenantId, null);
-    const [role] = await asSuperuser<{ id: string }>(
-      app,
-      `insert into admin_roles (tenant_id, code, name, permissions) values ($1, 'reader', 'Reader', '{onboarding:read}') returning id`,
-      [defaultTenantId],
-    );
-    await asSuperuser(app, 'insert into admin_role_assignments (tenant_id, user_id, role_id) values ($1, $2, $3)', [
-      defaultTenantId,
-      reader.user_id,
-      role?.id,
-    ]);
+    const role = await createRole(app, { permissions: ['onboarding:read'] });
+    await createRoleAssignment(app, { user_id: reader.user_id, role_id: role.id });
     const session = await app.call('POST', '/auth/login', { body: { email: reader.email, password: samplePassword } });
-    const own = await asSuperuser<{ id: string }>(
-      app,
-      `insert into onboarding_link (tenant_id, token_hash, token_last4, recipient_name, purpose, created_by, capabilities, timing,
-         expires_at, max_expires_at)
-       select tenant_id, decode(repeat('02', 32), 'hex'), 'none', 'Own', 'own', $2, capabilities, timing, expires_at, max_expires_at
-       from onboarding_link where id = $1 returning id`,
-      [made.id, reader.user_id],
-    );
+    const own = await createOnboardingLink(app, { created_by: reader.user_id });
     const list = await app.call('GET', `${base}/links`, { token: session.body.access_token });
-    expect(list.body.items.map(({ id }: Made) => id)).toEqual([own[0]?.id]);
+    expect(list.body.items.map(({ id }: Made) => id)).toEqual([own.id]);
     expect((await app.call('GET', `${base}/link/${made.id}`, { token: session.body.access_token })).status).toBe(404);
   });
 });
@@ -324,14 +308,10 @@ describe('a link that creates an account', () => {
   it('gives plain roles at once and lets those of administrators wait for approval', async () => {
     const [plain, strong] = [await roleId('role-junior-agent'), await roleId('role-provider-admin')];
     const recipient_email = 'grace@example.com';
-    const [campaign] = await asSuperuser<{ id: string }>(
-      app,
-      "insert into campaigns (tenant_id, name, status) values ($1, 'Spring', 'active') returning id",
-      [defaultTenantId],
-    );
+    const campaign = await createCampaign(app, { status: 'active' });
     const made = await makeLink({
       recipient_email,
-      account: { roles: [{ role_id: plain }, { role_id: strong }], campaign_ids: [campaign?.id] },
+      account: { roles: [{ role_id: plain }, { role_id: strong }], campaign_ids: [campaign.id] },
     });
     expect((await visit('GET', made)).body.capabilities).toEqual(['save_progress', 'complete', 'create_account']);
     expect((await visit('POST', made, '/complete', { password: 'short' })).status).toBe(422);
@@ -339,7 +319,7 @@ describe('a link that creates an account', () => {
     const done = await visit('POST', made, '/complete', { full_name: 'Grace Hopper', password });
     expect(done.body).toMatchObject({ status: 'completed', account: 'created' });
     const { outcome } = await detail(made);
-    expect(outcome).toMatchObject({ roles_given: [plain], roles_waiting: [{ role_id: strong }], campaigns_joined: [campaign?.id] });
+    expect(outcome).toMatchObject({ roles_given: [plain], roles_waiting: [{ role_id: strong }], campaigns_joined: [campaign.id] });
     const signedIn = await app.call('POST', '/auth/login', { body: { email: recipient_email, password } });
     expect(signedIn.status).toBe(200);
     const user = await app.call('GET', `/admin/users/${outcome.user_id}`, { token: manager.token });
@@ -352,7 +332,7 @@ describe('a link that creates an account', () => {
 
   it('leaves an account alone that is there already', async () => {
     const made = await makeLink({ recipient_email: 'late@example.com', account: {} });
-    await asSuperuser(app, "insert into users (tenant_id, email, full_name) values ($1, 'late@example.com', 'Late')", [defaultTenantId]);
+    await createUser(app, { email: 'late@example.com' });
     expect((await visit('POST', made, '/complete', {})).body).toMatchObject({ account: 'kept_back' });
     const refused = await app.call('POST', `${base}/create-link`, {
       token: manager.token,

@@ -6,10 +6,10 @@ import type { RunningWorker } from '../../../src/worker.ts';
 import { approvalWorkflowId } from '../../../src/workflows/approval/approval.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { OpenedRequest } from '../../support/approvals.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { OpenedRequest } from '../../support/drivers/approval.ts';
 import { quietTemporal } from '../../support/temporal/temporal.ts';
-import { secondTenant } from '../../support/tenants.ts';
+import { secondTenant } from '../../support/people.ts';
 
 const web = 'https://temporal.castellan.test';
 

@@ -3,12 +3,12 @@ import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { redisApplication } from '../../support/servers/bullmq.ts';
+import { failJobs, redisApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
 import { startCuttableProxy } from '../../support/servers/cuttable-proxy.ts';
 import type { CuttableProxy } from '../../support/servers/cuttable-proxy.ts';
-import { callProven, eventually } from '../../support/quick-factor.ts';
-import { failJobs } from '../../support/queues.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { startRedis } from '../../support/servers/redis.ts';
 
 const redis = await startRedis();

@@ -12,13 +12,14 @@ import { queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.c
 import { searchAttributes } from '../../../src/workflows/shared/search-attributes.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { postgresApplication } from '../../support/servers/bullmq.ts';
+import { failJobs, postgresApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { failJobs } from '../../support/queues.ts';
-import { callAsMember, secondTenant } from '../../support/tenants.ts';
-import type { OtherTenant } from '../../support/tenants.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
+import type { OtherTenant } from '../../support/people.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -152,7 +153,7 @@ async function keepBulkRetry(name: string, queue: string): Promise<void> {
   const { id } = (await get(`/admin/queues/${queue}`)).body;
   const handle = app.api.deps.temporal.client.workflow.getHandle(queueBulkRetryWorkflowId(defaultTenantId, id));
   await handle.result();
-  await replayAndKeep('queue-bulk-retry', name, await handle.fetchHistory());
+  await recordedHistories('queue-bulk-retry').record(name, await handle.fetchHistory());
 }
 
 describe('Bulk retry', () => {
@@ -258,7 +259,7 @@ describe('Cleaning', () => {
     const { client } = app.api.deps.temporal;
     const handle = client.workflow.getHandle(queueCleanWorkflowId({ actor, queue_id, event_id }));
     await handle.result();
-    await replayAndKeep('queue-clean', 'done', await handle.fetchHistory());
+    await recordedHistories('queue-clean').record('done', await handle.fetchHistory());
   });
 
   it('waits for approval in production and is done by it', async () => {
@@ -289,7 +290,7 @@ describe('Queues of Temporal (S2-67)', () => {
     const paused = await post('/admin/queues/workflows/pause', { reason: 'no', paused_until: inOneHour() });
     expect(paused).toMatchObject({ status: 409, body: { code: 'queue.unsupported', provider: 'temporal' } });
     expect((await get('/admin/queues/workflows/jobs?state=delayed')).body.code).toBe('queue.unsupported');
-    const theirs = await callAsMember(app, other.admin, 'POST', '/admin/queues', {
+    const theirs = await callProven(app, other.admin, 'POST', '/admin/queues', {
       body: { name: 'workflows', provider: 'temporal', source_name, environment: 'staging' },
     });
     expect(theirs.status).toBe(201);
@@ -304,7 +305,7 @@ describe('Queues of Temporal (S2-67)', () => {
     const options = queueCleanStartOptions({ actor, queue_id: missing, event_id: missing });
     const handle = await temporal.client.workflow.start('queueCleanWorkflow', { ...options, taskQueue: temporal.taskQueue });
     await handle.result().catch(() => undefined);
-    await replayAndKeep('queue-clean', 'failed', await handle.fetchHistory());
+    await recordedHistories('queue-clean').record('failed', await handle.fetchHistory());
     const runId = handle.firstExecutionRunId;
     const listed = await eventually(
       () => get('/admin/queues/workflows/jobs?state=failed'),
@@ -379,7 +380,7 @@ describe('Who may', () => {
 
   it('lets a tenant register queues of its own name only, each once, and refuses bad input', async () => {
     const asOther = (source_name: string, name = 'theirs'): Promise<Answer> =>
-      callAsMember(app, other.admin, 'POST', '/admin/queues', {
+      callProven(app, other.admin, 'POST', '/admin/queues', {
         body: { name, provider: 'bullmq', source_name, environment: 'staging' },
       });
     expect((await asOther('mails')).body.code).toBe('queue.source-refused');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser } from '../../support/quick-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 const base = '/api/v1/master-admin';
 

@@ -10,6 +10,7 @@ import { scoreText } from '../../../src/entities/tracker/score.entity.ts';
 import { systemRoles } from '../../../src/domain/identity/system-roles.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
+import { createGoal } from '../../support/factories/tracker.ts';
 
 const base = '/api/v1/master-admin';
 
@@ -69,10 +70,7 @@ describe('S0-64: the tests that the document names', () => {
   it('test_admin_goal_unique_constraint', async () => {
     expect((await mine('POST', '/goals', { week_start: '2025-11-01' })).status).toBe(409);
     expect((await as(other)('POST', '/goals', { week_start: '2025-11-01' })).status).toBe(201);
-    const insert = admin.query(
-      "insert into admin_goals (tenant_id, user_id, week_start) select tenant_id, id, '2025-11-01' from users where id = $1",
-      [me.user_id],
-    );
+    const insert = createGoal(app, { user_id: me.user_id, week_start: '2025-11-01' });
     await expect(insert).rejects.toMatchObject({ code: '23505', constraint: 'uq_user_week' });
   });
 

@@ -1,7 +1,7 @@
 /* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
 import { sampleFlagKey } from '../../../src/dev/sample-data.ts';
-import { eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
 import { proven, refusalOf, stage } from './stage.ts';
 
 /** Flags and approvals (S2-14..16, S2-39..43). */

@@ -1,7 +1,7 @@
 /* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
 import { isProblem } from '../../../src/sdk/index.ts';
-import { freshTotpCode } from '../../support/api.ts';
+import { freshTotpCode } from '../../support/totp.ts';
 import { nobody, refusalOf, stage } from './stage.ts';
 
 /** The audit log and the second factor (S2-29..31, S2-44, S2-45). */

@@ -1,9 +1,9 @@
 /* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
-import { configDriver } from '../../support/configs.ts';
-import { integrationDriver } from '../../support/integrations.ts';
-import { callProven } from '../../support/quick-factor.ts';
-import { failJobs } from '../../support/queues.ts';
+import { configDriver } from '../../support/drivers/config.ts';
+import { integrationDriver } from '../../support/drivers/integration.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { failJobs } from '../../support/servers/bullmq.ts';
 import { nobody, proven, refusalOf, stage } from './stage.ts';
 
 /** Dashboard, integrations, queues, health and configuration (S2-2, S2-17..28, S2-32..38). */

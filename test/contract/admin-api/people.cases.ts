@@ -1,6 +1,6 @@
 /* eslint-disable jest/no-export -- cases of one test file, which runs them on one stack */
 import { describe, expect, it } from '@jest/globals';
-import { freshTotpCode } from '../../support/api.ts';
+import { freshTotpCode } from '../../support/totp.ts';
 import { nobody, proven, refusalOf, stage } from './stage.ts';
 import type { Caller } from './stage.ts';
 

@@ -1,4 +1,4 @@
-import { createCastellanClient, isProblem, ProblemError } from '../../../src/sdk/index.ts';
+import { createCastellanClient, ProblemError } from '../../../src/sdk/index.ts';
 import type { AdminApi, CastellanClient } from '../../../src/sdk/index.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { startWorker } from '../../../src/worker.ts';
@@ -10,7 +10,7 @@ import type { BullmqApplication } from '../../support/servers/bullmq.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { quickProof } from '../../support/quick-factor.ts';
+import { runProven } from '../../support/second-factor.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { keepExchanges } from './examples.ts';
 
@@ -142,18 +142,9 @@ function recording(api: AdminApi, record: CallRecord): AdminApi {
   });
 }
 
-/** Runs a gated operation with a proof that was met beforehand: a code for each would have to wait for its time step. */
-export async function proven<Result>(
-  { person }: Caller,
-  operation: (proof: { mfaToken?: string }) => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await operation({});
-  } catch (error) {
-    if (!isProblem(error, 'mfa.required')) throw error;
-    const { action, payload_digest } = error.members;
-    return operation({ mfaToken: await quickProof(stage.app, person, String(action), String(payload_digest)) });
-  }
+/** Runs a gated operation as a caller, with a proof of the second factor. */
+export function proven<Result>({ person }: Caller, operation: (proof: { mfaToken?: string }) => Promise<Result>): Promise<Result> {
+  return runProven(stage.app, person, operation);
 }
 
 /** The code of the problem that a call is refused with. */

@@ -6,11 +6,11 @@ import {
   breaks,
   isClearSide,
   isSuppressed,
-  newsDue,
+  notificationsDue,
   observe,
   stepAlert,
 } from '../../../src/domain/health/alert.ts';
-import type { AlertNotification, AlertRule, AlertStanding, AlertStep, Observed } from '../../../src/domain/health/alert.ts';
+import type { NotificationState, AlertRule, AlertStanding, AlertStep, Observed } from '../../../src/domain/health/alert.ts';
 
 const minute = 60_000;
 
@@ -150,12 +150,12 @@ describe('S2-75: everybody is told once', () => {
       fc.property(moves, (list) => {
         const told = new Map<string, number>();
         const deliveries = new Set<string>();
-        const episodes: AlertNotification[] = [];
+        const episodes: NotificationState[] = [];
         let isSilenced = false;
         let isSilencedSinceFired = false;
         const tell = (isKilled: boolean) => {
           episodes.forEach((episode, index) => {
-            for (const news of newsDue(episode, isSilenced)) {
+            for (const news of notificationsDue(episode, isSilenced)) {
               const key = `${index}/${news}`;
               // The notifier knows the occurrence by its key.
               if (!deliveries.has(key)) told.set(key, (told.get(key) ?? 0) + 1);
@@ -196,5 +196,5 @@ describe('S2-75: everybody is told once', () => {
     );
   });
 
-  const fired: AlertNotification = { status: 'firing', firing_told: false, resolved_told: false, suppressed: false };
+  const fired: NotificationState = { status: 'firing', firing_told: false, resolved_told: false, suppressed: false };
 });

@@ -12,8 +12,8 @@ import {
   openRotationStatuses,
   retryDelayMs,
   rotationStatuses,
-} from '../../../src/domain/integration/integration-rotation.ts';
-import type { RotationStatus } from '../../../src/domain/integration/integration-rotation.ts';
+} from '../../../src/domain/integration/key-rotation.ts';
+import type { RotationStatus } from '../../../src/domain/integration/key-rotation.ts';
 
 const paging = {
   page_size: 10,

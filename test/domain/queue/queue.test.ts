@@ -8,7 +8,7 @@ import {
   isBreakerOpen,
   newFailureRatio,
   selectForRetry,
-} from '../../../src/domain/queue/queue-retry.ts';
+} from '../../../src/domain/queue/queue-bulk-retry.ts';
 
 const tenant = '11111111-1111-4111-8111-111111111111';
 const other = '22222222-2222-4222-8222-222222222222';

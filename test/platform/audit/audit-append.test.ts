@@ -16,11 +16,11 @@ import { auditRefusal } from '../../../src/platform/audit/audit-refusal.ts';
 import { verifyChain } from '../../../src/services/audit/verify.ts';
 import { payloadDigest } from '../../../src/platform/security/digest.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
-import { actorOf, entryOf, startAuditBench } from '../../support/audit.ts';
-import type { AuditBench } from '../../support/audit.ts';
+import { actorOf, entryOf, startAuditBench } from '../../support/audit-bench.ts';
+import type { AuditBench } from '../../support/audit-bench.ts';
 
 const run = promisify(execFile);
-const writerScript = fileURLToPath(new URL('../fixtures/audit-writer.ts', import.meta.url));
+const writerScript = fileURLToPath(new URL('./fixtures/audit-writer.ts', import.meta.url));
 const chainTables = ['audit_logs', 'audit_heads', 'audit_permission_sets', 'audit_checkpoints', 'audit_tree_nodes'];
 
 let bench: AuditBench;

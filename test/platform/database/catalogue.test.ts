@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { migrateDown, migrateUp, migrationDrift } from '../../../src/dev/migrate.ts';
-import { describeSchema } from '../../support/catalogue.ts';
+import { describeSchema } from '../../support/schema-description.ts';
 import { createEmptyDatabase, createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 

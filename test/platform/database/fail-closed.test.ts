@@ -5,6 +5,7 @@ import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { CallOptions, SignedIn, TestApi } from '../../support/api.ts';
+import { eventually } from '../../support/eventually.ts';
 import { startCuttableProxy } from '../../support/servers/cuttable-proxy.ts';
 import type { CuttableProxy } from '../../support/servers/cuttable-proxy.ts';
 import { temporalAddress } from '../../support/temporal/temporal.ts';
@@ -47,12 +48,7 @@ async function timed<Result>(work: Promise<Result>): Promise<[Result, number]> {
   return [await work, performance.now() - started];
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    if (await condition()) return;
-  }
-  throw new Error('It did not come back.');
-}
+const until = (condition: () => Promise<boolean>) => eventually(condition, (isTrue) => isTrue, 10_000);
 
 describe('nothing is allowed while a dependency is away', () => {
   it('answers 503 with Retry-After at once without PostgreSQL, and comes back by itself', async () => {

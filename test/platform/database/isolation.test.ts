@@ -12,6 +12,8 @@ import { read, readAll } from '../../../src/platform/database/read.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { createTenant, createUser } from '../../support/factories/identity.ts';
+import { withSuperuser } from '../../support/superuser.ts';
 
 const tenantCount = 20;
 const requestCount = 10_000;
@@ -25,10 +27,12 @@ beforeAll(async () => {
   database = await createTestDatabase();
   admin = new Client({ connectionString: database.adminUrl });
   await admin.connect();
-  for (const { id, name } of tenants) {
-    await admin.query("insert into tenants (id, name, domain) values ($1::uuid, $2, $1::uuid::text || '.test')", [id, name]);
-    await admin.query("insert into users (tenant_id, email, full_name) values ($1, 'one@isolation.test', $2)", [id, name]);
-  }
+  await withSuperuser({ database }, async (superuser) => {
+    for (const { id, name } of tenants) {
+      await createTenant(superuser, { id, name });
+      await createUser(superuser, { tenant_id: id, full_name: name });
+    }
+  });
   // Few connections, so that they pass from tenant to tenant all the time: two for changes, three for reads.
   db = await openDatabase({
     env: {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
-import { Recording } from '../../support/canary.ts';
+import { Recording } from '../../support/dumps.ts';
 
 function logged(write: (log: ReturnType<typeof createLogger>) => void): string {
   const recording = new Recording();

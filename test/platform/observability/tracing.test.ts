@@ -4,11 +4,11 @@ import { startTracing } from '../../../src/platform/observability/tracing.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import { callWithProof } from '../../support/matrix.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 const exporter = new InMemorySpanExporter();
@@ -36,7 +36,7 @@ let flags = 0;
 async function openApproval(traceparent: string | null): Promise<string> {
   const key = `traced-${(flags += 1)}`;
   await approvalDriver(app, admin).productionFlag(key);
-  const answer = await callWithProof(app, defaultTenantId, admin, 'POST', `/admin/feature-flags/${key}/toggle`, {
+  const answer = await callProven(app, admin, 'POST', `/admin/feature-flags/${key}/toggle`, {
     body: { environment: 'production', enabled: true, version: 1, reason: 'to be traced' },
     headers: traceparent === null ? {} : { traceparent },
   });
@@ -56,7 +56,7 @@ describe('one trace from the request to the row', () => {
       /^StartActivity:openApproval/,
       /^RunActivity:openApproval/,
     ]) {
-      await expectEventually(async () => (await names()).some((name) => wanted.test(name)), `${String(wanted)} in ${(await names()).join(', ')}`);
+      await eventually(names, (seen) => seen.some((name) => wanted.test(name)), 10_000);
     }
     const rows = await withClient(app.database.adminUrl, (client) =>
       client.query<{ trace_id: string }>(
@@ -82,10 +82,3 @@ describe('one trace from the request to the row', () => {
     expect(answer.status).toBe(200);
   });
 });
-
-async function expectEventually(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await new Promise((resolve) => setTimeout(resolve, 50))) {
-    if (await condition()) return;
-  }
-  throw new Error(`Not seen: ${what}`);
-}

@@ -6,11 +6,12 @@ import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { totpCodeOfStep, totpStepAt } from '../../../src/platform/security/totp.ts';
 import { installTemporalRuntime, startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
-import { callApi, freshTotpCode, startTestApi } from '../../support/api.ts';
+import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, CallOptions, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import { Recording, dumpTables, dumpWorkflows } from '../../support/canary.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import { Recording, dumpTables, dumpWorkflows } from '../../support/dumps.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { freshTotpCode } from '../../support/totp.ts';
 
 /** Holds codes on purpose, to be read in development; it does not exist in production. */
 const outbox = 'development_mails';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { exportFormats, exportWriters, readExport } from '../../../src/services/audit/export-format.ts';
 import type { ExportRecord, ExportSource } from '../../../src/services/audit/export-format.ts';
 import { sealEntry } from '../../../src/platform/audit/audit.ts';
-import { actorOf, entryOf } from '../../support/audit.ts';
+import { actorOf, entryOf } from '../../support/audit-bench.ts';
 
 let folder: string;
 

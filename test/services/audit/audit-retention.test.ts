@@ -18,8 +18,8 @@ import { chainsWithoutWitness, deliverToWitness, witnessFile, witnessedNotes, wi
 import type { Witness } from '../../../src/services/audit/witness.ts';
 import { createOutboundHttp } from '../../../src/platform/outbound/outbound-http.ts';
 import { generateWebhookSecret } from '../../../src/platform/outbound/webhook.ts';
-import { startAuditBench } from '../../support/audit.ts';
-import type { AuditBench } from '../../support/audit.ts';
+import { startAuditBench } from '../../support/audit-bench.ts';
+import type { AuditBench } from '../../support/audit-bench.ts';
 
 let bench: AuditBench;
 let folder: string;

@@ -19,8 +19,8 @@ import {
 import { consistencyProof, inclusionProof } from '../../../src/services/audit/tree.ts';
 import { verifyChain } from '../../../src/services/audit/verify.ts';
 import type { VerifyOptions } from '../../../src/services/audit/verify.ts';
-import { startAuditBench } from '../../support/audit.ts';
-import type { AuditBench } from '../../support/audit.ts';
+import { startAuditBench } from '../../support/audit-bench.ts';
+import type { AuditBench } from '../../support/audit-bench.ts';
 
 let bench: AuditBench;
 let folder: string;

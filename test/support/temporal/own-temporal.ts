@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cacheFolderPath } from '../../../src/dev/data-folder.ts';
 import { findTemporal } from '../../../src/dev/temporal-finder.ts';
 import { startTemporalServer } from '../../../src/dev/temporal-server.ts';
-import { freePort } from '../ports.ts';
+import { freePort } from '../../../src/dev/ports.ts';
 
 /** A Temporal server that one test file has for itself. */
 export interface OwnTemporal {

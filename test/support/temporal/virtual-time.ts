@@ -4,14 +4,14 @@ import { searchAttributes } from '../../../src/workflows/shared/search-attribute
 import { startTestApi } from '../api.ts';
 import type { TestApi } from '../api.ts';
 import { timeSkippingEnvironment, workflowBundlePath } from './temporal.ts';
-import { startWorkerHere } from './worker-here.ts';
-import type { WorkerHere } from './worker-here.ts';
+import { startInProcessWorker } from './worker-in-process.ts';
+import type { InProcessWorker } from './worker-in-process.ts';
 
 /** The application and a worker on a Temporal whose clock jumps; that of the database stays real. */
 export interface VirtualTime {
   readonly time: TestWorkflowEnvironment;
   readonly app: TestApi;
-  readonly worker: WorkerHere;
+  readonly worker: InProcessWorker;
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export async function startInVirtualTime(
     // This server can add attributes but not list them, so the worker's own registration does not run here.
     searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, keyword])),
   });
-  const worker = await startWorkerHere(app, { env: workerEnv(app), hasAttributes: true });
+  const worker = await startInProcessWorker(app, { env: workerEnv(app), hasAttributes: true });
   return {
     time,
     app,

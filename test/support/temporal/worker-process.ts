@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Env } from '../../../src/platform/env.ts';
-import { freePort } from '../ports.ts';
-import { eventually } from '../quick-factor.ts';
+import { freePort } from '../../../src/dev/ports.ts';
+import { eventually } from '../eventually.ts';
 
 const readyTimeoutMs = 60_000;
 

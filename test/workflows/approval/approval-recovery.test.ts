@@ -1,15 +1,16 @@
 import type { ChildProcess } from 'node:child_process';
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver, OpenedRequest } from '../../support/drivers/approval.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+import { holdLocks, lockWaiters } from '../../support/row-locks.ts';
 
 /**
  * Real processes that are killed, not stopped: a worker of its own and a Temporal server that keeps its state in a
@@ -38,24 +39,7 @@ afterAll(async () => {
 });
 
 /** Holds a lock on a flag, so that its change has begun and cannot go on. */
-async function hold(key: string): Promise<{ release(): Promise<void> }> {
-  const client = new Client({ connectionString: app.database.adminUrl });
-  await client.connect();
-  await client.query('begin');
-  await client.query('select 1 from admin_feature_flags where key = $1 for update', [key]);
-  return {
-    release: async () => {
-      await client.query('rollback');
-      await client.end();
-    },
-  };
-}
-
-const waitersOn = (): Promise<number> =>
-  asSuperuser(
-    app,
-    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
-  ).then((rows) => rows.length);
+const hold = (key: string) => holdLocks(app, 'select 1 from admin_feature_flags where key = $1 for update', [key]);
 
 const statusOf = async (id: string): Promise<string> => (await drive.detail(id)).status;
 
@@ -76,7 +60,7 @@ describe('recovery', () => {
     const [holdBegun, holdCommitted] = [await hold('begun'), await hold('committed')];
     expect(await approve(begun)).toBe('approved');
     expect(await approve(committed)).toBe('approved');
-    await eventually(waitersOn, (count) => count === 2);
+    await eventually(() => lockWaiters(app), (count) => count === 2);
 
     await temporal.kill();
     // One change is committed while there is nobody to tell, the other has begun and is cut off.

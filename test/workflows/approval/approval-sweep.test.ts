@@ -7,9 +7,10 @@ import { approvalSweepWorkflowType } from '../../../src/workflows/approval/appro
 import type { ApprovalSweepResult } from '../../../src/workflows/approval/approval-sweep.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver } from '../../support/approvals.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { quietTemporal } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

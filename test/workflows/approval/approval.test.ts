@@ -3,11 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { approvalWorkflowId, stateQuery } from '../../../src/workflows/approval/approval.contract.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver, OpenedRequest } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+import { createApprovalDecision } from '../../support/factories/approval.ts';
 
 const hour = 3600;
 
@@ -210,12 +213,7 @@ describe.each([
     });
     const request = await drive.opened('unanswered');
     // What a kill between commit and answer leaves: the row knows of the approval, the workflow does not.
-    await asSuperuser(
-      app,
-      `insert into admin_approval_decisions (tenant_id, approval_id, revision, digest, step, approver_id, approver_roles,
-         verdict, mfa_proof_id) values ($1, $2, 1, $3, 0, $4, '{}', 'approved', gen_random_uuid())`,
-      [defaultTenantId, request.id, request.digest, provider.user_id],
-    );
+    await createApprovalDecision(app, { approval_id: request.id, digest: request.digest, approver_id: provider.user_id });
     const repeated = await approve(request);
     expect(repeated).toMatchObject({ status: 200, body: { steps: [{ approvals: 1 }] } });
     const second = await app.signIn('role-super-admin', 1);

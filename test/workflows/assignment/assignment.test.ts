@@ -9,10 +9,15 @@ import { assignmentDrainWorkflowId } from '../../../src/workflows/assignment/ass
 import { assignmentSweepWorkflowType } from '../../../src/workflows/assignment/assignment-sweep.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/assignments.ts';
+import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/drivers/assignment.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+import { createQueuedContact, newContactAssignment } from '../../support/factories/assignment.ts';
+import { fromNow, hour } from '../../support/factories/defaults.ts';
+import { insertRows } from '../../support/factories/insert-rows.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -134,13 +139,12 @@ describe('S3-40: the queue', () => {
   });
 });
 
-/** Contacts that a person looks after already; by SQL, because nothing of this is what is tested. */
-const lookAfter = (person: string, campaign: string, contacts: readonly string[]) =>
-  asSuperuser(
+/** Contacts that a person looks after already; as rows, because nothing of this is what is tested. */
+const lookAfter = (user_id: string, campaign_id: string, contacts: readonly string[]) =>
+  insertRows(
     app,
-    `insert into user_contact_assignment (tenant_id, user_id, contact_id, campaign_id, method, reason)
-     select c.tenant_id, $1, c.id, $2, 'manual', '{"kind": "manual", "from_user_id": null}' from contacts c where c.id = any($3)`,
-    [person, campaign, contacts],
+    'user_contact_assignment',
+    contacts.map((contact_id) => newContactAssignment({ user_id, campaign_id, contact_id })),
   );
 
 describe('hand-over on deactivation', () => {
@@ -261,12 +265,7 @@ describe('the sweep', () => {
   it('wakes a queue whose workflow was never started', async () => {
     const { campaign, lead } = await poolOf(1, { max_open_contacts: 0 });
     const [contact = ''] = await addContacts(app, 1);
-    await asSuperuser(
-      app,
-      `insert into assignment_queue (tenant_id, campaign_id, contact_id, reason, created_at)
-       values ($1, $2, $3, '{"kind": "behind_others"}', now() - interval '1 hour')`,
-      [defaultTenantId, campaign, contact],
-    );
+    await createQueuedContact(app, { campaign_id: campaign, contact_id: contact, created_at: fromNow(-hour) });
     await asSuperuser(app, 'update user_campaign_assignment set max_open_contacts = null where user_id = $1', [lead]);
     // Who wakes it is not asked: the drain that the member's coming began may still be at work.
     await sweep();

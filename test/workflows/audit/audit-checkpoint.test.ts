@@ -14,8 +14,10 @@ import { auditCheckpointWorkflowType } from '../../../src/workflows/audit/audit-
 import type { AuditCheckpointResult } from '../../../src/workflows/audit/audit-checkpoint.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { createNotificationChannel } from '../../support/factories/notification.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -56,12 +58,7 @@ describe('the checkpoint workflow (S2-73)', () => {
   });
 
   it('fails visibly, tells people and signs nothing when a chain is damaged', async () => {
-    await asSuperuser(
-      app,
-      `insert into notification_channels (tenant_id, name, kind, email, events)
-       values ($1, 'Security', 'email', 'security@example.com', '{audit.chain-damaged}')`,
-      [defaultTenantId],
-    );
+    await createNotificationChannel(app, { events: ['audit.chain-damaged'] });
     await app.signIn('role-super-admin');
     const before = await latestCheckpoint(app.api.deps.db, defaultTenantId);
     await asSuperuser(

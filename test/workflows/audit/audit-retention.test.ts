@@ -3,7 +3,6 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Client } from 'pg';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { verifyExportFile } from '../../../src/services/audit/export-verify.ts';
 import { createCheckpointSigner, originOfChain, parseVerifier } from '../../../src/services/audit/note.ts';
@@ -14,10 +13,11 @@ import { auditRetentionWorkflowType } from '../../../src/workflows/audit/audit-r
 import type { AuditRetentionInput, AuditRetentionResult } from '../../../src/workflows/audit/audit-retention.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { actorOf, entryOf } from '../../support/audit.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { actorOf, entryOf } from '../../support/audit-bench.ts';
+import { eventually } from '../../support/eventually.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+import { holdLocks, lockWaiters } from '../../support/row-locks.ts';
 
 let folder: string;
 let app: TestApi;
@@ -56,18 +56,12 @@ describe('retention as a workflow', () => {
   it('leaves nothing half done when the worker is killed between archive and drop', async () => {
     await (await start(auditCheckpointWorkflowType, [])).result();
     expect(await readdir(join(folder, 'witness', defaultTenantId))).toHaveLength(1);
-    const holder = new Client({ connectionString: app.database.adminUrl });
-    await holder.connect();
-    await holder.query('begin');
-    await holder.query('select 1 from audit_heads where chain_id = $1 for update', [defaultTenantId]);
+    const held = await holdLocks(app, 'select 1 from audit_heads where chain_id = $1 for update', [defaultTenantId]);
 
     const run = await start(auditRetentionWorkflowType, [{ keep_days: 0 } satisfies AuditRetentionInput]);
-    const waiting = () =>
-      asSuperuser(app, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()");
-    await eventually(waiting, (rows) => rows.length > 0, 40_000);
+    await eventually(() => lockWaiters(app), (count) => count > 0, 40_000);
     await killProcess(worker);
-    await holder.query('rollback');
-    await holder.end();
+    await held.release();
     worker = await startWorkerProcess(app.env);
     const result: AuditRetentionResult = await run.result();
     expect(result).toEqual({ dropped: 1 });

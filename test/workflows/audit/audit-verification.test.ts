@@ -9,10 +9,12 @@ import { auditVerificationWorkflowType } from '../../../src/workflows/audit/audi
 import type { AuditVerificationInput, AuditVerificationResult } from '../../../src/workflows/audit/audit-verification.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver, OpenedRequest } from '../../support/approvals.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver, OpenedRequest } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { createNotificationChannel } from '../../support/factories/notification.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -30,12 +32,7 @@ beforeAll(async () => {
   request = await drive.opened('verified.flag');
   await drive.approve(provider, request);
   await drive.settled(request.id, 'executed');
-  await asSuperuser(
-    app,
-    `insert into notification_channels (tenant_id, name, kind, email, events)
-     values ($1, 'Security', 'email', 'security@example.com', '{audit.decisions-differ,audit.chain-damaged}')`,
-    [defaultTenantId],
-  );
+  await createNotificationChannel(app, { events: ['audit.decisions-differ', 'audit.chain-damaged'] });
 }, 60_000);
 
 afterAll(async () => {

@@ -12,14 +12,15 @@ import {
 import type { ConfigRolloutInput, RolloutView } from '../../../src/workflows/config/config-rollout.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { configDriver } from '../../support/configs.ts';
-import type { ConfigDriver } from '../../support/configs.ts';
+import { configDriver } from '../../support/drivers/config.ts';
+import type { ConfigDriver } from '../../support/drivers/config.ts';
 import { startGuardServer } from '../../support/servers/guard-server.ts';
 import type { GuardServer } from '../../support/servers/guard-server.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 /** So few that a run goes on as a new one after each look at its guards and after each stage. */
@@ -104,7 +105,6 @@ async function begin(limit: number, bakeSeconds: readonly number[], forSeconds: 
 const isBaking = (seen: RolloutView | null) => seen !== null && seen.bake_until !== null;
 const latest = () => app.api.deps.temporal.client.workflow.getHandle(workflowId);
 const stage = () => latest().query(rolloutStageQuery);
-const events = async (id: string) => (await drive.deployment(id)).ledger.map(({ event }: { event: string }) => event);
 /** The fencing number grows by one with each run that begins. */
 const fenceOf = async (id: string) => {
   const [row] = await asSuperuser<{ fence: number }>(app, 'select fence from admin_deployments where id = $1', [id]);
@@ -138,7 +138,7 @@ describe('a rollout whose history grows long', () => {
 
     expect((await drive.say(id, 'promote')).status).toBe(200);
     await drive.settled(id, 'succeeded', 60_000);
-    expect(await events(id)).toEqual(['started', 'stage', 'stage', 'succeeded']);
+    expect(await drive.events(id)).toEqual(['started', 'stage', 'stage', 'succeeded']);
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
     expect(await drive.isIntact('staging')).toBe(true);
     const continued = app.api.deps.temporal.client.workflow.getHandle(workflowId, runId);
@@ -155,7 +155,7 @@ describe('a rollout whose history grows long', () => {
     const before = await fenceOf(id);
     await drive.settled(id, 'restored', 60_000);
     expect(await fenceOf(id)).toBeGreaterThan(before);
-    expect(await events(id)).toEqual(['started', 'paused', 'restored']);
+    expect(await drive.events(id)).toEqual(['started', 'paused', 'restored']);
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
   }, 120_000);
 
@@ -171,7 +171,7 @@ describe('a rollout whose history grows long', () => {
         said.push(`${word}d`);
       }
     }
-    expect(await events(id)).toEqual(['started', ...said]);
+    expect(await drive.events(id)).toEqual(['started', ...said]);
     expect((await drive.say(id, 'abort')).status).toBe(200);
     await drive.settled(id, 'aborted');
     expect(await latest().result()).toEqual({ deployment_id: id, status: 'aborted' });

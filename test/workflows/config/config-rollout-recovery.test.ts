@@ -1,17 +1,17 @@
 import type { ChildProcess } from 'node:child_process';
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { configRolloutWorkflowId } from '../../../src/workflows/config/config-rollout.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { configDriver } from '../../support/configs.ts';
-import type { ConfigDriver } from '../../support/configs.ts';
+import { configDriver } from '../../support/drivers/config.ts';
+import type { ConfigDriver } from '../../support/drivers/config.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
+import { holdLocks, lockWaiters } from '../../support/row-locks.ts';
 
 /** Real processes that are killed, not stopped, while a stage is baking and while a step is being written. */
 let temporal: OwnTemporal;
@@ -33,28 +33,12 @@ afterAll(async () => {
 });
 
 /** Holds the row of an environment, so that the next step of its rollout has begun and cannot go on. */
-async function hold(environment: string): Promise<{ release(): Promise<void> }> {
-  const client = new Client({ connectionString: app.database.adminUrl });
-  await client.connect();
-  await client.query('begin');
-  await client.query('select 1 from admin_environment_configs where environment = $1 for update', [environment]);
-  return {
-    release: async () => {
-      await client.query('rollback');
-      await client.end();
-    },
-  };
-}
-
-const waiters = (): Promise<number> =>
-  asSuperuser(app, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()").then(
-    (rows) => rows.length,
-  );
+const hold = (environment: string) =>
+  holdLocks(app, 'select 1 from admin_environment_configs where environment = $1 for update', [environment]);
 
 const two = (bake_seconds: number) => ({
   strategy: { kind: 'custom', stages: [{ percentage: 50, bake_seconds }, { percentage: 100, bake_seconds: 0 }] },
 });
-const events = async (id: string) => (await drive.deployment(id)).ledger.map(({ event }: { event: string }) => event);
 
 describe('recovery of rollouts', () => {
   it('survives the kill of worker and server in a stage, of a worker in a step, and the loss of its workflow', async () => {
@@ -70,7 +54,7 @@ describe('recovery of rollouts', () => {
     await drive.settled(baking.id, 'running');
     await drive.settled(writing.id, 'running');
     const held = await hold('staging');
-    await eventually(waiters, (count) => count > 0);
+    await eventually(() => lockWaiters(app), (count) => count > 0);
     await temporal.kill();
     await killProcess(worker);
     await held.release();
@@ -86,7 +70,7 @@ describe('recovery of rollouts', () => {
     worker = await startWorkerProcess(app.env);
     for (const { id, environment } of [baking, writing]) {
       await drive.settled(id, 'succeeded', 90_000);
-      expect(await events(id)).toEqual(['started', 'stage', 'succeeded']);
+      expect(await drive.events(id)).toEqual(['started', 'stage', 'succeeded']);
       expect(await drive.shown(environment)).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
       expect(await drive.isIntact(environment)).toBe(true);
     }

@@ -1,9 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
@@ -11,17 +6,18 @@ import type { EnvironmentName } from '../../../src/domain/shared/environment.ts'
 import { configBatchWorkflowId, configRolloutWorkflowId, rolloutStageQuery } from '../../../src/workflows/config/config-rollout.contract.ts';
 import { configSweepWorkflowType } from '../../../src/workflows/config/config-sweep.contract.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { configDriver, shopSchema } from '../../support/configs.ts';
-import type { ConfigDriver } from '../../support/configs.ts';
+import { configDriver, shopSchema } from '../../support/drivers/config.ts';
+import type { ConfigDriver } from '../../support/drivers/config.ts';
 import { startGuardServer } from '../../support/servers/guard-server.ts';
 import type { GuardServer } from '../../support/servers/guard-server.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
-import { workflowBundlePath } from '../../support/temporal/temporal.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 
 const password = 'correct-horse-battery';
-const folder = fileURLToPath(new URL('../../histories/config-rollout/', import.meta.url));
+const histories = recordedHistories('config-rollout');
 const hour = 3_600;
 const staged = { kind: 'custom', stages: [1, 10, 50, 100].map((percentage) => ({ percentage, bake_seconds: hour })) };
 
@@ -64,7 +60,6 @@ describe('rollouts in virtual time', () => {
   const handleOf = (environment: EnvironmentName) =>
     time.client.workflow.getHandle(configRolloutWorkflowId(defaultTenantId, environment));
   const servedLimit = async (instance?: string) => (await drive.read(token, 'staging', instance)).body.document.limit as number;
-  const events = async (id: string) => (await drive.deployment(id)).ledger.map(({ event }: { event: string }) => event);
 
   async function begin(limit: number, plan: object, environment: EnvironmentName = 'staging') {
     const deployment = await drive.started({ environment, document: { limit }, plan: { check_interval_seconds: 300, ...plan } });
@@ -115,12 +110,7 @@ describe('rollouts in virtual time', () => {
       () => handle.describe(),
       ({ status }) => status.name !== 'RUNNING',
     );
-    const history = await handle.fetchHistory();
-    await Worker.runReplayHistory({ workflowBundle: { codePath: workflowBundlePath() }, replayName: name }, history);
-    const file = join(folder, `${name}.json`);
-    if (existsSync(file)) return;
-    await mkdir(folder, { recursive: true });
-    await writeFile(file, `${JSON.stringify(withoutMachine(historyToJSON(history)), null, 1)}\n`);
+    await histories.record(name, await handle.fetchHistory());
   }
 
   it('serves 1, 10, 50 and 100 % with an hour each, and waits for every one', async () => {
@@ -148,7 +138,7 @@ describe('rollouts in virtual time', () => {
     expect((await drive.deployment(id)).status).toBe('running');
     const ended = await passUntil(id, 'restored');
     expect(ended.outcome.evidence.guards[0]).toMatchObject({ guard: 'errors', verdict: 'bad', value: 9, samples: 100 });
-    expect(await events(id)).toEqual(['started', 'restored']);
+    expect(await drive.events(id)).toEqual(['started', 'restored']);
     const after = await eventually(
       () => drive.read(token, 'staging', 'web-1'),
       (answer) => answer.headers.get('etag') === before.headers.get('etag'),
@@ -178,7 +168,7 @@ describe('rollouts in virtual time', () => {
     await resting();
     await tell(id, 'resume');
     await passUntil(id, 'succeeded');
-    expect(await events(id)).toEqual(['started', 'held', 'resumed', 'stage', 'succeeded']);
+    expect(await drive.events(id)).toEqual(['started', 'held', 'resumed', 'stage', 'succeeded']);
     await keep('held');
   }, 120_000);
 
@@ -302,11 +292,3 @@ describe('rollouts in virtual time', () => {
     await keep('aborted');
   }, 120_000);
 });
-
-/** A history without what names the machine that made it. */
-function withoutMachine(historyJson: string): unknown {
-  return JSON.parse(historyJson, (key, value: unknown) => {
-    if (key === 'identity' || key === 'workerIdentity') return 'worker';
-    return key === 'stackTrace' ? '' : value;
-  });
-}

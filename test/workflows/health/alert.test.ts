@@ -5,7 +5,6 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createAlertActivities } from '../../../src/activities/health/alert.activities.ts';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { createMetrics } from '../../../src/platform/observability/metrics.ts';
 import { createTemporalClient } from '../../../src/platform/temporal/temporal-client.ts';
 import { alertEvaluationWorkflowType } from '../../../src/workflows/health/alert-evaluation.contract.ts';
@@ -13,11 +12,17 @@ import type { AlertEvaluationResult } from '../../../src/workflows/health/alert-
 import { healthCollectionWorkflowType } from '../../../src/workflows/health/health-collection.contract.ts';
 import type { HealthCollectionResult } from '../../../src/workflows/health/health-collection.contract.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { configDriver, shopSchema } from '../../support/configs.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
+import { configDriver, shopSchema } from '../../support/drivers/config.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+import { createApproval, createApprovalPayload } from '../../support/factories/approval.ts';
+import { createAlertSilence } from '../../support/factories/health.ts';
+import { createNotificationChannel } from '../../support/factories/notification.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const minute = 60_000;
 
@@ -43,12 +48,7 @@ describe('alerts in virtual time', () => {
     );
     ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
-    await asSuperuser(
-      app,
-      `insert into notification_channels (tenant_id, name, kind, email, events)
-       values ($1, 'On call', 'email', 'oncall@example.com', '{*}')`,
-      [defaultTenantId],
-    );
+    await createNotificationChannel(app);
   }, 180_000);
 
   afterAll(async () => {
@@ -63,7 +63,7 @@ describe('alerts in virtual time', () => {
     const { client, taskQueue } = app.api.deps.temporal;
     const handle = await client.workflow.start(workflowType, { taskQueue, workflowId: `${workflowType}-${runs}`, args: [] });
     const result = (await handle.result()) as Result;
-    if (keptAs !== undefined) await replayAndKeep(feature, keptAs, await handle.fetchHistory());
+    if (keptAs !== undefined) await recordedHistories(feature).record(keptAs, await handle.fetchHistory());
     return result;
   };
   const collect = (keptAs?: string) =>
@@ -110,16 +110,8 @@ describe('alerts in virtual time', () => {
       "update admin_approvals set status = 'cancelled', closed_at = now() where status = 'pending'",
     );
     for (let index = 0; index < count; index += 1) {
-      await asSuperuser(
-        app,
-        `with payload as (
-           insert into admin_approval_payloads (tenant_id, digest, action, payload)
-           values ($1, repeat('b', 64), 'flag.toggle', '{}') on conflict do nothing
-         )
-         insert into admin_approvals (id, tenant_id, action, digest, requested_by, policy, review_due_at, workflow_id)
-         values (gen_random_uuid(), $1, 'flag.toggle', repeat('b', 64), $2, '{}', now() + interval '1 day', 'alert-test')`,
-        [defaultTenantId, admin.user_id],
-      );
+      const { digest } = await createApprovalPayload(app);
+      await createApproval(app, { digest, requested_by: admin.user_id });
     }
   };
   const threshold = (name: string) => ({
@@ -197,12 +189,7 @@ describe('alerts in virtual time', () => {
       "select body from development_mails where subject like 'Firing%Half an hour'",
     );
     expect(mail?.body).toContain('Ask the approvers.');
-    const deeds = await asSuperuser<{ event: string }>(
-      app,
-      "select event from audit_logs where resource_type = 'alert' and resource_id = $1 order by seq",
-      [episode?.id],
-    );
-    expect(deeds.map(({ event }) => event)).toEqual(['alert.fire', 'alert.resolve']);
+    expect(await auditEvents(app, 'alert', episode?.id ?? '')).toEqual(['alert.fire', 'alert.resolve']);
   });
 
   it('what comes to nothing within its time leaves no trace', async () => {
@@ -223,12 +210,13 @@ describe('alerts in virtual time', () => {
   it('a silence holds news back, tells of its lapse, and then of what still fires', async () => {
     await configure([threshold('Silenced')]);
     const now = await time.currentTimeMs();
-    await asSuperuser(
-      app,
-      `insert into admin_alert_silences (tenant_id, owner_id, reason, starts_at, ends_at, created_at)
-       values ($1, $2, 'Silenced for the move', $3, $4, $3)`,
-      [defaultTenantId, admin.user_id, new Date(now), new Date(now + 60 * minute)],
-    );
+    await createAlertSilence(app, {
+      owner_id: admin.user_id,
+      reason: 'Silenced for the move',
+      starts_at: new Date(now).toISOString(),
+      ends_at: new Date(now + 60 * minute).toISOString(),
+      created_at: new Date(now).toISOString(),
+    });
     await waiting(3);
     await round(1);
     await waiting(0);

@@ -1,18 +1,22 @@
 import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { alertEvaluationWorkflowType } from '../../../src/workflows/health/alert-evaluation.contract.ts';
 import { healthCollectionWorkflowType } from '../../../src/workflows/health/health-collection.contract.ts';
 import type { HealthCollectionResult } from '../../../src/workflows/health/health-collection.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { postgresApplication } from '../../support/servers/bullmq.ts';
-import { freePort } from '../../support/ports.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { freePort } from '../../../src/dev/ports.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
-import { startWorkerHere } from '../../support/temporal/worker-here.ts';
-import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import { newAlertThreshold, newMeasurement } from '../../support/factories/health.ts';
+import { insertRows } from '../../support/factories/insert-rows.ts';
+import { createNotificationChannel } from '../../support/factories/notification.ts';
+import { createQueue } from '../../support/factories/queue.ts';
 
 let app: TestApi;
 
@@ -37,14 +41,14 @@ function start(workflowType: string) {
 }
 
 describe('the health collector', () => {
-  let worker: WorkerHere;
+  let worker: InProcessWorker;
   let other: string;
 
   beforeAll(async () => {
     other = `http://127.0.0.1:${await freePort()}`;
     const env = { ...app.env, HEALTH_API_URLS: [app.url, other] };
     // Without the Schedules, so that rounds happen when the tests say.
-    worker = await startWorkerHere(app, { env });
+    worker = await startInProcessWorker(app, { env });
   });
 
   afterAll(async () => {
@@ -102,12 +106,8 @@ describe('the health collector', () => {
         { name: 'one', data: {} },
         { name: 'two', data: {} },
       ]);
-      await asSuperuser(
-        app,
-        `insert into admin_queues (tenant_id, name, provider, source_name, environment)
-         values ($1, 'mail', 'bullmq', 'mail', 'staging'), ($1, 'workflows', 'temporal', $2, 'staging')`,
-        [defaultTenantId, app.env.TEMPORAL_TASK_QUEUE],
-      );
+      await createQueue(app, { name: 'mail' });
+      await createQueue(app, { name: 'workflows', provider: 'temporal', source_name: app.env.TEMPORAL_TASK_QUEUE });
       // A job has to have waited for a moment, and a new search attribute is known to all of Temporal a moment later.
       const measured = await eventually(
         async () => {
@@ -131,14 +131,20 @@ describe('the health collector', () => {
   it('draws single measurements together and lets the old ones go, in bounded batches', async () => {
     await asSuperuser(app, 'delete from admin_system_health');
     // Three days, a measurement a minute: n at minute n, every tenth unknown.
-    await asSuperuser(
-      app,
-      `insert into admin_system_health (metric, resolution_seconds, at, value, min_value, max_value, known_count, unknown_count)
-       select 'database.connections', 0, date_trunc('hour', now()) - interval '72 hours' + n * interval '1 minute',
-         case when n % 10 <> 9 then n end, case when n % 10 <> 9 then n end, case when n % 10 <> 9 then n end,
-         case when n % 10 <> 9 then 1 else 0 end, case when n % 10 <> 9 then 0 else 1 end
-       from generate_series(0, 72 * 60 - 1) n`,
-    );
+    const thisHour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+    const measurements = Array.from({ length: 72 * 60 }, (_, index) => {
+      const value = index % 10 === 9 ? null : index;
+      return newMeasurement({
+        metric: 'database.connections',
+        at: new Date(thisHour - 72 * 3_600_000 + index * 60_000).toISOString(),
+        value,
+        min_value: value,
+        max_value: value,
+        known_count: value === null ? 0 : 1,
+        unknown_count: value === null ? 1 : 0,
+      });
+    });
+    await insertRows(app, 'admin_system_health', measurements);
     const tended = await eventually(collect, ({ rolled_up }) => rolled_up === 0, 30_000);
     expect(tended).toMatchObject({ purged: 0 });
     const counts = await asSuperuser<{ resolution_seconds: number; rows: string; known: string; unknown: string }>(
@@ -174,17 +180,10 @@ describe('a worker that is killed', () => {
 
   it('S2-75: has told some people of some alerts; the next one tells the rest, everybody once', async () => {
     await asSuperuser(app, "select record_platform_health(now(), '{temporal.backlog}', '{9}', '{null}')");
-    await asSuperuser(
-      app,
-      `with channel as (
-         insert into notification_channels (tenant_id, name, kind, email, events)
-         values ($1, 'On call', 'email', 'oncall@example.com', '{alert.firing}')
-       )
-       insert into admin_alert_thresholds (tenant_id, name, metric, comparator, threshold, clear_threshold, aggregate,
-         window_seconds, for_seconds, severity, is_enabled)
-       select $1, 'Backlog ' || n, 'temporal.backlog', 'gt', 1, 1, 'max', 3600, 0, 'critical', true from generate_series(1, $2::int) n`,
-      [defaultTenantId, alertCount],
-    );
+    await createNotificationChannel(app, { events: ['alert.firing'] });
+    const backlog = { metric: 'temporal.backlog', comparator: 'gt', aggregate: 'max', window_seconds: 3600, severity: 'critical' } as const;
+    const thresholds = Array.from({ length: alertCount }, (_, index) => newAlertThreshold({ name: `Backlog ${index + 1}`, ...backlog }));
+    await insertRows(app, 'admin_alert_thresholds', thresholds);
     workers.push(await startWorkerProcess(app.env));
     const evaluation = await start(alertEvaluationWorkflowType);
     const toldCount = async () => {

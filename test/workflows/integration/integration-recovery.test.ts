@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
-import { integrationDriver, restConfig } from '../../support/integrations.ts';
-import { callProven } from '../../support/quick-factor.ts';
+import { integrationDriver, restConfig } from '../../support/drivers/integration.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 

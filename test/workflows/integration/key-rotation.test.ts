@@ -5,9 +5,10 @@ import { integrationSyncWorkflowId } from '../../../src/workflows/integration/in
 import { keyRotationWorkflowId } from '../../../src/workflows/integration/key-rotation.contract.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
-import { integrationDriver } from '../../support/integrations.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { integrationDriver } from '../../support/drivers/integration.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 
@@ -38,7 +39,7 @@ describe('integrations in virtual time', () => {
     const id = keyRotationWorkflowId({ tenant_id: defaultTenantId, integration_id: integrationId });
     const handle = time.client.workflow.getHandle(id);
     expect(await handle.result()).toEqual({ status });
-    await replayAndKeep('key-rotation', name, await handle.fetchHistory());
+    await recordedHistories('key-rotation').record(name, await handle.fetchHistory());
     return drive.rotation(integrationId, rotationId);
   }
 
@@ -127,12 +128,12 @@ describe('integrations in virtual time', () => {
     const done = (await drive.sync(id)).body;
     const handle = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
     expect(await handle.result()).toEqual({ job_id: done.id, status: 'succeeded' });
-    await replayAndKeep('integration-sync', 'succeeded', await handle.fetchHistory());
+    await recordedHistories('integration-sync').record('succeeded', await handle.fetchHistory());
     service.trouble(/^GET \/records/, ...Array.from({ length: 8 }, () => 503));
     const failing = (await drive.sync(id)).body;
     const later = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
     expect(await later.result()).toEqual({ job_id: failing.id, status: 'failed' });
-    await replayAndKeep('integration-sync', 'failed', await later.fetchHistory());
+    await recordedHistories('integration-sync').record('failed', await later.fetchHistory());
     expect(await drive.job(id, failing.id)).toMatchObject({ status: 'failed', error_code: 'failing' });
     const stuck = service.hold(/^GET \/records/);
     const stopped = (await drive.sync(id)).body;
@@ -141,6 +142,6 @@ describe('integrations in virtual time', () => {
     stuck.release();
     const last = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
     expect(await last.result()).toEqual({ job_id: stopped.id, status: 'cancelled' });
-    await replayAndKeep('integration-sync', 'cancelled', await last.fetchHistory());
+    await recordedHistories('integration-sync').record('cancelled', await last.fetchHistory());
   }, 120_000);
 });

@@ -11,17 +11,17 @@ import {
 import type { DeliveryView, NotificationDeliveryInput } from '../../../src/workflows/notification/notification-delivery.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { replayAndKeep } from '../../support/temporal/kept-histories.ts';
-import { callProven } from '../../support/quick-factor.ts';
+import { recordedHistories } from '../../support/temporal/histories.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
-import { startWorkerHere } from '../../support/temporal/worker-here.ts';
-import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 
 /** The system of a partner; the last of its answers it gives for ever. */
 let receiver: Server;
 let answers: number[] = [200];
 let app: TestApi;
-let worker: WorkerHere;
+let worker: InProcessWorker;
 let channelId: string;
 let userId: string;
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done));
   const address = `127.0.0.1:${(receiver.address() as AddressInfo).port}`;
   app = await startTestApi({ OUTBOUND_ALLOW: address, WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorkerHere(app);
+  worker = await startInProcessWorker(app);
   const admin = await app.signIn('role-super-admin');
   userId = admin.user_id;
   const created = await callProven(app, admin, 'POST', '/admin/notifications/channels', {
@@ -73,7 +73,7 @@ async function deliver(name: string, values: Partial<NotificationDeliveryInput>)
     taskQueue,
   });
   const delivery: DeliveryView = await handle.result();
-  await replayAndKeep('notification-delivery', name, await handle.fetchHistory());
+  await recordedHistories('notification-delivery').record(name, await handle.fetchHistory());
   return delivery;
 }
 

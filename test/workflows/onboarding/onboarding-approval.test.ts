@@ -7,10 +7,11 @@ import { installTemporalRuntime, startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver } from '../../support/approvals.ts';
-import { Recording, dumpTables, dumpWorkflows } from '../../support/canary.ts';
-import { asSuperuser, callProven } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { Recording, dumpTables, dumpWorkflows } from '../../support/dumps.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
 const base = '/api/admin/onboarding';

@@ -5,10 +5,13 @@ import { onboardingLinkWorkflowId } from '../../../src/workflows/onboarding/onbo
 import { onboardingSweepWorkflowType } from '../../../src/workflows/onboarding/onboarding-sweep.contract.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { asSuperuser, callProven, eventually } from '../../support/quick-factor.ts';
-import { secondTenant } from '../../support/tenants.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
+import { secondTenant } from '../../support/people.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+import { auditEvents } from '../../support/audit-events.ts';
 
 const base = '/api/admin/onboarding';
 const histories = recordedHistories('onboarding-link');
@@ -82,14 +85,8 @@ describe('onboarding links in virtual time', () => {
     });
   /** The history of a link whose workflow has ended. */
   const record = async (name: string, link: Made) => histories.record(name, await handleOf(link).fetchHistory());
-  const events = async ({ id }: Made) => {
-    const rows = await asSuperuser<{ event: string }>(
-      app,
-      "select event from audit_logs where resource_type = 'onboarding_link' and resource_id = $1 and outcome = 'success' order by seq",
-      [id],
-    );
-    return rows.map(({ event }) => event.replace('onboarding_link.', ''));
-  };
+  const events = async ({ id }: Made) =>
+    (await auditEvents(app, 'onboarding_link', id)).map((event) => event.replace('onboarding_link.', ''));
   const mailsTo = async (email: string) => {
     const rows = await asSuperuser<{ text: string }>(app, 'select t::text as text from development_mails t where t::text like $1', [
       `%${email}%`,

@@ -5,9 +5,9 @@ import type { RunningWorker } from '../../../src/worker.ts';
 import { approvalWorkflowId } from '../../../src/workflows/approval/approval.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/approvals.ts';
-import type { ApprovalDriver } from '../../support/approvals.ts';
-import { eventually } from '../../support/quick-factor.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
+import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { eventually } from '../../support/eventually.ts';
 import { quietTemporal, uniqueTaskQueue } from '../../support/temporal/temporal.ts';
 
 let app: TestApi;

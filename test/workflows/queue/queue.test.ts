@@ -6,11 +6,11 @@ import { queueBulkRetryWorkflowId } from '../../../src/workflows/queue/queue-bul
 import { pausePhaseQuery, queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { postgresApplication } from '../../support/servers/bullmq.ts';
+import { failJobs, postgresApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { callProven, eventually } from '../../support/quick-factor.ts';
-import { failJobs } from '../../support/queues.ts';
+import { eventually } from '../../support/eventually.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';

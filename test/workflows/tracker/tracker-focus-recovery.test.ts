@@ -7,7 +7,8 @@ import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 

@@ -6,9 +6,11 @@ import { focusSessionWorkflowId } from '../../../src/workflows/tracker/focus-ses
 import { searchAttributes } from '../../../src/workflows/shared/search-attributes.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
+import { createFocusSession } from '../../support/factories/tracker.ts';
 
 const path = '/api/v1/master-admin/focus-sessions';
 const histories = recordedHistories('focus-session');
@@ -130,11 +132,7 @@ describe.each([
       expect(body).toMatchObject({ code: 'focus.already-active', active: { id: started?.body.id, state: 'running' } });
     }
     expect((await call('GET', '/active')).body.id).toBe(started?.body.id);
-    const second = asSuperuser(
-      app,
-      "insert into admin_focus_sessions (tenant_id, user_id, start_time, due_at) select tenant_id, id, now(), now() from users where id = $1",
-      [me.user_id],
-    );
+    const second = createFocusSession(app, { user_id: me.user_id });
     await expect(second).rejects.toMatchObject({ constraint: 'uq_focus_active' });
   });
 

@@ -8,10 +8,13 @@ import { acceptWording } from '../../../src/domain/tracker/tracker-nudge-wording
 import { nudgeSchedulesWorkflowType } from '../../../src/workflows/tracker/nudge-round.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { asSuperuser, eventually } from '../../support/quick-factor.ts';
+import { eventually } from '../../support/eventually.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
-import { startWorkerHere } from '../../support/temporal/worker-here.ts';
-import type { WorkerHere } from '../../support/temporal/worker-here.ts';
+import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
+import { day, fromNow } from '../../support/factories/defaults.ts';
+import { createNudge } from '../../support/factories/tracker.ts';
 
 const base = '/api/v1/master-admin';
 
@@ -21,7 +24,7 @@ let modelSays: (template: string) => string | null | 'hang';
 let modelHeard: string[] = [];
 
 let app: TestApi;
-let worker: WorkerHere;
+let worker: InProcessWorker;
 let me: SignedIn;
 
 beforeAll(async () => {
@@ -44,7 +47,7 @@ beforeAll(async () => {
     TEXT_MODEL_URL: `http://127.0.0.1:${port}/v1/chat/completions`,
     TEXT_MODEL_TIMEOUT_MS: '500',
   });
-  worker = await startWorkerHere(app);
+  worker = await startInProcessWorker(app);
   me = await app.signIn('role-super-admin');
 }, 120_000);
 
@@ -168,12 +171,8 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
 
   it('every tenant has a Schedule, whose round nudges its people and purges what is stale', async () => {
     await due('Acme');
-    await asSuperuser(
-      app,
-      `insert into admin_nudges (tenant_id, user_id, type, message, rule, day, dedupe_key, expires_at)
-       select tenant_id, id, 'reminder', 'old', 'no-activity', current_date - 30, 'old', now() - interval '20 days' from users where id = $1`,
-      [me.user_id],
-    );
+    const longAgo = fromNow(-30 * day).slice(0, 10);
+    await createNudge(app, { user_id: me.user_id, message: 'old', rule: 'no-activity', day: longAgo, expires_at: fromNow(-20 * day) });
     const { client, taskQueue } = worker.deps.temporal;
     await client.workflow.execute(nudgeSchedulesWorkflowType, { taskQueue, workflowId: 'nudge-schedules-test' });
     const schedule = client.schedule.getHandle(`nudges/${defaultTenantId}`);

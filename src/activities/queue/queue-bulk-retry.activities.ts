@@ -1,0 +1,85 @@
+import { heartbeat } from '@temporalio/activity';
+import { newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
+import { Problem } from '../../platform/problem.ts';
+import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { scanFailedJobs } from '../../services/queue/failed-job-scan.ts';
+import { findQueue } from '../../services/queue/queue.queries.ts';
+import { beginBulkRetry, settleQueueEvent } from '../../services/queue/queue.repository.ts';
+import { queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry.contract.ts';
+import type { BulkRetryRef, QueueBulkRetryActivities, RetryTarget } from '../../workflows/queue/queue-bulk-retry.contract.ts';
+import type { ActivityDeps } from '../deps.ts';
+
+type Deps = Pick<ActivityDeps, 'db' | 'queues'>;
+
+/** The activities of `queueBulkRetryWorkflow`. */
+export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities {
+  const inRetry = <Result>({ actor, queue_id }: BulkRetryRef, work: (tx: Tx) => Promise<Result>) =>
+    unitOfWork(deps.db, actorInWorkflow(actor, queueBulkRetryWorkflowId(actor.tenant_id, queue_id)), work);
+  const withEngine = async <Result>(ref: BulkRetryRef, work: (engine: QueueProvider, queue: QueueSource) => Promise<Result>) => {
+    const queue = await findQueue(deps, ref);
+    return work(deps.queues.of(queue.provider), queue);
+  };
+  return {
+    beginBulkRetry: (input) => asActivity(() => inRetry(input, (tx) => beginBulkRetry(tx, deps.queues, input))),
+    selectFailedJobs: (input) =>
+      asActivity(() =>
+        withEngine(input, async (engine, queue) => {
+          const { jobs } = await scanFailedJobs(engine, queue, () => heartbeat());
+          return selectForRetry(jobs, input.plan).map(({ job_id, failed_at }) => ({ job_id, failed_at }));
+        }),
+      ),
+    retryFailedJobs: (input) =>
+      asActivity(() =>
+        withEngine(input, async (engine, queue) => {
+          const watched: string[] = [];
+          for (const target of input.targets) {
+            heartbeat();
+            const watch = await retryOnce(engine, queue, target);
+            if (watch !== null) watched.push(watch);
+          }
+          return { watched, skipped: input.targets.length - watched.length };
+        }),
+      ),
+    observeRetriedJobs: (input) =>
+      asActivity(() =>
+        withEngine(input, async (engine, queue) => {
+          const completed: string[] = [];
+          const failed: string[] = [];
+          for (const id of input.watched) {
+            heartbeat();
+            const job = await engine.findJob(queue, id);
+            // Many queues keep no completed jobs.
+            if (job === null || job.state === 'completed') completed.push(id);
+            else if (job.state === 'failed') failed.push(id);
+          }
+          return { completed, failed };
+        }),
+      ),
+    finishBulkRetry: ({ end, counts, ...ref }) =>
+      asActivity(async () => {
+        const details = { ...counts, new_failure_ratio: newFailureRatio(counts) };
+        await inRetry(ref, (tx) => settleQueueEvent(tx, ref.bulk_id, { state: end, details }));
+      }),
+  };
+}
+
+/**
+ * Retries a job unless it is gone or has been retried already, by an attempt that was killed or by somebody else.
+ *
+ * @returns the id to watch, or null when there was nothing to retry.
+ */
+async function retryOnce(engine: QueueProvider, queue: QueueSource, { job_id, failed_at }: RetryTarget) {
+  const job = await engine.findJob(queue, job_id);
+  if (job === null) return null;
+  if (job.state !== 'failed' || job.finished_at !== failed_at) return job_id;
+  try {
+    return await engine.retry(queue, job_id, 'failed_step');
+  } catch (error) {
+    if (error instanceof Problem && error.status < 500) return null;
+    throw error;
+  }
+}

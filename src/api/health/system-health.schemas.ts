@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { alertSeverities } from '../../domain/health/alert.ts';
+import { allHealthMetrics, healthComponents } from '../../domain/health/health-metric.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+
+const status = z
+  .enum(['up', 'degraded', 'unknown', 'down'])
+  .describe('`unknown`: it could not be measured, or not yet; `degraded`: it works and an alert fires');
+const unit = z.enum(['up', 'ms', 'seconds', 'days', 'count', 'per_second', 'ratio']);
+
+/** The state of every part, with the open alerts. */
+export const SystemHealthBody = z
+  .object({
+    status: status.describe('The worst of the parts'),
+    measured_at: timestamp
+      .nullable()
+      .describe('The newest measurement of the platform; null when there is none lately'),
+    age_seconds: z.int().nullable(),
+    evaluated_at: timestamp.nullable().describe('When thresholds were last compared'),
+    components: z.array(
+      z.object({
+        component: z.enum(healthComponents),
+        scope: z.enum(['platform', 'tenant']),
+        status,
+        reason: z.string().nullable(),
+        metrics: z.array(
+          z.object({
+            metric: z.enum(allHealthMetrics),
+            title: z.string(),
+            unit,
+            value: z.number().nullable().describe('In `unit`; null when unknown'),
+            reason: z.string().nullable(),
+            at: timestamp,
+          }),
+        ),
+      }),
+    ),
+    alerts: z.array(
+      z.object({
+        id: z.uuid(),
+        name: z.string(),
+        metric: z.string(),
+        severity: z.enum(alertSeverities),
+        status: z.enum(['pending', 'firing']),
+        value: z.number().nullable().describe('What was seen at the last change of status'),
+        pending_since: timestamp.nullable(),
+        fired_at: timestamp.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'SystemHealth' });
+
+/** The history of one metric. */
+export const SystemMetricsHistoryBody = z
+  .object({
+    metric: z.enum(allHealthMetrics),
+    title: z.string(),
+    unit,
+    from: timestamp,
+    to: timestamp,
+    step_seconds: z.int(),
+    points: z.array(
+      z.object({
+        at: timestamp.describe('Where the step begins'),
+        avg: z.number().nullable().describe('In `unit`; null when all was unknown'),
+        min: z.number().nullable().describe('In `unit`'),
+        max: z.number().nullable().describe('In `unit`'),
+        known_count: z.int(),
+        unknown_count: z.int(),
+      }),
+    ),
+  })
+  .meta({ id: 'SystemMetricsHistory' });

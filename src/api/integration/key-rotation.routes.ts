@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { readAll } from '../../platform/database/read.ts';
+import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { idParams } from '../../platform/value-schemas.ts';
+import { getAction } from '../../services/actions/registry.ts';
+import { runAfterCommit, runAction } from '../../services/actions/run-action.ts';
+import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
+import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
+import { abortRotation, retryRotation } from '../../services/integration/key-rotation.service.ts';
+import { findRotation, requestedRotation, rotationsQuery } from '../../services/integration/key-rotation.queries.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { reply, route } from '../http/route.ts';
+import { KeyRotationBody } from './integration.schemas.ts';
+
+const tag = 'integration';
+const rotationParams = z.object({ id: z.uuid(), rotationId: z.uuid() });
+const rotationIds = ({ id, rotationId }: z.output<typeof rotationParams>) => ({
+  integration_id: id,
+  rotation_id: rotationId,
+});
+
+const RotateBody = z.strictObject({
+  environment: rotateKeyPayload.shape.environment.describe('That of the integration; by it the gate is chosen'),
+  grace_seconds: rotateKeyPayload.shape.grace_seconds.describe('Seconds for which the old key works after the switch'),
+  reason: rotateKeyPayload.shape.reason,
+});
+
+const rotatePayload = ({ params, body }: { params: { id: string }; body: z.output<typeof RotateBody> }) => ({
+  integration_id: params.id,
+  ...body,
+});
+
+const rotateAPIKey = route({
+  operationId: 'rotateAPIKey',
+  method: 'post',
+  path: '/admin/integrations/:id/rotate-key',
+  tag,
+  summary: 'Exchange the key of an integration; in production this opens an approval request and answers 202',
+  description:
+    'The rotation checks first, creates a key, proves it by a live call, switches, waits the grace, revokes the old key ' +
+    'and proves that it is refused. Follow it at `Location`.',
+  permission: 'integration:rotate-key',
+  gate: { action: 'integration.rotate-key', environment: ({ body }) => body.environment, payload: rotatePayload },
+  params: idParams,
+  body: RotateBody,
+  responses: { 201: KeyRotationBody, 202: ApprovalBody },
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'integration.rotation-running',
+    'integration.rotation-unsupported',
+    'approval.policy-unsatisfiable',
+  ],
+  handler: async ({ gate, actor, deps, unitOfWork, ...input }) => {
+    const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
+    const { result, rotation } = await unitOfWork(async (tx) => ({
+      result: await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' }),
+      rotation: await requestedRotation(tx, input.params.id),
+    }));
+    await runAfterCommit(deps, actor, prepared, result);
+    const location = `/admin/integrations/${rotation.integration_id}/rotations/${rotation.id}`;
+    return reply(201, rotation, { location });
+  },
+});
+
+const getKeyRotations = route({
+  operationId: 'getKeyRotations',
+  method: 'get',
+  path: '/admin/integrations/:id/rotations',
+  tag,
+  summary: 'Key rotations of an integration, newest first',
+  permission: 'integration:read',
+  gate: 'none',
+  params: idParams,
+  query: z.strictObject(pageQuery),
+  responses: { 200: pageOf(KeyRotationBody) },
+  problems: ['request.cursor-invalid', 'resource.not-found'],
+  handler: async ({ params, query: { limit, cursor }, deps, scope }) => {
+    const [integration, rows] = await readAll(deps.db, scope, [
+      integrationOfList(params.id),
+      rotationsQuery(params.id).$call(newestFirst({ limit, cursor })),
+    ]);
+    assertIntegrationListed(integration);
+    return newestPage(rows, limit);
+  },
+});
+
+const getKeyRotation = route({
+  operationId: 'getKeyRotation',
+  method: 'get',
+  path: '/admin/integrations/:id/rotations/:rotationId',
+  tag,
+  summary: 'One key rotation, step by step',
+  permission: 'integration:read',
+  gate: 'none',
+  params: rotationParams,
+  responses: { 200: KeyRotationBody },
+  problems: ['resource.not-found'],
+  handler: ({ params, deps, scope }) => findRotation(deps.db, scope, rotationIds(params)),
+});
+
+const abortKeyRotation = route({
+  operationId: 'abortKeyRotation',
+  method: 'post',
+  path: '/admin/integrations/:id/rotations/:rotationId/abort',
+  tag,
+  summary: 'Call a key rotation off before its switch; the key that was made for it is revoked',
+  permission: 'integration:rotate-key',
+  gate: 'none',
+  params: rotationParams,
+  responses: { 200: KeyRotationBody },
+  problems: ['resource.not-found', 'integration.rotation-switched', 'service.unavailable'],
+  handler: ({ params, actor, deps }) => abortRotation(deps, actor, rotationIds(params)),
+});
+
+const retryKeyRotation = route({
+  operationId: 'retryKeyRotation',
+  method: 'post',
+  path: '/admin/integrations/:id/rotations/:rotationId/retry',
+  tag,
+  summary: 'Try the present step of a key rotation again at once, e.g. a revoke that has failed',
+  permission: 'integration:rotate-key',
+  gate: 'none',
+  params: rotationParams,
+  responses: { 202: KeyRotationBody },
+  problems: ['resource.not-found', 'resource.conflict', 'service.unavailable'],
+  handler: async ({ params, actor, deps }) => reply(202, await retryRotation(deps, actor, rotationIds(params))),
+});
+
+/** Key rotations of integrations: S2-21. */
+export const integrationRotationRoutes = [
+  rotateAPIKey,
+  getKeyRotations,
+  getKeyRotation,
+  abortKeyRotation,
+  retryKeyRotation,
+];

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { maxClassLength } from '../../domain/queue/queue-bulk-retry.ts';
+import { queueEventStates } from '../../domain/queue/queue.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+
+/** The cap as a query parameter. */
+export const capQuery = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(5_000)
+  .default(1_000)
+  .describe('No more jobs than these are retried');
+
+/** The name of an error class. */
+export const errorClass = z.string().min(1).max(maxClassLength);
+
+/** What a bulk retry is asked for with. */
+export const BulkRetryRequest = z
+  .strictObject({
+    reason: z.string().trim().min(1).max(500),
+    error_classes: z.array(errorClass).max(50).default([]).describe('As the preview names them; empty: all'),
+    cap: z.int().min(1).max(5_000).default(1_000).describe('No more jobs than these are retried'),
+    per_second: z.int().min(1).max(100).default(10).describe('Jobs retried a second, at most'),
+    max_new_failure_ratio: z.number().min(0).max(1).default(0.5).describe('Share of settled jobs that may fail anew'),
+    min_samples: z.int().min(1).max(1_000).default(10).describe('Settled jobs before the share counts'),
+  })
+  .meta({ id: 'BulkRetryRequest' });
+
+/** Answer of the preview. */
+export const BulkRetryPreviewBody = z
+  .object({
+    scanned: z.number().int().describe('How many failed jobs were looked at'),
+    is_complete: z.boolean().describe('False: there are more; the oldest ones were not looked at'),
+    classes: z.array(
+      z.object({
+        error_class: z.string(),
+        count: z.number().int().describe('Failed jobs of this class'),
+        sample: z.string().describe('One of the messages, with secrets masked'),
+        oldest_at: timestamp,
+        newest_at: timestamp,
+      }),
+    ),
+    would_retry: z.number().int().describe('How many a bulk retry with this class and cap would take'),
+  })
+  .meta({ id: 'BulkRetryPreview' });
+
+const count = (what: string) => z.number().int().min(0).describe(what);
+
+/** A bulk retry with its progress. */
+export const BulkRetryBody = z
+  .object({
+    id: z.uuid(),
+    state: z.enum(queueEventStates).describe('stopped: too many of the retried jobs failed anew'),
+    reason: z.string().nullable(),
+    error_classes: z.array(z.string()).describe('Empty: all'),
+    cap: capQuery,
+    per_second: z.number().describe('Jobs retried a second, at most'),
+    max_new_failure_ratio: z.number().describe('Share of settled jobs that may fail anew'),
+    min_samples: z.number().int().describe('Settled jobs before the share counts'),
+    progress: z
+      .object({
+        selected: count('Jobs that were taken'),
+        retried: count('Jobs that were retried'),
+        skipped: count('Gone or changed by the time it was their turn'),
+        completed: count('Retried and completed'),
+        failed_again: count('Retried and failed anew'),
+        new_failure_ratio: z.number().nullable().describe('failed_again by all that are settled'),
+      })
+      .nullable()
+      .describe('Null: it cannot be asked at the moment'),
+    requested_by: z.uuid().nullable(),
+    created_at: timestamp,
+    finished_at: timestamp.nullable(),
+  })
+  .meta({ id: 'BulkRetry' });

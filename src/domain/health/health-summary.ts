@@ -1,0 +1,92 @@
+import { healthRoundMs } from './health-history.ts';
+import { healthComponents, healthMetrics, isHealthMetric } from './health-metric.ts';
+import type { HealthComponent, HealthMetricName } from './health-metric.ts';
+import { componentStatus, worstStatus } from './health-status.ts';
+import type { HealthStatus } from './health-status.ts';
+
+/** A measurement as it is read. */
+interface MeasurementRow {
+  readonly metric: string;
+  readonly value: number | null;
+  readonly reason: string | null;
+  readonly at: string;
+}
+
+type Measured = MeasurementRow & { readonly metric: HealthMetricName };
+
+/** The watch has stopped when nothing came for this long: five rounds. */
+const staleMs = 5 * healthRoundMs;
+
+/** What of a metric is shown beside its numbers. */
+export function describeMetric(metric: HealthMetricName) {
+  const { title, unit } = healthMetrics[metric];
+  return { title, unit };
+}
+
+/**
+ * The state of every part. What the collector said before it stopped is not shown as the present; that the evaluation
+ * has stopped makes the alerting itself a part that is down. Before its first round nothing is known of it.
+ *
+ * @param rows the newest measurement of each metric.
+ * @param alerts `firing`: metrics of which an alert fires; `wasEvaluated`: whether thresholds were ever evaluated.
+ */
+export function summarizeHealth(
+  rows: readonly MeasurementRow[],
+  alerts: { readonly firing: ReadonlySet<string>; readonly wasEvaluated: boolean },
+  now: number,
+) {
+  const measured = rows.flatMap((row): Measured[] =>
+    isHealthMetric(row.metric) ? [{ ...row, metric: row.metric }] : [],
+  );
+  const components = healthComponents.flatMap((component) => {
+    const own = measured.filter(({ metric }) => healthMetrics[metric].component === component);
+    const scope = scopeOf(component);
+    // Nothing is said about a tenant that watches nothing, nor about certificates where nobody speaks TLS.
+    if (own.length === 0 && (scope === 'tenant' || component === 'certificates')) return [];
+    const metrics = own.map((row) => ({ ...row, ...describeMetric(row.metric) }));
+    return [{ component, scope, ...stateOf(component, own, alerts, now), metrics }];
+  });
+  const measuredAt = newestOf(measured.filter(({ metric }) => isOfCollector(metric)));
+  return {
+    status: worstStatus(components.map(({ status }) => status)),
+    measured_at: measuredAt,
+    age_seconds: measuredAt === null ? null : Math.max(0, Math.floor((now - Date.parse(measuredAt)) / 1000)),
+    evaluated_at: newestOf(measured.filter(({ metric }) => metric === 'alerting.evaluated')),
+    components,
+  };
+}
+
+function stateOf(
+  component: HealthComponent,
+  rows: readonly Measured[],
+  { firing, wasEvaluated }: { readonly firing: ReadonlySet<string>; readonly wasEvaluated: boolean },
+  now: number,
+): { status: HealthStatus; reason: string | null } {
+  const newest = newestOf(rows);
+  if (newest === null || now - Date.parse(newest) > staleMs) {
+    if (component !== 'alerting') return { status: 'unknown', reason: 'It was not measured for five minutes.' };
+    return wasEvaluated
+      ? { status: 'down', reason: 'The alert evaluation has not run for five minutes.' }
+      : { status: 'unknown', reason: 'The alert evaluation has not run yet.' };
+  }
+  return { status: componentStatus(rows, firing), reason: rows.find(({ reason }) => reason !== null)?.reason ?? null };
+}
+
+/** All metrics of a part have the same scope. */
+function scopeOf(component: HealthComponent): 'platform' | 'tenant' {
+  return Object.values(healthMetrics).find((metric) => metric.component === component)?.scope ?? 'platform';
+}
+
+/** The evaluation writes its own metrics, so they say nothing of the collector. */
+function isOfCollector(metric: HealthMetricName): boolean {
+  return healthMetrics[metric].scope === 'platform' && healthMetrics[metric].component !== 'alerting';
+}
+
+function newestOf(rows: readonly MeasurementRow[]): string | null {
+  return (
+    rows
+      .map(({ at }) => at)
+      .sort()
+      .at(-1) ?? null
+  );
+}

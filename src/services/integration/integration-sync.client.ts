@@ -1,0 +1,84 @@
+import { setTimeout } from 'node:timers/promises';
+import { ScheduleNotFoundError, WithStartWorkflowOperation } from '@temporalio/client';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { ensureSchedules } from '../../platform/temporal/schedules.ts';
+import {
+  cancelSyncUpdate,
+  integrationSchedule,
+  integrationScheduleId,
+  integrationSyncStartOptions,
+  integrationSyncWorkflowId,
+  integrationSyncWorkflowType,
+  syncDefaults,
+  syncOpenedUpdate,
+} from '../../workflows/integration/integration-sync.contract.ts';
+import type { ScheduledSyncInput } from '../../workflows/integration/integration-sync.contract.ts';
+
+type Deps = Pick<ProcessDeps, 'temporal'>;
+
+/** A workflow that is closing keeps its id for a short while; the start is repeated until the id is free. */
+const closingPauseMs = 100;
+const closingAttempts = 10;
+
+/**
+ * Starts the sync of an integration, or joins the one that runs.
+ *
+ * @returns the id of the committed job.
+ */
+export async function startSync({ temporal }: Deps, actor: Actor, integrationId: string): Promise<string> {
+  const input = { actor: actorRef(actor), integration_id: integrationId, trigger: 'manual' as const, ...syncDefaults };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await temporal.call((client) =>
+        client.workflow.executeUpdateWithStart(syncOpenedUpdate, {
+          startWorkflowOperation: new WithStartWorkflowOperation(integrationSyncWorkflowType, {
+            ...integrationSyncStartOptions(input),
+            taskQueue: temporal.taskQueue,
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        }),
+      );
+    } catch (error) {
+      const isClosing = error instanceof Problem && error.code === 'integration.sync-ended';
+      if (!isClosing || attempt === closingAttempts) throw error;
+      await setTimeout(closingPauseMs);
+    }
+  }
+}
+
+/** Stops a sync and waits until it has ended. @throws Problem `integration.sync-ended` when it has ended before. */
+export async function cancelSync({ temporal }: Deps, actor: Actor, integrationId: string, jobId: string): Promise<void> {
+  const workflowId = integrationSyncWorkflowId(actor.tenant_id, integrationId);
+  try {
+    await temporal.call((client) =>
+      client.workflow.getHandle(workflowId).executeUpdate(cancelSyncUpdate, { args: [{ job_id: jobId }] }),
+    );
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
+    throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', cause: error });
+  }
+}
+
+/**
+ * Creates or updates the Schedule that starts the syncs of an integration, or removes it.
+ *
+ * @param everySeconds null removes the Schedule; one that is gone already is no error.
+ */
+export async function setSyncSchedule(
+  { temporal }: Deps,
+  input: ScheduledSyncInput,
+  everySeconds: number | null,
+): Promise<void> {
+  if (everySeconds !== null) {
+    await ensureSchedules(temporal.client, temporal.taskQueue, [integrationSchedule(input, everySeconds)]);
+    return;
+  }
+  try {
+    await temporal.client.schedule.getHandle(integrationScheduleId(input)).delete();
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
+  }
+}

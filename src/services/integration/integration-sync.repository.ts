@@ -1,0 +1,199 @@
+import { sql } from 'kysely';
+import { isPulled } from '../../domain/integration/integration.ts';
+import type { PulledConfig, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
+import type { SyncEnd, SyncJobView } from '../../domain/integration/integration-sync.ts';
+import type { RemotePage, RemoteRecord } from '../../domain/integration/integration-records.ts';
+import { payloadDigest } from '../../platform/security/digest.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { changedNow, lockIntegration } from './integration.repository.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
+import { syncJobColumns } from './integration-sync.queries.ts';
+
+/** Records that could not be taken are named up to this number and counted beyond. */
+const maxNamedFailures = 20;
+
+/**
+ * Opens a sync. Only the one workflow of the integration does this, so a job that still counts as running belongs to a
+ * workflow that was terminated: it is closed.
+ *
+ * @throws Problem 404, or `integration.not-syncable` for one that is switched off or sends by itself.
+ */
+export async function openSyncJob(
+  tx: Tx,
+  { job_id, integration_id, trigger }: { job_id: string; integration_id: string; trigger: SyncTrigger },
+): Promise<SyncJobView> {
+  const integration = await lockIntegration(tx, integration_id);
+  const opened = await findJob(tx, job_id);
+  if (opened !== undefined) return opened;
+  if (!integration.is_enabled || !isPulled(integration.config)) {
+    throw new Problem({
+      code: 'integration.not-syncable',
+      detail: integration.is_enabled ? 'A webhook source sends by itself.' : 'The integration is switched off.',
+    });
+  }
+  const orphan = await tx.sql
+    .selectFrom('admin_sync_jobs')
+    .where('integration_id', '=', integration_id)
+    .where('status', '=', 'running')
+    .select('id')
+    .executeTakeFirst();
+  if (orphan !== undefined) {
+    await endSyncJob(tx, orphan.id, { status: 'failed', error_code: 'abandoned', error_detail: 'Its workflow was ended.' });
+  }
+  const job = await tx.sql
+    .insertInto('admin_sync_jobs')
+    .values({ id: job_id, tenant_id: tx.actor.tenant_id, integration_id, trigger, requested_by: tx.actor.user_id })
+    .returning(syncJobColumns)
+    .executeTakeFirstOrThrow();
+  await rememberOutcome(tx, job);
+  tx.audit({
+    event: 'integration.sync-begin',
+    action: 'create',
+    resource_type: 'integration',
+    resource_id: integration_id,
+    new_values: { job_id, trigger },
+  });
+  return job;
+}
+
+/** What a worker needs to go on with a sync, from where the last one came. */
+export interface SyncPosition {
+  readonly integration_id: string;
+  readonly config: PulledConfig;
+  readonly secret_ciphertext: string;
+  readonly cursor: string | null;
+  readonly page_count: number;
+}
+
+/** Where a sync stands; null when it has ended, by whomever. */
+export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition | null> {
+  const row = await tx.sql
+    .selectFrom('admin_sync_jobs as j')
+    .innerJoin('admin_integrations as i', 'i.id', 'j.integration_id')
+    .where('j.id', '=', jobId)
+    .where('j.status', '=', 'running')
+    .where('i.deleted_at', 'is', null)
+    .select(['j.integration_id', 'j.cursor', 'j.page_count', 'i.config', 'i.secret_ciphertext'])
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const { config, ...rest } = row;
+  return isPulled(config) ? { ...rest, config } : null;
+}
+
+/**
+ * Writes one page, its counts and the cursor of the next page together: a page that is fetched twice is counted once.
+ *
+ * @returns false when the sync has ended, or somebody else has written this page; then nothing is written.
+ */
+export async function writeSyncPage(tx: Tx, jobId: string, pageCount: number, page: RemotePage): Promise<boolean> {
+  const job = await tx.sql
+    .selectFrom('admin_sync_jobs')
+    .where('id', '=', jobId)
+    .where('status', '=', 'running')
+    .where('page_count', '=', pageCount)
+    .select(['integration_id', 'failures'])
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (job === undefined) return false;
+  const { created, updated } = await upsertRecords(tx, job.integration_id, jobId, page.records);
+  const named = [...job.failures, ...page.failures].slice(0, maxNamedFailures);
+  await tx.sql
+    .updateTable('admin_sync_jobs')
+    .set((eb) => ({
+      created_count: eb('created_count', '+', created),
+      updated_count: eb('updated_count', '+', updated),
+      unchanged_count: eb('unchanged_count', '+', page.records.length - created - updated),
+      failed_count: eb('failed_count', '+', page.failures.length),
+      page_count: pageCount + 1,
+      cursor: page.next_cursor,
+      failures: jsonb(named),
+      updated_at: changedNow,
+    }))
+    .where('id', '=', jobId)
+    .execute();
+  return true;
+}
+
+/** Writes records that are new or have changed, and says how many of each there were. */
+export async function upsertRecords(
+  tx: Tx,
+  integrationId: string,
+  jobId: string | null,
+  records: readonly RemoteRecord[],
+): Promise<{ created: number; updated: number }> {
+  if (records.length === 0) return { created: 0, updated: 0 };
+  const rows = records.map(({ external_id, payload }) => ({ external_id, payload, digest: payloadDigest(payload) }));
+  const differs = sql`known.payload_digest <> excluded.payload_digest`;
+  // One that has not changed is written too when a sync sees it: what no sync sees any more is gone at the remote system.
+  const { rows: written } = await sql<{ outcome: 'created' | 'updated' | 'unchanged' }>`
+    insert into integration_records as known
+      (tenant_id, integration_id, external_id, payload_digest, payload, sync_job_id, seen_job_id)
+    select ${tx.actor.tenant_id}::uuid, ${integrationId}::uuid, r.external_id, r.digest, r.payload, ${jobId}::uuid,
+      ${jobId}::uuid
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (external_id text, payload jsonb, digest text)
+    order by r.external_id
+    on conflict (tenant_id, integration_id, external_id) do update
+      set payload = case when ${differs} then excluded.payload else known.payload end,
+        payload_digest = excluded.payload_digest,
+        sync_job_id = case when ${differs} then excluded.sync_job_id else known.sync_job_id end,
+        updated_at = case when ${differs} then clock_timestamp() else known.updated_at end,
+        seen_job_id = excluded.seen_job_id,
+        missing_since = null
+      where ${differs} or known.seen_job_id is distinct from excluded.seen_job_id
+    returning case when old.id is null then 'created'
+      when old.payload_digest <> new.payload_digest then 'updated' else 'unchanged' end as outcome`.execute(tx.sql);
+  const countOf = (wanted: string) => written.filter(({ outcome }) => outcome === wanted).length;
+  return { created: countOf('created'), updated: countOf('updated') };
+}
+
+/** Closes a sync and says on record what it has done; one that is closed stays as it is. */
+export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<SyncJobView> {
+  const { error_code, error_detail } = end.status === 'failed' ? end : { error_code: null, error_detail: null };
+  const job = await tx.sql
+    .updateTable('admin_sync_jobs')
+    .set({
+      status:
+        end.status === 'succeeded'
+          ? sql<SyncStatus>`case when failed_count = 0 then 'succeeded' else 'completed_with_failures' end`
+          : end.status,
+      error_code,
+      error_detail: error_detail?.slice(0, 500) ?? null,
+      ended_at: changedNow,
+      updated_at: changedNow,
+    })
+    .where('id', '=', jobId)
+    .where('status', '=', 'running')
+    .returning(syncJobColumns)
+    .executeTakeFirst();
+  if (job === undefined) {
+    const closed = await findJob(tx, jobId);
+    if (closed === undefined) throw notFound('sync job');
+    return closed;
+  }
+  await rememberOutcome(tx, job);
+  const { failures: _failures, ...told } = job;
+  tx.audit({
+    event: 'integration.sync-end',
+    action: 'update',
+    resource_type: 'integration',
+    resource_id: job.integration_id,
+    outcome: job.status === 'failed' ? 'failed' : 'success',
+    ...(job.error_code === null ? {} : { reason: job.error_code }),
+    new_values: told,
+  });
+  return job;
+}
+
+/** What lists show without looking at the jobs; it changes no version, because nobody has edited anything. */
+async function rememberOutcome(tx: Tx, { integration_id, status }: SyncJobView): Promise<void> {
+  await tx.sql
+    .updateTable('admin_integrations')
+    .set({ last_sync_status: status, last_sync_at: changedNow })
+    .where('id', '=', integration_id)
+    .execute();
+}
+
+function findJob(tx: Tx, id: string): Promise<SyncJobView | undefined> {
+  return tx.sql.selectFrom('admin_sync_jobs').where('id', '=', id).select(syncJobColumns).executeTakeFirst();
+}

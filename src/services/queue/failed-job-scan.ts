@@ -1,0 +1,38 @@
+import { errorClassOf } from '../../domain/queue/queue-bulk-retry.ts';
+import type { FailedJob } from '../../domain/queue/queue-bulk-retry.ts';
+import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
+
+/** The most failed jobs that are looked at for a preview or a selection. */
+export const maxScannedFailures = 10_000;
+const pageSize = 500;
+
+/** Failed jobs with their classes, newest first. */
+export interface FailureScan {
+  readonly jobs: FailedJob[];
+  /** False when there are more than {@link maxScannedFailures}: the oldest ones are not among them. */
+  readonly is_complete: boolean;
+}
+
+/**
+ * Reads the failed jobs of a queue, page by page.
+ *
+ * @param onPage told after each page, for those who have to show that they are alive.
+ */
+export async function scanFailedJobs(
+  provider: QueueProvider,
+  source: QueueSource,
+  onPage: () => void = () => undefined,
+): Promise<FailureScan> {
+  const jobs = new Map<string, FailedJob>();
+  let from: string | null = null;
+  do {
+    const page = await provider.listJobs(source, { state: 'failed', from, limit: pageSize });
+    for (const { job_id, failure, finished_at } of page.jobs) {
+      const { reason, stack } = failure ?? { reason: '' };
+      jobs.set(job_id, { job_id, reason, failed_at: finished_at ?? 0, error_class: errorClassOf({ reason, stack }) });
+    }
+    from = page.next;
+    onPage();
+  } while (from !== null && jobs.size < maxScannedFailures);
+  return { jobs: [...jobs.values()], is_complete: from === null };
+}

@@ -1,0 +1,106 @@
+import { countByErrorClass, newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { delegateProof } from '../../platform/security/mfa-token.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import type { BulkRetryPlan } from '../../workflows/queue/queue-bulk-retry.contract.ts';
+import { scanFailedJobs } from './failed-job-scan.ts';
+import { cancelBulkRetry, queryBulkRetryProgress, startBulkRetry } from './queue-bulk-retry.client.ts';
+import { findBulkRetryEvent, queueByName } from './queue.queries.ts';
+
+type Deps = Pick<ProcessDeps, 'db' | 'queues' | 'temporal'>;
+
+/** One bulk retry of one queue. */
+export interface BulkRetryId {
+  readonly queue_name: string;
+  readonly bulk_id: string;
+}
+
+/**
+ * Counts the failed jobs of a queue by error class, and what a bulk retry with this plan would take. Changes nothing.
+ *
+ * @param plan.error_class one class; all when left out.
+ * @throws Problem 404, `queue.unsupported`, or `service.unavailable` when the engine is away.
+ */
+export async function previewBulkRetry(
+  deps: Deps,
+  actor: Actor,
+  queueName: string,
+  plan: { readonly error_class?: string | undefined; readonly cap: number },
+) {
+  const queue = await queueByName(deps, actor, queueName);
+  const engine = deps.queues.of(queue.provider);
+  assertQueueCapability(engine, 'retry');
+  const { jobs, is_complete } = await scanFailedJobs(engine, queue);
+  const error_classes = plan.error_class === undefined ? [] : [plan.error_class];
+  return {
+    scanned: jobs.length,
+    is_complete,
+    classes: countByErrorClass(jobs),
+    would_retry: selectForRetry(jobs, { error_classes, cap: plan.cap }).length,
+  };
+}
+
+/**
+ * Starts a bulk retry.
+ *
+ * @returns the bulk retry, of which only its event is known yet.
+ * @throws Problem 404, `queue.unsupported`, `queue.retry-running`, or `service.unavailable`.
+ */
+export async function requestBulkRetry(
+  deps: Deps,
+  actor: Actor,
+  mfa: MfaProof | null,
+  { queue_name, reason, plan }: { readonly queue_name: string; readonly reason: string; readonly plan: BulkRetryPlan },
+) {
+  const queue = await queueByName(deps, actor, queue_name);
+  assertQueueCapability(deps.queues.of(queue.provider), 'retry');
+  const bulk_id = await startBulkRetry(deps, actor, {
+    queue_id: queue.id,
+    reason,
+    plan,
+    mfa_proof_id: delegateProof(mfa),
+  });
+  return readBulkRetry(deps, actor, queue.id, bulk_id);
+}
+
+/** A bulk retry with its progress: live while it runs, else as it ended. @throws Problem 404. */
+export async function getBulkRetry(deps: Deps, actor: Actor, { queue_name, bulk_id }: BulkRetryId) {
+  const queue = await queueByName(deps, actor, queue_name);
+  return readBulkRetry(deps, actor, queue.id, bulk_id);
+}
+
+/**
+ * Ends a bulk retry early; what has been retried stays retried.
+ *
+ * @param inTransaction the request's unit of work, for the audit entry.
+ * @throws Problem 404, `queue.retry-over`, or `service.unavailable` when Temporal is away.
+ */
+export async function endBulkRetry(
+  deps: Deps,
+  actor: Actor,
+  inTransaction: UnitOfWork,
+  { queue_name, bulk_id }: BulkRetryId,
+) {
+  const queue = await queueByName(deps, actor, queue_name);
+  const { state } = await readBulkRetry(deps, actor, queue.id, bulk_id);
+  if (state !== 'running') {
+    throw new Problem({ code: 'queue.retry-over', detail: 'The bulk retry has ended already.' });
+  }
+  await inTransaction(async (tx) => {
+    const event = { resource_type: 'queue', resource_id: queue.id, new_values: { event_id: bulk_id } };
+    tx.audit({ event: 'queue.bulk-retry-cancel', action: 'update', ...event });
+  });
+  await cancelBulkRetry(deps, actor, queue.id);
+  return readBulkRetry(deps, actor, queue.id, bulk_id);
+}
+
+async function readBulkRetry(deps: Deps, actor: Actor, queue_id: string, bulk_id: string) {
+  const { details, ...event } = await findBulkRetryEvent(deps.db, actor, queue_id, bulk_id);
+  const counts = event.state === 'running' ? await queryBulkRetryProgress(deps, actor, { queue_id, bulk_id }) : null;
+  const live = counts === null ? null : { ...counts, new_failure_ratio: newFailureRatio(counts) };
+  return { ...details, ...event, progress: live ?? ('selected' in details ? details : null) };
+}

@@ -1,0 +1,62 @@
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { QueueCapability } from '../../domain/queue/queue.ts';
+import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import { assertQueueCapability, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
+import type { EngineJob, QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { queueByName } from './queue.queries.ts';
+import { openQueueEvent, settleQueueEvent } from './queue.repository.ts';
+
+/** An operation on one job. */
+export interface JobOperation {
+  readonly kind: QueueCapability & ('retry' | 'promote' | 'remove');
+  /** Whether the job's state permits it; checked first, so that no factor proof is spent in vain. */
+  readonly isPossible: (job: EngineJob) => boolean;
+  /** The states it needs, for the problem's text. */
+  readonly wanted: string;
+  /** Does it in the engine. @returns what the event records about it. */
+  readonly run: (engine: QueueProvider, queue: QueueSource, jobId: string) => Promise<JsonObject>;
+}
+
+/** Which job is operated on, and why. */
+export interface JobTarget {
+  readonly queue_name: string;
+  readonly job_id: string;
+  readonly reason: string | null;
+}
+
+/**
+ * Does one operation to one job: recorded together with the consumed factor proof, done in the engine, and settled with
+ * the result. The engine cannot take part in a transaction, so the event of an operation whose process died before the
+ * result was written stays `requested`.
+ *
+ * @param inTransaction the request's unit of work, which consumes the factor proof.
+ * @returns the settled event.
+ * @throws Problem 404, `queue.unsupported`, `queue.job-state`, or `service.unavailable` when the engine is away.
+ */
+export async function operateOnJob(
+  deps: Pick<ProcessDeps, 'db' | 'queues'>,
+  actor: Actor,
+  inTransaction: UnitOfWork,
+  { queue_name, job_id, reason }: JobTarget,
+  { kind, isPossible, wanted, run }: JobOperation,
+) {
+  const queue = await queueByName(deps, actor, queue_name);
+  const engine = deps.queues.of(queue.provider);
+  assertQueueCapability(engine, kind);
+  const job = await engine.findJob(queue, job_id);
+  if (job === null) throw notFound('job');
+  if (!isPossible(job)) throwJobStateConflict(job.state, wanted);
+  const event = { queue_id: queue.id, kind, job_id: job.job_id, reason };
+  const { id } = await inTransaction((tx) => openQueueEvent(tx, event));
+  try {
+    const details = await run(engine, queue, job.job_id);
+    return await inTransaction((tx) => settleQueueEvent(tx, id, { state: 'done', details }));
+  } catch (error) {
+    const failure = error instanceof Problem ? error.message : 'It is not known whether the engine has done it.';
+    await inTransaction((tx) => settleQueueEvent(tx, id, { state: 'failed', details: { failure } }));
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
+import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { consumeMfaProof, delegateProof } from '../../platform/security/mfa-token.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import { queueByName } from './queue.queries.ts';
+import type { QueueRow } from './queue.queries.ts';
+import { sendResume, startPause } from './queue-pause.client.ts';
+import { acceptResume, endPause } from './queue-pause.repository.ts';
+
+type Deps = Pick<ProcessDeps, 'db' | 'now' | 'queues' | 'temporal'>;
+
+/** The longest pause, in milliseconds. */
+const maxPauseMs = 90 * 86_400_000;
+
+/**
+ * Pauses a queue until a time at which it goes on by itself.
+ *
+ * @param pause.paused_until RFC 3339; in the future, within 90 days.
+ * @returns the paused queue.
+ * @throws Problem 404, `request.invalid`, `queue.unsupported`, `queue.already-paused`, or `service.unavailable`.
+ */
+export async function pauseQueue(
+  deps: Deps,
+  actor: Actor,
+  mfa: MfaProof | null,
+  { name, reason, paused_until }: { readonly name: string; readonly reason: string; readonly paused_until: string },
+): Promise<QueueRow> {
+  const queue = await queueByName(deps, actor, name);
+  const until = Date.parse(paused_until);
+  const restMs = until - deps.now();
+  if (restMs <= 0 || restMs > maxPauseMs) {
+    throw invalidInput([{ pointer: '/paused_until', detail: 'has to be in the future, within 90 days' }]);
+  }
+  assertQueueCapability(deps.queues.of(queue.provider), 'pause');
+  const pause = { queue_id: queue.id, reason, paused_until: until, mfa_proof_id: delegateProof(mfa) };
+  await startPause(deps, actor, pause);
+  return queueByName(deps, actor, name);
+}
+
+/**
+ * Ends a pause before its time; returns when the queue runs again.
+ *
+ * @returns the resumed queue.
+ * @throws Problem 404, `queue.unsupported`, `queue.not-paused`, or `service.unavailable`.
+ */
+export async function resumeQueue(
+  deps: Deps,
+  actor: Actor,
+  mfa: MfaProof | null,
+  { name, reason }: { readonly name: string; readonly reason: string | null },
+): Promise<QueueRow> {
+  const queue = await queueByName(deps, actor, name);
+  assertQueueCapability(deps.queues.of(queue.provider), 'pause');
+  const { id: queue_id, pause_id } = queue;
+  if (pause_id === null) throw new Problem({ code: 'queue.not-paused', detail: 'No pause of this queue is in force.' });
+  const message = { actor: actorRef(actor), resume_id: randomUUID(), reason, mfa_proof_id: delegateProof(mfa) };
+  try {
+    await sendResume(deps, queue_id, message);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
+    // The workflow is lost, or ended just now. Without it nothing would resume the queue, so it is done here.
+    const resume = { ...message, queue_id, pause_id };
+    await unitOfWork(deps.db, actor, (tx) =>
+      acceptResume(tx, resume, () => consumeMfaProof(tx, message.mfa_proof_id, actor)),
+    );
+    await deps.queues.of(queue.provider).resume(queue);
+    await unitOfWork(deps.db, actor, (tx) => endPause(tx, { queue_id, pause_id }));
+  }
+  return queueByName(deps, actor, name);
+}

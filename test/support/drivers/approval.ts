@@ -1,0 +1,100 @@
+import type { FlagDefinition } from '../../../src/domain/flag/flag.ts';
+import { jsonb } from '../../../src/platform/database/jsonb.ts';
+import type { Answer, SignedIn, TestApi } from '../api.ts';
+import { eventually } from '../eventually.ts';
+import { createFlag, createFlagVersion } from '../factories/flag.ts';
+import { callProven } from '../second-factor.ts';
+
+/** What a test needs of an opened request. */
+export interface OpenedRequest {
+  readonly id: string;
+  readonly digest: string;
+  readonly review_due_at: string;
+}
+
+/** A boolean flag that is off. */
+export const plainFlag: Omit<FlagDefinition, 'description' | 'rules'> = {
+  value_type: 'boolean',
+  variants: { on: true, off: false },
+  enabled: false,
+  on_variant: 'on',
+  off_variant: 'off',
+  rollout_percentage: 0,
+};
+
+/** Speaks of approvals to a test API, as people with a second factor do. */
+export interface ApprovalDriver {
+  /** Puts a production flag there behind the gates, at version 1, so that a test starts with the change it is about. */
+  productionFlag(key: string): Promise<void>;
+  /** The flag as it is in production. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
+  flag(key: string): Promise<any>;
+  /** Asks for a production flag to be switched on. */
+  requestToggle(key: string): Promise<Answer>;
+  /** A new production flag and the request to switch it on. */
+  opened(key: string): Promise<OpenedRequest>;
+  say(
+    person: SignedIn,
+    what: string,
+    request: { id: string },
+    body: object,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+  approve(person: SignedIn, request: { id: string; digest: string }, headers?: Record<string, string>): Promise<Answer>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
+  detail(id: string): Promise<any>;
+  /** Waits until the request has a status. */
+  settled(id: string, status: string, timeoutMs?: number): ReturnType<ApprovalDriver['detail']>;
+  /** What happened to the request, in order. */
+  events(id: string): Promise<string[]>;
+  /** Writes the policy of switching production flags; `version` 0 for the first time. */
+  putPolicy(body: object): Promise<Answer>;
+}
+
+/** A driver that asks as `requester` and looks with the same eyes. */
+export function approvalDriver(app: TestApi, requester: SignedIn): ApprovalDriver {
+  const { token } = requester;
+  const driver: ApprovalDriver = {
+    productionFlag: async (key) => {
+      const flag = await createFlag(app, { key });
+      await createFlagVersion(app, { flag_id: flag.id, key, definition: jsonb({ description: '', rules: [], ...plainFlag }) });
+    },
+    flag: async (key) => (await app.call('GET', `/admin/feature-flags/${key}?environment=production`, { token })).body,
+    requestToggle: (key) =>
+      callProven(app, requester, 'POST', `/admin/feature-flags/${key}/toggle`, {
+        body: { environment: 'production', enabled: true, version: 1, reason: 'launch day' },
+      }),
+    opened: async (key) => {
+      await driver.productionFlag(key);
+      const answer = await driver.requestToggle(key);
+      if (answer.status !== 202) throw new Error(JSON.stringify(answer.body));
+      return answer.body;
+    },
+    say: (person, what, { id }, body, headers = {}) =>
+      callProven(app, person, 'POST', `/admin/approvals/${id}/${what}`, { body, headers }),
+    approve: (person, request, headers) => driver.say(person, 'approve', request, { digest: request.digest }, headers),
+    detail: async (id) => (await app.call('GET', `/admin/approvals/${id}`, { token })).body,
+    settled: (id, status, timeoutMs) =>
+      eventually(
+        () => driver.detail(id),
+        (request) => request.status === status,
+        timeoutMs,
+      ),
+    events: async (id) => {
+      const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token });
+      return history.body.items.map(({ event }: { event: string }) => event).reverse();
+    },
+    putPolicy: (body) =>
+      callProven(app, requester, 'PUT', '/admin/approval-policies', {
+        body: {
+          action: 'flag.toggle',
+          environment: 'production',
+          gate: 'approval',
+          steps: [{ name: 'administrator', roles: ['role-super-admin', 'role-provider-admin'], quorum: 1 }],
+          version: 0,
+          ...body,
+        },
+      }),
+  };
+  return driver;
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { jsonb } from '../../../src/platform/database/jsonb.ts';
+import { uniqueName } from './defaults.ts';
+import { insertRow } from './insert-rows.ts';
+import type { Columns, Row, Target } from './insert-rows.ts';
+
+/** An e-mail address that is told of all events. */
+export function createNotificationChannel(
+  target: Target,
+  columns: Columns<'notification_channels'> = {},
+): Promise<Row<'notification_channels'>> {
+  return insertRow(target, 'notification_channels', {
+    tenant_id: defaultTenantId,
+    name: uniqueName('channel'),
+    kind: 'email',
+    email: 'channel@example.com',
+    events: ['*'],
+    ...columns,
+  });
+}
+
+/** A message that waits for its delivery. No workflow stands behind it. */
+export function createNotificationDelivery(
+  target: Target,
+  columns: Columns<'notification_deliveries'> = {},
+): Promise<Row<'notification_deliveries'>> {
+  return insertRow(target, 'notification_deliveries', {
+    tenant_id: defaultTenantId,
+    kind: 'email',
+    event: 'approval.opened',
+    event_key: randomUUID(),
+    subject: 'Subject',
+    body: 'Body',
+    payload: jsonb({}),
+    ...columns,
+  });
+}
