@@ -1,13 +1,16 @@
+import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import type { ProblemCode } from '../../../src/domain/shared/problem-codes.ts';
 import { Problem } from '../../../src/platform/problem.ts';
-import { decideApproval } from '../../../src/services/approval/approval-decision.service.ts';
+import type { TemporalClient } from '../../../src/platform/temporal/temporal-client.ts';
+import { decideApproval, editApproval } from '../../../src/services/approval/approval-decision.service.ts';
 import { approveUpdate } from '../../../src/workflows/approval/approval.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { createApproval, createApprovalPayload } from '../../support/factories/approval.ts';
 import { fromNow, hour } from '../../support/factories/defaults.ts';
+import { createFlag } from '../../support/factories/flag.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -30,6 +33,11 @@ async function requestOf(status: 'pending' | 'approved' = 'pending') {
   return createApproval(app, { digest, requested_by: admin.user_id, status, execution_due_at });
 }
 
+const sender = () => ({
+  actor: { ...systemActor(defaultTenantId), kind: 'user' as const, user_id: approver.user_id },
+  mfa: { challenge_id: 'proof', delegate: () => 'proof' },
+});
+
 /** Approves a request whose workflow refuses so many times with a code and then accepts. @returns how often it was asked. */
 async function approve(request: { id: string; digest: string }, refusals: number, code: ProblemCode): Promise<number> {
   let asked = 0;
@@ -41,14 +49,27 @@ async function approve(request: { id: string; digest: string }, refusals: number
       return {} as never;
     },
   };
-  const sender = {
-    actor: { ...systemActor(defaultTenantId), kind: 'user' as const, user_id: approver.user_id },
-    mfa: { challenge_id: 'proof', delegate: () => 'proof' },
-  };
   const said = { digest: request.digest, reason: null };
-  await decideApproval({ db: app.api.deps.db, temporal }, sender, request.id, approveUpdate, said);
+  await decideApproval({ db: app.api.deps.db, temporal }, sender(), request.id, approveUpdate, said);
   return asked;
 }
+
+describe('an edit', () => {
+  it('sends the digest of the new payload to the workflow, never the payload itself', async () => {
+    const { key } = await createFlag(app, { environment: 'production' });
+    const request = await requestOf();
+    const sent: unknown[] = [];
+    const handle = { executeUpdate: async (_update: unknown, options: unknown) => void sent.push(options) };
+    const client = { workflow: { getHandle: () => handle } } as unknown as Client;
+    const temporal: TemporalClient = { ...app.api.deps.temporal, call: (work) => work(client) };
+    const payload = { key, environment: 'production', enabled: true, version: 1, reason: 'canary-4711' };
+    const edit = { digest: request.digest, payload, reason: 'reworded' };
+    const actor = { ...sender().actor, permissions: ['flag:toggle'] as const };
+    await editApproval({ ...app.api.deps, temporal }, { ...sender(), actor }, request.id, edit);
+    expect(sent).toMatchObject([{ args: [{ digest: request.digest, reason: 'reworded' }] }]);
+    expect(JSON.stringify(sent)).not.toContain('canary-4711');
+  });
+});
 
 describe('a decision that the workflow refuses by the state of the request', () => {
   it('is sent again while the committed row allows it: the workflow has not heard of the commit yet', async () => {
