@@ -2,8 +2,9 @@ import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { Pool } from 'pg';
 import { dayFactsQuery } from '../../src/services/tracker/activity.service.ts';
-import { personQuery, recentScoresQuery } from '../../src/services/tracker/tracker-profile.queries.ts';
+import { personQuery } from '../../src/services/tracker/tracker-profile.queries.ts';
 import { createWireTypes } from '../../src/platform/database/wire-types.ts';
+import { recentScoresQuery } from '../../src/services/tracker/score.queries.ts';
 
 /** The tracker's transactions with nothing around them: the statements of the application, `node:http` and `pg`. */
 const common = { connectionString: process.env.DATABASE_URL, types: createWireTypes(), options: '-c TimeZone=UTC' };

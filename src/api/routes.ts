@@ -6,7 +6,7 @@ import { configAdminRoutes, configRoutes, deploymentRoutes } from './config/inde
 import { featureFlagRoutes, ofrepRoutes } from './flag/index.ts';
 import { alertRoutes, dashboardRoutes, systemHealthRoutes } from './health/index.ts';
 import {
-  agentPermissionRoutes,
+  modulePermissionRoutes,
   authRoutes,
   mfaRoutes,
   oidcRoutes,
@@ -63,7 +63,7 @@ export const routes: readonly Route[] = [
   ...roleRoutes,
   ...rolePermissionRoutes,
   ...roleAssignmentRoutes,
-  ...agentPermissionRoutes,
+  ...modulePermissionRoutes,
   ...tenantRoutes,
   ...tenantStatusRoutes,
   ...temporalCodecRoutes,

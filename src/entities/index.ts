@@ -67,7 +67,7 @@ import {
   AdminRoleEntity,
   AdminRoleHistoryEntity,
   AdminRolePermissionsEntity,
-  UserAgentPermissionEntity,
+  ModulePermissionEntity,
 } from './identity/role.entity.ts';
 import { OnboardingSettingsEntity } from './onboarding/onboarding-settings.entity.ts';
 import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding/onboarding-link.entity.ts';
@@ -98,7 +98,7 @@ export const entitiesByTable = {
   admin_role_permissions: AdminRolePermissionsEntity,
   admin_role_history: AdminRoleHistoryEntity,
   admin_role_assignments: AdminRoleAssignmentEntity,
-  user_agent_permissions: UserAgentPermissionEntity,
+  user_agent_permissions: ModulePermissionEntity,
   service_tokens: ServiceTokenEntity,
   idempotency_keys: IdempotencyKeyEntity,
   audit_logs: AuditLogEntity,

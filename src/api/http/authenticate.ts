@@ -1,7 +1,6 @@
 import type { ParameterizedContext } from 'koa';
-import { systemActor } from '../../domain/shared/actor.ts';
+import { systemActor, defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { Problem } from '../../platform/problem.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -9,7 +8,7 @@ import type { RequestState } from './request-context.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Route } from './route.ts';
 import { findBearerSession } from '../../services/identity/external-token-session.service.ts';
-import { isServiceToken } from '../../services/identity/service-token.service.ts';
+import { isServiceToken } from '../../services/identity/service-token-format.ts';
 
 const bearer = /^Bearer ([\w.~+/=-]+)$/i;
 

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Middleware, ParameterizedContext } from 'koa';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import type { Metrics } from '../../platform/observability/metrics.ts';
-import { isServiceToken } from '../../services/identity/service-token.service.ts';
-import type { ServiceActor, ServiceTokenCache } from '../../services/identity/service-token.service.ts';
+import { isServiceToken } from '../../services/identity/service-token-format.ts';
+import type { ServiceActor, ServiceTokenCache } from '../../services/identity/service-token-cache.ts';
 import type { RequestState } from './request-context.ts';
 
 /** A question that applications ask all the time: has this changed since the entity tag that I have? */

@@ -1,4 +1,4 @@
-export { agentPermissionRoutes } from './agent-permission.routes.ts';
+export { modulePermissionRoutes } from './module-permission.routes.ts';
 export { authRoutes } from './auth.routes.ts';
 export { mfaRoutes } from './mfa.routes.ts';
 export { oidcRoutes } from './oidc.routes.ts';

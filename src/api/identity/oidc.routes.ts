@@ -1,9 +1,4 @@
 import { z } from 'zod';
-import { lockRights, assertNotSelf, assertNotStronger } from '../../services/identity/effective-rights.service.ts';
-import { revokeSessions } from '../../services/identity/revoke-sessions.service.ts';
-import { query as select } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import { readAll } from '../../platform/database/read.ts';
 import {
   beginOidcSignIn,
   callbackUrl,
@@ -11,9 +6,11 @@ import {
   finishOidcSignIn,
   oidcSignInSeconds,
 } from '../../services/identity/oidc-sign-in.service.ts';
+import { userIdentities } from '../../services/identity/user-identity.queries.ts';
+import { linkIdentity, unlinkIdentity } from '../../services/identity/user-identity.service.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams, timestamp } from '../../platform/value-schemas.ts';
-import { tokenPair } from './auth.routes.ts';
+import { tokenPair } from './auth.schemas.ts';
 
 const providerParams = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,63}$/) });
 
@@ -94,18 +91,7 @@ const getUserIdentities = route({
   params: idParams,
   responses: { 200: z.object({ items: z.array(identityView) }) },
   problems: ['resource.not-found'],
-  handler: async ({ params, actor, deps }) => {
-    const [known, items] = await readAll(deps.db, actor, [
-      select.selectFrom('users').where('id', '=', params.id).select('id'),
-      select
-        .selectFrom('user_identities')
-        .where('user_id', '=', params.id)
-        .orderBy('created_at')
-        .select(['id', 'issuer', 'subject', 'created_at']),
-    ] as const);
-    if (known.length === 0) throw notFound('user');
-    return { items };
-  },
+  handler: async ({ params, actor, deps }) => ({ items: await userIdentities(deps.db, actor, params.id) }),
 });
 
 const linkUserIdentity = route({
@@ -121,33 +107,8 @@ const linkUserIdentity = route({
   body: z.strictObject({ issuer: z.url().max(500), subject: z.string().min(1).max(255) }),
   responses: { 201: identityView },
   problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own'],
-  handler: async ({ params, body, unitOfWork }) => {
-    const linked = await unitOfWork(async (tx) => {
-      await lockRights(tx);
-      const user = await tx.sql
-        .selectFrom('users')
-        .where('id', '=', params.id)
-        .where('status', '<>', 'deleted')
-        .select('id')
-        .executeTakeFirst();
-      if (user === undefined) throw notFound('user');
-      await assertNotStronger(tx, user.id);
-      const row = await tx.sql
-        .insertInto('user_identities')
-        .values({ tenant_id: tx.actor.tenant_id, user_id: user.id, ...body })
-        .returning(['id', 'issuer', 'subject', 'created_at'])
-        .executeTakeFirstOrThrow();
-      tx.audit({
-        event: 'user.link-identity',
-        action: 'update',
-        resource_type: 'user',
-        resource_id: user.id,
-        new_values: { ...body, linked_by: 'administrator' },
-      });
-      return row;
-    });
-    return reply(201, linked);
-  },
+  handler: async ({ params, body, unitOfWork }) =>
+    reply(201, await unitOfWork((tx) => linkIdentity(tx, params.id, body))),
 });
 
 const unlinkUserIdentity = route({
@@ -162,27 +123,7 @@ const unlinkUserIdentity = route({
   responses: { 204: null },
   problems: ['resource.not-found', 'user.exceeds-own', 'role.own-rights'],
   handler: async ({ params, unitOfWork }) => {
-    await unitOfWork(async (tx) => {
-      assertNotSelf(tx, params.id);
-      await lockRights(tx);
-      await assertNotStronger(tx, params.id);
-      const removed = await tx.sql
-        .deleteFrom('user_identities')
-        .where('id', '=', params.identityId)
-        .where('user_id', '=', params.id)
-        .returning(['issuer', 'subject'])
-        .executeTakeFirst();
-      if (removed === undefined) throw notFound('identity');
-      const ended = await revokeSessions(tx, { user_id: params.id }, 'forced');
-      tx.audit({
-        event: 'user.unlink-identity',
-        action: 'update',
-        resource_type: 'user',
-        resource_id: params.id,
-        old_values: removed,
-        new_values: { sessions_ended: ended.length },
-      });
-    });
+    await unitOfWork((tx) => unlinkIdentity(tx, params.id, params.identityId));
     return reply(204);
   },
 });

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { can } from '../../domain/identity/access.ts';
-import { agentModules } from '../../domain/identity/agent-module.ts';
+import { softwareModules } from '../../domain/identity/module-permission.ts';
 import { allPermissions, permissionCatalogue } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { effectiveRights, activeRoles } from '../../services/identity/active-role.queries.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { readRights } from '../../services/identity/active-role.queries.ts';
+import { moduleGrants } from '../../services/identity/module-permission.queries.ts';
+import { roleNames } from '../../services/identity/role.queries.ts';
+import { Problem } from '../../platform/problem.ts';
 import { route } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
 
 const permissionName = z.enum(allPermissions as [Permission, ...Permission[]]);
 
@@ -33,15 +33,7 @@ const getRbacRoles = route({
         .meta({ id: 'RbacRole' }),
     ),
   },
-  handler: ({ read }) =>
-    read(
-      query
-        .selectFrom('admin_roles')
-        .where('deleted_at', 'is', null)
-        .orderBy('is_system_role', 'desc')
-        .orderBy('name')
-        .select(['id', 'code', 'name', 'description', 'is_system_role']),
-    ),
+  handler: ({ deps, scope }) => roleNames(deps.db, scope),
 });
 
 const getRbacPermissions = route({
@@ -83,7 +75,7 @@ const checkPermission = route({
       user_id: z.uuid().optional().describe('Defaults to the caller'),
       permission: permissionName.optional(),
       agent_module: z
-        .strictObject({ name: z.enum(agentModules), action: z.enum(['create', 'read', 'update', 'delete']) })
+        .strictObject({ name: z.enum(softwareModules), action: z.enum(['create', 'read', 'update', 'delete']) })
         .optional(),
     })
     .refine((body) => (body.permission === undefined) !== (body.agent_module === undefined), {
@@ -93,34 +85,15 @@ const checkPermission = route({
   responses: { 200: z.object({ allowed: z.boolean(), rule: z.string().describe('The rule that decided') }) },
   problems: ['resource.not-found'],
   idempotency: false,
-  handler: async ({ actor, body, read, deps }) => {
-    const userId = body.user_id ?? actor.user_id;
+  handler: async ({ actor, body, deps, scope }) => {
+    const { user_id: userId = actor.user_id, permission = null, agent_module: module } = body;
     if (userId !== actor.user_id && !actor.permissions.includes('user:read')) {
       throw new Problem({ code: 'auth.forbidden', detail: 'This needs the permission user:read.' });
     }
-    const subject = userId === actor.user_id ? actor : await rightsOf(read, userId ?? '');
-    const grants =
-      body.agent_module === undefined
-        ? []
-        : await read(
-            query
-              .selectFrom('user_agent_permissions')
-              .where('user_id', '=', userId)
-              .select(['agent_name', 'can_create', 'can_read', 'can_update', 'can_delete', 'expires_at']),
-          );
-    const resource =
-      body.agent_module === undefined ? {} : { agent_module: body.agent_module, module_grants: grants };
-    return can(subject, body.permission ?? null, resource, deps.now());
+    const subject = userId === actor.user_id ? actor : await readRights(deps.db, scope, userId ?? '');
+    const module_grants = module === undefined ? [] : await moduleGrants(deps.db, scope, userId);
+    return can(subject, permission, { module, module_grants }, deps.now());
   },
 });
-
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
-
-async function rightsOf(read: Read, userId: string) {
-  const [known] = await read(query.selectFrom('users').where('id', '=', userId).select('status'));
-  if (known === undefined) throw notFound('user');
-  if (known.status !== 'active') return { roles: [], permissions: [] };
-  return effectiveRights(await read(activeRoles().where('a.user_id', '=', userId)));
-}
 
 export const rbacRoutes = [getRbacRoles, getRbacPermissions, checkPermission];

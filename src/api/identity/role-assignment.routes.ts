@@ -1,38 +1,11 @@
 import { z } from 'zod';
 import { assignRole, reviewAssignment, revokeRole } from '../../services/identity/role-assignment.service.ts';
-import { allPermissions } from '../../domain/identity/permissions.ts';
-import type { Permission } from '../../domain/identity/permissions.ts';
-import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { inForceAt, ledgerQuery, rightsAt } from '../../services/identity/role-assignment-history.queries.ts';
+import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
+import { rightsAt, roleAssignments } from '../../services/identity/role-assignment-history.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, moment, timestamp } from '../../platform/value-schemas.ts';
-import { roleGrant } from './user.routes.ts';
-
-const assignment = {
-  id: z.uuid(),
-  user_id: z.uuid(),
-  role_id: z.uuid(),
-  assigned_by: z.uuid().nullable(),
-  approval_id: z.uuid().nullable().describe('The approved request under which it was given'),
-  reason: z.string().nullable(),
-  assigned_at: timestamp,
-  valid_until: timestamp.nullable(),
-  review_due_at: timestamp.nullable(),
-  revoked_at: timestamp.nullable(),
-  revoked_by: z.uuid().nullable().describe('Null for one that lapsed'),
-};
-
-const assignmentView = z.object(assignment).meta({ id: 'RoleAssignment' });
-
-const ledgerEntry = z
-  .object({
-    ...assignment,
-    user_name: z.string(),
-    role_code: z.string(),
-    role_name: z.string(),
-    assigned_by_name: z.string().nullable(),
-  })
-  .meta({ id: 'RoleLedgerEntry' });
+import { idParams, moment } from '../../platform/value-schemas.ts';
+import { assignmentView, ledgerEntry, userRights } from './role-assignment.schemas.ts';
+import { roleGrant } from './user.schemas.ts';
 
 const assignmentParams = z.object({ id: z.uuid(), assignmentId: z.uuid() });
 
@@ -107,16 +80,8 @@ const getRoleAssignmentHistory = route({
     at: moment.optional().describe('In force at this moment'),
   }),
   responses: { 200: pageOf(ledgerEntry) },
-  handler: async ({ query, read }) => {
-    const rows = await read(
-      ledgerQuery()
-        .$if(query.role_id !== undefined, (q) => q.where('a.role_id', '=', query.role_id ?? ''))
-        .$if(query.user_id !== undefined, (q) => q.where('a.user_id', '=', query.user_id ?? ''))
-        .$if(query.from !== undefined, (q) => q.where('a.assigned_at', '>=', query.from ?? ''))
-        .$if(query.to !== undefined, (q) => q.where('a.assigned_at', '<', query.to ?? ''))
-        .$if(query.at !== undefined, (q) => q.where(inForceAt(query.at ?? '')))
-        .$call(newestFirst(query, { time: 'a.assigned_at', id: 'a.id' })),
-    );
+  handler: async ({ query, deps, scope }) => {
+    const rows = await roleAssignments(deps.db, scope, query);
     return toPage(rows, query.limit, (row) => [row.assigned_at, row.id], (row) => row);
   },
 });
@@ -131,30 +96,7 @@ const getUserRights = route({
   gate: 'none',
   params: idParams,
   query: z.strictObject({ at: moment.optional().describe('Defaults to now') }),
-  responses: {
-    200: z
-      .object({
-        user_id: z.uuid(),
-        at: timestamp,
-        status: z.enum(['active', 'inactive', 'deleted']).nullable().describe('Null before the account was there'),
-        roles: z.array(z.string()).describe('Codes, with inherited ones'),
-        permissions: z.array(z.enum(allPermissions as [Permission, ...Permission[]])),
-        assignments: z.array(ledgerEntry).describe('The rows of the ledger that gave them'),
-        role_definitions: z
-          .array(
-            z.object({
-              role_id: z.uuid(),
-              code: z.string(),
-              permissions: z.array(z.string()),
-              changed_at: timestamp.describe('Since when the role gave this'),
-              changed_by: z.uuid().nullable().describe('Null for the default of a system role'),
-              approval_id: z.uuid().nullable(),
-            }),
-          )
-          .describe('What each of these roles gave itself at that moment'),
-      })
-      .meta({ id: 'UserRights' }),
-  },
+  responses: { 200: userRights },
   problems: ['resource.not-found'],
   handler: ({ params, query, actor, deps }) =>
     rightsAt(deps.db, actor, params.id, query.at ?? new Date(deps.now()).toISOString()),

@@ -5,27 +5,15 @@ import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { permissionNames, readRoles } from './role.schemas.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { rolesWithRights } from '../../services/identity/role.queries.ts';
+import { rolePermissionMatrix } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
-
-const matrix = z
-  .object({
-    role_id: z.uuid(),
-    code: z.string(),
-    is_immutable: z.boolean(),
-    permissions: permissionNames.describe('What the role gives itself'),
-    inherited_permissions: permissionNames.describe('What comes from its ancestors'),
-    effective_permissions: permissionNames,
-    version: z.number().int(),
-  })
-  .meta({ id: 'RolePermissions' });
-
-async function showMatrix(read: Read, id: string) {
-  const roles = await readRoles(read);
+/** The permission matrix of a role with its entity tag. */
+async function presentMatrix(db: ReadConnections, scope: ReadScope, id: string) {
+  const roles = await rolesWithRights(db, scope);
   const role = roles.find((one) => one.id === id);
   if (role === undefined) throw notFound('role');
   const parent = roles.find((one) => one.id === role.parent_role_id);
@@ -47,9 +35,9 @@ const getRolePermissions = route({
   permission: 'role:read',
   gate: 'none',
   params: idParams,
-  responses: { 200: matrix },
+  responses: { 200: rolePermissionMatrix },
   problems: ['resource.not-found'],
-  handler: ({ params, read }) => showMatrix(read, params.id),
+  handler: ({ params, deps, scope }) => presentMatrix(deps.db, scope, params.id),
 });
 
 const updateRolePermissions = route({
@@ -68,7 +56,7 @@ const updateRolePermissions = route({
   body: z
     .strictObject({ permissions: permissionSet, reason: z.string().trim().min(1).max(500).nullable().default(null) })
     .meta({ id: 'RolePermissionsUpdate' }),
-  responses: { 200: matrix, 202: ApprovalBody },
+  responses: { 200: rolePermissionMatrix, 202: ApprovalBody },
   problems: [
     'resource.not-found',
     'resource.version-mismatch',
@@ -76,11 +64,11 @@ const updateRolePermissions = route({
     'role.grant-exceeds-own',
     'role.own-rights',
   ],
-  handler: async ({ params, body, request, gate, read, unitOfWork }) => {
+  handler: async ({ params, body, deps, request, gate, scope, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     const change = roleUpdatePermissions.prepare({ role_id: params.id, version, ...body });
     await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
-    return showMatrix(read, params.id);
+    return presentMatrix(deps.db, scope, params.id);
   },
 });
 

@@ -5,11 +5,21 @@ import { roleDelete } from '../../services/identity/role-delete.action.ts';
 import { roleChange, roleUpdate } from '../../services/identity/role-update.action.ts';
 import { runAction } from '../../services/actions/run-action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { expectedVersion } from '../../platform/row-version.ts';
-import { readRoles, roleView, showRole } from './role.schemas.ts';
+import { notFound } from '../../platform/problem.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { rolesWithRights } from '../../services/identity/role.queries.ts';
+import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { idParams } from '../../platform/value-schemas.ts';
+
+/** One role with its entity tag. */
+async function presentRole(db: ReadConnections, scope: ReadScope, id: string, created?: { readonly location: string }) {
+  const role = (await rolesWithRights(db, scope)).find((one) => one.id === id);
+  if (role === undefined) throw notFound('role');
+  return reply(created === undefined ? 200 : 201, role, { etag: versionEtag(role.version), ...created });
+}
 
 const getRoles = route({
   operationId: 'getRoles',
@@ -20,7 +30,7 @@ const getRoles = route({
   permission: 'role:read',
   gate: 'none',
   responses: { 200: z.object({ items: z.array(roleView) }) },
-  handler: async ({ read }) => ({ items: await readRoles(read) }),
+  handler: async ({ deps, scope }) => ({ items: await rolesWithRights(deps.db, scope) }),
 });
 
 const createRole = route({
@@ -34,10 +44,10 @@ const createRole = route({
   body: roleCreatePayload,
   responses: { 201: roleView, 202: ApprovalBody },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
-  handler: async ({ body, gate, read, unitOfWork }) => {
+  handler: async ({ body, deps, gate, scope, unitOfWork }) => {
     const { role_id } = await unitOfWork((tx) => runAction(tx, roleCreate.prepare(body), authorityOf(gate)));
     const id = z.uuid().parse(role_id);
-    return showRole(read, id, 201, { location: `/admin/roles/${id}` });
+    return presentRole(deps.db, scope, id, { location: `/admin/roles/${id}` });
   },
 });
 
@@ -66,10 +76,10 @@ const updateRole = route({
     'role.grant-exceeds-own',
     'role.own-rights',
   ],
-  handler: async ({ params, body, request, gate, read, unitOfWork }) => {
+  handler: async ({ params, body, deps, request, gate, scope, unitOfWork }) => {
     const change = roleUpdate.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch), ...body });
     await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
-    return showRole(read, params.id);
+    return presentRole(deps.db, scope, params.id);
   },
 });
 

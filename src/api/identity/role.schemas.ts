@@ -1,13 +1,6 @@
 import { z } from 'zod';
-import { rolesQuery } from '../../services/identity/role.repository.ts';
 import { allPermissions } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { lineOfRole, rightsOfRoles, roleMap } from '../../domain/identity/role-hierarchy.ts';
-import { superAdminCode } from '../../domain/identity/system-roles.ts';
-import { notFound } from '../../platform/problem.ts';
-import { versionEtag } from '../../platform/row-version.ts';
-import { reply } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
 /** Names of the catalogue, as answers list them. */
@@ -32,28 +25,15 @@ export const roleView = z
   })
   .meta({ id: 'Role' });
 
-/** How a handler reads; see `HandlerContext`. */
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
-
-/** All roles of the tenant as they are shown: hierarchy and effective permissions need all of them. */
-export async function readRoles(read: Read) {
-  const rows = await read(rolesQuery().orderBy('r.is_system_role', 'desc').orderBy('r.name'));
-  const roles = roleMap(rows);
-  return rows.map((row) => {
-    const effective = rightsOfRoles(roles, [row.id]).permissions;
-    return {
-      ...row,
-      permissions:
-        row.code === superAdminCode ? effective : allPermissions.filter((one) => row.permissions.includes(one)),
-      ancestors: lineOfRole(roles, row.id).slice(1).map(({ code }) => code),
-      effective_permissions: effective,
-    };
-  });
-}
-
-/** One role with its entity tag. */
-export async function showRole(read: Read, id: string, status = 200, headers: Record<string, string> = {}) {
-  const role = (await readRoles(read)).find((one) => one.id === id);
-  if (role === undefined) throw notFound('role');
-  return reply(status, role, { etag: versionEtag(role.version), ...headers });
-}
+/** What a role gives, by where it comes from. */
+export const rolePermissionMatrix = z
+  .object({
+    role_id: z.uuid(),
+    code: z.string(),
+    is_immutable: z.boolean(),
+    permissions: permissionNames.describe('What the role gives itself'),
+    inherited_permissions: permissionNames.describe('What comes from its ancestors'),
+    effective_permissions: permissionNames,
+    version: z.number().int(),
+  })
+  .meta({ id: 'RolePermissions' });

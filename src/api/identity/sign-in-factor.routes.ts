@@ -1,9 +1,7 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem } from '../../platform/problem.ts';
 import { notifyOwner } from '../../services/identity/account-notification.service.ts';
-import { factorOwner, hasConfirmedFactor } from '../../services/identity/second-factor.service.ts';
+import { factorOwner } from '../../services/identity/second-factor.service.ts';
+import { assertFactorAvailable, setSignInFactor, signInFactorOf } from '../../services/identity/sign-in-factor.service.ts';
 import { assertPassword } from '../../services/identity/totp-enrolment.service.ts';
 import { route } from '../http/route.ts';
 import { passwordInput } from '../../platform/value-schemas.ts';
@@ -22,16 +20,7 @@ const getSignInFactor = route({
   permission: 'authenticated',
   gate: 'none',
   responses: { 200: signInFactor },
-  handler: async ({ actor, deps, read }) => {
-    const owner = factorOwner(actor);
-    const [user] = await read(
-      query.selectFrom('users').where('id', '=', owner.user_id).select('sign_in_requires_totp'),
-    );
-    return {
-      sign_in_requires_totp: user?.sign_in_requires_totp ?? false,
-      has_authenticator_app: await hasConfirmedFactor(deps, owner),
-    };
-  },
+  handler: ({ actor, deps }) => signInFactorOf(deps, factorOwner(actor)),
 });
 
 const updateSignInFactor = route({
@@ -53,24 +42,8 @@ const updateSignInFactor = route({
     const owner = factorOwner(actor);
     const { sign_in_requires_totp, password } = body;
     await assertPassword(deps, owner, password);
-    const has_authenticator_app = await hasConfirmedFactor(deps, owner);
-    if (sign_in_requires_totp && !has_authenticator_app) {
-      throw new Problem({ code: 'mfa.not-enrolled', detail: 'Set up an app first: POST /auth/totp/setup.' });
-    }
-    await unitOfWork(async (tx) => {
-      await tx.sql
-        .updateTable('users')
-        .set({ sign_in_requires_totp, updated_at: sql<string>`now()` })
-        .where('id', '=', owner.user_id)
-        .execute();
-      tx.audit({
-        event: 'user.sign-in-factor',
-        action: 'update',
-        resource_type: 'user',
-        resource_id: owner.user_id,
-        new_values: { sign_in_requires_totp },
-      });
-    });
+    const has_authenticator_app = await assertFactorAvailable(deps, owner, sign_in_requires_totp);
+    await unitOfWork((tx) => setSignInFactor(tx, owner.user_id, sign_in_requires_totp));
     await notifyOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped');
     return { sign_in_requires_totp, has_authenticator_app };
   },

@@ -1,9 +1,7 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { defaultTenantId } from '../../domain/shared/actor.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
-import { assertVersion, expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
+import { assertNotDefaultTenant, setTenantStatus } from '../../services/identity/tenant.service.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
@@ -56,30 +54,11 @@ const resumeTenant = route({
   handler: (context) => setStatus(context, 'active'),
 });
 
-/** @throws Problem when there is no such tenant, it has changed since, is in that state already, or is the default one. */
 async function setStatus({ actor, params: { id }, body, request, unitOfWork }: Context, status: 'active' | 'suspended') {
   assertDefaultTenant(actor);
-  if (id === defaultTenantId) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The default tenant runs the platform and stays active.' });
-  }
+  assertNotDefaultTenant(id);
   const expected = expectedVersion(request.ifMatch);
-  const version = await unitOfWork(async (tx) => {
-    const call = sql<{ changed: boolean; status: string; version: number }>`
-      select * from tenant_set_status(${id}::uuid, ${status}, ${expected}::int)`;
-    const [found] = (await call.execute(tx.sql)).rows;
-    if (found === undefined) throw notFound('tenant');
-    if (!found.changed) assertVersion(found, expected);
-    if (!found.changed) throw new Problem({ code: 'resource.conflict', detail: `The tenant is ${status} already.` });
-    tx.invalidate({ kind: 'tenant', key: id });
-    tx.audit({
-      event: status === 'suspended' ? 'tenant.suspend' : 'tenant.resume',
-      action: 'update',
-      resource_type: 'tenant',
-      resource_id: id,
-      new_values: { status, reason: body.reason },
-    });
-    return found.version;
-  });
+  const version = await unitOfWork((tx) => setTenantStatus(tx, id, expected, { status, reason: body.reason }));
   return reply(200, { id, status, version }, { etag: versionEtag(version) });
 }
 

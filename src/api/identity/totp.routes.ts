@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { factorCodePattern } from '../../domain/identity/mfa.ts';
-import { query } from '../../entities/kysely-schema.ts';
 import { maxPasswordLength } from '../../platform/security/password.ts';
-import { readAll } from '../../platform/database/read.ts';
 import { notifyOwner } from '../../services/identity/account-notification.service.ts';
 import { factorOwner } from '../../services/identity/second-factor.service.ts';
 import {
@@ -12,6 +10,7 @@ import {
   renewRecoveryCodes,
   assertPassword,
 } from '../../services/identity/totp-enrolment.service.ts';
+import { totpStatus } from '../../services/identity/totp-status.queries.ts';
 import { route } from '../http/route.ts';
 
 const password = z
@@ -47,19 +46,7 @@ const getTotpStatus = route({
   permission: 'authenticated',
   gate: 'none',
   responses: { 200: TotpStatusView },
-  handler: async ({ deps, actor }) => {
-    const owner = factorOwner(actor);
-    const [factors, codes] = await readAll(deps.db, owner, [
-      query.selectFrom('mfa_factors').where('user_id', '=', owner.user_id).select('confirmed_at'),
-      query
-        .selectFrom('mfa_recovery_codes')
-        .where('user_id', '=', owner.user_id)
-        .where('used_at', 'is', null)
-        .select('id'),
-    ] as const);
-    const confirmed_at = factors[0]?.confirmed_at ?? null;
-    return { is_enrolled: confirmed_at !== null, confirmed_at, recovery_codes_left: codes.length };
-  },
+  handler: ({ deps, actor }) => totpStatus(deps.db, factorOwner(actor)),
 });
 
 const setUpTotp = route({

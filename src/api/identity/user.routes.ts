@@ -1,50 +1,19 @@
 import { z } from 'zod';
-import { assignRole } from '../../services/identity/role-assignment.service.ts';
-import { createUser as insertUser, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
+import { updateUser as saveUser, createUserWithRoles } from '../../services/identity/user-account.service.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { handOverOfClosed, wakeQueuesOf } from '../../services/assignment/assignment.client.ts';
-import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
+import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { followClosedAccount } from '../../services/identity/offboarding.service.ts';
-import { newestPage, pageOf, pageQuery, parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
+import { assertMayAssignRoles } from '../../services/identity/role-assignment.service.ts';
+import { listUsers, userById } from '../../services/identity/user.queries.ts';
+import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { idParams } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
-import { email, idParams, moment, passwordInput, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
-import { presentUser, userList, userPage, userView, usersQuery } from './user.schemas.ts';
-
-const profileText = z.string().trim().min(1).max(200);
-
-/** What an administrator may write of an account. */
-const accountFields = {
-  full_name: z.string().trim().min(1).max(200),
-  email: email.nullable().optional(),
-  phone_number: phoneNumber.nullable().optional(),
-  time_zone: timeZone.nullable().optional(),
-  job_title: profileText.nullable().optional(),
-  department: profileText.nullable().optional(),
-  notes: z.string().max(2000).nullable().optional(),
-};
-
-/** A role in the body of a request; times are RFC 3339. */
-export const roleGrant = z
-  .strictObject({
-    role_id: z.uuid(),
-    valid_until: moment.nullable().default(null).describe('When the role ends by itself'),
-    review_due_at: moment.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
-    reason: z.string().trim().min(1).max(500).nullable().default(null),
-  })
-  .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {
-    message: 'must be in the future',
-    path: ['valid_until'],
-  })
-  .refine(({ review_due_at }) => review_due_at === null || Date.parse(review_due_at) > Date.now(), {
-    message: 'must be in the future',
-    path: ['review_due_at'],
-  })
-  .meta({ id: 'RoleGrant' });
+import { userCreation, userUpdate, userView } from './user.schemas.ts';
 
 const getUsers = route({
   operationId: 'getUsers',
@@ -62,20 +31,13 @@ const getUsers = route({
     role: z.string().max(63).optional().describe('Code of a role that is held now'),
   }),
   responses: { 200: pageOf(userView) },
-  handler: async ({ query, read }) => {
-    const { status, q, role, limit, cursor } = query;
-    const rows = await read(userList({ status, q, role, limit, after: parseCursor(cursor, timePosition) }));
-    return newestPage(rows, query.limit, presentUser);
-  },
+  handler: async ({ query, deps, scope }) => newestPage(await listUsers(deps.db, scope, query), query.limit),
 });
 
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
-
 /** The account as it stands, with its entity tag. */
-async function showUser(read: Read, id: string, status = 200, headers: Record<string, string> = {}) {
-  const [row] = await read(usersQuery(userPage().where('u.id', '=', id)));
-  if (row === undefined) throw notFound('user');
-  return reply(status, presentUser(row), { etag: versionEtag(row.version), ...headers });
+async function presentUser(db: ReadConnections, scope: ReadScope, id: string, created?: { readonly location: string }) {
+  const user = await userById(db, scope, id);
+  return reply(created === undefined ? 200 : 201, user, { etag: versionEtag(user.version), ...created });
 }
 
 const getUserById = route({
@@ -90,7 +52,7 @@ const getUserById = route({
   params: idParams,
   responses: { 200: userView },
   problems: ['resource.not-found'],
-  handler: ({ params, read }) => showUser(read, params.id),
+  handler: ({ params, deps, scope }) => presentUser(deps.db, scope, params.id),
 });
 
 const createUser = route({
@@ -102,32 +64,16 @@ const createUser = route({
   description: 'Without a password the person signs in by an identity provider. Giving roles needs role:assign too.',
   permission: 'user:create',
   gate: 'mfa',
-  body: z
-    .strictObject({
-      ...accountFields,
-      password: passwordInput.optional().describe('Initial password'),
-      roles: z.array(roleGrant).max(20).default([]),
-    })
-    .refine((body) => (body.email ?? body.phone_number ?? null) !== null, {
-      message: 'Give an e-mail address, a phone number or both.',
-      path: ['email'],
-    })
-    .meta({ id: 'UserCreation' }),
+  body: userCreation,
   responses: { 201: userView },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'request.invalid', 'resource.not-found'],
-  handler: async ({ actor, body, deps, read, unitOfWork }) => {
+  handler: async ({ actor, body, deps, scope, unitOfWork }) => {
     const { password, roles, ...account } = body;
-    if (roles.length > 0 && !actor.permissions.includes('role:assign')) {
-      throw new Problem({ code: 'auth.forbidden', detail: 'Giving roles needs the permission role:assign.' });
-    }
+    if (roles.length > 0) assertMayAssignRoles(actor);
     const password_hash =
-      password === undefined ? null : await hashInitialPassword(deps, password, account, '/password');
-    const id = await unitOfWork(async (tx) => {
-      const user_id = await insertUser(tx, { ...account, password_hash });
-      for (const grant of roles) await assignRole(tx, user_id, grant);
-      return user_id;
-    });
-    return showUser(read, id, 201, { location: `/admin/users/${id}` });
+      password === undefined ? null : await hashAccountPassword(deps, password, account, '/password');
+    const id = await unitOfWork((tx) => createUserWithRoles(tx, { ...account, password_hash }, roles));
+    return presentUser(deps.db, scope, id, { location: `/admin/users/${id}` });
   },
 });
 
@@ -142,14 +88,7 @@ const updateUser = route({
   gate: 'mfa',
   requiresIfMatch: true,
   params: idParams,
-  body: z
-    .strictObject({
-      ...accountFields,
-      full_name: accountFields.full_name.optional(),
-      status: z.enum(['active', 'inactive']).optional(),
-    })
-    .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
-    .meta({ id: 'UserUpdate' }),
+  body: userUpdate,
   responses: { 200: userView },
   problems: [
     'resource.not-found',
@@ -159,7 +98,7 @@ const updateUser = route({
     'user.last-super-admin',
     'role.own-rights',
   ],
-  handler: async ({ params, body, actor, deps, request, read, unitOfWork }) => {
+  handler: async ({ params, body, actor, deps, request, scope, unitOfWork }) => {
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => saveUser(tx, params.id, version, body));
     if (body.status === 'inactive') {
@@ -167,7 +106,7 @@ const updateUser = route({
       await handOverOfClosed(deps, actor, params.id, null);
     }
     if (body.status === 'active') await wakeQueuesOf(deps, actor, params.id);
-    return showUser(read, params.id);
+    return presentUser(deps.db, scope, params.id);
   },
 });
 

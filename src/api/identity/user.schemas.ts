@@ -1,13 +1,5 @@
-import { sql } from 'kysely';
-import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import { z } from 'zod';
-import { highestCoarseRole } from '../../services/identity/effective-rights.service.ts';
-import { assignmentEnd, notLapsed } from '../../services/identity/active-role.queries.ts';
-import { prepared } from '../../entities/prepared-query.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import type { UserStatus } from '../../entities/identity/user.entity.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
-import { workCounts } from '../../services/identity/user-work-counts.queries.ts';
+import { email, moment, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
 
 /** A role that a person holds at this moment, as part of the person. */
 const heldRole = z
@@ -47,121 +39,56 @@ export const userView = z
   })
   .meta({ id: 'User' });
 
-/** The rows of `users` that a view shows: conditions, order and limit go here, before anything is joined to them. */
-export function userPage() {
-  return query.selectFrom('users as u').selectAll('u');
-}
+const profileText = z.string().trim().min(1).max(200);
 
-/**
- * Accounts with their profile, living roles and counts, newest first; `u` is the page. Only its rows are joined, so the
- * cost is that of the page whatever plan PostgreSQL keeps for it.
- */
-export function usersQuery(page: ReturnType<typeof userPage>) {
-  return query
-    .with('u', () => page)
-    .selectFrom('u')
-    .leftJoin('admin_users as p', 'p.user_id', 'u.id')
-    .leftJoin(workCounts, 'w.user_id', 'u.id')
-    .select(['u.id', 'u.tenant_id', 'u.email', 'u.phone_number', 'u.full_name', 'u.status', 'u.is_active'])
-    .select(['u.time_zone', 'u.sign_in_requires_totp', 'u.last_sign_in_at'])
-    .select(['u.created_at', 'u.updated_at', 'u.deleted_at', 'u.version'])
-    .select(['p.job_title', 'p.department', 'p.notes'])
-    .select((eb) => [
-      eb.fn.coalesce('w.campaign_count', sql.lit(0)).as('campaign_count'),
-      eb.fn.coalesce('w.contact_count', sql.lit(0)).as('contact_count'),
-    ])
-    .select((eb) =>
-      jsonArrayFrom(
-        eb
-          .selectFrom('admin_role_assignments as a')
-          .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
-          .whereRef('a.user_id', '=', 'u.id')
-          .where('a.revoked_at', 'is', null)
-          .where(notLapsed)
-          .orderBy('r.code')
-          .select(['a.id as assignment_id', 'a.role_id', 'r.code', 'r.name', 'r.coarse_role'])
-          .select(assignmentEnd.as('valid_until')),
-      ).as('roles'),
-    )
-    .orderBy('u.created_at', 'desc')
-    .orderBy('u.id', 'desc');
-}
+/** What an administrator may write of an account. */
+const accountFields = {
+  full_name: z.string().trim().min(1).max(200),
+  email: email.nullable().optional(),
+  phone_number: phoneNumber.nullable().optional(),
+  time_zone: timeZone.nullable().optional(),
+  job_title: profileText.nullable().optional(),
+  department: profileText.nullable().optional(),
+  notes: z.string().max(2000).nullable().optional(),
+};
 
-type UserRow = Awaited<ReturnType<ReturnType<typeof usersQuery>['executeTakeFirstOrThrow']>>;
+/** A role in the body of a request; times are RFC 3339. */
+export const roleGrant = z
+  .strictObject({
+    role_id: z.uuid(),
+    valid_until: moment.nullable().default(null).describe('When the role ends by itself'),
+    review_due_at: moment.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
+    reason: z.string().trim().min(1).max(500).nullable().default(null),
+  })
+  .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {
+    message: 'must be in the future',
+    path: ['valid_until'],
+  })
+  .refine(({ review_due_at }) => review_due_at === null || Date.parse(review_due_at) > Date.now(), {
+    message: 'must be in the future',
+    path: ['review_due_at'],
+  })
+  .meta({ id: 'RoleGrant' });
 
-/** A row of {@link usersQuery} as it is shown. The coarse role follows the roles that live now, not the stored one. */
-export function presentUser(row: UserRow) {
-  return { ...row, role: highestCoarseRole(row.roles.map(({ coarse_role }) => coarse_role)) };
-}
+/** A new account. */
+export const userCreation = z
+  .strictObject({
+    ...accountFields,
+    password: passwordInput.optional().describe('Initial password'),
+    roles: z.array(roleGrant).max(20).default([]),
+  })
+  .refine((body) => (body.email ?? body.phone_number ?? null) !== null, {
+    message: 'Give an e-mail address, a phone number or both.',
+    path: ['email'],
+  })
+  .meta({ id: 'UserCreation' });
 
-/** What a list of accounts may be narrowed to, and where its page begins. */
-interface UserListing {
-  readonly status?: UserStatus | undefined;
-  /** Part of name, e-mail address or phone number. */
-  readonly q?: string | undefined;
-  /** Code of a role that is held now. */
-  readonly role?: string | undefined;
-  readonly after: readonly [created_at: string, id: string] | null;
-  readonly limit: number;
-}
-
-const listStatements = new Map<string, ReturnType<typeof listStatement>>();
-
-/** A page of accounts, newest first, and one more to tell whether another follows. */
-export function userList(listing: UserListing) {
-  const { status, q, role, after, limit } = listing;
-  const shape = [status, q !== undefined, role !== undefined, after !== null].join();
-  const statement = listStatements.get(shape) ?? listStatement(listing);
-  listStatements.set(shape, statement);
-  return statement({
-    // Wildcards in the text mean themselves.
-    pattern: `%${(q ?? '').replaceAll(/[\\%_]/g, '\\$&')}%`,
-    role: role ?? '',
-    after_at: after?.[0] ?? '',
-    after_id: after?.[1] ?? '',
-    limit: limit + 1,
-  });
-}
-
-interface ListValues {
-  readonly pattern: string;
-  readonly role: string;
-  readonly after_at: string;
-  readonly after_id: string;
-  readonly limit: number;
-}
-
-/** The statement of one shape of listing: which filters there are, whatever their values. */
-function listStatement({ status, q, role, after }: UserListing) {
-  return prepared<ListValues>()((param) =>
-    usersQuery(
-      userPage()
-        // A literal: a plan kept for any status takes "all but deleted" for a rare one and sorts the whole tenant.
-        .$if(status === undefined, (page) => page.where('u.status', '<>', sql.lit('deleted')))
-        .$if(status !== undefined, (page) => page.where('u.status', '=', sql.lit(status ?? 'active')))
-        .$if(q !== undefined, (page) => {
-          const pattern = param('pattern');
-          return page.where(
-            sql<boolean>`(u.full_name ilike ${pattern} or u.email ilike ${pattern} or u.phone_number ilike ${pattern})`,
-          );
-        })
-        .$if(role !== undefined, (page) =>
-          page.where('u.id', 'in', (eb) =>
-            eb
-              .selectFrom('admin_role_assignments as a')
-              .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
-              .where('r.code', '=', param('role'))
-              .where('a.revoked_at', 'is', null)
-              .where(notLapsed)
-              .select('a.user_id'),
-          ),
-        )
-        .$if(after !== null, (page) =>
-          page.where(sql<boolean>`(u.created_at, u.id) < (${param('after_at')}::timestamptz, ${param('after_id')}::uuid)`),
-        )
-        .orderBy('u.created_at', 'desc')
-        .orderBy('u.id', 'desc')
-        .limit(param('limit')),
-    ),
-  );
-}
+/** A change of an account; what is left out stays. */
+export const userUpdate = z
+  .strictObject({
+    ...accountFields,
+    full_name: accountFields.full_name.optional(),
+    status: z.enum(['active', 'inactive']).optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
+  .meta({ id: 'UserUpdate' });

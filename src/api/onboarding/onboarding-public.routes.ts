@@ -7,7 +7,7 @@ import type { OnboardingRow } from '../../services/onboarding/onboarding-link.re
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
-import { hashInitialPassword } from '../../services/identity/initial-password.service.ts';
+import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { openPublicLink, recordVisit, recordedVisit, assertShown } from '../../services/onboarding/onboarding-visit.service.ts';
 import type { OnboardingVisit } from '../../services/onboarding/onboarding-visit.service.ts';
 import { sendOnboardingSignal } from '../../services/onboarding/onboarding-link.client.ts';
@@ -136,7 +136,7 @@ async function hashChosenPassword(deps: ApiDeps, visit: OnboardingVisit, passwor
     const errors = [{ pointer: '/password', detail: 'this link creates no account' }];
     throw new Problem({ code: 'request.invalid', detail: 'There is no account that the password could be of.', errors });
   }
-  return hashInitialPassword(deps, password, { full_name: link.recipient_name, email: link.recipient_email }, '/password');
+  return hashAccountPassword(deps, password, { full_name: link.recipient_name, email: link.recipient_email }, '/password');
 }
 
 /** X-28: from the first access to the completion of a link. Completing without having looked took no time. */

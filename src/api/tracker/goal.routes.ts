@@ -1,30 +1,19 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { weekStartOf } from '../../domain/tracker/tracker-calendar.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { currentGoal, currentGoalsQuery, goalsQuery, personQuery, progressOfGoal, trackerPerson } from '../../services/tracker/tracker-profile.queries.ts';
 import { notFound } from '../../platform/problem.ts';
-import { readAll } from '../../platform/database/read.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
+import {
+  goalPageQuery,
+  goalsQuery,
+  loadCurrentProgress,
+  loadGoalProgress,
+} from '../../services/tracker/goal.queries.ts';
+import { createGoal, deleteGoal, goalWeekStart, updateGoal } from '../../services/tracker/goal.service.ts';
 import { reply, route } from '../http/route.ts';
-import { afterCursor, changeRoutes, day, idParams, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
-import { GoalBody, GoalProgressBody } from './tracker.schemas.ts';
+import { GoalBody, GoalCreate, GoalProgressBody, GoalUpdate } from './goal.schemas.ts';
+import { changeRoutes, ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { day, idParams } from './tracker.schemas.ts';
 
-const target = z.int().min(0).max(100_000);
-
-const goalColumns = [
-  'id',
-  'user_id',
-  'week_start',
-  'target_discoveries',
-  'target_emails',
-  'target_videos',
-  'target_calls',
-  'created_at',
-  'updated_at',
-] as const;
-
-const createGoal = route({
+const createGoalRoute = route({
   ...trackerRoute,
   operationId: 'createGoal',
   method: 'post',
@@ -36,41 +25,12 @@ const createGoal = route({
       .optional()
       .describe('Move week_start back to the Monday, or to the first day of the own week'),
   }),
-  body: z
-    .strictObject({
-      week_start: day,
-      target_discoveries: target.default(0),
-      target_emails: target.default(0),
-      target_videos: target.default(0),
-      target_calls: target.default(0),
-    })
-    .meta({ id: 'AdminGoalCreate' }),
+  body: GoalCreate,
   responses: { 201: GoalBody },
   problems: ['resource.conflict'],
-  handler: async ({ actor, body, query: { normalize }, deps, read, unitOfWork }) => {
-    const user_id = ownerOf(actor);
-    let { week_start } = body;
-    if (normalize === 'monday') week_start = weekStartOf(week_start, 'monday');
-    if (normalize === 'week_start') {
-      const [row] = await read(personQuery(user_id));
-      if (row === undefined) throw notFound('user');
-      week_start = weekStartOf(week_start, trackerPerson(row, deps.now()).week_start);
-    }
-    return unitOfWork(async (tx) => {
-      const goal = await tx.sql
-        .insertInto('admin_goals')
-        .values({ ...body, week_start, user_id, tenant_id: actor.tenant_id })
-        .returning(goalColumns)
-        .executeTakeFirstOrThrow();
-      tx.audit({
-        event: 'goal.create',
-        action: 'create',
-        resource_type: 'goal',
-        resource_id: String(goal.id),
-        new_values: goal,
-      });
-      return goal;
-    });
+  handler: async ({ actor, body, query: { normalize }, deps, unitOfWork }) => {
+    const week_start = await goalWeekStart(deps, personOf(actor), body.week_start, normalize);
+    return unitOfWork((tx) => createGoal(tx, ownerOf(actor), { ...body, week_start }));
   },
 });
 
@@ -83,19 +43,8 @@ const getGoals = route({
   query: z.strictObject({ ...pageQuery, from: day.optional(), to: day.optional() }),
   responses: { 200: pageOf(GoalBody) },
   problems: ['request.cursor-invalid'],
-  handler: async ({ actor, query: { limit, cursor, from, to }, read }) => {
-    const rows = await read(
-      query
-        .selectFrom('admin_goals')
-        .where('user_id', '=', ownerOf(actor))
-        .where(afterCursor(cursor, 'week_start'))
-        .$if(from !== undefined, (q) => q.where('week_start', '>=', from ?? ''))
-        .$if(to !== undefined, (q) => q.where('week_start', '<=', to ?? ''))
-        .orderBy('week_start', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1)
-        .select(goalColumns),
-    );
+  handler: async ({ actor, query: { limit, cursor, ...weeks }, read }) => {
+    const rows = await read(goalPageQuery(ownerOf(actor), { limit, cursor }, weeks));
     return toPage(rows, limit, (row) => [row.week_start, String(row.id)], (row) => row);
   },
 });
@@ -108,16 +57,7 @@ const getCurrentProgress = route({
   summary: 'Where the present week stands: target, done, expected by now, projection and state',
   responses: { 200: GoalProgressBody },
   problems: ['resource.not-found'],
-  handler: async ({ actor, deps, scope }) => {
-    const userId = ownerOf(actor);
-    const now = deps.now();
-    const [[row], goals] = await readAll(deps.db, scope, [personQuery(userId), currentGoalsQuery(userId, now)]);
-    if (row === undefined) throw notFound('user');
-    const person = trackerPerson(row, now);
-    const goal = currentGoal(goals, person.moment.day);
-    if (goal === null) throw notFound('goal for this week');
-    return progressOfGoal(goal, person);
-  },
+  handler: ({ actor, deps }) => loadCurrentProgress(deps, personOf(actor)),
 });
 
 const getGoalProgress = route({
@@ -128,15 +68,7 @@ const getGoalProgress = route({
   summary: 'Where the week of a goal stands, or how it ended',
   params: idParams,
   responses: { 200: GoalProgressBody },
-  handler: async ({ actor, params, deps, scope }) => {
-    const userId = ownerOf(actor);
-    const [[row], [goal]] = await readAll(deps.db, scope, [
-      personQuery(userId),
-      goalsQuery(userId).where('g.id', '=', params.id),
-    ]);
-    if (row === undefined || goal === undefined) throw notFound('goal');
-    return progressOfGoal(goal, trackerPerson(row, deps.now()));
-  },
+  handler: ({ actor, params, deps }) => loadGoalProgress(deps, personOf(actor), params.id),
 });
 
 const getGoal = route({
@@ -148,63 +80,25 @@ const getGoal = route({
   params: idParams,
   responses: { 200: GoalBody },
   handler: async ({ actor, params, read }) => {
-    const [goal] = await read(
-      query
-        .selectFrom('admin_goals')
-        .where('id', '=', params.id)
-        .where('user_id', '=', ownerOf(actor))
-        .select(goalColumns),
-    );
+    const [goal] = await read(goalsQuery(ownerOf(actor)).where('id', '=', params.id));
     if (goal === undefined) throw notFound('goal');
     return goal;
   },
 });
 
-const updateGoal = changeRoutes({
+const updateGoalRoutes = changeRoutes({
   ...trackerRoute,
   operationId: 'updateGoal',
   path: `${trackerPath}/goals/:id`,
   summary: 'Change targets; what is left out stays, the week never changes',
   params: idParams,
-  body: z
-    .strictObject({
-      target_discoveries: target.optional(),
-      target_emails: target.optional(),
-      target_videos: target.optional(),
-      target_calls: target.optional(),
-    })
-    .meta({ id: 'AdminGoalUpdate' }),
+  body: GoalUpdate,
   responses: { 200: GoalBody },
   handler: ({ actor, params, body, unitOfWork }) =>
-    unitOfWork(async (tx) => {
-      const user_id = ownerOf(actor);
-      const before = await tx.sql
-        .selectFrom('admin_goals')
-        .where('id', '=', params.id)
-        .where('user_id', '=', user_id)
-        .select(goalColumns)
-        .forUpdate()
-        .executeTakeFirst();
-      if (before === undefined) throw notFound('goal');
-      const goal = await tx.sql
-        .updateTable('admin_goals')
-        .set({ ...body, updated_at: sql<string>`now()` })
-        .where('id', '=', params.id)
-        .returning(goalColumns)
-        .executeTakeFirstOrThrow();
-      tx.audit({
-        event: 'goal.update',
-        action: 'update',
-        resource_type: 'goal',
-        resource_id: String(goal.id),
-        old_values: before,
-        new_values: goal,
-      });
-      return goal;
-    }),
+    unitOfWork((tx) => updateGoal(tx, ownerOf(actor), params.id, body)),
 });
 
-const deleteGoal = route({
+const deleteGoalRoute = route({
   ...trackerRoute,
   operationId: 'deleteGoal',
   method: 'delete',
@@ -212,32 +106,19 @@ const deleteGoal = route({
   summary: 'Remove a goal',
   params: idParams,
   responses: { 204: null },
-  handler: ({ actor, params, unitOfWork }) =>
-    unitOfWork(async (tx) => {
-      const goal = await tx.sql
-        .deleteFrom('admin_goals')
-        .where('id', '=', params.id)
-        .where('user_id', '=', ownerOf(actor))
-        .returning(goalColumns)
-        .executeTakeFirst();
-      if (goal === undefined) throw notFound('goal');
-      tx.audit({
-        event: 'goal.delete',
-        action: 'delete',
-        resource_type: 'goal',
-        resource_id: String(goal.id),
-        old_values: goal,
-      });
-      return reply(204);
-    }),
+  handler: async ({ actor, params, unitOfWork }) => {
+    await unitOfWork((tx) => deleteGoal(tx, ownerOf(actor), params.id));
+    return reply(204);
+  },
 });
 
+/** `progress` is matched before the pattern of an id. */
 export const goalRoutes = [
-  createGoal,
+  createGoalRoute,
   getGoals,
   getCurrentProgress,
   getGoalProgress,
   getGoal,
-  ...updateGoal,
-  deleteGoal,
+  ...updateGoalRoutes,
+  deleteGoalRoute,
 ];

@@ -1,12 +1,26 @@
 import { z } from 'zod';
 import { pageOf, toPage } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
-import { meetingQuery, meetingsQuery } from '../../services/tracker/meeting.queries.ts';
-import { createFollowUps, createMeeting, deleteMeeting, planMeeting, updateMeeting } from '../../services/tracker/meeting.service.ts';
+import { meetingPageQuery, meetingsQuery } from '../../services/tracker/meeting.queries.ts';
+import {
+  createFollowUps,
+  createMeeting,
+  deleteMeeting,
+  planMeeting,
+  updateMeeting,
+} from '../../services/tracker/meeting.service.ts';
 import { reply, route } from '../http/route.ts';
-import { MeetingCreate, MeetingFollowUps, meetingListQuery, MeetingPlan, MeetingUpdate } from './meeting.schemas.ts';
-import { afterCursor, changeRoutes, idParams, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
-import { ActivityBody, MeetingBody } from './tracker.schemas.ts';
+import { ActivityBody } from './activity.schemas.ts';
+import {
+  MeetingBody,
+  MeetingCreate,
+  MeetingFollowUps,
+  meetingListQuery,
+  MeetingPlan,
+  MeetingUpdate,
+} from './meeting.schemas.ts';
+import { changeRoutes, ownerOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { idParams } from './tracker.schemas.ts';
 
 const path = `${trackerPath}/meetings`;
 
@@ -32,8 +46,8 @@ const list = route({
   responses: { 200: pageOf(MeetingBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ actor, query: { limit, cursor, ...filter }, read }) => {
-    const page = meetingsQuery(ownerOf(actor), filter).where(afterCursor(cursor, 'created_at')).limit(limit + 1);
-    return toPage(await read(page), limit, (row) => [row.created_at, String(row.id)], (row) => row);
+    const rows = await read(meetingPageQuery(ownerOf(actor), { limit, cursor }, filter));
+    return toPage(rows, limit, (row) => [row.created_at, String(row.id)], (row) => row);
   },
 });
 
@@ -46,7 +60,7 @@ const get = route({
   params: idParams,
   responses: { 200: MeetingBody },
   handler: async ({ actor, params, read }) => {
-    const [row] = await read(meetingQuery(ownerOf(actor), params.id));
+    const [row] = await read(meetingsQuery(ownerOf(actor)).where('id', '=', params.id));
     if (row === undefined) throw notFound('meeting');
     return row;
   },

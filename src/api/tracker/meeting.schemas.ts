@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
-import { moment } from '../../platform/value-schemas.ts';
-import { day, freeText, queryId, rowId } from './tracker.route.ts';
+import { moment, timestamp } from '../../platform/value-schemas.ts';
+import { day, freeText, ownedFields, queryId, rowId, rowTimestamps } from './tracker.schemas.ts';
 
 const longText = freeText(20_000).nullable();
 
@@ -17,6 +17,25 @@ const fields = {
   scheduled_at: moment.nullable(),
   prospect_id: rowId.nullable(),
 };
+
+/** A template or planned meeting as it is answered (S0-82, S0-93). */
+export const MeetingBody = z
+  .object({
+    ...ownedFields,
+    title: z.string(),
+    type: z.enum(meetingTypes),
+    duration_minutes: z.int(),
+    agenda: z.string().nullable(),
+    questions: z.string().nullable(),
+    follow_up_tasks: z.string().nullable().describe('One task a line'),
+    template_id: rowId.nullable(),
+    scheduled_at: timestamp.nullable().describe('Null for a template'),
+    prospect_id: rowId.nullable(),
+    outcome: z.enum(meetingOutcomes).nullable(),
+    outcome_notes: z.string().nullable(),
+    ...rowTimestamps,
+  })
+  .meta({ id: 'AdminMeetingResponse' });
 
 export const MeetingCreate = z
   .strictObject({

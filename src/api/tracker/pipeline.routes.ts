@@ -1,26 +1,13 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { createPipeline, lockPipeline } from '../../services/tracker/pipeline.service.ts';
-import { pipelinesQuery } from '../../services/tracker/pipeline.queries.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
+import { notFound } from '../../platform/problem.ts';
+import { pipelinePageQuery, pipelineSummaryQuery, pipelinesQuery } from '../../services/tracker/pipeline.queries.ts';
+import { archivePipeline, createPipeline, updatePipeline } from '../../services/tracker/pipeline.service.ts';
 import { reply, route } from '../http/route.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
-import { afterCursor, changeRoutes, idParams, rowId, trackerPath, trackerRoute } from './tracker.route.ts';
-import { StageBody, newStage, pipelineName, pipelineStageRoutes } from './pipeline-stage.routes.ts';
-
-const PipelineBody = z
-  .object({
-    id: rowId,
-    name: z.string(),
-    is_default: z.boolean(),
-    created_at: timestamp,
-    updated_at: timestamp,
-    version: z.int(),
-    stages: z.array(StageBody),
-  })
-  .meta({ id: 'Pipeline' });
+import { pipelineStageRoutes } from './pipeline-stage.routes.ts';
+import { PipelineBody, PipelineCreate, PipelineSummaryBody, PipelineUpdate } from './pipeline.schemas.ts';
+import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { idParams } from './tracker.schemas.ts';
 
 const getPipelines = route({
   ...trackerRoute,
@@ -31,15 +18,9 @@ const getPipelines = route({
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(PipelineBody) },
   problems: ['request.cursor-invalid'],
-  handler: async ({ query: { limit, cursor }, read }) => {
-    const rows = await read(
-      pipelinesQuery()
-        .where(afterCursor(cursor, 'p.created_at', 'p.id'))
-        .orderBy('p.created_at', 'desc')
-        .orderBy('p.id', 'desc')
-        .limit(limit + 1),
-    );
-    return toPage(rows, limit, (row) => [row.created_at, String(row.id)], (row) => row);
+  handler: async ({ query: page, read }) => {
+    const rows = await read(pipelinePageQuery(page));
+    return toPage(rows, page.limit, (row) => [row.created_at, String(row.id)], (row) => row);
   },
 });
 
@@ -58,19 +39,13 @@ const getPipeline = route({
   },
 });
 
-const postPipeline = route({
+const createPipelineRoute = route({
   ...trackerRoute,
   operationId: 'createPipeline',
   method: 'post',
   path: `${trackerPath}/pipelines`,
   summary: 'Create a pipeline with its stages in the order given',
-  body: z
-    .strictObject({
-      name: pipelineName,
-      is_default: z.boolean().default(false).describe('Takes over from the present default'),
-      stages: z.array(newStage).min(1).max(50),
-    })
-    .meta({ id: 'PipelineCreate' }),
+  body: PipelineCreate,
   responses: { 201: PipelineBody },
   problems: ['resource.conflict'],
   handler: async ({ body, unitOfWork, read }) => {
@@ -79,40 +54,22 @@ const postPipeline = route({
   },
 });
 
-const updatePipeline = changeRoutes({
+const updatePipelineRoutes = changeRoutes({
   ...trackerRoute,
   operationId: 'updatePipeline',
   path: `${trackerPath}/pipelines/:id`,
   summary: 'Rename a pipeline or make it the default',
   params: idParams,
-  body: z.strictObject({ name: pipelineName.optional(), is_default: z.literal(true).optional() }).meta({ id: 'PipelineUpdate' }),
+  body: PipelineUpdate,
   responses: { 200: PipelineBody },
   problems: ['resource.conflict'],
   handler: async ({ params, body, unitOfWork, read }) => {
-    await unitOfWork(async (tx) => {
-      const before = await lockPipeline(tx, params.id);
-      if (body.is_default === true) {
-        await tx.sql.updateTable('admin_pipelines').set({ is_default: false }).where('is_default', '=', true).execute();
-      }
-      await tx.sql
-        .updateTable('admin_pipelines')
-        .set({ ...body, updated_at: sql<string>`now()`, version: before.version + 1 })
-        .where('id', '=', params.id)
-        .execute();
-      tx.audit({
-        event: 'pipeline.update',
-        action: 'update',
-        resource_type: 'pipeline',
-        resource_id: String(params.id),
-        old_values: { name: before.name, is_default: before.is_default },
-        new_values: body,
-      });
-    });
+    await unitOfWork((tx) => updatePipeline(tx, params.id, body));
     return (await read(pipelinesQuery().where('p.id', '=', params.id)))[0];
   },
 });
 
-const deletePipeline = route({
+const deletePipelineRoute = route({
   ...trackerRoute,
   operationId: 'deletePipeline',
   method: 'delete',
@@ -121,30 +78,10 @@ const deletePipeline = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.conflict'],
-  handler: ({ params, unitOfWork }) =>
-    unitOfWork(async (tx) => {
-      const before = await lockPipeline(tx, params.id);
-      const held = await tx.sql
-        .selectFrom('admin_prospects')
-        .where('pipeline_id', '=', params.id)
-        .where('deleted_at', 'is', null)
-        .select('id')
-        .limit(1)
-        .executeTakeFirst();
-      if (held !== undefined) {
-        throw new Problem({ code: 'resource.conflict', detail: 'Prospects are in this pipeline. Move or remove them first.' });
-      }
-      const archived = { archived_at: sql<string>`now()`, updated_at: sql<string>`now()` };
-      await tx.sql.updateTable('admin_pipelines').set(archived).where('id', '=', params.id).execute();
-      tx.audit({
-        event: 'pipeline.archive',
-        action: 'delete',
-        resource_type: 'pipeline',
-        resource_id: String(params.id),
-        old_values: { name: before.name },
-      });
-      return reply(204);
-    }),
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => archivePipeline(tx, params.id));
+    return reply(204);
+  },
 });
 
 const getPipelineSummary = route({
@@ -154,49 +91,16 @@ const getPipelineSummary = route({
   path: `${trackerPath}/pipelines/:id/summary`,
   summary: 'Open prospects, value and weighted value by stage and currency',
   params: idParams,
-  responses: {
-    200: z.object({
-      items: z.array(
-        z
-          .object({
-            stage_id: rowId,
-            currency: z.string().nullable(),
-            prospects: z.int().describe('Open prospects in the stage'),
-            value_minor: z.int().describe('Sum of their values, in minor units'),
-            weighted_value_minor: z.int().describe('Sum of value times probability, in minor units'),
-          })
-          .meta({ id: 'StageSummary' }),
-      ),
-    }),
-  },
-  handler: async ({ actor, params, read }) => ({
-    items: await read(
-      query
-        .selectFrom('admin_prospects')
-        .where('pipeline_id', '=', params.id)
-        .where('user_id', '=', actor.user_id)
-        .where('status', '=', 'open')
-        .where('deleted_at', 'is', null)
-        .groupBy(['stage_id', 'currency'])
-        .orderBy('stage_id')
-        .orderBy('currency')
-        .select([
-          'stage_id',
-          'currency',
-          sql<number>`count(*)`.as('prospects'),
-          sql<number>`coalesce(sum(value_minor), 0)::bigint`.as('value_minor'),
-          sql<number>`coalesce(sum(round(value_minor * probability / 100.0)), 0)::bigint`.as('weighted_value_minor'),
-        ]),
-    ),
-  }),
+  responses: { 200: PipelineSummaryBody },
+  handler: async ({ actor, params, read }) => ({ items: await read(pipelineSummaryQuery(params.id, actor.user_id)) }),
 });
 
 export const pipelineRoutes = [
   getPipelines,
-  postPipeline,
+  createPipelineRoute,
   getPipeline,
-  ...updatePipeline,
-  deletePipeline,
+  ...updatePipelineRoutes,
+  deletePipelineRoute,
   getPipelineSummary,
   ...pipelineStageRoutes,
 ];

@@ -1,24 +1,7 @@
-import { z } from 'zod';
-import { personQuery, recentScoresQuery, trackerPerson } from '../../services/tracker/tracker-profile.queries.ts';
-import type { TrackerPerson } from '../../services/tracker/tracker-profile.queries.ts';
-import { notFound } from '../../platform/problem.ts';
-import { readAll } from '../../platform/database/read.ts';
+import { currentScore, loadScores, runningStreak, weekOfScores } from '../../services/tracker/score.queries.ts';
 import { route } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
-import { currentScore, runningStreak, weekOfScores } from './score.schemas.ts';
-import type { ScoreRow } from './score.schemas.ts';
-import { day, ownerOf, trackerPath, trackerRoute } from './tracker.route.ts';
-import { ScoreBody } from './tracker.schemas.ts';
-
-type Reader = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps' | 'scope'>;
-
-async function loadScores({ actor, deps, scope }: Reader): Promise<{ person: TrackerPerson; scores: ScoreRow[]; userId: string }> {
-  const userId = ownerOf(actor);
-  const now = deps.now();
-  const [[row], scores] = await readAll(deps.db, scope, [personQuery(userId), recentScoresQuery(userId, now)]);
-  if (row === undefined) throw notFound('user');
-  return { person: trackerPerson(row, now), scores, userId };
-}
+import { ScoreBody, StreakBody, WeekScoresBody } from './score.schemas.ts';
+import { ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 
 const getTodayScore = route({
   ...trackerRoute,
@@ -27,9 +10,9 @@ const getTodayScore = route({
   path: `${trackerPath}/scores/today`,
   summary: 'Score and streak of today; a day without activities has score 0 and the running streak',
   responses: { 200: ScoreBody },
-  handler: async (context) => {
-    const { person, scores, userId } = await loadScores(context);
-    return currentScore(userId, scores, person);
+  handler: async ({ actor, deps }) => {
+    const { person, scores } = await loadScores(deps, personOf(actor));
+    return currentScore(ownerOf(actor), scores, person);
   },
 });
 
@@ -39,14 +22,10 @@ const getWeekScores = route({
   method: 'get',
   path: `${trackerPath}/scores/week`,
   summary: 'The seven days of the own week, days without activities with score 0',
-  responses: {
-    200: z
-      .object({ week_start: day, week_end: day, total: z.int().min(0), items: z.array(ScoreBody).length(7) })
-      .meta({ id: 'WeekScores' }),
-  },
-  handler: async (context) => {
-    const { person, scores, userId } = await loadScores(context);
-    return weekOfScores(userId, scores, person);
+  responses: { 200: WeekScoresBody },
+  handler: async ({ actor, deps }) => {
+    const { person, scores } = await loadScores(deps, personOf(actor));
+    return weekOfScores(ownerOf(actor), scores, person);
   },
 });
 
@@ -56,12 +35,10 @@ const getStreak = route({
   method: 'get',
   path: `${trackerPath}/scores/streak`,
   summary: 'The streak that ends today, or yesterday while today is still empty',
-  responses: {
-    200: z.object({ streak_days: z.int().min(0), date: day.describe('Today in the own time zone') }).meta({ id: 'Streak' }),
-  },
-  handler: async (context) => {
-    const { person, scores } = await loadScores(context);
-    return { streak_days: runningStreak(scores, person), date: person.moment.day };
+  responses: { 200: StreakBody },
+  handler: async ({ actor, deps }) => {
+    const { person, scores } = await loadScores(deps, personOf(actor));
+    return { streak_days: runningStreak(scores, person), date: person.local_time.day };
   },
 });
 

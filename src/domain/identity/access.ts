@@ -1,31 +1,31 @@
 import type { Actor } from '../shared/actor.ts';
 import type { Permission } from './permissions.ts';
-import { moduleAdminRoles } from './agent-module.ts';
-import type { AgentModule, ModuleGrant } from './agent-module.ts';
+import { isInForce, moduleAdminRoles } from './module-permission.ts';
+import type { ModuleAction, ModuleGrant, SoftwareModule } from './module-permission.ts';
 
-/** The answer to "may they?", with the rule that decided (X-29). */
+/** Whether somebody may do something, with the rule that decided (X-29). */
 export interface AccessDecision {
   readonly allowed: boolean;
   /** E.g. `role-permission:flag:toggle`, `agent-module:client_management:read`, `no-rule`. */
   readonly rule: string;
 }
 
-/** What an access question may be about besides a permission: an agent module of S4 (X-8). */
+/** What is asked about besides a permission: an action in a software module (X-8). */
 export interface AccessResource {
-  readonly agent_module?: { readonly name: AgentModule; readonly action: 'create' | 'read' | 'update' | 'delete' };
-  /** Module grants of the actor, as read for this request; never cached beyond it (S4-25). */
+  readonly module?: { readonly name: SoftwareModule; readonly action: ModuleAction } | undefined;
+  /** The actor's module grants, as read for this request; never cached beyond it (S4-25). */
   readonly module_grants?: readonly ModuleGrant[];
 }
 
 /**
- * The one access rule (X-29). Rules are asked in a fixed order and the first that speaks decides, so the answer does
- * not depend on the order in which roles were given:
+ * The one access rule (X-29). Its parts are tried in a fixed order and the first that applies decides, so the answer does
+ * not depend on the order in which roles were assigned:
  *
- * 1. a service or person holds the permission through a role → allowed;
- * 2. for an agent module: sysadmin and admin roles are allowed (S4-26), a living grant with the action's bit is;
- * 3. nothing speaks → refused.
+ * 1. a role of the actor has the permission → allowed;
+ * 2. in a software module: its administrators are allowed (S4-26), and so is who has an unexpired grant of the action;
+ * 3. nothing applies → refused.
  *
- * @param nowMs the moment at which time-bound grants are judged, milliseconds since the epoch.
+ * @param nowMs when time-bound grants are judged, milliseconds since the epoch.
  */
 export function can(
   actor: Pick<Actor, 'permissions' | 'roles'>,
@@ -36,16 +36,17 @@ export function can(
   if (permission !== null && actor.permissions.includes(permission)) {
     return { allowed: true, rule: `role-permission:${permission}` };
   }
-  const { agent_module: module, module_grants: grants = [] } = resource;
+  const { module, module_grants: grants = [] } = resource;
   if (module !== undefined) {
     const admin = actor.roles.find((role) => moduleAdminRoles.includes(role));
     if (admin !== undefined) return { allowed: true, rule: `agent-module-admin:${admin}` };
     const grant = grants.find(({ agent_name }) => agent_name === module.name);
-    const alive = grant !== undefined && (grant.expires_at === null || Date.parse(grant.expires_at) > nowMs);
-    if (alive && grant[`can_${module.action}`]) {
+    if (grant !== undefined && !isInForce(grant, nowMs)) {
+      return { allowed: false, rule: `agent-module-expired:${module.name}` };
+    }
+    if (grant?.[`can_${module.action}`] === true) {
       return { allowed: true, rule: `agent-module:${module.name}:${module.action}` };
     }
-    if (grant !== undefined && !alive) return { allowed: false, rule: `agent-module-expired:${module.name}` };
   }
   return { allowed: false, rule: 'no-rule' };
 }

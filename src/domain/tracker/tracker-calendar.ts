@@ -3,14 +3,14 @@ import { Temporal } from 'temporal-polyfill';
 /** A calendar day as ISO text (`2025-11-01`), without zone; sorts as it reads. */
 export type Day = string;
 
-/** What a person's clock shows: the day counts in the zone of the person, never of the server (S0-86). */
-export interface LocalMoment {
+/** Day and minute in the time zone of a person; days never count in the zone of the server (S0-86). */
+export interface LocalTime {
   readonly day: Day;
-  /** Minutes since local midnight, 0..1439; after a change of the clocks this is what the clock on the wall says. */
+  /** Hour times 60 plus minute of the wall clock, 0..1439; on a day with a clock change not the time elapsed. */
   readonly minute: number;
 }
 
-/** The day on which a person's week begins (`user_preferences.week_start`). */
+/** First day of a person's week (`user_preferences.week_start`). */
 export type WeekStart = 'monday' | 'saturday' | 'sunday';
 
 const dayMs = 86_400_000;
@@ -22,17 +22,17 @@ const isoWeekday: Record<WeekStart, number> = { monday: 1, saturday: 6, sunday: 
  * @param zone IANA name.
  * @throws RangeError when the runtime does not know the zone.
  */
-export function localMoment(epochMs: number, zone: string): LocalMoment {
+export function localTime(epochMs: number, zone: string): LocalTime {
   const local = Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(zone);
   return { day: local.toPlainDate().toString(), minute: local.hour * 60 + local.minute };
 }
 
-/** The instant at which a day begins in a zone, RFC 3339; some days do not begin at 00:00 (changes of the clocks). */
+/** The instant at which a day begins in a zone, RFC 3339. After a clock change at midnight it isn't 00:00. */
 export function startOfDay(day: Day, zone: string): string {
   return Temporal.PlainDate.from(day).toZonedDateTime(zone).toInstant().toString();
 }
 
-/** The day so many days later, or earlier when negative. */
+/** The day that is `days` later, or earlier when negative. */
 export function addDays(day: Day, days: number): Day {
   return new Date(Date.parse(day) + days * dayMs).toISOString().slice(0, 10);
 }
@@ -47,12 +47,12 @@ export function weekdayOf(day: Day): number {
   return new Date(Date.parse(day)).getUTCDay() || 7;
 }
 
-/** The first day of the week that a day lies in. */
+/** The first day of the week that contains a day. */
 export function weekStartOf(day: Day, start: WeekStart): Day {
   return addDays(day, -((weekdayOf(day) - isoWeekday[start] + 7) % 7));
 }
 
-/** The seven days of a week from its first one (S0-98). */
+/** The seven days of a week, given its first day (S0-98). */
 export function weekDays(first: Day): Day[] {
   return Array.from({ length: 7 }, (_, offset) => addDays(first, offset));
 }

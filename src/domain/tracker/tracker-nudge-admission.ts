@@ -6,25 +6,25 @@ export interface NudgePolicy {
   /** Local minutes of the day; from inclusive, to exclusive; may span midnight; equal means no quiet hours. */
   readonly quiet_from_minute: number;
   readonly quiet_to_minute: number;
-  /** Nudges a local day, urgent ones included. */
+  /** Nudges in a local day, urgent ones included. */
   readonly daily_cap: number;
 }
 
-/** What has reached the person already. */
+/** What was delivered to the person before. */
 export interface NudgeRecord {
-  /** Keys that were announced or settled at any time, deleted nudges included. */
+  /** Keys that were delivered or settled at any time, also of nudges that were deleted. */
   readonly settled_keys: ReadonlySet<string>;
   readonly delivered_today: number;
 }
 
-/** True inside the quiet hours. */
+/** Whether a local minute of the day is inside the quiet hours. */
 export function isQuiet(minute: number, { quiet_from_minute: from, quiet_to_minute: to }: NudgePolicy): boolean {
   return from <= to ? from <= minute && minute < to : minute >= from || minute < to;
 }
 
 /**
- * What of the drafts reaches the person now, most pressing first. In quiet hours only urgent ones do; the others are
- * not kept for later, because the rules speak again when the quiet is over if there is still a reason (no burst).
+ * The drafts that may be delivered now, highest priority first. In quiet hours only urgent ones are admitted. The others
+ * are dropped, not queued: if the reason persists, the rules draft them again after the quiet hours, without a burst.
  */
 export function admitNudges(
   drafts: readonly NudgeDraft[],

@@ -1,5 +1,5 @@
 import { addDays } from './tracker-calendar.ts';
-import type { Day, LocalMoment } from './tracker-calendar.ts';
+import type { Day, LocalTime } from './tracker-calendar.ts';
 import { activityTypes } from './tracker-scoring.ts';
 import { reachedMilestones } from './tracker-weekly-progress.ts';
 import type { WeeklyProgress } from './tracker-weekly-progress.ts';
@@ -8,11 +8,11 @@ import type { WeeklyProgress } from './tracker-weekly-progress.ts';
 export const nudgeTypes = ['reminder', 'suggestion', 'alert', 'celebration'] as const;
 export type NudgeType = (typeof nudgeTypes)[number];
 
-/** From least to most pressing (S0-14). */
+/** From lowest to highest (S0-14). */
 export const nudgePriorities = ['low', 'normal', 'high', 'urgent'] as const;
 export type NudgePriority = (typeof nudgePriorities)[number];
 
-/** The rules that make nudges (S0-94: the rules are the product, wording by a model is a decoration). */
+/** The rules that draft nudges. Every rule has a text of its own; a model may only reword it (S0-94). */
 export const nudgeRules = [
   'no-activity',
   'behind-pace',
@@ -25,16 +25,16 @@ export const nudgeRules = [
 ] as const;
 export type NudgeRule = (typeof nudgeRules)[number];
 
-/** Something with a name that a nudge is about. The name stays in the house: a model sees a placeholder. */
-export interface NamedThing {
+/** A prospect or meeting that a nudge is about. The name is not sent to a model, which sees a placeholder. */
+export interface NamedItem {
   readonly id: number;
   readonly name: string;
 }
 
-/** What is known about a person at one moment; gathered by a few reads, judged without I/O. */
+/** What the rules know about a person at one point in time; read in one go and evaluated without I/O. */
 export interface NudgeFacts {
-  readonly moment: LocalMoment;
-  /** Rest day or vacation: nobody is pressed. */
+  readonly local_time: LocalTime;
+  /** Rest day or vacation: only milestones are announced. */
   readonly is_free_day: boolean;
   /** Activities logged for today, whatever their status. */
   readonly activities_today: number;
@@ -42,27 +42,27 @@ export interface NudgeFacts {
   readonly streak_days: number;
   readonly goal: { readonly id: number; readonly progress: WeeklyProgress } | null;
   /** Open prospects whose next activity is due, longest overdue first. */
-  readonly follow_ups: readonly NamedThing[];
+  readonly follow_ups: readonly NamedItem[];
   /** Planned meetings that are over and have no outcome, oldest first. */
-  readonly open_meetings: readonly NamedThing[];
+  readonly open_meetings: readonly NamedItem[];
   /** Open prospects that have been in their stage for longer than it allows, longest first. */
-  readonly rotting: readonly NamedThing[];
+  readonly rotting: readonly NamedItem[];
 }
 
-/** A nudge that a rule asks for; whether it reaches the person is decided by `tracker-nudge-admission.ts`. */
+/** A nudge that a rule asks for; `tracker-nudge-admission.ts` decides whether it is delivered. */
 export interface NudgeDraft {
   readonly rule: NudgeRule;
-  /** The same key is never announced twice to a person (S0-95); keys of daily rules hold the day. */
+  /** A key is delivered to a person at most once (S0-95); keys of daily rules contain the day. */
   readonly dedupe_key: string;
-  /** Keys that this nudge answers as well: a milestone that was passed on the way to a higher one. */
+  /** Keys that need no nudge of their own any more: the milestones below the one that is announced. */
   readonly also_settles: readonly string[];
   readonly type: NudgeType;
   readonly priority: NudgePriority;
-  /** Text with `{name}` where the name belongs. */
+  /** Text with the placeholder `{name}`. */
   readonly template: string;
   readonly name: string | null;
   readonly action_url: string;
-  /** Local day at whose begin the nudge is stale. */
+  /** Local day at whose start the nudge expires. */
   readonly expires_on: Day;
 }
 
@@ -71,12 +71,12 @@ const noon = minutesOf(12);
 const paceFrom = minutesOf(10);
 const streakWarningFrom = minutesOf(17);
 const lastCallFrom = minutesOf(21);
-/** Shorter runs are not worth an alert; longer ones than the second are worth waking somebody up. */
+/** Streaks from this length on get an alert, and from the second length on an urgent one, which passes quiet hours. */
 const streakWorthWarning = 2;
 const streakWorthLastCall = 7;
-const milestoneShownDays = 7;
+const milestoneDisplayDays = 7;
 
-/** Everything that the rules have to say now; pressing rules are silent on free days. */
+/** The drafts of all rules. On free days only the milestone rule drafts. */
 export function draftNudges(facts: NudgeFacts): NudgeDraft[] {
   const pressing = facts.is_free_day
     ? []
@@ -89,10 +89,10 @@ export function nudgeMessage({ template, name }: Pick<NudgeDraft, 'template' | '
   return template.replaceAll('{name}', () => name ?? '');
 }
 
-type Sentence = Pick<NudgeDraft, 'type' | 'priority' | 'template' | 'action_url'> & { readonly name?: string };
+type DailyNudge = Pick<NudgeDraft, 'type' | 'priority' | 'template' | 'action_url'> & { readonly name?: string };
 
-function daily(facts: NudgeFacts, rule: NudgeRule, sentence: Sentence): NudgeDraft {
-  const { day } = facts.moment;
+function daily(facts: NudgeFacts, rule: NudgeRule, sentence: DailyNudge): NudgeDraft {
+  const { day } = facts.local_time;
   return {
     rule,
     dedupe_key: `${day}/${rule}`,
@@ -104,7 +104,7 @@ function daily(facts: NudgeFacts, rule: NudgeRule, sentence: Sentence): NudgeDra
 }
 
 function noActivity(facts: NudgeFacts): NudgeDraft | null {
-  if (facts.moment.minute < noon || facts.activities_today > 0) return null;
+  if (facts.local_time.minute < noon || facts.activities_today > 0) return null;
   return daily(facts, 'no-activity', {
     type: 'reminder',
     priority: 'normal',
@@ -114,8 +114,8 @@ function noActivity(facts: NudgeFacts): NudgeDraft | null {
 }
 
 function behindPace(facts: NudgeFacts): NudgeDraft | null {
-  const { goal, moment } = facts;
-  if (goal === null || moment.minute < paceFrom) return null;
+  const { goal, local_time } = facts;
+  if (goal === null || local_time.minute < paceFrom) return null;
   const behind = activityTypes.filter((type) => goal.progress.types[type].state === 'behind');
   if (behind.length === 0) return null;
   const gaps = behind.map((type) => {
@@ -135,7 +135,7 @@ function isStreakOpen({ streak_days, score_today }: NudgeFacts, worth: number): 
 }
 
 function streakAtRisk(facts: NudgeFacts): NudgeDraft | null {
-  if (facts.moment.minute < streakWarningFrom || !isStreakOpen(facts, streakWorthWarning)) return null;
+  if (facts.local_time.minute < streakWarningFrom || !isStreakOpen(facts, streakWorthWarning)) return null;
   return daily(facts, 'streak-at-risk', {
     type: 'alert',
     priority: 'high',
@@ -145,7 +145,7 @@ function streakAtRisk(facts: NudgeFacts): NudgeDraft | null {
 }
 
 function streakLastCall(facts: NudgeFacts): NudgeDraft | null {
-  if (facts.moment.minute < lastCallFrom || !isStreakOpen(facts, streakWorthLastCall)) return null;
+  if (facts.local_time.minute < lastCallFrom || !isStreakOpen(facts, streakWorthLastCall)) return null;
   return daily(facts, 'streak-last-call', {
     type: 'alert',
     priority: 'urgent',
@@ -154,7 +154,7 @@ function streakLastCall(facts: NudgeFacts): NudgeDraft | null {
   });
 }
 
-/** One nudge for each list, however long the list is: people read a digest, not twenty alarms. */
+/** One digest for each list, however long the list is. */
 function worklists(facts: NudgeFacts): (NudgeDraft | null)[] {
   return [
     digest(facts, 'follow-up-due', facts.follow_ups, {
@@ -189,7 +189,7 @@ interface DigestText {
   readonly action_url: string;
 }
 
-function digest(facts: NudgeFacts, rule: NudgeRule, things: readonly NamedThing[], text: DigestText): NudgeDraft | null {
+function digest(facts: NudgeFacts, rule: NudgeRule, things: readonly NamedItem[], text: DigestText): NudgeDraft | null {
   const [first, ...others] = things;
   if (first === undefined) return null;
   return daily(facts, rule, {
@@ -201,7 +201,7 @@ function digest(facts: NudgeFacts, rule: NudgeRule, things: readonly NamedThing[
   });
 }
 
-function milestone({ goal, moment }: NudgeFacts): NudgeDraft | null {
+function milestone({ goal, local_time }: NudgeFacts): NudgeDraft | null {
   if (goal === null) return null;
   const keys = reachedMilestones(goal.progress).map((percent) => ({ percent, key: `goal/${goal.id}/${percent}` }));
   const highest = keys.pop();
@@ -216,6 +216,6 @@ function milestone({ goal, moment }: NudgeFacts): NudgeDraft | null {
       highest.percent === 100 ? 'You have reached your goal of the week.' : `You have reached ${highest.percent} % of your goal.`,
     name: null,
     action_url: `/goals/${goal.id}`,
-    expires_on: addDays(moment.day, milestoneShownDays),
+    expires_on: addDays(local_time.day, milestoneDisplayDays),
   };
 }

@@ -1,18 +1,20 @@
 import type { NudgeDraft } from './tracker-nudge-rules.ts';
 
-/** What a model is told. It gets the rule's own text with a placeholder where a name would stand, and nothing else. */
+/** The instruction to a model. With it goes the rule's text with a placeholder for the name, and nothing else. */
 export const wordingInstruction =
   'Reword this nudge for a salesperson in one friendly, concrete sentence of at most 160 characters. Keep every number ' +
   'and every {name} placeholder exactly as it is. Answer with the sentence only.';
 
 const maxLength = 300;
 const placeholder = /\{name\}/g;
-/** Control characters, the line ends among them, and anything that a client could take for markup or a link. */
+/** Control characters, line breaks included, and anything that a client could take for markup or a link. */
 const unwanted = /\p{Cc}|[<>]|https?:/iu;
 
 /**
- * A model's sentence, if it says the same: not empty, not long, one line, without markup or links, with the very numbers
- * and placeholders of the rule's text. Null otherwise: the rule's own text is always good enough.
+ * Checks the sentence of a model: not empty, not long, one line, without markup or links, with exactly the numbers and
+ * placeholders of the rule's text.
+ *
+ * @returns the sentence, or null: the rule's own text is used then.
  */
 export function acceptWording({ template }: Pick<NudgeDraft, 'template'>, answer: string | null): string | null {
   const text = answer?.trim().replace(/^"(.*)"$/, '$1') ?? '';

@@ -1,4 +1,4 @@
-/** How a prospect stands (S0-74). */
+/** Status of a prospect (S0-74). */
 export const prospectStatuses = ['open', 'won', 'lost'] as const;
 export type ProspectStatus = (typeof prospectStatuses)[number];
 
@@ -17,14 +17,14 @@ export type RequirableField = (typeof requirableFields)[number];
 export interface Stage {
   readonly id: number;
   readonly pipeline_id: number;
-  /** Percent with which a prospect that enters is expected to be won. */
+  /** Chance of winning that a prospect gets when it enters, in percent. */
   readonly probability: number;
   /** Days after which a prospect rots here; null: never. */
   readonly rotting_days: number | null;
   readonly required_fields: readonly RequirableField[];
 }
 
-/** What of a prospect the rules look at. */
+/** The part of a prospect that the rules depend on. */
 export interface ProspectState extends Readonly<Record<RequirableField, string | number | null>> {
   readonly status: ProspectStatus;
   readonly stage_id: number;
@@ -34,7 +34,7 @@ export interface ProspectState extends Readonly<Record<RequirableField, string |
   readonly value_minor: number | null;
 }
 
-/** Where a prospect is to go; what is left out stays. */
+/** A move that is asked for; null leaves stage or status as it is. */
 export interface Move {
   /** Null: the stage stays. */
   readonly stage: Stage | null;
@@ -42,7 +42,7 @@ export interface Move {
   readonly lost_reason: string | null;
 }
 
-/** What a move changes. A lost prospect keeps its last stage, so that one sees where it was lost. */
+/** The values after a move. A lost prospect keeps its last stage, which shows where it was lost. */
 export interface MoveResult {
   readonly status: ProspectStatus;
   readonly stage_id: number;
@@ -50,7 +50,7 @@ export interface MoveResult {
   readonly lost_reason: string | null;
 }
 
-/** Why a move is refused: the fields that are missing, or a word. */
+/** Why a move is refused, with the missing fields where that is the reason. */
 export type MoveRefusal =
   | { readonly kind: 'other-pipeline' }
   | { readonly kind: 'missing-fields'; readonly fields: readonly RequirableField[] }
@@ -65,11 +65,11 @@ export function missingFields(prospect: ProspectState, stage: Stage): Requirable
 }
 
 /**
- * Judges a move (S0-75).
+ * Decides whether a move is allowed, and what it results in (S0-75).
  *
- * @param current the stage the prospect is in; its probability comes back when a closed prospect is opened again.
+ * @param current the stage the prospect is in; a closed prospect that is reopened gets its probability.
  */
-export function judgeMove(prospect: ProspectState, current: Stage, move: Move): MoveResult | MoveRefusal {
+export function decideMove(prospect: ProspectState, current: Stage, move: Move): MoveResult | MoveRefusal {
   const status = move.status ?? prospect.status;
   const stage = move.stage ?? current;
   if (stage.pipeline_id !== prospect.pipeline_id) return { kind: 'other-pipeline' };
@@ -93,12 +93,12 @@ function probabilityOf(status: ProspectStatus, stage: Stage): number {
   }
 }
 
-/** Narrows the answer of {@link judgeMove}. */
+/** Narrows the result of {@link decideMove}. */
 export function isRefused(answer: MoveResult | MoveRefusal): answer is MoveRefusal {
   return 'kind' in answer;
 }
 
-/** What a refusal says to the person. */
+/** A refusal as a sentence for the person. */
 export function refusalText(refusal: MoveRefusal): string {
   switch (refusal.kind) {
     case 'other-pipeline':
@@ -116,7 +116,7 @@ export function refusalText(refusal: MoveRefusal): string {
   }
 }
 
-/** What is derived for every prospect that is shown. */
+/** What is derived for every prospect that is displayed. */
 export interface ProspectInsight {
   readonly seconds_in_stage: number;
   /** Null where the prospect cannot rot: it is closed, or its stage has no limit. */
@@ -128,7 +128,7 @@ export interface ProspectInsight {
 
 const dayMs = 86_400_000;
 
-/** Time in stage, rotting and weighted value at a moment (S0-75). */
+/** Time in stage, rotting and weighted value (S0-75). @param now milliseconds since the epoch. */
 export function prospectInsight(
   prospect: { readonly status: ProspectStatus; readonly value_minor: number | null; readonly probability: number },
   stage: { readonly rotting_days: number | null; readonly entered_at: string },

@@ -14,7 +14,7 @@ export const prospectCsvColumns = [
 ] as const;
 export type ProspectCsvColumn = (typeof prospectCsvColumns)[number];
 
-/** A row that fits the table, but for what only the database can know. */
+/** A row whose fields are valid. Stage and uniqueness are checked against the database. */
 export interface ProspectCsvRow {
   readonly name: string;
   readonly company: string | null;
@@ -29,7 +29,7 @@ export interface ProspectCsvRow {
   readonly next_activity_at: string | null;
 }
 
-/** What is wrong with one field. */
+/** What is invalid about one field. */
 export interface CsvFieldFault {
   readonly column: ProspectCsvColumn;
   readonly detail: string;
@@ -50,8 +50,8 @@ const currencyForm = /^[A-Z]{3}$/;
 const instantForm = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
 /**
- * Reads the fields of one row. Surrounding blanks go; an empty field is none; the apostrophe that the export puts before
- * a formula goes too.
+ * Validates the fields of one row. Surrounding blanks are removed, and so is the apostrophe that the export puts before a
+ * formula; an empty field is null.
  *
  * @param fields text by column, as the parser gives it.
  * @returns the row, or all of its faults.

@@ -1,4 +1,4 @@
-/** What a person logs (S0-11, S0-25). */
+/** Types of activities (S0-11, S0-25). */
 export const activityTypes = ['discovery', 'email', 'video', 'call'] as const;
 export type ActivityType = (typeof activityTypes)[number];
 
@@ -9,10 +9,10 @@ export type ActivityStatus = (typeof activityStatuses)[number];
 /** Points of one activity (S0-52). */
 export const activityWeights: Readonly<Record<ActivityType, number>> = { discovery: 10, email: 5, video: 15, call: 20 };
 
-/** No day scores higher (S0-12, S0-52). */
+/** Cap of a day's score (S0-12, S0-52). */
 export const maxScore = 100;
 
-/** What of an activity decides the score. A type that is not of the list weighs nothing (S0-52). */
+/** The part of an activity that decides the score. An unknown type has weight 0 (S0-52). */
 export interface ScoredActivity {
   readonly type: string;
   readonly status: ActivityStatus;
@@ -22,11 +22,11 @@ export interface ScoredActivity {
 /** Score of a day with the number of its done activities (S0-53). */
 export interface DailyScore {
   readonly score: number;
-  /** Rows, not amounts. */
+  /** Number of rows, whatever their amounts. */
   readonly activities_count: number;
 }
 
-/** Score of a day: weight times amount of what is done, at most {@link maxScore} (S0-52). */
+/** Score of a day: weight times amount of the activities that are done, at most {@link maxScore} (S0-52). */
 export function dailyScore(activities: Iterable<ScoredActivity>): DailyScore {
   let points = 0;
   let activities_count = 0;

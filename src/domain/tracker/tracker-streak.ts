@@ -3,7 +3,7 @@ import type { Day } from './tracker-calendar.ts';
 
 /** Days on which nothing is expected. They freeze a streak: they neither lengthen nor break it. */
 export interface RestCalendar {
-  /** ISO weekdays that are free; at most six. */
+  /** ISO weekdays on which the person rests; at most six. */
   readonly rest_weekdays: readonly number[];
   /** Both ends included. */
   readonly vacations: readonly { readonly starts_on: Day; readonly ends_on: Day }[];
@@ -15,7 +15,7 @@ export interface ScoredDay {
   readonly score: number;
 }
 
-/** A day with the length of the run up to and including it (S0-77). */
+/** A day with the length of the streak up to and including it (S0-77). */
 export interface StreakDay extends ScoredDay {
   readonly streak_days: number;
 }
@@ -29,7 +29,7 @@ export function isFrozen(day: Day, calendar: RestCalendar): boolean {
 }
 
 /**
- * The run that reaches a day from behind: that of the last row before it, unless a day in between was neither scored nor
+ * The streak that a day continues: that of the last row before it, or 0 when a day in between was neither scored nor
  * frozen (S0-54).
  *
  * @param before the last day before `day` that has a row.
@@ -42,14 +42,14 @@ export function runBefore(day: Day, before: StreakDay | null, calendar: RestCale
   return before.streak_days;
 }
 
-/** The run up to and including a scored day. A frozen day carries it on unchanged, whatever was done on it. */
+/** The streak up to and including a scored day. On a frozen day it continues unchanged, whatever the score. */
 export function streakOn({ day, score }: ScoredDay, before: StreakDay | null, calendar: RestCalendar): number {
   const run = runBefore(day, before, calendar);
   if (isFrozen(day, calendar)) return run;
   return score > 0 ? run + 1 : 0;
 }
 
-/** All streaks from nothing, oldest day first: what every stored row must equal (S0-78). */
+/** Computes all streaks from the scores, oldest day first. The stored rows always equal the result (S0-78). */
 export function freshStreaks(days: readonly ScoredDay[], calendar: RestCalendar): StreakDay[] {
   const result: StreakDay[] = [];
   for (const scored of days) {
@@ -59,8 +59,9 @@ export function freshStreaks(days: readonly ScoredDay[], calendar: RestCalendar)
 }
 
 /**
- * What has to be written after one day was scored anew: that day, and the later days whose streak it changes. The first
- * later day that comes out as it stands ends the search, because each day looks back at one other only (S0-78).
+ * The rows to write after the score of one day has changed: that day, and the later days whose streak changes with it.
+ * The first later day whose streak stays the same ends the search, because a streak depends on one earlier row only
+ * (S0-78).
  *
  * @param before the last day with a row before the scored one.
  * @param later the days with a row after it, oldest first.
@@ -83,7 +84,7 @@ export function streaksAfterScore(
 }
 
 /**
- * The streak that a person has now: the run that ends today, or yesterday while today is still empty (S0-77).
+ * The streak that a person has now: the one that ends today, or yesterday while today has no score yet (S0-77).
  *
  * @param recent the rows up to today, newest first; two are enough.
  */

@@ -8,18 +8,18 @@ import type { RestCalendar } from './tracker-streak.ts';
 /** A number for each type of activity. */
 export type Amounts = Readonly<Record<ActivityType, number>>;
 
-/** How one type stands. `missed` is said only when the week is over. */
+/** Progress of one type as a state. `missed` is used only when the week is over. */
 export type ProgressState = 'no_target' | 'reached' | 'on_track' | 'behind' | 'missed';
 
-/** Progress of one type (S0-97). All are numbers of activities but `percent`. */
+/** Progress of one type (S0-97). All numbers but `percent` are amounts of activities. */
 export interface TypeProgress {
   readonly target: number;
   readonly done: number;
   /** Whole percent of the target, not capped; 0 without a target. */
   readonly percent: number;
-  /** What the working days that are over ask for. */
+  /** Share of the target that falls on the working days that are over. */
   readonly expected: number;
-  /** What the week ends with at the present pace. */
+  /** Amount at the end of the week at the present pace. */
   readonly projection: number;
   readonly state: ProgressState;
 }
@@ -31,20 +31,20 @@ export interface WeeklyProgress {
   /** Days of the week that have begun, 0..7. */
   readonly days_elapsed: number;
   readonly on_track: boolean;
-  /** Whole percent over all types; what is done beyond a target does not make up for another one. */
+  /** Whole percent over all types; surplus of one type does not make up for another. */
   readonly percent: number;
   readonly types: Readonly<Record<ActivityType, TypeProgress>>;
 }
 
-/** The shares of a week's goal that are celebrated, once each. */
+/** Percentages of a week's goal that get a nudge, once each. */
 export const milestones = [50, 90, 100] as const;
 export type Milestone = (typeof milestones)[number];
 
 /**
- * Where a week stands today.
+ * Progress of a week as of today.
  *
- * Rest days and vacation ask for nothing; a week without any working day expects its target only when it is over.
- * `expected` looks at the working days that are over, so that nobody is behind at breakfast.
+ * Nothing is expected on rest days and vacation; a week without any working day expects its target only when it is over.
+ * `expected` counts working days that are over, so that a morning does not begin behind the pace.
  *
  * @param today in the zone of the person.
  */
@@ -81,7 +81,7 @@ export function weeklyProgress(
   };
 }
 
-/** Working days of a week: all, over, begun. */
+/** Working days of a week: in all, over, and begun. */
 interface Pace {
   readonly working: number;
   readonly over: number;

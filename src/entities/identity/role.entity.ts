@@ -1,4 +1,4 @@
-import type { AgentModule } from '../../domain/identity/agent-module.ts';
+import type { SoftwareModule } from '../../domain/identity/module-permission.ts';
 import type { CoarseRole } from '../../domain/identity/system-roles.ts';
 import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
@@ -100,15 +100,15 @@ export const AdminRoleAssignmentEntity = defineEntity({
 });
 
 /** What a person may do in an agent module, optionally until a moment (S4-3, S4-25, X-8). */
-export const UserAgentPermissionEntity = defineEntity({
-  name: 'UserAgentPermission',
+export const ModulePermissionEntity = defineEntity({
+  name: 'ModulePermission',
   tableName: 'user_agent_permissions',
   rowLevelSecurity: 'force',
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
     user_id: p.uuid(),
-    agent_name: p.text().$type<AgentModule>(),
+    agent_name: p.text().$type<SoftwareModule>(),
     can_create: p.boolean().default(false),
     can_read: p.boolean().default(false),
     can_update: p.boolean().default(false),

@@ -2,6 +2,7 @@ import { createSecretKey, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { CompiledQuery, sql } from 'kysely';
 import type { QueryExecutorProvider } from 'kysely';
+import { LRUCache } from 'lru-cache';
 import type { AuditPrivate, SealedPart } from '../../domain/audit/audit-entry.ts';
 import { partKey, personKeyBytes } from './audit-seal.ts';
 import type { Invalidation } from '../database/invalidation.ts';
@@ -25,6 +26,8 @@ interface KeyRow {
 }
 
 const maxCachedKeys = 20_000;
+/** Stands in the cache for a key that was destroyed: it holds no null. */
+const destroyed = 'destroyed';
 
 /**
  * The keys under which the audit seals what it holds about persons, each sealed itself under the keyring. Destroying a
@@ -35,7 +38,7 @@ export class PersonKeys {
   readonly #keyring: Keyring;
   readonly #invalidation: Invalidation;
   readonly #log: Logger;
-  readonly #known = new Map<string, KeyObject | null>();
+  readonly #known = new LRUCache<string, KeyObject | typeof destroyed>({ max: maxCachedKeys });
 
   constructor(keyring: Keyring, invalidation: Invalidation, log: Logger) {
     this.#keyring = keyring;
@@ -101,15 +104,14 @@ export class PersonKeys {
     for (const id of new Set(personIds)) {
       const key = this.#invalidation.isLive ? this.#known.get(`${tenantId}/${id}`) : undefined;
       if (key === undefined) unknown.push(id);
-      else keys.set(id, key);
+      else keys.set(id, key === destroyed ? null : key);
     }
     return { keys, unknown };
   }
 
   #remember(tenantId: string, row: KeyRow): KeyObject | null {
     const key = this.#open(row);
-    if (this.#known.size >= maxCachedKeys) this.#known.delete(this.#known.keys().next().value ?? '');
-    this.#known.set(`${tenantId}/${row.person_id}`, key);
+    this.#known.set(`${tenantId}/${row.person_id}`, key ?? destroyed);
     return key;
   }
 

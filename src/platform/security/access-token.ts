@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { type JSONWebKeySet, type JWTPayload, SignJWT, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { ed25519PrivateKey } from './ed25519.ts';
 import type { NamedKey } from './keyring.ts';
@@ -198,32 +199,16 @@ export type TokenCache<T> = {
   readonly put: (token: string, value: T, untilMs: number) => void;
 };
 
-/** A cache of at most `capacity` tokens that forgets the least recently used. */
+/** A cache of at most `capacity` tokens; the least recently used one goes. */
 export function createTokenCache<T>(capacity: number): TokenCache<T> {
-  // A Map iterates in order of insertion: the first entry is the least recently used.
-  const entries = new Map<string, { value: T; untilMs: number }>();
+  const entries = new LRUCache<string, { value: T; untilMs: number }>({ max: capacity });
   const digest = (token: string): string => createHash('sha256').update(token, 'utf8').digest('base64');
   return {
     get(token, nowMs) {
-      const key = digest(token);
-      const entry = entries.get(key);
-      if (entry === undefined) {
-        return undefined;
-      }
-      entries.delete(key);
-      if (entry.untilMs <= nowMs) {
-        return undefined;
-      }
-      entries.set(key, entry);
-      return entry.value;
+      const entry = entries.get(digest(token));
+      return entry !== undefined && entry.untilMs > nowMs ? entry.value : undefined;
     },
     put(token, value, untilMs) {
-      if (entries.size >= capacity) {
-        const oldest = entries.keys().next();
-        if (oldest.done !== true) {
-          entries.delete(oldest.value);
-        }
-      }
       entries.set(digest(token), { value, untilMs });
     },
   };

@@ -1,4 +1,5 @@
 import { hash, parseOptions, verify } from '@node-rs/argon2';
+import PQueue from 'p-queue';
 import { Problem } from '../problem.ts';
 
 /**
@@ -35,7 +36,18 @@ export type PasswordHasher = {
  * @param options.queueLimit how many may wait before further ones are refused
  */
 export function createPasswordHasher(options: { concurrency: number; queueLimit: number }): PasswordHasher {
-  const gate = createGate(options);
+  const { concurrency, queueLimit } = options;
+  const queue = new PQueue({ concurrency });
+  const enqueue = async <T>(task: () => Promise<T>): Promise<T> => {
+    if (queue.pending >= concurrency && queue.size >= queueLimit) {
+      throw new Problem({
+        code: 'service.unavailable',
+        detail: 'Too many sign-ins are waiting. Try again in a moment.',
+        retryAfterSeconds: 2,
+      });
+    }
+    return queue.add(task);
+  };
   // A real hash of a value nobody can send, made once and at the same cost as all others.
   let dummyHash: Promise<string> | undefined;
   const unknownPersonHash = (): Promise<string> => {
@@ -44,10 +56,10 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
   };
 
   return {
-    hash: (password) => gate(() => hash(password, { ...argon2idCost, algorithm: argon2id })),
+    hash: (password) => enqueue(() => hash(password, { ...argon2idCost, algorithm: argon2id })),
 
     verify: (storedHash, password) =>
-      gate(async () => {
+      enqueue(async () => {
         const matches = await verify(storedHash ?? (await unknownPersonHash()), password);
         return matches && storedHash !== null;
       }),
@@ -117,36 +129,4 @@ export function passwordFaults(password: string, identity: readonly string[]): P
     faults.push('too-uniform');
   }
   return faults;
-}
-
-/** Lets `concurrency` tasks run and at most `queueLimit` wait, first come first served. */
-function createGate({ concurrency, queueLimit }: { concurrency: number; queueLimit: number }) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-
-  return async function gate<T>(task: () => Promise<T>): Promise<T> {
-    if (running >= concurrency) {
-      if (waiting.length >= queueLimit) {
-        throw new Problem({
-          code: 'service.unavailable',
-          detail: 'Too many sign-ins are waiting. Try again in a moment.',
-          retryAfterSeconds: 2,
-        });
-      }
-      // The finished task hands its place over directly: `running` stays as it is.
-      await new Promise<void>((resume) => waiting.push(resume));
-    } else {
-      running += 1;
-    }
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) {
-        running -= 1;
-      } else {
-        next();
-      }
-    }
-  };
 }

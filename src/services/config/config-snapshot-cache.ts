@@ -7,7 +7,7 @@ import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { read } from '../../platform/database/read.ts';
-import { SnapshotCache } from '../../platform/database/snapshot-cache.ts';
+import { InvalidatedCache, keyedBy } from '../../platform/database/invalidated-cache.ts';
 
 /** A version as it is served. */
 export interface ServableConfig {
@@ -36,12 +36,12 @@ interface ConfigSnapshot {
 export class ConfigSnapshots {
   readonly #db: Database;
   readonly #keyring: Keyring;
-  readonly #cache: SnapshotCache<ConfigSnapshot>;
+  readonly #cache: InvalidatedCache<ConfigSnapshot>;
 
   constructor(db: Database, keyring: Keyring, now: () => number) {
     this.#db = db;
     this.#keyring = keyring;
-    this.#cache = new SnapshotCache(db, 'config', now);
+    this.#cache = new InvalidatedCache<ConfigSnapshot>(db, now, keyedBy('config'));
   }
 
   /** What an instance gets at this moment, or null when there is nothing for it yet. */
@@ -52,7 +52,8 @@ export class ConfigSnapshots {
   }
 
   #get(tenantId: string, environment: EnvironmentName): Promise<ConfigSnapshot> {
-    return this.#cache.get(configInvalidation(tenantId, environment).key, () => this.#load(tenantId, environment));
+    const { key } = configInvalidation(tenantId, environment);
+    return this.#cache.get(key, async () => ({ value: await this.#load(tenantId, environment) }));
   }
 
   async #load(tenantId: string, environment: EnvironmentName): Promise<ConfigSnapshot> {

@@ -5,7 +5,7 @@ import type { FlagDefinition } from '../../domain/flag/flag.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
-import { SnapshotCache } from '../../platform/database/snapshot-cache.ts';
+import { InvalidatedCache, keyedBy } from '../../platform/database/invalidated-cache.ts';
 
 /** All flags of one environment at one moment. */
 export interface FlagSnapshot {
@@ -22,16 +22,17 @@ export interface FlagSnapshot {
  */
 export class FlagSnapshots {
   readonly #db: Database;
-  readonly #cache: SnapshotCache<FlagSnapshot>;
+  readonly #cache: InvalidatedCache<FlagSnapshot>;
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
-    this.#cache = new SnapshotCache(db, 'flags', now);
+    this.#cache = new InvalidatedCache<FlagSnapshot>(db, now, keyedBy('flags'));
   }
 
   /** The flags of an environment at this moment. */
   get(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {
-    return this.#cache.get(flagInvalidation(tenantId, environment).key, () => this.#load(tenantId, environment));
+    const { key } = flagInvalidation(tenantId, environment);
+    return this.#cache.get(key, async () => ({ value: await this.#load(tenantId, environment) }));
   }
 
   async #load(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {

@@ -5,7 +5,6 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { createNotify } from '../notification/notification-delivery.client.ts';
 import { markAlertNotified, markSilenceLapsed, takeAlertSteps } from './alert-episode.repository.ts';
 import type { AlertChange } from './alert-episode.repository.ts';
 import { alertRecipients } from './alert-recipients.queries.ts';
@@ -16,6 +15,7 @@ import {
   standingOf,
   standingsQuery,
 } from './alert.queries.ts';
+import { createNotify } from '../notification/notification-delivery.client.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 

@@ -1,9 +1,9 @@
 import { monitoringStoppedNotification } from '../../domain/health/alert-notification.ts';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { createNotify } from '../notification/notification-delivery.client.ts';
 import { alertRecipients } from './alert-recipients.queries.ts';
 import { silentSince } from './health.queries.ts';
+import { createNotify } from '../notification/notification-delivery.client.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 

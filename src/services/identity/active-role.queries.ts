@@ -3,6 +3,9 @@ import { allPermissions, isPermission } from '../../domain/identity/permissions.
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { query } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { notFound } from '../../platform/problem.ts';
 
 /** One role that a person holds now, with the permissions it gives in this tenant. */
 export interface HeldRole {
@@ -51,4 +54,16 @@ export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; p
   if (roles.includes(superAdminCode)) return { roles, permissions: allPermissions };
   const granted = new Set(held.flatMap(({ permissions }) => permissions).filter(isPermission));
   return { roles, permissions: allPermissions.filter((permission) => granted.has(permission)) };
+}
+
+/**
+ * What a person may do now: nothing unless they are active.
+ *
+ * @throws Problem `resource.not-found` for a person the tenant does not have.
+ */
+export async function readRights(db: ReadConnections, scope: ReadScope, userId: string) {
+  const [user] = await read(db, scope, query.selectFrom('users').where('id', '=', userId).select('status'));
+  if (user === undefined) throw notFound('user');
+  if (user.status !== 'active') return { roles: [], permissions: [] };
+  return effectiveRights(await read(db, scope, activeRoles().where('a.user_id', '=', userId)));
 }

@@ -8,6 +8,7 @@ import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { findLinkedUser } from './user-identity.repository.ts';
 
 interface Deps extends Pick<ProcessDeps, 'db' | 'now'> {
   readonly externalIssuers: ExternalIssuers;
@@ -58,18 +59,8 @@ async function openMirror(
   const { tenant_id, issuer, subject } = identity;
   const actor = { ...systemActor(tenant_id), ip, user_agent, request_id, trace_id };
   return unitOfWork(deps.db, actor, async (tx) => {
-    const linked = await tx.sql
-      .selectFrom('user_identities as i')
-      .innerJoin('users as u', 'u.id', 'i.user_id')
-      .where('i.issuer', '=', issuer)
-      .where('i.subject', '=', subject)
-      .where('u.status', '=', 'active')
-      .select('i.user_id')
-      .executeTakeFirst();
-    if (linked === undefined) {
-      throw new Problem({ code: 'auth.required', detail: 'The access token is not valid.' });
-    }
-    const { user_id } = linked;
+    const user_id = await findLinkedUser(tx, { issuer, subject });
+    if (user_id === null) throw new Problem({ code: 'auth.required', detail: 'The access token is not valid.' });
     const opened = await tx.sql
       .insertInto('sessions')
       .values({

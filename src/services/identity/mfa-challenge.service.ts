@@ -94,7 +94,7 @@ export async function answerChallenge(
 ): Promise<{ mfa_token: string; expires_in: number }> {
   const challenge = await withGuessBudget(deps, owner, async () => {
     const reserved = await reserveTry(deps, owner, answer.challenge_id);
-    const verdict = await judgeAnswer(deps, owner, reserved, answer.code);
+    const verdict = await verifyAnswer(deps, owner, reserved, answer.code);
     if (verdict.kind === 'refused') {
       if (verdict.refusal === 'wrong' && reserved.attempts >= maxChallengeAttempts) {
         await lockChallenge(deps, owner, reserved.id);
@@ -159,7 +159,7 @@ async function reserveTry(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner,
 /** What an answer turned out to be: a code of the app or of paper, or the one that was mailed. */
 type AnswerVerdict = CodeVerdict | { readonly kind: 'mailed' };
 
-async function judgeAnswer(
+async function verifyAnswer(
   deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
   owner: ChallengeOwner,
   challenge: ReservedTry,

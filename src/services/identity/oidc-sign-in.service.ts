@@ -6,19 +6,19 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import { auditRefusal } from '../../platform/audit/audit-refusal.ts';
 import type { OidcProviderConfig } from '../../platform/env.ts';
-import type { OidcPerson } from '../../platform/security/oidc-client.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { writeTechnical } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
+import { linkByEmail } from './user-identity.service.ts';
+import { findLinkedUser } from './user-identity.repository.ts';
 import { openSession, tokenPairOf } from './session.service.ts';
 import type { TokenPair } from './session.service.ts';
 
 /** How long a person may take at the provider. */
 export const oidcSignInSeconds = 600;
 
-const remembered = z.object({
+const signInSecrets = z.object({
   state: z.string(),
   nonce: z.string(),
   code_verifier: z.string(),
@@ -43,15 +43,15 @@ export function callbackUrl(deps: Pick<SignInDeps, 'env'>, provider: string): UR
  * @returns where the browser goes, and a handle that only this browser gets: a sign-in that somebody else began cannot
  *   be finished in it (RFC 9700 section 4.7).
  */
-export async function beginOidcSignIn(deps: SignInDeps, nobody: Actor, provider: OidcProviderConfig) {
+export async function beginOidcSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig) {
   const { url, secrets } = await deps.oidc.begin(provider, callbackUrl(deps, provider.name).href);
   const browser = randomBytes(32).toString('base64url');
   const state_hash = hashOf(secrets.state);
   const sealed = deps.keyring.seal(JSON.stringify({ ...secrets, browser }), sealedPlace(state_hash));
-  await writeTechnical(deps.db, nobody, query.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
+  await writeTechnical(deps.db, anonymous, query.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
   await writeTechnical(
     deps.db,
-    nobody,
+    anonymous,
     query.insertInto('oidc_sign_ins').values({
       state_hash,
       provider: provider.name,
@@ -71,18 +71,18 @@ export async function beginOidcSignIn(deps: SignInDeps, nobody: Actor, provider:
  */
 export async function finishOidcSignIn(
   deps: SignInDeps,
-  nobody: Actor,
+  anonymous: Actor,
   provider: OidcProviderConfig,
   { returned, browser }: { readonly returned: URL; readonly browser: string | null },
 ): Promise<TokenPair> {
-  const secrets = await takeSignIn(deps, nobody, provider, returned.searchParams.get('state') ?? '');
+  const secrets = await takeSignIn(deps, anonymous, provider, returned.searchParams.get('state') ?? '');
   const isSameBrowser =
     secrets !== null && browser !== null && timingSafeEqual(hashOf(secrets.browser), hashOf(browser));
   if (!isSameBrowser) throw refused();
-  const actor: Actor = { ...systemActor(provider.tenant_id), ...originOf(nobody) };
+  const actor: Actor = { ...systemActor(provider.tenant_id), ...originOf(anonymous) };
   const person = await deps.oidc.finish(provider, returned, secrets);
   const opened = await unitOfWork(deps.db, actor, async (tx) => {
-    const user_id = (await linkedUser(tx, person)) ?? (await linkByEmail(tx, person));
+    const user_id = (await findLinkedUser(tx, person)) ?? (await linkByEmail(tx, person));
     if (user_id === null) return null;
     const session = openSession(tx, deps, { user_id, method: 'oidc' });
     await tx.sql.updateTable('users').set({ last_sign_in_at: sql<string>`now()` }).where('id', '=', user_id).execute();
@@ -104,11 +104,11 @@ export async function finishOidcSignIn(
 }
 
 /** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets it. */
-async function takeSignIn(deps: SignInDeps, nobody: Actor, provider: OidcProviderConfig, state: string) {
+async function takeSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig, state: string) {
   const state_hash = hashOf(state);
   const [row] = await writeTechnical(
     deps.db,
-    nobody,
+    anonymous,
     query
       .deleteFrom('oidc_sign_ins')
       .where('state_hash', '=', state_hash)
@@ -117,58 +117,7 @@ async function takeSignIn(deps: SignInDeps, nobody: Actor, provider: OidcProvide
       .returning('sealed'),
   );
   if (row === undefined) return null;
-  return remembered.parse(JSON.parse(deps.keyring.open(row.sealed, sealedPlace(state_hash))));
-}
-
-/** The active person whom this issuer and subject are linked to. */
-async function linkedUser(tx: Tx, { issuer, subject }: OidcPerson): Promise<string | null> {
-  const linked = await tx.sql
-    .selectFrom('user_identities as i')
-    .innerJoin('users as u', 'u.id', 'i.user_id')
-    .where('i.issuer', '=', issuer)
-    .where('i.subject', '=', subject)
-    .where('u.status', '=', 'active')
-    .select('i.user_id')
-    .executeTakeFirst();
-  return linked?.user_id ?? null;
-}
-
-/**
- * Links a first sign-in to the active person with the same address, if the provider has verified it, and neither the
- * subject nor the person is linked at this issuer already: whoever gets a used address later does not get the account.
- */
-async function linkByEmail(tx: Tx, { issuer, subject, verified_email }: OidcPerson): Promise<string | null> {
-  if (verified_email === null) return null;
-  const user = await tx.sql
-    .selectFrom('users as u')
-    .where('u.email', '=', verified_email)
-    .where('u.status', '=', 'active')
-    .where((eb) =>
-      eb.not(
-        eb.exists(
-          eb
-            .selectFrom('user_identities as i')
-            .where('i.issuer', '=', issuer)
-            .where((or) => or.or([or('i.user_id', '=', or.ref('u.id')), or('i.subject', '=', subject)]))
-            .select('i.id'),
-        ),
-      ),
-    )
-    .select('u.id')
-    .executeTakeFirst();
-  if (user === undefined) return null;
-  await tx.sql
-    .insertInto('user_identities')
-    .values({ tenant_id: tx.actor.tenant_id, user_id: user.id, issuer, subject })
-    .execute();
-  tx.audit({
-    event: 'user.link-identity',
-    action: 'update',
-    resource_type: 'user',
-    resource_id: user.id,
-    new_values: { issuer, linked_by: 'verified_email' },
-  });
-  return user.id;
+  return signInSecrets.parse(JSON.parse(deps.keyring.open(row.sealed, sealedPlace(state_hash))));
 }
 
 function originOf({ ip, user_agent, request_id, trace_id }: Actor) {

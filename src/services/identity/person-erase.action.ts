@@ -34,10 +34,10 @@ export const personErase = defineAction({
   describe: ({ kind, person_id }) =>
     `Erase the deleted ${kind} ${person_id} for good: personal data, and the key to what the audit log holds about them.`,
   check: async (tx, payload) => {
-    await requireDeleted(tx, payload);
+    await assertDeleted(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    await requireDeleted(tx, payload);
+    await assertDeleted(tx, payload);
     const { person_id, kind } = payload;
     if (kind === 'user') await clearUser(tx, person_id);
     else await clearContact(tx, person_id);
@@ -62,7 +62,7 @@ export const personErase = defineAction({
 });
 
 /** @throws Problem 404 when there is no such person, `resource.conflict` while they are not deleted or are erased already. */
-async function requireDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void> {
+async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void> {
   const person =
     kind === 'user'
       ? await tx.sql.selectFrom('users').where('id', '=', person_id).select('deleted_at').forNoKeyUpdate().executeTakeFirst()

@@ -1,13 +1,14 @@
 import { sql } from 'kysely';
 import { rightsOfRoles, roleMap } from '../../domain/identity/role-hierarchy.ts';
 import { query } from '../../entities/kysely-schema.ts';
-import type { Database } from '../../platform/database/database.ts';
+import { newestFirst } from '../../platform/database/keyset-page.ts';
+import type { Page } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
-import { readAll } from '../../platform/database/read.ts';
-import type { ReadScope } from '../../platform/database/read.ts';
+import { read, readAll } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 
 /** True for an assignment `a` that was in force at a moment (RFC 3339): given, not taken, not lapsed. */
-export function inForceAt(at: string) {
+function inForceAt(at: string) {
   return sql<boolean>`(a.assigned_at <= ${at}::timestamptz
     and (a.revoked_at is null or a.revoked_at > ${at}::timestamptz)
     and (a.valid_until is null or a.valid_until > ${at}::timestamptz)
@@ -15,7 +16,7 @@ export function inForceAt(at: string) {
 }
 
 /** The ledger with the names of those it speaks of; `a` is the assignment. */
-export function ledgerQuery() {
+function ledgerQuery() {
   return query
     .selectFrom('admin_role_assignments as a')
     .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
@@ -27,6 +28,33 @@ export function ledgerQuery() {
     .select(['a.valid_until', 'a.review_due_at', 'a.revoked_at', 'a.revoked_by']);
 }
 
+/** Which rows of the ledger are asked for; times are RFC 3339. */
+interface LedgerFilter {
+  readonly role_id?: string | undefined;
+  readonly user_id?: string | undefined;
+  /** Assigned then or later. */
+  readonly from?: string | undefined;
+  /** Assigned before. */
+  readonly to?: string | undefined;
+  /** In force then. */
+  readonly at?: string | undefined;
+}
+
+/** A page of the ledger, newest first, and one more to tell whether another follows. */
+export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, cursor, ...filter }: LedgerFilter & Page) {
+  const { role_id, user_id, from, to, at } = filter;
+  return read(
+    db,
+    scope,
+    ledgerQuery()
+      .where((eb) => eb.and({ 'a.role_id': role_id, 'a.user_id': user_id }))
+      .$call((q) => (from === undefined ? q : q.where('a.assigned_at', '>=', from)))
+      .$call((q) => (to === undefined ? q : q.where('a.assigned_at', '<', to)))
+      .$call((q) => (at === undefined ? q : q.where(inForceAt(at))))
+      .$call(newestFirst({ limit, cursor }, { time: 'a.assigned_at', id: 'a.id' })),
+  );
+}
+
 /**
  * What a person could do at a moment, and which rows of the ledger gave it (S2-13). Roles give what they gave then, by
  * their history; somebody who was not active then could do nothing.
@@ -34,7 +62,7 @@ export function ledgerQuery() {
  * @param at RFC 3339.
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
-export async function rightsAt(db: Pick<Database, 'readPool'>, scope: ReadScope, userId: string, at: string) {
+export async function rightsAt(db: ReadConnections, scope: ReadScope, userId: string, at: string) {
   const then = sql<boolean>`created_at <= ${at}::timestamptz`;
   const [users, statuses, assignments, history] = await readAll(db, scope, [
     query.selectFrom('users').where('id', '=', userId).select('id'),

@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
 import { loadRoles } from './role.repository.ts';
+import { assertUserExists } from './user.repository.ts';
 
 /** A role to give, with its times: RFC 3339, null for no end. */
 export interface RoleGrant {
@@ -30,6 +32,16 @@ const columns = [
 ] as const;
 
 /**
+ * For commands that assign roles besides what they are there for.
+ *
+ * @throws Problem `auth.forbidden` without the permission `role:assign`.
+ */
+export function assertMayAssignRoles(actor: Pick<Actor, 'permissions'>): void {
+  if (actor.permissions.includes('role:assign')) return;
+  throw new Problem({ code: 'auth.forbidden', detail: 'Giving roles needs the permission role:assign.' });
+}
+
+/**
  * Gives a role: a new row of the ledger. A row of the same role whose time is over is closed at the moment it lapsed.
  *
  * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
@@ -37,7 +49,7 @@ const columns = [
 export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, approvalId: string | null = null) {
   assertNotSelf(tx, userId);
   await lockRights(tx);
-  await requirePerson(tx, userId);
+  await assertUserExists(tx, userId);
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
@@ -160,15 +172,4 @@ export async function revokeAllRoles(tx: Tx, userId: string): Promise<number> {
     .returning('id')
     .execute();
   return revoked.length;
-}
-
-/** @throws Problem `resource.not-found` for a person who is not there or was deleted. */
-async function requirePerson(tx: Tx, userId: string): Promise<void> {
-  const person = await tx.sql
-    .selectFrom('users')
-    .where('id', '=', userId)
-    .where('status', '<>', 'deleted')
-    .select('id')
-    .executeTakeFirst();
-  if (person === undefined) throw notFound('user');
 }

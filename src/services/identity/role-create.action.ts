@@ -41,10 +41,10 @@ export const roleCreate = defineAction({
     `Create the role '${code}' with these permissions of its own: ${permissions.join(', ') || 'none'}` +
     (parent_role_id === null ? '.' : `, inheriting from the role ${parent_role_id}.`),
   check: async (tx, payload) => {
-    await requireCreatable(tx, payload);
+    await assertCreatable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const { coarse_role } = await requireCreatable(tx, payload);
+    const { coarse_role } = await assertCreatable(tx, payload);
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     const role = await tx.sql
       .insertInto('admin_roles')
@@ -65,7 +65,7 @@ export const roleCreate = defineAction({
 });
 
 /** @returns the parent, whose coarse role the new one takes. */
-async function requireCreatable(tx: Tx, { code, permissions, parent_role_id }: Payload) {
+async function assertCreatable(tx: Tx, { code, permissions, parent_role_id }: Payload) {
   await lockRights(tx);
   const parent = await assertParent(tx, parent_role_id);
   await assertWithinOwnRights(tx, [...permissions, ...parent.permissions]);

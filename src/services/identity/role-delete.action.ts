@@ -27,10 +27,10 @@ export const roleDelete = defineAction({
   reason: () => null,
   describe: ({ role_id }) => `Delete the role ${role_id}, which nobody holds.`,
   check: async (tx, payload) => {
-    await requireDeletable(tx, payload);
+    await assertDeletable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const { id, code, name, description, parent_role_id, permissions } = await requireDeletable(tx, payload);
+    const { id, code, name, description, parent_role_id, permissions } = await assertDeletable(tx, payload);
     await tx.sql
       .updateTable('admin_roles')
       .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1) }))
@@ -52,7 +52,7 @@ export const roleDelete = defineAction({
 });
 
 /** @throws Problem `role.in-use` while somebody holds the role or another role inherits from it. */
-async function requireDeletable(tx: Tx, { role_id, version }: Payload) {
+async function assertDeletable(tx: Tx, { role_id, version }: Payload) {
   const role = await assertOwnRole(tx, role_id, version);
   const holder = await tx.sql
     .selectFrom('admin_role_assignments as a')

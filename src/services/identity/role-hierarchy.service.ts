@@ -2,6 +2,7 @@ import { rightsOfRoles, wouldCycle } from '../../domain/identity/role-hierarchy.
 import type { RoleNode } from '../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { Problem } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { loadRoles, loadRole } from './role.repository.ts';
@@ -25,12 +26,7 @@ export async function assertOwnRole(tx: Tx, id: string, version: number) {
   await lockRights(tx);
   const role = await loadRole(tx, id);
   if (role.is_system_role) throw new Problem({ code: 'role.immutable', detail: 'System roles keep name and place.' });
-  if (role.version === version) return role;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The role has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: role.version },
-  });
+  return assertVersion(role, version);
 }
 
 /** A new parent gives and takes permissions, so the same rules hold as for the matrix. @returns the coarse role. */

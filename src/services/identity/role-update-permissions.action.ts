@@ -5,6 +5,7 @@ import type { Permission } from '../../domain/identity/permissions.ts';
 import { permissionsBeyond } from '../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { Problem } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
@@ -40,10 +41,10 @@ export const roleUpdatePermissions = defineAction({
   describe: ({ role_id, permissions }) =>
     `Let the role ${role_id} give these permissions and no others of its own: ${permissions.join(', ') || 'none'}.`,
   check: async (tx, payload) => {
-    await requireChangeable(tx, payload);
+    await assertChangeable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const role = await requireChangeable(tx, payload);
+    const role = await assertChangeable(tx, payload);
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     if (role.is_system_role) await saveMatrix(tx, role.id, payload.permissions);
     else await saveOwnPermissions(tx, role.id, payload.permissions);
@@ -69,16 +70,9 @@ export const roleUpdatePermissions = defineAction({
   }),
 });
 
-async function requireChangeable(tx: Tx, { role_id, permissions, version }: Payload) {
+async function assertChangeable(tx: Tx, { role_id, permissions, version }: Payload) {
   await lockRights(tx);
-  const role = await loadRole(tx, role_id);
-  if (role.version !== version) {
-    throw new Problem({
-      code: 'resource.version-mismatch',
-      detail: 'The role has changed since it was read. Read it again and repeat the change.',
-      members: { current_version: role.version },
-    });
-  }
+  const role = assertVersion(await loadRole(tx, role_id), version);
   if (role.code === superAdminCode && role.is_system_role) {
     throw new Problem({ code: 'role.immutable', detail: 'The super admin always holds everything.' });
   }

@@ -34,10 +34,10 @@ export const roleUpdate = defineAction({
       ? `Change name or description of the role ${role_id}.`
       : `Let the role ${role_id} inherit from ${parent_role_id === null ? 'no role' : `the role ${parent_role_id}`}.`,
   check: async (tx, payload) => {
-    await requireUpdatable(tx, payload);
+    await assertUpdatable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const { role, moves, coarse_role } = await requireUpdatable(tx, payload);
+    const { role, moves, coarse_role } = await assertUpdatable(tx, payload);
     const { role_id: _role, version: _version, ...changes } = payload;
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     await tx.sql
@@ -69,7 +69,7 @@ export const roleUpdate = defineAction({
   }),
 });
 
-async function requireUpdatable(tx: Tx, { role_id, version, parent_role_id }: Payload) {
+async function assertUpdatable(tx: Tx, { role_id, version, parent_role_id }: Payload) {
   const role = await assertOwnRole(tx, role_id, version);
   const moves = parent_role_id !== undefined && parent_role_id !== role.parent_role_id;
   const coarse_role = moves ? await assertMovable(tx, role, parent_role_id) : role.coarse_role;

@@ -1,27 +1,9 @@
 import { sql } from 'kysely';
 import { roleMap } from '../../domain/identity/role-hierarchy.ts';
 import type { RoleMap, RoleNode } from '../../domain/identity/role-hierarchy.ts';
-import { query } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-
-/**
- * Every role of the tenant with the permissions it has here: a system role by the tenant's own matrix where there is
- * one. `version` counts every change of the role and of its matrix.
- */
-export function rolesQuery() {
-  return query
-    .selectFrom('admin_roles as r')
-    .leftJoin('admin_role_permissions as o', 'o.role_id', 'r.id')
-    .where('r.deleted_at', 'is', null)
-    .select(['r.id', 'r.code', 'r.name', 'r.description', 'r.is_system_role', 'r.parent_role_id', 'r.coarse_role'])
-    .select(['r.created_at'])
-    .select((eb) => [
-      eb.fn.coalesce('o.permissions', 'r.permissions').as('permissions'),
-      sql<number>`r.version + coalesce(o.version, 0)`.as('version'),
-      sql<string>`greatest(r.updated_at, o.updated_at)`.as('updated_at'),
-    ]);
-}
+import { rolesQuery } from './role.queries.ts';
 
 /** The roles of the tenant by id, for rules over the hierarchy. */
 export async function loadRoles(tx: Tx): Promise<RoleMap> {

@@ -137,10 +137,10 @@ export async function verifyCode(
   owner: FactorOwner,
   { code, purpose }: { readonly code: string; readonly purpose: FactorPurpose },
 ): Promise<CodeVerdict> {
-  return isShortCode(code) ? judgeTotp(deps, owner, code, purpose) : judgeRecoveryCode(deps, owner, code);
+  return isShortCode(code) ? verifyTotpCode(deps, owner, code, purpose) : verifyRecoveryCode(deps, owner, code);
 }
 
-async function judgeTotp(
+async function verifyTotpCode(
   deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
   owner: FactorOwner,
   code: string,
@@ -167,7 +167,7 @@ async function judgeTotp(
   return step <= factor.last_step ? { kind: 'refused', refusal: 'used' } : { kind: 'totp', factor_id: factor.id, step };
 }
 
-async function judgeRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, code: string): Promise<CodeVerdict> {
+async function verifyRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, code: string): Promise<CodeVerdict> {
   const [found] = await read(
     deps.db,
     owner,
@@ -189,7 +189,7 @@ async function judgeRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, cod
  * @throws Problem `mfa.code-refused` when somebody was faster.
  */
 export async function consumeCode(tx: Tx, verdict: Exclude<CodeVerdict, { kind: 'refused' }>): Promise<void> {
-  const spent = await (verdict.kind === 'totp'
+  const consumed = await (verdict.kind === 'totp'
     ? tx.sql
         .updateTable('mfa_factors')
         .set({ last_step: verdict.step })
@@ -204,7 +204,7 @@ export async function consumeCode(tx: Tx, verdict: Exclude<CodeVerdict, { kind: 
         .where('used_at', 'is', null)
         .returning('id')
         .executeTakeFirst());
-  if (spent === undefined) throw codeRefused('used');
+  if (consumed === undefined) throw codeRefused('used');
 }
 
 function budgetUsedUp(limited: Problem): Problem {

@@ -1,12 +1,14 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { revokeSessions } from './revoke-sessions.service.ts';
+import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { SessionMethod } from '../../entities/identity/session.entity.ts';
-import { Problem } from '../../platform/problem.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
+import { rightsOf } from './effective-rights.service.ts';
+import { revokeSessions } from './revoke-sessions.service.ts';
 import { uuidBytes, uuidText } from './uuid-bytes.ts';
 
 /** What a client gets at sign-in and at every refresh. */
@@ -76,13 +78,13 @@ export async function tokenPairOf(
  *
  * @throws Problem `auth.refresh-refused`, the same for every reason.
  */
-export async function refreshSession(deps: SignInDeps, nobody: Actor, text: string): Promise<TokenPair> {
+export async function refreshSession(deps: SignInDeps, anonymous: Actor, text: string): Promise<TokenPair> {
   const bytes = Buffer.from(text, 'base64url');
   if (bytes.length !== tokenBytes) throw refreshRefused();
   const tenant_id = uuidText(bytes.subarray(0, 16));
   const session_id = uuidText(bytes.subarray(16, 32));
   const token_hash = createHash('sha256').update(bytes).digest();
-  const actor: Actor = { ...nobody, tenant_id, session_id };
+  const actor: Actor = { ...anonymous, tenant_id, session_id };
   const outcome = await unitOfWork(deps.db, actor, async (tx) => {
     const used = await tx.sql
       .updateTable('refresh_tokens as r')
@@ -140,4 +142,35 @@ async function endFamilyOnReuse(tx: Tx, token_hash: Buffer, sessionId: string): 
 
 function refreshRefused(): Problem {
   return new Problem({ code: 'auth.refresh-refused', detail: 'Sign in again.' });
+}
+
+/** Ends the session of the caller. */
+export async function signOut(tx: Tx): Promise<void> {
+  const { session_id } = tx.actor;
+  await revokeSessions(tx, { session_id: session_id ?? '' }, 'sign_out');
+  tx.audit({ event: 'session.end', action: 'logout', resource_type: 'session', resource_id: session_id });
+}
+
+/**
+ * Ends every session of a person.
+ *
+ * @returns how many.
+ * @throws Problem 404, or `user.exceeds-own` for a super admin whom somebody else would sign out (S4-26).
+ */
+export async function forceLogout(tx: Tx, userId: string): Promise<number> {
+  const user = await tx.sql.selectFrom('users').where('id', '=', userId).select('id').executeTakeFirst();
+  if (user === undefined) throw notFound('user');
+  const isSuperAdmin = (await rightsOf(tx, userId)).roles.includes(superAdminCode);
+  if (isSuperAdmin && !tx.actor.roles.includes(superAdminCode)) {
+    throw new Problem({ code: 'user.exceeds-own', detail: 'Only a super admin ends the sessions of one.' });
+  }
+  const ended = await revokeSessions(tx, { user_id: userId }, 'forced');
+  tx.audit({
+    event: 'session.force-logout',
+    action: 'logout',
+    resource_type: 'user',
+    resource_id: userId,
+    new_values: { sessions_ended: ended },
+  });
+  return ended.length;
 }

@@ -1,7 +1,10 @@
 import { sql } from 'kysely';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assignRole } from './role-assignment.service.ts';
+import type { RoleGrant } from './role-assignment.service.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './effective-rights.service.ts';
 
@@ -16,15 +19,23 @@ export interface AccountValues {
   readonly notes?: string | null | undefined;
 }
 
+/** A new account; without a password its person signs in by an identity provider. */
+type NewAccount = AccountValues & { readonly full_name: string; readonly password_hash: string | null };
+
+/** Creates an account and assigns its roles. @returns its id. */
+export async function createUserWithRoles(tx: Tx, account: NewAccount, roles: readonly RoleGrant[]): Promise<string> {
+  const userId = await createUser(tx, account);
+  for (const grant of roles) await assignRole(tx, userId, grant);
+  return userId;
+}
+
 /**
  * Creates an account without roles.
  *
+ * @returns its id.
  * @throws the database's unique violation when address or number belong to another account of the tenant (409).
  */
-export async function createUser(
-  tx: Tx,
-  account: AccountValues & { readonly full_name: string; readonly password_hash: string | null },
-): Promise<string> {
+export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
   const { job_title, department, notes, full_name, email = null, phone_number = null, time_zone = null } = account;
   const { tenant_id } = tx.actor;
   const { password_hash, ...shown } = account;
@@ -61,7 +72,7 @@ export async function updateUser(
   const { job_title, department, notes, ...values } = changes;
   const changesStatus = values.status !== undefined && values.status !== before.status;
   if (changesStatus) assertNotSelf(tx, userId);
-  requireAddress({ ...before, ...definedOf(values) });
+  assertReachable({ ...before, ...definedOf(values) });
   await tx.sql
     .updateTable('users')
     .set((eb) => ({ ...values, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
@@ -89,15 +100,10 @@ async function lockUser(tx: Tx, userId: string, version: number) {
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');
-  if (user.version === version) return user;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The user has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: user.version },
-  });
+  return assertVersion(user, version);
 }
 
-function requireAddress({ email, phone_number }: Pick<AccountValues, 'email' | 'phone_number'>): void {
+function assertReachable({ email, phone_number }: Pick<AccountValues, 'email' | 'phone_number'>): void {
   if (email !== null || phone_number !== null) return;
   const errors = [{ pointer: '/email', detail: 'An account needs an e-mail address or a phone number.' }];
   throw new Problem({ code: 'request.invalid', detail: 'The account could not be reached.', errors });

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { followDeletion } from './offboarding.service.ts';
@@ -33,10 +34,10 @@ export const userDelete = defineAction({
   describe: ({ user_id, transfer_to }) =>
     `Delete the user ${user_id}` + (transfer_to === null ? '.' : ` and give what they own to the user ${transfer_to}.`),
   check: async (tx, payload) => {
-    await requireDeletable(tx, payload);
+    await assertDeletable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const user = await requireDeletable(tx, payload);
+    const user = await assertDeletable(tx, payload);
     for (const kind of user.owns) {
       if (payload.transfer_to !== null) await kind.transfer(tx, user.id, payload.transfer_to);
     }
@@ -70,7 +71,7 @@ export const userDelete = defineAction({
   afterCommit: followDeletion,
 });
 
-async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
+async function assertDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {
   assertNotSelf(tx, user_id);
   await lockRights(tx);
   const user = await tx.sql
@@ -81,25 +82,19 @@ async function requireDeletable(tx: Tx, { user_id, version, transfer_to }: Paylo
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');
-  if (user.version !== version) {
-    throw new Problem({
-      code: 'resource.version-mismatch',
-      detail: 'The user has changed since it was read. Read it again and repeat the change.',
-      members: { current_version: user.version },
-    });
-  }
+  assertVersion(user, version);
   await assertNotStronger(tx, user_id);
   const owned = [];
   for (const kind of ownedKinds) {
     const count = await kind.count(tx, user_id);
     if (count > 0) owned.push({ kind, count });
   }
-  await requireHeir(tx, user_id, transfer_to, owned);
+  await assertSuccessor(tx, user_id, transfer_to, owned);
   return { id: user.id, status: user.status, owns: owned.map(({ kind }) => kind) };
 }
 
 /** @throws Problem `user.owns-things` while nobody is named, 422 when the named person cannot take them. */
-async function requireHeir(
+async function assertSuccessor(
   tx: Tx,
   userId: string,
   transferTo: string | null,
@@ -113,14 +108,14 @@ async function requireHeir(
       members: { owned: owned.map(({ kind, count }) => ({ resource: kind.resource, count })) },
     });
   }
-  const heir = await tx.sql
+  const successor = await tx.sql
     .selectFrom('users')
     .where('id', '=', transferTo)
     .where('id', '<>', userId)
     .where('status', '=', 'active')
     .select('id')
     .executeTakeFirst();
-  if (heir !== undefined) return;
+  if (successor !== undefined) return;
   const errors = [{ pointer: '/transfer_to', detail: 'must be another active user' }];
   throw new Problem({ code: 'request.invalid', detail: 'Nobody there could own these things.', errors });
 }

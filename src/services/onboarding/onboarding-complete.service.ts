@@ -12,7 +12,7 @@ import { changedNow, linkGone, endReason, lockOnboardingLink, onboardingColumns 
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { lockRights, ownRights } from '../identity/effective-rights.service.ts';
 import { assignRole } from '../identity/role-assignment.service.ts';
-import { rolesQuery } from '../identity/role.repository.ts';
+import { rolesQuery } from '../identity/role.queries.ts';
 import { createUser } from '../identity/user-account.service.ts';
 
 /** What the newcomer says at the end. */

@@ -6,24 +6,25 @@ import { dailyScore } from '../../domain/tracker/tracker-scoring.ts';
 import { freshStreaks, streaksAfterScore } from '../../domain/tracker/tracker-streak.ts';
 import type { RestCalendar } from '../../domain/tracker/tracker-streak.ts';
 import { prepared } from '../../entities/prepared-query.ts';
-import { streakDayOf } from './tracker-profile.queries.ts';
+import { streakDayOf } from './score.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** A row of the activity log. */
+/** A row of the table of activities. */
 export type ActivityRow = Selectable<CastellanSchema['admin_activities']>;
 
 /** A new activity without its owner. */
 export type NewActivity = Omit<Insertable<CastellanSchema['admin_activities']>, 'tenant_id' | 'user_id' | 'id'>;
 
-/** What of an activity can change (S0-30). */
+/** The fields of an activity that can change (S0-30). */
 export type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
 
 /**
- * The one writer of activities and scores: every change leaves the score of its day, and the streak of that day and of
- * all later contiguous days, as a fresh recomputation would (S0-78, S0-79).
+ * Logs activities. This file is the only writer of activities and scores: with every change the score of its day is
+ * rewritten, and the streaks of that day and of the later days that depend on it, so that they equal a recomputation
+ * from scratch (S0-78, S0-79).
  */
 export async function logActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
   const rows = await insertActivities(tx, userId, activities);
@@ -40,8 +41,8 @@ export async function logActivities(tx: Tx, userId: string, activities: readonly
   return rows;
 }
 
-/** @throws Problem `resource.not-found` when the person has no such activity. */
-export async function changeActivity(
+/** Changes status or notes of an activity. @throws Problem `resource.not-found` when the person has no such activity. */
+export async function updateActivity(
   tx: Tx,
   userId: string,
   id: number,
@@ -67,8 +68,8 @@ export async function changeActivity(
   return row;
 }
 
-/** @throws Problem `resource.not-found` when the person has no such activity. */
-export async function removeActivity(tx: Tx, userId: string, id: number): Promise<void> {
+/** Deletes an activity. @throws Problem `resource.not-found` when the person has no such activity. */
+export async function deleteActivity(tx: Tx, userId: string, id: number): Promise<void> {
   await lockTracker(tx, userId);
   const before = await findActivity(tx, userId, id);
   await tx.sql.deleteFrom('admin_activities').where('id', '=', id).execute();
@@ -82,7 +83,7 @@ export async function removeActivity(tx: Tx, userId: string, id: number): Promis
   });
 }
 
-/** Writes all streaks of a person anew, after the days that freeze them have changed. */
+/** Recomputes all streaks of a person, after the days that freeze them have changed. */
 export async function recomputeStreaks(tx: Tx, userId: string): Promise<void> {
   await lockTracker(tx, userId);
   const calendar = await restCalendar(tx, userId);
@@ -93,7 +94,7 @@ export async function recomputeStreaks(tx: Tx, userId: string): Promise<void> {
     .select(['date', 'score', 'streak_days', 'activities_count'])
     .execute();
   const fresh = freshStreaks(stored.map(streakDayOf), calendar);
-  const changed = stored.filter(({ streak_days }, place) => fresh[place]?.streak_days !== streak_days);
+  const changed = stored.filter(({ streak_days }, index) => fresh[index]?.streak_days !== streak_days);
   const streakByDay = new Map(fresh.map(({ day, streak_days }) => [day, streak_days]));
   await saveScores(
     tx,
@@ -102,7 +103,7 @@ export async function recomputeStreaks(tx: Tx, userId: string): Promise<void> {
   );
 }
 
-/** One change at a time for each person: a score that is computed beside an uncommitted activity would miss it. */
+/** Serializes the changes of a person: a score computed while another activity is uncommitted would miss it. */
 async function lockTracker(tx: Tx, userId: string): Promise<void> {
   await sql`select ${trackerLock(userId)}`.execute(tx.sql);
 }
@@ -111,7 +112,10 @@ function trackerLock(userId: string) {
   return sql`pg_advisory_xact_lock(hashtextextended('tracker/' || ${userId}, 0))`;
 }
 
-/** Lock and rows in one statement: what looks at them afterwards is another one and sees what the lock waited for. */
+/**
+ * Takes the lock and inserts in one statement. The next statement has a new snapshot, so it sees what others committed
+ * while this one waited for the lock.
+ */
 async function insertActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
   const { rows } = await sql<ActivityRow>`
     insert into admin_activities
@@ -143,7 +147,7 @@ interface ScoreRow {
   readonly activities_count: number;
 }
 
-/** Computes score and streaks of one day from the log. A day on which nothing was ever done gets no row (S0-87). */
+/** Computes and saves score and streaks of one day. A day on which nothing was ever done gets no row (S0-87). */
 async function scoreDay(tx: Tx, userId: string, day: Day): Promise<void> {
   const { activities, stored, before, later, rest_weekdays, vacations } = await dayFacts(tx, userId, day);
   const { score, activities_count } = dailyScore(activities);
@@ -171,7 +175,7 @@ async function dayFacts(tx: Tx, userId: string, day: Day) {
   return facts;
 }
 
-/** What decides the score of a day and the streaks that hang on it; the bench compares with the same statement. */
+/** Everything that the score of a day and the streaks after it depend on. The benchmark runs the same statement. */
 export const dayFactsQuery = prepared<{ user_id: string; day: Day }>()((param) => {
   const scores = query
     .selectFrom('admin_scores')

@@ -4,7 +4,7 @@ import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** A nudge that was admitted, with the words it is given. */
+/** A nudge that was admitted, with its final text. */
 export interface WordedNudge {
   readonly draft: NudgeDraft;
   readonly message: string;
@@ -14,10 +14,10 @@ export interface WordedNudge {
 }
 
 /**
- * Puts nudges before a person. The one writer of nudges and their marks: a key that was announced before, by a round that
- * ran at the same time or to a nudge that was deleted since, is left out (S0-95), and the cap is counted under a lock.
+ * Delivers nudges to a person. A key that was delivered before is left out, also when a concurrent round delivered it or
+ * its nudge was deleted (S0-95). The daily cap is counted under a lock.
  *
- * @param dailyCap what the person allows a day.
+ * @param dailyCap nudges that the person allows in a day.
  * @returns ids of the nudges that are new.
  */
 export async function deliverNudges(
@@ -52,7 +52,7 @@ export async function deliverNudges(
       .values({ tenant_id, user_id: userId, type, priority, action_url, rule, dedupe_key, message, worded_by, day, expires_at })
       .returning('id')
       .executeTakeFirstOrThrow();
-    await settle(tx, userId, day, draft.also_settles);
+    await markSettled(tx, userId, day, draft.also_settles);
     tx.audit({
       event: 'nudge.create',
       action: 'create',
@@ -65,7 +65,7 @@ export async function deliverNudges(
   return ids;
 }
 
-async function settle(tx: Tx, userId: string, day: Day, keys: readonly string[]): Promise<void> {
+async function markSettled(tx: Tx, userId: string, day: Day, keys: readonly string[]): Promise<void> {
   if (keys.length === 0) return;
   await tx.sql
     .insertInto('admin_nudge_marks')
@@ -74,11 +74,11 @@ async function settle(tx: Tx, userId: string, day: Day, keys: readonly string[])
     .execute();
 }
 
-/** What a person does with a nudge: reads it, or puts it off until a time (null: shows it again). */
+/** What a person does with a nudge: reads it, or snoozes it until a time, RFC 3339 (null: ends the snooze). */
 export type NudgeChange = { readonly read: true } | { readonly snoozed_until: string | null };
 
-/** @throws Problem `resource.not-found` when the person has no such nudge. */
-export async function changeNudge(tx: Tx, userId: string, id: number, change: NudgeChange): Promise<void> {
+/** Marks a nudge as read or snoozes it. @throws Problem `resource.not-found` when the person has no such nudge. */
+export async function updateNudge(tx: Tx, userId: string, id: number, change: NudgeChange): Promise<void> {
   const row = await tx.sql
     .updateTable('admin_nudges')
     .set(change)
@@ -90,8 +90,8 @@ export async function changeNudge(tx: Tx, userId: string, id: number, change: Nu
   tx.audit({ event: 'nudge.update', action: 'update', resource_type: 'nudge', resource_id: String(id), new_values: change });
 }
 
-/** Removes a nudge; its mark stays, so that it does not come back. @throws Problem `resource.not-found`. */
-export async function removeNudge(tx: Tx, userId: string, id: number): Promise<void> {
+/** Deletes a nudge. Its mark stays, so that it is not delivered again. @throws Problem `resource.not-found`. */
+export async function deleteNudge(tx: Tx, userId: string, id: number): Promise<void> {
   const row = await tx.sql
     .deleteFrom('admin_nudges')
     .where('id', '=', id)
@@ -102,19 +102,19 @@ export async function removeNudge(tx: Tx, userId: string, id: number): Promise<v
   tx.audit({ event: 'nudge.delete', action: 'delete', resource_type: 'nudge', resource_id: String(id), old_values: row });
 }
 
-/** Days after which an expired nudge is no longer kept, and a mark cannot come up again. */
-const keepExpiredDays = 7;
-const keepMarksDays = 400;
+/** Days after which an expired nudge is deleted, and after which no rule can draft the key of a mark again. */
+const expiredRetentionDays = 7;
+const markRetentionDays = 400;
 
-/** Throws away what nobody can see any more (S0-95). @returns how many nudges went. */
+/** Deletes nudges and marks that are past their retention (S0-95). @returns the number of nudges deleted. */
 export async function purgeNudges(tx: Tx): Promise<number> {
-  const gone = await tx.sql
+  const purged = await tx.sql
     .deleteFrom('admin_nudges')
-    .where('expires_at', '<', sql<string>`now() - make_interval(days => ${keepExpiredDays})`)
+    .where('expires_at', '<', sql<string>`now() - make_interval(days => ${expiredRetentionDays})`)
     .executeTakeFirst();
   await tx.sql
     .deleteFrom('admin_nudge_marks')
-    .where('day', '<', sql<string>`current_date - ${keepMarksDays}::integer`)
+    .where('day', '<', sql<string>`current_date - ${markRetentionDays}::integer`)
     .execute();
-  return Number(gone.numDeletedRows);
+  return Number(purged.numDeletedRows);
 }

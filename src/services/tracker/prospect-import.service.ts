@@ -7,18 +7,19 @@ import type { ProspectCsvColumn, ProspectCsvRow } from '../../domain/tracker/tra
 import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { defaultPipelineId, lockPipeline, stagesOf } from './pipeline.service.ts';
-import type { NamedStage } from './pipeline.service.ts';
+import { defaultPipelineId } from './pipeline.service.ts';
+import { lockPipeline, stagesOf } from './pipeline.repository.ts';
+import type { NamedStage } from './pipeline.repository.ts';
 
-/** How a file is taken in. */
+/** How a file is imported. */
 export interface ImportOptions {
   /** Null: the default pipeline. */
   readonly pipeline_id: number | null;
-  /** What an e-mail address that is known already does: refuse the file, or leave the row out. */
+  /** What to do about a known e-mail address: refuse the file, or leave the row out. */
   readonly on_duplicate: 'error' | 'skip';
 }
 
-/** What was taken in. */
+/** Number of rows that were imported and left out. */
 export interface ImportResult {
   readonly imported: number;
   readonly skipped: number;
@@ -27,15 +28,15 @@ export interface ImportResult {
 /** Rows in one statement. */
 const batchRows = 2_000;
 const maxRecordBytes = 64 * 1024;
-/** Faults that are told one by one; the others are counted. */
-const shownFaults = 100;
+/** Faults that are listed one by one; the others are only counted. */
+const faultsListed = 100;
 
 /**
- * Writes the rows of a CSV file, all or none. The table itself is the staging area: what a row violates is collected, and
- * one fault rolls all back. (COPY is refused on a table with row-level security, and a table without it would have no
- * tenant; batches of arrays cost about as little.)
+ * Imports the rows of a CSV file, all or none. They are inserted in batches while the file is read; faults are collected,
+ * and a single one rolls everything back. (COPY is refused on a table with row-level security, and a staging table
+ * without it would not be bound to the tenant; batches of arrays cost about as much as COPY.)
  *
- * A file's rows have no line in the stage history until they move: their creation says where they began.
+ * Imported prospects get no entry in the stage history: the first one is written when they move.
  *
  * @throws Problem `prospect.import-refused` with a pointer for each faulty row; the header is row 1.
  */
@@ -47,7 +48,7 @@ export async function importProspects(
 ): Promise<ImportResult> {
   const pipelineId = options.pipeline_id ?? (await defaultPipelineId(tx));
   await lockPipeline(tx, pipelineId);
-  const run = new ImportRun(tx, userId, new StageNames(await stagesOf(tx, pipelineId)), options);
+  const run = new ImportRun(tx, userId, new StagesByName(await stagesOf(tx, pipelineId)), options);
   await run.readAll(file);
   const result = run.finish();
   tx.audit({
@@ -60,8 +61,8 @@ export async function importProspects(
   return result;
 }
 
-/** Stages by name, whatever the case; without a name the first one. */
-class StageNames {
+/** The stages of a pipeline by name, ignoring case; without a name the first one. */
+class StagesByName {
   readonly #first: NamedStage;
   readonly #byName: ReadonlyMap<string, NamedStage>;
 
@@ -77,7 +78,7 @@ class StageNames {
   }
 }
 
-interface PlacedRow {
+interface StagedRow {
   readonly number: number;
   readonly row: ProspectCsvRow;
   readonly stage: NamedStage;
@@ -86,15 +87,15 @@ interface PlacedRow {
 class ImportRun {
   readonly #tx: Tx;
   readonly #userId: string;
-  readonly #stages: StageNames;
+  readonly #stages: StagesByName;
   readonly #options: ImportOptions;
   readonly #faults: ProblemIssue[] = [];
   #faultCount = 0;
   #imported = 0;
   #skipped = 0;
-  #batch: PlacedRow[] = [];
+  #batch: StagedRow[] = [];
 
-  constructor(tx: Tx, userId: string, stages: StageNames, options: ImportOptions) {
+  constructor(tx: Tx, userId: string, stages: StagesByName, options: ImportOptions) {
     this.#tx = tx;
     this.#userId = userId;
     this.#stages = stages;
@@ -121,7 +122,7 @@ class ImportRun {
     await this.#writeBatch();
   }
 
-  /** @throws Problem when there is a fault. */
+  /** @throws Problem `prospect.import-refused` when there was a fault. */
   finish(): ImportResult {
     if (this.#faultCount > 0) {
       throw new Problem({
@@ -137,8 +138,8 @@ class ImportRun {
   #readHeader(record: readonly string[]): ProspectCsvColumn[] {
     const names = record.map((name) => name.trim().toLowerCase());
     const columns = names.filter((name): name is ProspectCsvColumn => (prospectCsvColumns as readonly string[]).includes(name));
-    const isSound = columns.length === names.length && new Set(columns).size === columns.length && columns.includes('name');
-    if (isSound) return columns;
+    const isValid = columns.length === names.length && new Set(columns).size === columns.length && columns.includes('name');
+    if (isValid) return columns;
     throw new Problem({
       code: 'prospect.import-refused',
       detail: `The first row names the columns: name, and any of ${prospectCsvColumns.slice(1).join(', ')}, each once.`,
@@ -152,7 +153,7 @@ class ImportRun {
       return;
     }
     const fields: Partial<Record<ProspectCsvColumn, string>> = {};
-    for (const [place, column] of header.entries()) fields[column] = record[place] ?? '';
+    for (const [index, column] of header.entries()) fields[column] = record[index] ?? '';
     const read = readProspectCsvRow(fields);
     if ('faults' in read) {
       for (const { column, detail } of read.faults) this.#fault(`/rows/${number}/${column}`, detail);
@@ -178,7 +179,7 @@ class ImportRun {
     const written = await this.#insert(rows);
     this.#imported += written.length;
     if (written.length === rows.length) return;
-    // Of an address that is in the file twice, the first row is the one that was written.
+    // Where an address occurs twice in the file, the first row was inserted.
     const fresh = new Set(written.map(({ email }) => email));
     for (const { number, row } of rows) {
       if (row.email === null || fresh.delete(row.email)) continue;
@@ -187,8 +188,8 @@ class ImportRun {
     }
   }
 
-  async #insert(rows: readonly PlacedRow[]): Promise<{ email: string | null }[]> {
-    const column = <Value>(valueOf: (placed: PlacedRow) => Value): Value[] => rows.map(valueOf);
+  async #insert(rows: readonly StagedRow[]): Promise<{ email: string | null }[]> {
+    const column = <Value>(valueOf: (placed: StagedRow) => Value): Value[] => rows.map(valueOf);
     const { tenant_id } = this.#tx.actor;
     const result = await sql<{ email: string | null }>`
       insert into admin_prospects (tenant_id, user_id, pipeline_id, stage_id, probability, name, company, email, phone,
@@ -209,6 +210,6 @@ class ImportRun {
 
   #fault(pointer: string, detail: string): void {
     this.#faultCount += 1;
-    if (this.#faults.length < shownFaults) this.#faults.push({ pointer, detail });
+    if (this.#faults.length < faultsListed) this.#faults.push({ pointer, detail });
   }
 }

@@ -1,14 +1,16 @@
 import { sql } from 'kysely';
 import type { Insertable, RawBuilder, Selectable, Updateable } from 'kysely';
-import { isRefused, judgeMove, refusalText } from '../../domain/tracker/tracker-pipeline.ts';
+import { isRefused, decideMove, refusalText } from '../../domain/tracker/tracker-pipeline.ts';
 import type { ProspectStatus } from '../../domain/tracker/tracker-pipeline.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { assertVersion, expectedVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { defaultPipelineId, findStage, stagesOf } from './pipeline.service.ts';
-import type { NamedStage } from './pipeline.service.ts';
+import { defaultPipelineId } from './pipeline.service.ts';
+import { findStage, stagesOf } from './pipeline.repository.ts';
+import type { NamedStage } from './pipeline.repository.ts';
 
-/** A row of the prospects. */
+/** A row of the table of prospects. */
 export type ProspectRow = Selectable<CastellanSchema['admin_prospects']>;
 
 /** What a person writes about a prospect; stage and status change by moving. */
@@ -27,21 +29,21 @@ export type ProspectFields = Partial<
   >
 >;
 
-/** Where a new prospect goes. */
+/** A prospect as it is asked for. */
 export interface NewProspect extends ProspectFields {
   readonly name: string;
   readonly stage_id?: number | undefined;
 }
 
 /**
- * Writes a prospect into its stage, by default the first one of the default pipeline.
+ * Creates a prospect in its stage, by default the first one of the default pipeline.
  *
  * @throws Problem `prospect.move-refused` when the stage requires fields that are missing; the database refuses a second
  *   prospect with the same e-mail address, whatever its case.
  */
 export async function createProspect(tx: Tx, userId: string, { stage_id, ...fields }: NewProspect): Promise<ProspectRow> {
-  const stage = stage_id === undefined ? await firstStage(tx) : await livingStage(tx, stage_id);
-  refuseMissing(fields, stage);
+  const stage = stage_id === undefined ? await firstStage(tx) : await activeStage(tx, stage_id);
+  assertRequiredFields(fields, stage);
   const row = await tx.sql
     .insertInto('admin_prospects')
     .values({
@@ -54,7 +56,7 @@ export async function createProspect(tx: Tx, userId: string, { stage_id, ...fiel
     })
     .returningAll()
     .executeTakeFirstOrThrow();
-  await remember(tx, row, null);
+  await appendHistory(tx, row, null);
   tx.audit({
     event: 'prospect.create',
     action: 'create',
@@ -65,26 +67,22 @@ export async function createProspect(tx: Tx, userId: string, { stage_id, ...fiel
   return row;
 }
 
-/** A prospect of a person, locked until the transaction ends. @throws Problem `resource.not-found` when there is none. */
-export async function lockProspect(tx: Tx, userId: string, id: number): Promise<ProspectRow> {
-  const row = await tx.sql
-    .selectFrom('admin_prospects')
-    .where('id', '=', id)
-    .where('user_id', '=', userId)
-    .where('deleted_at', 'is', null)
-    .selectAll()
-    .forUpdate()
-    .executeTakeFirst();
-  if (row === undefined) throw notFound('prospect');
-  return row;
+/** A prospect of a person, on the version that the caller has read. */
+export interface ProspectTarget {
+  readonly user_id: string;
+  readonly id: number;
+  /** The If-Match header; null accepts every version. */
+  readonly ifMatch: string | null;
 }
 
 /**
- * Changes the fields of a locked prospect.
+ * Changes fields of a prospect; what is left out stays.
  *
- * @throws Problem `request.invalid` when a value would be left without its currency.
+ * @throws Problem `request.invalid` when a value would be left without its currency; `resource.version-mismatch`,
+ *   `resource.not-found`.
  */
-export async function changeProspect(tx: Tx, before: ProspectRow, fields: ProspectFields): Promise<ProspectRow> {
+export async function updateProspect(tx: Tx, target: ProspectTarget, fields: ProspectFields): Promise<ProspectRow> {
+  const before = await lockVersion(tx, target);
   const { value_minor, currency } = { ...before, ...fields };
   if (value_minor !== null && currency === null) {
     throw new Problem({
@@ -113,15 +111,17 @@ export interface MoveRequest {
 }
 
 /**
- * Moves a locked prospect and writes its history (S0-75).
+ * Moves a prospect to a stage or a status and appends to its history (S0-75).
  *
- * @throws Problem `prospect.move-refused` with the kind of the refusal, and the fields that are missing.
+ * @throws Problem `prospect.move-refused` with the kind of the refusal, and the fields that are missing;
+ *   `resource.version-mismatch`, `resource.not-found`.
  */
-export async function moveProspect(tx: Tx, before: ProspectRow, request: MoveRequest): Promise<ProspectRow> {
+export async function moveProspect(tx: Tx, target: ProspectTarget, request: MoveRequest): Promise<ProspectRow> {
+  const before = await lockVersion(tx, target);
   const current = await findStage(tx, before.stage_id);
   if (current === undefined) throw notFound('stage');
-  const stage = request.stage_id === null ? null : await livingStage(tx, request.stage_id);
-  const answer = judgeMove(before, current, { stage, status: request.status, lost_reason: request.lost_reason });
+  const stage = request.stage_id === null ? null : await activeStage(tx, request.stage_id);
+  const answer = decideMove(before, current, { stage, status: request.status, lost_reason: request.lost_reason });
   if (isRefused(answer)) {
     const { kind, ...members } = answer;
     throw new Problem({ code: 'prospect.move-refused', detail: refusalText(answer), members: { reason: kind, ...members } });
@@ -131,7 +131,7 @@ export async function moveProspect(tx: Tx, before: ProspectRow, request: MoveReq
     ...answer,
     ...(changesStage ? { stage_entered_at: sql<string>`now()` } : {}),
   });
-  await remember(tx, row, before);
+  await appendHistory(tx, row, before);
   tx.audit({
     event: 'prospect.move',
     action: 'update',
@@ -143,8 +143,13 @@ export async function moveProspect(tx: Tx, before: ProspectRow, request: MoveReq
   return row;
 }
 
-/** Takes a locked prospect out of sight; its history stays (X-16). */
-export async function removeProspect(tx: Tx, before: ProspectRow): Promise<void> {
+/**
+ * Removes a prospect by a mark; its history stays (X-16).
+ *
+ * @throws Problem `resource.not-found` when the person has no such prospect.
+ */
+export async function deleteProspect(tx: Tx, userId: string, id: number): Promise<void> {
+  const before = await lockProspect(tx, userId, id);
   await save(tx, before, { deleted_at: sql<string>`now()` });
   tx.audit({
     event: 'prospect.delete',
@@ -155,8 +160,28 @@ export async function removeProspect(tx: Tx, before: ProspectRow): Promise<void>
   });
 }
 
+/** A prospect of a person, locked until the transaction ends. @throws Problem `resource.not-found` when there is none. */
+async function lockProspect(tx: Tx, userId: string, id: number): Promise<ProspectRow> {
+  const row = await tx.sql
+    .selectFrom('admin_prospects')
+    .where('id', '=', id)
+    .where('user_id', '=', userId)
+    .where('deleted_at', 'is', null)
+    .selectAll()
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw notFound('prospect');
+  return row;
+}
+
+/** {@link lockProspect}, refused when the caller has read another version. */
+async function lockVersion(tx: Tx, { user_id, id, ifMatch }: ProspectTarget): Promise<ProspectRow> {
+  const row = await lockProspect(tx, user_id, id);
+  return ifMatch === null ? row : assertVersion(row, expectedVersion(ifMatch));
+}
+
 /** The first stage of the default pipeline. */
-export async function firstStage(tx: Tx): Promise<NamedStage> {
+async function firstStage(tx: Tx): Promise<NamedStage> {
   const [first] = await stagesOf(tx, await defaultPipelineId(tx));
   if (first === undefined) throw notFound('stage');
   return first;
@@ -176,13 +201,13 @@ async function save(tx: Tx, before: ProspectRow, changes: Changes): Promise<Pros
     .executeTakeFirstOrThrow();
 }
 
-async function livingStage(tx: Tx, id: number): Promise<NamedStage> {
+async function activeStage(tx: Tx, id: number): Promise<NamedStage> {
   const stage = await findStage(tx, id);
   if (stage === undefined || stage.archived_at !== null) throw notFound('stage');
   return stage;
 }
 
-function refuseMissing(fields: ProspectFields, stage: NamedStage): void {
+function assertRequiredFields(fields: ProspectFields, stage: NamedStage): void {
   const missing = stage.required_fields.filter((field) => (fields[field] ?? '') === '');
   if (missing.length === 0) return;
   const refusal = { kind: 'missing-fields', fields: missing } as const;
@@ -193,7 +218,7 @@ function refuseMissing(fields: ProspectFields, stage: NamedStage): void {
   });
 }
 
-async function remember(tx: Tx, row: ProspectRow, before: ProspectRow | null): Promise<void> {
+async function appendHistory(tx: Tx, row: ProspectRow, before: ProspectRow | null): Promise<void> {
   await tx.sql
     .insertInto('admin_stage_history')
     .values({

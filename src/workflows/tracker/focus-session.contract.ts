@@ -2,7 +2,7 @@ import { TypedSearchAttributes } from '@temporalio/common';
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { FocusClock, FocusState } from '../../domain/tracker/tracker-focus.ts';
-import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
@@ -11,10 +11,10 @@ export const focusSessionWorkflowType = 'focusSessionWorkflow';
 
 /** Planned length when none is asked for (S0-57). */
 export const defaultFocusMinutes = 50;
-/** A session that is paused for longer has been forgotten; it ends as interrupted. */
+/** A session that is paused for longer counts as forgotten and ends as interrupted. */
 export const defaultMaxPauseSeconds = 12 * 3600;
 
-/** What a session starts with; every timer is an input. */
+/** Input of the workflow; the lengths of its timers are part of it. */
 export interface FocusSessionInput {
   actor: ActorRef & { user_id: string };
   session_id: number;
@@ -23,17 +23,17 @@ export interface FocusSessionInput {
   notes: string | null;
 }
 
-/** A word of the session's owner. */
+/** A command of the session's owner. */
 export interface FocusMessage {
   actor: ActorRef;
   /** Replaces the notes when it is not null. */
   notes: string | null;
 }
 
-/** What changes a session. `begin` writes it down first. */
+/** What changes a session. `begin` inserts its row. */
 export type FocusChange = 'begin' | 'pause' | 'resume' | 'complete' | 'interrupt' | 'expire';
 
-/** The clock to write, with who changed it and how. */
+/** The clock to save, with who changed it and how. */
 export interface SaveFocusSession extends FocusMessage {
   session_id: number;
   user_id: string;
@@ -41,7 +41,7 @@ export interface SaveFocusSession extends FocusMessage {
   clock: FocusClock;
 }
 
-/** What is left of a session, as its workflow counts. */
+/** Remaining time of a session, from the state of its workflow. */
 export interface FocusRemaining {
   state: FocusState;
   remaining_seconds: number;
@@ -55,7 +55,7 @@ export interface FocusOutcome {
   state: FocusState | 'refused';
 }
 
-/** The hands of the workflow; `src/activities/tracker/focus-session.activities.ts`. */
+/** Activities used by this workflow. */
 export interface FocusSessionActivities {
   saveFocusSession(input: SaveFocusSession): Promise<FocusSessionView>;
 }
@@ -73,7 +73,7 @@ export function focusSessionWorkflowId(tenantId: string, sessionId: number): str
   return `focus/${tenantId}/${sessionId}`;
 }
 
-/** Everything but the task queue that a start needs; operators read whose session it is by id, never by name. */
+/** Start options but for the task queue. What operators read names the person by id, never by name. */
 export function focusSessionStartOptions(input: FocusSessionInput) {
   const { tenant_id, user_id } = input.actor;
   const minutes = Math.ceil(input.duration_seconds / 60);

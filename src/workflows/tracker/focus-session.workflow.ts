@@ -9,10 +9,18 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { endFocus, focusDueAt, focusState, pauseFocus, remainingMs, resumeFocus, startFocus } from '../../domain/tracker/tracker-focus.ts';
+import {
+  endFocus,
+  focusDueAt,
+  focusState,
+  pauseFocus,
+  remainingMs,
+  resumeFocus,
+  startFocus,
+} from '../../domain/tracker/tracker-focus.ts';
 import type { FocusClock } from '../../domain/tracker/tracker-focus.ts';
-import { describeFocus, focusClockOf } from '../../domain/tracker/tracker-focus-view.ts';
-import type { FocusSessionView } from '../../domain/tracker/tracker-focus-view.ts';
+import { describeFocus, focusClockOf } from '../../domain/tracker/tracker-focus-session.ts';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import {
   beginUpdate,
   completeUpdate,
@@ -31,23 +39,26 @@ import type {
 } from './focus-session.contract.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 
-/** One write well under a second. The end of a session has to be written however long the database is away. */
-const local = proxyLocalActivities<FocusSessionActivities>({
+/**
+ * One write that takes well under a second. Retried until it is done, however long the database is unavailable: the end
+ * of a session must be recorded.
+ */
+const background = proxyLocalActivities<FocusSessionActivities>({
   startToCloseTimeout: '5 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 seconds' },
 });
 
 /**
- * One focus session with its timer (S0-57, S0-85). Id `focus/<tenant>/<sessionId>`, started together with the update
- * `begin`, whose answer is the committed row.
+ * One focus session with its timer (S0-57, S0-85). Its id is `focus/<tenant>/<sessionId>`. It is started together with
+ * the update `begin`, which answers the committed row.
  *
- * Changes are written one after the other, and a session that has ended stays as it ended, so a completion by hand that
- * races the timer is recorded once. Times are those of the workflow: a timer that is served late, because worker or
- * server were down, still ends the session at the minute it was due.
+ * Changes are saved one after the other, and a session that has ended is not changed again, so a completion by its owner
+ * that races the timer is recorded once. A timer that fires late, because worker or server were down, still ends the
+ * session at its due time.
  */
 export async function focusSessionWorkflow(input: FocusSessionInput): Promise<FocusOutcome> {
   const { session_id, actor: owner } = input;
-  const timer = { ...owner, session_id: null, request_id: null };
+  const timerActor = { ...owner, session_id: null, request_id: null };
   let clock = startFocus(Date.now(), input.duration_seconds * 1000);
   let view: FocusSessionView | null = null;
   let writing: Promise<unknown> = Promise.resolve();
@@ -61,33 +72,33 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
   setHandler(resumeUpdate, (message) => change('resume', message), { validator: validate('resume') });
 
   const isBegun = await begun.then(() => true, () => false);
-  if (isBegun) await live();
+  if (isBegun) await runUntilEnded();
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   return { session_id, state: isBegun ? focusState(clock) : 'refused' };
 
-  async function live(): Promise<void> {
+  async function runUntilEnded(): Promise<void> {
     try {
       while (clock.ending === null) await waitForEnd();
     } catch (error) {
       if (!isCancellation(error)) throw error;
       // An operator cancelled the workflow: the person must be able to start another session.
-      await CancellationScope.nonCancellable(() => change('interrupt', { actor: timer, notes: null }));
+      await CancellationScope.nonCancellable(() => change('interrupt', { actor: timerActor, notes: null }));
     }
   }
 
-  /** Until the session changes, or until its timer or the longest pause is over. */
+  /** Waits until the session changes, or until its timer or the longest pause is over. */
   async function waitForEnd(): Promise<void> {
-    const seen = clock;
-    const isPaused = seen.paused_at !== null;
-    const until = isPaused ? (seen.paused_at ?? 0) + input.max_pause_seconds * 1000 : focusDueAt(seen);
+    const watched = clock;
+    const isPaused = watched.paused_at !== null;
+    const until = isPaused ? (watched.paused_at ?? 0) + input.max_pause_seconds * 1000 : focusDueAt(watched);
     const summary = isPaused ? 'Longest pause' : 'End of the session';
-    const changed = await condition(() => clock !== seen, Math.max(until - Date.now(), 1), { summary });
-    if (!changed) await change('expire', { actor: timer, notes: null });
+    const changed = await condition(() => clock !== watched, Math.max(until - Date.now(), 1), { summary });
+    if (!changed) await change('expire', { actor: timerActor, notes: null });
   }
 
-  /** Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. */
+  /** Synchronous, on the state in memory: the SDK ignores the result of an asynchronous validator. */
   function validate(kind: FocusChange): (message: FocusMessage) => void {
-    return () => refuseEnded(kind);
+    return () => assertNotEnded(kind);
   }
 
   function change(kind: Exclude<FocusChange, 'begin'>, message: FocusMessage): Promise<FocusSessionView> {
@@ -95,22 +106,22 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
     return save(kind, () => changed(clock, kind, now), message);
   }
 
-  /** One write at a time; what an earlier one has made pointless is answered with the row as it is. */
+  /** Saves one change at a time. One that an earlier change has made obsolete is answered with the present row. */
   function save(kind: FocusChange, next: () => FocusClock, message: FocusMessage): Promise<FocusSessionView> {
     const result = writing.then(async () => {
-      refuseEnded(kind);
+      assertNotEnded(kind);
       const wanted = next();
       if (view !== null && wanted === clock) return view;
       const { user_id } = owner;
-      adopt(await local.saveFocusSession({ ...message, session_id, user_id, change: kind, clock: wanted }));
-      return view ?? neverSaved();
+      applySaved(await background.saveFocusSession({ ...message, session_id, user_id, change: kind, clock: wanted }));
+      return view ?? notSaved();
     });
     writing = result.catch(() => undefined);
     return result;
   }
 
-  /** The committed row is the record; the clock here follows it. */
-  function adopt(saved: FocusSessionView): void {
+  /** Takes over the committed row, which is authoritative, as the clock of the workflow. */
+  function applySaved(saved: FocusSessionView): void {
     const before = view === null ? null : focusState(clock);
     clock = focusClockOf(saved);
     view = saved;
@@ -121,8 +132,8 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
     }
   }
 
-  /** Repeating how a session ended is no error; anything else after its end is. */
-  function refuseEnded(kind: FocusChange): void {
+  /** After the end only the command that ended the session may be repeated. */
+  function assertNotEnded(kind: FocusChange): void {
     if (clock.ending === null || kind === 'expire') return;
     const repeats = { complete: 'completed', interrupt: 'interrupted', begin: null, pause: null, resume: null }[kind];
     if (focusState(clock) === repeats) return;
@@ -154,6 +165,6 @@ function changed(clock: FocusClock, kind: Exclude<FocusChange, 'begin'>, now: nu
   }
 }
 
-function neverSaved(): never {
+function notSaved(): never {
   throw ApplicationFailure.nonRetryable('The session was not written.', 'service.internal');
 }

@@ -1,16 +1,16 @@
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { FocusSweepActivities, FocusSweepPage, FocusSweepResult } from './focus-sweep.contract.ts';
 
-/** Asks Temporal about every session of a page, so it is a regular activity. */
+/** A regular activity, because it asks Temporal about every session of a page. */
 const { sweepFocusSessions } = proxyActivities<FocusSweepActivities>({
   startToCloseTimeout: '2 minutes',
   retry: { maximumAttempts: 3 },
 });
 
-/** Bounds the history of a run; with a hundred sessions a page, more people than that never focus at once. */
+/** Bounds the history of a run. At a hundred sessions a page this is more than are ever open at the same time. */
 const maxPages = 200;
 
-/** Compares active sessions with their workflows. Started by the Schedule `focus-sweep`; running twice changes nothing. */
+/** Compares active sessions with their workflows. Started by the Schedule `focus-sweep`; idempotent. */
 export async function focusSweepWorkflow(): Promise<FocusSweepResult> {
   const total: FocusSweepResult = { checked: 0, ended: 0 };
   let after: number | null = 0;

@@ -6,16 +6,16 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 export const nudgeRoundWorkflowType = 'nudgeRoundWorkflow';
 export const nudgeSchedulesWorkflowType = 'nudgeSchedulesWorkflow';
 
-/** How often a tenant's people are looked at. Rules know hours, not minutes, so a quarter of an hour is exact enough. */
+/** Interval of a tenant's rounds. The rules work in hours, so a quarter of an hour is precise enough. */
 export const nudgeRoundEveryMs = 15 * 60_000;
 
-/** A round over a tenant's people, or for one of them. */
+/** A round for all people of a tenant, or for one of them when `user_id` is set. */
 export interface NudgeRoundInput {
   tenant_id: string;
   user_id: string | null;
 }
 
-/** A page of people who were looked at. */
+/** Result of one page of people. */
 export interface NudgePage {
   /** Ids of the nudges that are new. */
   created: number[];
@@ -23,13 +23,13 @@ export interface NudgePage {
   next_after: string | null;
 }
 
-/** What a round has done; the ids for a round of one person only, so that results stay small. */
+/** Result of a round. Ids are listed only for a round of one person, so that results stay small. */
 export interface NudgeRoundResult {
   created: number;
   nudge_ids: number[];
 }
 
-/** The hands of the workflows; `src/activities/tracker/nudge.activities.ts`. */
+/** Activities used by these workflows. */
 export interface NudgeActivities {
   nudgePeople(input: { tenant_id: string; after: string | null }): Promise<NudgePage>;
   nudgePerson(input: { tenant_id: string; user_id: string }): Promise<NudgePage>;
@@ -37,7 +37,7 @@ export interface NudgeActivities {
   ensureNudgeSchedules(): Promise<number>;
 }
 
-/** Makes sure that every tenant has the Schedule of its rounds. */
+/** Runs the workflow that gives every tenant the Schedule of its rounds. */
 export const nudgeSchedulesSchedule: ScheduleContract = {
   scheduleId: 'nudge-schedules',
   workflowType: nudgeSchedulesWorkflowType,
@@ -46,7 +46,7 @@ export const nudgeSchedulesSchedule: ScheduleContract = {
   note: 'Gives every active tenant the Schedule of its nudge rounds.',
 };
 
-/** The Schedule of a tenant's rounds. A round that was missed is not made up for: it would speak of a time that is over. */
+/** The Schedule of a tenant's rounds. A missed round is not caught up: its nudges would be about a time that has passed. */
 export function nudgeRoundSchedule(tenantId: string): ScheduleContract & { args: [NudgeRoundInput] } {
   return {
     scheduleId: `nudges/${tenantId}`,
@@ -58,7 +58,7 @@ export function nudgeRoundSchedule(tenantId: string): ScheduleContract & { args:
   };
 }
 
-/** A round for one person at once; two requests at a time share it. */
+/** Start options, but for the task queue, of a round for one person. Concurrent requests share one round. */
 export function nudgePersonStartOptions(tenantId: string, userId: string) {
   return {
     workflowId: `nudges/${tenantId}/${userId}`,

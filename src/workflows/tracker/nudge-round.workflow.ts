@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { NudgeActivities, NudgePage, NudgeRoundInput, NudgeRoundResult } from './nudge-round.contract.ts';
 
-/** A text model may be asked, so these are regular activities; a page of people takes a while. */
+/** Regular activities: they may ask a text model, and a page of people takes some time. */
 const { nudgePeople, nudgePerson, purgeNudges, ensureNudgeSchedules } = proxyActivities<NudgeActivities>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '1 minute',
@@ -9,7 +9,7 @@ const { nudgePeople, nudgePerson, purgeNudges, ensureNudgeSchedules } = proxyAct
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
-/** Nudges the people of a tenant, each in the own time zone (S0-58, S0-94); run by the tenant's Schedule, or for one person. */
+/** Nudges the people of a tenant, each in their own time zone (S0-58, S0-94), or one person on request. */
 export async function nudgeRoundWorkflow({ tenant_id, user_id }: NudgeRoundInput): Promise<NudgeRoundResult> {
   if (user_id !== null) {
     const { created } = await nudgePerson({ tenant_id, user_id });
@@ -26,7 +26,7 @@ export async function nudgeRoundWorkflow({ tenant_id, user_id }: NudgeRoundInput
   return { created, nudge_ids: [] };
 }
 
-/** Makes sure that every tenant has the Schedule of its rounds. */
+/** Creates the Schedule of its rounds for every tenant that has none. */
 export async function nudgeSchedulesWorkflow(): Promise<{ schedules: number }> {
   return { schedules: await ensureNudgeSchedules() };
 }

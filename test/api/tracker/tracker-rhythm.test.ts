@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Client } from 'pg';
-import { addDays, localMoment, weekStartOf } from '../../../src/domain/tracker/tracker-calendar.ts';
+import { addDays, localTime, weekStartOf } from '../../../src/domain/tracker/tracker-calendar.ts';
 import { dailyScore } from '../../../src/domain/tracker/tracker-scoring.ts';
 import { freshStreaks } from '../../../src/domain/tracker/tracker-streak.ts';
 import { activityText } from '../../../src/entities/tracker/activity.entity.ts';
@@ -36,7 +36,7 @@ const as = (person: SignedIn) => (method: string, path: string, body?: unknown):
   app.call(method, `${base}${path}`, { token: person.token, body });
 const mine = (method: string, path: string, body?: unknown) => as(me)(method, path, body);
 
-const today = () => localMoment(Date.now(), 'UTC').day;
+const today = () => localTime(Date.now(), 'UTC').day;
 
 async function setZone(person: SignedIn, time_zone: string | null): Promise<void> {
   const answer = await app.call('PUT', '/users/me/preferences', { token: person.token, body: { time_zone } });
@@ -262,8 +262,8 @@ describe('activities', () => {
 
   it('S0-86: today is the day of the person, and a new zone alters no past day', async () => {
     await clear(me);
-    const east = localMoment(Date.now(), 'Pacific/Kiritimati').day;
-    const west = localMoment(Date.now(), 'Pacific/Pago_Pago').day;
+    const east = localTime(Date.now(), 'Pacific/Kiritimati').day;
+    const west = localTime(Date.now(), 'Pacific/Pago_Pago').day;
     expect(east).not.toBe(west);
     await setZone(me, 'Pacific/Kiritimati');
     await mine('POST', '/activities', { type: 'call', status: 'done', date: east });

@@ -12,7 +12,7 @@ import {
   startFocus,
 } from '../../../src/domain/tracker/tracker-focus.ts';
 
-import { describeFocus, focusClockOf, presentFocus } from '../../../src/domain/tracker/tracker-focus-view.ts';
+import { describeFocus, focusClockOf, presentFocus } from '../../../src/domain/tracker/tracker-focus-session.ts';
 
 const minute = 60_000;
 const start = Date.parse('2026-11-21T09:00:00Z');

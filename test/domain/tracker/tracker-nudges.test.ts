@@ -8,7 +8,7 @@ import { weeklyProgress } from '../../../src/domain/tracker/tracker-weekly-progr
 const day = '2026-11-19';
 const at = (hour: number) => ({ day, minute: hour * 60 });
 const calm: NudgeFacts = {
-  moment: at(9),
+  local_time: at(9),
   is_free_day: false,
   activities_today: 1,
   score_today: 10,
@@ -32,27 +32,27 @@ function goal(done: number) {
 describe('nudge rules (S0-58, S0-94)', () => {
   it('are silent when there is nothing to say', () => {
     expect(rules({})).toEqual([]);
-    expect(rules({ moment: at(9), activities_today: 0, streak_days: 9, score_today: 0, goal: goal(0) })).toEqual([]);
+    expect(rules({ local_time: at(9), activities_today: 0, streak_days: 9, score_today: 0, goal: goal(0) })).toEqual([]);
   });
 
   it('no activity by noon', () => {
-    expect(rules({ moment: at(12), activities_today: 0 })).toEqual(['no-activity']);
-    expect(rules({ moment: at(12), activities_today: 1 })).toEqual([]);
+    expect(rules({ local_time: at(12), activities_today: 0 })).toEqual(['no-activity']);
+    expect(rules({ local_time: at(12), activities_today: 1 })).toEqual([]);
   });
 
   it('behind pace', () => {
-    const [draft] = draftNudges({ ...calm, moment: at(10), goal: goal(3) });
+    const [draft] = draftNudges({ ...calm, local_time: at(10), goal: goal(3) });
     expect(draft).toMatchObject({ rule: 'behind-pace', type: 'suggestion', action_url: '/goals/7' });
     expect(draft?.template).toContain('email 3 of 8');
-    expect(rules({ moment: at(10), goal: goal(8) })).toEqual([]);
+    expect(rules({ local_time: at(10), goal: goal(8) })).toEqual([]);
   });
 
   it('streak at risk, with a last call for long ones', () => {
-    expect(rules({ moment: at(17), score_today: 0, streak_days: 2 })).toEqual(['streak-at-risk']);
-    expect(rules({ moment: at(21), score_today: 0, streak_days: 2 })).toEqual(['streak-at-risk']);
-    expect(rules({ moment: at(21), score_today: 0, streak_days: 7 })).toEqual(['streak-at-risk', 'streak-last-call']);
-    expect(rules({ moment: at(21), score_today: 5, streak_days: 8 })).toEqual([]);
-    expect(rules({ moment: at(17), score_today: 0, streak_days: 1 })).toEqual([]);
+    expect(rules({ local_time: at(17), score_today: 0, streak_days: 2 })).toEqual(['streak-at-risk']);
+    expect(rules({ local_time: at(21), score_today: 0, streak_days: 2 })).toEqual(['streak-at-risk']);
+    expect(rules({ local_time: at(21), score_today: 0, streak_days: 7 })).toEqual(['streak-at-risk', 'streak-last-call']);
+    expect(rules({ local_time: at(21), score_today: 5, streak_days: 8 })).toEqual([]);
+    expect(rules({ local_time: at(17), score_today: 0, streak_days: 1 })).toEqual([]);
   });
 
   it('lists become one digest each', () => {
@@ -75,7 +75,7 @@ describe('nudge rules (S0-58, S0-94)', () => {
   });
 
   it('press nobody on a free day, but celebrate', () => {
-    expect(rules({ is_free_day: true, moment: at(21), activities_today: 0, goal: goal(20) })).toEqual(['goal-milestone']);
+    expect(rules({ is_free_day: true, local_time: at(21), activities_today: 0, goal: goal(20) })).toEqual(['goal-milestone']);
   });
 
   it('the highest milestone is announced and settles those below', () => {

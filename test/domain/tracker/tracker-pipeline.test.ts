@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import fc from 'fast-check';
-import { isRefused, judgeMove, prospectInsight, refusalText } from '../../../src/domain/tracker/tracker-pipeline.ts';
+import { isRefused, decideMove, prospectInsight, refusalText } from '../../../src/domain/tracker/tracker-pipeline.ts';
 import type { Move, MoveRefusal, ProspectState, Stage } from '../../../src/domain/tracker/tracker-pipeline.ts';
 import { readProspectCsvRow } from '../../../src/domain/tracker/tracker-prospect-csv.ts';
 
@@ -25,13 +25,13 @@ const prospect: ProspectState = {
 const stay: Move = { stage: null, status: null, lost_reason: null };
 
 function kindOf(move: Partial<Move>, from: Partial<ProspectState> = {}): string {
-  const answer = judgeMove({ ...prospect, ...from }, lead, { ...stay, ...move });
+  const answer = decideMove({ ...prospect, ...from }, lead, { ...stay, ...move });
   return isRefused(answer) ? answer.kind : 'moved';
 }
 
 describe('moving a prospect (S0-75)', () => {
   it('takes the probability of the stage', () => {
-    expect(judgeMove(prospect, lead, { ...stay, stage: proposal })).toEqual({
+    expect(decideMove(prospect, lead, { ...stay, stage: proposal })).toEqual({
       status: 'open',
       stage_id: 2,
       probability: 50,
@@ -40,10 +40,10 @@ describe('moving a prospect (S0-75)', () => {
   });
 
   it('won is certain, lost keeps the stage and says why, and reopening brings the stage’s probability back', () => {
-    expect(judgeMove(prospect, lead, { ...stay, status: 'won' })).toMatchObject({ probability: 100, stage_id: 1 });
-    const lost = judgeMove(prospect, lead, { ...stay, status: 'lost', lost_reason: 'price' });
+    expect(decideMove(prospect, lead, { ...stay, status: 'won' })).toMatchObject({ probability: 100, stage_id: 1 });
+    const lost = decideMove(prospect, lead, { ...stay, status: 'lost', lost_reason: 'price' });
     expect(lost).toEqual({ status: 'lost', stage_id: 1, probability: 0, lost_reason: 'price' });
-    const reopened = judgeMove({ ...prospect, status: 'lost' }, lead, { ...stay, status: 'open' });
+    const reopened = decideMove({ ...prospect, status: 'lost' }, lead, { ...stay, status: 'open' });
     expect(reopened).toMatchObject({ status: 'open', probability: 10 });
   });
 
@@ -60,7 +60,7 @@ describe('moving a prospect (S0-75)', () => {
 
   it('a lost prospect needs no fields', () => {
     const move = { stage: proposal, status: 'lost', lost_reason: 'gone' } as const;
-    expect(isRefused(judgeMove({ ...prospect, email: null }, lead, move))).toBe(false);
+    expect(isRefused(decideMove({ ...prospect, email: null }, lead, move))).toBe(false);
   });
 
   it('says each refusal in a sentence', () => {

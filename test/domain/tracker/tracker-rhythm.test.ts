@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { addDays, daysBetween, localMoment, startOfDay, weekDays, weekStartOf, weekdayOf } from '../../../src/domain/tracker/tracker-calendar.ts';
+import { addDays, daysBetween, localTime, startOfDay, weekDays, weekStartOf, weekdayOf } from '../../../src/domain/tracker/tracker-calendar.ts';
 import { dailyScore, isActivityType } from '../../../src/domain/tracker/tracker-scoring.ts';
 import {
   currentStreak,
@@ -28,14 +28,14 @@ function streaks(calendar: RestCalendar, ...scores: (number | null)[]): number[]
 describe('the calendar', () => {
   it('S0-86: half past eleven at night counts for the local day, on both sides of the date line', () => {
     const lateInKolkata = Date.parse('2026-11-21T18:00:00Z');
-    expect(localMoment(lateInKolkata, 'Asia/Kolkata')).toEqual({ day: '2026-11-21', minute: 23 * 60 + 30 });
-    expect(localMoment(lateInKolkata, 'Pacific/Kiritimati').day).toBe('2026-11-22');
-    expect(localMoment(lateInKolkata, 'Pacific/Pago_Pago').day).toBe('2026-11-21');
+    expect(localTime(lateInKolkata, 'Asia/Kolkata')).toEqual({ day: '2026-11-21', minute: 23 * 60 + 30 });
+    expect(localTime(lateInKolkata, 'Pacific/Kiritimati').day).toBe('2026-11-22');
+    expect(localTime(lateInKolkata, 'Pacific/Pago_Pago').day).toBe('2026-11-21');
   });
 
   it('S0-86: keeps to the wall clock across a change of the clocks', () => {
-    expect(localMoment(Date.parse('2026-10-25T22:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-25', minute: 1410 });
-    expect(localMoment(Date.parse('2026-10-24T21:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-24', minute: 1410 });
+    expect(localTime(Date.parse('2026-10-25T22:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-25', minute: 1410 });
+    expect(localTime(Date.parse('2026-10-24T21:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-24', minute: 1410 });
     expect(startOfDay('2026-10-26', 'Europe/Berlin')).toBe('2026-10-25T23:00:00Z');
     // On this day São Paulo's clocks went from 23:59:59 to 01:00.
     expect(startOfDay('2018-11-04', 'America/Sao_Paulo')).toBe('2018-11-04T03:00:00Z');

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { localMoment } from '../../../src/domain/tracker/tracker-calendar.ts';
+import { localTime } from '../../../src/domain/tracker/tracker-calendar.ts';
 import { acceptWording } from '../../../src/domain/tracker/tracker-nudge-wording.ts';
 import { nudgeSchedulesWorkflowType } from '../../../src/workflows/tracker/nudge-round.contract.ts';
 import { startTestApi } from '../../support/api.ts';
@@ -118,7 +118,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
   it('holds the daily cap and the quiet hours', async () => {
     await due('Acme');
     await call('POST', '/meetings', { title: 'Demo', type: 'demo', scheduled_at: '2026-01-01T00:00:00Z' });
-    const { minute } = localMoment(Date.now(), 'UTC');
+    const { minute } = localTime(Date.now(), 'UTC');
     await app.call('PUT', '/users/me/preferences', { token: me.token, body: { time_zone: 'UTC' } });
     const around = { quiet_from_minute: (minute + 1410) % 1440, quiet_to_minute: (minute + 30) % 1440 };
     await call('PUT', '/settings', around);
@@ -131,7 +131,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
   });
 
   it('each milestone of a goal is announced once, whatever the goal does later', async () => {
-    const day = localMoment(Date.now(), 'UTC').day;
+    const day = localTime(Date.now(), 'UTC').day;
     const { body: goal } = await call('POST', '/goals', { week_start: day, target_calls: 2 });
     const log = (amount: number) => call('POST', '/activities', { type: 'call', status: 'done', date: day, amount });
     await log(1);

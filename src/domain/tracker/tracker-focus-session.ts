@@ -1,25 +1,7 @@
 import { focusDueAt, focusState, remainingMs } from './tracker-focus.ts';
 import type { FocusClock, FocusEnding, FocusState } from './tracker-focus.ts';
 
-/** The columns of a session that are shown. */
-export const focusColumns = [
-  'id',
-  'user_id',
-  'start_time',
-  'end_time',
-  'duration_minutes',
-  'completed',
-  'interrupted',
-  'notes',
-  'due_at',
-  'paused_at',
-  'paused_ms',
-  'ending',
-  'actual_minutes',
-  'created_at',
-] as const;
-
-/** A row with {@link focusColumns}. Times are RFC 3339. */
+/** A focus session as its table holds it. Times are RFC 3339. */
 export interface FocusRow {
   readonly id: number;
   readonly user_id: string;
@@ -37,13 +19,13 @@ export interface FocusRow {
   readonly created_at: string;
 }
 
-/** A session as everybody is shown it, whether the workflow answers or the database. */
+/** A session as API and workflow answer it. */
 export interface FocusSessionView extends FocusRow {
   readonly state: FocusState;
   readonly remaining_seconds: number;
 }
 
-/** The clock that a row stands for. */
+/** The clock of a session, read from its row. */
 export function focusClockOf(row: FocusRow): FocusClock {
   const started_at = Date.parse(row.start_time);
   return {
@@ -56,13 +38,13 @@ export function focusClockOf(row: FocusRow): FocusClock {
   };
 }
 
-/** @param now milliseconds since the epoch. */
+/** A session with its state and remaining time. @param now milliseconds since the epoch. */
 export function presentFocus(row: FocusRow, now: number): FocusSessionView {
   const clock = focusClockOf(row);
   return { ...row, state: focusState(clock), remaining_seconds: Math.ceil(remainingMs(clock, now) / 1000) };
 }
 
-/** Where a session is, in words for operators; names nobody. */
+/** State of a session in words for operators, without names of people. */
 export function describeFocus(clock: FocusClock): string {
   const { started_at, paused_at, ended_at, ending } = clock;
   const at = (time: number) => new Date(time).toISOString();

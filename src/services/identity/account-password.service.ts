@@ -4,24 +4,24 @@ import type { SignInDeps } from '../../platform/process-deps.ts';
 
 /** What a password must not be made of. */
 interface NamedAccount {
-  readonly full_name: string;
+  readonly full_name?: string | undefined;
   readonly email?: string | null | undefined;
   readonly phone_number?: string | null | undefined;
 }
 
 /**
- * Judges and hashes the password that somebody chose for a new account; done before the transaction, which must stay
- * short.
+ * Judges and hashes the password that somebody chose for an account; done before the transaction, which must stay short.
  *
  * @param pointer where the password stands in the request, for the 422.
+ * @throws Problem 422 with every fault of a weak password; 503 when too many wait for hashing.
  */
-export async function hashInitialPassword(
+export async function hashAccountPassword(
   deps: Pick<SignInDeps, 'passwords'>,
   password: string,
   account: NamedAccount,
   pointer: string,
 ): Promise<string> {
-  const identity = [account.full_name, account.email, account.phone_number].filter((text) => typeof text === 'string');
+  const identity = [account.email, account.phone_number, account.full_name].filter((text) => typeof text === 'string');
   const faults = passwordFaults(password, identity);
   if (faults.length > 0) {
     const errors = faults.map((detail) => ({ pointer, detail }));

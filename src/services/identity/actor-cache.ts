@@ -1,13 +1,16 @@
 import { sql } from 'kysely';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { effectiveRights, activeRoles } from '../../services/identity/active-role.queries.ts';
 import { query } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { InvalidatedCache } from '../../platform/database/invalidated-cache.ts';
+import type { Loaded } from '../../platform/database/invalidated-cache.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { CredentialCache } from '../../platform/security/credential-cache.ts';
-import type { Credential } from '../../platform/security/credential-cache.ts';
+import { activeRoles, effectiveRights } from './active-role.queries.ts';
 
-/** The person behind an active session. */
+/** Longest trust in what was read of a credential, should a change of it ever go unnoticed (S4-25). */
+export const credentialMaxAgeMs = 30_000;
+
+/** Whose an active session is, and what the person may do. */
 export interface SessionFacts {
   readonly user_id: string;
   readonly tenant_id: string;
@@ -16,30 +19,30 @@ export interface SessionFacts {
   readonly permissions: readonly Permission[];
 }
 
-/** Who the active sessions belong to and what they may do. Role assignments that end shorten the trust in them (S4-25). */
+/** The facts of the sessions that called lately. A role assignment that ends shortens the trust in them (S4-25). */
 export class ActorCache {
   readonly #db: Database;
-  readonly #sessions: CredentialCache<SessionFacts>;
+  readonly #sessions: InvalidatedCache<SessionFacts | null>;
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
-    this.#sessions = new CredentialCache(db, now, {
+    this.#sessions = new InvalidatedCache<SessionFacts | null>(db, now, {
       maxEntries: 20_000,
+      maxAgeMs: credentialMaxAgeMs,
       concernedBy: ({ kind, key }) => {
-        if (kind === 'session') return ({ session_id }) => session_id === key;
-        if (kind === 'user') return ({ user_id }) => user_id === key;
-        return kind === 'tenant-roles' || kind === 'tenant' ? ({ tenant_id }) => tenant_id === key : null;
+        if (kind === 'session') return (facts) => facts?.session_id === key;
+        if (kind === 'user') return (facts) => facts?.user_id === key;
+        return kind === 'tenant-roles' || kind === 'tenant' ? (facts) => facts?.tenant_id === key : null;
       },
     });
   }
 
-  /** The facts of an active session, or null for one that is revoked, expired or whose person is not active. */
-  async find(tenantId: string, sessionId: string): Promise<SessionFacts | null> {
-    const facts = await this.#sessions.find(sessionId, () => this.#load(tenantId, sessionId));
-    return facts?.tenant_id === tenantId ? facts : null;
+  /** The facts of a session, or null for one that is revoked, expired or whose person is not active. */
+  find(tenantId: string, sessionId: string): Promise<SessionFacts | null> {
+    return this.#sessions.get(`${tenantId}/${sessionId}`, () => this.#load(tenantId, sessionId));
   }
 
-  async #load(tenantId: string, sessionId: string): Promise<Credential<SessionFacts> | null> {
+  async #load(tenantId: string, sessionId: string): Promise<Loaded<SessionFacts | null>> {
     const scope = { tenant_id: tenantId, user_id: null };
     const session = query
       .selectFrom('sessions as s')
@@ -55,12 +58,12 @@ export class ActorCache {
       eb.selectFrom('sessions').where('id', '=', sessionId).select('user_id'),
     );
     const [[found], held] = await readAll(this.#db, scope, [session, roles] as const);
-    if (found === undefined) return null;
+    if (found === undefined) return { value: null, endsAtMs: 0 };
     const ends = [found.expires_at, ...held.map(({ valid_until }) => valid_until)]
       .filter((end) => end !== null)
       .map((end) => Date.parse(end));
     return {
-      holder: { user_id: found.user_id, tenant_id: tenantId, session_id: sessionId, ...effectiveRights(held) },
+      value: { user_id: found.user_id, tenant_id: tenantId, session_id: sessionId, ...effectiveRights(held) },
       endsAtMs: Math.min(...ends),
     };
   }

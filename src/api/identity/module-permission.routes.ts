@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { softwareModules } from '../../domain/identity/module-permission.ts';
+import { modulePermission, modulePermissions } from '../../services/identity/module-permission.queries.ts';
+import {
+  grantModulePermission,
+  replaceModulePermission,
+  revokeModulePermission,
+} from '../../services/identity/module-permission.service.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { idParams } from '../../platform/value-schemas.ts';
+import { reply, route } from '../http/route.ts';
+import { modulePermissionCreation, modulePermissionValues, modulePermissionView } from './module-permission.schemas.ts';
+
+const moduleParams = z.object({ id: z.uuid(), agent: z.enum(softwareModules) });
+
+const getModulePermissions = route({
+  operationId: 'getAgentPermissions',
+  method: 'get',
+  path: '/api/v1/users/:id/agent-permissions',
+  tag: 'user_agent_permission',
+  summary: 'What a person may do in the agent modules',
+  permission: 'agent-permission:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: z.object({ items: z.array(modulePermissionView) }) },
+  problems: ['resource.not-found'],
+  handler: async ({ params, deps, scope }) => ({ items: await modulePermissions(deps.db, scope, params.id) }),
+});
+
+const createModulePermission = route({
+  operationId: 'createAgentPermission',
+  method: 'post',
+  path: '/api/v1/users/:id/agent-permissions',
+  tag: 'user_agent_permission',
+  summary: 'Let a person use an agent module, until a moment where wanted',
+  permission: 'agent-permission:manage',
+  gate: 'mfa',
+  params: idParams,
+  body: modulePermissionCreation,
+  responses: { 201: modulePermissionView },
+  problems: ['resource.not-found', 'resource.conflict', 'role.own-rights'],
+  handler: async ({ params, body, unitOfWork }) => {
+    const granted = await unitOfWork((tx) => grantModulePermission(tx, params.id, body));
+    const location = `/api/v1/users/${params.id}/agent-permissions/${granted.agent_name}`;
+    return reply(201, granted, { etag: versionEtag(granted.version), location });
+  },
+});
+
+const getModulePermission = route({
+  operationId: 'getAgentPermission',
+  method: 'get',
+  path: '/api/v1/users/:id/agent-permissions/:agent',
+  tag: 'user_agent_permission',
+  summary: 'What a person may do in one agent module',
+  permission: 'agent-permission:read',
+  gate: 'none',
+  params: moduleParams,
+  responses: { 200: modulePermissionView },
+  problems: ['resource.not-found'],
+  handler: async ({ params, deps, scope }) => {
+    const permission = await modulePermission(deps.db, scope, params.id, params.agent);
+    return reply(200, permission, { etag: versionEtag(permission.version) });
+  },
+});
+
+const updateModulePermission = route({
+  operationId: 'updateAgentPermission',
+  method: 'put',
+  path: '/api/v1/users/:id/agent-permissions/:agent',
+  tag: 'user_agent_permission',
+  summary: 'Replace what a person may do in an agent module',
+  permission: 'agent-permission:manage',
+  gate: 'mfa',
+  requiresIfMatch: true,
+  params: moduleParams,
+  body: modulePermissionValues,
+  responses: { 200: modulePermissionView },
+  problems: ['resource.not-found', 'resource.version-mismatch', 'role.own-rights'],
+  handler: async ({ params, body, request, unitOfWork }) => {
+    const version = expectedVersion(request.ifMatch);
+    const updated = await unitOfWork((tx) => replaceModulePermission(tx, params.id, params.agent, version, body));
+    return reply(200, updated, { etag: versionEtag(updated.version) });
+  },
+});
+
+const deleteModulePermission = route({
+  operationId: 'deleteAgentPermission',
+  method: 'delete',
+  path: '/api/v1/users/:id/agent-permissions/:agent',
+  tag: 'user_agent_permission',
+  summary: 'Take an agent module from a person',
+  permission: 'agent-permission:manage',
+  gate: 'mfa',
+  params: moduleParams,
+  responses: { 204: null },
+  problems: ['resource.not-found', 'role.own-rights'],
+  handler: async ({ params, unitOfWork }) => {
+    await unitOfWork((tx) => revokeModulePermission(tx, params.id, params.agent));
+    return reply(204);
+  },
+});
+
+export const modulePermissionRoutes = [
+  getModulePermissions,
+  createModulePermission,
+  getModulePermission,
+  updateModulePermission,
+  deleteModulePermission,
+];

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { timestamp } from '../../platform/value-schemas.ts';
+import { permissionNames } from './role.schemas.ts';
+
+const assignment = {
+  id: z.uuid(),
+  user_id: z.uuid(),
+  role_id: z.uuid(),
+  assigned_by: z.uuid().nullable(),
+  approval_id: z.uuid().nullable().describe('The approved request under which it was given'),
+  reason: z.string().nullable(),
+  assigned_at: timestamp,
+  valid_until: timestamp.nullable(),
+  review_due_at: timestamp.nullable(),
+  revoked_at: timestamp.nullable(),
+  revoked_by: z.uuid().nullable().describe('Null for one that lapsed'),
+};
+
+/** A row of the ledger of role assignments. */
+export const assignmentView = z.object(assignment).meta({ id: 'RoleAssignment' });
+
+/** A row of the ledger with the names of those it speaks of. */
+export const ledgerEntry = z
+  .object({
+    ...assignment,
+    user_name: z.string(),
+    role_code: z.string(),
+    role_name: z.string(),
+    assigned_by_name: z.string().nullable(),
+  })
+  .meta({ id: 'RoleLedgerEntry' });
+
+/** What a person could do at a moment, and what gave it. */
+export const userRights = z
+  .object({
+    user_id: z.uuid(),
+    at: timestamp,
+    status: z.enum(['active', 'inactive', 'deleted']).nullable().describe('Null before the account was there'),
+    roles: z.array(z.string()).describe('Codes, with inherited ones'),
+    permissions: permissionNames,
+    assignments: z.array(ledgerEntry).describe('The rows of the ledger that gave them'),
+    role_definitions: z
+      .array(
+        z.object({
+          role_id: z.uuid(),
+          code: z.string(),
+          permissions: z.array(z.string()),
+          changed_at: timestamp.describe('Since when the role gave this'),
+          changed_by: z.uuid().nullable().describe('Null for the default of a system role'),
+          approval_id: z.uuid().nullable(),
+        }),
+      )
+      .describe('What each of these roles gave itself at that moment'),
+  })
+  .meta({ id: 'UserRights' });

@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { environmentNames } from '../../domain/shared/environment.ts';
+import { allPermissions } from '../../domain/identity/permissions.ts';
+import type { Permission } from '../../domain/identity/permissions.ts';
+import { moment, timestamp } from '../../platform/value-schemas.ts';
+
+/** A service token as it is shown. */
+export const serviceTokenView = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    last4: z.string().describe('Last characters of the token, to tell tokens apart'),
+    environment: z.enum(environmentNames).nullable(),
+    permissions: z.array(z.string()),
+    created_by: z.uuid().nullable(),
+    created_at: timestamp,
+    expires_at: timestamp.nullable(),
+    revoked_at: timestamp.nullable(),
+    revoked_by: z.uuid().nullable(),
+  })
+  .meta({ id: 'ServiceToken' });
+
+/** A service token with its secret, as it is shown once. */
+export const newServiceTokenView = serviceTokenView.extend({ token: z.string() }).meta({ id: 'NewServiceToken' });
+
+export const serviceTokenCreation = z.strictObject({
+  name: z.string().trim().min(1).max(100),
+  environment: z.enum(environmentNames).nullable().default(null).describe('Whose flags and configuration it reads'),
+  permissions: z
+    .array(z.enum(allPermissions as [Permission, ...Permission[]]))
+    .min(1)
+    .max(20),
+  expires_at: moment.nullable().default(null),
+});

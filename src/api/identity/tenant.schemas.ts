@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { email, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
+
+const settings = {
+  name: z.string().trim().min(1).max(200),
+  country: z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 alpha-2 code'),
+  currency: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code'),
+  time_zone: timeZone,
+  id_document_type: z.enum(['none', 'cpf', 'pan']),
+};
+
+const domain = z
+  .string()
+  .max(253)
+  .toLowerCase()
+  .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/, 'must be a domain name');
+
+/** A tenant as it is shown. */
+export const tenantView = z
+  .object({
+    id: z.uuid(),
+    ...settings,
+    time_zone: z.string(),
+    domain: z.string(),
+    status: z.enum(['active', 'suspended']),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.number().int(),
+  })
+  .meta({ id: 'Tenant' });
+
+/** A change of the own tenant; what is left out stays. */
+export const tenantUpdate = z
+  .strictObject(settings)
+  .partial()
+  .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
+  .meta({ id: 'TenantUpdate' });
+
+/** A new tenant with its first super admin. */
+export const tenantCreation = z
+  .strictObject({
+    name: settings.name,
+    domain,
+    country: settings.country.default('IN'),
+    currency: settings.currency.default('INR'),
+    time_zone: settings.time_zone.default('UTC'),
+    id_document_type: settings.id_document_type.default('none'),
+    super_admin: z.strictObject({
+      full_name: z.string().trim().min(1).max(200),
+      email,
+      phone_number: phoneNumber.nullable().default(null),
+      password: passwordInput,
+    }),
+  })
+  .meta({ id: 'TenantCreation' });

@@ -1,0 +1,26 @@
+/** Software modules whose use is granted person by person (S4-3); paths, table and fields call them agents (X-8). */
+export const softwareModules = ['client_management', 'pdf_processing', 'reports_analysis', 'audio_recording'] as const;
+
+export type SoftwareModule = (typeof softwareModules)[number];
+
+/** What can be done in a module; each is granted by itself. */
+export type ModuleAction = 'create' | 'read' | 'update' | 'delete';
+
+/** One person's permission in one module. */
+export interface ModuleGrant {
+  readonly agent_name: SoftwareModule;
+  readonly can_create: boolean;
+  readonly can_read: boolean;
+  readonly can_update: boolean;
+  readonly can_delete: boolean;
+  /** RFC 3339; null does not expire. Compared with the clock whenever it is used (S4-25). */
+  readonly expires_at: string | null;
+}
+
+/** Roles that may do everything in every module without a grant (S4-26). */
+export const moduleAdminRoles: readonly string[] = ['role-super-admin', 'role-provider-admin', 'role-regional-manager'];
+
+/** Whether a grant has not expired at `nowMs`, milliseconds since the epoch. */
+export function isInForce({ expires_at }: Pick<ModuleGrant, 'expires_at'>, nowMs: number): boolean {
+  return expires_at === null || Date.parse(expires_at) > nowMs;
+}

@@ -1,0 +1,32 @@
+import { sql } from 'kysely';
+import { query } from '../../entities/kysely-schema.ts';
+import { parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
+import type { Page } from '../../platform/database/keyset-page.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { notFound } from '../../platform/problem.ts';
+
+function tenantQuery(id: string) {
+  return query.selectFrom('tenants').where('id', '=', id).selectAll();
+}
+
+type TenantRow = Awaited<ReturnType<ReturnType<typeof tenantQuery>['executeTakeFirstOrThrow']>>;
+
+/** The own tenant as it stands. */
+export async function ownTenant(db: ReadConnections, scope: ReadScope) {
+  const [tenant] = await read(db, scope, tenantQuery(scope.tenant_id));
+  if (tenant === undefined) throw notFound('tenant');
+  return tenant;
+}
+
+/**
+ * A page of all tenants, newest first, and one more to tell whether another follows; for the staff of the default
+ * tenant. It is a function of the database because row-level security shows nobody another tenant.
+ *
+ * @throws Problem `request.cursor-invalid`.
+ */
+export function listTenants(db: ReadConnections, scope: ReadScope, { limit, cursor }: Page) {
+  const [createdAt, id] = parseCursor(cursor, timePosition) ?? [null, null];
+  const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${limit + 1}::int)`;
+  return read(db, scope, { compile: () => list.compile(query) });
+}

@@ -1,0 +1,22 @@
+import { query } from '../../entities/kysely-schema.ts';
+import { readAll } from '../../platform/database/read.ts';
+import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { notFound } from '../../platform/problem.ts';
+
+/**
+ * The external accounts that sign a person in, oldest first.
+ *
+ * @throws Problem `resource.not-found` for a person the tenant does not have.
+ */
+export async function userIdentities(db: ReadConnections, scope: ReadScope, userId: string) {
+  const [known, identities] = await readAll(db, scope, [
+    query.selectFrom('users').where('id', '=', userId).select('id'),
+    query
+      .selectFrom('user_identities')
+      .where('user_id', '=', userId)
+      .orderBy('created_at')
+      .select(['id', 'issuer', 'subject', 'created_at']),
+  ] as const);
+  if (known.length === 0) throw notFound('user');
+  return identities;
+}

@@ -1,0 +1,85 @@
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { endedWorkflows } from '../../platform/temporal/ended-workflows.ts';
+import {
+  beginUpdate,
+  completeUpdate,
+  focusSessionStartOptions,
+  focusSessionWorkflowId,
+  focusSessionWorkflowType,
+  interruptUpdate,
+  pauseUpdate,
+  remainingQuery,
+  resumeUpdate,
+} from '../../workflows/tracker/focus-session.contract.ts';
+import type { FocusMessage, FocusRemaining, FocusSessionInput } from '../../workflows/tracker/focus-session.contract.ts';
+
+type Deps = Pick<ProcessDeps, 'temporal'>;
+
+/** What the owner of a session can do with it. */
+export type FocusCommand = keyof typeof updates;
+
+const updates = { complete: completeUpdate, interrupt: interruptUpdate, pause: pauseUpdate, resume: resumeUpdate };
+
+/** Names a session and so its workflow. */
+export interface FocusSessionKey {
+  readonly tenant_id: string;
+  readonly session_id: number;
+}
+
+function workflowIdOf({ tenant_id, session_id }: FocusSessionKey): string {
+  return focusSessionWorkflowId(tenant_id, session_id);
+}
+
+/**
+ * Starts the workflow of a session and waits until its row is committed: one call for both.
+ *
+ * @throws Problem `focus.already-active` when another session of the person was active at the moment of the insert.
+ */
+export function startFocusSession({ temporal }: Deps, input: FocusSessionInput): Promise<FocusSessionView> {
+  return temporal.call((client) =>
+    client.workflow.executeUpdateWithStart(beginUpdate, {
+      startWorkflowOperation: new WithStartWorkflowOperation(focusSessionWorkflowType, {
+        ...focusSessionStartOptions(input),
+        taskQueue: temporal.taskQueue,
+        workflowIdConflictPolicy: 'FAIL',
+      }),
+    }),
+  );
+}
+
+/**
+ * Sends a command of the owner to the timer of a session.
+ *
+ * @returns the session as it was committed.
+ * @throws Problem `focus.ended` from the workflow; `resource.not-found` when the workflow has ended.
+ */
+export function sendFocusCommand(
+  { temporal }: Deps,
+  session: FocusSessionKey,
+  command: FocusCommand,
+  message: FocusMessage,
+): Promise<FocusSessionView> {
+  return temporal.call((client) =>
+    client.workflow.getHandle(workflowIdOf(session)).executeUpdate(updates[command], { args: [message] }),
+  );
+}
+
+/** What is left of a session, as its timer counts. */
+export function queryFocusRemaining({ temporal }: Deps, session: FocusSessionKey): Promise<FocusRemaining> {
+  return temporal.call((client) => client.workflow.getHandle(workflowIdOf(session)).query(remainingQuery));
+}
+
+/**
+ * The sessions whose workflow has ended or was never there, so that nothing will end the row.
+ *
+ * @throws Problem `service.unavailable` when Temporal cannot be asked.
+ */
+export async function abandonedFocusSessions<Session extends FocusSessionKey>(
+  { temporal }: Deps,
+  sessions: readonly Session[],
+): Promise<Session[]> {
+  const ended = await endedWorkflows(temporal, sessions.map(workflowIdOf));
+  return sessions.filter((session) => ended.has(workflowIdOf(session)));
+}

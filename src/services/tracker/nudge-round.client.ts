@@ -1,0 +1,32 @@
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { ensureSchedules } from '../../platform/temporal/schedules.ts';
+import {
+  nudgePersonStartOptions,
+  nudgeRoundSchedule,
+  nudgeRoundWorkflowType,
+} from '../../workflows/tracker/nudge-round.contract.ts';
+import type { NudgeRoundResult } from '../../workflows/tracker/nudge-round.contract.ts';
+
+type Deps = Pick<ProcessDeps, 'temporal'>;
+
+/**
+ * Runs a round for one person and waits for its end. Requests that come while one runs share it.
+ *
+ * @returns ids of the nudges that are new.
+ */
+export async function runNudgeRound({ temporal }: Deps, tenantId: string, userId: string): Promise<number[]> {
+  const { nudge_ids } = await temporal.call(
+    (client) =>
+      client.workflow.execute(nudgeRoundWorkflowType, {
+        ...nudgePersonStartOptions(tenantId, userId),
+        taskQueue: temporal.taskQueue,
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }) as Promise<NudgeRoundResult>,
+  );
+  return nudge_ids;
+}
+
+/** Creates the Schedules of these tenants' rounds where they are missing, and brings the others up to date. */
+export function ensureNudgeRoundSchedules({ temporal }: Deps, tenantIds: readonly string[]): Promise<void> {
+  return ensureSchedules(temporal.client, temporal.taskQueue, tenantIds.map(nudgeRoundSchedule));
+}
