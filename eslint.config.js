@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import eslint from '@eslint/js';
 import jest from 'eslint-plugin-jest';
 import { defineConfig, globalIgnores } from 'eslint/config';
@@ -35,6 +37,15 @@ const restrictions = {
       "BinaryExpression[operator=/^[!=]==?$/]:matches([left.type='Identifier'][left.name=/([tT]oken|[hH]ash|[sS]ignature|[hH]mac)$/], [left.type='MemberExpression'][left.property.name=/(token|hash|signature|hmac)$/]):not([right.type='Literal']):not([right.name='undefined'])",
     message: 'Secrets are compared in constant time (timingSafeEqual).',
   },
+  write: {
+    selector:
+      "CallExpression[callee.property.name=/^(insertInto|updateTable|deleteFrom|mergeInto)$/], MemberExpression[object.name='tx'][property.name='em']",
+    message: 'Tables are written by services: a handler or an activity calls one.',
+  },
+  workflowCall: {
+    selector: "MemberExpression[object.name=/[cC]lient$/][property.name='workflow']",
+    message: 'A workflow is started, updated, signalled and queried by its services/<area>/<name>.client.ts only.',
+  },
   defaultExport: { selector: 'ExportDefaultDeclaration', message: 'Exports have names.' },
   enumeration: { selector: 'TSEnumDeclaration', message: 'Use a closed union of literals.' },
 };
@@ -64,6 +75,41 @@ const comments = {
             .getAllComments()
             .filter(({ value }) => /capabilit(y|ies)[\s*]+\d/i.test(value))
             .forEach(({ loc }) => report({ loc, message: 'Say the rule in words, or name it by an id of docs/requirements.md.' })),
+      }),
+    },
+  },
+};
+
+/** What a file in an area's folder may hold, by its ending; `docs/architecture.md` says what each ending means. */
+const endings = {
+  api: ['routes', 'schemas'],
+  services: ['service', 'repository', 'queries', 'action', 'payload', 'client'],
+  activities: ['activities'],
+  workflows: ['contract', 'workflow'],
+  entities: ['entity'],
+};
+const roles = Object.values(endings).flat();
+/** Endings of file names that say how a file came about and not what it holds. */
+const vagueName = /-(views?|reads|lists|rows|facts|query|follow|work|start|messages|news|store|stuff|misc|utils?|helpers?)\.ts$/;
+const maxFilesInFolder = 30;
+
+/** Where files stand and what they are called. */
+const layout = {
+  rules: {
+    files: {
+      create: ({ filename, report }) => ({
+        Program: (node) => {
+          const complain = (message) => report({ node, message });
+          const name = basename(filename);
+          const [, layer] = /[\\/]src[\\/](\w+)[\\/]/.exec(filename) ?? [];
+          const role = /\.([a-z]+)\.ts$/.exec(name)?.[1];
+          if (vagueName.test(name)) complain('A file name says what the file holds.');
+          if (role !== undefined && roles.includes(role) && !(endings[layer] ?? []).includes(role)) {
+            complain(`Files that end in .${role}.ts belong to another layer than ${layer}.`);
+          }
+          const files = readdirSync(dirname(filename), { withFileTypes: true }).filter((entry) => entry.isFile());
+          if (files.length > maxFilesInFolder) complain(`A folder has at most ${maxFilesInFolder} files; this one has ${files.length}.`);
+        },
       }),
     },
   },
@@ -119,11 +165,16 @@ export default defineConfig(
     plugins: { comments },
     rules: { 'comments/no-list-numbers': 'error' },
   },
+  { files: ['{src,test,bench,scripts}/**/*.ts'], plugins: { layout }, rules: { 'layout/files': 'error' } },
 
-  // The places where a restricted thing is done.
-  { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: restrictionsExcept('env', 'connection') },
-  { files: ['src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('fork') },
-  { files: ['src/platform/**'], ignores: ['src/platform/env.ts', 'src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('connection') },
+  // The places where a restricted thing is done; the last one that fits a file counts.
+  { files: ['src/services/**'], rules: restrictionsExcept('write') },
+  // Temporal as the engine of a queue: the workflows are the applications' own.
+  { files: ['src/services/*/*.client.ts', 'src/services/queue/queue-temporal.ts'], rules: restrictionsExcept('write', 'workflowCall') },
+  { files: ['src/platform/**'], rules: restrictionsExcept('connection', 'write') },
+  { files: ['src/platform/temporal/**'], rules: restrictionsExcept('connection', 'workflowCall') },
+  { files: ['src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('fork', 'write') },
+  { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: restrictionsExcept('env', 'connection', 'write', 'workflowCall') },
   {
     files: ['src/platform/**', 'src/dev/**'],
     ignores: ['src/platform/outbound/outbound-http.ts'],
@@ -134,7 +185,7 @@ export default defineConfig(
   { files: ['src/platform/outbound/outbound-http.ts'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
   // The typed client and the demo are callers of the API, on the other side of the wire.
   // Scripts stand there too, outside the product.
-  { files: ['src/sdk/**', 'src/dev/**', 'scripts/**'], rules: restrictionsExcept('fetch', 'env', 'connection', 'hostHeader') },
+  { files: ['src/sdk/**', 'src/dev/**', 'scripts/**'], rules: restrictionsExcept('fetch', 'env', 'connection', 'hostHeader', 'write', 'workflowCall') },
 
   // Workflow code is replayed: the same history must give the same commands.
   {

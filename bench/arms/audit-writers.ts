@@ -1,6 +1,6 @@
 import { Pool } from 'pg';
 import { systemActor } from '../../src/domain/shared/actor.ts';
-import { sealEntry } from '../../src/platform/audit/audit.ts';
+import { sealEntry } from '../../src/platform/audit/audit-append.ts';
 import type { AppendJob } from '../cases/audit-append.ts';
 import { sliceOf } from '../harness.ts';
 

@@ -1,4 +1,4 @@
-import { verifyChain } from '../../src/services/audit/verify.ts';
+import { verifyChain } from '../../src/services/audit/audit-chain-verification.service.ts';
 import type { VerifyAnswer } from '../cases/audit-verify.ts';
 
 /** Verifies one chain as it stands in the database and says what that took. */

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { systemActor } from '../../src/domain/shared/actor.ts';
-import { sealEntry } from '../../src/platform/audit/audit.ts';
+import { sealEntry } from '../../src/platform/audit/audit-append.ts';
 import { meets, spreadOf } from '../harness.ts';
 import type { GoalResult } from '../harness.ts';
 import type { BenchStack } from '../stack.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../src/domain/shared/actor.ts';
-import { query } from '../../src/entities/kysely-schema.ts';
+import { kysely } from '../../src/entities/kysely-schema.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { entities } from '../../src/entities/index.ts';
 import { openDatabase } from '../../src/platform/database/database.ts';
@@ -28,7 +28,7 @@ export async function benchOnboarding(stack: BenchStack, plan: Plan): Promise<Go
   const hash = () => createHash('sha256').update(tokens[(next += 1) % tokens.length] ?? '').digest();
   const ours = async (): Promise<number> => {
     const statement = sql<{ link_id: string }>`select tenant_id, link_id from find_onboarding_link(${hash()})`;
-    return (await read(db, nobody, { compile: () => statement.compile(query) })).length;
+    return (await read(db, nobody, { compile: () => statement.compile(kysely) })).length;
   };
   const bare = async (): Promise<number> => {
     const client = await db.readPool.connect();

@@ -1,21 +1,19 @@
-import { bodyParser } from '@koa/bodyparser';
 import cors from '@koa/cors';
 import Router from '@koa/router';
 import Koa from 'koa';
 import helmet from 'koa-helmet';
 import { Problem } from '../platform/problem.ts';
 import { traceRequest } from '../platform/observability/tracing.ts';
-import { unchangedConfig } from './config/config-conditional-get.ts';
 import type { ApiDeps } from './deps.ts';
 import { routes } from './routes.ts';
-import { unchangedFlags } from './flag/flag-conditional-get.ts';
+import { answerConditionalGet } from './http/conditional-get.ts';
+import { jsonBody } from './http/json-body.ts';
 import { problemDetails } from './http/problem-details.ts';
 import { requestContext } from './http/request-context.ts';
 import type { RequestState } from './http/request-context.ts';
 import { mountOperations } from './http/operational-endpoints.ts';
 import { RouteIndex } from './http/route-index.ts';
 import { runRoute } from './http/run-route.ts';
-import { answerConditionalGet } from './http/conditional-get.ts';
 
 /** `x-namespace` comes from Temporal Web. */
 const allowHeaders = [
@@ -39,7 +37,8 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const app = new Koa<RequestState>({ proxy: false });
   // Errors are answered and logged by our own middleware; Koa's printer would show stacks on stderr.
   app.silent = true;
-  app.use(answerConditionalGet(metrics, [unchangedConfig(deps), unchangedFlags(deps)]));
+  const parseBody = jsonBody(env.BODY_LIMIT_KB);
+  app.use(answerConditionalGet(deps, routes, parseBody));
   app.use((ctx, next) =>
     traceRequest(deps.tracing, ctx.headers, next, () => ({
       method: ctx.method,
@@ -69,7 +68,6 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const uploadTypes = new Set(routes.flatMap(({ uploads }) => uploads ?? []));
   app.use(async (ctx, next) => {
     if (!ctx.response.get('cache-control')) ctx.set('cache-control', 'no-store');
-    if (ctx.state.bodyError !== undefined) throw bodyProblem(ctx.state.bodyError, env.BODY_LIMIT_KB);
     const type = ctx.request.type;
     const hasBody = ctx.get('content-length') !== '0' && (ctx.get('content-length') !== '' || ctx.get('transfer-encoding') !== '');
     if (mutating.has(ctx.method) && hasBody && type !== 'application/json' && !uploadTypes.has(type)) {
@@ -77,15 +75,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
     }
     await next();
   });
-  app.use(
-    bodyParser({
-      enableTypes: ['json'],
-      jsonLimit: `${env.BODY_LIMIT_KB}kb`,
-      onError: (error) => {
-        throw bodyProblem(error, env.BODY_LIMIT_KB);
-      },
-    }),
-  );
+  app.use(parseBody);
   // `/things/latest` before `/things/:id`, in whatever order they are listed.
   const router = new Router<RequestState>({ exclusive: 'specificity' });
   const index = new RouteIndex();
@@ -108,11 +98,4 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
     }),
   );
   return app;
-}
-
-function bodyProblem(error: Error & { type?: string; status?: number }, limitKb: number): Problem {
-  if (error.status === 413 || error.type === 'entity.too.large') {
-    return new Problem({ code: 'request.too-large', detail: `A body has at most ${limitKb} kB.`, cause: error });
-  }
-  return new Problem({ code: 'request.malformed', detail: 'The body is not valid JSON.', cause: error });
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { ExportReport } from '../domain/audit/audit-export.ts';
-import { verifyExportFile } from '../services/audit/export-verify.ts';
-import { parseVerifier, splitNotes } from '../services/audit/note.ts';
+import { verifyExportFile } from '../services/audit/audit-export-verification.service.ts';
+import { parseVerifier, splitNotes } from '../services/audit/signed-note.ts';
 
 const usage = `npm run audit:verify -- FILE --public-key KEY [--checkpoint FILE]
 

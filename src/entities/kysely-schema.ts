@@ -20,7 +20,7 @@ declare module '../platform/database/database.ts' {
 }
 
 /** Builds typed queries for the read path; it has no connection and can only compile. */
-export const query = new Kysely<Schema>({
+export const kysely = new Kysely<Schema>({
   dialect: {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => new DummyDriver(),

@@ -8,7 +8,7 @@ export const timestamp = z.iso.datetime({ offset: true });
  * RFC 3339 with any offset, as it is taken; the parsed value is the text that the database would give back. Years of which
  * an offset could make one that PostgreSQL writes in another way (before 1, after 9999) are refused.
  */
-export const moment = timestamp
+export const timestampInput = timestamp
   .refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999')
   .overwrite(toTimestampText);
 

@@ -24,7 +24,7 @@ export function createOnboardingApi(http: Http) {
         http.POST(`${base}/link/{link_id}/revoke`, { body, params: { path: { link_id }, header: createHeaders(options) } }),
       ),
 
-    /** Gives a link more time (S3-19). */
+    /** Extends a link (S3-19). */
     extendLink: (link_id: string, body: BodyOf<'extendOnboardingLink'> = {}, options: CreateOptions = {}) =>
       dataOf(
         http.POST(`${base}/link/{link_id}/extend`, { body, params: { path: { link_id }, header: createHeaders(options) } }),
@@ -43,7 +43,7 @@ export function createOnboardingApi(http: Http) {
     saveProgress: (link_token: string, body: BodyOf<'saveOnboardingProgress'>) =>
       dataOf(http.PUT(`${base}/o/{link_token}/progress`, { body, params: { path: { link_token } } })),
 
-    /** Completes the onboarding; again and again with the same answer (S3-22). */
+    /** Completes the onboarding; a repetition gets the same answer (S3-22). */
     complete: (link_token: string, body: BodyOf<'completeOnboarding'> = {}) =>
       dataOf(http.POST(`${base}/o/{link_token}/complete`, { body, params: { path: { link_token } } })),
   };

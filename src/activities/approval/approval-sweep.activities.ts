@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { cancelApproval } from '../../services/approval/approval.client.ts';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ApprovalSweepActivities, ApprovalSweepPage } from '../../workflows/approval/approval-sweep.contract.ts';
@@ -32,7 +32,7 @@ export function createApprovalSweepActivities(deps: Deps): ApprovalSweepActiviti
 
 async function sweepPage(deps: Deps, after: string | null): Promise<ApprovalSweepPage> {
   const statement = sql<OpenRequest>`select * from approvals_open(${after}::uuid, ${pageSize}::int)`;
-  const open = await read(deps.db, systemActor(defaultTenantId), { compile: () => statement.compile(query) });
+  const open = await read(deps.db, systemActor(defaultTenantId), { compile: () => statement.compile(kysely) });
   const ended = await endedWorkflows(deps.temporal, open.map(({ workflow_id }) => workflow_id));
   let closed = 0;
   let cancelled = 0;

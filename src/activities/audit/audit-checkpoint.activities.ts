@@ -1,9 +1,9 @@
 import { Context } from '@temporalio/activity';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import { tenantOfChain } from '../../domain/audit/audit-entry.ts';
-import { BrokenChainError, dueChains, takeCheckpoint } from '../../services/audit/checkpoint.ts';
+import { BrokenChainError, dueChains, takeCheckpoint } from '../../services/audit/audit-checkpoint.service.ts';
 import { publishCheckpoints } from '../../services/audit/checkpoint-file.ts';
-import { createCheckpointSigner } from '../../services/audit/note.ts';
+import { createCheckpointSigner } from '../../services/audit/signed-note.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
 import type { AuditCheckpointActivities } from '../../workflows/audit/audit-checkpoint.contract.ts';
 import type { ActivityDeps } from '../deps.ts';

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
-import { createCheckpointSigner } from '../../services/audit/note.ts';
-import { dropSegment, nextSegment } from '../../services/audit/retention.ts';
+import { createCheckpointSigner } from '../../services/audit/signed-note.ts';
+import { dropSegment, nextSegment } from '../../services/audit/audit-retention.service.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
 import type { AuditRetentionActivities } from '../../workflows/audit/audit-retention.contract.ts';
 import { chainsAfter } from './audit-chains.ts';

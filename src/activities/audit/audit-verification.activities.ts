@@ -5,17 +5,17 @@ import { platformChainId, tenantOfChain } from '../../domain/audit/audit-entry.t
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
 import type { DecisionDifference, VerificationOutcome } from '../../domain/audit/audit-retention.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { publishedNotes } from '../../services/audit/checkpoint-file.ts';
-import { createCheckpointSigner, originOfChain } from '../../services/audit/note.ts';
-import { verifyChain } from '../../services/audit/verify.ts';
-import { witnessedNotes } from '../../services/audit/witness.ts';
+import { createCheckpointSigner, originOfChain } from '../../services/audit/signed-note.ts';
+import { verifyChain } from '../../services/audit/audit-chain-verification.service.ts';
+import { witnessedNotes } from '../../services/audit/audit-witness.service.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { AuditVerificationActivities, AuditVerificationInput } from '../../workflows/audit/audit-verification.contract.ts';
 import { chainsAfter } from './audit-chains.ts';
-import { approvalWorkflowsSince, decisionsInAudit, decisionsInHistory } from './audit-decisions.ts';
+import { approvalWorkflowsSince, decisionsInAudit, decisionsInHistory } from '../../services/audit/approval-history.client.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
@@ -116,7 +116,7 @@ async function droppedUntil({ db }: Pick<Deps, 'db'>, chainId: string): Promise<
   const [segment] = await read(
     db,
     { tenant_id: chainId, user_id: null },
-    query
+    kysely
       .selectFrom('audit_segments')
       .where('chain_id', '=', chainId)
       .orderBy('to_seq', 'desc')

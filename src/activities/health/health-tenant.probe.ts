@@ -1,7 +1,7 @@
 import { measurementsOf } from '../../domain/health/health-metric.ts';
 import type { HealthMeasurement } from '../../domain/health/health-metric.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { readApart } from '../../platform/database/read.ts';
+import { readIsolated } from '../../platform/database/read.ts';
 import { tenantProbes } from '../../services/health/tenant-probes.queries.ts';
 import { failureText, probeTimeoutMs } from './health-probe.ts';
 
@@ -13,7 +13,7 @@ import { failureText, probeTimeoutMs } from './health-probe.ts';
  */
 export async function measureTenant(db: Database, tenantId: string, at: string): Promise<HealthMeasurement[]> {
   const queries = tenantProbes.map((probe) => probe.query(at));
-  const results = await readApart(db, { tenant_id: tenantId, user_id: null }, queries, probeTimeoutMs);
+  const results = await readIsolated(db, { tenant_id: tenantId, user_id: null }, queries, probeTimeoutMs);
   return tenantProbes.flatMap(({ metrics }, index) => {
     const result = results[index];
     if (result === undefined) return [];

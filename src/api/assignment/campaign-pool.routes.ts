@@ -1,30 +1,19 @@
-import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { createBulkBatch } from '../../services/assignment/assignment-batch.service.ts';
-import { poolStatement, updateMember } from '../../services/assignment/assignment-pool.service.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import { batchView, batchesQuery, memberView, membersQuery, poolMemberView, queueEntryView } from './assignment.schemas.ts';
-import { readAssignments, startBatch, wakeQueues, withAssignments } from '../../services/assignment/assignment.client.ts';
-import { campaignParams, campaignPath, showCampaign } from './campaign.schemas.ts';
-import { numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
+import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
+import { readAssignments, withAssignments } from '../../services/assignment/assignment-access.service.ts';
+import { startBulkAssignment } from '../../services/assignment/assignment-batch-start.service.ts';
+import { loadBatch } from '../../services/assignment/assignment-batch.queries.ts';
+import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
+import { queueList } from '../../services/assignment/assignment-queue.queries.ts';
+import { updateMember } from '../../services/assignment/campaign-pool.service.ts';
+import { loadMember, poolQuery, loadCampaign } from '../../services/assignment/campaign.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { batchView } from './assignment-batch.schemas.ts';
+import { bulkAssignment, memberUpdate, memberView, poolMemberView, queueEntryView } from './campaign-pool.schemas.ts';
 
+const campaignPath = '/api/admin/campaigns/:campaign_id';
+const campaignParams = z.object({ campaign_id: z.uuid() });
 const memberParams = z.object({ campaign_id: z.uuid(), user_id: z.uuid() });
-
-/** What may be written of a member's place in a pool, each part by itself. */
-export const memberSettings = {
-  can_view: z.boolean(),
-  can_edit: z.boolean(),
-  can_send: z.boolean(),
-  can_manage: z.boolean(),
-  weight: z.int().min(1).max(10_000).describe('Relative share of what is dealt'),
-  max_open_contacts: z.int().min(0).max(1_000_000).nullable().describe('Null: no limit'),
-  auto_assign: z.boolean().describe('False: contacts come by hand only'),
-  paused_until: timestamp.nullable().describe('Away until then'),
-};
 
 const getCampaignPool = route({
   operationId: 'getCampaignPool',
@@ -37,10 +26,9 @@ const getCampaignPool = route({
   params: campaignParams,
   responses: { 200: z.object({ items: z.array(poolMemberView) }) },
   problems: ['resource.not-found'],
-  handler: async ({ actor, deps, params, read }) => {
-    await showCampaign(read, params.campaign_id);
-    const statement = poolStatement(params.campaign_id, null);
-    return { items: await readAssignments(deps, actor, { compile: () => statement.compile(query) }) };
+  handler: async ({ actor, deps, params: { campaign_id } }) => {
+    await loadCampaign(deps, actor, campaign_id);
+    return { items: await readAssignments(deps, actor, poolQuery(campaign_id)) };
   },
 });
 
@@ -53,23 +41,13 @@ const updateCampaignMember = route({
   permission: 'assignment:manage',
   gate: 'none',
   params: memberParams,
-  body: z
-    .strictObject(memberSettings)
-    .partial()
-    .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
-    .meta({ id: 'CampaignMemberUpdate' }),
+  body: memberUpdate,
   responses: { 200: memberView },
   problems: ['resource.not-found'],
   handler: async ({ actor, body, deps, params: { campaign_id, user_id }, unitOfWork }) => {
     await unitOfWork(withAssignments((tx) => updateMember(tx, campaign_id, user_id, body)));
-    await wakeQueues(deps, actor, [campaign_id]);
-    const [member] = await readAssignments(
-      deps,
-      actor,
-      membersQuery().where('p.campaign_id', '=', campaign_id).where('p.user_id', '=', user_id),
-    );
-    if (member === undefined) throw notFound('assignment');
-    return member;
+    await sendQueueWakes(deps, actor.tenant_id, [campaign_id]);
+    return loadMember(deps, actor, campaign_id, user_id);
   },
 });
 
@@ -85,20 +63,10 @@ const getCampaignQueue = route({
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(queueEntryView) },
   problems: ['resource.not-found'],
-  handler: async ({ params, query: { limit, cursor }, read }) => {
-    await showCampaign(read, params.campaign_id);
-    const after = parseCursor(cursor, numberPosition);
-    const rows = await read(
-      query
-        .selectFrom('assignment_queue')
-        .where('campaign_id', '=', params.campaign_id)
-        .where('left_at', 'is', null)
-        .$if(after !== null, (q) => q.where(sql<boolean>`position > ${after?.[0]}::bigint`))
-        .orderBy('position')
-        .limit(limit + 1)
-        .select(['id', 'contact_id', 'campaign_id', 'position', 'reason', 'requested_by', 'created_at']),
-    );
-    return toPage(rows, limit, (row) => [String(row.position), row.id], (row) => row);
+  handler: async ({ actor, deps, params: { campaign_id }, query: page, read }) => {
+    await loadCampaign(deps, actor, campaign_id);
+    const rows = await read(queueList(campaign_id, page));
+    return toPage(rows, page.limit, (row) => [String(row.position), row.id], (row) => row);
   },
 });
 
@@ -114,30 +82,15 @@ const autoAssign = route({
   permission: 'assignment:manage',
   gate: 'none',
   params: campaignParams,
-  body: z
-    .strictObject({
-      contact_ids: z
-        .array(z.uuid())
-        .min(1)
-        .max(5000)
-        .refine((ids) => new Set(ids).size === ids.length, 'must name each contact once')
-        .nullable()
-        .default(null),
-      source: z.string().trim().min(1).max(100).nullable().default(null).describe('Only contacts from there'),
-      on_conflict: z.enum(['skip', 'reassign']).default('skip').describe('For contacts that somebody looks after already'),
-      keep_owner: z.boolean().default(false).describe('Each contact to its last owner again where possible'),
-    })
-    .meta({ id: 'AutoAssignment' }),
+  body: bulkAssignment,
   responses: { 202: batchView },
   problems: ['resource.not-found', 'service.unavailable'],
-  handler: async ({ actor, body, deps, params: { campaign_id }, read, unitOfWork }) => {
-    const batch_id = randomUUID();
-    const total = await unitOfWork(withAssignments((tx) => createBulkBatch(tx, { batch_id, campaign_id, ...body })));
-    await startBatch(deps, actor, { batch_id, kind: 'bulk', total });
-    const [batch] = await read(batchesQuery().where('b.id', '=', batch_id));
-    return reply(202, batch, { location: `/api/admin/assignment-batches/${batch_id}` });
+  handler: async ({ actor, body, deps, params: { campaign_id } }) => {
+    const batchId = await startBulkAssignment(deps, actor, { campaign_id, ...body });
+    const batch = await loadBatch(deps, actor, batchId);
+    return reply(202, batch, { location: `/api/admin/assignment-batches/${batchId}` });
   },
 });
 
-/** Who takes part in a campaign, what waits in it, and dealing. */
+/** The pool and the queue of a campaign, and bulk assignment. */
 export const campaignPoolRoutes = [getCampaignPool, updateCampaignMember, getCampaignQueue, autoAssign];

@@ -1,24 +1,28 @@
 import { z } from 'zod';
-import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
+import { campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
+import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
+import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { campaignDelete } from '../../services/assignment/campaign-delete.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
-import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
-import { campaignView, campaignsQuery } from './assignment.schemas.ts';
-import { campaignParams, campaignPath, campaignsPath, showCampaign } from './campaign.schemas.ts';
-import { wakeQueues } from '../../services/assignment/assignment.client.ts';
-import { expectedVersion } from '../../platform/row-version.ts';
-import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
+import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
+import { campaignList, loadCampaign } from '../../services/assignment/campaign.queries.ts';
 import { reply, route } from '../http/route.ts';
+import type { HandlerContext } from '../http/route.ts';
 import { campaignPoolRoutes } from './campaign-pool.routes.ts';
+import { campaignCreation, campaignUpdate, campaignView } from './campaign.schemas.ts';
 
-const fields = {
-  name: z.string().trim().min(1).max(200),
-  description: z.string().trim().min(1).max(5000).nullable(),
-  channel: z.enum(campaignChannels).nullable(),
-  status: z.enum(campaignStatuses),
-  starts_on: z.iso.date().nullable(),
-  ends_on: z.iso.date().nullable(),
-};
+const campaignsPath = '/api/admin/campaigns';
+const campaignPath = `${campaignsPath}/:campaign_id`;
+const campaignParams = z.object({ campaign_id: z.uuid() });
+
+type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
+
+/** Answers with a campaign and its entity tag. @throws Problem 404. */
+async function showCampaign({ actor, deps }: Context, id: string, status = 200, headers: Record<string, string> = {}) {
+  const campaign = await loadCampaign(deps, actor, id);
+  return reply(status, campaign, { etag: versionEtag(campaign.version), ...headers });
+}
 
 const getCampaigns = route({
   operationId: 'getCampaigns',
@@ -31,14 +35,7 @@ const getCampaigns = route({
   gate: 'none',
   query: z.strictObject({ ...pageQuery, status: z.enum(campaignStatuses).optional() }),
   responses: { 200: pageOf(campaignView) },
-  handler: async ({ query: { limit, cursor, status }, read }) => {
-    const rows = await read(
-      campaignsQuery()
-        .$if(status !== undefined, (q) => q.where('status', '=', status ?? 'active'))
-        .$call(newestFirst({ limit, cursor })),
-    );
-    return newestPage(rows, limit);
-  },
+  handler: async ({ query: filter, read }) => newestPage(await read(campaignList(filter)), filter.limit),
 });
 
 const getCampaign = route({
@@ -53,7 +50,7 @@ const getCampaign = route({
   params: campaignParams,
   responses: { 200: campaignView },
   problems: ['resource.not-found'],
-  handler: ({ params, read }) => showCampaign(read, params.campaign_id),
+  handler: (context) => showCampaign(context, context.params.campaign_id),
 });
 
 const createCampaign = route({
@@ -65,25 +62,12 @@ const createCampaign = route({
   summary: 'Create a campaign',
   permission: 'campaign:manage',
   gate: 'none',
-  body: z
-    .strictObject({
-      name: fields.name,
-      description: fields.description.default(null),
-      channel: fields.channel.default(null),
-      status: fields.status.default('planning'),
-      starts_on: fields.starts_on.default(null),
-      ends_on: fields.ends_on.default(null),
-    })
-    .refine(({ starts_on, ends_on }) => starts_on === null || ends_on === null || starts_on <= ends_on, {
-      message: 'must not be before starts_on',
-      path: ['ends_on'],
-    })
-    .meta({ id: 'CampaignCreation' }),
+  body: campaignCreation,
   responses: { 201: campaignView },
   problems: ['resource.conflict'],
-  handler: async ({ body, read, unitOfWork }) => {
-    const id = await unitOfWork((tx) => insertCampaign(tx, body));
-    return showCampaign(read, id, 201, { location: `${campaignsPath}/${id}` });
+  handler: async (context) => {
+    const id = await context.unitOfWork((tx) => insertCampaign(tx, context.body));
+    return showCampaign(context, id, 201, { location: `${campaignsPath}/${id}` });
   },
 });
 
@@ -97,23 +81,15 @@ const updateCampaign = route({
   gate: 'none',
   requiresIfMatch: true,
   params: campaignParams,
-  body: z
-    .strictObject({
-      name: fields.name.optional(),
-      description: fields.description.optional(),
-      channel: fields.channel.optional(),
-      status: fields.status.optional(),
-      starts_on: fields.starts_on.optional(),
-      ends_on: fields.ends_on.optional(),
-    })
-    .meta({ id: 'CampaignUpdate' }),
+  body: campaignUpdate,
   responses: { 200: campaignView },
   problems: ['resource.not-found', 'resource.conflict', 'resource.version-mismatch', 'request.invalid'],
-  handler: async ({ actor, params, body, deps, request, read, unitOfWork }) => {
+  handler: async (context) => {
+    const { actor, body, deps, params, request, unitOfWork } = context;
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => saveCampaign(tx, params.campaign_id, version, body));
-    if (body.status === 'active') await wakeQueues(deps, actor, [params.campaign_id]);
-    return showCampaign(read, params.campaign_id);
+    if (body.status === 'active') await sendQueueWakes(deps, actor.tenant_id, [params.campaign_id]);
+    return showCampaign(context, params.campaign_id);
   },
 });
 
@@ -132,10 +108,10 @@ const deleteCampaign = route({
   params: campaignParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
-  handler: async ({ params, request, gate, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, request } = context;
     const version = expectedVersion(request.ifMatch);
-    const change = campaignDelete.prepare({ campaign_id: params.campaign_id, version });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+    await runGatedAction(context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
     return reply(204);
   },
 });

@@ -1,20 +1,58 @@
 import { z } from 'zod';
-import { notFound } from '../../platform/problem.ts';
-import { campaignsQuery } from './assignment.schemas.ts';
-import { versionEtag } from '../../platform/row-version.ts';
-import { reply } from '../http/route.ts';
-import type { HandlerContext } from '../http/route.ts';
+import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 
-/** Where campaigns live. */
-export const campaignsPath = '/api/admin/campaigns';
-export const campaignPath = `${campaignsPath}/:campaign_id`;
-export const campaignParams = z.object({ campaign_id: z.uuid() });
+/** A campaign. */
+export const campaignView = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    description: z.string().nullable(),
+    channel: z.enum(campaignChannels).nullable(),
+    status: z.enum(campaignStatuses).describe('Contacts are dealt in an active one only'),
+    starts_on: z.iso.date().nullable(),
+    ends_on: z.iso.date().nullable(),
+    created_by: z.uuid().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.number().int(),
+  })
+  .meta({ id: 'Campaign' });
 
-type Read = HandlerContext<unknown, unknown, unknown>['read'];
+/** The fields that people write, without defaults. */
+const fields = {
+  name: z.string().trim().min(1).max(200),
+  description: z.string().trim().min(1).max(5000).nullable(),
+  channel: z.enum(campaignChannels).nullable(),
+  status: z.enum(campaignStatuses),
+  starts_on: z.iso.date().nullable(),
+  ends_on: z.iso.date().nullable(),
+};
 
-/** A campaign as it is answered with. @throws Problem 404. */
-export async function showCampaign(read: Read, id: string, status = 200, headers: Record<string, string> = {}) {
-  const [row] = await read(campaignsQuery().where('id', '=', id));
-  if (row === undefined) throw notFound('campaign');
-  return reply(status, row, { etag: versionEtag(row.version), ...headers });
-}
+/** Body of a creation. */
+export const campaignCreation = z
+  .strictObject({
+    name: fields.name,
+    description: fields.description.default(null),
+    channel: fields.channel.default(null),
+    status: fields.status.default('planning'),
+    starts_on: fields.starts_on.default(null),
+    ends_on: fields.ends_on.default(null),
+  })
+  .refine(({ starts_on, ends_on }) => starts_on === null || ends_on === null || starts_on <= ends_on, {
+    message: 'must not be before starts_on',
+    path: ['ends_on'],
+  })
+  .meta({ id: 'CampaignCreation' });
+
+/** Body of a change; what is left out stays. */
+export const campaignUpdate = z
+  .strictObject({
+    name: fields.name.optional(),
+    description: fields.description.optional(),
+    channel: fields.channel.optional(),
+    status: fields.status.optional(),
+    starts_on: fields.starts_on.optional(),
+    ends_on: fields.ends_on.optional(),
+  })
+  .meta({ id: 'CampaignUpdate' });

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import type { Checkpoint } from '../../services/audit/checkpoint.ts';
-import type { ExportFormat } from '../../services/audit/export-format.ts';
-import { exportText } from '../../services/audit/export-stream.ts';
-import type { ExportedRow } from '../../services/audit/export-stream.ts';
-import type { CheckpointSigner } from '../../services/audit/note.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import type { Checkpoint } from '../../services/audit/audit-checkpoint.service.ts';
+import type { ExportFormat } from '../../services/audit/audit-export-format.ts';
+import { exportText } from '../../services/audit/audit-export.service.ts';
+import type { ExportedRow } from '../../services/audit/audit-export.service.ts';
+import type { CheckpointSigner } from '../../services/audit/signed-note.ts';
 import { partKeys } from '../../platform/audit/audit-person-keys.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { chainScope, filteredEntries } from '../../services/audit/audit-log.queries.ts';
@@ -45,7 +45,7 @@ export async function exportStream({ deps, filters, ...job }: Export): Promise<R
 /** Rows at the beginning of a chain that were archived and dropped. */
 async function droppedRows({ db }: Pick<ApiDeps, 'db'>, chainId: string): Promise<number> {
   const [[segment]] = await readAll(db, chainScope(chainId), [
-    query
+    kysely
       .selectFrom('audit_segments')
       .where('chain_id', '=', chainId)
       .orderBy('to_seq', 'desc')

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { erasableKinds, personErase } from '../../services/identity/person-erase.action.ts';
 import { runAction } from '../../services/actions/run-action.ts';
 import { verificationOutcomes, witnessKinds } from '../../domain/audit/audit-retention.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { chainOf, chainParam, chainScope } from '../../services/audit/audit-log.queries.ts';
@@ -54,7 +54,7 @@ const getAuditVerifications = route({
     const rows = await read(
       deps.db,
       chainScope(chainId),
-      query
+      kysely
         .selectFrom('audit_verifications')
         .where('chain_id', '=', chainId)
         .$call(newestFirst({ limit, cursor }, { time: 'verified_at', id: 'id' }))
@@ -96,7 +96,7 @@ const getAuditSegments = route({
     const rows = await read(
       deps.db,
       chainScope(chainId),
-      query
+      kysely
         .selectFrom('audit_segments')
         .where('chain_id', '=', chainId)
         .where('to_seq', '<', before)

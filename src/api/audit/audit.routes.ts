@@ -1,12 +1,12 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { toHex } from '../../domain/audit/audit-export.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { publishedNotes } from '../../services/audit/checkpoint-file.ts';
-import { exportFormats, exportWriters } from '../../services/audit/export-format.ts';
-import { originOfChain } from '../../services/audit/note.ts';
-import { consistencyProof } from '../../services/audit/tree.ts';
-import { verifyChain } from '../../services/audit/verify.ts';
+import { exportFormats, exportWriters } from '../../services/audit/audit-export-format.ts';
+import { originOfChain } from '../../services/audit/signed-note.ts';
+import { consistencyProof } from '../../services/audit/audit-tree.queries.ts';
+import { verifyChain } from '../../services/audit/audit-chain-verification.service.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { describeExport, exportStream } from './audit-export.ts';
@@ -124,7 +124,7 @@ const getAuditCheckpoints = route({
     const rows = await read(
       deps.db,
       chainScope(chainId),
-      query
+      kysely
         .selectFrom('audit_checkpoints')
         .where('chain_id', '=', chainId)
         .$if(before !== null, (q) => q.where('size', '<', before))
@@ -233,7 +233,7 @@ const getAuditLogDetails = route({
     const rows = await read(
       deps.db,
       chainScope(chainId),
-      query
+      kysely
         .selectFrom('audit_logs')
         .where('chain_id', '=', chainId)
         .where('id', '=', params.id)
@@ -270,7 +270,7 @@ export const auditRoutes = [
 ];
 
 async function headSize({ db }: Pick<ApiDeps, 'db'>, chainId: string): Promise<number> {
-  const heads = query.selectFrom('audit_heads').where('chain_id', '=', chainId).select('size');
+  const heads = kysely.selectFrom('audit_heads').where('chain_id', '=', chainId).select('size');
   const [head] = await read(db, chainScope(chainId), heads);
   return head?.size ?? 0;
 }

@@ -1,13 +1,13 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { configDigestText, configEnvironment, configVersionNumber } from '../../services/config/config.payload.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { saveConfigReport } from '../../services/config/config-report.service.ts';
+import type { ServableConfig } from '../../services/config/config-snapshot-cache.ts';
 import { Problem } from '../../platform/problem.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
-import { readsEnvironment } from './config-conditional-get.ts';
+import type { ApiDeps } from '../deps.ts';
 import { reply, route } from '../http/route.ts';
+import type { NotModifiedHeaders } from '../http/route.ts';
 
 const tag = 'configuration';
 
@@ -40,19 +40,37 @@ const getConfig = route({
   },
   problems: ['auth.forbidden', 'config.none'],
   rateLimit: false,
-  handler: async ({ actor, deps, params: { environment }, query: { instance: name }, request }) => {
-    requireEnvironment(actor, environment);
-    const served = await deps.configSnapshots.serve(actor.tenant_id, environment, name ?? null);
+  notModified: (input) => async (deps, actor) => {
+    const served = await servedTo(deps, actor, input);
+    return served === null ? null : headersOf(actor, served);
+  },
+  handler: async ({ actor, deps, params: { environment }, query }) => {
+    const served = await servedTo(deps, actor, { params: { environment }, query });
     if (served === null) throw new Problem({ code: 'config.none', detail: `Nothing is configured for ${environment} yet.` });
     const { version, digest } = served;
-    const isApplication = actor.kind === 'service';
-    // Masked and clear are two representations of one version.
-    const etag = isApplication ? served.etag : served.etag.replace(/"$/, '-masked"');
-    const headers = { etag, 'cache-control': 'private, no-cache' };
-    if (request.ifNoneMatch === etag) return reply(304, null, headers);
-    return reply(200, { environment, version, digest, document: isApplication ? served.document : served.masked }, headers);
+    const document = actor.kind === 'service' ? served.document : served.masked;
+    return reply(200, { environment, version, digest, document }, headersOf(actor, served));
   },
 });
+
+interface Asked {
+  readonly params: z.output<typeof params>;
+  readonly query: { readonly instance?: string | undefined };
+}
+
+async function servedTo(
+  deps: Pick<ApiDeps, 'configSnapshots'>,
+  actor: Pick<Actor, 'kind' | 'tenant_id' | 'environment'>,
+  { params: { environment }, query }: Asked,
+): Promise<ServableConfig | null> {
+  assertReadsEnvironment(actor, environment);
+  return deps.configSnapshots.serve(actor.tenant_id, environment, query.instance ?? null);
+}
+
+/** Masked and clear are two representations of one version, each with a tag of its own. */
+function headersOf({ kind }: Pick<Actor, 'kind'>, { etag }: ServableConfig): NotModifiedHeaders {
+  return { etag: kind === 'service' ? etag : etag.replace(/"$/, '-masked"'), 'cache-control': 'private, no-cache' };
+}
 
 const reportConfig = route({
   operationId: 'reportConfigVersion',
@@ -70,31 +88,18 @@ const reportConfig = route({
   idempotency: false,
   rateLimit: false,
   handler: async ({ actor, body, deps, params: { environment }, scope }) => {
-    requireEnvironment(actor, environment);
-    await writeTechnical(
-      deps.db,
-      scope,
-      query
-        .insertInto('admin_config_reports')
-        .values({
-          tenant_id: actor.tenant_id,
-          environment,
-          instance: body.instance,
-          config_version: body.version,
-        })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['tenant_id', 'environment', 'instance'])
-            .doUpdateSet({ config_version: body.version, reported_at: sql<string>`now()` }),
-        ),
-    );
+    assertReadsEnvironment(actor, environment);
+    await saveConfigReport(deps, scope, { environment, ...body });
     return reply(204);
   },
 });
 
 /** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
-function requireEnvironment(actor: Actor, environment: EnvironmentName): void {
-  if (readsEnvironment(actor, environment)) return;
+function assertReadsEnvironment(
+  { kind, environment: bound }: Pick<Actor, 'kind' | 'environment'>,
+  environment: EnvironmentName,
+): void {
+  if (kind === 'user' || bound === environment) return;
   throw new Problem({ code: 'auth.forbidden', detail: 'This token does not read that environment.' });
 }
 

@@ -9,10 +9,8 @@ import {
 } from '../../services/config/config.payload.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { ledgerEvents } from '../../domain/config/config-ledger.ts';
-import { defaultStrategy, rolloutStatuses } from '../../domain/config/config-rollout.ts';
-import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
+import { rolloutStatuses } from '../../domain/config/config-rollout.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
 const percentage = z.number().describe('Share of the instances in percent');
@@ -76,26 +74,6 @@ export const LedgerRowBody = z
   })
   .meta({ id: 'DeploymentLedgerRow' });
 
-/** Columns of {@link LedgerRowBody}. */
-export const ledgerColumns = [
-  'environment',
-  'seq',
-  'at',
-  'event',
-  'deployment_id',
-  'stable_version',
-  'stable_digest',
-  'candidate_version',
-  'candidate_digest',
-  'candidate_percentage',
-  'approval_id',
-  'approvers',
-  'actor_id',
-  'evidence',
-  'prev_hash',
-  'hash',
-] as const;
-
 /** One deployment with what happened to it. */
 export const DeploymentDetailBody = DeploymentBody.extend({ ledger: z.array(LedgerRowBody) }).meta({
   id: 'DeploymentDetail',
@@ -145,11 +123,6 @@ export const ProposalRequest = z
     path: ['changes'],
   })
   .meta({ id: 'ConfigProposalRequest' });
-
-/** Fills in what a proposal left out. */
-export function completePlan(environment: EnvironmentName, plan: z.output<typeof requestedPlan>): RolloutPlan {
-  return { ...plan, strategy: plan.strategy ?? defaultStrategy(environment) };
-}
 
 /** One part of a proposal and what it would change. */
 export const ProposedChangeBody = z

@@ -1,18 +1,13 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import type { Authority } from '../../services/actions/action.ts';
-import { changeReason, flagContent, flagEnvironment, flagKey, withSoundness } from '../../services/flag/flag.payload.ts';
-import { getAction } from '../../services/actions/registry.ts';
-import { runAction } from '../../services/actions/run-action.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { FlagBody, FlagHistoryBody, flagColumns } from './flag.schemas.ts';
 import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
+import { notFound } from '../../platform/problem.ts';
+import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { changeFlag } from '../../services/flag/flag-change.service.ts';
+import { changeReason, flagContent, flagEnvironment, flagKey, withSoundness } from '../../services/flag/flag.payload.ts';
+import { flagHistoryQuery, flagQuery, flagsByKeyQuery } from '../../services/flag/flag.queries.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import { FlagBody, FlagHistoryBody } from './flag.schemas.ts';
 
 const tag = 'feature_flag';
 
@@ -32,16 +27,7 @@ const getFeatureFlags = route({
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, environment }, read }) => {
     const after = parseCursor(cursor, namePosition);
-    const rows = await read(
-      query
-        .selectFrom('admin_feature_flags')
-        .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
-        .$if(after !== null, (q) => q.where(sql<boolean>`(key, id) > (${after?.[0]}, ${after?.[1]})`))
-        .orderBy('key')
-        .orderBy('id')
-        .limit(limit + 1)
-        .select(flagColumns),
-    );
+    const rows = await read(flagsByKeyQuery(environment, { after, limit }));
     return toPage(
       rows,
       limit,
@@ -64,13 +50,7 @@ const getFeatureFlag = route({
   responses: { 200: FlagBody },
   problems: ['resource.not-found'],
   handler: async ({ params, query: { environment }, read }) => {
-    const [flag] = await read(
-      query
-        .selectFrom('admin_feature_flags')
-        .where('key', '=', params.key)
-        .where('environment', '=', environment)
-        .select(flagColumns),
-    );
+    const [flag] = await read(flagQuery({ ...params, environment }));
     if (flag === undefined) throw notFound('feature flag');
     return reply(200, flag, { etag: versionEtag(flag.version) });
   },
@@ -95,7 +75,7 @@ const createFeatureFlag = route({
   responses: { 201: FlagBody, 202: ApprovalBody },
   problems: ['mfa.required', 'resource.conflict', 'approval.policy-unsatisfiable'],
   handler: async ({ gate, unitOfWork, ...input }) => {
-    const flag = await unitOfWork((tx) => change(tx, 'flag.create', createPayload(input), gate));
+    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.create', createPayload(input), gate));
     return reply(201, flag, { etag: versionEtag(flag.version) });
   },
 });
@@ -135,7 +115,7 @@ const updateFeatureFlag = route({
     'approval.policy-unsatisfiable',
   ],
   handler: async ({ gate, request, unitOfWork, ...input }) => {
-    const flag = await unitOfWork((tx) => change(tx, 'flag.update', updatePayload(input, request), gate));
+    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.update', updatePayload(input, request), gate));
     return reply(200, flag, { etag: versionEtag(flag.version) });
   },
 });
@@ -172,7 +152,7 @@ const toggleFeatureFlag = route({
     'approval.policy-unsatisfiable',
   ],
   handler: async ({ gate, unitOfWork, ...input }) => {
-    const flag = await unitOfWork((tx) => change(tx, 'flag.toggle', togglePayload(input), gate));
+    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.toggle', togglePayload(input), gate));
     return reply(200, flag, { etag: versionEtag(flag.version) });
   },
 });
@@ -192,7 +172,7 @@ const emergencyOff = route({
   problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],
   handler: async ({ params, body, unitOfWork }) => {
     const payload = { key: params.key, ...body };
-    const flag = await unitOfWork((tx) => change(tx, 'flag.emergency-off', payload, { kind: 'emergency' }));
+    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.emergency-off', payload, { kind: 'emergency' }));
     return reply(200, flag, { etag: versionEtag(flag.version) });
   },
 });
@@ -209,36 +189,9 @@ const getFeatureFlagHistory = route({
   query: z.strictObject({ ...pageQuery, environment: flagEnvironment.optional() }),
   responses: { 200: pageOf(FlagHistoryBody) },
   problems: ['request.cursor-invalid'],
-  handler: async ({ params, query: { limit, cursor, environment }, read }) => {
-    const rows = await read(
-      query
-        .selectFrom('admin_flag_history')
-        .where('key', '=', params.key)
-        .$if(environment !== undefined, (q) => q.where('environment', '=', environment ?? 'production'))
-        .$call(newestFirst({ limit, cursor }))
-        .select(['id', 'key', 'environment', 'version', 'change', 'definition', 'changed_by', 'reason'])
-        .select(['approval_id', 'created_at']),
-    );
-    return newestPage(rows, limit);
-  },
+  handler: async ({ params, query: { limit, cursor, environment }, read }) =>
+    newestPage(await read(flagHistoryQuery(params.key, environment).$call(newestFirst({ limit, cursor }))), limit),
 });
-
-/** Runs a flag action on the authority of the gate that let the caller in, and reads the flag as it now is. */
-async function change(
-  tx: Tx,
-  action: string,
-  payload: { key: string; environment: string },
-  by: GateLevel | Authority,
-) {
-  const prepared = getAction(action).prepare(payload);
-  await runAction(tx, prepared, typeof by === 'string' ? { kind: by === 'none' ? 'none' : 'mfa' } : by);
-  return tx.sql
-    .selectFrom('admin_feature_flags')
-    .where('key', '=', payload.key)
-    .where('environment', '=', prepared.environment ?? 'production')
-    .select(flagColumns)
-    .executeTakeFirstOrThrow();
-}
 
 /** Feature flags: S2-14..16, S2-60, X-21. */
 export const featureFlagRoutes = [

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { flagDefinitionColumns } from '../../services/flag/flag.repository.ts';
 import { flagContent, flagDefinition, flagEnvironment } from '../../services/flag/flag.payload.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
@@ -16,18 +15,6 @@ export const FlagBody = z
     version: z.int(),
   })
   .meta({ id: 'FeatureFlag' });
-
-/** The columns of {@link FlagBody}. */
-export const flagColumns = [
-  'id',
-  'key',
-  'environment',
-  ...flagDefinitionColumns,
-  'updated_by',
-  'created_at',
-  'updated_at',
-  'version',
-] as const;
 
 /** One version of a flag. */
 export const FlagHistoryBody = z

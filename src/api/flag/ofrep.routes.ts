@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { canonicalJson } from '../../domain/shared/canonical.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
@@ -6,7 +8,6 @@ import { evaluateFlag } from '../../domain/flag/flag-evaluation.ts';
 import type { FlagContext } from '../../domain/flag/flag-evaluation.ts';
 import { Problem } from '../../platform/problem.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
-import { evaluateFlagsPath, flagContext, flagsEtag } from './flag-conditional-get.ts';
 import { CachedResponse, reply, route } from '../http/route.ts';
 import type { HttpResponse } from '../http/route.ts';
 
@@ -32,6 +33,9 @@ const Success = z
     metadata: z.object({ rule: z.string().optional().describe('Name of the rule that decided') }),
   })
   .meta({ id: 'OfrepEvaluation' });
+
+/** An evaluation context of OpenFeature. */
+const flagContext = z.looseObject({ targetingKey: z.string().max(1000).optional() });
 
 /** The context is checked by hand: the protocol has its own answer for a bad one. */
 const Body = z.looseObject({ context: z.json().optional().describe('OpenFeature evaluation context') });
@@ -69,7 +73,7 @@ const evaluateOne = route({
 const evaluateAll = route({
   operationId: 'evaluateFlags',
   method: 'post',
-  path: evaluateFlagsPath,
+  path: '/ofrep/v1/evaluate/flags',
   tag,
   summary: 'Evaluate all flags of an environment (OpenFeature remote evaluation protocol)',
   description: 'Send the ETag back in If-None-Match: 304 means that no flag has changed for this context.',
@@ -81,21 +85,39 @@ const evaluateAll = route({
   problems: ['auth.forbidden'],
   idempotency: false,
   rateLimit: false,
+  notModified: ({ query, body }) => {
+    const context = contextOf(body);
+    return async (deps, actor) => {
+      if (context === null) return null;
+      const { fingerprint } = await deps.flagSnapshots.get(actor.tenant_id, environmentOf(actor, query.environment));
+      return { etag: bulkEtag(fingerprint, context), 'cache-control': 'no-store' };
+    };
+  },
   handler: async ({ actor, deps, query, body, request }) => {
-    const { flags, fingerprint } = await deps.flagSnapshots.get(
-      actor.tenant_id,
-      environmentOf(actor, query.environment),
-    );
-    const given = flagContext.safeParse(body.context ?? {});
-    if (!given.success) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
-    const etag = flagsEtag(fingerprint, given.data);
+    const context = contextOf(body);
+    const environment = environmentOf(actor, query.environment);
+    if (context === null) return reply(400, { errorCode: 'INVALID_CONTEXT', errorDetails: details.INVALID_CONTEXT });
+    const { flags, fingerprint } = await deps.flagSnapshots.get(actor.tenant_id, environment);
+    const etag = bulkEtag(fingerprint, context);
     if (request.ifNoneMatch === etag) return reply(304, null, { etag });
     return (
       bulkAnswers.get(etag) ??
-      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, given.data as FlagContext, actor)))
+      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, context.given, actor)))
     );
   },
 });
+
+/** The context to evaluate all flags for, and its digest; null for what is none. */
+function contextOf(body: z.output<typeof Body>): { given: FlagContext; digest: string } | null {
+  const given = flagContext.safeParse(body.context ?? {});
+  if (!given.success) return null;
+  return { given: given.data as FlagContext, digest: hash('sha256', canonicalJson(given.data), 'base64url') };
+}
+
+/** What the answer depends on, and nothing else: the flags ({@link FlagSnapshot.fingerprint}) and the context. */
+function bulkEtag(fingerprint: string, { digest }: { digest: string }): string {
+  return `"${fingerprint}.${digest}"`;
+}
 
 /** Answers by their ETag, which stands for all that they depend on: flags, tenant and context. */
 const bulkAnswers = new Map<string, CachedResponse>();
@@ -134,7 +156,7 @@ function evaluate(
 }
 
 /** @throws Problem `auth.forbidden` for a service token that is bound to another environment, or to none. */
-function environmentOf(actor: Actor, asked: EnvironmentName | undefined): EnvironmentName {
+function environmentOf(actor: Pick<Actor, 'kind' | 'environment'>, asked: EnvironmentName | undefined): EnvironmentName {
   if (actor.kind === 'user') return asked ?? 'production';
   const bound = actor.environment ?? null;
   if (bound !== null && (asked === undefined || asked === bound)) return bound;

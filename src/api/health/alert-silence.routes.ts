@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { idParams, moment } from '../../platform/value-schemas.ts';
+import { idParams, timestampInput } from '../../platform/value-schemas.ts';
 import { findSilence, silencesQuery } from '../../services/health/alert.queries.ts';
 import { changeSilence, createSilence, endSilence } from '../../services/health/alert-silence.service.ts';
 import { reply, route } from '../http/route.ts';
@@ -61,8 +61,8 @@ const createAlertSilence = route({
   body: z.strictObject({
     threshold_id: z.uuid().nullable().default(null).describe('Null silences every alert of the tenant'),
     reason: silenceReason,
-    starts_at: moment.optional().describe('Now when left out'),
-    ends_at: moment,
+    starts_at: timestampInput.optional().describe('Now when left out'),
+    ends_at: timestampInput,
   }),
   responses: { 201: SilenceBody },
   problems: ['resource.not-found', 'mfa.required'],
@@ -82,7 +82,7 @@ const updateAlertSilence = route({
   gate: 'mfa',
   params: idParams,
   body: z
-    .strictObject({ reason: silenceReason.optional(), ends_at: moment.optional() })
+    .strictObject({ reason: silenceReason.optional(), ends_at: timestampInput.optional() })
     .refine((body) => Object.keys(body).length > 0, 'Give at least one field.'),
   requiresIfMatch: true,
   responses: { 200: SilenceBody },

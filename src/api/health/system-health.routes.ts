@@ -3,7 +3,7 @@ import { maxHistoryPoints } from '../../domain/health/health-history.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
 import { summarizeHealth } from '../../domain/health/health-summary.ts';
 import { readAll } from '../../platform/database/read.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import { latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../../services/health/health.queries.ts';
 import { readMetricHistory } from '../../services/health/metric-history.service.ts';
 import { route } from '../http/route.ts';
@@ -52,8 +52,8 @@ const getSystemMetricsHistory = route({
   gate: 'none',
   query: z.strictObject({
     metric: z.enum(allHealthMetrics),
-    from: moment.optional().describe('An hour before `to` when left out'),
-    to: moment.optional().describe('Now when left out; not included'),
+    from: timestampInput.optional().describe('An hour before `to` when left out'),
+    to: timestampInput.optional().describe('Now when left out; not included'),
     step: z.coerce
       .number()
       .int()

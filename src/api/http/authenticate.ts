@@ -9,6 +9,7 @@ import type { RequestInfo } from './request-info.ts';
 import type { Route } from './route.ts';
 import { findBearerSession } from '../../services/identity/external-token-session.service.ts';
 import { isServiceToken } from '../../services/identity/service-token-format.ts';
+import type { ServiceActor } from '../../services/identity/service-token-cache.ts';
 
 const bearer = /^Bearer ([\w.~+/=-]+)$/i;
 
@@ -34,6 +35,15 @@ export async function authenticate(
   return actor;
 }
 
+/** The application whose service token an Authorization header holds; null where it holds no valid one. */
+export async function findApplication(
+  { serviceTokens }: Pick<ApiDeps, 'serviceTokens'>,
+  authorization: string,
+): Promise<ServiceActor | null> {
+  const token = bearer.exec(authorization)?.[1];
+  return token !== undefined && isServiceToken(token) ? serviceTokens.find(token) : null;
+}
+
 function anonymousActor(info: RequestInfo): Actor {
   return { ...systemActor(defaultTenantId), ...originOf(info), kind: 'service' };
 }
@@ -44,7 +54,7 @@ async function identify(deps: ApiDeps, authorization: string, info: RequestInfo)
     throw new Problem({ code: 'auth.required', detail: 'Send an access token: Authorization: Bearer …' });
   }
   if (isServiceToken(token)) {
-    const service = await deps.serviceTokens.find(token);
+    const service = await findApplication(deps, authorization);
     if (service === null) throw refused();
     return { ...service, ...originOf(info) };
   }

@@ -8,7 +8,7 @@ import type { Route } from './route.ts';
  *
  * @throws Problem `auth.forbidden` with the missing permission's name.
  */
-export function assertPermission(actor: Actor, route: Route): void {
+export function assertPermission(actor: Pick<Actor, 'kind' | 'roles' | 'permissions'>, route: Pick<Route, 'permission'>): void {
   const { permission } = route;
   if (permission === 'public') return;
   if (permission === 'authenticated') {

@@ -1,6 +1,6 @@
 import type Router from '@koa/router';
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { observePool } from '../../platform/observability/metrics.ts';
 import { read } from '../../platform/database/read.ts';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
@@ -56,7 +56,7 @@ export function mountOperations(router: Router<RequestState>, deps: ApiDeps): vo
 
 async function probe(deps: ApiDeps): Promise<Readiness> {
   const database = withTimeout(
-    read(deps.db, { tenant_id: defaultTenantId, user_id: null }, query.selectNoFrom(sql<number>`1`.as('one'))).then(() => true),
+    read(deps.db, { tenant_id: defaultTenantId, user_id: null }, kysely.selectNoFrom(sql<number>`1`.as('one'))).then(() => true),
   );
   const [databaseUp, temporalUp] = await Promise.all([database, deps.temporal.isReachable()]);
   return {

@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import type { Logger } from '../../platform/observability/logger.ts';
 import type { Metrics } from '../../platform/observability/metrics.ts';
 import { activeTraceId } from '../../platform/observability/tracing.ts';
+import type { Problem } from '../../platform/problem.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** What the middlewares keep on `ctx.state`. */
@@ -12,8 +13,8 @@ export interface RequestState {
   /** Path pattern of the matched route, for metrics; a raw path would make one time series per id. */
   routePath: string | undefined;
   principal: string | undefined;
-  /** What was wrong with a body that was read before its turn. */
-  bodyError?: Error;
+  /** Why the body was refused. */
+  bodyProblem?: Problem;
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -46,8 +47,7 @@ export function requestContext(options: {
     await next();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     const route = ctx.state.routePath ?? 'unmatched';
-    options.metrics.httpRequests.inc({ method: ctx.method, route, status: String(ctx.status) });
-    options.metrics.httpDuration.observe({ method: ctx.method, route }, seconds);
+    countRequest(options.metrics, { method: ctx.method, route, status: ctx.status, seconds });
     if (logsRequests) {
       requestLog.info({
         request_id: id,
@@ -59,6 +59,15 @@ export function requestContext(options: {
       });
     }
   };
+}
+
+/** An answered request in the metrics. */
+export function countRequest(
+  { httpRequests, httpDuration }: Pick<Metrics, 'httpRequests' | 'httpDuration'>,
+  { method, route, status, seconds }: { method: string; route: string; status: number; seconds: number },
+): void {
+  httpRequests.inc({ method, route, status: String(status) });
+  httpDuration.observe({ method, route }, seconds);
 }
 
 /** The address behind `hops` trusted proxies: the entry that the outermost of them added. */

@@ -50,6 +50,9 @@ interface Compilable<Row> {
   compile(): CompiledQuery<Row>;
 }
 
+/** Headers of a 304 (RFC 9110 section 15.4.5). */
+export type NotModifiedHeaders = Record<'etag' | 'cache-control', string>;
+
 /** Everything a handler gets. `unitOfWork` and `read` act as the caller, inside the caller's tenant. */
 export interface HandlerContext<Params, Query, Body> extends Input<Params, Query, Body> {
   readonly deps: ApiDeps;
@@ -68,8 +71,20 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   readonly raw: { readonly body: string; readonly headers: IncomingHttpHeaders };
 }
 
+/** The headers of a 304 to a caller's request; null where there is no answer whose tag could still hold. */
+export type NotModified = (
+  deps: ApiDeps,
+  actor: Pick<Actor, 'kind' | 'tenant_id' | 'environment'>,
+) => Promise<NotModifiedHeaders | null>;
+
 /** One endpoint, whole: nothing about a route is written anywhere else. */
 export interface RouteSpec<Params, Query, Body> extends RouteDescription<Params, Query, Body> {
+  /**
+   * Finds the tag of the answer that the handler would give now. With it, applications get their 304 in front of the
+   * middlewares (`conditional-get.ts`), so it must be cheap, which means from a cache. It depends on nothing but the input:
+   * what it returns is kept for requests that say the same.
+   */
+  readonly notModified?: (input: Input<Params, Query, Body>) => NotModified;
   readonly handler: (context: HandlerContext<Params, Query, Body>) => Promise<unknown>;
 }
 

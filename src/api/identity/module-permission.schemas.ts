@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { softwareModules } from '../../domain/identity/module-permission.ts';
-import { moment, timestamp } from '../../platform/value-schemas.ts';
+import { timestampInput, timestamp } from '../../platform/value-schemas.ts';
 
 /** What a person may do in one software module, as it is shown. */
 export const modulePermissionView = z
@@ -28,7 +28,7 @@ export const modulePermissionValues = z
     can_read: z.boolean().default(false),
     can_update: z.boolean().default(false),
     can_delete: z.boolean().default(false),
-    expires_at: moment.nullable().default(null),
+    expires_at: timestampInput.nullable().default(null),
   })
   .meta({ id: 'AgentPermissionValues' });
 

@@ -14,7 +14,7 @@ import { tokenPair } from './auth.schemas.ts';
 
 const providerParams = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,63}$/) });
 
-/** Binds a sign-in to the browser that began it. */
+/** The cookie that binds a sign-in to the browser that began it. */
 const cookieName = 'castellan_oidc';
 
 function browserCookie(value: string, maxAgeSeconds: number, isSecure: boolean): string {

@@ -3,7 +3,7 @@ import { assignRole, reviewAssignment, revokeRole } from '../../services/identit
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { rightsAt, roleAssignments } from '../../services/identity/role-assignment-history.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, moment } from '../../platform/value-schemas.ts';
+import { idParams, timestampInput } from '../../platform/value-schemas.ts';
 import { assignmentView, ledgerEntry, userRights } from './role-assignment.schemas.ts';
 import { roleGrant } from './user.schemas.ts';
 
@@ -52,7 +52,7 @@ const reviewUserRole = route({
   gate: 'mfa',
   params: assignmentParams,
   body: z.strictObject({
-    review_due_at: moment
+    review_due_at: timestampInput
       .refine((next) => Date.parse(next) > Date.now(), 'must be in the future')
       .nullable()
       .describe('Null for no further review'),
@@ -75,9 +75,9 @@ const getRoleAssignmentHistory = route({
     ...pageQuery,
     role_id: z.uuid().optional(),
     user_id: z.uuid().optional(),
-    from: moment.optional().describe('Given at this moment or later'),
-    to: moment.optional().describe('Given before this moment'),
-    at: moment.optional().describe('In force at this moment'),
+    from: timestampInput.optional().describe('Given at this moment or later'),
+    to: timestampInput.optional().describe('Given before this moment'),
+    at: timestampInput.optional().describe('In force at this moment'),
   }),
   responses: { 200: pageOf(ledgerEntry) },
   handler: async ({ query, deps, scope }) => {
@@ -95,7 +95,7 @@ const getUserRights = route({
   permission: 'role:read',
   gate: 'none',
   params: idParams,
-  query: z.strictObject({ at: moment.optional().describe('Defaults to now') }),
+  query: z.strictObject({ at: timestampInput.optional().describe('Defaults to now') }),
   responses: { 200: userRights },
   problems: ['resource.not-found'],
   handler: ({ params, query, actor, deps }) =>

@@ -19,7 +19,7 @@ const assignment = {
 /** A row of the ledger of role assignments. */
 export const assignmentView = z.object(assignment).meta({ id: 'RoleAssignment' });
 
-/** A row of the ledger with the names of those it speaks of. */
+/** A row of the ledger with the names of people and role. */
 export const ledgerEntry = z
   .object({
     ...assignment,
@@ -30,7 +30,7 @@ export const ledgerEntry = z
   })
   .meta({ id: 'RoleLedgerEntry' });
 
-/** What a person could do at a moment, and what gave it. */
+/** What a person could do at a time, and by which roles. */
 export const userRights = z
   .object({
     user_id: z.uuid(),

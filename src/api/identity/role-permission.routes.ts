@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { permissionSet, roleUpdatePermissions } from '../../services/identity/role-update-permissions.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -64,10 +64,10 @@ const updateRolePermissions = route({
     'role.grant-exceeds-own',
     'role.own-rights',
   ],
-  handler: async ({ params, body, deps, request, gate, scope, unitOfWork }) => {
+  handler: async (context) => {
+    const { params, body, deps, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    const change = roleUpdatePermissions.prepare({ role_id: params.id, version, ...body });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+    await runGatedAction(context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
     return presentMatrix(deps.db, scope, params.id);
   },
 });

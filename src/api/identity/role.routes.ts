@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import type { Authority } from '../../services/actions/action.ts';
 import { roleCreate, roleCreatePayload } from '../../services/identity/role-create.action.ts';
 import { roleDelete } from '../../services/identity/role-delete.action.ts';
 import { roleChange, roleUpdate } from '../../services/identity/role-update.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
@@ -11,7 +10,6 @@ import type { ReadConnections, ReadScope } from '../../platform/database/read.ts
 import { rolesWithRights } from '../../services/identity/role.queries.ts';
 import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 
 /** One role with its entity tag. */
@@ -44,8 +42,9 @@ const createRole = route({
   body: roleCreatePayload,
   responses: { 201: roleView, 202: ApprovalBody },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
-  handler: async ({ body, deps, gate, scope, unitOfWork }) => {
-    const { role_id } = await unitOfWork((tx) => runAction(tx, roleCreate.prepare(body), authorityOf(gate)));
+  handler: async (context) => {
+    const { body, deps, scope } = context;
+    const { role_id } = await runGatedAction(context, roleCreate.prepare(body));
     const id = z.uuid().parse(role_id);
     return presentRole(deps.db, scope, id, { location: `/admin/roles/${id}` });
   },
@@ -76,17 +75,13 @@ const updateRole = route({
     'role.grant-exceeds-own',
     'role.own-rights',
   ],
-  handler: async ({ params, body, deps, request, gate, scope, unitOfWork }) => {
-    const change = roleUpdate.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch), ...body });
-    await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
+  handler: async (context) => {
+    const { params, body, deps, request, scope } = context;
+    const version = expectedVersion(request.ifMatch);
+    await runGatedAction(context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
     return presentRole(deps.db, scope, params.id);
   },
 });
-
-/** A handler that runs has passed its gate, which was not an approval. */
-function authorityOf(gate: GateLevel): Authority {
-  return { kind: gate === 'none' ? 'none' : 'mfa' };
-}
 
 const deleteRole = route({
   operationId: 'deleteRole',
@@ -103,9 +98,9 @@ const deleteRole = route({
   params: idParams,
   responses: { 204: null, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
-  handler: async ({ params, request, gate, unitOfWork }) => {
-    const change = roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) });
-    await unitOfWork((tx) => runAction(tx, change, authorityOf(gate)));
+  handler: async (context) => {
+    const { params, request } = context;
+    await runGatedAction(context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
     return reply(204);
   },
 });

@@ -33,7 +33,7 @@ const createServiceToken = route({
   body: serviceTokenCreation,
   responses: { 201: newServiceTokenView },
   problems: ['mfa.required', 'role.grant-exceeds-own'],
-  // The answer is a secret: it is not kept for a repetition.
+  // The response holds a secret, so it is not stored for a repetition of the request.
   idempotency: false,
   handler: async ({ body, unitOfWork }) => reply(201, await unitOfWork((tx) => issueToken(tx, body))),
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { allPermissions } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { moment, timestamp } from '../../platform/value-schemas.ts';
+import { timestampInput, timestamp } from '../../platform/value-schemas.ts';
 
 /** A service token as it is shown. */
 export const serviceTokenView = z
@@ -30,5 +30,5 @@ export const serviceTokenCreation = z.strictObject({
     .array(z.enum(allPermissions as [Permission, ...Permission[]]))
     .min(1)
     .max(20),
-  expires_at: moment.nullable().default(null),
+  expires_at: timestampInput.nullable().default(null),
 });

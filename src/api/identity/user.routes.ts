@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { updateUser as saveUser, createUserWithRoles } from '../../services/identity/user-account.service.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
-import { userDelete } from '../../services/identity/user-delete.action.ts';
-import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { handOverOfClosed, wakeQueuesOf } from '../../services/assignment/assignment.client.ts';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
-import { followClosedAccount } from '../../services/identity/offboarding.service.ts';
+import { followDeactivation } from '../../services/identity/offboarding.service.ts';
 import { assertMayAssignRoles } from '../../services/identity/role-assignment.service.ts';
+import { createUserWithRoles, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
+import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { listUsers, userById } from '../../services/identity/user.queries.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';
@@ -102,10 +102,10 @@ const updateUser = route({
     const version = expectedVersion(request.ifMatch);
     await unitOfWork((tx) => saveUser(tx, params.id, version, body));
     if (body.status === 'inactive') {
-      await followClosedAccount(deps, actor, params.id);
-      await handOverOfClosed(deps, actor, params.id, null);
+      await followDeactivation(deps, actor, params.id);
+      await reassignFromDeactivated(deps, actor, params.id, null);
     }
-    if (body.status === 'active') await wakeQueuesOf(deps, actor, params.id);
+    if (body.status === 'active') await wakeQueuesOfUser(deps, actor, params.id);
     return presentUser(deps.db, scope, params.id);
   },
 });
@@ -141,7 +141,7 @@ const deleteUser = route({
     const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
     await runGatedAction(context, change);
-    await handOverOfClosed(deps, actor, params.id, query.transfer_to ?? null);
+    await reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },
 });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { email, moment, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
 
-/** A role that a person holds at this moment, as part of the person. */
+/** A role that a person holds now, as part of the person. */
 const heldRole = z
   .object({
     assignment_id: z.uuid(),
@@ -12,7 +12,7 @@ const heldRole = z
   })
   .meta({ id: 'HeldRole' });
 
-/** An account with its portal profile and roles: the superset that X-4 asks for. */
+/** An account with its portal profile and roles: the superset of all users' fields (X-4). */
 export const userView = z
   .object({
     id: z.uuid(),
@@ -41,7 +41,7 @@ export const userView = z
 
 const profileText = z.string().trim().min(1).max(200);
 
-/** What an administrator may write of an account. */
+/** What an administrator may change of an account. */
 const accountFields = {
   full_name: z.string().trim().min(1).max(200),
   email: email.nullable().optional(),
@@ -52,12 +52,12 @@ const accountFields = {
   notes: z.string().max(2000).nullable().optional(),
 };
 
-/** A role in the body of a request; times are RFC 3339. */
+/** A role to assign; times are RFC 3339. */
 export const roleGrant = z
   .strictObject({
     role_id: z.uuid(),
-    valid_until: moment.nullable().default(null).describe('When the role ends by itself'),
-    review_due_at: moment.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
+    valid_until: timestampInput.nullable().default(null).describe('When the role ends by itself'),
+    review_due_at: timestampInput.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
     reason: z.string().trim().min(1).max(500).nullable().default(null),
   })
   .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {

@@ -1,18 +1,10 @@
-import { z } from 'zod';
-import { onboardingLifeQuery, setOnboardingLife } from '../../services/onboarding/onboarding-settings.service.ts';
-import { defaultOnboardingLife, onboardingLifeLimits } from '../../domain/onboarding/onboarding.ts';
+import { onboardingSettingsQuery, updateOnboardingSettings } from '../../services/onboarding/onboarding-settings.service.ts';
+import { defaultOnboardingSettings } from '../../domain/onboarding/onboarding.ts';
 import { route } from '../http/route.ts';
+import { OnboardingSettingsBody, settingsUpdate } from './onboarding.schemas.ts';
 
 const path = '/api/admin/onboarding/settings';
 const tag = 'onboarding';
-const seconds = z.int().min(onboardingLifeLimits.minSeconds).max(onboardingLifeLimits.maxSeconds);
-const life = {
-  default_life_seconds: seconds.describe('Life of a link for which no time is asked, and what an extension gives'),
-  max_step_seconds: seconds.describe('Most that a link is given at a time'),
-  max_life_seconds: seconds.describe('Longest time from the creation of a link to its last end'),
-};
-const LifeBody = z.object(life).meta({ id: 'OnboardingSettings' });
-
 const getSettings = route({
   operationId: 'getOnboardingSettings',
   method: 'get',
@@ -21,8 +13,8 @@ const getSettings = route({
   summary: 'How long onboarding links live',
   permission: 'onboarding:read',
   gate: 'none',
-  responses: { 200: LifeBody },
-  handler: async ({ read }) => (await read(onboardingLifeQuery()))[0] ?? defaultOnboardingLife,
+  responses: { 200: OnboardingSettingsBody },
+  handler: async ({ read }) => (await read(onboardingSettingsQuery()))[0] ?? defaultOnboardingSettings,
 });
 
 const updateSettings = route({
@@ -34,10 +26,10 @@ const updateSettings = route({
   description: 'Links that are there keep the longest life that they were made with.',
   permission: 'onboarding:manage',
   gate: 'none',
-  body: z.strictObject(life).partial().meta({ id: 'OnboardingSettingsUpdate' }),
-  responses: { 200: LifeBody },
-  handler: ({ body, unitOfWork }) => unitOfWork((tx) => setOnboardingLife(tx, body)),
+  body: settingsUpdate,
+  responses: { 200: OnboardingSettingsBody },
+  handler: ({ body, unitOfWork }) => unitOfWork((tx) => updateOnboardingSettings(tx, body)),
 });
 
-/** Life of onboarding links, by tenant (S3-51). */
+/** How long onboarding links of a tenant live (S3-51). */
 export const onboardingSettingsRoutes = [getSettings, updateSettings];

@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { onboardingColumns } from '../../services/onboarding/onboarding-link.repository.ts';
 import type { OnboardingRow } from '../../services/onboarding/onboarding-link.repository.ts';
-import { onboardingAccessOutcomes } from '../../domain/onboarding/onboarding-access.ts';
+import { onboardingAccessOutcomes } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import {
+  defaultOnboardingTiming,
+  effectiveOnboardingStatus,
   onboardingCapabilities,
+  onboardingSettingsLimits,
   onboardingStatuses,
   openOnboardingStatuses,
-  shownOnboardingStatus,
 } from '../../domain/onboarding/onboarding.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, passwordInput, timestamp } from '../../platform/value-schemas.ts';
 
 const roleOfLink = z.object({ role_id: z.uuid(), valid_until: timestamp.nullable() });
 
@@ -21,9 +21,9 @@ const timing = z.object({
 });
 
 /** Answers by question, as the pages of the onboarding name them. */
-export const answers = z.record(z.string().min(1).max(100), z.json());
+const answers = z.record(z.string().min(1).max(100), z.json());
 
-/** A link as a list shows it. */
+/** A link in a list. */
 export const OnboardingLinkItem = z
   .object({
     id: z.uuid(),
@@ -115,15 +115,98 @@ export const OnboardingCompleted = z
   })
   .meta({ id: 'OnboardingCompleted' });
 
-/** Links of the tenant; which of them a caller sees is decided by the policies of the table. */
-export const onboardingLinksQuery = () => query.selectFrom('onboarding_link').select(onboardingColumns);
+const day = 24 * 3600;
+const stepSeconds = z
+  .int()
+  .min(onboardingSettingsLimits.minSeconds)
+  .max(onboardingSettingsLimits.maxSeconds)
+  .nullable()
+  .default(null);
 
-/** Shows the status as it is at this moment, whatever has been written down yet (S3-55). */
+/** Body of a creation. */
+export const linkCreation = z
+  .strictObject({
+    recipient_name: z.string().trim().min(1).max(200),
+    recipient_email: email.nullable().default(null).describe('Who is reminded, and the address of the account'),
+    purpose: z.string().trim().min(1).max(200),
+    life_seconds: stepSeconds.describe('How long the link lives; null for the time in the settings, which also bound it'),
+    capabilities: z.array(z.enum(['save_progress', 'complete'])).max(2).default(['save_progress', 'complete']),
+    account: z
+      .strictObject({
+        roles: z
+          .array(z.strictObject({ role_id: z.uuid(), valid_until: timestampInput.nullable().default(null) }))
+          .max(20)
+          .default([]),
+        campaign_ids: z.array(z.uuid()).max(50).default([]).describe('Campaigns whose pool the newcomer joins'),
+      })
+      .nullable()
+      .default(null),
+    timing: z
+      .strictObject({
+        first_reminder_seconds: z.int().min(60).max(90 * day).default(defaultOnboardingTiming.first_reminder_seconds),
+        reminder_interval_seconds: z.int().min(60).max(90 * day).default(defaultOnboardingTiming.reminder_interval_seconds),
+        max_reminders: z.int().min(0).max(20).default(defaultOnboardingTiming.max_reminders),
+        warning_seconds: z.int().min(60).max(30 * day).default(defaultOnboardingTiming.warning_seconds),
+      })
+      .prefault({}),
+  })
+  .refine(({ account, recipient_email }) => account === null || recipient_email !== null, {
+    message: 'An account needs an e-mail address.',
+    path: ['recipient_email'],
+  })
+  .meta({ id: 'OnboardingLinkCreation' });
+
+/** Body of an extension. */
+export const linkExtension = z
+  .strictObject({ extend_seconds: stepSeconds.describe('How much time; null for the default life in the settings') })
+  .prefault({})
+  .meta({ id: 'OnboardingLinkExtension' });
+
+/** Body of a revocation. */
+export const linkRevocation = z.strictObject({ reason: z.string().trim().min(1).max(500).nullable().default(null) }).prefault({});
+
+const version = z.int().min(1);
+
+/** Body of a save by the holder. */
+export const progressUpdate = z
+  .strictObject({
+    version: version.describe('The version that was read last'),
+    answers: answers.default({}),
+    progress_percent: z.int().min(0).max(100).optional(),
+    current_step: z.string().trim().min(1).max(100).nullable().optional(),
+  })
+  .meta({ id: 'OnboardingProgress' });
+
+/** Body of a completion by the holder. */
+export const onboardingCompletion = z
+  .strictObject({
+    version: version.nullable().default(null).describe('When given, nothing may have been saved since'),
+    answers: answers.default({}),
+    full_name: z.string().trim().min(1).max(200).nullable().default(null).describe('Name of the account'),
+    password: passwordInput.nullable().default(null).describe('Of the account, where the link creates one'),
+  })
+  .prefault({})
+  .meta({ id: 'OnboardingCompletion' });
+
+const seconds = z.int().min(onboardingSettingsLimits.minSeconds).max(onboardingSettingsLimits.maxSeconds);
+const limits = {
+  default_life_seconds: seconds.describe('Life of a link for which no time is asked, and what an extension gives'),
+  max_step_seconds: seconds.describe('Most that a link is given at a time'),
+  max_life_seconds: seconds.describe('Longest time from the creation of a link to its last end'),
+};
+
+/** How long links of a tenant live. */
+export const OnboardingSettingsBody = z.object(limits).meta({ id: 'OnboardingSettings' });
+
+/** Body of a change; what is left out stays. */
+export const settingsUpdate = z.strictObject(limits).partial().meta({ id: 'OnboardingSettingsUpdate' });
+
+/** Answers with a link and its effective status, whatever is stored (S3-55). @param now milliseconds since the epoch */
 export function presentOnboardingLink(row: OnboardingRow, now: number) {
-  return { ...row, status: shownOnboardingStatus(row, now) };
+  return { ...row, status: effectiveOnboardingStatus(row, now) };
 }
 
-/** Shows a link to its holder. */
+/** Answers with a link as its holder sees it. @param now milliseconds since the epoch */
 export function presentOnboarding(
   row: Pick<
     OnboardingRow,
@@ -131,8 +214,8 @@ export function presentOnboarding(
   >,
   now: number,
 ) {
-  const { progress, ...shown } = row;
-  // Whoever is shown it has opened it.
-  const status = shownOnboardingStatus({ ...row, first_accessed_at: row.expires_at }, now);
-  return { ...shown, status, answers: progress };
+  const { progress, ...view } = row;
+  // The holder is opening it now, whether or not an access is recorded in the row already.
+  const status = effectiveOnboardingStatus({ ...row, first_accessed_at: row.expires_at }, now);
+  return { ...view, status, answers: progress };
 }

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { moment } from '../../platform/value-schemas.ts';
-import { runGatedAction } from '../../services/actions/run-action.ts';
 import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
+import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 import { cleanOf } from '../../services/queue/queue-clean.client.ts';
+import { route } from '../http/route.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import { findQueueEvent } from '../../services/queue/queue.queries.ts';
 import { pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
-import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { route } from '../http/route.ts';
-import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -24,7 +24,7 @@ const pauseQueueRoute = route({
   gate: 'mfa',
   params: queueParams,
   body: z
-    .strictObject({ reason, paused_until: moment.describe('When the queue goes on by itself') })
+    .strictObject({ reason, paused_until: timestampInput.describe('When the queue goes on by itself') })
     .meta({ id: 'QueuePauseRequest' }),
   responses: { 200: QueueBody },
   problems: [
@@ -83,8 +83,9 @@ const cleanQueueRoute = route({
     'service.unavailable',
   ],
   handler: async (context) => {
-    const decided = await runGatedAction(context, queueClean.prepare(cleanPayload(context)));
-    return findQueueEvent(context.deps.db, context.actor, cleanOf(decided).event_id);
+    const change = queueClean.prepare(cleanPayload(context));
+    const { event_id } = cleanOf(await runGatedAction(context, change));
+    return findQueueEvent(context.deps.db, context.actor, event_id);
   },
 });
 

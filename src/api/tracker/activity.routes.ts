@@ -8,7 +8,7 @@ import { ActivityBody, ActivityCreate, ActivityUpdate, activityStatus, activityT
 import { changeRoutes, ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { day, idParams, queryId } from './tracker.schemas.ts';
 
-const createActivityRoute = route({
+const create = route({
   ...trackerRoute,
   operationId: 'createActivity',
   method: 'post',
@@ -23,7 +23,7 @@ const createActivityRoute = route({
   },
 });
 
-const getActivities = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getActivities',
   method: 'get',
@@ -45,7 +45,7 @@ const getActivities = route({
   },
 });
 
-const getTodayActivities = route({
+const today = route({
   ...trackerRoute,
   operationId: 'getTodayActivities',
   method: 'get',
@@ -55,7 +55,7 @@ const getTodayActivities = route({
   handler: ({ actor, deps }) => loadTodayActivities(deps, personOf(actor)),
 });
 
-const getActivity = route({
+const get = route({
   ...trackerRoute,
   operationId: 'getActivity',
   method: 'get',
@@ -70,7 +70,7 @@ const getActivity = route({
   },
 });
 
-const updateActivityRoutes = changeRoutes({
+const update = changeRoutes({
   ...trackerRoute,
   operationId: 'updateActivity',
   path: `${trackerPath}/activities/:id`,
@@ -82,7 +82,7 @@ const updateActivityRoutes = changeRoutes({
     unitOfWork((tx) => updateActivity(tx, ownerOf(actor), params.id, body)),
 });
 
-const deleteActivityRoute = route({
+const remove = route({
   ...trackerRoute,
   operationId: 'deleteActivity',
   method: 'delete',
@@ -98,10 +98,10 @@ const deleteActivityRoute = route({
 
 /** `today` is matched before the pattern of an id (S0-80). */
 export const activityRoutes = [
-  createActivityRoute,
-  getActivities,
-  getTodayActivities,
-  getActivity,
-  ...updateActivityRoutes,
-  deleteActivityRoute,
+  create,
+  list,
+  today,
+  get,
+  ...update,
+  remove,
 ];

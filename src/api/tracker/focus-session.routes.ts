@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import type { FocusCommand } from '../../services/tracker/focus-session.client.ts';
 import { focusSessionPageQuery } from '../../services/tracker/focus-session.queries.ts';
 import {
@@ -18,7 +18,7 @@ import { FocusCommandBody, FocusRemainingBody, FocusSessionBody, FocusSessionCre
 import { ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { idParams } from './tracker.schemas.ts';
 
-const startFocusSession = route({
+const start = route({
   ...trackerRoute,
   operationId: 'startFocusSession',
   method: 'post',
@@ -30,13 +30,13 @@ const startFocusSession = route({
   handler: ({ actor, body, deps }) => beginFocusSession(deps, personOf(actor), body),
 });
 
-const getFocusSessions = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getFocusSessions',
   method: 'get',
   path: `${trackerPath}/focus-sessions`,
   summary: 'Own focus sessions, latest start first',
-  query: z.strictObject({ ...pageQuery, from: moment.optional(), to: moment.optional() }),
+  query: z.strictObject({ ...pageQuery, from: timestampInput.optional(), to: timestampInput.optional() }),
   responses: { 200: pageOf(FocusSessionBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ actor, query: { limit, cursor, ...startedBetween }, read, deps }) => {
@@ -45,7 +45,7 @@ const getFocusSessions = route({
   },
 });
 
-const getActiveFocusSession = route({
+const getActive = route({
   ...trackerRoute,
   operationId: 'getActiveFocusSession',
   method: 'get',
@@ -60,7 +60,7 @@ const getActiveFocusSession = route({
   },
 });
 
-const getFocusSession = route({
+const get = route({
   ...trackerRoute,
   operationId: 'getFocusSession',
   method: 'get',
@@ -71,7 +71,7 @@ const getFocusSession = route({
   handler: ({ actor, deps, params }) => loadFocusSession(deps, personOf(actor), params.id),
 });
 
-const getFocusRemaining = route({
+const getRemaining = route({
   ...trackerRoute,
   operationId: 'getFocusRemaining',
   method: 'get',
@@ -101,11 +101,11 @@ function commandRoute(command: FocusCommand, summary: string): Route {
 
 /** `active` is matched before the pattern of an id. */
 export const focusSessionRoutes = [
-  startFocusSession,
-  getFocusSessions,
-  getActiveFocusSession,
-  getFocusSession,
-  getFocusRemaining,
+  start,
+  list,
+  getActive,
+  get,
+  getRemaining,
   commandRoute('complete', 'Complete the session now and record its actual minutes'),
   commandRoute('interrupt', 'Give the session up'),
   commandRoute('pause', 'Stop the timer for a while'),

@@ -13,7 +13,7 @@ import { GoalBody, GoalCreate, GoalProgressBody, GoalUpdate } from './goal.schem
 import { changeRoutes, ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { day, idParams } from './tracker.schemas.ts';
 
-const createGoalRoute = route({
+const create = route({
   ...trackerRoute,
   operationId: 'createGoal',
   method: 'post',
@@ -34,7 +34,7 @@ const createGoalRoute = route({
   },
 });
 
-const getGoals = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getGoals',
   method: 'get',
@@ -49,7 +49,7 @@ const getGoals = route({
   },
 });
 
-const getCurrentProgress = route({
+const currentProgress = route({
   ...trackerRoute,
   operationId: 'getWeeklyProgress',
   method: 'get',
@@ -60,7 +60,7 @@ const getCurrentProgress = route({
   handler: ({ actor, deps }) => loadCurrentProgress(deps, personOf(actor)),
 });
 
-const getGoalProgress = route({
+const progress = route({
   ...trackerRoute,
   operationId: 'getGoalProgress',
   method: 'get',
@@ -71,7 +71,7 @@ const getGoalProgress = route({
   handler: ({ actor, params, deps }) => loadGoalProgress(deps, personOf(actor), params.id),
 });
 
-const getGoal = route({
+const get = route({
   ...trackerRoute,
   operationId: 'getGoal',
   method: 'get',
@@ -86,7 +86,7 @@ const getGoal = route({
   },
 });
 
-const updateGoalRoutes = changeRoutes({
+const update = changeRoutes({
   ...trackerRoute,
   operationId: 'updateGoal',
   path: `${trackerPath}/goals/:id`,
@@ -98,7 +98,7 @@ const updateGoalRoutes = changeRoutes({
     unitOfWork((tx) => updateGoal(tx, ownerOf(actor), params.id, body)),
 });
 
-const deleteGoalRoute = route({
+const remove = route({
   ...trackerRoute,
   operationId: 'deleteGoal',
   method: 'delete',
@@ -114,11 +114,11 @@ const deleteGoalRoute = route({
 
 /** `progress` is matched before the pattern of an id. */
 export const goalRoutes = [
-  createGoalRoute,
-  getGoals,
-  getCurrentProgress,
-  getGoalProgress,
-  getGoal,
-  ...updateGoalRoutes,
-  deleteGoalRoute,
+  create,
+  list,
+  currentProgress,
+  progress,
+  get,
+  ...update,
+  remove,
 ];

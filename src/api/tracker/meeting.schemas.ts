@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
-import { moment, timestamp } from '../../platform/value-schemas.ts';
+import { timestampInput, timestamp } from '../../platform/value-schemas.ts';
 import { day, freeText, ownedFields, queryId, rowId, rowTimestamps } from './tracker.schemas.ts';
 
 const longText = freeText(20_000).nullable();
@@ -14,7 +14,7 @@ const fields = {
   agenda: longText,
   questions: longText,
   follow_up_tasks: longText.describe('One task a line'),
-  scheduled_at: moment.nullable(),
+  scheduled_at: timestampInput.nullable(),
   prospect_id: rowId.nullable(),
 };
 
@@ -55,7 +55,7 @@ export const MeetingUpdate = z
   .partial()
   .meta({ id: 'AdminMeetingUpdate' });
 
-export const MeetingPlan = z.strictObject({ scheduled_at: moment, prospect_id: rowId.nullable().default(null) });
+export const MeetingPlan = z.strictObject({ scheduled_at: timestampInput, prospect_id: rowId.nullable().default(null) });
 
 export const MeetingFollowUps = z.strictObject({
   tasks: z
@@ -75,6 +75,6 @@ export const meetingListQuery = z.strictObject({
   kind: z.enum(['template', 'planned']).optional(),
   type: z.enum(meetingTypes).optional(),
   prospect_id: queryId.optional(),
-  from: moment.optional(),
-  to: moment.optional(),
+  from: timestampInput.optional(),
+  to: timestampInput.optional(),
 });

@@ -19,7 +19,7 @@ async function loadNudge({ actor, read }: Context, id: number) {
   return row;
 }
 
-const getNudges = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getNudges',
   method: 'get',
@@ -39,7 +39,7 @@ const getNudges = route({
   },
 });
 
-const generateNudges = route({
+const generate = route({
   ...trackerRoute,
   operationId: 'generateNudges',
   method: 'post',
@@ -53,7 +53,7 @@ const generateNudges = route({
   },
 });
 
-const readNudge = route({
+const markAsRead = route({
   ...trackerRoute,
   operationId: 'readNudge',
   method: 'put',
@@ -68,7 +68,7 @@ const readNudge = route({
   },
 });
 
-const snoozeNudge = route({
+const snooze = route({
   ...trackerRoute,
   operationId: 'snoozeNudge',
   method: 'put',
@@ -85,7 +85,7 @@ const snoozeNudge = route({
   },
 });
 
-const deleteNudgeRoute = route({
+const remove = route({
   ...trackerRoute,
   operationId: 'deleteNudge',
   method: 'delete',
@@ -99,4 +99,4 @@ const deleteNudgeRoute = route({
   },
 });
 
-export const nudgeRoutes = [getNudges, generateNudges, readNudge, snoozeNudge, deleteNudgeRoute];
+export const nudgeRoutes = [list, generate, markAsRead, snooze, remove];

@@ -4,7 +4,7 @@ import { StageBody, StageCreate, StageUpdate } from './pipeline.schemas.ts';
 import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { idParams, stageParams } from './tracker.schemas.ts';
 
-const createStageRoute = route({
+const create = route({
   ...trackerRoute,
   operationId: 'createPipelineStage',
   method: 'post',
@@ -17,7 +17,7 @@ const createStageRoute = route({
   handler: ({ params, body, unitOfWork }) => unitOfWork((tx) => createStage(tx, params.id, body)),
 });
 
-const updateStageRoutes = changeRoutes({
+const update = changeRoutes({
   ...trackerRoute,
   operationId: 'updatePipelineStage',
   path: `${trackerPath}/pipelines/:id/stages/:stageId`,
@@ -29,7 +29,7 @@ const updateStageRoutes = changeRoutes({
   handler: ({ params, body, unitOfWork }) => unitOfWork((tx) => updateStage(tx, params.id, params.stageId, body)),
 });
 
-const deleteStageRoute = route({
+const remove = route({
   ...trackerRoute,
   operationId: 'deletePipelineStage',
   method: 'delete',
@@ -45,4 +45,4 @@ const deleteStageRoute = route({
 });
 
 /** The routes of a pipeline's stages. */
-export const pipelineStageRoutes = [createStageRoute, ...updateStageRoutes, deleteStageRoute];
+export const pipelineStageRoutes = [create, ...update, remove];

@@ -9,7 +9,7 @@ import { PipelineBody, PipelineCreate, PipelineSummaryBody, PipelineUpdate } fro
 import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { idParams } from './tracker.schemas.ts';
 
-const getPipelines = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getPipelines',
   method: 'get',
@@ -24,7 +24,7 @@ const getPipelines = route({
   },
 });
 
-const getPipeline = route({
+const get = route({
   ...trackerRoute,
   operationId: 'getPipeline',
   method: 'get',
@@ -39,7 +39,7 @@ const getPipeline = route({
   },
 });
 
-const createPipelineRoute = route({
+const create = route({
   ...trackerRoute,
   operationId: 'createPipeline',
   method: 'post',
@@ -54,7 +54,7 @@ const createPipelineRoute = route({
   },
 });
 
-const updatePipelineRoutes = changeRoutes({
+const update = changeRoutes({
   ...trackerRoute,
   operationId: 'updatePipeline',
   path: `${trackerPath}/pipelines/:id`,
@@ -69,7 +69,7 @@ const updatePipelineRoutes = changeRoutes({
   },
 });
 
-const deletePipelineRoute = route({
+const remove = route({
   ...trackerRoute,
   operationId: 'deletePipeline',
   method: 'delete',
@@ -84,7 +84,7 @@ const deletePipelineRoute = route({
   },
 });
 
-const getPipelineSummary = route({
+const summary = route({
   ...trackerRoute,
   operationId: 'getPipelineSummary',
   method: 'get',
@@ -96,11 +96,11 @@ const getPipelineSummary = route({
 });
 
 export const pipelineRoutes = [
-  getPipelines,
-  createPipelineRoute,
-  getPipeline,
-  ...updatePipelineRoutes,
-  deletePipelineRoute,
-  getPipelineSummary,
+  list,
+  create,
+  get,
+  ...update,
+  remove,
+  summary,
   ...pipelineStageRoutes,
 ];

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
 import { versionEtag } from '../../platform/row-version.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 import {
   presentProspect,
   prospectPageQuery,
@@ -37,7 +37,7 @@ async function replyProspect({ actor, deps, read }: Context, id: number, statusC
   return reply(statusCode, presentProspect(row, deps.now()), { etag: versionEtag(row.version) });
 }
 
-const createProspectRoute = route({
+const create = route({
   ...trackerRoute,
   operationId: 'createProspect',
   method: 'post',
@@ -53,7 +53,7 @@ const createProspectRoute = route({
   },
 });
 
-const getProspects = route({
+const list = route({
   ...trackerRoute,
   operationId: 'getProspects',
   method: 'get',
@@ -66,7 +66,7 @@ const getProspects = route({
     pipeline_id: queryId.optional(),
     stage_id: queryId.optional(),
     is_rotting: queryFlag.optional(),
-    due_before: moment.optional().describe('Next activity before this time'),
+    due_before: timestampInput.optional().describe('Next activity before this time'),
   }),
   responses: { 200: pageOf(ProspectBody) },
   problems: ['request.cursor-invalid'],
@@ -77,7 +77,7 @@ const getProspects = route({
   },
 });
 
-const getProspect = route({
+const get = route({
   ...trackerRoute,
   operationId: 'getProspect',
   method: 'get',
@@ -88,7 +88,7 @@ const getProspect = route({
   handler: (context) => replyProspect(context, context.params.id),
 });
 
-const updateProspectRoutes = changeRoutes({
+const update = changeRoutes({
   ...trackerRoute,
   operationId: 'updateProspect',
   path: `${trackerPath}/prospects/:id`,
@@ -105,7 +105,7 @@ const updateProspectRoutes = changeRoutes({
   },
 });
 
-const moveProspectRoute = route({
+const move = route({
   ...trackerRoute,
   operationId: 'moveProspect',
   method: 'post',
@@ -124,7 +124,7 @@ const moveProspectRoute = route({
   },
 });
 
-const deleteProspectRoute = route({
+const remove = route({
   ...trackerRoute,
   operationId: 'deleteProspect',
   method: 'delete',
@@ -138,7 +138,7 @@ const deleteProspectRoute = route({
   },
 });
 
-const getProspectHistory = route({
+const history = route({
   ...trackerRoute,
   operationId: 'getProspectHistory',
   method: 'get',
@@ -155,11 +155,11 @@ const getProspectHistory = route({
 });
 
 export const prospectRoutes = [
-  createProspectRoute,
-  getProspects,
-  getProspect,
-  ...updateProspectRoutes,
-  deleteProspectRoute,
-  moveProspectRoute,
-  getProspectHistory,
+  create,
+  list,
+  get,
+  ...update,
+  remove,
+  move,
+  history,
 ];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { prospectStatuses } from '../../domain/tracker/tracker-pipeline.ts';
-import { email, moment, timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, timestamp } from '../../platform/value-schemas.ts';
 import { freeText, rowId } from './tracker.schemas.ts';
 
 const minorUnits = z.int().min(0).max(1_000_000_000_000);
@@ -19,7 +19,7 @@ const prospectFields = {
     .regex(/^[A-Z]{3}$/, 'must be a code of three capital letters')
     .nullable(),
   probability: z.int().min(0).max(100).describe('Chance of winning, in percent'),
-  next_activity_at: moment.nullable(),
+  next_activity_at: timestampInput.nullable(),
 };
 
 export const ProspectBody = z

@@ -3,7 +3,7 @@ import { route } from '../http/route.ts';
 import { ScoreBody, StreakBody, WeekScoresBody } from './score.schemas.ts';
 import { ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 
-const getTodayScore = route({
+const today = route({
   ...trackerRoute,
   operationId: 'getTodayScore',
   method: 'get',
@@ -16,7 +16,7 @@ const getTodayScore = route({
   },
 });
 
-const getWeekScores = route({
+const week = route({
   ...trackerRoute,
   operationId: 'getWeekScores',
   method: 'get',
@@ -29,7 +29,7 @@ const getWeekScores = route({
   },
 });
 
-const getStreak = route({
+const streak = route({
   ...trackerRoute,
   operationId: 'getStreak',
   method: 'get',
@@ -42,4 +42,4 @@ const getStreak = route({
   },
 });
 
-export const scoreRoutes = [getTodayScore, getWeekScores, getStreak];
+export const scoreRoutes = [today, week, streak];

@@ -15,7 +15,7 @@ import { changeRoutes, ownerOf, trackerPath, trackerRoute } from './tracker-rout
 import { TrackerSettingsBody, TrackerSettingsUpdate, VacationBody, VacationCreate } from './tracker-settings.schemas.ts';
 import { idParams } from './tracker.schemas.ts';
 
-const getTrackerSettings = route({
+const getSettings = route({
   ...trackerRoute,
   operationId: 'getTrackerSettings',
   method: 'get',
@@ -28,7 +28,7 @@ const getTrackerSettings = route({
   },
 });
 
-const updateTrackerSettingsRoutes = changeRoutes({
+const updateSettings = changeRoutes({
   ...trackerRoute,
   operationId: 'updateTrackerSettings',
   path: `${trackerPath}/settings`,
@@ -38,7 +38,7 @@ const updateTrackerSettingsRoutes = changeRoutes({
   handler: ({ actor, body, unitOfWork }) => unitOfWork((tx) => updateTrackerSettings(tx, ownerOf(actor), body)),
 });
 
-const createVacationRoute = route({
+const takeVacation = route({
   ...trackerRoute,
   operationId: 'createTrackerVacation',
   method: 'post',
@@ -49,7 +49,7 @@ const createVacationRoute = route({
   handler: ({ actor, body, unitOfWork }) => unitOfWork((tx) => createVacation(tx, ownerOf(actor), body)),
 });
 
-const getVacations = route({
+const listVacations = route({
   ...trackerRoute,
   operationId: 'getTrackerVacations',
   method: 'get',
@@ -64,7 +64,7 @@ const getVacations = route({
   },
 });
 
-const deleteVacationRoute = route({
+const removeVacation = route({
   ...trackerRoute,
   operationId: 'deleteTrackerVacation',
   method: 'delete',
@@ -79,9 +79,9 @@ const deleteVacationRoute = route({
 });
 
 export const trackerSettingsRoutes = [
-  getTrackerSettings,
-  ...updateTrackerSettingsRoutes,
-  createVacationRoute,
-  getVacations,
-  deleteVacationRoute,
+  getSettings,
+  ...updateSettings,
+  takeVacation,
+  listVacations,
+  removeVacation,
 ];

@@ -1,26 +1,26 @@
-import type { DealReason } from './assignment-dealing.ts';
+import type { AutoAssignReason } from './auto-assign.ts';
 
-/** Why a contact went to a person: dealt by the rule, given by somebody, or handed over from another person. */
+/** Why a contact has its owner: chosen by the rule (`dealt`), assigned by hand, or reassigned from another person. */
 export type AssignmentReason =
-  | ({ readonly kind: 'dealt'; readonly from_user_id: string | null } & DealReason)
+  | ({ readonly kind: 'dealt'; readonly from_user_id: string | null } & AutoAssignReason)
   | { readonly kind: 'manual'; readonly from_user_id: string | null }
   | { readonly kind: 'handed_over'; readonly from_user_id: string };
 
-/** Why a contact waits: nobody of its pool could take it, others wait before it, or it has no campaign and so no pool. */
+/** Why a contact waits: nobody in the pool could take it, others wait before it, or it has no campaign and so no pool. */
 export type QueueReason =
-  | ({ readonly kind: 'no_candidate' } & DealReason)
+  | ({ readonly kind: 'no_candidate' } & AutoAssignReason)
   | { readonly kind: 'behind_others' }
   | { readonly kind: 'no_campaign' };
 
-/** What is done with a contact that somebody else looks after already (S3-41). */
+/** What is done with a contact that has another owner already (S3-41). */
 export const conflictRules = ['skip', 'reassign', 'fail'] as const;
 export type ConflictRule = (typeof conflictRules)[number];
 
-/** What became of one contact or campaign of a request (S3-41), and `queued` for one that nobody could take. */
+/** The outcome of one contact or campaign of a request (S3-41); `queued`: nobody could take it, so it waits. */
 export const assignmentOutcomes = ['assigned', 'queued', 'skipped', 'conflict'] as const;
 export type AssignmentOutcome = (typeof assignmentOutcomes)[number];
 
-/** Why it became that. */
+/** The reason of an outcome. */
 export const outcomeDetails = [
   'by_hand',
   'dealt',
@@ -40,6 +40,6 @@ export interface ContactOutcome {
   readonly contact_id: string;
   readonly outcome: AssignmentOutcome;
   readonly detail: OutcomeDetail;
-  /** Who has it now; null while it waits or is not there. */
+  /** The owner now; null while the contact waits or does not exist. */
   readonly user_id: string | null;
 }

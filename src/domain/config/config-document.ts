@@ -1,6 +1,6 @@
 import { sameJson } from '../shared/canonical.ts';
 import type { JsonObject, JsonValue } from '../shared/canonical.ts';
-import { threeWayDiff } from '../flag/flag-diff.ts';
+import { threeWayDiff } from '../shared/three-way-diff.ts';
 import { pointerToken } from '../shared/json-pointer.ts';
 
 /** What stands in a document in place of a secret: the same for every length, and a keyed fingerprint (S2-58). */

@@ -48,6 +48,9 @@ export const rolloutStatuses = [
 
 export type RolloutStatus = (typeof rolloutStatuses)[number];
 
+/** Of a rollout that is under way, begun or not. */
+export const activeRolloutStatuses = ['pending', 'running', 'paused', 'holding'] as const satisfies readonly RolloutStatus[];
+
 /** A rollout as the rules see it. */
 export interface Rollout {
   readonly status: RolloutStatus;
@@ -76,6 +79,14 @@ export function defaultStrategy(environment: EnvironmentName): RolloutStrategy {
   if (environment !== 'production') return { kind: 'all_at_once', bake_seconds: 0 };
   const stages = [1, 10, 50, 100].map((percentage) => ({ percentage, bake_seconds: 600 }));
   return { kind: 'custom', stages };
+}
+
+/** Fills in what was left out of a plan for an environment. */
+export function completePlan(
+  environment: EnvironmentName,
+  plan: Omit<RolloutPlan, 'strategy'> & { readonly strategy?: RolloutStrategy | undefined },
+): RolloutPlan {
+  return { ...plan, strategy: plan.strategy ?? defaultStrategy(environment) };
 }
 
 /**

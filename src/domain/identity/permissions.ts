@@ -1,6 +1,6 @@
 /**
- * The permission catalogue (S1-66): `resource:action`, closed. A route, a role and a test can only name what stands here.
- * The text is what an administrator reads in the permission matrix.
+ * The permission catalogue (S1-66): `resource:action`. It is closed: routes, roles and tests can name nothing else. The
+ * text is what an administrator reads in the permission matrix.
  */
 export const permissionCatalogue = {
   'profile:read': 'Read the own profile and preferences',

@@ -2,7 +2,7 @@ import { allPermissions, isPermission } from './permissions.ts';
 import type { Permission } from './permissions.ts';
 import { superAdminCode } from './system-roles.ts';
 
-/** A role as its place in the hierarchy and its own permissions describe it. */
+/** A role with its place in the hierarchy and its own permissions. */
 export interface RoleNode {
   readonly id: string;
   readonly code: string;
@@ -14,12 +14,12 @@ export interface RoleNode {
 /** Roles by id. */
 export type RoleMap = ReadonlyMap<string, RoleNode>;
 
-/** Puts roles under their ids. */
+/** Indexes roles by id. */
 export function roleMap(roles: readonly RoleNode[]): RoleMap {
   return new Map(roles.map((role) => [role.id, role]));
 }
 
-/** A role and its ancestors, nearest first. Ends at an unknown parent, and at a cycle should there ever be one. */
+/** A role and its ancestors, nearest first. Ends at an unknown parent, and at a cycle if there is one. */
 export function lineOfRole(roles: RoleMap, roleId: string): RoleNode[] {
   const line: RoleNode[] = [];
   const seen = new Set<string>();
@@ -31,14 +31,14 @@ export function lineOfRole(roles: RoleMap, roleId: string): RoleNode[] {
   return line;
 }
 
-/** True when giving the role this parent would make it its own ancestor (S2-71). */
+/** True when this parent would make the role its own ancestor (S2-71). */
 export function wouldCycle(roles: RoleMap, roleId: string, parentId: string): boolean {
   return lineOfRole(roles, parentId).some(({ id }) => id === roleId);
 }
 
 /**
- * What holding these roles gives: the union over all of them and their ancestors, in catalogue order, whatever the
- * order in which they were given. The super admin holds everything, whatever a matrix says (X-11).
+ * What holding these roles gives: the union over all of them and their ancestors, in catalogue order, so that it does not
+ * depend on the order of assignment. The super admin holds every permission, whatever a matrix says (X-11).
  */
 export function rightsOfRoles(
   roles: RoleMap,
@@ -51,7 +51,7 @@ export function rightsOfRoles(
   return { roles: codes, permissions: allPermissions.filter((permission) => given.has(permission)) };
 }
 
-/** The permissions of `wanted` that are not among `held`: what somebody would give away without having it (S2-71). */
+/** The permissions of `wanted` that are not among `held`: what somebody would grant without holding it (S2-71). */
 export function permissionsBeyond(held: readonly string[], wanted: readonly string[]): string[] {
   const own = new Set(held);
   return wanted.filter((permission) => !own.has(permission));

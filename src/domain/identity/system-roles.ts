@@ -11,7 +11,7 @@ export type SystemRoleCode =
   | 'role-policyholder'
   | 'role-support-staff';
 
-/** The coarse role of S4-1, derived from the finest role a person holds. */
+/** The coarse role of S4-1, derived from the roles that a person holds. */
 export type CoarseRole = 'sysadmin' | 'admin' | 'user';
 
 export interface SystemRole {
@@ -89,7 +89,7 @@ const regionalManager: Permission[] = [
   'flag:read',
 ];
 
-/** What only the super admin holds; everything else belongs to the provider admin too. */
+/** What only the super admin holds; the provider admin holds everything else. */
 const superAdminOnly: readonly Permission[] = [
   'tenant:manage',
   'approval-policy:manage',
@@ -99,8 +99,8 @@ const superAdminOnly: readonly Permission[] = [
 ];
 
 /**
- * The seven system roles with their permission matrix (S1-22, S1-66). A tenant may change the matrix of each for
- * itself, except that of the super admin, who always holds everything (X-11).
+ * The seven system roles with their permission matrix (S1-22, S1-66). A tenant may change each matrix for itself, except
+ * that of the super admin, who always holds every permission (X-11).
  */
 export const systemRoles: readonly SystemRole[] = [
   {
@@ -154,5 +154,5 @@ export const systemRoles: readonly SystemRole[] = [
   },
 ];
 
-/** Code of the role that can never be emptied, changed or left without a holder (S2-71). */
+/** Code of the role whose permissions cannot be changed and that always has a holder (S2-71). */
 export const superAdminCode: SystemRoleCode = 'role-super-admin';

@@ -2,34 +2,34 @@ import { permissionsBeyond, rightsOfRoles } from '../identity/role-hierarchy.ts'
 import type { RoleMap } from '../identity/role-hierarchy.ts';
 import type { CoarseRole } from '../identity/system-roles.ts';
 
-/** A role that a link gives; times are RFC 3339, null for no end. */
+/** A role that a link assigns; times are RFC 3339, null for no end. */
 export interface OnboardingRole {
   readonly role_id: string;
   readonly valid_until: string | null;
 }
 
-/** The account that completing a link creates, as its creator laid it down. */
+/** The account that completing a link creates, as the link's creator has specified it. */
 export interface OnboardingAccount {
   readonly roles: readonly OnboardingRole[];
-  /** Campaigns whose pool the newcomer joins. */
+  /** Campaigns whose pool the new user joins. */
   readonly campaign_ids: readonly string[];
 }
 
-/** What completing a link did; given again word for word to everybody who completes it again. */
+/** The outcome of a completion, returned unchanged to every repetition. */
 export interface OnboardingOutcome {
   /**
-   * `none`: the link creates no account; `created`; `kept_back`: the address has an account already, and a link never
-   * lets anybody into one.
+   * `none`: the link creates no account; `created`; `kept_back`: the address has an account already, to which a link never
+   * gives access.
    */
   readonly account: 'none' | 'created' | 'kept_back';
   readonly user_id: string | null;
   readonly roles_given: readonly string[];
-  /** Roles that somebody has to approve first. */
+  /** Roles that wait for an approval. */
   readonly roles_waiting: readonly OnboardingRole[];
   readonly campaigns_joined: readonly string[];
 }
 
-/** The outcome of a link that creates nothing. */
+/** The outcome of a link that creates no account. */
 export const emptyOutcome: OnboardingOutcome = {
   account: 'none',
   user_id: null,
@@ -39,8 +39,8 @@ export const emptyOutcome: OnboardingOutcome = {
 };
 
 /**
- * Sorts the roles of a link into those that are given on completion and those that wait for an approval: roles of
- * administrators always wait, and so does every role that the link's creator could not give any more, or that is gone.
+ * Divides the roles of a link into those that are assigned on completion and those that wait for an approval: roles of
+ * administrators always wait, and so do roles that the link's creator could no longer assign, or that no longer exist.
  */
 export function sortOnboardingRoles(
   wanted: readonly OnboardingRole[],

@@ -1,15 +1,15 @@
 import type { JsonObject } from '../shared/canonical.ts';
 
-/** Where an onboarding link is (S3-44). */
+/** The stored status of an onboarding link (S3-44). */
 export const onboardingStatuses = ['pending', 'opened', 'in_progress', 'completed', 'expired', 'revoked'] as const;
 export type OnboardingStatus = (typeof onboardingStatuses)[number];
 
-/** A link in one of these still leads somewhere, until its time is over. */
+/** A link with one of these can be used until it expires. */
 export const openOnboardingStatuses = ['pending', 'opened', 'in_progress'] as const satisfies readonly OnboardingStatus[];
 export type OpenOnboardingStatus = (typeof openOnboardingStatuses)[number];
 
-/** Every move there is (S3-52): revoked and completed are final, an expired link is opened again by extending it. */
-const moves: Readonly<Record<OnboardingStatus, readonly OnboardingStatus[]>> = {
+/** All transitions (S3-52): revoked and completed are final, an expired link is reopened by extending it. */
+const transitions: Readonly<Record<OnboardingStatus, readonly OnboardingStatus[]>> = {
   pending: ['opened', 'in_progress', 'completed', 'expired', 'revoked'],
   opened: ['in_progress', 'completed', 'expired', 'revoked'],
   in_progress: ['completed', 'expired', 'revoked'],
@@ -18,58 +18,58 @@ const moves: Readonly<Record<OnboardingStatus, readonly OnboardingStatus[]>> = {
   revoked: [],
 };
 
-/** True when a link may go from one status to the other. */
+/** True when the transition is allowed. */
 export function canMoveOnboarding(from: OnboardingStatus, to: OnboardingStatus): boolean {
-  return moves[from].includes(to);
+  return transitions[from].includes(to);
 }
 
-/** True for a status in which nothing has ended the link. */
+/** True for a status in which the link has not ended. */
 export function isOpenOnboarding(status: OnboardingStatus): status is OpenOnboardingStatus {
   return openOnboardingStatuses.some((open) => open === status);
 }
 
-/** What a link lets its holder do; declared when it is made and shown to everybody who opens it. */
+/** What a link lets its holder do; set at its creation and visible to everybody who opens it. */
 export const onboardingCapabilities = ['save_progress', 'complete', 'create_account'] as const;
 export type OnboardingCapability = (typeof onboardingCapabilities)[number];
 
 const day = 24 * 3600;
 /** How long links of a tenant live (S3-51), in seconds. */
-export interface OnboardingLife {
-  /** What a link is given, first or by extending it, when nobody asks for another time. */
+export interface OnboardingSettings {
+  /** What a link gets at its creation or extension when nothing else is asked for. */
   readonly default_life_seconds: number;
-  /** The most that it is given at a time. */
+  /** The most that a link gets at a time. */
   readonly max_step_seconds: number;
-  /** From its creation to its last end. */
+  /** From the creation of a link to its latest possible end. */
   readonly max_life_seconds: number;
 }
 
-/** The life of links of a tenant that has laid down none. */
-export const defaultOnboardingLife: OnboardingLife = {
+/** The settings of a tenant without settings of its own. */
+export const defaultOnboardingSettings: OnboardingSettings = {
   default_life_seconds: 7 * day,
   max_step_seconds: 30 * day,
   max_life_seconds: 90 * day,
 };
-/** No tenant lets its links live longer or shorter than this. */
-export const onboardingLifeLimits = { minSeconds: 60, maxSeconds: 365 * day } as const;
+/** Bounds of each setting, for all tenants. */
+export const onboardingSettingsLimits = { minSeconds: 60, maxSeconds: 365 * day } as const;
 
-/** The first limit that is above the next one, or null for a life that makes sense. */
-export function brokenOnboardingLife(life: OnboardingLife): keyof OnboardingLife | null {
-  if (life.default_life_seconds > life.max_step_seconds) return 'default_life_seconds';
-  return life.max_step_seconds > life.max_life_seconds ? 'max_step_seconds' : null;
+/** The first setting that is above the next longer one, or null when they are in order. */
+export function firstLimitOutOfOrder(settings: OnboardingSettings): keyof OnboardingSettings | null {
+  if (settings.default_life_seconds > settings.max_step_seconds) return 'default_life_seconds';
+  return settings.max_step_seconds > settings.max_life_seconds ? 'max_step_seconds' : null;
 }
 
-/** When people are reminded and warned, frozen into a link when it is made. All in seconds. */
+/** When the recipient is reminded and the creator is warned; fixed at the creation of a link. All in seconds. */
 export interface OnboardingTiming {
   /** From the creation of the link to the first reminder. */
   readonly first_reminder_seconds: number;
   /** From one reminder to the next. */
   readonly reminder_interval_seconds: number;
   readonly max_reminders: number;
-  /** The creator is warned this long before the link expires; a short link a quarter of its life before. */
+  /** The creator is warned this long before the link expires, or a quarter of its life before if that is shorter. */
   readonly warning_seconds: number;
 }
 
-/** The timing of a link that names none. */
+/** The timing of a link whose creator sets none. */
 export const defaultOnboardingTiming: OnboardingTiming = {
   first_reminder_seconds: 2 * day,
   reminder_interval_seconds: 2 * day,
@@ -77,12 +77,12 @@ export const defaultOnboardingTiming: OnboardingTiming = {
   warning_seconds: day,
 };
 
-/** What happened to a link that its creator is told of. */
+/** The events of a link that its creator is notified of. */
 export const onboardingNotifications = ['opened', 'completed', 'expiring', 'expired'] as const;
 export type OnboardingNotification = (typeof onboardingNotifications)[number];
 
-/** What decides where a link is and what its workflow does next. Times are RFC 3339. */
-export interface OnboardingFacts {
+/** The state of a link from which its effective status and the next step of its workflow follow. Times are RFC 3339. */
+export interface OnboardingLinkState {
   readonly status: OnboardingStatus;
   readonly created_at: string;
   readonly expires_at: string;
@@ -94,20 +94,20 @@ export interface OnboardingFacts {
   readonly last_reminder_at: string | null;
   /** Null again after every extension. */
   readonly warned_at: string | null;
-  /** Keys of the news that the creator has been told; see {@link notificationKey}. */
+  /** Keys of the notifications that the creator has got; see {@link notificationKey}. */
   readonly announced: readonly string[];
-  /** True while the tenant is suspended. Missing in histories of builds that did not look. */
+  /** True while the tenant is suspended. Missing in histories of earlier builds, which did not check it. */
   readonly is_silent?: boolean;
 }
 
 /**
- * The status as it is shown: past its time a link is expired at once, whether or not anybody has written that down
- * (S3-55), and one that was looked at is opened, although looking changes nothing (S3-54).
+ * The status that callers see: a link past its end is expired, even if that is not stored yet (S3-55), and a pending link
+ * that was accessed is opened, although opening a link does not change the stored status (S3-54).
  *
  * @param now milliseconds since the epoch
  */
-export function shownOnboardingStatus(
-  { status, expires_at, first_accessed_at }: Pick<OnboardingFacts, 'status' | 'expires_at' | 'first_accessed_at'>,
+export function effectiveOnboardingStatus(
+  { status, expires_at, first_accessed_at }: Pick<OnboardingLinkState, 'status' | 'expires_at' | 'first_accessed_at'>,
   now: number,
 ): OnboardingStatus {
   if (!isOpenOnboarding(status)) return status;
@@ -115,7 +115,7 @@ export function shownOnboardingStatus(
   return status === 'pending' && first_accessed_at !== null ? 'opened' : status;
 }
 
-/** The status that an extended link goes on with: where its holder had come before it expired. */
+/** The status of a link after an extension: the one that its holder had reached before the link expired. */
 export function reopenedOnboardingStatus(link: {
   readonly status: OnboardingStatus;
   readonly version: number;
@@ -127,10 +127,11 @@ export function reopenedOnboardingStatus(link: {
 }
 
 /**
- * When an extended link expires: the step counts from now or from its present end, whichever is later, and never leads
- * beyond the longest life.
+ * When an extended link expires: the step counts from now or from the link's end, whichever is later, and is cut at the
+ * link's latest possible end.
  *
- * @returns milliseconds since the epoch; null when the link has no life left to give (S3-51).
+ * @param now milliseconds since the epoch
+ * @returns milliseconds since the epoch; null when the link cannot be extended any more (S3-51).
  */
 export function extendedUntil(
   link: { readonly expires_at: string; readonly max_expires_at: string },
@@ -148,13 +149,13 @@ export type OnboardingStep =
   | { readonly kind: 'wait'; readonly until: number };
 
 /**
- * Decides the next step. Whatever is overdue is due once: after an outage one reminder goes out, not all that were
- * missed, because the next one counts from the last that was sent. Of a suspended tenant nothing goes out; what was due
- * meanwhile is overdue when the tenant is resumed. Its links expire all the same.
+ * Decides the next step. After an outage one reminder is sent, not all that were missed, because the next one counts from
+ * the last that was sent. While the tenant is suspended nothing is sent and links expire all the same; what was due
+ * meanwhile is overdue when the tenant is resumed.
  *
  * @param now milliseconds since the epoch
  */
-export function nextOnboardingStep(link: OnboardingFacts, now: number): OnboardingStep {
+export function nextOnboardingStep(link: OnboardingLinkState, now: number): OnboardingStep {
   if (!isOpenOnboarding(link.status)) return { kind: 'end' };
   const expireAt = Date.parse(link.expires_at);
   const isSilent = link.is_silent === true;
@@ -166,43 +167,43 @@ export function nextOnboardingStep(link: OnboardingFacts, now: number): Onboardi
   return { kind: 'wait', until: Math.min(expireAt, warnAt, remindAt) };
 }
 
-function warningMs({ created_at, expires_at, timing }: OnboardingFacts): number {
+function warningMs({ created_at, expires_at, timing }: OnboardingLinkState): number {
   const lifeMs = Date.parse(expires_at) - Date.parse(created_at);
   return Math.min(timing.warning_seconds * 1000, lifeMs / 4);
 }
 
-function nextReminderAt({ has_email, reminder_count, last_reminder_at, created_at, timing }: OnboardingFacts): number {
+function nextReminderAt({ has_email, reminder_count, last_reminder_at, created_at, timing }: OnboardingLinkState): number {
   if (!has_email || reminder_count >= timing.max_reminders) return Infinity;
   return last_reminder_at === null
     ? Date.parse(created_at) + timing.first_reminder_seconds * 1000
     : Date.parse(last_reminder_at) + timing.reminder_interval_seconds * 1000;
 }
 
-/** Names one occurrence of a piece of news: a link that was extended can expire again, and be told of again. */
-export function notificationKey(news: OnboardingNotification, extendedCount: number): string {
-  return news === 'expired' || news === 'expiring' ? `${news}/${extendedCount}` : news;
+/** Identifies one occurrence of an event: a link that was extended can expire again, and is then notified of again. */
+export function notificationKey(event: OnboardingNotification, extendedCount: number): string {
+  return event === 'expired' || event === 'expiring' ? `${event}/${extendedCount}` : event;
 }
 
-/** The news that the creator has not been told yet. A warning is no news before its time: `expiring` comes by claim. */
-export function unsentNotifications(link: OnboardingFacts): OnboardingNotification[] {
+/** The events that the creator has not been notified of yet, but for `expiring`, which is sent when it is claimed. */
+export function unsentNotifications(link: OnboardingLinkState): OnboardingNotification[] {
   const happened: OnboardingNotification[] = [];
   if (link.first_accessed_at !== null) happened.push('opened');
   if (link.status === 'completed') happened.push('completed');
   if (link.status === 'expired') happened.push('expired');
-  return happened.filter((news) => !link.announced.includes(notificationKey(news, link.extended_count)));
+  return happened.filter((event) => !link.announced.includes(notificationKey(event, link.extended_count)));
 }
 
-/** Answers and place of a newcomer, as saved last. */
+/** The progress of an onboarding, as saved last. */
 export interface OnboardingProgress {
   readonly progress: JsonObject;
   readonly progress_percent: number;
   readonly current_step: string | null;
 }
 
-/** Size of the answers of a link at which nothing more is taken, as JSON text. */
+/** Largest size of all answers of a link as JSON text, in bytes. */
 export const maxProgressBytes = 64 * 1024;
 
-/** Puts new answers over the ones that are there: what is not sent is kept, so that no device loses another's pages. */
+/** Merges saved answers into the existing ones. What is not sent stays, so that devices do not lose each other's answers. */
 export function mergeProgress(
   before: OnboardingProgress,
   saved: { readonly answers: JsonObject; readonly progress_percent?: number | undefined; readonly current_step?: string | null | undefined },

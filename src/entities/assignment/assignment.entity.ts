@@ -7,7 +7,7 @@ export type BatchKind = 'bulk' | 'hand_over';
 export type BatchStatus = 'running' | 'completed' | 'cancelled';
 export type ItemOutcome = 'assigned' | 'queued' | 'skipped' | 'conflict';
 
-/** The tenant's fence, full access for a transaction that manages assignments, and everybody's own rows (S3-38). */
+/** The tenant's isolation, full access for a transaction that manages assignments, and each user's own rows (S3-38). */
 const assignmentPolicies = [
   ...tenantPolicies.filter(({ type }) => type === 'restrictive'),
   {
@@ -26,7 +26,7 @@ const assignmentPolicies = [
   },
 ];
 
-/** A member of a campaign's pool, with what the person may do there and how contacts are dealt (S3-8, S3-35). */
+/** A member of a campaign's pool, with permissions there and settings of the rule (S3-8, S3-35). */
 export const UserCampaignAssignmentEntity = defineEntity({
   name: 'UserCampaignAssignment',
   tableName: 'user_campaign_assignment',
@@ -40,20 +40,20 @@ export const UserCampaignAssignmentEntity = defineEntity({
     can_edit: p.boolean().default(false),
     can_send: p.boolean().default(false),
     can_manage: p.boolean().default(false),
-    /** Relative share of what is dealt. */
+    /** Relative share of what the rule assigns. */
     weight: p.integer().default(100),
     /** Null: no limit. */
     max_open_contacts: p.integer().nullable(),
-    /** False: contacts come by hand only. */
+    /** False: contacts are assigned by hand only. */
     auto_assign: p.boolean().default(true),
     paused_until: timestamp().nullable(),
-    /** Contacts dealt since joining. */
+    /** Contacts assigned by the rule since joining. */
     dealt_count: p.integer().default(0),
-    /** Stands for what was dealt before joining and during absences, so that nobody is flooded afterwards. */
+    /** Stands for contacts assigned before joining and during absences, so that no backlog is assigned afterwards. */
     credit: p.integer().default(0),
     /** Kept by a trigger on `user_contact_assignment`. */
     open_contacts: p.integer().default(0),
-    /** Number of the deal in which the member was chosen last. */
+    /** Number of the pool's assignment in which the member was chosen last. */
     last_turn: p.integer().nullable(),
     last_assigned_at: timestamp().nullable(),
     assigned_by: p.uuid().nullable(),
@@ -64,7 +64,7 @@ export const UserCampaignAssignmentEntity = defineEntity({
   },
 });
 
-/** Who looks after a contact, since when, and why it was this person; history is kept (S3-9, S3-36, S3-43). */
+/** The owner of a contact, since when, and why; released rows stay as history (S3-9, S3-36, S3-43). */
 export const UserContactAssignmentEntity = defineEntity({
   name: 'UserContactAssignment',
   tableName: 'user_contact_assignment',
@@ -83,7 +83,7 @@ export const UserContactAssignmentEntity = defineEntity({
   },
 });
 
-/** A contact that nobody could take yet; those of a campaign leave in the order of `position` (S3-40). */
+/** A contact that nobody could take yet; contacts of a campaign leave in the order of `position` (S3-40). */
 export const AssignmentQueueEntity = defineEntity({
   name: 'AssignmentQueue',
   tableName: 'assignment_queue',
@@ -91,7 +91,7 @@ export const AssignmentQueueEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
-    /** Null: it belonged to no campaign, so somebody has to take it by hand. */
+    /** Null: the contact belongs to no campaign, so it has to be assigned by hand. */
     campaign_id: p.uuid().nullable(),
     contact_id: p.uuid(),
     position: p.bigint('number').autoincrement(),
@@ -104,7 +104,7 @@ export const AssignmentQueueEntity = defineEntity({
   },
 });
 
-/** Many contacts that are dealt or handed over by one workflow. */
+/** Many contacts that one workflow assigns by the rule (`bulk`) or reassigns (`hand_over`). */
 export const AssignmentBatchEntity = defineEntity({
   name: 'AssignmentBatch',
   tableName: 'assignment_batches',
@@ -120,7 +120,7 @@ export const AssignmentBatchEntity = defineEntity({
     keep_owner: p.boolean().default(false),
     status: p.text().default('running').$type<BatchStatus>(),
     total: p.integer(),
-    /** Place of the last item that is done; what comes behind it is still to do. */
+    /** Position of the last item that is done; the items behind it are still to be done. */
     settled_position: p.integer().default(0),
     requested_by: p.uuid().nullable(),
     finished_at: timestamp().nullable(),

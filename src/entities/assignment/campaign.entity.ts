@@ -7,7 +7,7 @@ export type CampaignChannel = (typeof campaignChannels)[number];
 export const campaignStatuses = ['planning', 'active', 'paused', 'complete'] as const;
 export type CampaignStatus = (typeof campaignStatuses)[number];
 
-/** What is told or sold to contacts, and the pool of people who look after them. Deleting leaves the row. */
+/** What is offered to contacts, with a pool of users who look after them. A deleted row stays. */
 export const CampaignEntity = defineEntity({
   name: 'Campaign',
   tableName: 'campaigns',
@@ -18,7 +18,7 @@ export const CampaignEntity = defineEntity({
     name: p.text(),
     description: p.text().nullable(),
     channel: p.text().nullable().$type<CampaignChannel>(),
-    /** Contacts are dealt in an active one only. */
+    /** The rule assigns contacts only in an active campaign. */
     status: p.text().default('planning').$type<CampaignStatus>(),
     starts_on: p.date().nullable(),
     ends_on: p.date().nullable(),

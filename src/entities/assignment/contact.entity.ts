@@ -1,7 +1,7 @@
 import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-/** Somebody outside whom one person of the tenant looks after. Deleting leaves the row. */
+/** A person outside the tenant, owned by at most one of its users. A deleted row stays. */
 export const ContactEntity = defineEntity({
   name: 'Contact',
   tableName: 'contacts',

@@ -1,10 +1,10 @@
 import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
-/** How a challenge is met: by an authenticator app (or a recovery code), or by a code sent by e-mail. */
+/** How a challenge is answered: by an authenticator app (or a recovery code), or by a code sent by e-mail. */
 export type MfaMethod = 'totp' | 'email';
 
-/** A person's authenticator app. Without `confirmed_at` it is being set up and protects nothing yet (S4-1, S4-27). */
+/** A person's authenticator app. Without `confirmed_at` it is being set up and not in use yet (S4-1, S4-27). */
 export const MfaFactorEntity = defineEntity({
   name: 'MfaFactor',
   tableName: 'mfa_factors',
@@ -15,7 +15,7 @@ export const MfaFactorEntity = defineEntity({
     user_id: p.uuid(),
     secret_ciphertext: p.text().hidden().lazy(),
     confirmed_at: timestamp().nullable(),
-    /** Number of the last time step that was accepted: a code works once (RFC 6238 §5.2). */
+    /** The last time step that was accepted: a code works once (RFC 6238 §5.2). */
     last_step: p.bigint('number').defaultRaw('0'),
   },
 });
@@ -34,7 +34,7 @@ export const MfaRecoveryCodeEntity = defineEntity({
   },
 });
 
-/** One question for a second factor, bound to person, session, action and payload (S2-44, S2-69). */
+/** One request for a second factor, bound to person, session, action and payload (S2-44, S2-69). */
 export const MfaChallengeEntity = defineEntity({
   name: 'MfaChallenge',
   tableName: 'mfa_challenges',
@@ -57,7 +57,7 @@ export const MfaChallengeEntity = defineEntity({
   },
 });
 
-/** Shared counters of the rate limits. No tenant; keys are digests. */
+/** Counters of the rate limits, shared by all processes. They belong to no tenant; their keys are digests. */
 export const RateLimitCounterEntity = defineEntity({
   name: 'RateLimitCounter',
   tableName: 'rate_limit_counters',

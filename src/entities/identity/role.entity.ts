@@ -3,7 +3,7 @@ import type { CoarseRole } from '../../domain/identity/system-roles.ts';
 import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-/** A role; system roles belong to no tenant and are seen by all (S1-22, S1-60). */
+/** A role; system roles belong to no tenant and are visible to all (S1-22, S1-60). */
 export const AdminRoleEntity = defineEntity({
   name: 'AdminRole',
   tableName: 'admin_roles',
@@ -29,14 +29,14 @@ export const AdminRoleEntity = defineEntity({
     coarse_role: p.text().default('user').$type<CoarseRole>(),
     permissions: p.array().defaultRaw("'{}'"),
     ...versionedColumns,
-    /** A removed role stays for the ledger. */
+    /** A deleted role stays for the ledger. */
     deleted_at: timestamp().nullable(),
   },
 });
 
 /**
- * What a role gave from a moment on: one row per change, so that rights of the past can be told. Rows without a tenant
- * are the defaults of system roles.
+ * What a role gave from a time on: one row a change, so that rights of the past can be computed. Rows without a tenant are
+ * the defaults of system roles.
  */
 export const AdminRoleHistoryEntity = defineEntity({
   name: 'AdminRoleHistory',
@@ -78,7 +78,7 @@ export const AdminRolePermissionsEntity = defineEntity({
   },
 });
 
-/** The ledger of role assignments: who held what, from when to when, given by whom (S2-13). */
+/** The ledger of role assignments: who held which role, from when to when, assigned by whom (S2-13). */
 export const AdminRoleAssignmentEntity = defineEntity({
   name: 'AdminRoleAssignment',
   tableName: 'admin_role_assignments',
@@ -99,7 +99,7 @@ export const AdminRoleAssignmentEntity = defineEntity({
   },
 });
 
-/** What a person may do in an agent module, optionally until a moment (S4-3, S4-25, X-8). */
+/** What a person may do in a software module, optionally until a time (S4-3, S4-25, X-8). */
 export const ModulePermissionEntity = defineEntity({
   name: 'ModulePermission',
   tableName: 'user_agent_permissions',

@@ -2,7 +2,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
-/** What an application or a machine signs in with; only the SHA-256 of the token is kept. */
+/** What an application or a machine authenticates with; only the SHA-256 of the token is stored. */
 export const ServiceTokenEntity = defineEntity({
   name: 'ServiceToken',
   tableName: 'service_tokens',

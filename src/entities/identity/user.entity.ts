@@ -5,7 +5,7 @@ import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from
 
 export type UserStatus = 'active' | 'inactive' | 'deleted';
 
-/** A person of a tenant; the one users table of all documents. Deleting is a status (S2-72). */
+/** A person of a tenant; the one table of users for all parts of the product. Deleting is a status (S2-72). */
 export const UserEntity = defineEntity({
   name: 'User',
   tableName: 'users',

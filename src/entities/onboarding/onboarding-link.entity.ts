@@ -1,13 +1,13 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { OnboardingCapability, OnboardingStatus, OnboardingTiming } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
-import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access.ts';
+import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 const mayManage = "(select current_setting('app.onboarding_access', true)) = 'manage'";
 
-/** The tenant's fence, full access for a transaction that manages links, and what somebody made himself (S3-46). */
+/** The tenant's isolation, full access for a transaction that manages links, and the creator's own links (S3-46). */
 const onboardingPolicies = [
   ...tenantPolicies.filter(({ type }) => type === 'restrictive'),
   { name: 'manager_access', type: 'permissive' as const, roles: ['castellan_app'], using: mayManage, check: mayManage },
@@ -20,7 +20,7 @@ const onboardingPolicies = [
   },
 ];
 
-/** A link that leads a newcomer through onboarding (S3-44). Its token is known to its holder only. */
+/** A link that leads a newcomer through onboarding (S3-44). Only its holder knows the token. */
 export const OnboardingLinkEntity = defineEntity({
   name: 'OnboardingLink',
   tableName: 'onboarding_link',
@@ -37,11 +37,11 @@ export const OnboardingLinkEntity = defineEntity({
     created_by: p.uuid(),
     status: p.text().default('pending').$type<OnboardingStatus>(),
     capabilities: p.array().$type<OnboardingCapability[]>(),
-    /** What completing creates; null: nothing. */
+    /** The account that completing creates; null: none. */
     account: jsonb<OnboardingAccount>().nullable(),
     timing: jsonb<OnboardingTiming>(),
     expires_at: timestamp(),
-    /** Nobody can extend beyond it. */
+    /** Latest end to which the link can be extended. */
     max_expires_at: timestamp(),
     progress: jsonb<JsonObject>().defaultRaw("'{}'"),
     progress_percent: p.integer().default(0),
@@ -56,22 +56,22 @@ export const OnboardingLinkEntity = defineEntity({
     revoked_by: p.uuid().nullable(),
     revoke_reason: p.text().nullable(),
     completed_at: timestamp().nullable(),
-    /** What completing did. */
+    /** The outcome of the completion; null before it. */
     outcome: jsonb<OnboardingOutcome>().nullable(),
     reminder_count: p.integer().default(0),
     last_reminder_at: timestamp().nullable(),
-    /** When the creator was warned of the present end. */
+    /** When the creator was warned that the link expires at `expires_at`. */
     warned_at: timestamp().nullable(),
-    /** Keys of the news that the creator was told. */
+    /** Keys of the notifications that the creator has got. */
     announced: p.array().defaultRaw("'{}'"),
-    /** When the workflow looked at the row last; older than the row, it is told again by the sweep. */
+    /** When the workflow has read the row last; if the row has changed since, the sweep signals the workflow. */
     attended_at: timestamp().nullable(),
     /** `version` counts the saved states of the progress. */
     ...versionedColumns,
   },
 });
 
-/** One look at a link, allowed or not (S3-56). Rows are added and never changed. */
+/** One access to a link, allowed or refused (S3-56). Rows are appended and never changed. */
 export const OnboardingLinkAccessEntity = defineEntity({
   name: 'OnboardingLinkAccess',
   tableName: 'onboarding_link_access',

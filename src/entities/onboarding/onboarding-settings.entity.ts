@@ -1,6 +1,6 @@
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-/** How long onboarding links of a tenant live (S3-51); a tenant without a row has the product's own limits. Seconds. */
+/** How long onboarding links of a tenant live (S3-51); a tenant without a row has the defaults of the product. Seconds. */
 export const OnboardingSettingsEntity = defineEntity({
   name: 'OnboardingSettings',
   tableName: 'onboarding_settings',

@@ -2,7 +2,7 @@ import type { ActivityStatus, ActivityType } from '../../domain/tracker/tracker-
 import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
-/** One line of the daily log (S0-11); belongs to a user and may belong to a prospect. */
+/** An activity of a user (S0-11), which may belong to a prospect. */
 export const AdminActivityEntity = defineEntity({
   name: 'AdminActivity',
   tableName: 'admin_activities',
@@ -16,14 +16,14 @@ export const AdminActivityEntity = defineEntity({
     amount: p.integer().default(1),
     notes: p.text().nullable(),
     prospect_id: p.integer().nullable(),
-    /** The meeting whose follow-up task this is, with the line of the task; at most one activity a line. */
+    /** The meeting that this is a follow-up task of, and the line of the task; at most one activity for each line. */
     meeting_id: p.integer().nullable(),
     follow_up_line: p.integer().nullable(),
     ...updatedAt,
   },
 });
 
-/** How an activity reads in logs (S0-23). */
+/** An activity as text for logs (S0-23). */
 export function activityText(activity: { id: number; type: string; date: string }): string {
   return `<AdminActivity(id=${activity.id}, type=${activity.type}, date=${activity.date})>`;
 }

@@ -3,7 +3,7 @@ import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
-/** One focus session (S0-13). Written by the activities of its workflow only. */
+/** One focus session (S0-13). Written by `focus-session.repository.ts` only, on behalf of its workflow. */
 export const AdminFocusSessionEntity = defineEntity({
   name: 'AdminFocusSession',
   tableName: 'admin_focus_sessions',
@@ -17,13 +17,13 @@ export const AdminFocusSessionEntity = defineEntity({
     completed: p.boolean().default(false),
     interrupted: p.boolean().default(false),
     notes: p.text().nullable(),
-    /** When the timer ends if nobody pauses again. */
+    /** When the timer fires unless there is another pause. */
     due_at: timestamp(),
     paused_at: timestamp().nullable(),
-    /** Length of the pauses that are over, milliseconds. */
+    /** Total length of the pauses that have ended, in milliseconds. */
     paused_ms: p.integer().default(0),
     ending: p.string().length(20).$type<FocusEnding>().nullable(),
-    /** Whole minutes without pauses, known at the end (S0-85). */
+    /** Whole minutes without pauses; null until the session has ended (S0-85). */
     actual_minutes: p.integer().nullable(),
   },
 });

@@ -1,7 +1,7 @@
 import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
-/** What a person sets out to do in a week (S0-10); belongs to a user. */
+/** The targets of a user for one week (S0-10). */
 export const AdminGoalEntity = defineEntity({
   name: 'AdminGoal',
   tableName: 'admin_goals',
@@ -18,7 +18,7 @@ export const AdminGoalEntity = defineEntity({
   },
 });
 
-/** How a goal reads in logs (S0-23). */
+/** A goal as text for logs (S0-23). */
 export function goalText(goal: { id: number; user_id: string; week_start: string }): string {
   return `<AdminGoal(id=${goal.id}, user=${goal.user_id}, week=${goal.week_start})>`;
 }

@@ -6,7 +6,7 @@ import { ownedColumns } from './tracker-columns.ts';
 export const meetingTypes = ['discovery', 'demo', 'negotiation', 'closing'] as const;
 export type MeetingType = (typeof meetingTypes)[number];
 
-/** How a planned meeting went (S0-93). */
+/** Outcomes of a planned meeting (S0-93). */
 export const meetingOutcomes = ['held', 'not_held', 'cancelled'] as const;
 export type MeetingOutcome = (typeof meetingOutcomes)[number];
 

@@ -3,7 +3,7 @@ import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantPolicies } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
-/** A word at the right moment (S0-14, S0-95). Written through `actions/nudge-box.ts` only. */
+/** A nudge of a user (S0-14, S0-95). Written by `nudge.service.ts` only. */
 export const AdminNudgeEntity = defineEntity({
   name: 'AdminNudge',
   tableName: 'admin_nudges',
@@ -17,7 +17,7 @@ export const AdminNudgeEntity = defineEntity({
     read: p.boolean().default(false),
     action_url: p.text().nullable(),
     rule: p.string().length(50).$type<NudgeRule>(),
-    /** Local day on which it was made. */
+    /** Local day on which it was delivered. */
     day: p.date(),
     dedupe_key: p.string().length(100),
     worded_by: p.string().length(10).$type<'rule' | 'model'>().default('rule'),
@@ -26,7 +26,7 @@ export const AdminNudgeEntity = defineEntity({
   },
 });
 
-/** What was announced to a person once and for all; outlives a nudge that is deleted, so that it does not come back. */
+/** A key that is not delivered again to its user. It outlives the nudge, so that a deleted one does not come back. */
 export const NudgeMarkEntity = defineEntity({
   name: 'NudgeMark',
   tableName: 'admin_nudge_marks',
@@ -36,7 +36,7 @@ export const NudgeMarkEntity = defineEntity({
     ...ownedColumns,
     dedupe_key: p.string().length(100),
     day: p.date(),
-    /** False for a key that another nudge settled. Delivered ones count for the daily cap. */
+    /** False for a key that another nudge settled. Only delivered ones count towards the daily cap. */
     delivered: p.boolean(),
   },
 });

@@ -5,7 +5,7 @@ import { integerId } from './tracker-columns.ts';
 
 const sharedColumns = { id: integerId, tenant_id: tenantId, ...createdAt };
 
-/** A way from first contact to contract (S0-75); shared by the tenant. */
+/** The stages from first contact to contract (S0-75), shared by the tenant. */
 export const AdminPipelineEntity = defineEntity({
   name: 'AdminPipeline',
   tableName: 'admin_pipelines',

@@ -3,7 +3,7 @@ import { timestamp } from '../shared/column-types.ts';
 import { createdAt, defineEntity, p, tenantId, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 import { integerId, ownedColumns } from './tracker-columns.ts';
 
-/** Somebody who may become a customer (S0-74); belongs to a user, has activities and meetings. */
+/** Somebody who may become a customer (S0-74). Belongs to a user and has activities and meetings. */
 export const AdminProspectEntity = defineEntity({
   name: 'AdminProspect',
   tableName: 'admin_prospects',
@@ -16,7 +16,7 @@ export const AdminProspectEntity = defineEntity({
     stage_entered_at: timestamp().defaultRaw('now()'),
     name: p.string().length(255),
     company: p.string().length(255).nullable(),
-    /** Unique in the tenant, whatever its case. */
+    /** Unique in the tenant, ignoring case. */
     email: p.string().length(320).nullable(),
     phone: p.string().length(32).nullable(),
     source: p.string().length(100).nullable(),
@@ -31,7 +31,7 @@ export const AdminProspectEntity = defineEntity({
   },
 });
 
-/** Every move of a prospect; append-only. */
+/** Stage history: every move of a prospect; append-only. */
 export const AdminStageHistoryEntity = defineEntity({
   name: 'AdminStageHistory',
   tableName: 'admin_stage_history',
@@ -46,7 +46,7 @@ export const AdminStageHistoryEntity = defineEntity({
     from_status: p.string().length(10).$type<ProspectStatus>().nullable(),
     to_status: p.string().length(10).$type<ProspectStatus>(),
     reason: p.text().nullable(),
-    /** How long the prospect was in the stage it left. */
+    /** Time that the prospect was in the stage it left. */
     seconds_in_stage: p.bigint('number').nullable(),
     moved_by: p.uuid().nullable(),
     ...createdAt,

@@ -1,7 +1,7 @@
 import { defineEntity, p, tenantPolicies, updatedAt } from '../shared/tenant-columns.ts';
 import { ownedColumns } from './tracker-columns.ts';
 
-/** The score of one day with the run up to it (S0-12, S0-77). Derived: it always equals a fresh recomputation. */
+/** The score of one day with the streak up to it (S0-12, S0-77). Derived: it always equals a recomputation. */
 export const AdminScoreEntity = defineEntity({
   name: 'AdminScore',
   tableName: 'admin_scores',
@@ -17,12 +17,12 @@ export const AdminScoreEntity = defineEntity({
   },
 });
 
-/** How a score reads in logs (S0-23). */
+/** A score as text for logs (S0-23). */
 export function scoreText(score: { id: number; date: string; score: number }): string {
   return `<AdminScore(id=${score.id}, date=${score.date}, score=${score.score})>`;
 }
 
-/** How a person's tracker behaves: free weekdays, quiet hours, how many nudges a day. */
+/** Settings of a person's tracker: rest weekdays, quiet hours, daily cap of nudges. */
 export const TrackerSettingsEntity = defineEntity({
   name: 'TrackerSettings',
   tableName: 'admin_tracker_settings',
@@ -38,7 +38,7 @@ export const TrackerSettingsEntity = defineEntity({
   },
 });
 
-/** Days off in a row, both ends included; they freeze the streak. */
+/** Consecutive days off, both ends included; they freeze the streak. */
 export const TrackerVacationEntity = defineEntity({
   name: 'TrackerVacation',
   tableName: 'admin_tracker_vacations',

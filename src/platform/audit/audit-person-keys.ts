@@ -26,7 +26,7 @@ interface KeyRow {
 }
 
 const maxCachedKeys = 20_000;
-/** Stands in the cache for a key that was destroyed: it holds no null. */
+/** A destroyed key in the cache, which holds no null. */
 const destroyed = 'destroyed';
 
 /**

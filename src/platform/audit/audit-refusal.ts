@@ -1,5 +1,5 @@
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { AuditEntry } from './audit.ts';
+import type { AuditEntry } from './audit-append.ts';
 import type { Database } from '../database/database.ts';
 import { unitOfWork } from '../database/unit-of-work.ts';
 

@@ -5,19 +5,19 @@ import { runBatch } from './statement-batch.ts';
 import type { StatementResult } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
 
-const unawaited = new WeakSet<CompiledQuery>();
+const deferred = new WeakSet<CompiledQuery>();
 
 /**
  * Marks a statement whose result nobody looks at: it goes with the next one that is waited for, at the latest with the
  * commit, and its error comes out of that.
  */
-export function unawaitedQuery<Row>(query: CompiledQuery<Row>): CompiledQuery<Row> {
-  unawaited.add(query);
+export function deferredQuery<Row>(query: CompiledQuery<Row>): CompiledQuery<Row> {
+  deferred.add(query);
   return query;
 }
 
 /**
- * Kysely over {@link runBatch}. `begin` is not waited for, and neither is what is marked by {@link unawaitedQuery}: a
+ * Kysely over {@link runBatch}. `begin` is not waited for, and neither is what is marked by {@link deferredQuery}: a
  * unit of work so costs a round trip for each statement whose result it needs, and one for its end.
  */
 export function pipelinedDialect(pool: Pool): Dialect {
@@ -80,7 +80,7 @@ class PipelinedConnection implements DatabaseConnection {
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     this.put(query);
-    if (unawaited.has(query)) return { rows: [] };
+    if (deferred.has(query)) return { rows: [] };
     const { command, rowCount, rows } = await this.#send();
     return command === 'SELECT' ? { rows: rows as Row[] } : { rows: rows as Row[], numAffectedRows: BigInt(rowCount) };
   }

@@ -67,7 +67,7 @@ export async function read<Row>(db: ReadConnections, scope: ReadScope, query: Co
  * One technical statement in a transaction of its own and one round trip, for rows that are not business: stored
  * answers, counters of attempts. A change that somebody made goes through `unitOfWork`, which audits it.
  */
-export async function writeTechnical<Row>(
+export async function writeInfrastructure<Row>(
   db: ReadConnections,
   scope: ReadScope,
   query: Compilable<Row>,
@@ -76,10 +76,10 @@ export async function writeTechnical<Row>(
   return rows;
 }
 
-/** One part of an {@link readApart} answer: its rows, or the driver's error. */
-export type ApartResult<Row> = { readonly rows: Row[] } | { readonly error: unknown };
+/** One part of an {@link readIsolated} answer: its rows, or the driver's error. */
+export type IsolatedResult<Row> = { readonly rows: Row[] } | { readonly error: unknown };
 
-const setPatience = { name: 'castellan_patience', text: "select set_config('statement_timeout', $1, true)" };
+const setStatementTimeout = { name: 'castellan_statement_timeout', text: "select set_config('statement_timeout', $1, true)" };
 const begin = { name: 'castellan_begin', text: 'begin' };
 const savepoint = { name: 'castellan_savepoint', text: 'savepoint part' };
 const backToSavepoint = { name: 'castellan_back', text: 'rollback to savepoint part' };
@@ -93,18 +93,18 @@ const commit = { name: 'castellan_commit', text: 'commit' };
  * @param timeoutMs bound of each query.
  * @returns for each query its rows or its error; only a lost connection rejects.
  */
-export async function readApart<Row>(
+export async function readIsolated<Row>(
   db: ReadConnections,
   scope: ReadScope,
   queries: readonly Compilable<Row>[],
   timeoutMs: number,
-): Promise<ApartResult<Row>[]> {
+): Promise<IsolatedResult<Row>[]> {
   const statements = queries.map(statementOf);
   const client = await db.readPool.connect();
   let broken: Error | undefined;
   try {
-    const patience = { ...setPatience, values: [String(timeoutMs)] };
-    const frame = [runBatch(client, [begin, readOnlyScope(scope), patience, savepoint])];
+    const timeout = { ...setStatementTimeout, values: [String(timeoutMs)] };
+    const frame = [runBatch(client, [begin, readOnlyScope(scope), timeout, savepoint])];
     const parts = statements.map((statement) => {
       const part = runBatch(client, [statement]);
       frame.push(runBatch(client, [backToSavepoint]));

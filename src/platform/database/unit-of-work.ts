@@ -3,13 +3,13 @@ import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { auditStatement } from '../audit/audit.ts';
-import type { AuditEntry } from '../audit/audit.ts';
+import { auditStatement } from '../audit/audit-append.ts';
+import type { AuditEntry } from '../audit/audit-append.ts';
 import { personsOf } from '../audit/audit-private.ts';
 import type { Database, Schema } from './database.ts';
 import { invalidationStatement } from './invalidation.ts';
 import type { InvalidationEvent } from './invalidation.ts';
-import { unawaitedQuery } from './pipelined-dialect.ts';
+import { deferredQuery } from './pipelined-dialect.ts';
 import { scopeStatement } from './read.ts';
 
 /** What a unit of work may touch. */
@@ -25,7 +25,7 @@ export interface Tx {
   /** Typed SQL inside this transaction. */
   readonly sql: Kysely<Schema>;
   /** Sends a statement whose result nobody needs, without a round trip; the work fails if it does. */
-  send(query: { compile(): CompiledQuery }): void;
+  defer(query: { compile(): CompiledQuery }): void;
   /** Records what was done; written with the change or not at all. */
   audit(entry: AuditEntry): void;
   /** Announces to the caches of all processes that something changed; takes effect at commit. */
@@ -100,7 +100,7 @@ async function runIn<Result>(
   const kysely = em.getKysely<Schema>();
   const sent: Promise<unknown>[] = [];
   const send = (query: CompiledQuery): void => {
-    const one = kysely.executeQuery(unawaitedQuery(query));
+    const one = kysely.executeQuery(deferredQuery(query));
     one.catch(() => undefined); // looked at below, unless the work itself fails before
     sent.push(one);
   };
@@ -111,7 +111,7 @@ async function runIn<Result>(
     em,
     flush: () => em.flush(),
     sql: kysely,
-    send: (query) => send(query.compile()),
+    defer: (query) => send(query.compile()),
     audit: (entry) => entries.push(entry),
     invalidate: (event) => events.push(event),
   };

@@ -8,12 +8,12 @@ import { Problem } from '../problem.ts';
 
 /** The one algorithm we sign and accept: Ed25519 (RFC 8037). */
 const algorithm = 'EdDSA';
-/** How far two clocks may differ. */
+/** Tolerance for clocks that differ. */
 const clockSkewSeconds = 5;
-/** A verified token is believed without looking again for at most this long. */
+/** How long at most the result of a verification is used again. */
 const cacheSeconds = 60;
 const maxCachedTokens = 10_000;
-/** Longer ones are not ours and are not worth hashing. */
+/** Longer ones are not ours and are refused without hashing them. */
 const maxTokenLength = 8_192;
 
 /** One of our signing keys, ready for use. */
@@ -45,15 +45,17 @@ export type AccessTokens = {
     expires_in_seconds: number;
   }>;
   /**
-   * Checks signature, algorithm, type, issuer, audience and time. It says nothing about whether the session still
-   * lives: the caller asks that on every request. Throws a 401 that does not say what was wrong; the cause does.
+   * Checks signature, algorithm, type, issuer, audience and time. Whether the session is still active is another question,
+   * which the caller asks on every request.
+   *
+   * @throws Problem 401 that does not say what was wrong; its cause does.
    */
   readonly verify: (token: string) => Promise<AccessTokenClaims>;
 };
 
 /**
  * Makes signing keys of 32-byte Ed25519 seeds (`AUTH_SIGNING_KEYS`, `kid:base64` each). To rotate: put the new key
- * first, and drop the old one when its last token has expired.
+ * first, and remove the old one when its last token has expired.
  */
 export function createSigningKeyring(keys: readonly [NamedKey, ...NamedKey[]]): SigningKeyring {
   const signingKeys = keys.map((key): SigningKey => {
@@ -77,7 +79,7 @@ export function createSigningKeyring(keys: readonly [NamedKey, ...NamedKey[]]): 
   };
 }
 
-/** What every token of ours must agree on besides its own claims. */
+/** What all tokens of one kind have in common besides their claims. */
 export type TokenKind = { readonly typ: 'at+jwt' | 'mfa+jwt'; readonly issuer: string; readonly audience: string };
 
 /** Signs claims as a token of one kind. Times come from `now`, in milliseconds since 1970. */
@@ -98,9 +100,10 @@ export function signToken(
 }
 
 /**
- * Verifies a token of one kind with nothing taken from the token itself but the name of one of our keys: algorithm,
- * type, issuer and audience are ours to say, and key material in the header is never looked at (ASVS 9.1.2).
- * Rejects with whatever is wrong; callers turn that into their own refusal.
+ * Verifies a token of one kind. Nothing is taken from the token itself but the name of one of our keys: algorithm, type,
+ * issuer and audience are fixed here, and key material in the header is ignored (ASVS 9.1.2).
+ *
+ * @throws Error that says what was wrong; callers answer with a refusal that does not.
  */
 export async function verifyToken<T>(
   keyring: SigningKeyring,
@@ -144,10 +147,10 @@ const accessClaims = z
   }));
 
 /**
- * Opens issue and verification for one deployment.
+ * Creates what issues and verifies the access tokens of one deployment.
  *
- * Verifying costs about 0.3 ms, more than all else of a cached request, so verified tokens are remembered by their
- * SHA-256 until they expire and at most a minute; the cache is bounded and drops the least recently used.
+ * Verifying costs about 0.3 ms, more than the rest of a request that is answered from caches, so results are cached by the
+ * token's SHA-256 until the token expires, and for a minute at most.
  *
  * @param options.issuer `PUBLIC_URL`
  * @param options.now clock in milliseconds; the system's when left out
@@ -188,18 +191,18 @@ export function createAccessTokens(options: {
   };
 }
 
-/** The one answer to a bearer token that is not accepted, whatever was wrong with it. */
+/** The answer to every bearer token that is not accepted, whatever was wrong with it. */
 export function tokenRefused(cause: unknown): Problem {
   return new Problem({ code: 'auth.required', detail: 'The access token is not valid.', cause });
 }
 
-/** What was verified of tokens, by their SHA-256: the tokens themselves are not kept in memory. */
+/** Results of verification by the SHA-256 of the token: the tokens themselves are not kept in memory. */
 export type TokenCache<T> = {
   readonly get: (token: string, nowMs: number) => T | undefined;
   readonly put: (token: string, value: T, untilMs: number) => void;
 };
 
-/** A cache of at most `capacity` tokens; the least recently used one goes. */
+/** Creates a cache of at most `capacity` tokens; the least recently used one is evicted. */
 export function createTokenCache<T>(capacity: number): TokenCache<T> {
   const entries = new LRUCache<string, { value: T; untilMs: number }>({ max: capacity });
   const digest = (token: string): string => createHash('sha256').update(token, 'utf8').digest('base64');

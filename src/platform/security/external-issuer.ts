@@ -13,14 +13,14 @@ import { createTokenCache, tokenRefused } from './access-token.ts';
 import { createOutboundHttp } from '../outbound/outbound-http.ts';
 import { Problem } from '../problem.ts';
 
-/** Clocks of strangers are given more room than our own. */
+/** Tolerance for an issuer's clock; larger than among our own processes. */
 const clockSkewSeconds = 30;
 const cacheSeconds = 60;
 const maxCachedTokens = 10_000;
 /** After an unknown key id the key set is fetched again, but not more often than this. */
 const keySetCooldownMs = 30_000;
 const keySetMaxAgeMs = 10 * 60_000;
-/** How long the last known key set is believed while the issuer does not answer. */
+/** How long the last known key set is used while the issuer does not answer. */
 const staleKeySetMs = 24 * 60 * 60_000;
 const maxTokenLength = 16_384;
 
@@ -30,7 +30,7 @@ export type ExternalIssuerConfig = {
   readonly audience: string;
   readonly jwks_uri: string;
   readonly algorithms: readonly string[];
-  /** Accepted `azp` values; with none given the claim is not looked at. */
+  /** Accepted `azp` values; with none given the claim is not checked. */
   readonly authorized_parties: readonly string[];
   readonly tenant_id: string;
   /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
@@ -40,11 +40,11 @@ export type ExternalIssuerConfig = {
     readonly session?: string;
     readonly roles?: string;
   };
-  /** Their role names → ours. A role that is not named here gives nothing. */
+  /** The issuer's role names and ours. A role that is not named here gives nothing. */
   readonly roles?: Readonly<Record<string, string>>;
 };
 
-/** Who an external token speaks of. The person is looked up by issuer and subject, never by e-mail alone. */
+/** Whom an external token identifies. The person is looked up by issuer and subject, never by e-mail alone. */
 export type ExternalIdentity = {
   readonly issuer: string;
   readonly subject: string;
@@ -62,16 +62,16 @@ export type ExternalIdentity = {
 
 /** Verifies bearer tokens of configured issuers (X-5). */
 export type ExternalIssuers = {
-  /** True when the token claims to come from one of them. Nothing is verified yet. */
+  /** True when the token claims to come from one of them; nothing is verified. */
   readonly speaksFor: (token: string) => boolean;
-  /** Throws a 401 that does not say what was wrong, or a 503 when the issuer's keys cannot be had. */
+  /** @throws Problem 401 that does not say what was wrong, or 503 when the issuer's keys cannot be fetched. */
   readonly verify: (token: string) => Promise<ExternalIdentity>;
   readonly close: () => Promise<void>;
 };
 
 /**
- * Opens verification for the configured issuers. Keys come from the configured address only; the token chooses no more
- * than which configured issuer and which of its keys is meant.
+ * Creates what verifies tokens of the configured issuers. Keys come from the configured address only; the token selects no
+ * more than one of the issuers and one of its keys.
  *
  * @param options.now clock in milliseconds; the system's when left out
  */
@@ -80,7 +80,7 @@ export function createExternalIssuers(
   options: { now?: () => number } = {},
 ): ExternalIssuers {
   const now = options.now ?? Date.now;
-  // The operator names these hosts in the environment, so they may be private ones: for this door only.
+  // The operator names these hosts in the environment, so they may be private ones, for this outbound client only.
   const outbound = createOutboundHttp({ allow: configs.map((config) => new URL(config.jwks_uri).hostname) });
   const issuers = new Map(
     configs.map((config) => [config.issuer, { config, keys: resilientKeySet(config.jwks_uri, outbound, now) }]),
@@ -88,7 +88,7 @@ export function createExternalIssuers(
   const cache = createTokenCache<ExternalIdentity>(maxCachedTokens);
 
   return {
-    // Without any, no token is taken apart: most deployments have none, and every request asks.
+    // Most deployments have none, and every request asks: then no token is decoded for it.
     speaksFor: (token) => issuers.size > 0 && issuers.has(claimedIssuer(token) ?? ''),
 
     async verify(token) {
@@ -170,7 +170,7 @@ function stringClaim(payload: JWTPayload, name: string): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/** Reads `iss` without verifying: it only picks the configuration to verify with. */
+/** The `iss` claim, not verified: it only selects the configuration to verify with. */
 function claimedIssuer(token: string): string | null {
   if (token.length > maxTokenLength) {
     return null;
@@ -182,14 +182,14 @@ function claimedIssuer(token: string): string | null {
   }
 }
 
-/** The issuer's key set was never seen, or not for a day. */
+/** The issuer's key set was never fetched, or not for a day. */
 class KeySetUnavailableError extends Error {
   override readonly name = 'KeySetUnavailableError';
 }
 
 /**
- * The issuer's key set: kept ten minutes, fetched again for an unknown key id (at most every 30 s), and while the
- * issuer does not answer the last one stays good for a day.
+ * The issuer's key set: cached for ten minutes, fetched again for an unknown key id (at most every 30 s), and the last one
+ * is used for a day while the issuer does not answer.
  */
 function resilientKeySet(
   jwksUri: string,
@@ -225,7 +225,7 @@ function resilientKeySet(
   };
 }
 
-/** True when the key set was there and the token's key was not in it, or not for that algorithm. */
+/** True when there was a key set and the token's key was not in it, or not for that algorithm. */
 function isKeyChoiceError(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey ||

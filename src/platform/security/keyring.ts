@@ -15,13 +15,13 @@ const keyBytes = 32;
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** Key ids stand in ciphertexts and in configuration, so they hold no separator of either. */
+/** Key ids are part of ciphertexts and of configuration, so they contain no separator of either. */
 const keyIdPattern = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** A key of a configured ring: 32 random bytes and the name it goes by. */
+/** A key of a configured ring: 32 random bytes and its id. */
 export type NamedKey = { readonly key_id: string; readonly bytes: Buffer };
 
-/** Where a sealed value lives. A ciphertext moved to another row or column does not open. */
+/** Where a sealed value is stored. A ciphertext that is moved to another row or column does not open. */
 export type SecretPlace = { readonly table: string; readonly column: string; readonly row_id: string };
 
 /** A ciphertext that is malformed, altered, moved, or sealed under a key that is not in the ring. */
@@ -29,19 +29,19 @@ export class SealedValueError extends Error {
   override readonly name = 'SealedValueError';
 }
 
-/** The keys that protect secrets at rest: seals with the first, opens with any. */
+/** The keys that protect secrets at rest: the first seals, all open. */
 export type Keyring = {
   /** Id of the key that seals new values. */
   readonly active_key_id: string;
   /** Encrypts `plaintext` for exactly this place (AES-256-GCM, random 96-bit nonce). */
   readonly seal: (plaintext: string, place: SecretPlace) => string;
-  /** Decrypts what `seal` made for the same place. Throws {@link SealedValueError}. */
+  /** Decrypts what `seal` made for the same place. @throws SealedValueError. */
   readonly open: (ciphertext: string, place: SecretPlace) => string;
-  /** How every value that is sealed under the active key begins; what begins otherwise needs sealing anew. */
+  /** The prefix of every value that is sealed under the active key; a value with another one is to be sealed again. */
   readonly sealedPrefix: string;
   /**
-   * A keyed fingerprint that tells whether two secrets are the same without storing either.
-   * It names its key: `<key id>:<hex>`.
+   * A keyed fingerprint, by which two secrets can be compared without storing either. It names its key:
+   * `<key id>:<hex>`.
    */
   readonly fingerprint: (value: string) => string;
   /** True when `fingerprint` was made of `value` by any key of the ring. */
@@ -52,7 +52,7 @@ export type Keyring = {
  * Reads a ring of 32-byte keys written `id:base64,id:base64` (as `openssl rand -base64 32` prints them).
  * The first key is the active one.
  *
- * @throws Error that names the setting and never a key
+ * @throws Error that names the setting and never the bytes of a key
  */
 export function parseKeyList(value: string, setting: string): [NamedKey, ...NamedKey[]] {
   const keys = value.split(',').map((entry, index): NamedKey => {
@@ -78,15 +78,15 @@ export function parseKeyList(value: string, setting: string): [NamedKey, ...Name
 }
 
 /**
- * Derives an independent key for one purpose, so that no key bytes serve two algorithms (RFC 5869). A key object, because
- * Node 24 finds out by two caught exceptions that bytes are none: 17 µs of the 22 that sealing a value took.
+ * Derives an independent key for one purpose, so that no key bytes serve two algorithms (RFC 5869). It is a key object
+ * because Node 24 needs two caught exceptions to find out that bytes are none: 17 µs of the 22 that sealing a value took.
  */
 export function deriveKey(key: NamedKey, purpose: string): KeyObject {
   const derived = hkdfSync('sha256', key.bytes, Buffer.alloc(0), `castellan/${purpose}/v1`, keyBytes);
   return createSecretKey(Buffer.from(derived));
 }
 
-/** Opens the configured keys as a ring for values at rest (`ENCRYPTION_KEYS`). */
+/** Makes a ring of the configured keys, for values at rest (`ENCRYPTION_KEYS`). */
 export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring {
   const sealingKeys = new Map(keys.map((key) => [key.key_id, deriveKey(key, 'secret-at-rest')]));
   const fingerprintKeys = new Map(keys.map((key) => [key.key_id, deriveKey(key, 'fingerprint')]));
@@ -149,7 +149,7 @@ export function createKeyring(keys: readonly [NamedKey, ...NamedKey[]]): Keyring
   };
 }
 
-/** Binds version, key and place into the tag, so that none of them can be exchanged. */
+/** Binds version, key and place to the ciphertext, so that none of them can be exchanged. */
 function associatedData(keyId: string, place: SecretPlace): Buffer {
   return Buffer.from(JSON.stringify([formatVersion, keyId, place.table, place.column, place.row_id]), 'utf8');
 }

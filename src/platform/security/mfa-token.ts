@@ -5,23 +5,27 @@ import { type SigningKeyring, type TokenKind, signToken, verifyToken } from './a
 import { Problem } from '../problem.ts';
 import type { Tx } from '../database/unit-of-work.ts';
 
-/** A checked factor proof; whoever does the change consumes it in the same transaction (S2-69). */
+/** A verified factor proof; it is consumed in the transaction of the change it was made for (S2-69). */
 export interface MfaProof {
   readonly challenge_id: string;
-  /** Called by a handler that hands the proof to a workflow, whose activity then consumes it. */
+  /** For a handler that passes the proof to a workflow, whose activity then consumes it. */
   delegate(): string;
 }
 
-/** The id of a factor proof that is handed to a workflow. @throws when the route that calls is not gated by a factor. */
+/**
+ * The id of a factor proof that is passed to a workflow.
+ *
+ * @throws Error when the route that calls is not gated by a factor.
+ */
 export function delegateProof(mfa: MfaProof | null): string {
   if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
   return mfa.delegate();
 }
 
-/** How long a proven factor may be used for the change it was asked for (S2-69). */
+/** How long a proof may be used for the change it was asked for, in seconds (S2-69). */
 export const mfaProofTtlSeconds = 300;
 
-/** What a factor proof is good for: this person, in this session, for this action with exactly this payload. */
+/** What a factor proof is bound to: this person, in this session, for this action with exactly this payload. */
 export interface MfaBinding {
   readonly user_id: string;
   readonly session_id: string;
@@ -31,12 +35,12 @@ export interface MfaBinding {
   readonly payload_digest: string;
 }
 
-/** Issues and checks the tokens by which a caller shows that a challenge was met. */
+/** Issues and verifies the tokens by which a caller proves that a challenge was answered. */
 export interface MfaTokens {
   issue(binding: MfaBinding, challengeId: string): Promise<{ token: string; expires_in_seconds: number }>;
   /**
-   * The challenge's id when the token is ours, unexpired and proves exactly this binding; null otherwise. Whether the
-   * proof was used before is known to {@link consumeMfaProof} only.
+   * The challenge's id when the token is ours, unexpired and of exactly this binding; null otherwise. Whether the proof was
+   * used before, {@link consumeMfaProof} finds out.
    */
   verify(token: string, expected: MfaBinding): Promise<string | null>;
 }
@@ -44,8 +48,8 @@ export interface MfaTokens {
 const mfaClaims = z.object({ sub: z.uuid(), sid: z.uuid(), act: z.string(), dig: z.string(), jti: z.uuid() });
 
 /**
- * Opens the tokens of one deployment: `typ: mfa+jwt` with an audience of its own, so that neither kind of token passes
- * for the other.
+ * Creates what issues and verifies the proofs of one deployment: `typ: mfa+jwt` with an audience of its own, so that
+ * neither kind of token is accepted as the other.
  *
  * @param options.issuer `PUBLIC_URL`
  * @param options.now clock in milliseconds; the system's when left out
@@ -70,7 +74,7 @@ export function createMfaTokens(options: { keyring: SigningKeyring; issuer: stri
           dig === expected.payload_digest;
         return isBound ? jti : null;
       } catch {
-        // Forged, expired, or no token at all: for the gate these are one case, a missing proof.
+        // Forged, expired, or no token at all: the gate treats all of them as a missing proof.
         return null;
       }
     },
@@ -78,10 +82,10 @@ export function createMfaTokens(options: { keyring: SigningKeyring; issuer: stri
 }
 
 /**
- * Uses a proof up, inside the transaction of the change it protects: change and use are committed together or not at
- * all, and of any number of concurrent uses one succeeds.
+ * Consumes a proof in the transaction of the change it protects: both are committed or neither is, and of any number of
+ * concurrent uses one succeeds.
  *
- * @param actor whose proof it must be; in an activity the person on whose behalf it runs
+ * @param actor whose proof it must be; in an activity, the person on whose behalf it runs
  * @param expected action and payload digest, where the caller has not compared them with a token already
  * @throws Problem 403 `mfa.required` when the proof is used, too old, or was made for something else
  */
@@ -104,9 +108,7 @@ export async function consumeMfaProof(
     .where('session_id', '=', session_id)
     .where('consumed_at', 'is', null)
     .where('proof_expires_at', '>', now)
-    .$if(expected !== undefined, (update) =>
-      update.where('action', '=', expected?.action ?? '').where('payload_digest', '=', expected?.payload_digest ?? ''),
-    )
+    .where((eb) => eb.and({ action: expected?.action, payload_digest: expected?.payload_digest }))
     .returning('id')
     .executeTakeFirst();
   if (consumed === undefined) {

@@ -30,14 +30,14 @@ export interface OidcProvider {
   readonly scope: string;
 }
 
-/** What must be remembered between the two halves of a sign-in, and shown to nobody. */
+/** What is stored between the two halves of a sign-in, and must stay secret. */
 export interface OidcSecrets {
   readonly state: string;
   readonly nonce: string;
   readonly code_verifier: string;
 }
 
-/** Whom a provider vouches for. */
+/** Whom a provider has authenticated. */
 export interface OidcPerson {
   readonly issuer: string;
   readonly subject: string;
@@ -53,7 +53,7 @@ export interface OidcClient {
    * Redeems the code in the address the browser came back with, and verifies the ID token with the provider's present
    * keys: signature, issuer, audience, times, nonce.
    *
-   * @throws Problem `auth.oidc-refused` without saying what was wrong, or 503 when the provider is away.
+   * @throws Problem `auth.oidc-refused` without saying what was wrong, or 503 when the provider cannot be reached.
    */
   finish(provider: OidcProvider, returned: URL, secrets: OidcSecrets): Promise<OidcPerson>;
   close(): Promise<void>;
@@ -62,8 +62,8 @@ export interface OidcClient {
 const metadataMaxAgeMs = 10 * 60_000;
 
 /**
- * Opens sign-in with the configured providers, through an outbound door of its own: the operator names these hosts, so
- * they may be private ones, but only they.
+ * Creates what signs people in with the configured providers. It has an outbound client of its own: the operator names
+ * these hosts, so they may be private ones, and no others.
  *
  * @param options.allowsHttp accept providers without TLS; for development and tests
  */
@@ -80,12 +80,12 @@ export function createOidcClient(
     configuration[customFetch] = fetchOutbound;
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so to stand out; never in production
     if (allowsHttp) allowInsecureRequests(configuration);
-    // The signature counts even though the token comes straight from the provider.
+    // The signature is verified although the token comes from the provider directly.
     enableNonRepudiationChecks(configuration);
     return configuration;
   };
 
-  /** Metadata are kept for a while; keys are not, so that a rotated key is known to the next sign-in. */
+  /** Metadata are cached for a while; keys are not, so that the next sign-in knows a rotated key. */
   const configure = async (provider: OidcProvider): Promise<Configuration> => {
     const { client_id, client_secret } = provider;
     const authentication = client_secret === undefined ? None() : ClientSecretPost(client_secret);
@@ -130,8 +130,8 @@ export function createOidcClient(
         });
         const claims = tokens.claims();
         if (claims === undefined) throw new Error('The provider gave no ID token.');
-        const told = 'email' in claims ? claims : await userInfo(configuration, tokens.access_token, claims.sub);
-        return { issuer: claims.iss, subject: claims.sub, verified_email: verifiedEmail(told) };
+        const identified = 'email' in claims ? claims : await userInfo(configuration, tokens.access_token, claims.sub);
+        return { issuer: claims.iss, subject: claims.sub, verified_email: verifiedEmail(identified) };
       } catch (error) {
         throw providerProblem(error);
       }
@@ -152,7 +152,7 @@ function verifiedEmail(claims: { readonly email?: unknown; readonly email_verifi
   return typeof email === 'string' && email_verified === true ? email.toLowerCase() : null;
 }
 
-/** The library's requests, sent through the guarded door. Redirects are answers there, as the library wants them. */
+/** The library's requests, sent by the guarded outbound client. It gives redirects as answers, as the library expects. */
 export function fetchThrough(outbound: Pick<OutboundHttp, 'send'>) {
   return async (url: string, { method, headers, body, signal }: CustomFetchOptions): Promise<Response> => {
     const answer = await outbound.send({

@@ -3,37 +3,39 @@ import PQueue from 'p-queue';
 import { Problem } from '../problem.ts';
 
 /**
- * The first choice of the OWASP password storage cheat sheet for argon2id: 19 MiB, two passes, one lane.
- * It costs 16–20 ms of one core, which is what bounds sign-ins per second.
+ * The first choice of the OWASP password storage cheat sheet for argon2id: 19 MiB, two passes, one lane. It costs 16 to
+ * 20 ms of one core, which bounds sign-ins a second.
  */
 const argon2idCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** Numbers that the library declares as a const enum, which single-file compilation cannot read. */
+/** A member of a const enum of the library, which single-file compilation cannot read. */
 const argon2id = 2;
 
 /** A password longer than this is refused before hashing. */
 export const maxPasswordLength = 128;
 const minPasswordLength = 12;
 
-/** Hashing with a bound on how much of the machine it may take. */
+/** Hashing that is bounded in how much of the machine it takes. */
 export type PasswordHasher = {
-  /** Hashes with a fresh salt; PHC string form. Throws a 503 when too many wait. */
+  /** Hashes with a new salt, in PHC string form. @throws Problem 503 when too many are queued. */
   readonly hash: (password: string) => Promise<string>;
   /**
-   * Compares. For an unknown person pass `null`: the same work is done and the answer is no, so that the time says
-   * nothing about whether an account exists (ASVS 6.3.8). Throws a 503 when too many wait.
+   * Compares. For an unknown person pass `null`: the same work is done and the answer is false, so that the time does not
+   * tell whether an account exists (ASVS 6.3.8).
+   *
+   * @throws Problem 503 when too many are queued.
    */
   readonly verify: (storedHash: string | null, password: string) => Promise<boolean>;
-  /** True for a hash of another algorithm or a lower cost: hash anew at the next successful sign-in. */
+  /** True for a hash of another algorithm or a lower cost, which the next successful sign-in should replace. */
   readonly needsRehash: (storedHash: string) => boolean;
 };
 
 /**
- * Makes the hasher of a process.
+ * Creates the hasher of a process.
  *
- * @param options.concurrency hashes at once; the number of cores, so that a storm of sign-ins leaves the event loop and
- * the thread pool free for everything else
- * @param options.queueLimit how many may wait before further ones are refused
+ * @param options.concurrency hashes at once; the number of cores, so that a burst of sign-ins leaves the event loop and the
+ *   thread pool free for everything else
+ * @param options.queueLimit how many may be queued before further ones are refused
  */
 export function createPasswordHasher(options: { concurrency: number; queueLimit: number }): PasswordHasher {
   const { concurrency, queueLimit } = options;
@@ -48,7 +50,7 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
     }
     return queue.add(task);
   };
-  // A real hash of a value nobody can send, made once and at the same cost as all others.
+  // A real hash of a value that nobody can send, made once, with the cost of all others.
   let dummyHash: Promise<string> | undefined;
   const unknownPersonHash = (): Promise<string> => {
     dummyHash ??= hash('\0no such person', { ...argon2idCost, algorithm: argon2id });
@@ -78,10 +80,10 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
   };
 }
 
-/** What is wrong with a chosen password, in words for the person who chose it. */
+/** What is wrong with a chosen password. */
 export type PasswordFault = 'too-short' | 'too-long' | 'too-common' | 'contains-identity' | 'too-uniform';
 
-/** The most guessed passwords and stems of at least the minimum length, and short stems people stretch with digits. */
+/** The most guessed passwords, and short stems that people extend with digits. */
 const commonStems = [
   'password',
   'passw0rd',
@@ -102,8 +104,8 @@ const commonStems = [
 ];
 
 /**
- * Judges a password the way NIST SP 800-63B asks: length, no common value, nothing that names the person; no rule of
- * character classes. Returns every fault (S4-1).
+ * Checks a password as NIST SP 800-63B asks: length, no common value, nothing that names the person; no rule of character
+ * classes. Returns every fault (S4-1).
  *
  * @param identity what must not be the password: e-mail address, phone number, name
  */

@@ -16,7 +16,7 @@ export interface RateLimitPolicy {
   readonly windowSeconds: number;
 }
 
-/** Where a caller stands after one request was counted. */
+/** What is left to a caller after one request was counted. */
 export interface RateLimitState {
   readonly policy: RateLimitPolicy;
   readonly remaining: number;
@@ -27,13 +27,13 @@ export interface RateLimitState {
 export interface Limiter {
   readonly policy: RateLimitPolicy;
   /**
-   * Counts one for the key. The count is a statement of its own and so stays when the caller's transaction rolls back.
+   * Counts one for the key, in a statement of its own, so that the count stays when the caller's transaction rolls back.
    *
    * @throws Problem 429 with Retry-After when the limit is passed, 503 when the counter cannot be reached: without a
    * count nothing is allowed (ASVS 16.5.3).
    */
   take(key: string): Promise<RateLimitState>;
-  /** Takes one count back, for limits that count failures only and are charged before the outcome is known. */
+  /** Takes one count back, for limits that count failures only: they are charged before the outcome is known. */
   giveBack(key: string): Promise<void>;
 }
 
@@ -49,18 +49,18 @@ export interface RateLimits {
   readonly factorGuess: Limiter;
   /** Codes that one person may have sent. */
   readonly factorRequest: Limiter;
-  /** Tries on public links, by address. */
+  /** Requests on public links, by address. */
   readonly publicToken: Limiter;
 }
 
-/** Table of the shared counters; has no tenant, and its keys are digests. */
+/** Table of the shared counters; they belong to no tenant, and their keys are digests. */
 const counterTable = 'rate_limit_counters';
 
 /**
- * Opens the limits. All but the general one count in PostgreSQL by one atomic upsert, so that any number of processes
+ * Creates the limits. All but the general one count in PostgreSQL by one atomic upsert, so that any number of processes
  * share them exactly.
  *
- * @param options.onStoreError is told why a counter could not be reached
+ * @param options.onStoreError is called with the error when a counter cannot be reached
  */
 export function createRateLimits(options: {
   pool: Pool;
@@ -108,8 +108,8 @@ export function createProcessLimiter(policy: RateLimitPolicy): Limiter {
 }
 
 /**
- * The headers of draft-ietf-httpapi-ratelimit-headers: what the policy is and where the caller stands.
- * Goes on every answer of a limited route.
+ * The headers of draft-ietf-httpapi-ratelimit-headers: the policy and what is left to the caller. Every response of a
+ * limited route has them.
  */
 export function rateLimitHeaders({ policy, remaining, resetSeconds }: RateLimitState): Record<string, string> {
   return {
@@ -143,19 +143,19 @@ function limiterOver(
             members: { policy: policy.name },
           });
         }
-        throw counterAway(error);
+        throw counterUnavailable(error);
       }
     },
     async giveBack(key) {
       try {
         await store.reward(storedKey(key));
       } catch (error) {
-        throw counterAway(error);
+        throw counterUnavailable(error);
       }
     },
   };
 
-  function counterAway(cause: unknown): Problem {
+  function counterUnavailable(cause: unknown): Problem {
     onStoreError(cause);
     return new Problem({
       code: 'service.unavailable',

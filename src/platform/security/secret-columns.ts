@@ -1,14 +1,12 @@
-/**
- * One column that holds values sealed by the keyring. The row id that binds a value to its place is the column `id`.
- */
+/** A column that holds values sealed by the keyring. The row id that a value is bound to is the column `id`. */
 export type SecretColumn = {
   readonly table: string;
-  /** Ends in `_ciphertext`: by that a test finds columns that are not registered. */
+  /** Ends in `_ciphertext`, by which a test finds columns that are not listed. */
   readonly column: string;
 };
 
 /**
- * Every column with a sealed secret. `npm run keys:reencrypt` walks this list, so a column that is missing here would
+ * Every column with a sealed secret. `npm run keys:reencrypt` goes through this list, so a column that is missing would
  * keep its old key for ever; a test compares the list with the database.
  */
 export const secretColumns: readonly SecretColumn[] = [

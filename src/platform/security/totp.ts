@@ -8,8 +8,8 @@ const digits = 6;
 const secretBytes = 20;
 
 /**
- * How many steps back a code may lie. A sign-in forgives one (clocks and slow fingers); a step-up before a sensitive
- * change forgives none, because a code then lives at most 30 seconds (ASVS 6.5.5).
+ * How many time steps old a code may be. A sign-in accepts one, for clocks that differ and slow typing; a step-up before a
+ * sensitive change accepts none, so that a code is valid for 30 seconds at most (ASVS 6.5.5).
  */
 export const totpStepsBack = { signIn: 1, stepUp: 0 } as const;
 
@@ -28,14 +28,14 @@ export function totpStepAt(nowMs: number): number {
   return Math.floor(nowMs / 1000 / totpPeriodSeconds);
 }
 
-/** The code of one time step. Used by the sample data and by tests; production only compares. */
+/** The code of one time step. Sample data and tests use it; production only compares. */
 export function totpCodeOfStep(secret: string, step: number): string {
   return totp(secret).generate({ timestamp: step * totpPeriodSeconds * 1000 });
 }
 
 /**
- * Finds the step whose code this is, looking at the current one and `stepsBack` earlier ones, never ahead.
- * The answer names the step so that the caller can use it up. Every candidate is compared in constant time.
+ * Finds the step whose code this is among the current one and `stepsBack` earlier ones, never a later one. The caller
+ * stores the step, so that its code works once. Every candidate is compared in constant time.
  */
 export function matchTotpStep(options: {
   secret: string;

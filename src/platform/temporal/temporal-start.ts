@@ -3,10 +3,10 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import type { TemporalClient } from './temporal-client.ts';
 
 /**
- * Starts a workflow; one of the same id that is there already is left alone, so that it can be asked for again.
+ * Starts a workflow, unless one with the same id exists already; so the call can be repeated.
  *
  * @returns whether this call started it.
- * @throws Problem `service.unavailable` when Temporal is away.
+ * @throws Problem `service.unavailable` when Temporal is unavailable.
  */
 export async function startOnce(
   { call, taskQueue }: Pick<TemporalClient, 'call' | 'taskQueue'>,

@@ -2,7 +2,7 @@ import { isWeaker, safeGate, safePolicy } from '../../domain/approval/approval-g
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Action } from './action.ts';
 
 /** The gate in force for an action in an environment, and the approval policy that a request is opened under. */
@@ -13,7 +13,7 @@ export interface EffectiveGate {
 
 /** The gate policy in force: the one of exactly this environment, else the one for any. */
 export function gatePolicyQuery(action: string, environment: EnvironmentName | null) {
-  return query
+  return kysely
     .selectFrom('admin_approval_policies')
     .where('action', '=', action)
     .where('environment', 'in', environment === null ? ['any'] : ['any', environment])

@@ -3,7 +3,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isClosed } from '../../domain/approval/approval.ts';
 import type { ApprovalView } from '../../domain/approval/approval-view.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -118,14 +118,14 @@ async function isBehindRow(
   refused: Problem,
 ): Promise<boolean> {
   if (!stateRefusals.includes(refused.code)) return false;
-  const row = query.selectFrom('admin_approvals').where('id', '=', approvalId).select(['status', 'digest']);
+  const row = kysely.selectFrom('admin_approvals').where('id', '=', approvalId).select(['status', 'digest']);
   const [committed] = await read(db, actor, row);
   return committed?.status === 'pending' && committed.digest === digest;
 }
 
 /** Why a request has no running workflow. */
 async function endedWorkflow({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, approvalId: string): Promise<Problem> {
-  const [row] = await read(db, actor, query.selectFrom('admin_approvals').where('id', '=', approvalId).select('status'));
+  const [row] = await read(db, actor, kysely.selectFrom('admin_approvals').where('id', '=', approvalId).select('status'));
   if (row === undefined) return notFound('approval request');
   return new Problem({
     code: 'approval.closed',

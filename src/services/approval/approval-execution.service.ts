@@ -17,7 +17,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { AuditEntry } from '../../platform/audit/audit.ts';
+import type { AuditEntry } from '../../platform/audit/audit-append.ts';
 import type { InvalidationEvent } from '../../platform/database/invalidation.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
@@ -225,27 +225,27 @@ async function fail(
 async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promise<Result> {
   const entries: AuditEntry[] = [];
   const events: InvalidationEvent[] = [];
-  const sent: Promise<unknown>[] = [];
+  const deferred: Promise<unknown>[] = [];
   await sql`savepoint change`.execute(tx.sql);
   try {
     const result = await work({
       ...tx,
       // Statements that the change does not await must still fail inside the savepoint.
-      send: (query) => {
+      defer: (query) => {
         const one = tx.sql.executeQuery(query.compile());
         one.catch(() => undefined);
-        sent.push(one);
+        deferred.push(one);
       },
       audit: (entry) => entries.push(entry),
       invalidate: (event) => events.push(event),
     });
-    await Promise.all(sent);
+    await Promise.all(deferred);
     await sql`release savepoint change`.execute(tx.sql);
     for (const entry of entries) tx.audit(entry);
     for (const event of events) tx.invalidate(event);
     return result;
   } catch (error) {
-    await Promise.allSettled(sent);
+    await Promise.allSettled(deferred);
     await sql`rollback to savepoint change`.execute(tx.sql);
     throw error;
   }

@@ -2,7 +2,7 @@ import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { Approval, CountedApproval } from '../../domain/approval/approval.ts';
 import { presentApproval } from '../../domain/approval/approval-view.ts';
 import type { ApprovalFacts, ApprovalView } from '../../domain/approval/approval-view.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 
 /** The columns of a request's state and of its display. */
 export const approvalColumns = [
@@ -43,7 +43,7 @@ export interface ApprovalRow
  * limit.
  */
 export function approvalsQuery() {
-  return query
+  return kysely
     .selectFrom('admin_approvals as a')
     .select(approvalColumns.map((column) => `a.${column}` as const))
     .select((eb) =>

@@ -6,7 +6,7 @@ import { findAction, prepareStored } from '../actions/registry.ts';
 import type { ActionRequest } from '../actions/action.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
 import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
@@ -29,7 +29,7 @@ export function approvalListQuery(filter: ListFilter, page: Page) {
 
 /** The present payload of a request, and the result of its execution. */
 export function payloadQuery(approvalId: string) {
-  return query
+  return kysely
     .selectFrom('admin_approvals as a')
     .innerJoin('admin_approval_payloads as p', (join) => join.onRef('p.digest', '=', 'a.digest'))
     .where('a.id', '=', approvalId)
@@ -38,7 +38,7 @@ export function payloadQuery(approvalId: string) {
 
 /** The payload of an executed request, encrypted where it holds a secret, and the result of its execution. */
 export function executedChangeQuery(approvalId: string) {
-  return query
+  return kysely
     .selectFrom('admin_approvals as a')
     .innerJoin('admin_approval_payloads as p', (join) => join.onRef('p.digest', '=', 'a.digest'))
     .where('a.id', '=', approvalId)
@@ -48,7 +48,7 @@ export function executedChangeQuery(approvalId: string) {
 
 /** All decisions on a request, voided ones too. */
 export function decisionsQuery(approvalId: string) {
-  return query
+  return kysely
     .selectFrom('admin_approval_decisions')
     .where('approval_id', '=', approvalId)
     .orderBy('created_at')
@@ -93,7 +93,7 @@ interface HistoryFilter {
 /** One page of the transitions of all requests, newest first (S2-43, S2-78). */
 export function approvalHistoryQuery(filter: HistoryFilter, page: Page) {
   const { approval_id, actor_id, event } = filter;
-  return query
+  return kysely
     .selectFrom('admin_approval_history as h')
     .innerJoin('admin_approvals as a', 'a.id', 'h.approval_id')
     .where((eb) => eb.and({ 'h.approval_id': approval_id, 'h.actor_id': actor_id, 'h.event': event }))

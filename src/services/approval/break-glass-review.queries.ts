@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
@@ -12,7 +12,7 @@ interface ReviewFilter {
 
 /** One page of the reviews of emergency changes, newest first. */
 export function reviewsQuery({ state, user_id }: ReviewFilter, page: Page) {
-  return query
+  return kysely
     .selectFrom('admin_break_glass_reviews')
     .$if(state === 'done', (q) => q.where('reviewed_at', 'is not', null))
     .$if(state === 'open' || state === 'overdue', (q) => q.where('reviewed_at', 'is', null))

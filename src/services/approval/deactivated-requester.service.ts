@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadScope } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -17,7 +17,7 @@ export async function cancelRequestsOfDeactivated(
   const waiting = await read(
     deps.db,
     scope,
-    query
+    kysely
       .selectFrom('admin_approvals as a')
       .innerJoin('users as u', 'u.id', 'a.requested_by')
       .where('a.status', 'in', ['pending', 'approved'])

@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
@@ -22,7 +22,7 @@ export const gatePolicyColumns = [
 
 /** One page of gate policies, newest first. */
 export function gatePoliciesQuery({ action }: { readonly action?: string | undefined }, page: Page) {
-  return query
+  return kysely
     .selectFrom('admin_approval_policies')
     .where((eb) => eb.and({ action }))
     .$call(newestFirst(page))
@@ -31,5 +31,5 @@ export function gatePoliciesQuery({ action }: { readonly action?: string | undef
 
 /** The gates of all gate policies. */
 export function writtenGatesQuery() {
-  return query.selectFrom('admin_approval_policies').select(['action', 'environment', 'gate']);
+  return kysely.selectFrom('admin_approval_policies').select(['action', 'environment', 'gate']);
 }

@@ -1,6 +1,6 @@
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** One audit entry a contact: who had it, who has it, and how. */
+/** Records the assignment of a contact: the owner before, the owner now (null: it waits), and the method. */
 export function auditAssigned(
   tx: Tx,
   change: {

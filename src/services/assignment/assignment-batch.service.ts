@@ -1,20 +1,31 @@
 import { sql } from 'kysely';
 import type { ContactOutcome } from '../../domain/assignment/assignment.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assignContacts } from './assignment-contacts.service.ts';
-import { handOverContacts } from './reassign.service.ts';
-import { lockCampaign, assertActiveUser } from './assignment-pool.service.ts';
+import {
+  finishBatch,
+  insertBatch,
+  insertBatchItems,
+  lockBatch,
+  nextBatchItems,
+  saveBatchOutcomes,
+} from './assignment-batch.repository.ts';
+import type { LockedBatch } from './assignment-batch.repository.ts';
+import { lockCampaign } from './campaign.repository.ts';
+import { assertActiveUser } from './campaign-pool.service.ts';
+import { assignContacts } from './contact-assignment.service.ts';
+import { reassignContacts } from './reassign.service.ts';
 
 /** At most this many contacts a batch. */
 export const maxBatchSize = 10_000;
 /** Contacts a transaction: few commits for many contacts, and the campaign's lock is held well below a second. */
 export const batchChunkSize = 1_000;
 
+/** A batch of contacts that the rule is to assign to the pool of a campaign. */
 export interface BulkRequest {
   readonly batch_id: string;
   readonly campaign_id: string;
-  /** Null: all contacts that nobody looks after and that wait in no queue, oldest first. */
+  /** Null: all contacts without an owner that wait in no queue, oldest first. */
   readonly contact_ids: readonly string[] | null;
   /** Only those from this source, where no ids are given. */
   readonly source: string | null;
@@ -23,7 +34,7 @@ export interface BulkRequest {
 }
 
 /**
- * Writes down what a batch has to deal; its workflow does it.
+ * Stores a batch of contacts that the rule is to assign; its workflow works through it.
  *
  * @returns how many contacts there are.
  * @throws Problem 404 when there is no such campaign.
@@ -33,7 +44,7 @@ export async function createBulkBatch(tx: Tx, request: BulkRequest): Promise<num
   await lockCampaign(tx, campaign_id);
   const ids = contact_ids ?? (await unassignedContacts(tx, source));
   await insertBatch(tx, { id: batch_id, kind: 'bulk', campaign_id, on_conflict, keep_owner, total: ids.length });
-  await insertItems(tx, batch_id, ids.map((contact_id) => ({ contact_id, campaign_id })));
+  await insertBatchItems(tx, batch_id, ids.map((contact_id) => ({ contact_id, campaign_id })));
   return ids.length;
 }
 
@@ -54,7 +65,8 @@ async function unassignedContacts(tx: Tx, source: string | null): Promise<string
   return rows.map(({ id }) => id);
 }
 
-export interface HandOverRequest {
+/** A batch of all contacts of a person that are to be reassigned. */
+export interface ReassignRequest {
   readonly batch_id: string;
   readonly from_user_id: string;
   /** Null: each contact goes to the pool of its campaign, or waits. */
@@ -62,12 +74,12 @@ export interface HandOverRequest {
 }
 
 /**
- * Writes down all open contacts of a person, campaign by campaign, oldest first. Without any there is no batch.
+ * Stores a batch of all open contacts of a person, campaign by campaign, oldest first.
  *
- * @returns how many contacts there are; with none nothing is written.
- * @throws Problem 409 when the one who should get them is not active.
+ * @returns how many contacts there are; with none nothing is stored.
+ * @throws Problem 409 when the person who should get them is not active.
  */
-export async function createHandOverBatch(tx: Tx, request: HandOverRequest): Promise<number> {
+export async function createReassignBatch(tx: Tx, request: ReassignRequest): Promise<number> {
   const { batch_id, from_user_id, to_user_id } = request;
   if (to_user_id !== null) await assertActiveUser(tx, to_user_id);
   const open = await tx.sql
@@ -82,50 +94,11 @@ export async function createHandOverBatch(tx: Tx, request: HandOverRequest): Pro
   if (open.length === 0) return 0;
   const batch = { id: batch_id, kind: 'hand_over', from_user_id, to_user_id, on_conflict: 'skip' } as const;
   await insertBatch(tx, { ...batch, total: open.length });
-  await insertItems(tx, batch_id, open);
+  await insertBatchItems(tx, batch_id, open);
   return open.length;
 }
 
-interface NewBatch {
-  readonly id: string;
-  readonly kind: 'bulk' | 'hand_over';
-  readonly campaign_id?: string;
-  readonly from_user_id?: string;
-  readonly to_user_id?: string | null;
-  readonly on_conflict: 'skip' | 'reassign';
-  readonly keep_owner?: boolean;
-  readonly total: number;
-}
-
-async function insertBatch(tx: Tx, batch: NewBatch): Promise<void> {
-  await tx.sql
-    .insertInto('assignment_batches')
-    .values({ tenant_id: tx.actor.tenant_id, requested_by: tx.actor.user_id, ...batch })
-    .execute();
-  const { id, ...new_values } = batch;
-  tx.audit({
-    event: 'assignment-batch.create',
-    action: 'create',
-    resource_type: 'assignment',
-    resource_id: id,
-    new_values,
-  });
-}
-
-async function insertItems(
-  tx: Tx,
-  batchId: string,
-  items: readonly { readonly contact_id: string; readonly campaign_id: string | null }[],
-): Promise<void> {
-  await sql`
-    insert into assignment_batch_items (tenant_id, batch_id, position, contact_id, campaign_id)
-    select ${tx.actor.tenant_id}::uuid, ${batchId}::uuid, d.place, (d.item ->> 'contact_id')::uuid,
-      (d.item ->> 'campaign_id')::uuid
-    from jsonb_array_elements(${JSON.stringify(items)}::jsonb) with ordinality as d(item, place)
-  `.execute(tx.sql);
-}
-
-/** What of a batch is left after a chunk. */
+/** What a chunk has done, and whether its batch is finished. */
 export interface BatchProgress {
   readonly settled: number;
   readonly is_finished: boolean;
@@ -134,72 +107,36 @@ export interface BatchProgress {
 }
 
 /**
- * Deals with the next contacts of a batch. What is done and that it is done stand in the same transaction, so a chunk
- * that runs again goes on behind the last one.
+ * Assigns the next contacts of a batch. The assignments and the position up to which the batch is done are saved in the
+ * same transaction, so a chunk that runs again continues behind the last one.
  */
 export async function runBatchChunk(tx: Tx, batchId: string): Promise<BatchProgress> {
   const batch = await lockBatch(tx, batchId);
   if (batch.status !== 'running') return { settled: 0, is_finished: true, queued_campaign_id: null };
-  const items = await nextItems(tx, batch);
+  const items = await nextBatchItems(tx, batch, batchChunkSize);
   const campaignId = items[0]?.campaign_id ?? null;
-  // One campaign a transaction: two locked campaigns could block somebody who locks them the other way round.
+  // One campaign a transaction: two locked campaigns could deadlock with somebody who locks them in the other order.
   const chunk = items.filter(({ campaign_id }) => campaign_id === campaignId);
   const ids = chunk.map(({ contact_id }) => contact_id);
-  const outcomes = ids.length === 0 ? [] : await dealChunk(tx, batch, campaignId, ids);
-  await settle(tx, batchId, outcomes, chunk.at(-1)?.position ?? batch.settled_position);
+  const outcomes = ids.length === 0 ? [] : await assignChunk(tx, batch, campaignId, ids);
+  await saveBatchOutcomes(tx, batchId, outcomes, chunk.at(-1)?.position ?? batch.settled_position);
   const is_finished = chunk.length === items.length && items.length < batchChunkSize;
   if (is_finished) await finishBatch(tx, batchId, 'completed');
   const hasQueued = outcomes.some(({ outcome }) => outcome === 'queued');
   return { settled: chunk.length, is_finished, queued_campaign_id: hasQueued ? campaignId : null };
 }
 
-type Batch = Awaited<ReturnType<typeof lockBatch>>;
-
-async function lockBatch(tx: Tx, batchId: string) {
-  const batch = await tx.sql
-    .selectFrom('assignment_batches')
-    .where('id', '=', batchId)
-    .selectAll()
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (batch === undefined) throw notFound('assignment batch');
-  return batch;
-}
-
-/** By place and not by missing outcome: an index on outcomes would make settling an item touch all of its indexes. */
-function nextItems(tx: Tx, { id, settled_position }: Batch) {
-  return tx.sql
-    .selectFrom('assignment_batch_items')
-    .where('batch_id', '=', id)
-    .where('position', '>', settled_position)
-    .orderBy('position')
-    .limit(batchChunkSize)
-    .select(['contact_id', 'campaign_id', 'position'])
-    .execute();
-}
-
-function dealChunk(
+function assignChunk(
   tx: Tx,
-  { kind, from_user_id, to_user_id, on_conflict, keep_owner }: Batch,
+  { kind, from_user_id, to_user_id, on_conflict, keep_owner }: LockedBatch,
   campaign_id: string | null,
   contactIds: readonly string[],
 ): Promise<ContactOutcome[]> {
   if (kind === 'hand_over' && from_user_id !== null) {
-    return handOverContacts(tx, contactIds, { from_user_id, to_user_id, campaign_id });
+    return reassignContacts(tx, contactIds, { from_user_id, to_user_id, campaign_id });
   }
   if (campaign_id === null) throw new Error('A bulk batch has a campaign; the table says so.');
   return assignContacts(tx, contactIds, { mode: 'round_robin', campaign_id, keep_owner }, on_conflict);
-}
-
-async function settle(tx: Tx, batchId: string, outcomes: readonly ContactOutcome[], position: number): Promise<void> {
-  await sql`
-    update assignment_batch_items i
-    set outcome = d.outcome, detail = d.detail, user_id = d.user_id, settled_at = clock_timestamp()
-    from json_to_recordset(${JSON.stringify(outcomes)}::json)
-      as d(contact_id uuid, outcome text, detail text, user_id uuid)
-    where i.batch_id = ${batchId}::uuid and i.contact_id = d.contact_id
-  `.execute(tx.sql);
-  await tx.sql.updateTable('assignment_batches').set({ settled_position: position }).where('id', '=', batchId).execute();
 }
 
 /** Ends a batch early; what it has done stays. A batch that has ended stays as it ended. */
@@ -213,20 +150,4 @@ export async function assertBatchRunning(tx: Tx, batchId: string): Promise<void>
   const { status } = await lockBatch(tx, batchId);
   if (status === 'running') return;
   throw new Problem({ code: 'assignment.batch-finished', detail: `The batch is ${status} already.` });
-}
-
-async function finishBatch(tx: Tx, batchId: string, status: 'completed' | 'cancelled'): Promise<void> {
-  await tx.sql
-    .updateTable('assignment_batches')
-    .set({ status, finished_at: sql<string>`clock_timestamp()` })
-    .where('id', '=', batchId)
-    .execute();
-  tx.audit({
-    event: status === 'completed' ? 'assignment-batch.complete' : 'assignment-batch.cancel',
-    action: 'update',
-    resource_type: 'assignment',
-    resource_id: batchId,
-    old_values: { status: 'running' },
-    new_values: { status },
-  });
 }

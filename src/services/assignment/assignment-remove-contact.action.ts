@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
-import { wakeQueueOfChange } from './assignment.client.ts';
 import { openAssignments } from './assignment-access.service.ts';
-import { removeContact } from './assignment-contacts.service.ts';
+import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
+import { unassignContact } from './contact-assignment.service.ts';
 
 export const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
 
-/** Takes a contact from the person who looks after it (S3-7). Ungated until a tenant writes a gate for it. */
+/** Takes a contact from its owner (S3-7). Ungated unless the tenant has a gate policy for it. */
 export const assignmentRemoveContact = defineAction({
   name: 'assignment.remove-contact',
   title: 'Take a contact from a person',
@@ -30,8 +30,8 @@ export const assignmentRemoveContact = defineAction({
   },
   execute: async (tx, { user_id, contact_id }) => {
     await openAssignments(tx);
-    return removeContact(tx, user_id, contact_id);
+    return unassignContact(tx, user_id, contact_id);
   },
   undo: () => null,
-  afterCommit: wakeQueueOfChange,
+  afterCommit: sendQueueWakeOfChange,
 });

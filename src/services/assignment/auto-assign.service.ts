@@ -1,103 +1,125 @@
 import { sql } from 'kysely';
 import type { AssignmentReason, ContactOutcome } from '../../domain/assignment/assignment.ts';
-import { assignRound } from '../../domain/assignment/assignment-dealing.ts';
-import type { DealReason, PoolMember } from '../../domain/assignment/assignment-dealing.ts';
+import { assignRound } from '../../domain/assignment/auto-assign.ts';
+import type { AutoAssignReason, PoolMember } from '../../domain/assignment/auto-assign.ts';
 import { jsonLines } from '../../platform/database/json-lines.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.service.ts';
-import { lockCampaign, poolOf } from './assignment-pool.service.ts';
-import { enqueue, leaveQueue, waitingIn } from './assignment-queue.service.ts';
+import type { DrainResult } from '../../workflows/assignment/assignment-drain.contract.ts';
+import { queueOutlook } from './assignment-queue.queries.ts';
+import { enqueueContacts, leaveQueue, waitingContacts } from './assignment-queue.service.ts';
+import { loadPool, lockCampaign, lockExistingCampaign } from './campaign.repository.ts';
 
-/** A contact without an owner that is to be dealt. */
-export interface DealRequest {
+/** A contact without an owner that the rule is to assign. */
+export interface AutoAssignRequest {
   readonly contact_id: string;
-  /** Who looked after it until now. */
+  /** The owner until now. */
   readonly from_user_id: string | null;
-  /** Who should have it again if possible. */
+  /** The previous owner, where the owner is to be kept if possible. */
   readonly preferred_user_id: string | null;
 }
 
-export interface DealOptions {
+/** What all contacts of a call have in common. */
+export interface AutoAssignOptions {
   readonly campaign_id: string;
   readonly method: 'round_robin' | 'reassign';
-  /** Gets none of these: they are handed over from this person. */
+  /** Gets none of the contacts, because they are reassigned from this user. */
   readonly former_owner: string | null;
 }
 
-/** More waiting contacts than this are left to the next transaction, so that none takes long. */
+/** Waiting contacts that one transaction assigns at most, so that none takes long. */
 const maxDrained = 200;
 
 /**
- * Deals contacts to the pool of a campaign, in order (S3-40). What waits in the campaign's queue comes first, so that
- * nothing overtakes it; what nobody can take waits behind it (S3-40).
+ * Assigns contacts to the pool of a campaign by the rule, in order (S3-40). Contacts that wait in the campaign's queue are
+ * served first, so that none is overtaken; contacts that nobody can take join the queue behind them.
  *
- * One contact is dealt by the rule in SQL, in one statement; several by the same rule in memory and one insert, which
- * gives the same owners. Both behind the campaign's lock.
+ * One contact is assigned by the rule in SQL, in one statement; several by the same rule in memory and one insert, which
+ * gives the same owners. Both hold the campaign's lock.
+ *
+ * @throws Problem 404 when there is no such campaign.
  */
 export async function autoAssignContacts(
   tx: Tx,
-  options: DealOptions,
-  requests: readonly DealRequest[],
+  options: AutoAssignOptions,
+  requests: readonly AutoAssignRequest[],
 ): Promise<ContactOutcome[]> {
-  const { left } = await drainQueue(tx, options.campaign_id);
+  await lockCampaign(tx, options.campaign_id);
+  const { left } = await drainLockedQueue(tx, options.campaign_id);
   if (left > 0) {
-    await enqueue(tx, options, requests.map((request) => ({ ...request, reason: { kind: 'behind_others' } })));
-    return requests.map(({ contact_id }) => queued(contact_id));
+    await enqueueContacts(tx, options, requests.map((request) => ({ ...request, reason: { kind: 'behind_others' } })));
+    return requests.map(({ contact_id }) => queuedOutcome(contact_id));
   }
   const [only] = requests;
   return only !== undefined && requests.length === 1
-    ? [await dealOne(tx, options, only)]
-    : dealMany(tx, options, requests);
+    ? [await assignOne(tx, options, only)]
+    : assignMany(tx, options, requests);
 }
 
-/** What a drain has done. */
-export interface Drained {
+/** What a look at a queue has done. */
+interface DrainedQueue {
   readonly assigned: number;
-  /** Still waiting although somebody may have a place: another drain goes on. */
+  /** Contacts that still wait although a member may have capacity: another transaction continues. */
   readonly left: number;
 }
 
 /**
- * Gives waiting contacts to whoever has a place, oldest first.
+ * Serves the queue of a campaign once, for the workflow of the queue. A deleted campaign has no queue any more.
  *
- * @returns `left` 0 also when contacts wait but nobody has a place.
+ * @returns what was assigned, how many wait, and when to look again.
  */
-export async function drainQueue(tx: Tx, campaign_id: string): Promise<Drained> {
-  await lockCampaign(tx, campaign_id);
-  const waiting = await waitingIn(tx, campaign_id, maxDrained + 1);
+export async function serveQueue(tx: Tx, campaignId: string): Promise<DrainResult> {
+  if (!(await lockExistingCampaign(tx, campaignId))) {
+    return { assigned: 0, has_more: false, waiting: 0, next_return_at: null };
+  }
+  const { assigned, left } = await drainLockedQueue(tx, campaignId);
+  return { assigned, has_more: left > 0, ...(await queueOutlook(tx, campaignId)) };
+}
+
+/**
+ * Assigns waiting contacts to members with capacity, oldest first. The campaign must be locked.
+ *
+ * @returns `left` is 0 also when contacts wait but no member has capacity.
+ */
+async function drainLockedQueue(tx: Tx, campaign_id: string): Promise<DrainedQueue> {
+  const waiting = await waitingContacts(tx, campaign_id, maxDrained + 1);
   if (waiting.length === 0) return { assigned: 0, left: 0 };
-  const pool = await poolOf(tx, campaign_id);
+  const pool = await loadPool(tx, campaign_id);
   if (pool.every(({ exclusion }) => exclusion !== null)) return { assigned: 0, left: 0 };
   let assigned = 0;
   for (const { id, contact_id, former_user_id, preferred_user_id } of waiting.slice(0, maxDrained)) {
     const options = { campaign_id, method: 'round_robin', former_owner: former_user_id } as const;
-    const { user_id } = await dealIfPossible(tx, options, { contact_id, from_user_id: former_user_id, preferred_user_id });
+    const { user_id } = await assignNext(tx, options, { contact_id, from_user_id: former_user_id, preferred_user_id });
     if (user_id !== null) {
       await leaveQueue(tx, [id], 'assigned');
       assigned += 1;
     } else if (former_user_id === null) {
-      // Nobody has a place, so nobody has one for those behind it.
+      // No member has capacity, so none has any for the contacts behind this one.
       return { assigned, left: 0 };
     }
   }
   return { assigned, left: waiting.length > maxDrained ? waiting.length - assigned : 0 };
 }
 
-async function dealOne(tx: Tx, options: DealOptions, request: DealRequest): Promise<ContactOutcome> {
-  const { user_id, reason } = await dealIfPossible(tx, options, request);
-  if (user_id !== null) return dealt(request.contact_id, reason);
-  await enqueue(tx, options, [{ ...request, reason: { kind: 'no_candidate', ...reason } }]);
-  return queued(request.contact_id);
+async function assignOne(tx: Tx, options: AutoAssignOptions, request: AutoAssignRequest): Promise<ContactOutcome> {
+  const { user_id, reason } = await assignNext(tx, options, request);
+  if (user_id !== null) return assignedOutcome(request.contact_id, reason);
+  await enqueueContacts(tx, options, [{ ...request, reason: { kind: 'no_candidate', ...reason } }]);
+  return queuedOutcome(request.contact_id);
 }
 
-/** The choice, its record and the new state of the pool in one statement, behind the campaign's lock (S3-13, S3-40). */
-async function dealIfPossible(
+/**
+ * Chooses a member, stores the assignment and updates the pool, in one statement (S3-13, S3-40). The campaign must be locked.
+ *
+ * @returns user id null when nobody could be chosen; nothing is stored then.
+ */
+async function assignNext(
   tx: Tx,
-  { campaign_id, method, former_owner }: DealOptions,
-  { contact_id, from_user_id, preferred_user_id }: DealRequest,
-): Promise<{ user_id: string | null; reason: DealReason }> {
+  { campaign_id, method, former_owner }: AutoAssignOptions,
+  { contact_id, from_user_id, preferred_user_id }: AutoAssignRequest,
+): Promise<{ user_id: string | null; reason: AutoAssignReason }> {
   const { tenant_id, user_id: actor_id } = tx.actor;
-  const { rows } = await sql<{ user_id: string | null; reason: DealReason }>`
+  const { rows } = await sql<{ user_id: string | null; reason: AutoAssignReason }>`
     with choice as materialized (
       select * from get_next_user_round_robin(${campaign_id}::uuid, ${former_owner}::uuid, ${preferred_user_id}::uuid)
     ),
@@ -128,21 +150,21 @@ async function dealIfPossible(
   return choice;
 }
 
-async function dealMany(
+async function assignMany(
   tx: Tx,
-  options: DealOptions,
-  requests: readonly DealRequest[],
+  options: AutoAssignOptions,
+  requests: readonly AutoAssignRequest[],
 ): Promise<ContactOutcome[]> {
-  const pool = await poolOf(tx, options.campaign_id, options.former_owner);
+  const pool = await loadPool(tx, options.campaign_id, options.former_owner);
   const round = assignRound(pool, requests);
-  const reasons = new Map(round.deals.map(({ contact_id, reason }) => [contact_id, reason]));
+  const reasons = new Map(round.assignments.map(({ contact_id, reason }) => [contact_id, reason]));
   const results = requests.flatMap((request) => {
     const reason = reasons.get(request.contact_id);
     return reason === undefined ? [] : [{ request, reason }];
   });
-  await placeAll(tx, options, results);
+  await insertAssignments(tx, options, results);
   await savePool(tx, options.campaign_id, pool, round.pool, results.map(({ reason }) => reason.chosen_user_id));
-  await enqueue(
+  await enqueueContacts(
     tx,
     options,
     results
@@ -150,19 +172,19 @@ async function dealMany(
       .map(({ request, reason }) => ({ ...request, reason: { kind: 'no_candidate', ...reason } })),
   );
   return results.map(({ request: { contact_id }, reason }) =>
-    reason.chosen_user_id === null ? queued(contact_id) : dealt(contact_id, reason),
+    reason.chosen_user_id === null ? queuedOutcome(contact_id) : assignedOutcome(contact_id, reason),
   );
 }
 
-interface DealResult {
-  readonly request: DealRequest;
-  readonly reason: DealReason;
+interface AssignResult {
+  readonly request: AutoAssignRequest;
+  readonly reason: AutoAssignReason;
 }
 
-async function placeAll(tx: Tx, { campaign_id, method }: DealOptions, results: readonly DealResult[]): Promise<void> {
+async function insertAssignments(tx: Tx, { campaign_id, method }: AutoAssignOptions, results: readonly AssignResult[]): Promise<void> {
   const rows = results.flatMap(({ request: { contact_id, from_user_id }, reason }) => {
     const user_id = reason.chosen_user_id;
-    return user_id === null ? [] : [{ contact_id, user_id, from_user_id, reason: dealtReason(reason, from_user_id) }];
+    return user_id === null ? [] : [{ contact_id, user_id, from_user_id, reason: { kind: 'dealt', from_user_id, ...reason } satisfies AssignmentReason }];
   });
   if (rows.length === 0) return;
   await sql`
@@ -180,11 +202,7 @@ async function placeAll(tx: Tx, { campaign_id, method }: DealOptions, results: r
   }
 }
 
-function dealtReason(reason: DealReason, from_user_id: string | null): AssignmentReason {
-  return { kind: 'dealt', from_user_id, ...reason };
-}
-
-/** Writes what a round has changed of the pool. `open_contacts` is the trigger's. */
+/** Saves what a round has changed in the pool. `open_contacts` is kept by a trigger. */
 async function savePool(
   tx: Tx,
   campaignId: string,
@@ -193,9 +211,9 @@ async function savePool(
   chosen: readonly (string | null)[],
 ): Promise<void> {
   const loads = new Map(before.map(({ user_id, load }) => [user_id, load]));
-  const dealtTo = Map.groupBy(chosen, (user_id) => user_id);
+  const assignmentsOf = Map.groupBy(chosen, (user_id) => user_id);
   const changes = after.flatMap(({ user_id, load, last_turn }) => {
-    const dealt_count = dealtTo.get(user_id)?.length ?? 0;
+    const dealt_count = assignmentsOf.get(user_id)?.length ?? 0;
     const credit = load - (loads.get(user_id) ?? 0) - dealt_count;
     return dealt_count === 0 && credit === 0 ? [] : [{ user_id, dealt_count, credit, last_turn }];
   });
@@ -210,11 +228,11 @@ async function savePool(
   `.execute(tx.sql);
 }
 
-function dealt(contact_id: string, reason: DealReason): ContactOutcome {
-  const again = reason.chosen_user_id !== null && reason.chosen_user_id === reason.preferred_user_id;
-  return { contact_id, outcome: 'assigned', detail: again ? 'previous_owner' : 'dealt', user_id: reason.chosen_user_id };
+function assignedOutcome(contact_id: string, reason: AutoAssignReason): ContactOutcome {
+  const isPrevious = reason.chosen_user_id !== null && reason.chosen_user_id === reason.preferred_user_id;
+  return { contact_id, outcome: 'assigned', detail: isPrevious ? 'previous_owner' : 'dealt', user_id: reason.chosen_user_id };
 }
 
-function queued(contact_id: string): ContactOutcome {
+function queuedOutcome(contact_id: string): ContactOutcome {
   return { contact_id, outcome: 'queued', detail: 'no_candidate', user_id: null };
 }

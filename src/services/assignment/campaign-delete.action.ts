@@ -7,7 +7,7 @@ import { rowVersion } from '../../platform/row-version-input.ts';
 
 export const campaignDeletePayload = z.strictObject({ campaign_id: z.uuid(), version: rowVersion });
 
-/** Its pool is dissolved; contacts stay with their owners. Ungated until a tenant writes a gate for it. */
+/** Ends the campaign's pool; contacts stay with their owners. Ungated unless the tenant has a gate policy for it. */
 export const campaignDelete = defineAction({
   name: 'campaign.delete',
   title: 'Delete a campaign',

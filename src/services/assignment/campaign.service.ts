@@ -1,9 +1,13 @@
 import { sql } from 'kysely';
+import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
 import type { CampaignChannel, CampaignStatus } from '../../entities/assignment/campaign.entity.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { now } from '../../entities/shared/column-types.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { Problem } from '../../platform/problem.ts';
+import { campaignColumns, lockCampaignForChange } from './campaign.repository.ts';
 
-/** What is written of a campaign. Dates are `YYYY-MM-DD`. */
+/** The fields of a campaign that people write. Dates are `YYYY-MM-DD`. */
 export interface CampaignValues {
   readonly name: string;
   readonly description: string | null;
@@ -13,19 +17,10 @@ export interface CampaignValues {
   readonly ends_on: string | null;
 }
 
-const columns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
-
-/**
- * Creates a campaign.
- *
- * @throws the database's unique violation when the name is taken (409).
- */
+/** Creates a campaign. @throws the database's unique violation when the name is taken (409). */
 export async function createCampaign(tx: Tx, values: CampaignValues): Promise<string> {
-  const { id } = await tx.sql
-    .insertInto('campaigns')
-    .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
-    .returning('id')
-    .executeTakeFirstOrThrow();
+  const { id } = tx.em.create(CampaignEntity, { ...values, created_by: tx.actor.user_id });
+  await tx.flush();
   tx.audit({ event: 'campaign.create', action: 'create', resource_type: 'campaign', resource_id: id, new_values: values });
   return id;
 }
@@ -37,17 +32,15 @@ export async function updateCampaign(
   version: number,
   changes: Partial<CampaignValues>,
 ): Promise<void> {
-  const before = await lockVersion(tx, id, version);
+  const campaign = await lockCampaignForChange(tx, id, version);
+  const before = toRow(campaign, campaignColumns);
   const after = { ...before, ...changes };
   if (after.starts_on !== null && after.ends_on !== null && after.ends_on < after.starts_on) {
     const errors = [{ pointer: '/ends_on', detail: 'must not be before starts_on' }];
     throw new Problem({ code: 'request.invalid', detail: 'A campaign ends after it begins.', errors });
   }
-  await tx.sql
-    .updateTable('campaigns')
-    .set((eb) => ({ ...changes, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-    .where('id', '=', id)
-    .execute();
+  tx.em.assign(campaign, changes);
+  await tx.flush();
   tx.audit({
     event: 'campaign.update',
     action: 'update',
@@ -59,16 +52,16 @@ export async function updateCampaign(
 }
 
 /**
- * Deletes a campaign: its pool is dissolved and nothing waits for it any more. Contacts stay with their owners (X-16).
- * The transaction must have the assignments open.
+ * Deletes a campaign, removes the members of its pool and empties its queue. Contacts stay with their owners (X-16). The
+ * transaction must have the assignments open.
+ *
+ * @throws Problem 404, 412 for an older version.
  */
 export async function deleteCampaign(tx: Tx, id: string, version: number): Promise<void> {
-  const before = await lockVersion(tx, id, version);
-  await tx.sql
-    .updateTable('campaigns')
-    .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-    .where('id', '=', id)
-    .execute();
+  const campaign = await lockCampaignForChange(tx, id, version);
+  const before = toRow(campaign, campaignColumns);
+  tx.em.assign(campaign, { deleted_at: now() });
+  await tx.flush();
   const left = await tx.sql
     .updateTable('user_campaign_assignment')
     .set((eb) => ({
@@ -95,24 +88,5 @@ export async function deleteCampaign(tx: Tx, id: string, version: number): Promi
     resource_id: id,
     old_values: before,
     new_values: { members_removed: left.map(({ user_id }) => user_id), contacts_withdrawn: withdrawn.length },
-  });
-}
-
-/** @throws Problem 404 or 412. */
-async function lockVersion(tx: Tx, id: string, version: number): Promise<CampaignValues> {
-  const campaign = await tx.sql
-    .selectFrom('campaigns')
-    .where('id', '=', id)
-    .where('deleted_at', 'is', null)
-    .select([...columns, 'version'])
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (campaign === undefined) throw notFound('campaign');
-  const { version: current, ...values } = campaign;
-  if (current === version) return values;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The campaign has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: current },
   });
 }

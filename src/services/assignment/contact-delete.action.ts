@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
-import { wakeQueueOfChange } from './assignment.client.ts';
 import { openAssignments } from './assignment-access.service.ts';
+import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { deleteContact } from './contact.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 export const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
 
-/** Nobody looks after it any more; its history stays. Ungated until a tenant writes a gate for it. */
+/** The contact has no owner any more; its history stays. Ungated unless the tenant has a gate policy for it. */
 export const contactDelete = defineAction({
   name: 'contact.delete',
   title: 'Delete a contact',
@@ -33,5 +33,5 @@ export const contactDelete = defineAction({
     return deleteContact(tx, contact_id, version);
   },
   undo: () => null,
-  afterCommit: wakeQueueOfChange,
+  afterCommit: sendQueueWakeOfChange,
 });

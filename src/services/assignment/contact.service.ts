@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { ContactEntity } from '../../entities/assignment/contact.entity.ts';
+import { now } from '../../entities/shared/column-types.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { releaseAssignments } from './assignment-contacts.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
+import { releaseAssignments, contactColumns, lockContactForChange } from './contact.repository.ts';
 
-/** What is written of a contact. */
+/** The fields of a contact that people write. */
 export interface ContactValues {
   readonly name: string;
   /** Lower case. */
@@ -15,25 +17,20 @@ export interface ContactValues {
   readonly notes: string | null;
 }
 
-const columns = ['name', 'email', 'phone_number', 'company', 'source', 'notes'] as const;
-
-/** Creates a contact. @throws the database's unique violation when the e-mail address is another contact's (409). */
+/** Creates a contact. @throws the database's unique violation when another contact has the e-mail address (409). */
 export async function createContact(tx: Tx, values: ContactValues): Promise<string> {
-  const { id } = await tx.sql
-    .insertInto('contacts')
-    .values({ tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id, ...values })
-    .returning('id')
-    .executeTakeFirstOrThrow();
+  const { id } = tx.em.create(ContactEntity, { ...values, created_by: tx.actor.user_id });
+  await tx.flush();
   auditCreated(tx, id, values);
   return id;
 }
 
 /**
- * Creates those contacts whose e-mail address nobody has yet; the others are left as they are.
+ * Creates the contacts whose e-mail address no contact has yet.
  *
- * @returns ids in the order of the rows; null for one that was there already.
+ * @returns ids in the order of the rows; null for a row whose e-mail address exists already.
  */
-export async function importContacts(tx: Tx, rows: readonly ContactValues[]): Promise<(string | null)[]> {
+export async function createMissingContacts(tx: Tx, rows: readonly ContactValues[]): Promise<(string | null)[]> {
   const ids: (string | null)[] = [];
   for (const values of rows) {
     const created = await tx.sql
@@ -56,12 +53,10 @@ function auditCreated(tx: Tx, id: string, new_values: ContactValues): void {
 
 /** Changes a contact. @throws Problem 404, 412 for an older version. */
 export async function updateContact(tx: Tx, id: string, version: number, changes: Partial<ContactValues>): Promise<void> {
-  const before = await lockVersion(tx, id, version);
-  await tx.sql
-    .updateTable('contacts')
-    .set((eb) => ({ ...changes, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-    .where('id', '=', id)
-    .execute();
+  const contact = await lockContactForChange(tx, id, version);
+  const before = toRow(contact, contactColumns);
+  tx.em.assign(contact, changes);
+  await tx.flush();
   tx.audit({
     event: 'contact.update',
     action: 'update',
@@ -73,18 +68,17 @@ export async function updateContact(tx: Tx, id: string, version: number, changes
 }
 
 /**
- * Deletes a contact: nobody looks after it any more and it waits for nobody. Its rows stay (X-16). The transaction must
+ * Deletes a contact, releases it from its owner and takes it out of the queue. Its rows stay (X-16). The transaction must
  * have the assignments open.
  *
- * @returns the campaign in whose pool a place is free now, if it was one's.
+ * @returns the campaign in whose pool the owner has capacity again, if the contact belonged to one.
+ * @throws Problem 404, 412 for an older version.
  */
 export async function deleteContact(tx: Tx, id: string, version: number): Promise<{ campaign_id: string | null }> {
-  const before = await lockVersion(tx, id, version);
-  await tx.sql
-    .updateTable('contacts')
-    .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
-    .where('id', '=', id)
-    .execute();
+  const contact = await lockContactForChange(tx, id, version);
+  const before = toRow(contact, contactColumns);
+  tx.em.assign(contact, { deleted_at: now() });
+  await tx.flush();
   const assignment = await tx.sql
     .selectFrom('user_contact_assignment')
     .where('contact_id', '=', id)
@@ -107,23 +101,4 @@ export async function deleteContact(tx: Tx, id: string, version: number): Promis
     old_values: { ...before, user_id: assignment?.user_id ?? null },
   });
   return { campaign_id: assignment?.campaign_id ?? null };
-}
-
-/** @throws Problem 404 or 412. */
-async function lockVersion(tx: Tx, id: string, version: number): Promise<ContactValues> {
-  const contact = await tx.sql
-    .selectFrom('contacts')
-    .where('id', '=', id)
-    .where('deleted_at', 'is', null)
-    .select([...columns, 'version'])
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (contact === undefined) throw notFound('contact');
-  const { version: current, ...values } = contact;
-  if (current === version) return values;
-  throw new Problem({
-    code: 'resource.version-mismatch',
-    detail: 'The contact has changed since it was read. Read it again and repeat the change.',
-    members: { current_version: current },
-  });
 }

@@ -4,13 +4,13 @@ import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { auditActions, auditOutcomes, platformChainId } from '../../domain/audit/audit-entry.ts';
 import type { AuditPrivate, AuditRecord } from '../../domain/audit/audit-entry.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { partKeys } from '../../platform/audit/audit-person-keys.ts';
 import { openedPrivate } from '../../platform/audit/audit-seal.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ReadScope } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { moment } from '../../platform/value-schemas.ts';
+import { timestampInput } from '../../platform/value-schemas.ts';
 
 /** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
 export const auditFilters = {
@@ -21,8 +21,8 @@ export const auditFilters = {
   resource_id: z.string().max(512).optional(),
   outcome: z.enum(auditOutcomes).optional(),
   request_id: z.string().max(100).optional(),
-  from: moment.optional().describe('Not before this moment'),
-  to: moment.optional().describe('Before this moment'),
+  from: timestampInput.optional().describe('Not before this moment'),
+  to: timestampInput.optional().describe('Before this moment'),
 };
 
 /** Filters as they arrive. */
@@ -49,7 +49,7 @@ export function chainScope(chainId: string): ReadScope {
 
 /** Rows of a chain that pass the filters. */
 export function filteredEntries(chainId: string, filters: AuditFilters) {
-  let entries = query.selectFrom('audit_logs').where('chain_id', '=', chainId);
+  let entries = kysely.selectFrom('audit_logs').where('chain_id', '=', chainId);
   for (const column of equalityFilters) {
     const value = filters[column];
     if (value !== undefined) entries = entries.where(column, '=', value);

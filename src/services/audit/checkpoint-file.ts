@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { notesSince } from './checkpoint.ts';
-import { splitNotes } from './note.ts';
+import { notesSince } from './audit-checkpoint.service.ts';
+import { splitNotes } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 
 /** More than two notes, so that the end of a file always holds the last one whole. */

@@ -1,9 +1,9 @@
 import { toHex } from '../../domain/audit/audit-export.ts';
-import { BrokenChainError, latestCheckpoint, takeCheckpoint } from './checkpoint.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import { createCheckpointSigner, formatVerifier, originOfChain } from './note.ts';
-import type { CheckpointSigner } from './note.ts';
-import { inclusionProof } from './tree.ts';
+import { BrokenChainError, latestCheckpoint, takeCheckpoint } from './audit-checkpoint.service.ts';
+import type { Checkpoint } from './audit-checkpoint.service.ts';
+import { createCheckpointSigner, formatVerifier, originOfChain } from './signed-note.ts';
+import type { CheckpointSigner } from './signed-note.ts';
+import { inclusionProof } from './audit-tree.queries.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
+import { activeRolloutStatuses } from '../../domain/config/config-rollout.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { DeploymentKind } from '../../entities/config/environment-config.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
@@ -28,22 +29,19 @@ export interface NewDeployment {
   readonly reason: string | null;
 }
 
-/** Deployments that are under way in any of the environments. */
-const livingStatuses = ['pending', 'running', 'paused', 'holding'] as const;
-
 /** @throws Problem `rollout.active` with the deployment that is under way in one of the environments. */
 export async function assertNoActiveRollout(tx: Tx, environments: readonly EnvironmentName[]): Promise<void> {
-  const living = await tx.sql
+  const active = await tx.sql
     .selectFrom('admin_deployments')
     .where('environment', 'in', [...environments])
-    .where('status', 'in', [...livingStatuses])
+    .where('status', 'in', [...activeRolloutStatuses])
     .select(['id', 'environment', 'status'])
     .executeTakeFirst();
-  if (living === undefined) return;
+  if (active === undefined) return;
   throw new Problem({
     code: 'rollout.active',
-    detail: `A rollout is ${living.status} in ${living.environment}. Wait for its end, or abort it.`,
-    members: { deployment_id: living.id, environment: living.environment },
+    detail: `A rollout is ${active.status} in ${active.environment}. Wait for its end, or abort it.`,
+    members: { deployment_id: active.id, environment: active.environment },
   });
 }
 
@@ -83,7 +81,7 @@ export function batchOf(result: JsonObject): string {
 
 /** Deployments of a digest in an environment that rested on an approval within the window; at most one row. */
 export function approvedDeploymentQuery(environment: EnvironmentName, digest: string) {
-  return query
+  return kysely
     .selectFrom('admin_deployments')
     .where('environment', '=', environment)
     .where('digest', '=', digest)

@@ -214,7 +214,7 @@ export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
   const { slot, row } = await lockDeployment(tx, id);
   const done = row.outcome?.['undo'];
   if (typeof done === 'string') return { deployment_id: id, result: done as UndoResult['result'] };
-  const result = undoResultOf(slot, row, await hasLiving(tx, row));
+  const result = undoResultOf(slot, row, await hasActiveRollout(tx, row));
   if (result === 'undone' && row.previous_version !== null) await goBack(tx, slot, row, row.previous_version);
   await tx.sql
     .updateTable('admin_deployments')
@@ -232,14 +232,14 @@ export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
 }
 
 /** True when another rollout is under way in the deployment's environment, begun or not. */
-async function hasLiving(tx: Tx, { environment }: DeploymentRow): Promise<boolean> {
-  const living = await tx.sql
+async function hasActiveRollout(tx: Tx, { environment }: DeploymentRow): Promise<boolean> {
+  const active = await tx.sql
     .selectFrom('admin_deployments')
     .where('environment', '=', environment)
     .where('ended_at', 'is', null)
     .select('id')
     .executeTakeFirst();
-  return living !== undefined;
+  return active !== undefined;
 }
 
 function undoResultOf(slot: EnvironmentSlot, row: DeploymentRow, isBusy: boolean): UndoResult['result'] {

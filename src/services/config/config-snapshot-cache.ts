@@ -3,7 +3,7 @@ import type { JsonValue } from '../../domain/shared/canonical.ts';
 import { joinSecrets } from '../../domain/config/config-document.ts';
 import { getsCandidate } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { read } from '../../platform/database/read.ts';
@@ -60,7 +60,7 @@ export class ConfigSnapshots {
     const rows = await read(
       this.#db,
       { tenant_id: tenantId, user_id: null },
-      query
+      kysely
         .selectFrom('admin_environment_configs as e')
         .innerJoin('admin_config_versions as v', (join) =>
           join

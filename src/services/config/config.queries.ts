@@ -1,51 +1,29 @@
 import { sql } from 'kysely';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { sameJson } from '../../domain/shared/canonical.ts';
+import { configDifferences } from '../../domain/config/config-document.ts';
+import { activeRolloutStatuses } from '../../domain/config/config-rollout.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
+import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
-
-/** Columns of a deployment, as lists and answers show it. */
-export const deploymentColumns = [
-  'id',
-  'environment',
-  'kind',
-  'batch_id',
-  'position',
-  'proposal_id',
-  'config_version',
-  'previous_version',
-  'digest',
-  'plan',
-  'status',
-  'stage',
-  'candidate_percentage',
-  'outcome',
-  'reason',
-  'requested_by',
-  'approval_id',
-  'created_at',
-  'started_at',
-  'ended_at',
-  'updated_at',
-] as const;
-
-const livingStatuses = ['pending', 'running', 'paused', 'holding'] as const;
+import { deploymentColumns } from './config-deployment.queries.ts';
 
 /** What environments serve, with what is under way and what instances report; one round trip. */
-export async function readEnvironments(
-  deps: Pick<ProcessDeps, 'db'>,
+export async function loadEnvironmentConfigs(
+  { db }: Pick<ProcessDeps, 'db'>,
   actor: Actor,
   environment: EnvironmentName | undefined,
 ) {
   const asked = environment === undefined ? [...environmentNames] : [environment];
-  const [slots, versions, rollouts, instances] = await readAll(deps.db, actor, [
-    query
+  const [slots, versions, rollouts, instances] = await readAll(db, actor, [
+    kysely
       .selectFrom('admin_environment_configs')
       .where('environment', 'in', asked)
       .select(['environment', 'stable_version', 'candidate_version', 'candidate_percentage']),
-    query
+    kysely
       .selectFrom('admin_config_versions as v')
       .innerJoin('admin_environment_configs as e', 'e.environment', 'v.environment')
       .where('v.environment', 'in', asked)
@@ -56,12 +34,12 @@ export async function readEnvironments(
         ]),
       )
       .select(['v.environment', 'v.config_version', 'v.digest', 'v.schema', 'v.document', 'v.created_at']),
-    query
+    kysely
       .selectFrom('admin_deployments')
       .where('environment', 'in', asked)
-      .where('status', 'in', [...livingStatuses])
+      .where('status', 'in', [...activeRolloutStatuses])
       .select(deploymentColumns),
-    query
+    kysely
       .selectFrom('admin_config_reports')
       .where('environment', 'in', asked)
       .where('reported_at', '>', sql<string>`now() - interval '1 hour'`)
@@ -89,11 +67,15 @@ export async function readEnvironments(
   });
 }
 
-/** A proposal with its parts, each beside what runs in its environment now. */
-export function proposalQueries(id: string) {
-  return [
-    query.selectFrom('admin_config_proposals').where('id', '=', id).select(['id', 'reason', 'plans']),
-    query
+/**
+ * A proposal with the difference of each part to what runs in its environment now.
+ *
+ * @throws Problem `resource.not-found`
+ */
+export async function findConfigProposal({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string) {
+  const [[proposal], parts] = await readAll(db, actor, [
+    kysely.selectFrom('admin_config_proposals').where('id', '=', id).select(['id', 'reason', 'plans']),
+    kysely
       .selectFrom('admin_config_versions as v')
       .leftJoin('admin_environment_configs as e', 'e.environment', 'v.environment')
       .leftJoin('admin_config_versions as r', (join) =>
@@ -103,16 +85,19 @@ export function proposalQueries(id: string) {
       .orderBy('v.position')
       .select(['v.environment', 'v.config_version', 'v.base_version', 'v.digest', 'v.document', 'v.schema'])
       .select(['r.document as running_document', 'r.schema as running_schema']),
-  ] as const;
-}
-
-/** The row of the ledger that was in force at a moment: what ran, and why. */
-export function ledgerAtQuery(environment: EnvironmentName, at: string) {
-  return query
-    .selectFrom('admin_deployment_events')
-    .where('environment', '=', environment)
-    .where('at', '<=', at)
-    .orderBy('at', 'desc')
-    .orderBy('seq', 'desc')
-    .limit(1);
+  ] as const);
+  if (proposal === undefined) throw notFound('configuration proposal');
+  return {
+    proposal_id: proposal.id,
+    reason: proposal.reason,
+    changes: parts.map((part) => ({
+      environment: part.environment,
+      version: part.config_version,
+      base_version: part.base_version,
+      digest: part.digest,
+      plan: proposal.plans[part.environment],
+      schema_changed: part.running_schema === null || !sameJson(part.running_schema, part.schema),
+      differences: configDifferences(part.running_document, part.document),
+    })),
+  };
 }

@@ -4,7 +4,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, insertFlag } from './flag.repository.ts';
-import type { FlagPlace } from './flag.repository.ts';
+import type { FlagPlace } from './flag.queries.ts';
 import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
 
 export const flagCreatePayload = z.strictObject({

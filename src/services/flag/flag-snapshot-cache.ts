@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { flagDefinitionColumns, flagInvalidation } from './flag.repository.ts';
+import { flagDefinitionColumns } from './flag.queries.ts';
+import { flagInvalidation } from './flag.repository.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { InvalidatedCache, keyedBy } from '../../platform/database/invalidated-cache.ts';
@@ -39,7 +40,7 @@ export class FlagSnapshots {
     const rows = await read(
       this.#db,
       { tenant_id: tenantId, user_id: null },
-      query
+      kysely
         .selectFrom('admin_feature_flags')
         .where('environment', '=', environment)
         .orderBy('key')

@@ -1,19 +1,15 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
-import { threeWayDiff } from '../../domain/flag/flag-diff.ts';
+import { threeWayDiff } from '../../domain/shared/three-way-diff.ts';
 import type { FlagChange } from '../../entities/flag/flag.entity.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ActionRequest, Authority } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-
-/** Which flag a change is about. */
-export interface FlagPlace {
-  readonly key: string;
-  readonly environment: EnvironmentName;
-}
+import { flagDefinitionColumns } from './flag.queries.ts';
+import type { FlagPlace } from './flag.queries.ts';
 
 /** A flag as it stands now, locked until the transaction ends. */
 export interface StoredFlag extends FlagPlace {
@@ -21,18 +17,6 @@ export interface StoredFlag extends FlagPlace {
   readonly version: number;
   readonly definition: FlagDefinition;
 }
-
-/** The columns of a flag that make up its definition. */
-export const flagDefinitionColumns = [
-  'description',
-  'value_type',
-  'variants',
-  'enabled',
-  'on_variant',
-  'off_variant',
-  'rollout_percentage',
-  'rules',
-] as const;
 
 /** @throws Problem `resource.not-found` when there is no such flag in the caller's tenant. */
 export async function lockFlag(tx: Tx, { key, environment }: FlagPlace): Promise<StoredFlag> {
@@ -119,7 +103,7 @@ export function saveFlag(
 ): StoredFlag {
   const next = { ...flag, version: flag.version + 1, definition };
   // The row is locked, so there is nothing to wait for: change and history go with the audit entry and the commit.
-  tx.send(
+  tx.defer(
     tx.sql
       .updateTable('admin_feature_flags')
       .set({
@@ -161,7 +145,7 @@ export function flagInvalidation(tenantId: string, environment: EnvironmentName)
 }
 
 function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): void {
-  tx.send(
+  tx.defer(
     tx.sql.insertInto('admin_flag_history').values({
       tenant_id: tx.actor.tenant_id,
       flag_id: flag.id,

@@ -8,12 +8,12 @@ import type {
   AlertStatus,
   Observed,
 } from '../../domain/health/alert.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
-/** The columns of a threshold that people set. */
+/** The columns of a threshold that people configure. */
 export const thresholdColumns = [
   'name',
   'metric',
@@ -30,13 +30,15 @@ export const thresholdColumns = [
 ] as const;
 
 /**
- * The thresholds of a tenant with what they look at now, their open alert and whether a silence lies on them. Removed
- * and disabled ones are there while their alert is open. A metric has rows of the platform or of tenants, never of
- * both, so the policy alone picks the right ones.
+ * The thresholds of a tenant with the measurements of their windows, their open alert, and whether a silence covers them.
+ * Removed and disabled thresholds are included while their alert is open. A metric has rows of the platform or of tenants,
+ * never of both.
+ *
+ * @param at RFC 3339.
  */
 export function standingsQuery(at: string) {
   const inWindow = sql`h.at > ${at}::timestamptz - make_interval(secs => t.window_seconds)`;
-  return query
+  return kysely
     .selectFrom('admin_alert_thresholds as t')
     .leftJoin('admin_alerts as a', (join) =>
       join.onRef('a.threshold_id', '=', 't.id').on('a.status', 'in', ['pending', 'firing']),
@@ -78,9 +80,9 @@ export function standingsQuery(at: string) {
     ]);
 }
 
-/** The silences that lie on a threshold at a moment: its own and those for all. */
+/** The silences that cover a threshold at a time: its own and those for all thresholds. */
 function silencesAt(at: string, thresholdId: 't.id' | 'a.threshold_id') {
-  return query
+  return kysely
     .selectFrom('admin_alert_silences as s')
     .where('s.ended_at', 'is', null)
     .where('s.starts_at', '<=', at)
@@ -89,7 +91,7 @@ function silencesAt(at: string, thresholdId: 't.id' | 'a.threshold_id') {
     .select('s.id');
 }
 
-/** A row of {@link standingsQuery} as far as the rules look at it. */
+/** The columns of {@link standingsQuery} that the rules use. */
 interface StandingRow extends AlertRule {
   readonly aggregate: AlertAggregate;
   readonly window_seconds: number;
@@ -103,22 +105,22 @@ interface StandingRow extends AlertRule {
   readonly last_at: string | null;
 }
 
-/** Where the threshold of a row stands. */
+/** The state of a threshold. */
 export function standingOf({ status, pending_since, fired_at }: StandingRow): AlertStanding {
   if (status === 'firing' && fired_at !== null) return { state: 'firing', since: Date.parse(fired_at) };
   if (status === 'pending' && pending_since !== null) return { state: 'pending', since: Date.parse(pending_since) };
   return { state: 'quiet' };
 }
 
-/** What is known now of the metric of a row; `at` in milliseconds since the epoch. */
+/** The value that a threshold is compared with; `at` in milliseconds since the epoch. */
 export function observedOf(row: StandingRow, at: number): Observed {
   const last_at = row.last_at === null ? null : Date.parse(row.last_at);
   return observe({ ...row, last_at }, row, at);
 }
 
-/** Alerts with news that nobody has been told, oldest first. */
+/** Alerts of which a notification is due, oldest first. `at` in RFC 3339. */
 export function pendingNotificationsQuery(at: string, limit: number) {
-  return query
+  return kysely
     .selectFrom('admin_alerts as a')
     .innerJoin('admin_alert_thresholds as t', 't.id', 'a.threshold_id')
     .where((eb) =>
@@ -132,7 +134,7 @@ export function pendingNotificationsQuery(at: string, limit: number) {
       ]),
     )
     .where((eb) =>
-      // News of firing wait for the end of a silence.
+      // A silence holds back the notification that an alert fires.
       eb.or([eb('a.status', '=', 'resolved'), eb.not(eb.exists(silencesAt(at, 'a.threshold_id')))]),
     )
     .orderBy('a.created_at')
@@ -143,9 +145,9 @@ export function pendingNotificationsQuery(at: string, limit: number) {
     .select(['t.comparator', 't.threshold', 't.for_seconds', 't.channel_ids', 't.note']);
 }
 
-/** Silences that have run out and of which nobody has been told. */
+/** Silences that have run out without a notification. `at` in RFC 3339. */
 export function lapsedSilencesQuery(at: string, limit: number) {
-  return query
+  return kysely
     .selectFrom('admin_alert_silences as s')
     .leftJoin('admin_alert_thresholds as t', 't.id', 's.threshold_id')
     .where('s.ended_at', 'is', null)
@@ -156,11 +158,11 @@ export function lapsedSilencesQuery(at: string, limit: number) {
     .select(['s.id', 's.owner_id', 's.reason', 's.ends_at', 't.name']);
 }
 
-/** The thresholds of a tenant with what they observe now, read in one round trip. `at` in milliseconds since the epoch. */
+/** The thresholds of a tenant with their present state, in one round trip. `at` in milliseconds since the epoch. */
 export async function findThresholds(db: ReadConnections, scope: ReadScope, at: number) {
   const [[settings], stored, standings] = await readAll(db, scope, [
-    query.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),
-    query
+    kysely.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),
+    kysely
       .selectFrom('admin_alert_thresholds')
       .where('removed_at', 'is', null)
       .orderBy('name')
@@ -212,14 +214,14 @@ export const alertsQuery = (filter: {
   readonly status?: AlertStatus | undefined;
   readonly severity?: AlertSeverity | undefined;
 }) =>
-  query
+  kysely
     .selectFrom('admin_alerts')
     .where((eb) => eb.and({ status: filter.status, severity: filter.severity }))
     .select(alertColumns);
 
 /** One alert. @throws Problem 404. */
 export async function findAlert(db: ReadConnections, scope: ReadScope, id: string) {
-  const [alert] = await read(db, scope, query.selectFrom('admin_alerts').where('id', '=', id).select(alertColumns));
+  const [alert] = await read(db, scope, kysely.selectFrom('admin_alerts').where('id', '=', id).select(alertColumns));
   if (alert === undefined) throw notFound('alert');
   return alert;
 }
@@ -247,7 +249,7 @@ export const silenceColumns = [
  */
 export function silencesQuery(isOpen: boolean | undefined, at: string) {
   const open = sql<boolean>`(ended_at is null and ends_at > ${at})`;
-  return query
+  return kysely
     .selectFrom('admin_alert_silences')
     .$call((q) => (isOpen === undefined ? q : q.where(open, '=', isOpen)))
     .select(silenceColumns);
@@ -255,7 +257,7 @@ export function silencesQuery(isOpen: boolean | undefined, at: string) {
 
 /** One silence. @throws Problem 404. */
 export async function findSilence(db: ReadConnections, scope: ReadScope, id: string) {
-  const silences = query.selectFrom('admin_alert_silences').where('id', '=', id).select(silenceColumns);
+  const silences = kysely.selectFrom('admin_alert_silences').where('id', '=', id).select(silenceColumns);
   const [silence] = await read(db, scope, silences);
   if (silence === undefined) throw notFound('silence');
   return silence;

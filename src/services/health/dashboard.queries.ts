@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { approvalsQuery } from '../approval/approval-row.queries.ts';
 
 /** Items that a section of the dashboard shows; its link leads to the others. */
@@ -15,20 +15,20 @@ const count = sql<number>`count(*)`.as('count');
 
 /** Active users, those of the last seven days, and usable sessions. `now` in milliseconds since the epoch. */
 export function userCountsQuery(now: number) {
-  const people = query.selectFrom('users').where('status', '=', 'active').limit(countCap).select('id');
-  const sessions = query
+  const people = kysely.selectFrom('users').where('status', '=', 'active').limit(countCap).select('id');
+  const sessions = kysely
     .selectFrom('sessions')
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', new Date(now).toISOString())
     .limit(countCap)
     .select('id');
-  return query.selectNoFrom([
-    query.selectFrom(people.as('u')).select(count).as('active_count'),
-    query
+  return kysely.selectNoFrom([
+    kysely.selectFrom(people.as('u')).select(count).as('active_count'),
+    kysely
       .selectFrom(people.where('created_at', '>', before(now, 7 * 24 * hourMs)).as('u'))
       .select(count)
       .as('new_count'),
-    query.selectFrom(sessions.as('s')).select(count).as('session_count'),
+    kysely.selectFrom(sessions.as('s')).select(count).as('session_count'),
   ]);
 }
 
@@ -38,23 +38,23 @@ export const pendingApprovalsQuery = () =>
 
 /** The newest changes of flags, each with the number of changes in the last 24 hours. */
 export function flagChangesQuery(now: number) {
-  const recent = query
+  const recent = kysely
     .selectFrom('admin_flag_history')
     .where('created_at', '>', before(now, 24 * hourMs))
     .limit(countCap)
     .select('id');
-  return query
+  return kysely
     .selectFrom('admin_flag_history')
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(itemsShown)
     .select(['key', 'environment', 'change', 'version', 'changed_by', 'created_at as changed_at'])
-    .select(query.selectFrom(recent.as('r')).select(count).as('changed_count'));
+    .select(kysely.selectFrom(recent.as('r')).select(count).as('changed_count'));
 }
 
 /** The firing alerts, the gravest first. Starts from the evaluation, so that its time is known without any alert too. */
 export const firingAlertsQuery = () =>
-  query
+  kysely
     .selectFrom(evaluatedQuery().as('e'))
     .leftJoinLateral(
       (eb) =>
@@ -72,7 +72,7 @@ export const firingAlertsQuery = () =>
 
 /** When thresholds were last evaluated. */
 function evaluatedQuery() {
-  return query
+  return kysely
     .selectFrom('admin_system_health')
     .where('tenant_id', 'is', null)
     .where('metric', '=', 'alerting.evaluated')
@@ -82,7 +82,7 @@ function evaluatedQuery() {
 
 /** The newest entry of the tenant's audit chain, and its newest checkpoint. */
 export const auditHeadQuery = () =>
-  query
+  kysely
     .selectFrom('audit_heads as h')
     .leftJoin('audit_logs as l', (join) => join.onRef('l.chain_id', '=', 'h.chain_id').onRef('l.seq', '=', 'h.size'))
     .leftJoinLateral(
@@ -101,7 +101,7 @@ export const auditHeadQuery = () =>
 
 /** Rollouts in progress, those that wait for a person first. There is at most one an environment. */
 export const openRolloutsQuery = () =>
-  query
+  kysely
     .selectFrom('admin_deployments')
     .where('status', 'in', ['pending', 'running', 'paused', 'holding'])
     .orderBy(sql`status = 'holding'`, 'desc')
@@ -120,17 +120,17 @@ export const openRolloutsQuery = () =>
 
 /** Integrations whose last sync failed, with the counts of enabled and failing ones and of old keys not revoked. */
 export function failingIntegrationsQuery() {
-  const enabled = query
+  const enabled = kysely
     .selectFrom('admin_integrations')
     .where('deleted_at', 'is', null)
     .where('is_enabled', '=', true);
   const failing = enabled.where('last_sync_status', 'in', ['failed', 'completed_with_failures']);
-  const stuck = query
+  const stuck = kysely
     .selectFrom('admin_key_rotations')
     .where('status', 'in', ['revoking', 'discarding'])
     .where('attempt_error_code', 'is not', null);
   // One row without an integration where none fails, so that the counts are there.
-  return query
+  return kysely
     .selectFrom(enabled.select(count).as('e'))
     .leftJoinLateral(
       failing.orderBy('last_sync_at').limit(itemsShown).select(['id', 'name', 'environment', 'last_sync_at']).as('f'),
@@ -151,8 +151,8 @@ const measuredWithinMs = 15 * 60_000;
 
 /** What the collector measured last of the tenant's queues, with their number. */
 export function queueMeasurementsQuery(tenantId: string, now: number) {
-  const registered = query.selectFrom('admin_queues').where('removed_at', 'is', null);
-  const newest = query
+  const registered = kysely.selectFrom('admin_queues').where('removed_at', 'is', null);
+  const newest = kysely
     .selectFrom('admin_system_health')
     .where('tenant_id', '=', tenantId)
     .where('metric', 'in', queueMetrics)
@@ -164,7 +164,7 @@ export function queueMeasurementsQuery(tenantId: string, now: number) {
     .select(['metric', 'at', 'value']);
   const valueOf = (metric: (typeof queueMetrics)[number]) =>
     sql<number | null>`max(n.value) filter (where n.metric = ${metric})`;
-  return query
+  return kysely
     .selectFrom(newest.as('n'))
     .select([
       sql<string | null>`max(n.at)`.as('measured_at'),

@@ -3,18 +3,18 @@ import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { healthRoundMs, healthSegments } from '../../domain/health/health-history.ts';
 import { healthMetrics, healthMetricsOf } from '../../domain/health/health-metric.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 
-/** What was not measured for so long says nothing about now. */
-const shownForMs = 15 * 60_000;
+/** Older measurements are not shown as the present state. */
+const currentForMs = 15 * 60_000;
 
-/** The newest measurement of each metric that the tenant may see. */
+/** The newest measurement of each metric that the tenant may see. `now` in milliseconds since the epoch. */
 export function latestHealthQuery(tenantId: string, now: number) {
-  const since = new Date(now - shownForMs).toISOString();
+  const since = new Date(now - currentForMs).toISOString();
   const newestOf = (scope: 'platform' | 'tenant') =>
-    query
+    kysely
       .selectFrom('admin_system_health')
       .where((eb) => (scope === 'platform' ? eb('tenant_id', 'is', null) : eb('tenant_id', '=', tenantId)))
       .where('metric', 'in', healthMetricsOf(scope))
@@ -25,39 +25,39 @@ export function latestHealthQuery(tenantId: string, now: number) {
       .orderBy('metric')
       .orderBy('at', 'desc')
       .select(['metric', 'at', 'value', 'reason']);
-  return query
+  return kysely
     .selectFrom(newestOf('platform').as('p'))
     .selectAll('p')
-    .unionAll(query.selectFrom(newestOf('tenant').as('t')).selectAll('t'));
+    .unionAll(kysely.selectFrom(newestOf('tenant').as('t')).selectAll('t'));
 }
 
-/** Whether thresholds were ever evaluated: the averages of it are kept for more than a year. */
+/** Whether thresholds were ever evaluated; averages of the evaluation's metric are kept for more than a year. */
 export function wasEvaluatedQuery() {
   const metric: HealthMetricName = 'alerting.evaluated';
-  return query.selectNoFrom((eb) =>
+  return kysely.selectNoFrom((eb) =>
     eb
       .exists(eb.selectFrom('admin_system_health').where('tenant_id', 'is', null).where('metric', '=', metric).select('id'))
       .as('was_evaluated'),
   );
 }
 
-/** Alerts that are open, by metric. */
+/** The pending and firing alerts. */
 export function openAlertsQuery() {
-  return query
+  return kysely
     .selectFrom('admin_alerts')
     .where('status', 'in', ['pending', 'firing'])
     .orderBy('fired_at')
     .select(['id', 'name', 'metric', 'severity', 'status', 'value', 'pending_since', 'fired_at']);
 }
 
-/** The history of a metric in steps of equal length; a step without any row is left out. */
+/** The history of a metric in steps of equal length; a step without rows is left out. Times in milliseconds since the epoch. */
 export function healthHistoryQuery(
   { metric, from, to, step_seconds }: { metric: HealthMetricName; from: number; to: number; step_seconds: number },
   tenantId: string,
   now: number,
 ) {
   const segments = healthSegments(from, to, now);
-  return query
+  return kysely
     .selectFrom('admin_system_health')
     .where((eb) =>
       healthMetrics[metric].scope === 'platform' ? eb('tenant_id', 'is', null) : eb('tenant_id', '=', tenantId),
@@ -92,7 +92,7 @@ const platformScope = { tenant_id: defaultTenantId, user_id: null };
 
 /** A page of the tenants that have a threshold, a silence or a queue: those after the given one, by id. */
 export async function healthTenants(db: ReadConnections, after: string | null, limit: number): Promise<string[]> {
-  const page = query
+  const page = kysely
     .selectFrom(sql<{ tenant_id: string }>`health_tenants(${after}::uuid, ${limit}::integer)`.as('t'))
     .select('t.tenant_id');
   return (await read(db, platformScope, page)).map(({ tenant_id }) => tenant_id);
@@ -119,7 +119,7 @@ export async function silentSince(
   at: number,
 ): Promise<string | null> {
   const rows = (name: RoundMetric) =>
-    query
+    kysely
       .selectFrom('admin_system_health')
       .where('tenant_id', 'is', null)
       .where('metric', '=', name)

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { HealthMeasurement } from '../../domain/health/health-metric.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 
 /** Rows of the platform are written by database functions, which any tenant's session may call. */
 const platformScope = { tenant_id: defaultTenantId, user_id: null };
@@ -11,7 +11,7 @@ const platformScope = { tenant_id: defaultTenantId, user_id: null };
 /** Calls one of the database functions that write rows without a tenant. @returns the function's result. */
 export async function callHealthFunction(db: Database, call: ReturnType<typeof sql<number>>): Promise<number> {
   const statement = sql<{ result: number }>`select ${call} as result`;
-  const [row] = await writeTechnical(db, platformScope, { compile: () => statement.compile(query) });
+  const [row] = await writeInfrastructure(db, platformScope, { compile: () => statement.compile(kysely) });
   return row?.result ?? 0;
 }
 
@@ -50,9 +50,9 @@ export async function recordTenantHealth(
     reason,
   }));
   if (rows.length === 0) return;
-  const insert = query
+  const insert = kysely
     .insertInto('admin_system_health')
     .values(rows)
     .onConflict((conflict) => conflict.doNothing());
-  await writeTechnical(db, { tenant_id: tenantId, user_id: null }, insert);
+  await writeInfrastructure(db, { tenant_id: tenantId, user_id: null }, insert);
 }

@@ -1,20 +1,20 @@
 import { sql } from 'kysely';
 import type { CompiledQuery, RawBuilder } from 'kysely';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 
-/** What a query found of a tenant: numbers by metric; null where one does not apply. */
+/** The readings of a tenant by metric; null where one does not apply. */
 export type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
 
-/** Measures a tenant by one query, which sees only that tenant. */
+/** Measures a tenant by one query, which runs in the scope of the tenant. */
 export interface TenantProbe {
-  /** All of them are unknown when the query fails. */
+  /** The metrics that it measures; all are unknown when the query fails. */
   readonly metrics: readonly HealthMetricName[];
   /** One row with the readings as of `at` (RFC 3339). */
   readonly query: (at: string) => { compile(): CompiledQuery<{ readings: TenantReadings }> };
 }
 
-/** Age of the earliest of some moments; 0 where there is none. */
+/** The age in seconds of the earliest time; 0 where there is none. */
 function ageOf(at: string, earliest: RawBuilder<unknown>): RawBuilder<number> {
   return sql<number>`coalesce(greatest(0, extract(epoch from ${at}::timestamptz - ${earliest})), 0)`;
 }
@@ -26,7 +26,7 @@ function daysBefore(at: string, days: number): string {
 const approvals: TenantProbe = {
   metrics: ['approvals.pending', 'approvals.oldest_pending_seconds'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('admin_approvals')
       .where('status', '=', 'pending')
       .select(
@@ -36,11 +36,11 @@ const approvals: TenantProbe = {
       ),
 };
 
-/** A chain whose last checkpoint covers it owes nothing, however old that checkpoint is. */
+/** A chain that its last checkpoint covers wholly has no lag, however old the checkpoint is. */
 const audit: TenantProbe = {
   metrics: ['audit.checkpoint_lag_seconds'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('audit_heads as h')
       .leftJoin('audit_logs as l', (join) =>
         join
@@ -60,7 +60,7 @@ const audit: TenantProbe = {
 const credentials: TenantProbe = {
   metrics: ['credentials.days_left'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('service_tokens')
       .where('revoked_at', 'is', null)
       .where('expires_at', '>', at)
@@ -70,11 +70,11 @@ const credentials: TenantProbe = {
       ),
 };
 
-/** Deliveries are tried for a day and a half; what is older than three days is over. */
+/** Deliveries are retried for a day and a half, so those older than three days are over. */
 const notifications: TenantProbe = {
   metrics: ['notifications.failed', 'notifications.oldest_pending_seconds'],
   query: (at) =>
-    query
+    kysely
       .selectFrom('notification_deliveries')
       .where('created_at', '>', daysBefore(at, 3))
       .select(
@@ -88,7 +88,7 @@ const notifications: TenantProbe = {
 const integrations: TenantProbe = {
   metrics: ['integrations.failing', 'integrations.stuck_revocations'],
   query: () =>
-    query.selectNoFrom((eb) =>
+    kysely.selectNoFrom((eb) =>
       sql<TenantReadings>`jsonb_build_object(
         'integrations.failing', ${eb
           .selectFrom('admin_integrations')
@@ -107,13 +107,13 @@ const integrations: TenantProbe = {
 const rollouts: TenantProbe = {
   metrics: ['rollouts.holding'],
   query: () =>
-    query
+    kysely
       .selectFrom('admin_deployments')
       .where('status', '=', 'holding')
       .select(sql<TenantReadings>`jsonb_build_object('rollouts.holding', count(*))`.as('readings')),
 };
 
-/** Everything that is measured of a tenant by SQL. A feature adds its probe here. */
+/** All SQL probes of a tenant. A new area adds its probe here. */
 export const tenantProbes: readonly TenantProbe[] = [
   approvals,
   audit,

@@ -18,17 +18,17 @@ const headlines = {
   'password-changed': 'The password of your account was changed and your other sessions were ended',
 } as const;
 
-/** A change of how somebody gets into an account. */
+/** A change of how an account is signed in to. */
 export type AccountChange = keyof typeof headlines;
 
 /**
- * Tells the owner by e-mail that the way into the account was changed, so that a change somebody else made does not go
- * unnoticed (ASVS 6.3.7). It cannot be switched off, and names no secret.
+ * Notifies the owner by e-mail of a change of how the account is signed in to, so that one that somebody else made does not
+ * go unnoticed (ASVS 6.3.7). The notification cannot be switched off and holds no secret.
  */
 export async function notifyOwner(deps: Deps, owner: FactorOwner, change: AccountChange): Promise<void> {
   const { user_id, ip } = owner;
   const from = ip === null ? '' : ` The request came from ${ip}.`;
-  await tell(deps, owner, [user_id], {
+  await notify(deps, owner, [user_id], {
     event: 'account.security',
     event_key: `account/${user_id}/${change}/${randomUUID()}`,
     subject: headlines[change],
@@ -40,8 +40,8 @@ export async function notifyOwner(deps: Deps, owner: FactorOwner, change: Accoun
 }
 
 /**
- * Tells connected applications that all sessions of a person have ended, so that they end theirs: a `session.revoked`
- * to every channel that takes it, whether or not a token was still valid.
+ * Notifies connected applications that all sessions of a person have ended, so that they end theirs: a `session.revoked` to
+ * every channel that takes it, whether or not a token was still valid.
  */
 export async function notifySessionsEnded(
   deps: Deps,
@@ -49,14 +49,14 @@ export async function notifySessionsEnded(
   userId: string,
   reason: 'forced' | 'deactivated',
 ): Promise<void> {
-  await tell(deps, actor, [], sessionsEndedNotification(userId, reason, randomUUID()));
+  await notify(deps, actor, [], sessionsEndedNotification(userId, reason, randomUUID()));
 }
 
-/** The change has been made; news of it that cannot be sent on its way is logged and takes nothing back. */
-async function tell(deps: Deps, actor: Actor, userIds: readonly string[], notice: Notification): Promise<void> {
+/** The change is committed, so a notification that cannot be started is logged and nothing else. */
+async function notify(deps: Deps, actor: Actor, userIds: readonly string[], notification: Notification): Promise<void> {
   try {
-    await createNotify(deps)(actorRef(actor), notice, userIds);
+    await createNotify(deps)(actorRef(actor), notification, userIds);
   } catch (error) {
-    deps.log.error({ err: error, event: notice.event }, 'news of an account could not be sent');
+    deps.log.error({ err: error, event: notification.event }, 'news of an account could not be sent');
   }
 }

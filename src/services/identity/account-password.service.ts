@@ -10,10 +10,10 @@ interface NamedAccount {
 }
 
 /**
- * Judges and hashes the password that somebody chose for an account; done before the transaction, which must stay short.
+ * Checks and hashes a password that was chosen for an account. Call it before the transaction, which must stay short.
  *
- * @param pointer where the password stands in the request, for the 422.
- * @throws Problem 422 with every fault of a weak password; 503 when too many wait for hashing.
+ * @param pointer where the password is in the request, for the 422.
+ * @throws Problem 422 with every fault of a weak password; 503 when too many hashes are queued.
  */
 export async function hashAccountPassword(
   deps: Pick<SignInDeps, 'passwords'>,

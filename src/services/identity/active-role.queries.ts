@@ -2,30 +2,30 @@ import { sql } from 'kysely';
 import { allPermissions, isPermission } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
-/** One role that a person holds now, with the permissions it gives in this tenant. */
+/** A role that a person holds now, with the permissions it gives in this tenant. */
 export interface HeldRole {
   readonly code: string;
   readonly permissions: readonly string[];
   readonly valid_until: string | null;
 }
 
-/** When an assignment `a` ends by itself: at its end, or when a review of it is due and nobody held one. */
+/** When an assignment `a` ends by itself: at its end, or when its review falls due without having been done. */
 export const assignmentEnd = sql<string | null>`least(a.valid_until, a.review_due_at)`;
 
-/** True for an assignment `a` whose time is not over. */
+/** True for an assignment `a` that has not ended by itself. */
 export const notLapsed = sql<boolean>`(${assignmentEnd} is null or ${assignmentEnd} > now())`;
 
 /**
- * The roles held at this moment, with inherited ones: a role has the permissions of its ancestors too (S2-71). A
- * tenant's own matrix wins over the role's default.
+ * The roles held now, with inherited ones: a role has the permissions of its ancestors too (S2-71). A tenant's own matrix
+ * takes precedence over the role's default.
  */
 export function activeRoles() {
-  return query
+  return kysely
     .selectFrom('admin_role_assignments as a')
     .innerJoin(
       sql<{ role_id: string; ancestor_id: string }>`(
@@ -48,7 +48,7 @@ export function activeRoles() {
     .select((eb) => eb.fn.coalesce('o.permissions', 'r.permissions').as('permissions'));
 }
 
-/** Joins roles to codes and the set of permissions; the super admin holds everything, whatever a matrix says. */
+/** Role codes and the union of permissions; the super admin holds every permission, whatever a matrix says. */
 export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; permissions: Permission[] } {
   const roles = [...new Set(held.map(({ code }) => code))].sort();
   if (roles.includes(superAdminCode)) return { roles, permissions: allPermissions };
@@ -62,7 +62,7 @@ export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; p
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
 export async function readRights(db: ReadConnections, scope: ReadScope, userId: string) {
-  const [user] = await read(db, scope, query.selectFrom('users').where('id', '=', userId).select('status'));
+  const [user] = await read(db, scope, kysely.selectFrom('users').where('id', '=', userId).select('status'));
   if (user === undefined) throw notFound('user');
   if (user.status !== 'active') return { roles: [], permissions: [] };
   return effectiveRights(await read(db, scope, activeRoles().where('a.user_id', '=', userId)));

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { InvalidatedCache } from '../../platform/database/invalidated-cache.ts';
 import type { Loaded } from '../../platform/database/invalidated-cache.ts';
@@ -44,7 +44,7 @@ export class ActorCache {
 
   async #load(tenantId: string, sessionId: string): Promise<Loaded<SessionFacts | null>> {
     const scope = { tenant_id: tenantId, user_id: null };
-    const session = query
+    const session = kysely
       .selectFrom('sessions as s')
       .innerJoin('users as u', 'u.id', 's.user_id')
       .innerJoin('tenants as t', 't.id', 's.tenant_id')

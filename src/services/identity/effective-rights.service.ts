@@ -8,29 +8,29 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /**
- * Makes changes of who may do what happen one after the other in a tenant, until the transaction ends. Rules over
- * several rows (the last super admin, no cycle among roles, nobody gives what they lack) are judged behind it, so that
- * two changes that are each allowed cannot break one together.
+ * Serializes changes of rights in the tenant until the transaction ends. Rules that span rows (the last super admin, no
+ * cycle among roles, nobody grants what they lack) are checked under this lock: otherwise two changes that are each
+ * allowed could break one together.
  */
 export async function lockRights(tx: Tx): Promise<void> {
   await tx.sql.selectFrom('tenants').where('id', '=', tx.actor.tenant_id).select('id').forNoKeyUpdate().execute();
 }
 
-/** What a person may do at this moment. */
+/** What a person may do now. */
 export interface Rights {
   readonly roles: readonly string[];
   readonly permissions: readonly Permission[];
 }
 
-/** Reads a person's rights by the roles held now, not as a session remembers them; whether they are active or not. */
+/** A person's rights by the roles held now, not those cached with a session; the person need not be active. */
 export async function rightsOf(tx: Tx, userId: string): Promise<Rights> {
   const { rows } = await tx.sql.executeQuery(activeRoles().where('a.user_id', '=', userId).compile());
   return effectiveRights(rows);
 }
 
 /**
- * The rights of whoever acts; of a person from the database, because a workflow carries ids only, and the person may
- * have left since it started.
+ * The rights of the actor. Those of a person come from the database: a workflow carries ids only, and the person may have
+ * been deactivated since it started.
  */
 export async function ownRights(tx: Tx): Promise<Rights> {
   const { user_id, roles, permissions } = tx.actor;
@@ -45,7 +45,7 @@ export async function ownRights(tx: Tx): Promise<Rights> {
   return effectiveRights(rows);
 }
 
-/** @throws Problem `role.grant-exceeds-own` with the permissions that the actor would give without holding them. */
+/** @throws Problem `role.grant-exceeds-own` with the permissions that the actor would grant without holding them. */
 export async function assertWithinOwnRights(tx: Tx, wanted: readonly string[]): Promise<void> {
   const { permissions } = await ownRights(tx);
   const missing = permissionsBeyond(permissions, wanted);
@@ -64,8 +64,7 @@ export function assertNotSelf(tx: Tx, userId: string): void {
 }
 
 /**
- * Keeps accounts out of the hands of people who may do less: whoever can change another's account can become them
- * (S4-26).
+ * Lets nobody change the account of a person with more rights: whoever controls an account can act as its person (S4-26).
  *
  * @throws Problem `user.exceeds-own`.
  */
@@ -77,8 +76,8 @@ export async function assertNotStronger(tx: Tx, userId: string): Promise<void> {
 }
 
 /**
- * Refuses a change that has left the tenant without an active super admin whose role does not end by itself. Called
- * behind {@link lockRights}, after the change.
+ * Refuses a change that has left the tenant without an active super admin whose role does not end by itself. Call it under
+ * {@link lockRights}, after the change.
  *
  * @throws Problem `user.last-super-admin`.
  */
@@ -105,14 +104,12 @@ export async function assertSuperAdminRemains(tx: Tx): Promise<void> {
 
 const coarseRank: Readonly<Record<CoarseRole, number>> = { user: 0, admin: 1, sysadmin: 2 };
 
-/** The highest of some coarse roles; `user` for none (X-11). */
+/** The highest of some coarse roles; `user` when there are none (X-11). */
 export function highestCoarseRole(roles: readonly CoarseRole[]): CoarseRole {
   return roles.reduce((highest, role) => (coarseRank[role] > coarseRank[highest] ? role : highest), 'user');
 }
 
-/**
- * After a change of roles: derives the coarse role anew (X-11), gives the account a new version and tells all caches.
- */
+/** After a change of roles: recomputes the coarse role (X-11), gives the account a new version, invalidates caches. */
 export async function recomputeRights(tx: Tx, userId: string): Promise<void> {
   const held = await tx.sql
     .selectFrom('admin_role_assignments as a')

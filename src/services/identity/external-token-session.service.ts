@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { ExternalIdentity, ExternalIssuers } from '../../platform/security/external-issuer.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -23,12 +23,12 @@ interface BearerSession {
   readonly session_id: string;
 }
 
-/** The session mirror of a bearer token lives this long after its last token was seen. */
+/** How long the mirror of an issuer's session is valid after its last token was seen. */
 const mirrorSeconds = 12 * 3600;
 
 /**
- * The session that mirrors an external issuer's own (X-5): with it, force logout and deactivation bite on foreign
- * tokens too. One mirror per issuer session, or per subject and sign-in when the token names none.
+ * The session that mirrors an external issuer's own (X-5), so that force logout and deactivation take effect on the
+ * issuer's tokens too. One mirror an issuer session, or one a subject and time bucket when the token names no session.
  *
  * @throws Problem `auth.required` when the token is bad or no person of the tenant is linked to its subject.
  */
@@ -39,12 +39,12 @@ export async function findBearerSession(deps: Deps, token: string, origin: Origi
   const [found] = await read(
     deps.db,
     scope,
-    query
+    kysely
       .selectFrom('sessions as s')
       .where('s.external_key', '=', external_key)
       .select(['s.id', 's.user_id', 's.revoked_at', 's.expires_at']),
   );
-  // A mirror that was ended stays ended; one that has run out goes on as long as the issuer's own session does.
+  // A revoked mirror stays revoked; one that has expired is renewed, because the issuer's own session goes on.
   const isUsable = found !== undefined && (found.revoked_at !== null || Date.parse(found.expires_at) > deps.now());
   if (isUsable) return { tenant_id: identity.tenant_id, user_id: found.user_id, session_id: found.id };
   return openMirror(deps, identity, external_key, origin);
@@ -72,7 +72,7 @@ async function openMirror(
         external_key,
         expires_at: sql<string>`now() + make_interval(secs => ${mirrorSeconds})`,
       })
-      // Two first requests with one token race; both must end at the same mirror.
+      // Two first requests with one token race; both must get the same mirror.
       .onConflict((conflict) =>
         conflict
           .columns(['tenant_id', 'external_key'])
@@ -92,12 +92,12 @@ async function openMirror(
   });
 }
 
-/** Names the issuer's session without storing it: the value is a bearer's handle at the issuer. */
+/** A digest that names the issuer's session: the value itself is a credential at the issuer and is not stored. */
 function mirrorKey({ issuer, subject, session, issued_at }: ExternalIdentity): string {
-  // A token without `sid` says which account it is for, and not which sign-in. All tokens that an issuer makes for it
-  // within one life of a mirror share one: ended by force, it stays ended for those, so that the next token of the same
-  // browser, a minute later, does not revive it. The person gets in again with a token of the next bucket, 12 hours later at
-  // the most, or at once when an issuer is configured to send `sid`.
+  // A token without `sid` names the account and not the sign-in. All tokens that the issuer makes for it within one bucket
+  // of time share a mirror: revoked by force, it stays so for them, and the browser's next token, a minute later, does not
+  // open a new session. The person gets in again with a token of the next bucket, 12 hours later at the most, or at once
+  // when the issuer is configured to send `sid`.
   const own = session ?? `at:${Math.floor(issued_at / mirrorSeconds)}`;
   return createHash('sha256').update(JSON.stringify([issuer, subject, own])).digest('base64url');
 }

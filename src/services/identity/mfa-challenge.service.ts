@@ -2,16 +2,16 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { challengeState, challengeTtlSeconds, maskEmail, maxChallengeAttempts } from '../../domain/identity/mfa.ts';
 import type { MfaMethod } from '../../entities/identity/mfa.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { mfaProofTtlSeconds } from '../../platform/security/mfa-token.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { read, writeTechnical } from '../../platform/database/read.ts';
+import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import type { ChallengeOwner, CodeVerdict } from './second-factor.service.ts';
 import { codeRefused, hasConfirmedFactor, verifyCode, consumeCode, withGuessBudget } from './second-factor.service.ts';
 
-/** What a challenge is asked for. */
+/** What a challenge is to prove: that its owner wants this action with this payload. */
 export interface ChallengeSubject {
   readonly action: string;
   readonly payload_digest: string;
@@ -30,8 +30,8 @@ export interface ChallengeView extends ChallengeSubject {
 type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now' | 'mailer' | 'mfaTokens'>;
 
 /**
- * Opens a challenge for one action with one payload (S2-44). People with an authenticator app use it; the others are
- * sent six digits by e-mail. The code itself is nowhere but in the mail: stored is a keyed fingerprint of it.
+ * Opens a challenge for one action with one payload (S2-44). People with an authenticator app answer with its code; the
+ * others are sent six digits by e-mail, of which only a keyed fingerprint is stored.
  *
  * @throws Problem `mfa.not-enrolled` for a person with neither app nor e-mail address.
  */
@@ -79,13 +79,13 @@ export async function openChallenge(
 }
 
 /**
- * Answers a challenge (S2-45). A right code closes it and gives a token for the very action and payload it was opened
- * for; the fifth wrong one locks it.
+ * Answers a challenge (S2-45). A right code closes it and gives a token for the action and payload it was opened for; the
+ * fifth wrong one locks it.
  *
- * The try is written down and committed before the code is looked at, so that parallel tries cannot outrun the limit
- * and a failing transaction cannot take it back (CVE-2026-35597 class).
+ * The attempt is counted and committed before the code is verified, so that parallel attempts cannot exceed the limit and
+ * a transaction that fails cannot undo the count (CVE-2026-35597 class).
  *
- * @throws Problem `mfa.code-refused` with the tries left, `mfa.locked`, `mfa.challenge-closed`, or 404.
+ * @throws Problem `mfa.code-refused` with the attempts left, `mfa.locked`, `mfa.challenge-closed`, or 404.
  */
 export async function answerChallenge(
   deps: Deps,
@@ -93,16 +93,16 @@ export async function answerChallenge(
   answer: { readonly challenge_id: string; readonly code: string },
 ): Promise<{ mfa_token: string; expires_in: number }> {
   const challenge = await withGuessBudget(deps, owner, async () => {
-    const reserved = await reserveTry(deps, owner, answer.challenge_id);
-    const verdict = await verifyAnswer(deps, owner, reserved, answer.code);
+    const counted = await countAttempt(deps, owner, answer.challenge_id);
+    const verdict = await verifyAnswer(deps, owner, counted, answer.code);
     if (verdict.kind === 'refused') {
-      if (verdict.refusal === 'wrong' && reserved.attempts >= maxChallengeAttempts) {
-        await lockChallenge(deps, owner, reserved.id);
+      if (verdict.refusal === 'wrong' && counted.attempts >= maxChallengeAttempts) {
+        await lockChallenge(deps, owner, counted.id);
       }
-      throw codeRefused(verdict.refusal, { attempts_left: maxChallengeAttempts - reserved.attempts });
+      throw codeRefused(verdict.refusal, { attempts_left: maxChallengeAttempts - counted.attempts });
     }
-    await closeChallenge(deps, owner, reserved, verdict);
-    return reserved;
+    await closeChallenge(deps, owner, counted, verdict);
+    return counted;
   });
   const { id, action, payload_digest } = challenge;
   const binding = { user_id: owner.user_id, session_id: owner.session_id, action, payload_digest };
@@ -110,20 +110,20 @@ export async function answerChallenge(
   return { mfa_token: token, expires_in: expires_in_seconds };
 }
 
-interface ReservedTry extends ChallengeSubject {
+interface CountedAttempt extends ChallengeSubject {
   readonly id: string;
   readonly method: MfaMethod;
   readonly code_hash: string | null;
-  /** Tries so far, this one included. */
+  /** Attempts so far, this one included. */
   readonly attempts: number;
 }
 
-/** Counts a try on an open challenge of this person and session, or says why there can be none. */
-async function reserveTry(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner, id: string): Promise<ReservedTry> {
-  const [reserved] = await writeTechnical(
+/** Counts an attempt on an open challenge of this person and session. @throws Problem why none is possible. */
+async function countAttempt(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner, id: string): Promise<CountedAttempt> {
+  const [counted] = await writeInfrastructure(
     deps.db,
     owner,
-    query
+    kysely
       .updateTable('mfa_challenges')
       .set((eb) => ({ attempts: eb('attempts', '+', 1) }))
       .where('id', '=', id)
@@ -135,11 +135,11 @@ async function reserveTry(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner,
       .where('expires_at', '>', sql<string>`clock_timestamp()`)
       .returning(['id', 'action', 'payload_digest', 'method', 'code_hash', 'attempts']),
   );
-  if (reserved !== undefined) return reserved;
+  if (counted !== undefined) return counted;
   const [found] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('mfa_challenges')
       .where('id', '=', id)
       .where('user_id', '=', owner.user_id)
@@ -156,13 +156,13 @@ async function reserveTry(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwner,
   });
 }
 
-/** What an answer turned out to be: a code of the app or of paper, or the one that was mailed. */
+/** What a code turned out to be: one of the app, a recovery code, or the one that was mailed. */
 type AnswerVerdict = CodeVerdict | { readonly kind: 'mailed' };
 
 async function verifyAnswer(
   deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
   owner: ChallengeOwner,
-  challenge: ReservedTry,
+  challenge: CountedAttempt,
   code: string,
 ): Promise<AnswerVerdict> {
   if (challenge.method === 'totp') return verifyCode(deps, owner, { code, purpose: 'stepUp' });
@@ -170,11 +170,11 @@ async function verifyAnswer(
   return isMailedCode ? { kind: 'mailed' } : { kind: 'refused', refusal: 'wrong' };
 }
 
-/** Marks the challenge as met and uses the code up, both or neither; the session's factor proof is as fresh as this. */
+/** Closes the challenge and consumes the code in one transaction, and notes the proof with the session. */
 async function closeChallenge(
   deps: Pick<Deps, 'db'>,
   owner: ChallengeOwner,
-  challenge: ReservedTry,
+  challenge: CountedAttempt,
   verdict: Exclude<AnswerVerdict, { kind: 'refused' }>,
 ): Promise<void> {
   await unitOfWork(deps.db, owner, async (tx) => {
@@ -204,7 +204,7 @@ async function closeChallenge(
   });
 }
 
-/** Locks for good, with an audit event of its own (S2-69), and ends the request. */
+/** Locks the challenge for good, with an audit event of its own (S2-69). @throws Problem `mfa.locked` always. */
 async function lockChallenge(deps: Pick<Deps, 'db'>, owner: ChallengeOwner, id: string): Promise<never> {
   await unitOfWork(deps.db, owner, async (tx) => {
     await tx.sql
@@ -226,7 +226,7 @@ async function lockChallenge(deps: Pick<Deps, 'db'>, owner: ChallengeOwner, id: 
   throw new Problem({
     code: 'mfa.locked',
     detail: 'That was the last try for this challenge. Ask for a new one.',
-    // Tells the budget that this was a wrong guess too.
+    // `withGuessBudget` reads the reason: this was a wrong guess too.
     members: { reason: 'wrong', attempts_left: 0 },
   });
 }
@@ -246,7 +246,7 @@ async function composeCodeMail(
   const [person] = await read(
     deps.db,
     owner,
-    query.selectFrom('users').where('id', '=', owner.user_id).select('email'),
+    kysely.selectFrom('users').where('id', '=', owner.user_id).select('email'),
   );
   const to = person?.email ?? null;
   if (to === null) {
@@ -263,7 +263,7 @@ async function composeCodeMail(
   return { to, subject: 'Your Castellan confirmation code', text, code };
 }
 
-/** Bound to its challenge, so that a fingerprint says nothing about another challenge with the same digits. */
+/** Bound to its challenge, so that the fingerprints of equal digits differ between challenges. */
 function mailedCode(challengeId: string, code: string): string {
   return `mfa-challenge/${challengeId}/${code}`;
 }

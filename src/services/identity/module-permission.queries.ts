@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { SoftwareModule } from '../../domain/identity/module-permission.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -25,7 +25,7 @@ export const modulePermissionColumns = [
 const isExpired = sql<boolean>`coalesce(expires_at <= now(), false)`.as('is_expired');
 
 function modulePermissionsOf(userId: string) {
-  return query
+  return kysely
     .selectFrom('user_agent_permissions')
     .where('user_id', '=', userId)
     .select(modulePermissionColumns)
@@ -39,7 +39,7 @@ function modulePermissionsOf(userId: string) {
  */
 export async function modulePermissions(db: ReadConnections, scope: ReadScope, userId: string) {
   const [known, permissions] = await readAll(db, scope, [
-    query.selectFrom('users').where('id', '=', userId).select('id'),
+    kysely.selectFrom('users').where('id', '=', userId).select('id'),
     modulePermissionsOf(userId).orderBy('agent_name'),
   ] as const);
   if (known.length === 0) throw notFound('user');
@@ -62,7 +62,7 @@ export function moduleGrants(db: ReadConnections, scope: ReadScope, userId: stri
   return read(
     db,
     scope,
-    query
+    kysely
       .selectFrom('user_agent_permissions')
       .where('user_id', '=', userId)
       .select(['agent_name', 'can_create', 'can_read', 'can_update', 'can_delete', 'expires_at']),

@@ -7,11 +7,11 @@ import { notifySessionsEnded } from './account-notification.service.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /**
- * What follows when an account was closed: the waiting requests of its person end and connected applications are told.
- * A Temporal that is away is logged and does not open the account again; the sweep of approvals makes up for what was
- * not cancelled.
+ * What follows the deactivation of an account: the pending requests of its person are cancelled and connected applications
+ * are notified. While Temporal cannot be reached this is logged and the account stays deactivated; the sweep of approvals
+ * cancels what is left.
  */
-export async function followClosedAccount(
+export async function followDeactivation(
   deps: Pick<ProcessDeps, 'db' | 'temporal' | 'log'>,
   actor: Actor,
   userId: string,
@@ -25,8 +25,8 @@ export async function followClosedAccount(
 }
 
 /**
- * What follows a committed `user.delete`: the waiting requests of its person end and connected applications are notified
- * once. Both are tried, whichever fails.
+ * What follows a committed `user.delete`: the pending requests of its person are cancelled and connected applications are
+ * notified once. Both are tried, even if one fails.
  */
 export async function followDeletion(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,

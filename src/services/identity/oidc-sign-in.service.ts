@@ -3,11 +3,11 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { auditRefusal } from '../../platform/audit/audit-refusal.ts';
 import type { OidcProviderConfig } from '../../platform/env.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { linkByEmail } from './user-identity.service.ts';
@@ -38,7 +38,7 @@ export function callbackUrl(deps: Pick<SignInDeps, 'env'>, provider: string): UR
 }
 
 /**
- * Begins a sign-in and remembers it, sealed, under the digest of its state.
+ * Begins a sign-in and stores its secrets, sealed, under the digest of its state.
  *
  * @returns where the browser goes, and a handle that only this browser gets: a sign-in that somebody else began cannot
  *   be finished in it (RFC 9700 section 4.7).
@@ -48,11 +48,11 @@ export async function beginOidcSignIn(deps: SignInDeps, anonymous: Actor, provid
   const browser = randomBytes(32).toString('base64url');
   const state_hash = hashOf(secrets.state);
   const sealed = deps.keyring.seal(JSON.stringify({ ...secrets, browser }), sealedPlace(state_hash));
-  await writeTechnical(deps.db, anonymous, query.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
-  await writeTechnical(
+  await writeInfrastructure(deps.db, anonymous, kysely.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
+  await writeInfrastructure(
     deps.db,
     anonymous,
-    query.insertInto('oidc_sign_ins').values({
+    kysely.insertInto('oidc_sign_ins').values({
       state_hash,
       provider: provider.name,
       sealed,
@@ -63,7 +63,7 @@ export async function beginOidcSignIn(deps: SignInDeps, anonymous: Actor, provid
 }
 
 /**
- * Finishes a sign-in: uses its state up, redeems the code, finds the linked person and opens a session.
+ * Finishes a sign-in: consumes its state, redeems the code, finds the linked person and opens a session.
  *
  * @param returned the address the browser came back with, on our own host.
  * @param browser the handle from the browser's cookie.
@@ -103,13 +103,13 @@ export async function finishOidcSignIn(
   return tokenPairOf(deps, { user_id: opened.user_id, tenant_id: provider.tenant_id }, opened);
 }
 
-/** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets it. */
+/** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets its secrets. */
 async function takeSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig, state: string) {
   const state_hash = hashOf(state);
-  const [row] = await writeTechnical(
+  const [row] = await writeInfrastructure(
     deps.db,
     anonymous,
-    query
+    kysely
       .deleteFrom('oidc_sign_ins')
       .where('state_hash', '=', state_hash)
       .where('provider', '=', provider.name)

@@ -5,7 +5,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 
-/** Who can be erased: people with an account, and contacts. */
+/** What can be erased: people with an account, and contacts. */
 export const erasableKinds = ['user', 'contact'] as const;
 
 export const personErasePayload = z.strictObject({
@@ -17,10 +17,9 @@ export const personErasePayload = z.strictObject({
 type Payload = z.output<typeof personErasePayload>;
 
 /**
- * Erases a person who has been deleted before: the account or contact loses everything personal, and the key under
- * which the audit holds the rest is destroyed. The log keeps every entry and goes on verifying; whose they were is a
- * number that leads nowhere. Closed approval requests that name the person lose payload and reasons. There is no way
- * back.
+ * Erases a person who was deleted before: account or contact lose all personal data, and the key under which the audit
+ * log seals the rest is destroyed. The log keeps every entry and still verifies; its entries name the person by an id that
+ * resolves to nothing. Closed approval requests that name the person lose payload and reasons. It cannot be undone.
  */
 export const personErase = defineAction({
   name: 'person.erase',
@@ -61,7 +60,7 @@ export const personErase = defineAction({
   undo: () => null,
 });
 
-/** @throws Problem 404 when there is no such person, `resource.conflict` while they are not deleted or are erased already. */
+/** @throws Problem 404, or `resource.conflict` for a person who is not deleted yet or is erased already. */
 async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void> {
   const person =
     kind === 'user'
@@ -81,7 +80,7 @@ async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void
   }
 }
 
-/** What stands where a name was; addresses in `.invalid` reach nobody (RFC 2606). */
+/** What a name is replaced by; an address is replaced by one in `.invalid`, which reaches nobody (RFC 2606). */
 const erasedName = 'Erased person';
 
 async function clearUser(tx: Tx, id: string): Promise<void> {
@@ -126,8 +125,8 @@ async function clearContact(tx: Tx, id: string): Promise<void> {
 }
 
 /**
- * Takes payload and reasons from the closed approval requests that name the person; their digests stay. What still waits
- * keeps them, the request for this erasure among it.
+ * Removes payload and reasons of the closed approval requests that name the person; their digests stay. Pending requests
+ * keep them, the one for this erasure among them.
  *
  * @returns how many requests.
  */
@@ -136,7 +135,7 @@ async function eraseApprovalTexts(tx: Tx, personId: string): Promise<number> {
   return rows[0]?.erased ?? 0;
 }
 
-/** Also for a person of whom nothing was sealed yet, so that nothing will be. */
+/** Also for a person without a key, so that none is made later. */
 async function destroyKey(tx: Tx, personId: string): Promise<void> {
   const destroyed = { key_ciphertext: null, destroyed_at: sql<string>`now()`, destroyed_by: tx.actor.user_id };
   await tx.sql

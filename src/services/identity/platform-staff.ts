@@ -3,7 +3,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { Problem } from '../../platform/problem.ts';
 
 /**
- * What concerns more than one tenant is the business of the default tenant's staff, who run the platform (S1-20).
+ * Operations across tenants are for the staff of the default tenant, who run the platform (S1-20).
  *
  * @throws Problem `auth.forbidden` for everybody else, whatever they hold in their own tenant.
  */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import { prepared } from '../../entities/prepared-query.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { prepared } from '../../entities/prepared-statement.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -14,7 +14,7 @@ export async function ownProfile(db: ReadConnections, scope: ReadScope) {
   const [profile] = await read(
     db,
     scope,
-    query
+    kysely
       .selectFrom('users as u')
       .innerJoin('tenants as t', 't.id', 'u.tenant_id')
       .where('u.id', '=', scope.user_id)
@@ -28,7 +28,7 @@ export async function ownProfile(db: ReadConnections, scope: ReadScope) {
 
 /** A person's preferences; the product's own where there are none. */
 export const preferencesStatement = prepared<{ user_id: string | null }>()((param) =>
-  query
+  kysely
     .selectFrom('users as u')
     .leftJoin('user_preferences as p', 'p.user_id', 'u.id')
     .where('u.id', '=', param('user_id'))

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -23,9 +23,9 @@ export interface PreferenceChanges {
 export async function updatePreferences(tx: Tx, userId: string, changes: PreferenceChanges) {
   const { time_zone, ...preferences } = changes;
   const { tenant_id } = tx.actor;
-  // The writes give nothing back, so they travel with the read of what they made.
+  // Nothing is read from the writes, so they are sent together with the query that follows them.
   if (Object.keys(preferences).length > 0) {
-    tx.send(
+    tx.defer(
       tx.sql
         .insertInto('user_preferences')
         .values({ tenant_id, user_id: userId, ...preferences })
@@ -37,7 +37,7 @@ export async function updatePreferences(tx: Tx, userId: string, changes: Prefere
     );
   }
   if (time_zone !== undefined) {
-    tx.send(tx.sql.updateTable('users').set({ time_zone, updated_at: sql<string>`now()` }).where('id', '=', userId));
+    tx.defer(tx.sql.updateTable('users').set({ time_zone, updated_at: sql<string>`now()` }).where('id', '=', userId));
   }
   tx.audit({
     event: 'preferences.update',
@@ -51,7 +51,7 @@ export async function updatePreferences(tx: Tx, userId: string, changes: Prefere
 }
 
 /**
- * Verifies the current password and hashes the new one; done before the transaction, which must stay short.
+ * Verifies the current password and hashes the new one. Call it before the transaction, which must stay short.
  *
  * @throws Problem `auth.invalid-credentials` for a wrong current password, 422 for a weak new one, 429 after too many
  *   attempts.
@@ -65,7 +65,7 @@ export async function hashNewPassword(
   const [user] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('users')
       .where('id', '=', owner.user_id)
       .select(['password_hash', 'email', 'phone_number', 'full_name']),

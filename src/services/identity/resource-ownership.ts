@@ -1,12 +1,12 @@
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** One kind of thing that a person can own and that must not be left without an owner (S2-72, S4-28). */
+/** A kind of resource that must not be left without an owner when a person is deleted (S2-72, S4-28). */
 export interface OwnedKind {
   /** As the 409 names it, e.g. `service_token`. */
   readonly resource: string;
-  /** How many living ones the person owns. */
+  /** How many active ones the person owns. */
   readonly count: (tx: Tx, userId: string) => Promise<number>;
-  /** Gives them to another person and audits it. */
+  /** Makes another person the owner, and audits it. */
   readonly transfer: (tx: Tx, from: string, to: string) => Promise<void>;
 }
 
@@ -42,5 +42,5 @@ const serviceTokens: OwnedKind = {
   },
 };
 
-/** Everything that people can own. A feature whose things need an owner adds its kind here. */
+/** Every kind. A feature whose resources need an owner adds its own here. */
 export const ownedKinds: readonly OwnedKind[] = [serviceTokens];

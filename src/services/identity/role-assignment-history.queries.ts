@@ -1,13 +1,13 @@
 import { sql } from 'kysely';
 import { rightsOfRoles, roleMap } from '../../domain/identity/role-hierarchy.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 
-/** True for an assignment `a` that was in force at a moment (RFC 3339): given, not taken, not lapsed. */
+/** True for an assignment `a` that was in force at a time (RFC 3339): assigned, not revoked, not lapsed. */
 function inForceAt(at: string) {
   return sql<boolean>`(a.assigned_at <= ${at}::timestamptz
     and (a.revoked_at is null or a.revoked_at > ${at}::timestamptz)
@@ -15,9 +15,9 @@ function inForceAt(at: string) {
     and (a.review_due_at is null or a.review_due_at > ${at}::timestamptz))`;
 }
 
-/** The ledger with the names of those it speaks of; `a` is the assignment. */
+/** The ledger with the names of people and roles; `a` is the assignment. */
 function ledgerQuery() {
-  return query
+  return kysely
     .selectFrom('admin_role_assignments as a')
     .innerJoin('admin_roles as r', 'r.id', 'a.role_id')
     .innerJoin('users as u', 'u.id', 'a.user_id')
@@ -56,8 +56,8 @@ export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, 
 }
 
 /**
- * What a person could do at a moment, and which rows of the ledger gave it (S2-13). Roles give what they gave then, by
- * their history; somebody who was not active then could do nothing.
+ * What a person could do at a time, and by which rows of the ledger (S2-13). Roles count with the permissions they had
+ * then, by their history; somebody who was not active then could do nothing.
  *
  * @param at RFC 3339.
  * @throws Problem `resource.not-found` for a person the tenant does not have.
@@ -65,8 +65,8 @@ export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, 
 export async function rightsAt(db: ReadConnections, scope: ReadScope, userId: string, at: string) {
   const then = sql<boolean>`created_at <= ${at}::timestamptz`;
   const [users, statuses, assignments, history] = await readAll(db, scope, [
-    query.selectFrom('users').where('id', '=', userId).select('id'),
-    query
+    kysely.selectFrom('users').where('id', '=', userId).select('id'),
+    kysely
       .selectFrom('user_status_history')
       .where('user_id', '=', userId)
       .where(then)
@@ -76,7 +76,7 @@ export async function rightsAt(db: ReadConnections, scope: ReadScope, userId: st
       .select('status'),
     ledgerQuery().where('a.user_id', '=', userId).where(inForceAt(at)).orderBy('a.assigned_at').orderBy('a.id'),
     // One row per role: the tenant's own latest one before the default of a system role.
-    query
+    kysely
       .selectFrom('admin_role_history as h')
       .innerJoin('admin_roles as r', 'r.id', 'h.role_id')
       .where(sql<boolean>`h.created_at <= ${at}::timestamptz`)

@@ -8,11 +8,11 @@ import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSe
 import { loadRoles } from './role.repository.ts';
 import { assertUserExists } from './user.repository.ts';
 
-/** A role to give, with its times: RFC 3339, null for no end. */
+/** A role to assign, with its times: RFC 3339, null for no end. */
 export interface RoleGrant {
   readonly role_id: string;
   readonly valid_until: string | null;
-  /** Unless somebody confirms it before, the role lapses here. */
+  /** The role lapses then unless somebody confirms it before. */
   readonly review_due_at: string | null;
   readonly reason: string | null;
 }
@@ -42,7 +42,7 @@ export function assertMayAssignRoles(actor: Pick<Actor, 'permissions'>): void {
 }
 
 /**
- * Gives a role: a new row of the ledger. A row of the same role whose time is over is closed at the moment it lapsed.
+ * Assigns a role: a new row of the ledger. An open row of the same role that has lapsed is closed at the time it lapsed.
  *
  * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
  */
@@ -94,9 +94,9 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
 }
 
 /**
- * Takes a role: closes its row in the ledger.
+ * Revokes a role: closes its row in the ledger.
  *
- * @throws Problem when the actor is the person, may do less than the person, or the last super admin would go.
+ * @throws Problem when the actor is the person or has fewer rights, or the last super admin would lose the role.
  */
 export async function revokeRole(tx: Tx, userId: string, assignmentId: string): Promise<void> {
   assertNotSelf(tx, userId);
@@ -123,8 +123,8 @@ export async function revokeRole(tx: Tx, userId: string, assignmentId: string): 
 }
 
 /**
- * Confirms an assignment whose review is coming up and sets the next one. A lapsed one is not revived: what was over
- * stays over in the ledger, and is given anew.
+ * Confirms an assignment before its review is due and sets the next review. One that has lapsed stays so in the ledger:
+ * the role is assigned again.
  *
  * @param nextReviewAt RFC 3339, null for never again.
  */
@@ -162,7 +162,7 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
   return reviewed;
 }
 
-/** Takes every role of a person, for somebody who leaves. @returns how many. */
+/** Revokes every role of a person whose account is deleted. @returns how many. */
 export async function revokeAllRoles(tx: Tx, userId: string): Promise<number> {
   const revoked = await tx.sql
     .updateTable('admin_role_assignments')

@@ -29,7 +29,7 @@ export const roleCreatePayload = z
 
 type Payload = z.output<typeof roleCreatePayload>;
 
-/** Makes a role of the tenant. Nobody puts a permission into it, or lets it inherit one, that they do not hold (S2-71). */
+/** Creates a role of the tenant. Nobody gives it a permission, or lets it inherit one, that they do not hold (S2-71). */
 export const roleCreate = defineAction({
   name: 'role.create',
   title: 'Create a role',

@@ -15,8 +15,8 @@ export const roleDeletePayload = z.strictObject({
 type Payload = z.output<typeof roleDeletePayload>;
 
 /**
- * Removes a role of the tenant that nobody holds and no role inherits from, so that nobody loses a right by it (S2-71).
- * The way back is a new role that says the same.
+ * Deletes a role of the tenant that nobody holds and no role inherits from, so that nobody loses a right by it (S2-71).
+ * It is undone by creating a role with the same values.
  */
 export const roleDelete = defineAction({
   name: 'role.delete',

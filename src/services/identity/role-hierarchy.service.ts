@@ -7,7 +7,11 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { loadRoles, loadRole } from './role.repository.ts';
 
-/** What a role inherits from a parent. The super admin has no heirs: whoever is one is given that very role. */
+/**
+ * What a role inherits from a parent.
+ *
+ * @throws Problem 404, or `role.immutable` for the super admin: whoever is to have all rights is given that very role.
+ */
 export async function assertParent(tx: Tx, parentId: string | null) {
   if (parentId === null) return { permissions: [], coarse_role: 'user' as const };
   const parent = await loadRole(tx, parentId);
@@ -19,8 +23,9 @@ export async function assertParent(tx: Tx, parentId: string | null) {
 }
 
 /**
- * A role that the tenant made itself, at the version that the caller has seen; nobody else changes rights until the end
- * of the transaction.
+ * Locks rights and loads a role that the tenant made itself, at the version that the caller has read.
+ *
+ * @throws Problem 404, `role.immutable` for a system role, `resource.version-mismatch`.
  */
 export async function assertOwnRole(tx: Tx, id: string, version: number) {
   await lockRights(tx);
@@ -29,7 +34,12 @@ export async function assertOwnRole(tx: Tx, id: string, version: number) {
   return assertVersion(role, version);
 }
 
-/** A new parent gives and takes permissions, so the same rules hold as for the matrix. @returns the coarse role. */
+/**
+ * A new parent adds and removes permissions, so the rules are those of the matrix.
+ *
+ * @returns the coarse role that comes with the parent.
+ * @throws Problem `role.cycle`, `role.own-rights`, `role.grant-exceeds-own`, or as {@link assertParent}.
+ */
 export async function assertMovable(
   tx: Tx,
   role: Pick<RoleNode, 'id' | 'code' | 'parent_role_id'>,

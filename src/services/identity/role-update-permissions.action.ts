@@ -28,8 +28,8 @@ export const roleUpdatePermissionsPayload = z.strictObject({
 type Payload = z.output<typeof roleUpdatePermissionsPayload>;
 
 /**
- * Changes what a role gives in this tenant (S2-12). Nobody adds or removes a permission that they do not hold, or
- * changes a role that they hold themselves; the super admin's matrix stays as it is.
+ * Changes the permissions of a role in this tenant (S2-12). Nobody adds or removes a permission that they do not hold, or
+ * changes a role that they hold themselves; the super admin's matrix cannot be changed.
  */
 export const roleUpdatePermissions = defineAction({
   name: 'role.update-permissions',

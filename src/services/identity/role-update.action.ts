@@ -21,7 +21,7 @@ export const roleUpdatePayload = roleChange.extend({
 
 type Payload = z.output<typeof roleUpdatePayload>;
 
-/** Renames a role of the tenant or gives it another parent, which changes what everybody who holds it may do (S2-71). */
+/** Changes name, description or parent of a role of the tenant; the parent decides what its holders may do (S2-71). */
 export const roleUpdate = defineAction({
   name: 'role.update',
   title: 'Change name, description or parent of a role',

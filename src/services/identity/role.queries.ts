@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { allPermissions } from '../../domain/identity/permissions.ts';
 import { lineOfRole, rightsOfRoles, roleMap } from '../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 
@@ -11,7 +11,7 @@ import type { ReadConnections, ReadScope } from '../../platform/database/read.ts
  * one. `version` counts every change of the role and of its matrix.
  */
 export function rolesQuery() {
-  return query
+  return kysely
     .selectFrom('admin_roles as r')
     .leftJoin('admin_role_permissions as o', 'o.role_id', 'r.id')
     .where('r.deleted_at', 'is', null)
@@ -48,7 +48,7 @@ export function roleNames(db: ReadConnections, scope: ReadScope) {
   return read(
     db,
     scope,
-    query
+    kysely
       .selectFrom('admin_roles')
       .where('deleted_at', 'is', null)
       .orderBy('is_system_role', 'desc')

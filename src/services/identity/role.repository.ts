@@ -11,7 +11,7 @@ export async function loadRoles(tx: Tx): Promise<RoleMap> {
   return roleMap(rows);
 }
 
-/** A role as it stands now. Call behind `lockRights`, which keeps it so. */
+/** A role with its version. Call it under `lockRights`, so that it stays true. @throws Problem `resource.not-found`. */
 export async function loadRole(tx: Tx, id: string) {
   const { rows } = await tx.sql.executeQuery(rolesQuery().where('r.id', '=', id).compile());
   const [role] = rows;
@@ -19,12 +19,12 @@ export async function loadRole(tx: Tx, id: string) {
   return role;
 }
 
-/** Who changed a role, and on which approved request. */
+/** On which approved request a role was changed; null for none. */
 export interface RoleChangeNote {
   readonly approval_id: string | null;
 }
 
-/** Writes down what the role gives from now on, and tells the caches of the tenant. */
+/** Records what the role gives from now on, and invalidates the rights cached for the tenant. */
 export async function appendRoleHistory(
   tx: Tx,
   role: Pick<RoleNode, 'id' | 'permissions' | 'parent_role_id'>,

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isShortCode } from '../../domain/identity/mfa.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { SecretPlace } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -11,10 +11,10 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 
-/** What a code is asked for; decides how old it may be. */
+/** What a code is asked for; it decides how old the code may be. */
 export type FactorPurpose = keyof typeof totpStepsBack;
 
-/** The person whose factor is asked for. */
+/** The person whose factor is verified. */
 export type FactorOwner = Actor & { readonly user_id: string };
 
 /** A signed-in person: a challenge belongs to a session. */
@@ -23,7 +23,7 @@ export type ChallengeOwner = FactorOwner & { readonly session_id: string };
 /**
  * The caller as the owner of factors and challenges.
  *
- * @throws Problem `auth.forbidden` for service tokens and jobs: they have no factor.
+ * @throws Problem `auth.forbidden` for service tokens and jobs, which have no factor.
  */
 export function factorOwner(actor: Actor): ChallengeOwner {
   const { kind, user_id, session_id } = actor;
@@ -33,10 +33,10 @@ export function factorOwner(actor: Actor): ChallengeOwner {
   return { ...actor, user_id, session_id };
 }
 
-/** Why a code does not count. Only `wrong` can be a guess. */
+/** Why a code is refused. Only `wrong` can be a guess. */
 export type CodeRefusal = 'wrong' | 'late' | 'used';
 
-/** What a code turned out to be, before it is used up. */
+/** What a code was verified as; nothing is consumed yet. */
 export type CodeVerdict =
   | { readonly kind: 'totp'; readonly factor_id: string; readonly step: number }
   | { readonly kind: 'recovery'; readonly recovery_code_id: string }
@@ -50,17 +50,17 @@ const refusalDetail: Readonly<Record<CodeRefusal, string>> = {
   used: 'The code was used already. Wait for the next one.',
 };
 
-/** The place that binds a sealed TOTP secret to its row. */
+/** The place that a sealed TOTP secret is bound to. */
 export function factorSecretPlace(factorId: string): SecretPlace {
   return { table: 'mfa_factors', column: 'secret_ciphertext', row_id: factorId };
 }
 
-/** Refuses a code with the reason a person can act on. */
+/** The problem of a refused code, with the reason in words the person can act on. */
 export function codeRefused(reason: CodeRefusal, members: Record<string, unknown> = {}): Problem {
   return new Problem({ code: 'mfa.code-refused', detail: refusalDetail[reason], members: { reason, ...members } });
 }
 
-/** True when the person has an authenticator app in use: then no other way of proof is offered. */
+/** True when the person has an authenticator app in use: then no other kind of proof is offered. */
 export async function hasConfirmedFactor(
   deps: Pick<SignInDeps, 'db'>,
   person: { readonly tenant_id: string; readonly user_id: string },
@@ -68,7 +68,7 @@ export async function hasConfirmedFactor(
   const factors = await read(
     deps.db,
     person,
-    query
+    kysely
       .selectFrom('mfa_factors')
       .where('user_id', '=', person.user_id)
       .where('confirmed_at', 'is not', null)
@@ -78,11 +78,11 @@ export async function hasConfirmedFactor(
 }
 
 /**
- * Checks a code of the person's app, or a recovery code, and uses it up in the same transaction as `work`: of any
+ * Verifies a code of the person's app, or a recovery code, and consumes it in the same transaction as `work`: of any
  * number of concurrent uses, in any number of processes, one succeeds (RFC 6238 §5.2).
  *
- * Every try is first charged to the person's hourly budget, in a statement of its own, and taken back when it was no
- * wrong guess: so wrong codes count on every route, in parallel and across rolled-back transactions.
+ * Every attempt is first counted against the person's hourly budget, in a statement of its own, and given back when it was
+ * no wrong guess: wrong codes count on every route, in parallel and although their transactions are rolled back.
  *
  * @throws Problem `mfa.code-refused`, `mfa.locked` when the budget is used up, 503 when it cannot be counted.
  */
@@ -103,7 +103,7 @@ export async function proveFactor<Result>(
 }
 
 /**
- * Charges one try to the person's hourly budget of wrong codes and gives it back unless `attempt` ends in a wrong code.
+ * Counts one attempt against the person's hourly budget of wrong codes and gives it back unless `attempt` ends in one.
  *
  * @throws Problem `mfa.locked` (429 with Retry-After) when the budget is used up.
  */
@@ -124,14 +124,14 @@ export async function withGuessBudget<Result>(
     isWrongGuess = error instanceof Problem && error.members['reason'] === ('wrong' satisfies CodeRefusal);
     throw error;
   } finally {
-    // A count that stays too high errs on the safe side and ends with its hour.
+    // A count that stays too high errs on the safe side and expires with its hour.
     if (!isWrongGuess) {
       await budget.giveBack(key).catch((error: unknown) => deps.log.warn({ err: error }, 'a try was not given back'));
     }
   }
 }
 
-/** Looks at a code without using it up. The person's secret is opened here and nowhere else. */
+/** Verifies a code without consuming it. */
 export async function verifyCode(
   deps: Pick<Deps, 'db' | 'keyring' | 'now'>,
   owner: FactorOwner,
@@ -149,7 +149,7 @@ async function verifyTotpCode(
   const [factor] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('mfa_factors')
       .where('user_id', '=', owner.user_id)
       .where('confirmed_at', 'is not', null)
@@ -160,7 +160,7 @@ async function verifyTotpCode(
   const attempt = { secret, code, nowMs: deps.now() };
   const step = matchTotpStep({ ...attempt, stepsBack: totpStepsBack[purpose] });
   if (step === null) {
-    // The code before this one: useless to a guesser, and its owner should not be told that it is wrong.
+    // The code before the oldest accepted one: useless to an attacker, and its owner should not read that it is wrong.
     const late = matchTotpStep({ ...attempt, stepsBack: totpStepsBack[purpose] + 1 });
     return { kind: 'refused', refusal: late === null ? 'wrong' : 'late' };
   }
@@ -171,7 +171,7 @@ async function verifyRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, co
   const [found] = await read(
     deps.db,
     owner,
-    query
+    kysely
       .selectFrom('mfa_recovery_codes')
       .where('user_id', '=', owner.user_id)
       .where('code_hash', '=', hashRecoveryCode(code))
@@ -184,9 +184,9 @@ async function verifyRecoveryCode(deps: Pick<Deps, 'db'>, owner: FactorOwner, co
 }
 
 /**
- * Uses a code up by one guarded update.
+ * Consumes a code by one conditional update.
  *
- * @throws Problem `mfa.code-refused` when somebody was faster.
+ * @throws Problem `mfa.code-refused` when another request was faster.
  */
 export async function consumeCode(tx: Tx, verdict: Exclude<CodeVerdict, { kind: 'refused' }>): Promise<void> {
   const consumed = await (verdict.kind === 'totp'

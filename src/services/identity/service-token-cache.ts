@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { isPermission } from '../../domain/identity/permissions.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { InvalidatedCache } from '../../platform/database/invalidated-cache.ts';
 import type { Loaded } from '../../platform/database/invalidated-cache.ts';
@@ -46,7 +46,7 @@ export class ServiceTokenCache {
     const [row] = await read(
       this.#db,
       { tenant_id, user_id: null },
-      query
+      kysely
         .selectFrom('service_tokens')
         .innerJoin('tenants', 'tenants.id', 'service_tokens.tenant_id')
         .where('service_tokens.id', '=', id)

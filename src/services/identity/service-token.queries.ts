@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
@@ -20,5 +20,5 @@ export const serviceTokenColumns = [
 
 /** A page of service tokens, newest first, and one more to tell whether another follows. */
 export function listServiceTokens(db: ReadConnections, scope: ReadScope, page: Page) {
-  return read(db, scope, query.selectFrom('service_tokens').$call(newestFirst(page)).select(serviceTokenColumns));
+  return read(db, scope, kysely.selectFrom('service_tokens').$call(newestFirst(page)).select(serviceTokenColumns));
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
@@ -19,8 +19,8 @@ interface SessionListing extends Page {
 export async function userSessions(db: ReadConnections, scope: ReadScope, userId: string, listing: SessionListing) {
   const isActive = sql<boolean>`(revoked_at is null and expires_at > now())`;
   const [known, sessions] = await readAll(db, scope, [
-    query.selectFrom('users').where('id', '=', userId).select('id'),
-    query
+    kysely.selectFrom('users').where('id', '=', userId).select('id'),
+    kysely
       .selectFrom('sessions')
       .where('user_id', '=', userId)
       .$if(listing.state === 'living', (q) => q.where(isActive))

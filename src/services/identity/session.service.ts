@@ -20,7 +20,7 @@ export interface TokenPair {
   readonly session_id: string;
 }
 
-/** Token bytes: tenant id, session id, 32 random bytes. The ids make every look-up a scoped one. */
+/** Tenant id, session id, 32 random bytes; with the ids every look-up is one of a tenant, by primary key. */
 const tokenBytes = 16 + 16 + 32;
 
 interface RefreshToken {
@@ -34,7 +34,7 @@ function newRefreshToken(tenantId: string, sessionId: string): RefreshToken {
 }
 
 /**
- * Opens a session inside a unit of work: the family row and its first refresh token.
+ * Opens a session: its row and its first refresh token.
  *
  * @returns what {@link tokenPairOf} needs; the access token is signed after the commit.
  */
@@ -46,13 +46,13 @@ export function openSession(
   const session_id = randomUUID();
   const { tenant_id, ip, user_agent } = tx.actor;
   const expires_at = sql<string>`now() + make_interval(secs => ${deps.env.REFRESH_TOKEN_TTL_SECONDS})`;
-  tx.send(
+  tx.defer(
     tx.sql
       .insertInto('sessions')
       .values({ id: session_id, tenant_id, user_id: user.user_id, method: user.method, ip, user_agent, expires_at }),
   );
   const refresh = newRefreshToken(tenant_id, session_id);
-  tx.send(tx.sql.insertInto('refresh_tokens').values({ token_hash: refresh.hash, tenant_id, session_id, expires_at }));
+  tx.defer(tx.sql.insertInto('refresh_tokens').values({ token_hash: refresh.hash, tenant_id, session_id, expires_at }));
   return { session_id, refresh };
 }
 
@@ -73,8 +73,8 @@ export async function tokenPairOf(
 }
 
 /**
- * Exchanges a refresh token for a new pair. A token that was used before gives its whole family away: somebody else
- * has it, so the session ends (RFC 9700 section 4.14.2).
+ * Exchanges a refresh token for a new pair. One that was used before is known to somebody else, so its whole family is
+ * revoked: the session ends (RFC 9700 section 4.14.2).
  *
  * @throws Problem `auth.refresh-refused`, the same for every reason.
  */

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -18,7 +18,7 @@ export async function signInFactorOf(deps: Pick<SignInDeps, 'db'>, owner: Factor
   const [user] = await read(
     deps.db,
     owner,
-    query.selectFrom('users').where('id', '=', owner.user_id).select('sign_in_requires_totp'),
+    kysely.selectFrom('users').where('id', '=', owner.user_id).select('sign_in_requires_totp'),
   );
   return {
     sign_in_requires_totp: user?.sign_in_requires_totp ?? false,

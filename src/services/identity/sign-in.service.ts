@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { prepared } from '../../entities/prepared-query.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { prepared } from '../../entities/prepared-statement.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { auditRefusal } from '../../platform/audit/audit-refusal.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -28,7 +28,7 @@ const findAccounts = prepared<{ identifier: string; tenant_domain: string | null
   compile: () =>
     sql<{ tenant_id: string; user_id: string; password_hash: string | null; asks_for_code: boolean }>`
       select tenant_id, user_id, password_hash, asks_for_code
-      from auth_find_users(${param('identifier')}, ${param('tenant_domain')})`.compile(query),
+      from auth_find_users(${param('identifier')}, ${param('tenant_domain')})`.compile(kysely),
 }));
 
 /**
@@ -69,7 +69,7 @@ export async function signInWithPassword(
   const { user_id, tenant_id } = user;
   const session = await unitOfWork(deps.db, { ...actor, kind: 'user', user_id }, async (tx) => {
     const opened = openSession(tx, deps, { user_id, method: 'password' });
-    tx.send(tx.sql.updateTable('users').set({ last_sign_in_at: sql<string>`now()` }).where('id', '=', user_id));
+    tx.defer(tx.sql.updateTable('users').set({ last_sign_in_at: sql<string>`now()` }).where('id', '=', user_id));
     tx.audit({
       event: 'session.open',
       action: 'login',

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
@@ -7,7 +7,7 @@ import type { ReadConnections, ReadScope } from '../../platform/database/read.ts
 import { notFound } from '../../platform/problem.ts';
 
 function tenantQuery(id: string) {
-  return query.selectFrom('tenants').where('id', '=', id).selectAll();
+  return kysely.selectFrom('tenants').where('id', '=', id).selectAll();
 }
 
 type TenantRow = Awaited<ReturnType<ReturnType<typeof tenantQuery>['executeTakeFirstOrThrow']>>;
@@ -28,5 +28,5 @@ export async function ownTenant(db: ReadConnections, scope: ReadScope) {
 export function listTenants(db: ReadConnections, scope: ReadScope, { limit, cursor }: Page) {
   const [createdAt, id] = parseCursor(cursor, timePosition) ?? [null, null];
   const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${limit + 1}::int)`;
-  return read(db, scope, { compile: () => list.compile(query) });
+  return read(db, scope, { compile: () => list.compile(kysely) });
 }

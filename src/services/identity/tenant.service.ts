@@ -32,8 +32,8 @@ const columns = ['name', 'country', 'currency', 'time_zone', 'id_document_type',
 /**
  * Changes the own tenant.
  *
- * It is not locked for it: everything that is inserted refers to the tenant and would wait. Of two changes at once the
- * second finds another version at the flush.
+ * The row is read without a lock: an entity's lock excludes the foreign-key checks of every insert in the tenant, an
+ * update's own lock does not. Of two concurrent changes the second finds another version when it is flushed.
  *
  * @throws Problem `resource.version-mismatch`.
  */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { generateRecoveryCodes, hashRecoveryCode } from '../../platform/security/recovery-codes.ts';
@@ -14,8 +14,8 @@ import { codeRefused, factorSecretPlace, proveFactor, withGuessBudget } from './
 type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'passwords' | 'log' | 'now'>;
 
 /**
- * Asks for the password again before the factors of an account are touched (S4-27). People who sign in through an
- * identity provider have none; their fresh sign-in there is all there is to ask.
+ * Verifies the password again before the factors of an account are changed (S4-27). People who sign in through an
+ * identity provider have none, and are asked for none.
  *
  * @throws Problem `auth.password-refused` (403), 429 after too many wrong ones.
  */
@@ -23,7 +23,7 @@ export async function assertPassword(deps: Deps, owner: FactorOwner, password: s
   const [person] = await read(
     deps.db,
     owner,
-    query.selectFrom('users').where('id', '=', owner.user_id).select('password_hash'),
+    kysely.selectFrom('users').where('id', '=', owner.user_id).select('password_hash'),
   );
   const storedHash = person?.password_hash ?? null;
   if (storedHash === null) return;
@@ -36,8 +36,7 @@ export async function assertPassword(deps: Deps, owner: FactorOwner, password: s
 }
 
 /**
- * Makes a secret for an authenticator app. It protects nothing until a code of it is confirmed; asking again makes a
- * new one.
+ * Makes a secret for an authenticator app. It is not in use until a code of it was confirmed; asking again replaces it.
  *
  * @throws Problem `mfa.already-enrolled` while an app is in use.
  */
@@ -79,7 +78,9 @@ export async function beginTotpSetup(deps: Deps, owner: FactorOwner): Promise<{ 
 }
 
 /**
- * Puts the app into use with a first code of it and gives the recovery codes, which are shown this once.
+ * Puts the app into use with a first code of it.
+ *
+ * @returns the recovery codes, which are shown this once.
  *
  * @throws Problem `mfa.not-enrolled` when no set-up is under way, `mfa.code-refused`, `mfa.locked`.
  */
@@ -88,7 +89,7 @@ export async function confirmTotp(deps: Deps, owner: FactorOwner, code: string):
     const [factor] = await read(
       deps.db,
       owner,
-      query
+      kysely
         .selectFrom('mfa_factors')
         .where('user_id', '=', owner.user_id)
         .where('confirmed_at', 'is', null)
@@ -113,7 +114,7 @@ export async function confirmTotp(deps: Deps, owner: FactorOwner, code: string):
   });
 }
 
-/** Takes the app out of use, with its recovery codes, after a code of it; the password was asked for before. */
+/** Takes the app out of use with its recovery codes, by a code of it; the caller has verified the password. */
 export async function disableTotp(deps: Deps, owner: FactorOwner, code: string): Promise<void> {
   await proveFactor(deps, owner, { code, purpose: 'signIn' }, async (tx) => {
     const removed = await tx.sql
@@ -126,7 +127,7 @@ export async function disableTotp(deps: Deps, owner: FactorOwner, code: string):
   });
 }
 
-/** Gives new recovery codes after a code of the app; the old ones are void. */
+/** Replaces the recovery codes, by a code of the app. @returns the new ones; the old ones are void. */
 export async function renewRecoveryCodes(deps: Deps, owner: FactorOwner, code: string): Promise<string[]> {
   return proveFactor(deps, owner, { code, purpose: 'signIn' }, async (tx) => {
     tx.audit({

@@ -1,12 +1,12 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 
 /** Whether a person has an authenticator app in use, since when, and how many recovery codes are left. */
 export async function totpStatus(db: ReadConnections, person: ReadScope & { readonly user_id: string }) {
   const [factors, codes] = await readAll(db, person, [
-    query.selectFrom('mfa_factors').where('user_id', '=', person.user_id).select('confirmed_at'),
-    query
+    kysely.selectFrom('mfa_factors').where('user_id', '=', person.user_id).select('confirmed_at'),
+    kysely
       .selectFrom('mfa_recovery_codes')
       .where('user_id', '=', person.user_id)
       .where('used_at', 'is', null)

@@ -8,7 +8,7 @@ import type { RoleGrant } from './role-assignment.service.ts';
 import { revokeSessions } from './revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './effective-rights.service.ts';
 
-/** What is written of an account and its portal profile. Undefined stays as it is. */
+/** What of an account and its portal profile can be changed; undefined stays as it is. */
 export interface AccountValues {
   readonly full_name?: string | undefined;
   readonly email?: string | null | undefined;
@@ -56,7 +56,7 @@ export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
 }
 
 /**
- * Changes an account. A new status ends all sessions, so that none comes back to life later.
+ * Changes an account. A new status ends all sessions, so that none becomes valid again with the next one.
  *
  * @throws Problem for an older version, a person with more rights, the own status, or the last super admin.
  */
@@ -129,7 +129,7 @@ async function saveProfile(
     .execute();
 }
 
-/** The members that are given; a member that is undefined would overwrite in a spread. */
+/** Without the members that are undefined: in a spread they would overwrite. */
 function definedOf<Values extends object>(values: Values): Partial<Values> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
 }

@@ -22,7 +22,7 @@ type Payload = z.output<typeof userDeletePayload>;
 
 /**
  * Deletes an account (S2-7, S2-72). The row stays for the audit; the person can no longer sign in, sessions and roles
- * end, and what the person owns goes to somebody else. There is no way back: a person who returns gets a new account.
+ * end, and what the person owns goes to somebody else. It cannot be undone: a person who returns gets a new account.
  */
 export const userDelete = defineAction({
   name: 'user.delete',
@@ -93,7 +93,7 @@ async function assertDeletable(tx: Tx, { user_id, version, transfer_to }: Payloa
   return { id: user.id, status: user.status, owns: owned.map(({ kind }) => kind) };
 }
 
-/** @throws Problem `user.owns-things` while nobody is named, 422 when the named person cannot take them. */
+/** @throws Problem `user.owns-things` when no new owner is named, 422 when the named person cannot be one. */
 async function assertSuccessor(
   tx: Tx,
   userId: string,

@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -10,8 +10,8 @@ import { notFound } from '../../platform/problem.ts';
  */
 export async function userIdentities(db: ReadConnections, scope: ReadScope, userId: string) {
   const [known, identities] = await readAll(db, scope, [
-    query.selectFrom('users').where('id', '=', userId).select('id'),
-    query
+    kysely.selectFrom('users').where('id', '=', userId).select('id'),
+    kysely
       .selectFrom('user_identities')
       .where('user_id', '=', userId)
       .orderBy('created_at')

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
-import { prepared } from '../../entities/prepared-query.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { prepared } from '../../entities/prepared-statement.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
@@ -14,15 +14,15 @@ import { workCounts } from './user-work-counts.queries.ts';
 
 /** The rows of `users` on a page: conditions, order and limit go here, before anything is joined to them. */
 function userPage() {
-  return query.selectFrom('users as u').selectAll('u');
+  return kysely.selectFrom('users as u').selectAll('u');
 }
 
 /**
- * Accounts with their profile, active roles and counts of work, newest first; `u` is the page. Only its rows are joined, so the
- * cost is that of the page whatever plan PostgreSQL keeps for it.
+ * Accounts with their profile, current roles and counts of work, newest first; `u` is the page. Only its rows are joined,
+ * so the cost is that of the page, whatever plan PostgreSQL keeps for the statement.
  */
 function usersQuery(page: ReturnType<typeof userPage>) {
-  return query
+  return kysely
     .with('u', () => page)
     .selectFrom('u')
     .leftJoin('admin_users as p', 'p.user_id', 'u.id')
@@ -124,7 +124,7 @@ function listStatement({ status, q, role }: UserFilter, isContinued: boolean) {
   return prepared<ListValues>()((param) =>
     usersQuery(
       userPage()
-        // A literal: a plan kept for any status takes "all but deleted" for a rare one and sorts the whole tenant.
+        // A literal: a generic plan takes "all but deleted" for a rare status and sorts the whole tenant.
         .where('u.status', status === undefined ? '<>' : '=', sql.lit(status ?? 'deleted'))
         .$if(q !== undefined, (page) => {
           const pattern = param('pattern');

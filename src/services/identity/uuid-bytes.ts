@@ -1,4 +1,4 @@
-/** The 16 bytes of a UUID, as our opaque tokens carry it. */
+/** The 16 bytes of a UUID, as refresh and service tokens carry it. */
 export function uuidBytes(uuid: string): Buffer {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { read, writeTechnical } from '../../platform/database/read.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { setSyncSchedule } from './integration-sync.client.ts';
 import { startRotation } from './key-rotation.client.ts';
@@ -23,7 +23,7 @@ type DueRow =
  */
 export async function sweepIntegrations(deps: Deps): Promise<{ scheduled: number; rotating: number }> {
   const statement = sql<DueRow>`select * from integrations_due(${maxSwept})`;
-  const due = await read(deps.db, systemActor(defaultTenantId), { compile: () => statement.compile(query) });
+  const due = await read(deps.db, systemActor(defaultTenantId), { compile: () => statement.compile(kysely) });
   const swept = { scheduled: 0, rotating: 0 };
   for (const row of due) {
     if (row.kind === 'schedule') {
@@ -46,7 +46,7 @@ async function updateSchedule(
   const [row] = await read(
     deps.db,
     scope,
-    query
+    kysely
       .selectFrom('admin_integrations')
       .where('id', '=', integration_id)
       .select(['version', 'is_enabled', 'sync_every_seconds', 'deleted_at']),
@@ -55,10 +55,10 @@ async function updateSchedule(
   const { version, is_enabled, sync_every_seconds, deleted_at } = row;
   const everySeconds = is_enabled && deleted_at === null ? sync_every_seconds : null;
   await setSyncSchedule(deps, { tenant_id, integration_id }, everySeconds);
-  await writeTechnical(
+  await writeInfrastructure(
     deps.db,
     scope,
-    query
+    kysely
       .updateTable('admin_integrations')
       .set({ is_schedule_due: false })
       .where('id', '=', integration_id)

@@ -1,5 +1,5 @@
 import type { SyncJobView } from '../../domain/integration/integration-sync.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -27,7 +27,7 @@ export const syncJobColumns = [
 
 /** The syncs of an integration, for a page. */
 export const syncJobsQuery = (integrationId: string) =>
-  query.selectFrom('admin_sync_jobs').where('integration_id', '=', integrationId).select(syncJobColumns);
+  kysely.selectFrom('admin_sync_jobs').where('integration_id', '=', integrationId).select(syncJobColumns);
 
 /** One sync of an integration. @throws Problem 404. */
 export async function findSyncJob(

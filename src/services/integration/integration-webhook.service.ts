@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import type { WebhookSourceConfig } from '../../domain/integration/integration.ts';
-import { asIdentifier, atPointer, sortRecords } from '../../domain/integration/integration-records.ts';
+import { asIdentifier, atPointer, partitionRecords } from '../../domain/integration/integration-records.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -31,14 +31,14 @@ export interface WebhookSource {
  */
 export async function findWebhookSource(db: Database, anonymous: Actor, id: string): Promise<WebhookSource> {
   const statement = sql<{ tenant_id: string }>`select tenant_id from find_webhook_source(${id}::uuid)`;
-  const [owner] = await read(db, anonymous, { compile: () => statement.compile(query) });
+  const [owner] = await read(db, anonymous, { compile: () => statement.compile(kysely) });
   if (owner === undefined) throw notFound('webhook source');
   const { ip, user_agent, request_id, trace_id } = anonymous;
   const actor: Actor = { ...systemActor(owner.tenant_id), kind: 'service', ip, user_agent, request_id, trace_id };
   const [row] = await read(
     db,
     actor,
-    query
+    kysely
       .selectFrom('admin_integrations')
       .where('id', '=', id)
       .where('deleted_at', 'is', null)
@@ -86,7 +86,7 @@ async function storeMessage(
 ): Promise<ReceivedMessage> {
   const { data } = message;
   const external_id = asIdentifier(atPointer(data, source.config.id_pointer)) ?? message.id;
-  const [fault] = sortRecords([{ external_id, data }], '/external_id').failures;
+  const [fault] = partitionRecords([{ external_id, data }], '/external_id').failures;
   if (fault !== undefined) {
     throw new Problem({
       code: 'request.invalid',

@@ -1,6 +1,6 @@
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { IntegrationKind } from '../../domain/integration/integration.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -25,7 +25,7 @@ export const integrationColumns = [
   'version',
 ] as const;
 
-const existing = () => query.selectFrom('admin_integrations').where('deleted_at', 'is', null);
+const existing = () => kysely.selectFrom('admin_integrations').where('deleted_at', 'is', null);
 
 /** Existing integrations, for a page; a filter that is undefined does not restrict. */
 export const integrationsQuery = (filter: {
@@ -54,7 +54,7 @@ export async function assertIntegrationExists(db: ReadConnections, scope: ReadSc
  * that the integration does not exist. A deleted integration keeps its history.
  */
 export function integrationOfList(id: string) {
-  return query.selectFrom('admin_integrations').where('id', '=', id).select('id');
+  return kysely.selectFrom('admin_integrations').where('id', '=', id).select('id');
 }
 
 /** @throws Problem 404 when {@link integrationOfList} found none in the caller's tenant. */
@@ -64,7 +64,7 @@ export function assertIntegrationListed(found: readonly { readonly id: string }[
 
 /** The records that were fetched from an integration, for a page. */
 export const recordsQuery = (integrationId: string) =>
-  query
+  kysely
     .selectFrom('integration_records')
     .where('integration_id', '=', integrationId)
     .select(['id', 'external_id', 'payload', 'payload_digest', 'sync_job_id', 'missing_since', 'created_at', 'updated_at']);

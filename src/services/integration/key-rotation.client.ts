@@ -20,20 +20,20 @@ export async function startRotation({ temporal }: Deps, ref: KeyRotationRef): Pr
   await startOnce(temporal, keyRotationWorkflowType, keyRotationStartOptions({ tenant_id, integration_id, rotation_id }));
 }
 
-/** The result of the action `integration.rotate-key`. */
-const requestedRotation = z.object({ rotation_id: z.uuid() });
+/** The result of `integration.rotate-key`. */
+const begunRotation = z.object({ rotation_id: z.uuid() });
 
 /**
- * Starts the rotation that a committed `integration.rotate-key` has recorded; where that may have happened before, only
- * one that has not ended. The sweep starts every open rotation without a workflow within a minute.
+ * Starts the rotation that a committed `integration.rotate-key` has recorded. A repetition starts only a rotation that has
+ * not ended. A start that is lost is made up for by the sweep.
  */
 export async function startCommittedRotation(
-  { db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>,
-  { actor, payload: { integration_id }, result, isRepetition }: CommittedChange<{ readonly integration_id: string }>,
+  deps: Pick<ProcessDeps, 'db' | 'temporal'>,
+  { actor, payload, result, isRepetition }: CommittedChange<{ readonly integration_id: string }>,
 ): Promise<void> {
-  const { rotation_id } = requestedRotation.parse(result);
-  if (isRepetition && !(await isRotationOpen(db, actor, rotation_id))) return;
-  await startRotation({ temporal }, { tenant_id: actor.tenant_id, integration_id, rotation_id });
+  const { rotation_id } = begunRotation.parse(result);
+  if (isRepetition && !(await isRotationOpen(deps.db, actor, rotation_id))) return;
+  await startRotation(deps, { tenant_id: actor.tenant_id, integration_id: payload.integration_id, rotation_id });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { openRotationStatuses } from '../../domain/integration/key-rotation.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -35,14 +35,14 @@ export const rotationColumns = [
 
 /** The rotations of an integration, for a page. */
 export const rotationsQuery = (integrationId: string) =>
-  query.selectFrom('admin_key_rotations').where('integration_id', '=', integrationId).select(rotationColumns);
+  kysely.selectFrom('admin_key_rotations').where('integration_id', '=', integrationId).select(rotationColumns);
 
 /** True while a rotation has not ended. */
 export async function isRotationOpen(db: ReadConnections, scope: ReadScope, rotationId: string): Promise<boolean> {
   const open = await read(
     db,
     scope,
-    query
+    kysely
       .selectFrom('admin_key_rotations')
       .where('id', '=', rotationId)
       .where('status', 'in', [...openRotationStatuses])

@@ -5,7 +5,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { defaultRetryDelaysSeconds, notificationEvents } from '../../domain/notification/notification.ts';
 import type { NotificationEvent } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { read } from '../../platform/database/read.ts';
@@ -62,7 +62,7 @@ export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): P
   const [delivery] = await read(
     deps.db,
     actor,
-    query.selectFrom('notification_deliveries').where('id', '=', deliveryId).selectAll(),
+    kysely.selectFrom('notification_deliveries').where('id', '=', deliveryId).selectAll(),
   );
   if (delivery === undefined) throw notFound('delivery');
   return startDelivery(deps, {

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { mayBeMuted, wantsEvent } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { NotificationRecipient } from '../../workflows/notification/notification-delivery.contract.ts';
@@ -31,12 +31,12 @@ export async function plannedDeliveries(
   channelIds?: readonly string[],
 ): Promise<PlannedDelivery[]> {
   const [channels, people] = await readAll(db, actor, [
-    query
+    kysely
       .selectFrom('notification_channels')
       .where('deleted_at', 'is', null)
       .where('is_enabled', '=', true)
       .select(['id', 'kind', 'events']),
-    query
+    kysely
       .selectFrom('users as u')
       .leftJoin('user_preferences as p', 'p.user_id', 'u.id')
       .where('u.id', '=', sql<string>`any(${[...userIds]}::uuid[])`)

@@ -1,5 +1,5 @@
 import type { DeliveryStatus } from '../../entities/notification/notification.entity.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
@@ -21,7 +21,7 @@ export const channelColumns = [
 
 /** The channels of the tenant that are not removed. Callers add filters and a page. */
 export function channelsQuery() {
-  return query.selectFrom('notification_channels').where('deleted_at', 'is', null).select(channelColumns);
+  return kysely.selectFrom('notification_channels').where('deleted_at', 'is', null).select(channelColumns);
 }
 
 /** The columns of a delivery that are displayed. */
@@ -43,7 +43,7 @@ export const deliveryColumns = [
 
 /** A delivery with what an attempt needs: its message, the channel and the address of the person. */
 export function deliveryAttemptQuery(deliveryId: string) {
-  return query
+  return kysely
     .selectFrom('notification_deliveries as d')
     .leftJoin('notification_channels as c', 'c.id', 'd.channel_id')
     .leftJoin('users as u', 'u.id', 'd.user_id')
@@ -61,7 +61,7 @@ interface DeliveryFilter {
 
 /** One page of deliveries, newest first. */
 export function deliveriesQuery({ channel_id, status }: DeliveryFilter, page: Page) {
-  return query
+  return kysely
     .selectFrom('notification_deliveries')
     .where((eb) => eb.and({ channel_id, status }))
     .$call(newestFirst(page))
@@ -70,7 +70,7 @@ export function deliveriesQuery({ channel_id, status }: DeliveryFilter, page: Pa
 
 /** The last fifty mails that were not sent because this is development, newest first. */
 export function developmentMailsQuery({ recipient }: { readonly recipient?: string | undefined }) {
-  return query
+  return kysely
     .selectFrom('development_mails')
     .where((eb) => eb.and({ recipient }))
     .orderBy('id', 'desc')

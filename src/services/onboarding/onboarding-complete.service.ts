@@ -4,39 +4,40 @@ import { emptyOutcome, sortOnboardingRoles } from '../../domain/onboarding/onboa
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
 import { roleMap } from '../../domain/identity/role-hierarchy.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assignCampaigns, openAssignments } from '../assignment/index.ts';
+import { joinCampaigns, openAssignments } from '../assignment/index.ts';
 import type { MemberSettings } from '../assignment/index.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { progressColumns, assertLinkCapability, assertProgressVersion } from './onboarding-link.service.ts';
-import { changedNow, linkGone, endReason, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
+import { clockTimestamp, endReason, linkGone, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
+import { assertLinkCapability, assertProgressVersion, progressColumns } from './onboarding-progress.service.ts';
 import { lockRights, ownRights } from '../identity/effective-rights.service.ts';
 import { assignRole } from '../identity/role-assignment.service.ts';
 import { rolesQuery } from '../identity/role.queries.ts';
 import { createUser } from '../identity/user-account.service.ts';
 
-/** What the newcomer says at the end. */
+/** What the holder of a link sends at the end. */
 export interface OnboardingCompletion {
-  /** When given, nothing may have been saved since this version. */
+  /** Null: whatever was saved last; otherwise nothing may have been saved since this version. */
   readonly version: number | null;
   readonly answers: JsonObject;
-  /** The name that the account gets; null: the one on the link. */
+  /** The name of the account; null: the name on the link. */
   readonly full_name: string | null;
-  /** Hash of the chosen password; null: signs in by an identity provider. */
+  /** Hash of the chosen password; null: the user signs in by an identity provider. */
   readonly password_hash: string | null;
 }
 
-/** A completed link; `is_replay` when it had been completed before, so that nothing was done now. */
+/** A completed link; `is_replay`: it was completed before, so this call has changed nothing. */
 export interface CompletedOnboarding {
   readonly row: OnboardingRow;
   readonly is_replay: boolean;
 }
 
 /**
- * Completes a link (S3-22): final and idempotent. Whoever comes second, in parallel or later, gets what the first one
- * got and changes nothing (S3-54).
+ * Completes a link (S3-22): final and idempotent. A repetition, in parallel or later, gets the outcome of the first call
+ * and changes nothing (S3-54).
  *
- * @throws Problem 410 for an expired or revoked link, 403 where the link does not declare it, 409 on a stale version.
+ * @param now milliseconds since the epoch
+ * @throws Problem 410 for an expired or revoked link, 403 where the link does not allow it, 409 for an older version.
  */
 export async function completeOnboardingLink(
   tx: Tx,
@@ -45,9 +46,9 @@ export async function completeOnboardingLink(
   now: number,
 ): Promise<CompletedOnboarding> {
   const before = await lockOnboardingLink(tx, id);
-  const death = endReason(before, now);
-  if (death === 'completed') return { row: before, is_replay: true };
-  if (death !== null) throw linkGone(death);
+  const reason = endReason(before, now);
+  if (reason === 'completed') return { row: before, is_replay: true };
+  if (reason !== null) throw linkGone(reason);
   assertLinkCapability(before, 'complete');
   if (completion.version !== null) assertProgressVersion(before, completion.version);
   const outcome = before.account === null ? emptyOutcome : await createAccount(tx, before, before.account, completion);
@@ -56,12 +57,12 @@ export async function completeOnboardingLink(
     .updateTable('onboarding_link')
     .set({
       status: 'completed',
-      completed_at: changedNow,
+      completed_at: clockTimestamp,
       progress,
       progress_percent: 100,
       current_step,
       outcome: jsonb(outcome),
-      updated_at: changedNow,
+      updated_at: clockTimestamp,
     })
     .where('id', '=', id)
     .returning(onboardingColumns)
@@ -78,8 +79,8 @@ export async function completeOnboardingLink(
 }
 
 /**
- * Creates the account that the link was made for, in the name of its creator and by the rights that the creator has
- * now. An address that has got an account since is left alone: a link never lets anybody into one.
+ * Creates the account of a link in the name of the link's creator, with the rights that the creator has now. An account
+ * that the address has got in the meantime stays unchanged: a link never gives access to an existing account.
  */
 async function createAccount(
   tx: Tx,
@@ -92,7 +93,7 @@ async function createAccount(
   const owner = await tx.sql.selectFrom('users').where('email', '=', email).where('status', '<>', 'deleted').select('id').executeTakeFirst();
   if (owner !== undefined) return { ...emptyOutcome, account: 'kept_back' };
   const user_id = await createUser(tx, { full_name: full_name ?? link.recipient_name, email, password_hash });
-  const creator = inNameOf(tx, link.created_by);
+  const creator = asCreator(tx, link.created_by);
   const { rows } = await tx.sql.executeQuery(rolesQuery().compile());
   const coarseRoles = new Map(rows.map(({ id, coarse_role }) => [id, coarse_role]));
   const { permissions } = await ownRights(creator);
@@ -105,12 +106,12 @@ async function createAccount(
     user_id,
     roles_given: given.map(({ role_id }) => role_id),
     roles_waiting: waiting,
-    campaigns_joined: await joinCampaigns(creator, user_id, account.campaign_ids, permissions),
+    campaigns_joined: await joinCampaignsFor(creator, user_id, account.campaign_ids, permissions),
   };
 }
 
-/** Puts the newcomer into the pools of campaigns, unless the creator may not assign any more. @returns which. */
-async function joinCampaigns(
+/** Adds the new user to the pools of campaigns, unless the creator may not assign any more. @returns the joined ones. */
+async function joinCampaignsFor(
   creator: Tx,
   userId: string,
   campaignIds: readonly string[],
@@ -118,12 +119,12 @@ async function joinCampaigns(
 ): Promise<string[]> {
   if (campaignIds.length === 0 || !permissions.includes('assignment:manage')) return [];
   await openAssignments(creator);
-  const outcomes = await assignCampaigns(creator, userId, campaignIds, newcomerSettings);
+  const outcomes = await joinCampaigns(creator, userId, campaignIds, newMemberSettings);
   return outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
 }
 
-/** A newcomer sees a campaign and gets contacts like everybody; more is given by hand. */
-const newcomerSettings: MemberSettings = {
+/** A new member sees the campaign and gets contacts by the rule; further permissions are assigned by hand. */
+const newMemberSettings: MemberSettings = {
   can_view: true,
   can_edit: false,
   can_send: false,
@@ -134,8 +135,8 @@ const newcomerSettings: MemberSettings = {
   paused_until: null,
 };
 
-/** The same transaction, acting as the link's creator: whose rights count, and who is noted as the giver. */
-function inNameOf(tx: Tx, userId: string): Tx {
+/** The same transaction, acting as the link's creator, whose rights are checked and who is recorded as the assigner. */
+function asCreator(tx: Tx, userId: string): Tx {
   const { tenant_id, request_id } = tx.actor;
   return { ...tx, actor: actorInWorkflow({ tenant_id, user_id: userId, session_id: null, request_id }, '') };
 }

@@ -5,15 +5,13 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { changedNow, lockOnboardingLink } from './onboarding-link.repository.ts';
+import { clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
 import { assignRole } from '../identity/role-assignment.service.ts';
 
-/** Whose waiting roles are given. */
+/** The link whose waiting roles are assigned. */
 export const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });
 
-/**
- * Gives the roles that a completed link could not give by itself: those of administrators. Only ever by approval.
- */
+/** Assigns the roles that wait since the completion of a link, such as those of administrators. Always by approval. */
 export const onboardingGrantRoles = defineAction({
   name: 'onboarding.grant-roles',
   title: 'Give a newcomer the roles that wait for approval',
@@ -24,10 +22,10 @@ export const onboardingGrantRoles = defineAction({
   reason: () => null,
   describe: ({ link_id }) => `Give the person who completed the onboarding link ${link_id} the roles that wait on it.`,
   check: async (tx, { link_id }) => {
-    await requireWaiting(tx, link_id);
+    await lockWaitingRoles(tx, link_id);
   },
   execute: async (tx, { link_id }, authority): Promise<JsonObject> => {
-    const { outcome, user_id } = await requireWaiting(tx, link_id);
+    const { outcome, user_id } = await lockWaitingRoles(tx, link_id);
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     for (const { role_id, valid_until } of outcome.roles_waiting) {
       const grant = { role_id, valid_until, review_due_at: null, reason: `Onboarding link ${link_id}` };
@@ -37,7 +35,7 @@ export const onboardingGrantRoles = defineAction({
     const settled: OnboardingOutcome = { ...outcome, roles_given: [...outcome.roles_given, ...granted], roles_waiting: [] };
     await tx.sql
       .updateTable('onboarding_link')
-      .set({ outcome: jsonb(settled), updated_at: changedNow })
+      .set({ outcome: jsonb(settled), updated_at: clockTimestamp })
       .where('id', '=', link_id)
       .execute();
     tx.audit({
@@ -53,8 +51,8 @@ export const onboardingGrantRoles = defineAction({
   undo: () => null,
 });
 
-/** @throws Problem `resource.conflict` when the link has nothing that waits. */
-async function requireWaiting(tx: Tx, linkId: string): Promise<{ outcome: OnboardingOutcome; user_id: string }> {
+/** Locks a link and reads its outcome. @throws Problem `resource.conflict` when no role of the link waits. */
+async function lockWaitingRoles(tx: Tx, linkId: string): Promise<{ outcome: OnboardingOutcome; user_id: string }> {
   const { outcome } = await lockOnboardingLink(tx, linkId);
   if (outcome !== null && outcome.user_id !== null && outcome.roles_waiting.length > 0) {
     return { outcome, user_id: outcome.user_id };

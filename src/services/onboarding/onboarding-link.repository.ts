@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
-import { canMoveOnboarding, shownOnboardingStatus } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingFacts } from '../../domain/onboarding/onboarding.ts';
+import { canMoveOnboarding, effectiveOnboardingStatus } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingLinkState } from '../../domain/onboarding/onboarding.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { openOnboarding } from './onboarding-access.ts';
+import { openOnboarding } from './onboarding-access.service.ts';
 
-/** What an administrator may see of a link: everything but the hash of its token. */
+/** The columns that an administrator may see: all but the hash of the token. */
 export const onboardingColumns = [
   'id',
   'token_last4',
@@ -62,21 +62,21 @@ export async function lockOnboardingLink(tx: Tx, id: string) {
   return link;
 }
 
-/** When a change of a link was made; the moment of the write, because the transaction may have waited for the row. */
-export const changedNow = sql<string>`clock_timestamp()`;
+/** The time of a write. Not `now()`: the transaction may have waited for the row's lock since it began. */
+export const clockTimestamp = sql<string>`clock_timestamp()`;
 
-/** What the rules of the link's life look at. */
-export function onboardingFactsOf(row: OnboardingRow): OnboardingFacts {
+/** What the rules of a link look at. */
+export function linkStateOf(row: OnboardingRow): OnboardingLinkState {
   return { ...row, has_email: row.recipient_email !== null };
 }
 
-/** Why a link leads nowhere any more, or null while it does. */
+/** Why a link can no longer be used, or null while it can. @param now milliseconds since the epoch */
 export function endReason(row: OnboardingRow, now: number): 'expired' | 'revoked' | 'completed' | null {
-  const shown = shownOnboardingStatus(row, now);
-  return shown === 'expired' || shown === 'revoked' || shown === 'completed' ? shown : null;
+  const status = effectiveOnboardingStatus(row, now);
+  return status === 'expired' || status === 'revoked' || status === 'completed' ? status : null;
 }
 
-/** The 410 of a dead link: the reason and nothing about whose it was (S3-53). */
+/** The 410 of a link that has ended: the reason, and nothing about its recipient (S3-53). */
 export function linkGone(reason: 'expired' | 'revoked' | 'completed'): Problem {
   const detail = {
     expired: 'This link has expired. Ask whoever sent it to extend it.',
@@ -86,7 +86,7 @@ export function linkGone(reason: 'expired' | 'revoked' | 'completed'): Problem {
   return new Problem({ code: 'onboarding.link-dead', detail, members: { reason } });
 }
 
-/** @throws Problem `onboarding.closed` when the link is final, or cannot go where the caller wants it (S3-52). */
+/** @throws Problem `onboarding.closed` when the link is completed or revoked, which is final (S3-52). */
 export function assertNotFinal(row: OnboardingRow): void {
   if (canMoveOnboarding(row.status, 'revoked')) return;
   throw new Problem({

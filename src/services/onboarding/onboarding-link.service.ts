@@ -1,59 +1,59 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import type { JsonObject } from '../../domain/shared/canonical.ts';
-import {
-  extendedUntil,
-  isOpenOnboarding,
-  maxProgressBytes,
-  mergeProgress,
-  reopenedOnboardingStatus,
-} from '../../domain/onboarding/onboarding.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { extendedUntil, reopenedOnboardingStatus } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingCapability, OnboardingTiming } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccount } from '../../domain/onboarding/onboarding-account.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { grantedSeconds, onboardingLifeOf } from './onboarding-settings.service.ts';
-import { openOnboarding } from './onboarding-access.ts';
-import { changedNow, linkGone, endReason, lockOnboardingLink, onboardingColumns, assertNotFinal } from './onboarding-link.repository.ts';
+import { grantedSeconds, loadOnboardingSettings } from './onboarding-settings.service.ts';
+import { openOnboarding } from './onboarding-access.service.ts';
+import { assertNotFinal, clockTimestamp, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { assertWithinOwnRights } from '../identity/effective-rights.service.ts';
 import { loadRoles } from '../identity/role.repository.ts';
 
-/** What of a token is kept (S3-49). */
+/** The hash by which a token is stored and found (S3-49). */
 export function onboardingTokenHash(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** What a link is made of. */
+/** What a creator asks for. */
 export interface NewOnboardingLink {
   readonly recipient_name: string;
   readonly recipient_email: string | null;
   readonly purpose: string;
-  readonly capabilities: readonly OnboardingCapability[];
+  /** Without `create_account`, which follows from `account`. */
+  readonly capabilities: readonly Exclude<OnboardingCapability, 'create_account'>[];
   readonly account: OnboardingAccount | null;
   readonly timing: OnboardingTiming;
-  /** Null: what the tenant gives. */
+  /** Null: the default of the tenant. */
   readonly life_seconds: number | null;
 }
 
 /**
- * Makes a link. The token leaves once, with the answer; only its hash is stored.
+ * Creates a link in the name of the actor, who is notified of what becomes of it. The token is returned once; only its hash
+ * is stored.
  *
- * @param createdBy who is told what becomes of it
- * @throws Problem when the link would give a right that its creator lacks, or make an account that is there already.
+ * @param now milliseconds since the epoch
+ * @throws Problem 403 when the actor may not create such a link or lacks a right that it would assign, 404 for an unknown
+ *   role or campaign, 409 when the recipient has an account already, 422 for a longer life than the tenant allows.
  */
 export async function createOnboardingLink(
   tx: Tx,
-  createdBy: string,
-  { life_seconds, ...link }: NewOnboardingLink,
+  { life_seconds, ...requested }: NewOnboardingLink,
   now: number,
 ): Promise<{ row: OnboardingRow; token: string }> {
+  const created_by = assertMayCreate(tx.actor, requested.account !== null);
+  const capabilities: OnboardingCapability[] = [...new Set(requested.capabilities)];
+  if (requested.account !== null) capabilities.push('create_account');
+  const link = { ...requested, capabilities };
   await openOnboarding(tx);
-  const life = await onboardingLifeOf(tx);
-  const granted = grantedSeconds(life, life_seconds, '/life_seconds');
-  if (link.account !== null) await requireGrantable(tx, link.account, link.recipient_email);
+  const settings = await loadOnboardingSettings(tx);
+  const granted = grantedSeconds(settings, life_seconds, '/life_seconds');
+  if (link.account !== null) await assertGrantable(tx, link.account, link.recipient_email);
   const { token } = await tx.sql
     .selectNoFrom(sql<string>`generate_onboarding_token()`.as('token'))
     .executeTakeFirstOrThrow();
@@ -64,13 +64,12 @@ export async function createOnboardingLink(
       tenant_id: tx.actor.tenant_id,
       token_hash: onboardingTokenHash(token),
       token_last4: token.slice(-4),
-      created_by: createdBy,
-      capabilities: [...link.capabilities],
+      created_by,
       account: link.account === null ? null : jsonb(link.account),
       timing: jsonb(link.timing),
       created_at: new Date(now).toISOString(),
       expires_at: new Date(now + granted * 1000).toISOString(),
-      max_expires_at: new Date(now + life.max_life_seconds * 1000).toISOString(),
+      max_expires_at: new Date(now + settings.max_life_seconds * 1000).toISOString(),
     })
     .returning(onboardingColumns)
     .executeTakeFirstOrThrow();
@@ -84,8 +83,28 @@ export async function createOnboardingLink(
   return { row, token };
 }
 
-/** Nobody gives by a link what they could not give by hand; an address with an account needs no link to get one. */
-async function requireGrantable(tx: Tx, account: OnboardingAccount, email: string | null): Promise<void> {
+/**
+ * The user in whose name a link is created.
+ *
+ * @throws Problem `auth.forbidden` for a service token, and for an actor who could not create the account directly.
+ */
+function assertMayCreate({ user_id, permissions }: Actor, createsAccount: boolean): string {
+  if (user_id === null) {
+    throw new Problem({ code: 'auth.forbidden', detail: 'A link is made by a person, who is told what becomes of it.' });
+  }
+  const missing = (['user:create', 'role:assign'] as const).find((permission) => !permissions.includes(permission));
+  if (createsAccount && missing !== undefined) {
+    throw new Problem({ code: 'auth.forbidden', detail: `A link that creates an account needs the permission ${missing}.` });
+  }
+  return user_id;
+}
+
+/**
+ * A link assigns nothing that its creator could not assign directly, and creates no second account for an address.
+ *
+ * @throws Problem 403, 404 for an unknown role or campaign, 409 when the recipient has an account already.
+ */
+async function assertGrantable(tx: Tx, account: OnboardingAccount, email: string | null): Promise<void> {
   const roles = await loadRoles(tx);
   const wanted = account.roles.map(({ role_id }) => role_id);
   if (wanted.some((id) => !roles.has(id))) throw notFound('role');
@@ -107,10 +126,13 @@ async function requireGrantable(tx: Tx, account: OnboardingAccount, email: strin
 }
 
 /**
- * Gives a link more time, from now or from its end; an expired one goes on where its holder had come (S3-19, S3-52).
+ * Extends a link, from now or from its end, whichever is later. An expired link returns to the status that its holder had
+ * reached (S3-19, S3-52).
  *
- * @param askedSeconds null: what the tenant gives.
- * @throws Problem `onboarding.closed` for a final link, `request.invalid` for too long a step, `onboarding.life-spent` at the end of its longest life.
+ * @param askedSeconds null: the default of the tenant
+ * @param now milliseconds since the epoch
+ * @throws Problem 404; `onboarding.closed` for a final link, `request.invalid` for more than the tenant allows at a time,
+ *   `onboarding.life-spent` at the end of its longest life.
  */
 export async function extendOnboardingLink(
   tx: Tx,
@@ -120,7 +142,7 @@ export async function extendOnboardingLink(
 ): Promise<OnboardingRow> {
   const before = await lockOnboardingLink(tx, id);
   assertNotFinal(before);
-  const step = grantedSeconds(await onboardingLifeOf(tx), askedSeconds, '/extend_seconds');
+  const step = grantedSeconds(await loadOnboardingSettings(tx), askedSeconds, '/extend_seconds');
   const until = extendedUntil(before, step, now);
   if (until === null) {
     throw new Problem({
@@ -136,7 +158,7 @@ export async function extendOnboardingLink(
       expires_at: new Date(until).toISOString(),
       warned_at: null,
       extended_count: eb('extended_count', '+', 1),
-      updated_at: changedNow,
+      updated_at: clockTimestamp,
     }))
     .where('id', '=', id)
     .returning(onboardingColumns)
@@ -150,76 +172,4 @@ export async function extendOnboardingLink(
     new_values: { status: after.status, expires_at: after.expires_at },
   });
   return after;
-}
-
-/** A saved state of the progress, built on the version that its sender saw last. */
-export interface SavedProgress {
-  readonly version: number;
-  readonly answers: JsonObject;
-  readonly progress_percent?: number | undefined;
-  readonly current_step?: string | null | undefined;
-}
-
-/**
- * Saves progress (S3-21).
- *
- * @throws Problem 410 for a dead link, 403 where the link does not declare it, 409 with the current state when others
- *   were saved in between.
- */
-export async function saveOnboardingProgress(tx: Tx, id: string, saved: SavedProgress, now: number): Promise<OnboardingRow> {
-  const before = await lockOnboardingLink(tx, id);
-  const death = endReason(before, now);
-  if (death !== null) throw linkGone(death);
-  assertLinkCapability(before, 'save_progress');
-  assertProgressVersion(before, saved.version);
-  const after = await tx.sql
-    .updateTable('onboarding_link')
-    .set((eb) => ({
-      ...progressColumns(before, saved),
-      status: isOpenOnboarding(before.status) ? 'in_progress' : before.status,
-      version: eb('version', '+', 1),
-      updated_at: changedNow,
-    }))
-    .where('id', '=', id)
-    .returning(onboardingColumns)
-    .executeTakeFirstOrThrow();
-  const stateOf = ({ status, progress_percent, current_step, version }: OnboardingRow) =>
-    ({ status, progress_percent, current_step, version });
-  tx.audit({
-    event: 'onboarding_link.progress',
-    action: 'update',
-    resource_type: 'onboarding_link',
-    resource_id: id,
-    old_values: stateOf(before),
-    // Answers are the newcomer's own words; the audit keeps which of them came.
-    new_values: { ...stateOf(after), answered: Object.keys(saved.answers) },
-  });
-  return after;
-}
-
-/** The columns of the progress with new answers in them. @throws Problem 422 when they are too many. */
-export function progressColumns(before: OnboardingRow, saved: Omit<SavedProgress, 'version'>) {
-  const { progress, progress_percent, current_step } = mergeProgress(before, saved);
-  if (Buffer.byteLength(JSON.stringify(progress)) > maxProgressBytes) {
-    const errors = [{ pointer: '/answers', detail: `all answers together have at most ${maxProgressBytes} bytes` }];
-    throw new Problem({ code: 'request.invalid', detail: 'These are too many answers.', errors });
-  }
-  return { progress: jsonb(progress), progress_percent, current_step };
-}
-
-/** @throws Problem `onboarding.not-allowed` when the link does not declare what its holder wants to do. */
-export function assertLinkCapability(row: OnboardingRow, capability: OnboardingCapability): void {
-  if (row.capabilities.includes(capability)) return;
-  throw new Problem({ code: 'onboarding.not-allowed', detail: `This link does not allow ${capability}.`, members: { capability } });
-}
-
-/** @throws Problem `onboarding.progress-stale` with the current state, to go on from. */
-export function assertProgressVersion(row: OnboardingRow, version: number): void {
-  if (row.version === version) return;
-  const { progress, progress_percent, current_step, version: current } = row;
-  throw new Problem({
-    code: 'onboarding.progress-stale',
-    detail: 'The progress was saved elsewhere in between. Go on from the current state.',
-    members: { current: { answers: progress, progress_percent, current_step, version: current } },
-  });
 }

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
-import { sendOnboardingSignal } from './onboarding-link.client.ts';
-import { changedNow, lockOnboardingLink, assertNotFinal } from './onboarding-link.repository.ts';
+import { sendOnboardingChanged } from './onboarding-link.client.ts';
+import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
 
-/** Which link is revoked, and why. */
+/** The link to revoke, and why. */
 export const revokeOnboardingPayload = z.strictObject({
   link_id: z.uuid(),
   reason: z.string().min(1).max(500).nullable(),
 });
 
-/** Revokes a link for good (S3-18, S3-52). Ungated until a tenant writes a gate for it. */
+/** Revokes a link for good (S3-18, S3-52). Ungated unless the tenant has a gate policy for it. */
 export const onboardingRevoke = defineAction({
   name: 'onboarding.revoke',
   title: 'Revoke an onboarding link',
@@ -27,10 +27,10 @@ export const onboardingRevoke = defineAction({
       .updateTable('onboarding_link')
       .set({
         status: 'revoked',
-        revoked_at: changedNow,
+        revoked_at: clockTimestamp,
         revoked_by: tx.actor.user_id,
         revoke_reason: reason,
-        updated_at: changedNow,
+        updated_at: clockTimestamp,
       })
       .where('id', '=', link_id)
       .execute();
@@ -45,5 +45,5 @@ export const onboardingRevoke = defineAction({
     return { link_id };
   },
   undo: () => null,
-  afterCommit: (deps, { actor: { tenant_id }, payload: { link_id } }) => sendOnboardingSignal(deps, { tenant_id, link_id }),
+  afterCommit: (deps, { actor: { tenant_id }, payload: { link_id } }) => sendOnboardingChanged(deps, { tenant_id, link_id }),
 });

@@ -1,44 +1,45 @@
 import { sql } from 'kysely';
-import { brokenOnboardingLife, defaultOnboardingLife } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingLife } from '../../domain/onboarding/onboarding.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { firstLimitOutOfOrder, defaultOnboardingSettings } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingSettings } from '../../domain/onboarding/onboarding.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** The life that a tenant has laid down; no row: none. */
-export const onboardingLifeQuery = () =>
-  query.selectFrom('onboarding_settings').select(['default_life_seconds', 'max_step_seconds', 'max_life_seconds']);
+/** The settings of the tenant; no row: it has the defaults. */
+export const onboardingSettingsQuery = () =>
+  kysely.selectFrom('onboarding_settings').select(['default_life_seconds', 'max_step_seconds', 'max_life_seconds']);
 
-/** How long links of the tenant live (S3-51). */
-export async function onboardingLifeOf(tx: Tx): Promise<OnboardingLife> {
-  const { rows } = await tx.sql.executeQuery(onboardingLifeQuery().compile());
-  return rows[0] ?? defaultOnboardingLife;
+/** How long links of the tenant live, the defaults included (S3-51). */
+export async function loadOnboardingSettings(tx: Tx): Promise<OnboardingSettings> {
+  const { rows } = await tx.sql.executeQuery(onboardingSettingsQuery().compile());
+  return rows[0] ?? defaultOnboardingSettings;
 }
 
 /**
- * The time that a link is given: what was asked for, else the tenant's default.
+ * The time that a link gets at once: what was asked for, or else the tenant's default.
  *
- * @param pointer where in the request it was asked for.
- * @throws Problem `request.invalid` when the tenant gives less at a time.
+ * @param pointer where the request asks for it
+ * @returns seconds
+ * @throws Problem `request.invalid` when the tenant allows less at a time.
  */
-export function grantedSeconds(life: OnboardingLife, asked: number | null, pointer: string): number {
-  const seconds = asked ?? life.default_life_seconds;
-  if (seconds <= life.max_step_seconds) return seconds;
-  const detail = `must be at most ${life.max_step_seconds}`;
+export function grantedSeconds(settings: OnboardingSettings, asked: number | null, pointer: string): number {
+  const seconds = asked ?? settings.default_life_seconds;
+  if (seconds <= settings.max_step_seconds) return seconds;
+  const detail = `must be at most ${settings.max_step_seconds}`;
   throw new Problem({ code: 'request.invalid', detail: 'A link is not given so much time at once.', errors: [{ pointer, detail }] });
 }
 
 /**
- * Lays down how long links of the tenant live; what is left out stays. Links that are there keep their longest life.
+ * Changes how long links of the tenant live; what is left out stays. Existing links keep their longest life.
  *
- * @throws Problem `request.invalid` when a limit would be above the next one.
+ * @throws Problem `request.invalid` when a limit would be above the next longer one.
  */
-export async function setOnboardingLife(tx: Tx, changes: Partial<OnboardingLife>): Promise<OnboardingLife> {
-  const before = await onboardingLifeOf(tx);
+export async function updateOnboardingSettings(tx: Tx, changes: Partial<OnboardingSettings>): Promise<OnboardingSettings> {
+  const before = await loadOnboardingSettings(tx);
   const after = { ...before, ...changes };
-  const broken = brokenOnboardingLife(after);
-  if (broken !== null) {
-    const errors = [{ pointer: `/${broken}`, detail: 'must not be above the next longer limit' }];
+  const misplaced = firstLimitOutOfOrder(after);
+  if (misplaced !== null) {
+    const errors = [{ pointer: `/${misplaced}`, detail: 'must not be above the next longer limit' }];
     throw new Problem({ code: 'request.invalid', detail: 'Default, step and longest life go from short to long.', errors });
   }
   await tx.sql

@@ -1,27 +1,31 @@
 import { sql } from 'kysely';
-import type { OnboardingFacts, OnboardingNotification } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingLinkState, OnboardingNotification } from '../../domain/onboarding/onboarding.ts';
 import { notificationKey, openOnboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { openOnboarding } from './onboarding-access.ts';
-import { changedNow, onboardingColumns, onboardingFactsOf } from './onboarding-link.repository.ts';
+import { openOnboarding } from './onboarding-access.service.ts';
+import { clockTimestamp, onboardingColumns, linkStateOf } from './onboarding-link.repository.ts';
 
 const tenantIsSuspended = sql<boolean>`exists (
   select from tenants where tenants.id = onboarding_link.tenant_id and tenants.status = 'suspended')`;
 
-/** Reads a link for its workflow and notes when, so that the sweep knows what the workflow has not seen. */
-export async function loadForWorkflow(tx: Tx, id: string): Promise<OnboardingFacts | null> {
+/**
+ * Reads a link for its workflow and records when, so that the sweep finds links that have changed since.
+ *
+ * @returns what the rules look at; null when there is no such link.
+ */
+export async function loadForWorkflow(tx: Tx, id: string): Promise<OnboardingLinkState | null> {
   await openOnboarding(tx);
   const row = await tx.sql
     .updateTable('onboarding_link')
-    .set({ attended_at: changedNow })
+    .set({ attended_at: clockTimestamp })
     .where('id', '=', id)
     .returning([...onboardingColumns, tenantIsSuspended.as('is_silent')])
     .executeTakeFirst();
   if (row === undefined) return null;
   const { status, created_at, expires_at, first_accessed_at, extended_count, has_email, timing, ...rest } =
-    onboardingFactsOf(row);
+    linkStateOf(row);
   const { reminder_count, last_reminder_at, warned_at, announced } = rest;
-  // Only what the rules look at: nothing personal goes into a workflow's history.
+  // Copied field by field, so that nothing personal gets into the history of the workflow.
   return {
     status,
     created_at,
@@ -39,9 +43,10 @@ export async function loadForWorkflow(tx: Tx, id: string): Promise<OnboardingFac
 }
 
 /**
- * Expires what is past its time through `expire_old_onboarding_links()`, the one place where links expire (S3-25).
+ * Expires links whose time is over, by `expire_old_onboarding_links()`, the only place where links expire (S3-25).
  *
- * @param link the link and the time by its workflow's clock; null: all of the tenant, by the clock of the database.
+ * @param link the link, and the time by its workflow's clock in milliseconds since the epoch; null: all links of the
+ *   tenant, by the clock of the database.
  * @returns ids of the links that this call has expired.
  */
 export async function expireOnboarding(tx: Tx, link: { id: string; at: number } | null): Promise<string[]> {
@@ -61,7 +66,12 @@ export async function expireOnboarding(tx: Tx, link: { id: string; at: number } 
   return rows.map(({ link_id }) => link_id);
 }
 
-/** Claims the warning of a link's present end; never of a suspended tenant. @returns whether this call did. */
+/**
+ * Claims the warning that a link is about to expire; never for a suspended tenant.
+ *
+ * @param at milliseconds since the epoch
+ * @returns whether this call claimed it.
+ */
 export async function claimWarning(tx: Tx, id: string, at: number): Promise<boolean> {
   await openOnboarding(tx);
   const claimed = await tx.sql
@@ -78,7 +88,13 @@ export async function claimWarning(tx: Tx, id: string, at: number): Promise<bool
   return true;
 }
 
-/** Claims the reminder after `count` others, before it is sent; never of a suspended tenant. @returns whether this call did. */
+/**
+ * Claims a reminder before it is sent; never for a suspended tenant.
+ *
+ * @param count how many reminders were sent before it
+ * @param at milliseconds since the epoch
+ * @returns whether this call claimed it.
+ */
 export async function claimReminder(tx: Tx, id: string, count: number, at: number): Promise<boolean> {
   await openOnboarding(tx);
   const claimed = await tx.sql
@@ -95,7 +111,10 @@ export async function claimReminder(tx: Tx, id: string, count: number, at: numbe
   return true;
 }
 
-/** Whom a reminder goes to at this moment; null when the link is closed by now, or its tenant suspended. */
+/** What a reminder says, and to whom it goes. */
+export type RemindedLink = NonNullable<Awaited<ReturnType<typeof remindedLink>>>;
+
+/** Reads whom to remind; null when nobody has an address, the link is closed by now, or its tenant is suspended. */
 export async function remindedLink(tx: Tx, id: string) {
   await openOnboarding(tx);
   const link = await tx.sql
@@ -109,10 +128,15 @@ export async function remindedLink(tx: Tx, id: string) {
   return { ...link, recipient_email: link.recipient_email };
 }
 
-/** Notes that the creator was told; for the workflow, so it is no change of the link. */
-export async function markAnnounced(tx: Tx, id: string, news: OnboardingNotification, extendedCount: number): Promise<void> {
+/** Records that the creator was notified. This is the workflow's own state, so it is no change of the link. */
+export async function markAnnounced(
+  tx: Tx,
+  id: string,
+  notification: OnboardingNotification,
+  extendedCount: number,
+): Promise<void> {
   await openOnboarding(tx);
-  const key = notificationKey(news, extendedCount);
+  const key = notificationKey(notification, extendedCount);
   await tx.sql
     .updateTable('onboarding_link')
     .set({ announced: sql<string[]>`array_append(announced, ${key})` })
@@ -121,9 +145,9 @@ export async function markAnnounced(tx: Tx, id: string, news: OnboardingNotifica
     .execute();
 }
 
-function auditTimer(tx: Tx, deed: 'warn' | 'remind', id: string, new_values: object): void {
+function auditTimer(tx: Tx, operation: 'warn' | 'remind', id: string, new_values: object): void {
   tx.audit({
-    event: `onboarding_link.${deed}`,
+    event: `onboarding_link.${operation}`,
     action: 'update',
     resource_type: 'onboarding_link',
     resource_id: id,

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Rows of one kind that one call deletes. */
@@ -14,10 +14,10 @@ const batchSize = 1_000;
  */
 export async function purgeExpiredRows({ db }: Pick<ProcessDeps, 'db'>) {
   const purge = sql<{ counts: Record<string, number> }>`select purge_expired_rows(${batchSize}) as counts`;
-  const [row] = await writeTechnical(
+  const [row] = await writeInfrastructure(
     db,
     { tenant_id: defaultTenantId, user_id: null },
-    { compile: () => purge.compile(query) },
+    { compile: () => purge.compile(kysely) },
   );
   const counts = row?.counts ?? {};
   return { counts, full: Object.values(counts).some((removed) => removed >= batchSize) };

@@ -2,29 +2,31 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
-import { writeTechnical } from '../../platform/database/read.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 const maxKeyLength = 255;
-/** How long a first request may run before a repetition may take over, e.g. because its process died. */
+/** How long a first request may run before a repetition takes over, because its process may have died. */
 const runningSeconds = 60;
+/** How long a stored answer is replayed. */
 const replaySeconds = 24 * 3600;
 
-/** The answer of a first request, as its repetitions get it. */
+/** The answer to the first request, which repetitions get too. */
 export interface StoredAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
 
-/** A key that this request owns until it stores its answer or lets go. */
+/** A key that this request owns until it stores its answer or releases the key. */
 export interface IdempotencyClaim {
+  /** The stored answer of an earlier request with the key; null when this request is the first. */
   readonly replay: StoredAnswer | null;
-  /** Keeps the answer for a day; sealed, because answers may show what only this caller may see. */
+  /** Stores the answer for a day; sealed, because it may contain what only this caller may see. */
   store(answer: StoredAnswer): Promise<void>;
-  /** A failed first request does not poison the key. */
+  /** Deletes the key after a failed first request, so that a repetition is carried out. */
   release(): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
 /**
  * Claims an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07) in one round trip.
  *
- * @param request what makes a request the same: method, path and body.
+ * @param request method, path and body, by which a repetition is recognised.
  * @throws Problem `idempotency.key-invalid` (400), `.key-reused` (422) or `.in-progress` (409).
  */
 export async function claimIdempotencyKey(
@@ -52,11 +54,11 @@ export async function claimIdempotencyKey(
   const fingerprint = createHash('sha256')
     .update(canonicalJson([request.method, request.path, request.body ?? null]))
     .digest();
-  const rows = await writeTechnical(deps.db, actor, claimQuery(actor.tenant_id, principal, key, fingerprint));
+  const rows = await writeInfrastructure(deps.db, actor, claimQuery(actor.tenant_id, principal, key, fingerprint));
   const found = rows[0];
   const place = { table: 'idempotency_keys', column: 'response_sealed', row_id: `${actor.tenant_id}/${principal}/${key}` };
   if (found !== undefined && !found.claimed) {
-    // The mismatch is told before "still running", so that a reused key is never retried for ever.
+    // The mismatch is reported before `in-progress`, so that a caller does not keep retrying a reused key.
     if (!found.fingerprint.equals(fingerprint)) {
       throw new Problem({
         code: 'idempotency.key-reused',
@@ -75,7 +77,7 @@ export async function claimIdempotencyKey(
       retryAfterSeconds: 1,
     });
   }
-  const mine = query
+  const mine = kysely
     .updateTable('idempotency_keys')
     .where('tenant_id', '=', actor.tenant_id)
     .where('principal', '=', principal)
@@ -85,13 +87,13 @@ export async function claimIdempotencyKey(
     store: async (answer) => {
       const response_sealed = deps.keyring.seal(JSON.stringify(answer), place);
       const expires_at = sql<string>`now() + make_interval(secs => ${replaySeconds})`;
-      await writeTechnical(deps.db, actor, mine.set({ status: answer.status, response_sealed, expires_at }));
+      await writeInfrastructure(deps.db, actor, mine.set({ status: answer.status, response_sealed, expires_at }));
     },
     release: async () => {
-      await writeTechnical(
+      await writeInfrastructure(
         deps.db,
         actor,
-        query
+        kysely
           .deleteFrom('idempotency_keys')
           .where('tenant_id', '=', actor.tenant_id)
           .where('principal', '=', principal)
@@ -107,7 +109,7 @@ interface ClaimedRow {
   readonly response_sealed: string | null;
 }
 
-/** Inserts the key, takes over an expired one, or returns what stands there. */
+/** Inserts the key, takes over an expired one, or returns the existing row. */
 function claimQuery(tenantId: string, principal: string, key: string, fingerprint: Buffer) {
   const statement = sql<ClaimedRow>`
     with claimed as (
@@ -124,5 +126,5 @@ function claimQuery(tenantId: string, principal: string, key: string, fingerprin
     select false, k.fingerprint, k.response_sealed from idempotency_keys k
     where k.tenant_id = ${tenantId} and k.principal = ${principal} and k.key = ${key}
       and not exists (select from claimed)`;
-  return { compile: () => statement.compile(query) };
+  return { compile: () => statement.compile(kysely) };
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { cleanableStates } from '../../domain/queue/queue.ts';
 import type { CleanableState, QueueProviderName } from '../../domain/queue/queue.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Position } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
@@ -11,7 +11,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Registered queues of the tenant that reads. */
 export const queuesQuery = () =>
-  query
+  kysely
     .selectFrom('admin_queues')
     .where('removed_at', 'is', null)
     .select(['id', 'tenant_id', 'name', 'provider', 'source_name', 'environment', 'description', 'created_at'])
@@ -39,7 +39,7 @@ export async function findQueue(
   const [queue] = await read(
     deps.db,
     actor,
-    query.selectFrom('admin_queues').where('id', '=', queue_id).select(['id', 'tenant_id', 'provider', 'source_name']),
+    kysely.selectFrom('admin_queues').where('id', '=', queue_id).select(['id', 'tenant_id', 'provider', 'source_name']),
   );
   if (queue === undefined) throw notFound('queue');
   return queue;
@@ -69,14 +69,14 @@ export const queueEventColumns = [
 
 /** The events of a queue, for a page. */
 export const queueEventsQuery = (queueId: string) =>
-  query.selectFrom('admin_queue_events').where('queue_id', '=', queueId).select(queueEventColumns);
+  kysely.selectFrom('admin_queue_events').where('queue_id', '=', queueId).select(queueEventColumns);
 
 /** One event; undefined when it does not exist. */
 export async function findQueueEvent(db: ReadConnections, scope: ReadScope, id: string) {
   const [event] = await read(
     db,
     scope,
-    query.selectFrom('admin_queue_events').where('id', '=', id).select(queueEventColumns),
+    kysely.selectFrom('admin_queue_events').where('id', '=', id).select(queueEventColumns),
   );
   return event;
 }
@@ -106,7 +106,7 @@ export async function findOpenCleaning(
   const [event] = await read(
     db,
     scope,
-    query
+    kysely
       .selectFrom('admin_queue_events')
       .where('id', '=', eventId)
       .where('state', 'in', ['requested', 'running'])
@@ -129,7 +129,7 @@ export function measuredQueues(db: ReadConnections, tenantId: string, limit: num
   return read(
     db,
     { tenant_id: tenantId, user_id: null },
-    query
+    kysely
       .selectFrom('admin_queues')
       .where('removed_at', 'is', null)
       .orderBy('id')

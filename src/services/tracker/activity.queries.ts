@@ -1,7 +1,7 @@
 import { addDays } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import type { ActivityStatus, ActivityType } from '../../domain/tracker/tracker-scoring.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
@@ -27,7 +27,7 @@ const activityColumns = [
 
 /** All activities of a person. */
 export function activitiesQuery(userId: string) {
-  return query.selectFrom('admin_activities').where('user_id', '=', userId).select(activityColumns);
+  return kysely.selectFrom('admin_activities').where('user_id', '=', userId).select(activityColumns);
 }
 
 /** What a list of activities is narrowed by; both days are included. */

@@ -5,9 +5,9 @@ import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { dailyScore } from '../../domain/tracker/tracker-scoring.ts';
 import { freshStreaks, streaksAfterScore } from '../../domain/tracker/tracker-streak.ts';
 import type { RestCalendar } from '../../domain/tracker/tracker-streak.ts';
-import { prepared } from '../../entities/prepared-query.ts';
+import { prepared } from '../../entities/prepared-statement.ts';
 import { streakDayOf } from './score.queries.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -177,11 +177,11 @@ async function dayFacts(tx: Tx, userId: string, day: Day) {
 
 /** Everything that the score of a day and the streaks after it depend on. The benchmark runs the same statement. */
 export const dayFactsQuery = prepared<{ user_id: string; day: Day }>()((param) => {
-  const scores = query
+  const scores = kysely
     .selectFrom('admin_scores')
     .where('user_id', '=', param('user_id'))
     .select(['date', 'score', 'streak_days', 'activities_count']);
-  return query.selectNoFrom((eb) => [
+  return kysely.selectNoFrom((eb) => [
     jsonArrayFrom(
       eb
         .selectFrom('admin_activities')

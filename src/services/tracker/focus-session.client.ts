@@ -35,7 +35,7 @@ function workflowIdOf({ tenant_id, session_id }: FocusSessionKey): string {
 /**
  * Starts the workflow of a session and waits until its row is committed: one call for both.
  *
- * @throws Problem `focus.already-active` when another session of the person was active at the moment of the insert.
+ * @throws Problem `focus.already-active` when another session of the person is active when the row is inserted.
  */
 export function startFocusSession({ temporal }: Deps, input: FocusSessionInput): Promise<FocusSessionView> {
   return temporal.call((client) =>

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { CompiledQuery } from 'kysely';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
@@ -24,7 +24,7 @@ export const focusColumns = [
 
 /** All sessions of a person. */
 export function focusSessionsQuery(userId: string) {
-  return query.selectFrom('admin_focus_sessions').where('user_id', '=', userId).select(focusColumns);
+  return kysely.selectFrom('admin_focus_sessions').where('user_id', '=', userId).select(focusColumns);
 }
 
 /** The session of a person that runs or is paused; there is at most one. */
@@ -46,9 +46,9 @@ export function focusSessionPageQuery(userId: string, page: Page, { from, to }: 
   return list;
 }
 
-/** Draws the id of a new session, which names its workflow too, and looks whether the person has an active session. */
+/** Draws the id of a new session, which its workflow id contains, and checks whether the person has an active one. */
 export function newFocusSessionIdQuery(userId: string) {
-  return query.selectNoFrom((eb) => [
+  return kysely.selectNoFrom((eb) => [
     sql<number>`nextval('admin_focus_sessions_id_seq')`.as('id'),
     eb.exists(activeFocusSessionQuery(userId).clearSelect().select('id')).$castTo<boolean>().as('is_active'),
   ]);
@@ -64,5 +64,5 @@ export interface OpenFocusSession {
 /** The next sessions of all tenants that have not ended, in the order of their ids. */
 export function openFocusSessionsQuery(after: number, limit: number) {
   const statement = sql<OpenFocusSession>`select * from focus_sessions_open(${after}::int, ${limit}::int)`;
-  return { compile: (): CompiledQuery<OpenFocusSession> => statement.compile(query) };
+  return { compile: (): CompiledQuery<OpenFocusSession> => statement.compile(kysely) };
 }

@@ -3,7 +3,7 @@ import { presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
 import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { read, writeTechnical } from '../../platform/database/read.ts';
+import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { defaultMaxPauseSeconds } from '../../workflows/tracker/focus-session.contract.ts';
 import type { FocusRemaining } from '../../workflows/tracker/focus-session.contract.ts';
@@ -70,7 +70,7 @@ export async function beginFocusSession(
   owner: Person,
   { duration_minutes, notes }: NewFocusSession,
 ): Promise<FocusSessionView> {
-  const [drawn] = await writeTechnical(deps.db, owner, newFocusSessionIdQuery(owner.user_id));
+  const [drawn] = await writeInfrastructure(deps.db, owner, newFocusSessionIdQuery(owner.user_id));
   if (drawn === undefined) throw new Error('The sequence of focus sessions gave no number.');
   const active = drawn.is_active ? await findActiveFocusSession(deps, owner) : null;
   if (active !== null) throw alreadyActive(active);

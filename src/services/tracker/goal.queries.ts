@@ -3,31 +3,19 @@ import { addDays } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { weeklyProgress } from '../../domain/tracker/tracker-weekly-progress.ts';
 import type { Amounts } from '../../domain/tracker/tracker-weekly-progress.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
+import { goalColumns } from './goal.repository.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 import { personQuery, trackerPerson, utcDay } from './tracker-profile.queries.ts';
 import type { Person, TrackerPerson } from './tracker-profile.queries.ts';
 
-/** The columns of a goal that are displayed. */
-export const goalColumns = [
-  'id',
-  'user_id',
-  'week_start',
-  'target_discoveries',
-  'target_emails',
-  'target_videos',
-  'target_calls',
-  'created_at',
-  'updated_at',
-] as const;
-
 /** All goals of a person. */
 export function goalsQuery(userId: string) {
-  return query.selectFrom('admin_goals').where('user_id', '=', userId).select(goalColumns);
+  return kysely.selectFrom('admin_goals').where('user_id', '=', userId).select(goalColumns);
 }
 
 /** A page of the goals of a person, latest week first. @param weeks first and last `week_start`, both included. */
@@ -44,7 +32,7 @@ export function goalPageQuery(
 
 /** Goals of a person with the amounts done in their weeks. */
 export function goalProgressQuery(userId: string) {
-  return query
+  return kysely
     .selectFrom('admin_goals as g')
     .leftJoinLateral(
       (eb) =>

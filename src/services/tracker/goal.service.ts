@@ -1,23 +1,22 @@
-import { sql } from 'kysely';
-import type { Insertable, Selectable } from 'kysely';
 import { weekStartOf } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
-import type { CastellanSchema } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { AdminGoalEntity } from '../../entities/tracker/goal.entity.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { goalColumns } from './goal.queries.ts';
+import { notFound } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { goalColumns, lockGoal } from './goal.repository.ts';
+import type { GoalRow } from './goal.repository.ts';
 import { personQuery, trackerPerson } from './tracker-profile.queries.ts';
 import type { Person } from './tracker-profile.queries.ts';
 
 const resource_type = 'goal';
 
-type Goal = Pick<Selectable<CastellanSchema['admin_goals']>, (typeof goalColumns)[number]>;
-type Targets = Pick<Goal, 'target_discoveries' | 'target_emails' | 'target_videos' | 'target_calls'>;
+type Targets = Pick<GoalRow, 'target_discoveries' | 'target_emails' | 'target_videos' | 'target_calls'>;
 
 /** A goal as it is asked for. */
-export type NewGoal = Pick<Insertable<CastellanSchema['admin_goals']>, 'week_start' | keyof Targets>;
+export type NewGoal = Targets & Pick<GoalRow, 'week_start'>;
 
 /** What the first day of a goal's week is moved back to: the Monday, or the first day of the person's own week. */
 export type WeekNormalization = 'monday' | 'week_start';
@@ -37,36 +36,21 @@ export async function goalWeekStart(
 }
 
 /** Sets the goal of a week; the database refuses a second one for the same person and week. */
-export async function createGoal(tx: Tx, userId: string, goal: NewGoal): Promise<Goal> {
-  const row = await tx.sql
-    .insertInto('admin_goals')
-    .values({ ...goal, user_id: userId, tenant_id: tx.actor.tenant_id })
-    .returning(goalColumns)
-    .executeTakeFirstOrThrow();
+export async function createGoal(tx: Tx, userId: string, values: NewGoal): Promise<GoalRow> {
+  const goal = tx.em.create(AdminGoalEntity, { ...values, user_id: userId });
+  await tx.flush();
+  const row = toRow(goal, goalColumns);
   tx.audit({ event: 'goal.create', action: 'create', resource_type, resource_id: String(row.id), new_values: row });
   return row;
 }
 
-/**
- * Changes the targets that are given.
- *
- * @throws Problem `resource.not-found` when the person has no such goal.
- */
-export async function updateGoal(tx: Tx, userId: string, id: number, targets: Partial<Targets>): Promise<Goal> {
-  const old_values = await tx.sql
-    .selectFrom('admin_goals')
-    .where('id', '=', id)
-    .where('user_id', '=', userId)
-    .select(goalColumns)
-    .forUpdate()
-    .executeTakeFirst();
-  if (old_values === undefined) throw notFound('goal');
-  const row = await tx.sql
-    .updateTable('admin_goals')
-    .set({ ...targets, updated_at: sql<string>`now()` })
-    .where('id', '=', id)
-    .returning(goalColumns)
-    .executeTakeFirstOrThrow();
+/** Changes the targets that are given. @throws Problem `resource.not-found` when the person has no such goal. */
+export async function updateGoal(tx: Tx, userId: string, id: number, targets: Partial<Targets>): Promise<GoalRow> {
+  const goal = await lockGoal(tx, userId, id);
+  const old_values = toRow(goal, goalColumns);
+  tx.em.assign(goal, targets);
+  await tx.flush();
+  const row = toRow(goal, goalColumns);
   tx.audit({
     event: 'goal.update',
     action: 'update',
@@ -78,7 +62,7 @@ export async function updateGoal(tx: Tx, userId: string, id: number, targets: Pa
   return row;
 }
 
-/** @throws Problem `resource.not-found` when the person has no such goal. */
+/** Deletes a goal, in one statement. @throws Problem `resource.not-found` when the person has no such goal. */
 export async function deleteGoal(tx: Tx, userId: string, id: number): Promise<void> {
   const row = await tx.sql
     .deleteFrom('admin_goals')

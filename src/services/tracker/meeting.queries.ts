@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { MeetingType } from '../../entities/tracker/meeting.entity.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { meetingColumns } from './meeting.repository.ts';
@@ -6,7 +6,7 @@ import { latestFirst } from './tracker-page.queries.ts';
 
 /** All templates and planned meetings of a person. */
 export function meetingsQuery(userId: string) {
-  return query.selectFrom('admin_meetings').where('user_id', '=', userId).select(meetingColumns);
+  return kysely.selectFrom('admin_meetings').where('user_id', '=', userId).select(meetingColumns);
 }
 
 /** What a list of meetings is narrowed by. */

@@ -4,7 +4,7 @@ import { AdminMeetingEntity } from '../../entities/tracker/meeting.entity.ts';
 import { lockOne } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** The columns of a meeting that are shown. */
+/** The columns of a meeting that are displayed. */
 export const meetingColumns = [
   'id',
   'user_id',
@@ -23,7 +23,7 @@ export const meetingColumns = [
   'updated_at',
 ] as const;
 
-/** A meeting as it is shown. */
+/** A meeting as it is displayed. */
 export type MeetingRow = Pick<Selectable<CastellanSchema['admin_meetings']>, (typeof meetingColumns)[number]>;
 
 /** Loads and locks a meeting of a person. @throws Problem `resource.not-found`. */

@@ -10,14 +10,14 @@ import type { MeetingRow } from './meeting.repository.ts';
 
 const resource_type = 'meeting';
 
-/** What a planned meeting takes over from the one it is planned by. */
+/** What a planned meeting copies from its template. */
 const templateColumns = ['title', 'type', 'duration_minutes', 'agenda', 'questions', 'follow_up_tasks'] as const;
 
-/** What a new meeting is given. */
+/** A meeting as it is asked for. */
 export type NewMeeting = Pick<MeetingRow, (typeof templateColumns)[number] | 'scheduled_at' | 'prospect_id'> &
   Partial<Pick<MeetingRow, 'template_id'>>;
 
-/** What of a meeting can change. */
+/** The fields of a meeting that can change. */
 export type MeetingChange = Partial<Omit<NewMeeting, 'template_id'> & Pick<MeetingRow, 'outcome' | 'outcome_notes'>>;
 
 /** A follow-up task that becomes an activity: its line, from 1. */
@@ -27,7 +27,7 @@ export interface FollowUp {
   readonly date: string;
 }
 
-/** Writes a template, or with `scheduled_at` a planned meeting (S0-15, S0-93). */
+/** Creates a template, or with `scheduled_at` a planned meeting (S0-15, S0-93). */
 export async function createMeeting(tx: Tx, userId: string, values: NewMeeting): Promise<MeetingRow> {
   const meeting = tx.em.create(AdminMeetingEntity, { ...values, user_id: userId });
   await tx.flush();
@@ -36,18 +36,25 @@ export async function createMeeting(tx: Tx, userId: string, values: NewMeeting):
   return row;
 }
 
-/** @throws Problem `resource.not-found`, `resource.conflict` for the outcome of a template. */
+/** Changes the fields that are given. @throws Problem `resource.not-found`; `resource.conflict` for a template's outcome. */
 export async function updateMeeting(tx: Tx, userId: string, id: number, change: MeetingChange): Promise<MeetingRow> {
   const meeting = await lockMeeting(tx, userId, id);
   const old_values = toRow(meeting, meetingColumns);
   assertPlannedForOutcome({ ...old_values, ...change });
   tx.em.assign(meeting, change);
   await tx.flush();
-  tx.audit({ event: 'meeting.update', action: 'update', resource_type, resource_id: String(id), old_values, new_values: change });
+  tx.audit({
+    event: 'meeting.update',
+    action: 'update',
+    resource_type,
+    resource_id: String(id),
+    old_values,
+    new_values: change,
+  });
   return toRow(meeting, meetingColumns);
 }
 
-/** @throws Problem `resource.not-found`. */
+/** Deletes a meeting. @throws Problem `resource.not-found`. */
 export async function deleteMeeting(tx: Tx, userId: string, id: number): Promise<void> {
   const meeting = await lockMeeting(tx, userId, id);
   const old_values = toRow(meeting, meetingColumns);
@@ -55,7 +62,7 @@ export async function deleteMeeting(tx: Tx, userId: string, id: number): Promise
   tx.audit({ event: 'meeting.delete', action: 'delete', resource_type, resource_id: String(id), old_values });
 }
 
-/** Plans a meeting like this one. @throws Problem `resource.not-found`. */
+/** Creates a planned meeting by a template or another meeting. @throws Problem `resource.not-found`. */
 export async function planMeeting(
   tx: Tx,
   userId: string,
@@ -66,8 +73,13 @@ export async function planMeeting(
   return createMeeting(tx, userId, { ...toRow(template, templateColumns), ...plan, template_id: id });
 }
 
-/** Makes pending activities of follow-up tasks, each line once. @throws Problem `resource.not-found`, `request.invalid`. */
-export async function createFollowUps(tx: Tx, userId: string, id: number, tasks: readonly FollowUp[]): Promise<ActivityRow[]> {
+/** Creates pending activities for follow-up tasks, one for each line. @throws Problem `request.invalid` for an empty line. */
+export async function createFollowUps(
+  tx: Tx,
+  userId: string,
+  id: number,
+  tasks: readonly FollowUp[],
+): Promise<ActivityRow[]> {
   const { follow_up_tasks, prospect_id } = toRow(await lockMeeting(tx, userId, id), ['follow_up_tasks', 'prospect_id']);
   const lines = (follow_up_tasks ?? '').split('\n').map((line) => line.trim());
   assertLinesWritten(tasks, lines);
@@ -86,7 +98,9 @@ export async function createFollowUps(tx: Tx, userId: string, id: number, tasks:
   );
 }
 
-function assertPlannedForOutcome({ scheduled_at, outcome, outcome_notes }: Pick<MeetingRow, 'scheduled_at' | 'outcome' | 'outcome_notes'>): void {
+type OutcomeFields = Pick<MeetingRow, 'scheduled_at' | 'outcome' | 'outcome_notes'>;
+
+function assertPlannedForOutcome({ scheduled_at, outcome, outcome_notes }: OutcomeFields): void {
   if (scheduled_at !== null || (outcome === null && outcome_notes === null)) return;
   throw new Problem({ code: 'resource.conflict', detail: 'A template has no outcome: plan a meeting first.' });
 }

@@ -4,7 +4,7 @@ import { addDays } from '../../domain/tracker/tracker-calendar.ts';
 import type { NudgePolicy } from '../../domain/tracker/tracker-nudge-admission.ts';
 import type { NudgeFacts } from '../../domain/tracker/tracker-nudge-rules.ts';
 import { currentStreak, isFrozen } from '../../domain/tracker/tracker-streak.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { currentGoal, currentGoalsQuery, progressOfGoal } from './goal.queries.ts';
 import { recentScoresQuery, streakDayOf } from './score.queries.ts';
 import { personQuery, trackerPerson, utcDay } from './tracker-profile.queries.ts';
@@ -19,7 +19,7 @@ const markWindowDays = 30;
 export function nudgeFactQueries(userId: string, now: number) {
   const today = utcDay(now);
   const time = new Date(now).toISOString();
-  const openProspects = query
+  const openProspects = kysely
     .selectFrom('admin_prospects as p')
     .where('p.user_id', '=', userId)
     .where('p.status', '=', 'open')
@@ -30,7 +30,7 @@ export function nudgeFactQueries(userId: string, now: number) {
     personQuery(userId),
     recentScoresQuery(userId, now),
     currentGoalsQuery(userId, now),
-    query
+    kysely
       .selectFrom('admin_activities')
       .where('user_id', '=', userId)
       .where('date', '>=', addDays(today, -1))
@@ -38,7 +38,7 @@ export function nudgeFactQueries(userId: string, now: number) {
       .groupBy('date')
       .select(['date', sql<number>`count(*)`.as('activities')]),
     openProspects.where('p.next_activity_at', '<=', time).orderBy('p.next_activity_at').orderBy('p.id'),
-    query
+    kysely
       .selectFrom('admin_meetings')
       .where('user_id', '=', userId)
       .where('outcome', 'is', null)
@@ -53,7 +53,7 @@ export function nudgeFactQueries(userId: string, now: number) {
       .orderBy('p.stage_entered_at')
       .orderBy('p.id'),
     trackerSettingsQuery(userId),
-    query
+    kysely
       .selectFrom('admin_nudge_marks')
       .where('user_id', '=', userId)
       .where('day', '>=', addDays(today, -markWindowDays))
@@ -105,7 +105,7 @@ export function personalNudges(rows: FactRows, now: number): PersonalNudges | nu
 
 /** The next tenants that have nudge rounds, of all tenants, in the order of their ids. */
 export function nudgeTenantsQuery(after: string | null, limit: number) {
-  return query
+  return kysely
     .selectFrom(sql<{ tenant_id: string }>`nudge_tenants(${after}::uuid, ${limit}::integer)`.as('t'))
     .select('t.tenant_id');
 }
@@ -114,7 +114,7 @@ const tablesOfTrackerUsers = ['admin_goals', 'admin_activities', 'admin_prospect
 
 /** The next people who keep a tracker, in the order of their ids; nobody in a tenant that is suspended. */
 export function trackerUsersQuery(after: string | null, limit: number) {
-  const users = query
+  const users = kysely
     .selectFrom('users as u')
     .innerJoin('tenants as t', 't.id', 'u.tenant_id')
     .where('u.status', '=', 'active')

@@ -19,7 +19,7 @@ const pageSize = 25;
  * Evaluates the rules for one person and delivers the nudges that are admitted.
  *
  * @param model rewords the texts; null leaves those of the rules.
- * @returns ids of the nudges that are new; none for somebody who is gone.
+ * @returns ids of the nudges that are new; none for a user who does not exist any more.
  */
 export async function nudgePerson(
   { db }: Pick<ProcessDeps, 'db'>,

@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { NudgePriority, NudgeType } from '../../domain/tracker/tracker-nudge-rules.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
@@ -21,7 +21,7 @@ export const nudgeColumns = [
 
 /** All nudges of a person. */
 export function nudgesQuery(userId: string) {
-  return query.selectFrom('admin_nudges').where('user_id', '=', userId).select(nudgeColumns);
+  return kysely.selectFrom('admin_nudges').where('user_id', '=', userId).select(nudgeColumns);
 }
 
 /** Nudges of a person that are neither expired nor snoozed (S0-95). @param now milliseconds since the epoch. */

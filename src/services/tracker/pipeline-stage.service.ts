@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import type { RequirableField } from '../../domain/tracker/tracker-pipeline.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { AdminPipelineStageEntity } from '../../entities/tracker/pipeline.entity.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { lockPipeline } from './pipeline.repository.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { lockPipeline, stageColumns } from './pipeline.repository.ts';
 
 const resource_type = 'pipeline_stage';
 
@@ -20,34 +22,30 @@ export type StageChange = { readonly [Name in keyof NewStage]?: NewStage[Name] |
 };
 
 /** Adds a stage to a pipeline, at the end unless a position is given. */
-export async function createStage(
-  tx: Tx,
-  pipelineId: number,
-  stage: NewStage & { readonly position?: number | undefined },
-) {
+export async function createStage(tx: Tx, pipelineId: number, values: NewStage & Pick<StageChange, 'position'>) {
   await lockPipeline(tx, pipelineId);
   const { next } = await tx.sql
     .selectFrom('admin_pipeline_stages')
     .where('pipeline_id', '=', pipelineId)
     .select(sql<number>`coalesce(max(position), 0) + 1`.as('next'))
     .executeTakeFirstOrThrow();
-  const row = await tx.sql
-    .insertInto('admin_pipeline_stages')
-    .values({ position: next, ...stage, pipeline_id: pipelineId, tenant_id: tx.actor.tenant_id })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  const position = values.position ?? next;
+  const stage = tx.em.create(AdminPipelineStageEntity, { ...values, position, pipeline_id: pipelineId });
+  await tx.flush();
+  const row = toRow(stage, stageColumns);
   tx.audit({
     event: 'pipeline_stage.create',
     action: 'create',
     resource_type,
     resource_id: String(row.id),
-    new_values: { pipeline_id: pipelineId, ...stage },
+    new_values: { pipeline_id: pipelineId, ...values },
   });
   return row;
 }
 
 /**
- * Changes a stage. Prospects in it keep their probability until they move.
+ * Changes a stage. Prospects in it keep their probability until they move. The lock of the pipeline covers its stages, so
+ * one statement does it.
  *
  * @throws Problem `resource.not-found` when the pipeline has no such stage.
  */
@@ -59,7 +57,7 @@ export async function updateStage(tx: Tx, pipelineId: number, id: number, change
     .where('id', '=', id)
     .where('pipeline_id', '=', pipelineId)
     .where('archived_at', 'is', null)
-    .returningAll()
+    .returning(stageColumns)
     .executeTakeFirst();
   if (row === undefined) throw notFound('stage');
   tx.audit({

@@ -1,23 +1,12 @@
 import { sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
-/** The columns of a stage that are displayed. */
-export const stageColumns = [
-  'id',
-  'pipeline_id',
-  'name',
-  'position',
-  'probability',
-  'rotting_days',
-  'required_fields',
-] as const;
-
 /** Pipelines that are not archived, with their stages that are not archived, in order. */
 export function pipelinesQuery() {
-  return query
+  return kysely
     .selectFrom('admin_pipelines as p')
     .where('p.archived_at', 'is', null)
     .select(['p.id', 'p.name', 'p.is_default', 'p.created_at', 'p.updated_at', 'p.version'])
@@ -41,7 +30,7 @@ export function pipelinePageQuery(page: Page) {
 
 /** Number, value and weighted value of a person's open prospects in a pipeline, by stage and currency. */
 export function pipelineSummaryQuery(pipelineId: number, userId: string | null) {
-  return query
+  return kysely
     .selectFrom('admin_prospects')
     .where('pipeline_id', '=', pipelineId)
     .where('user_id', '=', userId)

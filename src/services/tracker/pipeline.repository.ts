@@ -1,7 +1,18 @@
 import type { Stage } from '../../domain/tracker/tracker-pipeline.ts';
-import { notFound } from '../../platform/problem.ts';
+import { AdminPipelineEntity } from '../../entities/tracker/pipeline.entity.ts';
+import { lockOne } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { stageColumns } from './pipeline.queries.ts';
+
+/** The columns of a stage that are displayed. */
+export const stageColumns = [
+  'id',
+  'pipeline_id',
+  'name',
+  'position',
+  'probability',
+  'rotting_days',
+  'required_fields',
+] as const;
 
 /** A stage with its name. */
 export interface NamedStage extends Stage {
@@ -10,21 +21,12 @@ export interface NamedStage extends Stage {
 }
 
 /**
- * A pipeline that is not archived, locked until the transaction ends. Its stages are changed under the same lock.
+ * Loads and locks a pipeline that is not archived. Its stages are changed under the same lock.
  *
- * @throws Problem `resource.not-found` when the tenant has no such pipeline.
+ * @throws Problem `resource.not-found`.
  */
-export async function lockPipeline(tx: Tx, id: number) {
-  const row = await tx.sql
-    .selectFrom('admin_pipelines')
-    .where('id', '=', id)
-    .where('archived_at', 'is', null)
-    .selectAll()
-    .forUpdate()
-    .executeTakeFirst();
-  if (row === undefined) throw notFound('pipeline');
-  return row;
-}
+export const lockPipeline = (tx: Tx, id: number) =>
+  lockOne(tx, AdminPipelineEntity, { id, archived_at: null }, 'pipeline');
 
 /** The stages of a pipeline that are not archived, in order. */
 export async function stagesOf(tx: Tx, pipelineId: number): Promise<NamedStage[]> {

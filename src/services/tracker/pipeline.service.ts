@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
-import { Problem } from '../../platform/problem.ts';
+import { timestampText } from '../../domain/shared/timestamp-text.ts';
+import { AdminPipelineEntity, AdminPipelineStageEntity } from '../../entities/tracker/pipeline.entity.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { NewStage } from './pipeline-stage.service.ts';
 import { lockPipeline } from './pipeline.repository.ts';
 
@@ -13,7 +16,7 @@ export interface NewPipeline {
   readonly stages: readonly NewStage[];
 }
 
-/** The pipeline of a tenant that creates prospects before it has made a pipeline of its own. */
+/** The pipeline of a tenant that creates prospects before it has one of its own. */
 const initialPipeline: NewPipeline = {
   name: 'Sales',
   is_default: true,
@@ -27,17 +30,14 @@ const initialPipeline: NewPipeline = {
 
 /** Creates a pipeline with its stages. @returns its id. */
 export async function createPipeline(tx: Tx, pipeline: NewPipeline): Promise<number> {
-  const { tenant_id } = tx.actor;
-  if (pipeline.is_default) await clearDefault(tx);
-  const { id } = await tx.sql
-    .insertInto('admin_pipelines')
-    .values({ tenant_id, name: pipeline.name, is_default: pipeline.is_default })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await tx.sql
-    .insertInto('admin_pipeline_stages')
-    .values(pipeline.stages.map((stage, index) => ({ ...stage, tenant_id, pipeline_id: id, position: index + 1 })))
-    .execute();
+  if (pipeline.is_default) await clearDefault(tx, null);
+  const created = tx.em.create(AdminPipelineEntity, { name: pipeline.name, is_default: pipeline.is_default });
+  await tx.flush();
+  const { id } = toRow(created, ['id']);
+  for (const [index, stage] of pipeline.stages.entries()) {
+    tx.em.create(AdminPipelineStageEntity, { ...stage, pipeline_id: id, position: index + 1 });
+  }
+  await tx.flush();
   tx.audit({
     event: 'pipeline.create',
     action: 'create',
@@ -60,19 +60,17 @@ export interface PipelineChange {
  * @throws Problem `resource.not-found` when the tenant has no such pipeline.
  */
 export async function updatePipeline(tx: Tx, id: number, change: PipelineChange): Promise<void> {
-  const before = await lockPipeline(tx, id);
-  if (change.is_default === true) await clearDefault(tx);
-  await tx.sql
-    .updateTable('admin_pipelines')
-    .set({ ...change, updated_at: sql<string>`now()`, version: before.version + 1 })
-    .where('id', '=', id)
-    .execute();
+  const pipeline = await lockPipeline(tx, id);
+  const old_values = toRow(pipeline, ['name', 'is_default']);
+  if (change.is_default === true) await clearDefault(tx, id);
+  tx.em.assign(pipeline, change);
+  await tx.flush();
   tx.audit({
     event: 'pipeline.update',
     action: 'update',
     resource_type,
     resource_id: String(id),
-    old_values: { name: before.name, is_default: before.is_default },
+    old_values,
     new_values: change,
   });
 }
@@ -83,7 +81,7 @@ export async function updatePipeline(tx: Tx, id: number, change: PipelineChange)
  * @throws Problem `resource.conflict` when prospects are in it; `resource.not-found`.
  */
 export async function archivePipeline(tx: Tx, id: number): Promise<void> {
-  const before = await lockPipeline(tx, id);
+  const pipeline = await lockPipeline(tx, id);
   const prospect = await tx.sql
     .selectFrom('admin_prospects')
     .where('pipeline_id', '=', id)
@@ -94,20 +92,29 @@ export async function archivePipeline(tx: Tx, id: number): Promise<void> {
   if (prospect !== undefined) {
     throw new Problem({ code: 'resource.conflict', detail: 'Prospects are in this pipeline. Move or remove them first.' });
   }
-  const archived = { archived_at: sql<string>`now()`, updated_at: sql<string>`now()` };
-  await tx.sql.updateTable('admin_pipelines').set(archived).where('id', '=', id).execute();
+  tx.em.assign(pipeline, { archived_at: timestampText(Date.now()) });
   tx.audit({
     event: 'pipeline.archive',
     action: 'delete',
     resource_type,
     resource_id: String(id),
-    old_values: { name: before.name },
+    old_values: toRow(pipeline, ['name']),
   });
 }
 
-/** The database keeps a tenant to one default pipeline, so the present one steps back first. */
-async function clearDefault(tx: Tx): Promise<void> {
-  await tx.sql.updateTable('admin_pipelines').set({ is_default: false }).where('is_default', '=', true).execute();
+/**
+ * Takes the mark from the default pipeline, because the database keeps a tenant to one. It doesn't count as a change of
+ * that pipeline: its version stays.
+ *
+ * @param exceptId a pipeline that is loaded as an entity, which would not see the statement.
+ */
+async function clearDefault(tx: Tx, exceptId: number | null): Promise<void> {
+  await tx.sql
+    .updateTable('admin_pipelines')
+    .set({ is_default: false })
+    .where('is_default', '=', true)
+    .where((eb) => (exceptId === null ? eb.lit(true) : eb('id', '!=', exceptId)))
+    .execute();
 }
 
 /** The pipeline of prospects for which none is named: the default one, created when the tenant has no pipeline yet. */

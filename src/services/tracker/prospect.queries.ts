@@ -1,13 +1,13 @@
 import { sql } from 'kysely';
 import { prospectInsight } from '../../domain/tracker/tracker-pipeline.ts';
 import type { ProspectStatus } from '../../domain/tracker/tracker-pipeline.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
 /** Prospects of a person that are not removed, with the name and the limit of their stage. */
 export function prospectsQuery(userId: string) {
-  return query
+  return kysely
     .selectFrom('admin_prospects as p')
     .innerJoin('admin_pipeline_stages as s', 's.id', 'p.stage_id')
     .where('p.user_id', '=', userId)
@@ -63,7 +63,7 @@ function rotting(now: number) {
 
 /** A page of the moves of a person's prospect, latest first. */
 export function stageHistoryPageQuery(userId: string, prospectId: number, page: Page) {
-  return query
+  return kysely
     .selectFrom('admin_stage_history as h')
     .innerJoin('admin_prospects as p', 'p.id', 'h.prospect_id')
     .where('p.user_id', '=', userId)

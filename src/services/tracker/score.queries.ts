@@ -2,8 +2,8 @@ import { addDays, weekDays, weekStartOf } from '../../domain/tracker/tracker-cal
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { currentStreak, isFrozen, runBefore } from '../../domain/tracker/tracker-streak.ts';
 import type { StreakDay } from '../../domain/tracker/tracker-streak.ts';
-import { prepared } from '../../entities/prepared-query.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { prepared } from '../../entities/prepared-statement.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAll } from '../../platform/database/read.ts';
@@ -33,7 +33,7 @@ export type ScoreView = Omit<ScoreRow, 'id' | 'created_at' | 'updated_at'> & {
 const recentScoreRows = 24;
 
 const recentScoresStatement = prepared<{ user_id: string; until: Day }>()((param) =>
-  query
+  kysely
     .selectFrom('admin_scores')
     .where('user_id', '=', param('user_id'))
     .where('date', '<=', param('until'))

@@ -30,7 +30,7 @@ function afterCursor(cursor: string | undefined, sortColumn: string, idColumn: s
 
 /**
  * Orders a query by a time or day and the id, both descending, and cuts the page out of it with one row more than was
- * asked for; for `$call`. `toPage` makes the answer of the rows.
+ * asked for; for `$call`. `toPage` makes the page from the rows.
  *
  * @param columns as the query names them.
  * @throws Problem `request.cursor-invalid` when the cursor is of another list.

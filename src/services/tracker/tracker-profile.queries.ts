@@ -5,8 +5,8 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { localTime } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day, LocalTime, WeekStart } from '../../domain/tracker/tracker-calendar.ts';
 import type { RestCalendar } from '../../domain/tracker/tracker-streak.ts';
-import { prepared } from '../../entities/prepared-query.ts';
-import { query } from '../../entities/kysely-schema.ts';
+import { prepared } from '../../entities/prepared-statement.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 
 /** Somebody who keeps a tracker; a service token has none. */
 export type Person = Actor & { readonly user_id: string };
@@ -21,7 +21,7 @@ export interface TrackerPerson {
 }
 
 const personStatement = prepared<{ user_id: string }>()((param) =>
-  query
+  kysely
     .selectFrom('users as u')
     .innerJoin('tenants as t', 't.id', 'u.tenant_id')
     .leftJoin('user_preferences as p', 'p.user_id', 'u.id')

@@ -1,4 +1,4 @@
-import { query } from '../../entities/kysely-schema.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
@@ -20,7 +20,7 @@ export const defaultTrackerSettings = {
 
 /** The settings of a person; no row where {@link defaultTrackerSettings} apply. */
 export function trackerSettingsQuery(userId: string) {
-  return query.selectFrom('admin_tracker_settings').where('user_id', '=', userId).select(trackerSettingsColumns);
+  return kysely.selectFrom('admin_tracker_settings').where('user_id', '=', userId).select(trackerSettingsColumns);
 }
 
 /** The columns of a vacation that are displayed. */
@@ -28,7 +28,7 @@ export const vacationColumns = ['id', 'user_id', 'starts_on', 'ends_on', 'create
 
 /** A page of the vacations of a person, latest first. */
 export function vacationPageQuery(userId: string, page: Page) {
-  return query
+  return kysely
     .selectFrom('admin_tracker_vacations')
     .where('user_id', '=', userId)
     .select(vacationColumns)

@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
-import { notFound } from '../../platform/problem.ts';
+import { TrackerVacationEntity } from '../../entities/tracker/score.entity.ts';
+import { toRow } from '../../platform/database/entity-rows.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { notFound } from '../../platform/problem.ts';
 import { recomputeStreaks } from './activity.service.ts';
 import { trackerSettingsColumns, vacationColumns } from './tracker-settings.queries.ts';
 
@@ -13,7 +15,10 @@ export interface TrackerSettingsChange {
   readonly daily_nudge_cap?: number | undefined;
 }
 
-/** Changes a person's settings. Other rest days freeze other days, so all streaks are recomputed then. */
+/**
+ * Changes a person's settings by one upsert, because most people have no row yet. Other rest days freeze other days, so
+ * all streaks are recomputed then.
+ */
 export async function updateTrackerSettings(tx: Tx, userId: string, change: TrackerSettingsChange) {
   const { rest_weekdays, ...rest } = change;
   const values = {
@@ -47,11 +52,9 @@ export interface NewVacation {
 
 /** Takes days off, which freezes the streak; all streaks are recomputed. */
 export async function createVacation(tx: Tx, userId: string, vacation: NewVacation) {
-  const row = await tx.sql
-    .insertInto('admin_tracker_vacations')
-    .values({ ...vacation, user_id: userId, tenant_id: tx.actor.tenant_id })
-    .returning(vacationColumns)
-    .executeTakeFirstOrThrow();
+  const created = tx.em.create(TrackerVacationEntity, { ...vacation, user_id: userId });
+  await tx.flush();
+  const row = toRow(created, vacationColumns);
   await recomputeStreaks(tx, userId);
   tx.audit({
     event: 'tracker_vacation.create',
@@ -64,7 +67,7 @@ export async function createVacation(tx: Tx, userId: string, vacation: NewVacati
 }
 
 /**
- * Takes days off back; all streaks are recomputed.
+ * Takes days off back, in one statement; all streaks are recomputed.
  *
  * @throws Problem `resource.not-found` when the person has no such vacation.
  */

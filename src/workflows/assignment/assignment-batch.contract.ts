@@ -6,15 +6,15 @@ import { searchAttributes } from '../shared/search-attributes.ts';
 /** Name under which the workflow is registered. */
 export const assignmentBatchWorkflowType = 'assignmentBatchWorkflow';
 
-/** What a batch starts with. The contacts lie in `assignment_batch_items`. */
+/** What a batch starts with. Its contacts are in `assignment_batch_items`. */
 export interface AssignmentBatchInput {
   actor: ActorRef;
   batch_id: string;
   kind: 'bulk' | 'hand_over';
   total: number;
-  /** What runs before this one have done, when it has continued as new. */
+  /** Contacts that earlier runs have done, when the workflow has continued as new. */
   settled: number;
-  /** Campaigns in whose queue they have left contacts. */
+  /** Campaigns in whose queue earlier runs have put contacts. */
   queued_campaign_ids: string[];
 }
 
@@ -26,10 +26,10 @@ export interface AssignmentBatchCounts {
 }
 
 export const batchProgressQuery = defineQuery<AssignmentBatchCounts>('progress');
-/** Ends the batch after the chunk that is running; what is done stays. */
+/** Ends the batch after the chunk that is running; what it has done stays. */
 export const cancelBatchSignal = defineSignal('cancel');
 
-/** One batch and in whose name it works. */
+/** A batch and the actor in whose name it works. */
 export interface BatchRef {
   actor: ActorRef;
   batch_id: string;
@@ -42,11 +42,11 @@ export interface BatchChunk {
   queued_campaign_ids: string[];
 }
 
-/** The hands of the workflow; `src/activities/assignment/assignment.activities.ts`. */
+/** The activities of the workflow; `src/activities/assignment/assignment.activities.ts`. */
 export interface AssignmentBatchActivities {
   runAssignmentBatchChunk(input: BatchRef): Promise<BatchChunk>;
   cancelAssignmentBatch(input: BatchRef): Promise<void>;
-  /** Starts or wakes the workflows of queues. */
+  /** Wakes the workflows of queues, starting those that are not running. */
   wakeAssignmentQueues(input: { actor: ActorRef; campaign_ids: string[] }): Promise<void>;
 }
 

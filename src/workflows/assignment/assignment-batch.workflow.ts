@@ -16,23 +16,23 @@ import type {
   AssignmentBatchInput,
 } from './assignment-batch.contract.ts';
 
-/** A chunk is one transaction of some hundred rows; it is tried until the database is there again. */
-const local = proxyLocalActivities<
+/** A chunk is one transaction of at most a thousand contacts; it is retried until the database is available again. */
+const background = proxyLocalActivities<
   Pick<AssignmentBatchActivities, 'runAssignmentBatchChunk' | 'cancelAssignmentBatch'>
 >({
   startToCloseTimeout: '20 seconds',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '5 seconds' },
 });
 
-/** Speaks to Temporal itself. */
-const remote = proxyActivities<Pick<AssignmentBatchActivities, 'wakeAssignmentQueues'>>({
+/** Calls Temporal itself, so it is a regular activity. */
+const notification = proxyActivities<Pick<AssignmentBatchActivities, 'wakeAssignmentQueues'>>({
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
 /**
- * Deals or hands over many contacts, chunk by chunk (S3-39). Id `assignment/<tenant>/<batch id>`. Which contacts are
- * done stands in the database with what was done, so nothing is done twice whatever is lost in between.
+ * Assigns or reassigns many contacts, chunk by chunk (S3-39). Id `assignment/<tenant>/<batch id>`. The position up to which
+ * the batch is done is saved in the transaction of the chunk, so a chunk that is repeated does nothing twice.
  *
  * @returns how much of the batch was done.
  */
@@ -47,7 +47,7 @@ export async function assignmentBatchWorkflow(input: AssignmentBatchInput): Prom
 
   try {
     for (let isFinished = false; !isFinished && !counts.is_cancelling; ) {
-      const chunk = await local.runAssignmentBatchChunk({ actor, batch_id });
+      const chunk = await background.runAssignmentBatchChunk({ actor, batch_id });
       counts.settled += chunk.settled;
       for (const campaignId of chunk.queued_campaign_ids) queued.add(campaignId);
       setCurrentDetails(`${counts.settled} of ${total} done`);
@@ -60,14 +60,14 @@ export async function assignmentBatchWorkflow(input: AssignmentBatchInput): Prom
         });
       }
     }
-    if (counts.is_cancelling) await local.cancelAssignmentBatch({ actor, batch_id });
+    if (counts.is_cancelling) await background.cancelAssignmentBatch({ actor, batch_id });
   } catch (error) {
-    // Cancelled by an operator, or refused for good (its campaign is gone): the row must not stay running.
+    // Cancelled by an operator, or failed for good (its campaign was deleted): the row must not stay `running`.
     if (isCancellation(error) || error instanceof ActivityFailure) {
-      await CancellationScope.nonCancellable(() => local.cancelAssignmentBatch({ actor, batch_id }));
+      await CancellationScope.nonCancellable(() => background.cancelAssignmentBatch({ actor, batch_id }));
     }
     throw error;
   }
-  if (queued.size > 0) await remote.wakeAssignmentQueues({ actor, campaign_ids: [...queued] });
+  if (queued.size > 0) await notification.wakeAssignmentQueues({ actor, campaign_ids: [...queued] });
   return counts;
 }

@@ -5,22 +5,23 @@ import { searchAttributes } from '../shared/search-attributes.ts';
 /** Name under which the workflow is registered. */
 export const assignmentDrainWorkflowType = 'assignmentDrainWorkflow';
 
+/** The queue of a campaign. */
 export interface AssignmentDrainInput {
   tenant_id: string;
   campaign_id: string;
-  /** How long a queue is left alone when nothing wakes its workflow and nobody is known to return. Milliseconds. */
+  /** Longest time between two looks at the queue when nothing wakes the workflow. Milliseconds. */
   recheck_ms: number;
 }
 
-/** What changes without a signal (a role that was given, an account that was opened again) is found within this. */
+/** Changes that send no signal, such as a role that was assigned, take effect within this time. Milliseconds. */
 export const defaultRecheckMs = 15 * 60_000;
 
-/** A place may have become free. */
+/** A member may have capacity. */
 export const wakeSignal = defineSignal('wake');
 /** How many contacts wait, as of the last look. */
 export const waitingQuery = defineQuery<number>('waiting');
 
-/** What a look at the queue came to. */
+/** What a look at the queue has done, and what is left. */
 export interface DrainResult {
   assigned: number;
   /** More could be assigned at once. */
@@ -30,12 +31,12 @@ export interface DrainResult {
   next_return_at: string | null;
 }
 
-/** The hands of the workflow; `src/activities/assignment/assignment.activities.ts`. */
+/** The activities of the workflow; `src/activities/assignment/assignment.activities.ts`. */
 export interface AssignmentDrainActivities {
   drainAssignmentQueue(input: AssignmentDrainInput): Promise<DrainResult>;
 }
 
-/** Id of the workflow of a campaign's queue: one living at a time. */
+/** Id of the workflow of a campaign's queue; at most one runs at a time. */
 export function assignmentDrainWorkflowId(tenantId: string, campaignId: string): string {
   return `assignment/${tenantId}/queue-${campaignId}`;
 }

@@ -2,17 +2,18 @@ import { condition, continueAsNew, proxyLocalActivities, setCurrentDetails, setH
 import { waitingQuery, wakeSignal } from './assignment-drain.contract.ts';
 import type { AssignmentDrainActivities, AssignmentDrainInput, DrainResult } from './assignment-drain.contract.ts';
 
-const local = proxyLocalActivities<AssignmentDrainActivities>({
+/** Retried until the database is available again. */
+const background = proxyLocalActivities<AssignmentDrainActivities>({
   startToCloseTimeout: '20 seconds',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '5 seconds' },
 });
 
 /**
- * Looks after the queue of one campaign while anything waits in it: whenever a place may be free (a signal) or somebody
- * returns (a timer), the oldest contacts are given out (S3-40). Ends with an empty queue; the next contact that has to
- * wait starts it again.
+ * Serves the queue of one campaign while contacts wait in it: when a member may have capacity (a signal) or an absent
+ * member returns (a timer), the oldest contacts are assigned (S3-40). Ends when the queue is empty; the next contact that
+ * has to wait starts it again.
  *
- * @returns how many contacts it has given out.
+ * @returns how many contacts it has assigned.
  */
 export async function assignmentDrainWorkflow(input: AssignmentDrainInput): Promise<number> {
   let isWoken = true;
@@ -25,7 +26,7 @@ export async function assignmentDrainWorkflow(input: AssignmentDrainInput): Prom
 
   for (;;) {
     isWoken = false;
-    const result = await local.drainAssignmentQueue(input);
+    const result = await background.drainAssignmentQueue(input);
     ({ waiting } = result);
     assigned += result.assigned;
     setCurrentDetails(`${waiting} contact(s) wait; ${assigned} given out`);
@@ -35,7 +36,7 @@ export async function assignmentDrainWorkflow(input: AssignmentDrainInput): Prom
   }
 }
 
-/** Until the next member returns, and no longer than the recheck. At least a second: clocks differ a little. */
+/** Milliseconds until the next member returns, at most the recheck. At least a second, because clocks differ a little. */
 function pauseMs({ next_return_at }: DrainResult, recheckMs: number): number {
   if (next_return_at === null) return recheckMs;
   return Math.min(Math.max(Date.parse(next_return_at) - Date.now(), 1000), recheckMs);

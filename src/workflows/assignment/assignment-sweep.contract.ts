@@ -3,12 +3,12 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const assignmentSweepWorkflowType = 'assignmentSweepWorkflow';
 
-/** The second net under batches, queues and hand-overs. */
+/** Finds what batches, queues and reassignments have missed. */
 export const assignmentSweepSchedule: ScheduleContract = {
   scheduleId: 'assignment-sweep',
   workflowType: assignmentSweepWorkflowType,
   everyMs: 5 * 60_000,
-  // What one run missed the next one finds.
+  // A missed run is not made up for: the next one finds the same work.
   catchupWindowMs: 60_000,
   note: 'Goes on with batches that nobody works on, wakes queues, and hands over the contacts of people who are closed.',
 };
@@ -17,13 +17,13 @@ export const assignmentSweepSchedule: ScheduleContract = {
 export interface AssignmentSweepResult {
   /** Batches whose workflow was started anew. */
   restarted: number;
-  /** Queues that were told to look. */
+  /** Queues whose workflow was woken. */
   woken: number;
-  /** Hand-overs that were begun. */
+  /** Reassignments that were started. */
   handed_over: number;
 }
 
-/** The hands of the workflow; `src/activities/assignment/assignment-sweep.activities.ts`. */
+/** The activities of the workflow; `src/activities/assignment/assignment-sweep.activities.ts`. */
 export interface AssignmentSweepActivities {
   sweepAssignments(): Promise<AssignmentSweepResult>;
 }

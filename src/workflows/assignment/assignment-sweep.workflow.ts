@@ -8,8 +8,8 @@ const { sweepAssignments } = proxyActivities<AssignmentSweepActivities>({
 });
 
 /**
- * Picks up what was left lying while Temporal was away, and the contacts of people who were closed by an approval.
- * Started by the Schedule `assignment-sweep`; running twice does nothing more. A run takes a bounded number.
+ * Continues what was missed while Temporal was unavailable, and reassigns the contacts of users who were deactivated by an
+ * approval. Started by the Schedule `assignment-sweep`; running it again changes nothing. A run handles a bounded number.
  */
 export async function assignmentSweepWorkflow(): Promise<AssignmentSweepResult> {
   const swept = await sweepAssignments();

@@ -1,49 +1,52 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { OnboardingFacts, OnboardingNotification, OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingLinkState, OnboardingNotification, OnboardingStatus } from '../../domain/onboarding/onboarding.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 
 /** Name under which the workflow is registered. */
 export const onboardingLinkWorkflowType = 'onboardingLinkWorkflow';
 
 /**
- * Which link is looked after. Ids only: name, address and token of a newcomer are no business of the workflow, and its
- * times stand in the row, where an extension changes them.
+ * The link of a workflow. Ids only: personal data and the token must not get into its history, and times are read from the
+ * row, where an extension changes them.
  */
 export interface OnboardingLinkInput {
   tenant_id: string;
   link_id: string;
 }
 
-/** One look at a link, or one step in its life, at the workflow's own time (milliseconds since the epoch). */
-export interface OnboardingMoment extends OnboardingLinkInput {
+/** A step of a link at a time of the workflow's clock (milliseconds since the epoch). */
+export interface TimedOnboardingLinkInput extends OnboardingLinkInput {
   at: number;
 }
 
-/** A reminder that is about to go out: the one after `reminder_count` others. */
-export interface OnboardingReminder extends OnboardingMoment {
+/** A reminder that is about to be sent, after `reminder_count` others. */
+export interface OnboardingReminder extends TimedOnboardingLinkInput {
   reminder_count: number;
 }
 
-/** A piece of news for the creator of a link; `extended_count` tells one expiry from the next. */
+/** A notification of the creator of a link; `extended_count` distinguishes one expiry from the next. */
 export interface OnboardingAnnouncement extends OnboardingLinkInput {
   news: OnboardingNotification;
   extended_count: number;
 }
 
-/** The hands of the workflow; `src/activities/onboarding/onboarding.activities.ts`. Claims answer whether this call made them. */
+/**
+ * The activities of the workflow; `src/activities/onboarding/onboarding.activities.ts`. Claims return whether this call made
+ * them.
+ */
 export interface OnboardingActivities {
-  /** Reads the link and notes that its workflow has seen it as it is. Null: there is no such link. */
-  attendOnboardingLink(input: OnboardingLinkInput): Promise<OnboardingFacts | null>;
-  /** Claims the expiry of a link whose time is over. */
-  expireOnboardingLink(input: OnboardingMoment): Promise<boolean>;
-  /** Claims the warning of the present end. */
-  claimOnboardingWarning(input: OnboardingMoment): Promise<boolean>;
+  /** Reads the link and records when its workflow has read it. Null: there is no such link. */
+  attendOnboardingLink(input: OnboardingLinkInput): Promise<OnboardingLinkState | null>;
+  /** Claims the expiry of a link that is past its end. */
+  expireOnboardingLink(input: TimedOnboardingLinkInput): Promise<boolean>;
+  /** Claims the warning that the link is about to expire. */
+  claimOnboardingWarning(input: TimedOnboardingLinkInput): Promise<boolean>;
   /** Claims one reminder, before it is sent. */
   claimOnboardingReminder(input: OnboardingReminder): Promise<boolean>;
   /** Sends the reminder that was claimed. */
   sendOnboardingReminder(input: OnboardingLinkInput): Promise<void>;
-  /** Tells the creator; the same news again reaches nobody. */
+  /** Notifies the creator; the same notification is delivered once. */
   announceOnboardingLink(input: OnboardingAnnouncement): Promise<void>;
 }
 
@@ -52,9 +55,9 @@ export interface OnboardingLinkResult {
   status: OnboardingStatus | 'missing';
 }
 
-/** Says that the row has changed: look again. */
+/** The row of the link has changed, so the workflow reads it again. */
 export const onboardingChangedSignal = defineSignal('changed');
-/** What the workflow waits for, RFC 3339; null while it acts. */
+/** When the next step is due, RFC 3339; null while a step is running. */
 export const onboardingNextQuery = defineQuery<{ status: OnboardingStatus | null; next_at: string | null }>('next');
 
 /** Id of a link's workflow. */

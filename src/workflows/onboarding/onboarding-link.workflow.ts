@@ -8,34 +8,34 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { nextOnboardingStep, unsentNotifications } from '../../domain/onboarding/onboarding.ts';
-import type { OnboardingFacts, OnboardingNotification, OnboardingStep } from '../../domain/onboarding/onboarding.ts';
+import type { OnboardingLinkState, OnboardingNotification, OnboardingStep } from '../../domain/onboarding/onboarding.ts';
 import { onboardingChangedSignal, onboardingNextQuery } from './onboarding-link.contract.ts';
 import type { OnboardingActivities, OnboardingLinkInput, OnboardingLinkResult } from './onboarding-link.contract.ts';
 
-/** One short transaction each; a link has to expire however long the database is away. */
-const local = proxyLocalActivities<OnboardingActivities>({
+/** One short transaction each, retried until done: a link expires however long the database is unavailable. */
+const background = proxyLocalActivities<OnboardingActivities>({
   startToCloseTimeout: '5 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 seconds' },
 });
 
-/** Mail and news go out to others; they are tried for a day and then given up, because the link goes on. */
-const outward = proxyActivities<OnboardingActivities>({
+/** Mail and notifications are tried for a day and then given up, because the link must go on. */
+const notification = proxyActivities<OnboardingActivities>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '1 day',
   retry: { initialInterval: '2 seconds', maximumInterval: '10 minutes' },
 });
 
 /**
- * Looks after one onboarding link (S3-55): reminders, warning and expiry at the minute, and the news for its creator.
- * Id `onboarding/<tenant>/<linkId>`.
+ * The timers of one onboarding link (S3-55): reminders, warning and expiry at the minute, and the notifications of its
+ * creator. Id `onboarding/<tenant>/<linkId>`.
  *
- * The row is the record, and whoever changes it says so; the workflow then looks again. Extending therefore re-arms
- * every timer and revoking ends them. Each deed is claimed by a conditional update, so that the sweep, a repetition
- * and a late timer do nothing twice.
+ * The row is the source of truth. Whoever changes it signals the workflow, which reads it again, so extending re-arms all
+ * timers and revoking ends them. Each operation is claimed by a conditional update, so that the sweep, a repetition and a
+ * late timer do nothing twice.
  */
 export async function onboardingLinkWorkflow(input: OnboardingLinkInput): Promise<OnboardingLinkResult> {
   let changes = 0;
-  let link: OnboardingFacts | null = null;
+  let link: OnboardingLinkState | null = null;
   let nextAt: number | null = null;
   setHandler(onboardingChangedSignal, () => {
     changes += 1;
@@ -47,10 +47,10 @@ export async function onboardingLinkWorkflow(input: OnboardingLinkInput): Promis
 
   for (;;) {
     const seen = changes;
-    link = await local.attendOnboardingLink(input);
+    link = await background.attendOnboardingLink(input);
     if (link === null) return { status: 'missing' };
     setCurrentDetails(`**${link.status}** until ${link.expires_at}, ${link.reminder_count} reminders sent.`);
-    for (const news of unsentNotifications(link)) await announce(news, link);
+    for (const event of unsentNotifications(link)) await announce(event, link);
     const step = nextOnboardingStep(link, Date.now());
     if (step.kind === 'end') {
       if (changes === seen) return { status: link.status };
@@ -64,24 +64,24 @@ export async function onboardingLinkWorkflow(input: OnboardingLinkInput): Promis
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof onboardingLinkWorkflow>(input);
   }
 
-  async function act(kind: Exclude<OnboardingStep['kind'], 'end' | 'wait'>, facts: OnboardingFacts): Promise<void> {
-    const moment = { ...input, at: Date.now() };
+  async function act(kind: Exclude<OnboardingStep['kind'], 'end' | 'wait'>, state: OnboardingLinkState): Promise<void> {
+    const timed = { ...input, at: Date.now() };
     switch (kind) {
       case 'expire':
-        await local.expireOnboardingLink(moment);
+        await background.expireOnboardingLink(timed);
         return;
       case 'warn':
-        if (await local.claimOnboardingWarning(moment)) await announce('expiring', facts);
+        if (await background.claimOnboardingWarning(timed)) await announce('expiring', state);
         return;
       case 'remind':
-        if (await local.claimOnboardingReminder({ ...moment, reminder_count: facts.reminder_count })) {
-          await outward.sendOnboardingReminder(input).catch(() => undefined);
+        if (await background.claimOnboardingReminder({ ...timed, reminder_count: state.reminder_count })) {
+          await notification.sendOnboardingReminder(input).catch(() => undefined);
         }
         return;
     }
   }
 
-  async function announce(news: OnboardingNotification, { extended_count }: OnboardingFacts): Promise<void> {
-    await outward.announceOnboardingLink({ ...input, news, extended_count });
+  async function announce(event: OnboardingNotification, { extended_count }: OnboardingLinkState): Promise<void> {
+    await notification.announceOnboardingLink({ ...input, news: event, extended_count });
   }
 }

@@ -3,12 +3,12 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const onboardingSweepWorkflowType = 'onboardingSweepWorkflow';
 
-/** The second net under the timers of the links (S3-55). */
+/** Finds what the timers of links have missed (S3-55). */
 export const onboardingSweepSchedule: ScheduleContract = {
   scheduleId: 'onboarding-sweep',
   workflowType: onboardingSweepWorkflowType,
   everyMs: 15 * 60_000,
-  // What one run missed the next one finds.
+  // A missed run is not made up for: the next one finds the same work.
   catchupWindowMs: 60_000,
   note: 'Expires onboarding links whose time is over and tells workflows of links what they have missed.',
 };
@@ -16,11 +16,11 @@ export const onboardingSweepSchedule: ScheduleContract = {
 /** What a sweep did. */
 export interface OnboardingSweepResult {
   expired: number;
-  /** Workflows that were told to look at their link. */
+  /** Links whose workflow was signalled. */
   told: number;
 }
 
-/** The hands of the workflow; `src/activities/onboarding/onboarding.activities.ts`. */
+/** The activities of the workflow; `src/activities/onboarding/onboarding.activities.ts`. */
 export interface OnboardingSweepActivities {
   sweepOnboardingLinks(): Promise<OnboardingSweepResult>;
 }

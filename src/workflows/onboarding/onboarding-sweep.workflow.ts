@@ -7,8 +7,8 @@ const { sweepOnboardingLinks } = proxyActivities<OnboardingSweepActivities>({
 });
 
 /**
- * Looks after links that their own workflows have missed. Started by the Schedule `onboarding-sweep`; running it twice
- * does nothing more. A run takes a bounded number of links, those that have waited longest.
+ * Handles links that their own workflows have missed. Started by the Schedule `onboarding-sweep`; running it again changes
+ * nothing. A run handles a bounded number of links, those that have waited longest first.
  */
 export async function onboardingSweepWorkflow(): Promise<OnboardingSweepResult> {
   const swept = await sweepOnboardingLinks();

@@ -41,7 +41,7 @@ const saveAs = (user_id: string, session_id: number, change: FocusChange, clock:
   return createFocusSessionActivities(deps).saveFocusSession(input);
 };
 
-describe('the focus session activity, run again after an answer that was lost', () => {
+describe('the focus session activity, repeated after its answer was lost', () => {
   const start = startFocus(Date.parse('2026-11-21T09:00:00Z'), 3_000_000);
   const save = (session_id: number, change: FocusChange, clock: FocusClock) => {
     return saveAs(userId, session_id, change, clock);
@@ -49,7 +49,7 @@ describe('the focus session activity, run again after an answer that was lost', 
   const audited = async () =>
     (await asSuperuser(app, "select 1 from audit_logs where event like 'focus_session.%' and resource_id = '71'")).length;
 
-  it('writes each change once', async () => {
+  it('saves and audits each change once', async () => {
     const begun = await save(71, 'begin', start);
     expect(await save(71, 'begin', start)).toMatchObject({ id: 71, start_time: begun.start_time });
     expect(await audited()).toBe(1);
@@ -78,7 +78,7 @@ describe('the sweep of focus sessions', () => {
   };
   const person = (index: number) => samplePeople[index]?.id ?? '';
 
-  it('ends what no workflow looks after: when it was due, or as interrupted; what runs goes on', async () => {
+  it('ends sessions without a running workflow, at their due time or as interrupted, and leaves the others alone', async () => {
     const now = Date.now();
     const due = startFocus(now - 3_600_000, 3_000_000);
     const running = startFocus(now - 600_000, 3_000_000);
@@ -118,7 +118,7 @@ describe('the nudge activities', () => {
   const inActivity = <Result>(work: () => Promise<Result>): Promise<Result> =>
     new MockActivityEnvironment().run<[], Result, () => Promise<Result>>(work);
 
-  it('go through all people and all tenants, page by page; somebody who is gone gets nothing', async () => {
+  it('page through all people and all tenants; a user who does not exist gets no nudge', async () => {
     const people = await insertRows(app, 'users', Array.from({ length: 30 }, () => newUser({ full_name: 'Page' })));
     await insertRows(app, 'admin_goals', people.map(({ id }) => newGoal({ user_id: id, week_start: '2020-01-06' })));
     await insertRows(app, 'tenants', Array.from({ length: 30 }, () => newTenant()));
@@ -137,7 +137,7 @@ describe('the nudge activities', () => {
     for (const { id } of tenants) await deps.temporal.client.schedule.getHandle(`nudges/${id}`).delete();
   }, 120_000);
 
-  it('without a model keep the words of the rule', async () => {
+  it('use the text of the rule when no model is configured', async () => {
     const body = { name: 'Acme', next_activity_at: '2026-01-01T00:00:00Z' };
     const { token } = await app.signIn('role-super-admin');
     await app.call('POST', '/api/v1/master-admin/prospects', { token, body });

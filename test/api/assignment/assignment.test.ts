@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chooseNext, assignRound } from '../../../src/domain/assignment/assignment-dealing.ts';
-import type { PoolMember } from '../../../src/domain/assignment/assignment-dealing.ts';
+import { chooseNext, assignRound } from '../../../src/domain/assignment/auto-assign.ts';
+import type { PoolMember } from '../../../src/domain/assignment/auto-assign.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { addContacts, addPeople, assignmentDriver, openCounts } from '../../support/drivers/assignment.ts';

@@ -54,7 +54,7 @@ describe('sign-in', () => {
     ]);
   });
 
-  it('answers 400 to what is not JSON, 415 to another type, 413 to too much, 404 and 405 to unknown places', async () => {
+  it('answers 400 to malformed JSON, 415 to another media type, 413 to a body that is too large, 404 and 405 to unknown paths and methods', async () => {
     expect((await app.call('POST', '/auth/login', { body: '{' })).status).toBe(400);
     const form = await app.call('POST', '/auth/login', { body: 'a=b', headers: { 'content-type': 'text/plain' } });
     expect(form.status).toBe(415);
@@ -66,7 +66,7 @@ describe('sign-in', () => {
 });
 
 describe('sessions', () => {
-  it('S1-62: a refresh token works once; using it again ends the whole family', async () => {
+  it('S1-62: a refresh token works once; using it again revokes the whole family', async () => {
     const person = await app.signIn('role-senior-agent');
     const first = await app.call('POST', '/auth/refresh', { body: { refresh_token: person.refresh_token } });
     expect(first.status).toBe(200);
@@ -88,7 +88,7 @@ describe('sessions', () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  it('signing out ends the access token on another API process within a second', async () => {
+  it('signing out invalidates the access token on another API process within a second', async () => {
     const other = await app.another();
     const person = await app.signIn('role-policyholder');
     expect((await callApi(other.url, 'GET', '/users/me', { token: person.token })).status).toBe(200);

@@ -78,7 +78,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await challengeRow(id)).consumed_at).not.toBeNull();
   });
 
-  it('leave the proof unused when the change fails with it', async () => {
+  it('leave the proof unused when the change it was sent with fails', async () => {
     const body = { kind: 'email', name: 'Operations', email: 'ops2@example.com', events: ['*'] };
     const path = '/admin/notifications/channels';
     const asked = await apis.call('POST', path, { token: admin.token, body });
@@ -91,7 +91,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await apis.call('POST', path, options)).status).toBe(201);
   });
 
-  it('count the step-up age of the session from the last proof (S2-69)', async () => {
+  it('record the time of the last proof with the session (S2-69)', async () => {
     const mfaAt = async () => {
       const { rows } = await apis.admin.query('select mfa_at from sessions where id = $1', [approver.session_id]);
       return rows[0].mfa_at;
@@ -118,7 +118,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     }
   }, 120_000);
 
-  it('refuse a code that was used, and one of the step before, without calling them wrong', async () => {
+  it('refuse a used code and one of the time step before with reasons other than wrong', async () => {
     const code = apis.code(admin);
     expect((await verify(admin, await challenge(admin), code)).status).toBe(200);
     const used = await verify(admin, await challenge(admin), code);
@@ -138,7 +138,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     for (let left = 4; left >= 1; left -= 1) {
       const refused = await verify(admin, id, wrongCode(apis.code(admin)));
       expect(refused.body).toMatchObject({ status: 403, code: 'mfa.code-refused', attempts_left: left });
-      // Committed although the request failed: a rolled-back transaction takes no try back.
+      // The count is committed although the request failed.
       expect((await challengeRow(id)).attempts).toBe(5 - left);
     }
     expect((await verify(admin, id, wrongCode(apis.code(admin)))).body).toMatchObject({
@@ -152,7 +152,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await verify(admin, await challenge(admin), apis.code(admin))).status).toBe(200);
   });
 
-  it('look at no more than five codes of fifty that come at once', async () => {
+  it('verify no more than five of fifty codes that arrive at once', async () => {
     const id = await challenge(admin);
     const right = apis.code(admin);
     const guesses = Array.from({ length: 50 }, (_, index) => String(index).padStart(6, '0')).filter(
@@ -187,7 +187,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await verify(approver, await challenge(approver), apis.code(approver))).status).toBe(200);
   });
 
-  it('are closed to everybody but the owner in the session that asked', async () => {
+  it('can be answered by the owner only, and only in the session that asked', async () => {
     const id = await challenge(admin);
     const again = await apis.signIn('role-super-admin');
     for (const person of [approver, again]) {
@@ -216,7 +216,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect(rows).toHaveLength(1);
   });
 
-  it('end after five minutes, and a met one is over', async () => {
+  it('expire after five minutes, and an answered one cannot be answered again', async () => {
     const id = await challenge(admin);
     await apis.admin.query("update mfa_challenges set expires_at = now() - interval '1 second' where id = $1", [id]);
     expect((await verify(admin, id, apis.code(admin))).body).toMatchObject({
@@ -231,7 +231,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     });
   });
 
-  it('refuse when tries cannot be counted (fail closed)', async () => {
+  it('refuse when attempts cannot be counted (fail closed)', async () => {
     const id = await challenge(admin);
     await apis.admin.query('alter table rate_limit_counters rename to away');
     try {
@@ -286,7 +286,7 @@ describe('codes by e-mail, for people without an app (S2-69)', () => {
     expect((await verify(agent, asked.body.challenge_id, code)).status).toBe(200);
   });
 
-  it('work once of 64 parallel submissions, and for their own challenge only', async () => {
+  it('are accepted once of 64 parallel submissions, and for their own challenge only', async () => {
     const other = await challenge(agent);
     const id = await challenge(agent);
     const code = await mailedCode();
@@ -297,7 +297,7 @@ describe('codes by e-mail, for people without an app (S2-69)', () => {
     expect(statuses(answers, 200)).toHaveLength(1);
   });
 
-  it('are not offered to people with an app, and cannot be ordered without end', async () => {
+  it('are not offered to people with an app, and their number in a quarter of an hour is limited', async () => {
     const { body } = await apis.call('GET', `/dev/outbox?to=${admin.email}`);
     expect(body).toEqual([]);
     const answers: Answer[] = [];

@@ -27,7 +27,7 @@ async function check(name: string, action: string, of = person) {
 }
 
 describe('module permissions', () => {
-  it('S4-3, S4-19: are given, read, replaced and taken, each change by the version', async () => {
+  it('S4-3, S4-19: are granted, read, replaced and revoked, and replaced only at the version that was read', async () => {
     const body = { agent_name: 'pdf_processing', can_read: true };
     expect(await check('pdf_processing', 'read')).toEqual({ allowed: false, rule: 'no-rule' });
     const given = await callProven(app, admin, 'POST', path(), { body });
@@ -46,7 +46,7 @@ describe('module permissions', () => {
     expect((await app.call('GET', path('/pdf_processing'), { token: admin.token })).status).toBe(404);
   });
 
-  it('S4-25: count until the moment they expire, judged at each use', async () => {
+  it('S4-25: are in force until they expire, which is checked at each use', async () => {
     const expires_at = new Date(Date.now() + 1_500).toISOString();
     const body = { agent_name: 'reports_analysis', can_read: true, expires_at };
     expect((await callProven(app, admin, 'POST', path(), { body })).status).toBe(201);
@@ -57,14 +57,14 @@ describe('module permissions', () => {
     expect(read.body.is_expired).toBe(true);
   });
 
-  it('S4-26: a sysadmin may everything without a row', async () => {
+  it('S4-26: a sysadmin may do everything without a grant', async () => {
     expect(await check('audio_recording', 'delete', admin)).toEqual({
       allowed: true,
       rule: 'agent-module-admin:role-super-admin',
     });
   });
 
-  it('are not for strangers: no token, no permission, another tenant, oneself, nonsense', async () => {
+  it('are refused without token or permission, in another tenant, for oneself, and for invalid input', async () => {
     const body = { agent_name: 'pdf_processing' };
     expect((await app.call('GET', path())).status).toBe(401);
     expect((await app.call('POST', path(), { token: person.token, body })).status).toBe(403);

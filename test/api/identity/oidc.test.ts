@@ -58,7 +58,7 @@ const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString(
 const refused = { status: 401, body: { code: 'auth.oidc-refused', detail: 'Start the sign-in again.' } };
 
 describe('sign-in with an identity provider', () => {
-  it('X-5: asks with PKCE S256, state and nonce, and keeps its secrets sealed', async () => {
+  it('X-5: sends PKCE S256, state and nonce, and stores its secrets sealed', async () => {
     const { location } = await begin();
     const asked = new URL(location).searchParams;
     expect(Object.fromEntries(asked)).toMatchObject({ response_type: 'code', code_challenge_method: 'S256', client_id: 'castellan' });
@@ -90,7 +90,7 @@ describe('sign-in with an identity provider', () => {
     expect(await signIn()).toMatchObject(refused);
   });
 
-  it('X-5: a state works once, in the browser that began, and is not made up', async () => {
+  it('X-5: a state works once, and only in the browser that began the sign-in; an invented one is refused', async () => {
     const { location, cookie } = await begin();
     const returned = await idp.visit(location);
     expect((await comeBack(returned, cookie)).status).toBe(200);
@@ -124,7 +124,7 @@ describe('sign-in with an identity provider', () => {
     expect(await signIn()).toMatchObject(refused);
   });
 
-  it('X-5: takes a rotated key at once, and the old one no longer', async () => {
+  it('X-5: accepts a rotated key at once, and the old one no longer', async () => {
     expect((await signIn()).status).toBe(200);
     await idp.rotate();
     expect((await signIn()).status).toBe(200);
@@ -139,14 +139,14 @@ describe('bearer tokens of a trusted issuer', () => {
     return { iss: idp.issuer, aud: idp.client_id, sub: 'ext-senior', sid: 'one', iat: now, exp: now + 300, ...more };
   };
 
-  it('X-5: speak for the person who is linked to their subject, and for nobody by e-mail', async () => {
+  it('X-5: authenticate the person who is linked to their subject, and nobody by e-mail', async () => {
     const mine = await me(await idp.sign(claims()));
     expect(mine).toMatchObject({ status: 200, body: { email: 'senior@agentmitra.com' } });
     const stranger = claims({ sub: 'ext-new', email: 'superadmin@agentmitra.com', email_verified: true });
     expect((await me(await idp.sign(stranger))).status).toBe(401);
   });
 
-  it('X-5: are refused for another audience, when over, unsigned, or under a key that is gone', async () => {
+  it('X-5: are refused for another audience, expired, unsigned, or under a removed key', async () => {
     expect((await me(await idp.sign(claims({ aud: 'elsewhere' })))).status).toBe(401);
     expect((await me(await idp.sign(claims({ exp: Math.floor(Date.now() / 1000) - 60 })))).status).toBe(401);
     expect((await me(await idp.signWithOldKey(claims()))).status).toBe(401);
@@ -154,7 +154,7 @@ describe('bearer tokens of a trusted issuer', () => {
     expect((await me(`${encoded({ alg: 'none' })}.${payload}.`)).status).toBe(401);
   });
 
-  it('S2-8: are refused everywhere once their person is logged out by force, also later ones of the session', async () => {
+  it('S2-8: are refused everywhere after a force logout of their person, later tokens of the session too', async () => {
     const other = await app.another();
     const token = await idp.sign(claims({ sid: 'two' }));
     const mine = await me(token);

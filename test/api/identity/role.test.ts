@@ -65,7 +65,7 @@ describe('roles', () => {
     expect(answers.find(({ status }) => status === 409)?.body.code).toBe('role.cycle');
   });
 
-  it('S2-12: the super admin cannot be changed, inherited or imitated; a system role keeps its name', async () => {
+  it('S2-12: the super admin role cannot be changed, inherited or copied by its code; a system role keeps its name', async () => {
     const [superRole, juniorRole] = await roleIds(app, admin, ['role-super-admin', 'role-junior-agent']);
     const second = await newMember(app, admin, ['role-super-admin']);
     expect((await setMatrix(second, superRole ?? '', ['user:read'])).body.code).toBe('role.immutable');
@@ -78,7 +78,7 @@ describe('roles', () => {
     expect(renamed.body.code).toBe('role.immutable');
   });
 
-  it('S2-71: nobody gives what they lack, by a role, by a matrix or by a parent, and nobody changes their own', async () => {
+  it('S2-71: nobody grants a permission that they lack, by role, matrix or parent, and nobody changes a role of their own', async () => {
     const [superRole, providerRole, supportRole] = await roleIds(app, admin, [
       'role-super-admin',
       'role-provider-admin',
@@ -95,7 +95,7 @@ describe('roles', () => {
     expect((await assign(provider, friend, { role_id: supportRole })).status).toBe(201);
   });
 
-  it('S2-11: a matrix of one tenant is not seen in another, and a stale version is refused', async () => {
+  it('S2-11: the matrix of one tenant does not apply in another, and a stale version is refused', async () => {
     const [policyholder] = await roleIds(app, admin, ['role-policyholder']);
     const before = await matrixOf(policyholder ?? '');
     expect((await setMatrix(admin, policyholder ?? '', ['profile:read'])).body.permissions).toEqual(['profile:read']);
@@ -107,7 +107,7 @@ describe('roles', () => {
     expect((await app.call('GET', `/admin/roles/${own.body.id}/permissions`, { token: elsewhere.token })).status).toBe(404);
   });
 
-  it('S2-10: a role in use stays; one that nobody holds goes, and its code is free again', async () => {
+  it('S2-10: a role in use cannot be deleted; one that nobody holds can, and its code is free again', async () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const role = await createRole(by, {});
     const held = await assign(by, provider, { role_id: role.body.id });
@@ -119,7 +119,7 @@ describe('roles', () => {
     expect((await createRole(by, { code: role.body.code })).status).toBe(201);
   });
 
-  it('refuses what is no role, without token, permission or sense', async () => {
+  it('are refused with invalid input, without a token and without the permission', async () => {
     const person = await newMember(app, admin, ['role-junior-agent']);
     for (const [method, path] of [
       ['GET', '/admin/roles'],
@@ -138,7 +138,7 @@ describe('roles', () => {
 });
 
 describe('assignments', () => {
-  it('S2-13: are made once per Idempotency-Key, and the same role is not given twice', async () => {
+  it('S2-13: are made once per Idempotency-Key, and the same role is not assigned twice', async () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const person = await newMember(app, by);
     const [role_id] = await roleIds(app, by, ['role-support-staff']);
@@ -152,7 +152,7 @@ describe('assignments', () => {
     expect((await assign(by, person, { role_id })).status).toBe(409);
   });
 
-  it('end at their time or at a missed review, without anybody doing anything', async () => {
+  it('end by themselves at their end or at a missed review', async () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const person = await newMember(app, by);
     const [support, junior, senior] = await roleIds(app, by, ['role-support-staff', 'role-junior-agent', 'role-senior-agent']);
@@ -178,7 +178,7 @@ describe('assignments', () => {
     expect(history.body.items[1].revoked_at).toBe(history.body.items[1].review_due_at);
   });
 
-  it('S2-13: what a person could do on a date, who gave it, and what the role gave then', async () => {
+  it('S2-13: show what a person could do on a date, who assigned it, and what the role gave then', async () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const person = await newMember(app, by);
     const moment = async () => {

@@ -22,7 +22,7 @@ const issue = (by: Member, body: Record<string, unknown>) =>
   callProven(app, by, 'POST', '/admin/service-tokens', { body: { name: 'probe', ...body } });
 
 describe('service tokens', () => {
-  it('are shown once, kept as a hash, and do what they were given and no more', async () => {
+  it('are shown once, stored as a hash, and have the permissions they were given and no others', async () => {
     const issued = await issue(admin, { permissions: ['role:read'] });
     expect(issued.status).toBe(201);
     const { id, token } = issued.body;
@@ -58,7 +58,7 @@ describe('service tokens', () => {
     expect((await callProven(app, admin, 'DELETE', `/admin/service-tokens/${id}`)).status).toBe(404);
   });
 
-  it('end at their time', async () => {
+  it('expire', async () => {
     const expires_at = new Date(Date.now() + 1_500).toISOString();
     const { token } = (await issue(admin, { permissions: ['role:read'], expires_at })).body;
     expect((await app.call('GET', '/admin/roles', { token })).status).toBe(200);
@@ -66,7 +66,7 @@ describe('service tokens', () => {
     expect((await app.call('GET', '/admin/roles', { token })).status).toBe(401);
   });
 
-  it('S2-71: get nothing that their maker lacks, and are not for strangers', async () => {
+  it('S2-71: get no permission that their creator lacks, and are managed only with the permission to', async () => {
     const provider = await newMember(app, admin, ['role-provider-admin']);
     expect((await issue(provider, { permissions: ['tenant:manage'] })).body.code).toBe('role.grant-exceeds-own');
     const junior = await newMember(app, admin, ['role-junior-agent']);

@@ -19,7 +19,7 @@ function median(values: number[]): number {
 }
 
 describe('sign-in', () => {
-  it('S1-62: takes as long for an account that is not there as for a wrong password', async () => {
+  it('S1-62: takes as long for an unknown account as for a wrong password', async () => {
     const time = async (email: string) => {
       const started = performance.now();
       await app.call('POST', '/auth/login', { body: { email, password: 'wrong-password' } });
@@ -35,7 +35,7 @@ describe('sign-in', () => {
     expect(median(unknown)).toBeLessThan(median(known) * 2);
   });
 
-  it('S1-62: locks an account after too many wrong passwords, on every process, and tells nobody which', async () => {
+  it('S1-62: locks an account after too many wrong passwords on every process, and the answer does not tell which', async () => {
     const strict = await app.another({ SIGN_IN_LIMIT_PER_ACCOUNT: 3 });
     const other = await app.another({ SIGN_IN_LIMIT_PER_ACCOUNT: 3 });
     const attempt = (url: string, email: string, password: string) =>

@@ -41,7 +41,7 @@ const evaluate = (url: string): Promise<Answer> =>
   callApi(url, 'POST', '/ofrep/v1/evaluate/flags', { token: serviceToken, body: { context: {} } });
 
 describe('S1-10, S1-63: suspending a tenant', () => {
-  it('refuses its tokens within a second on every process, its sign-ins and refresh tokens, and nobody else’s', async () => {
+  it('refuses its access tokens within a second on every process, its sign-ins and its refresh tokens, and those of no other', async () => {
     for (const url of [app.url, elsewhere.url]) {
       expect((await callApi(url, 'GET', '/users/me', { token: other.admin.token })).status).toBe(200);
       expect((await evaluate(url)).status).toBe(200);
@@ -67,7 +67,7 @@ describe('S1-10, S1-63: suspending a tenant', () => {
     expect(audited).toEqual([{ reason: 'unpaid' }]);
   });
 
-  it('is taken back: service tokens live again, people sign in anew', async () => {
+  it('can be undone: service tokens work again, people sign in anew', async () => {
     expect((await turn('resume', other.tenant_id, 2)).body).toMatchObject({ status: 'active', version: 3 });
     await eventually(
       () => evaluate(elsewhere.url),
@@ -78,7 +78,7 @@ describe('S1-10, S1-63: suspending a tenant', () => {
     expect((await app.call('GET', '/users/me', { token: again.token })).status).toBe(200);
   });
 
-  it('goes by the version that was read, is for the platform’s staff, and never for the default tenant', async () => {
+  it('needs the version that was read, is for the platform’s staff, and never applies to the default tenant', async () => {
     expect((await turn('suspend', other.tenant_id, 1)).status).toBe(412);
     expect((await turn('resume', other.tenant_id, 3)).body.code).toBe('resource.conflict');
     expect((await turn('suspend', '11111111-1111-4111-8111-111111111111', 1)).status).toBe(404);

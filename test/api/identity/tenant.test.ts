@@ -29,7 +29,7 @@ function tenantBody(change: Record<string, unknown> = {}) {
 }
 
 describe('tenants', () => {
-  it('S1-19, S1-63: come with their first super admin, who sees nothing of the others', async () => {
+  it('S1-19, S1-63: are created with their first super admin, who sees nothing of other tenants', async () => {
     const own = await app.call('GET', '/admin/tenant', { token: other.admin.token });
     expect(own.body).toMatchObject({ id: other.tenant_id, status: 'active', version: 1 });
     const me = await app.call('GET', '/users/me', { token: other.admin.token });
@@ -38,7 +38,7 @@ describe('tenants', () => {
     expect(users.body.items.map(({ id }: { id: string }) => id)).toEqual([other.admin.user_id]);
   });
 
-  it('S1-20: are listed and made by the staff of the default tenant only', async () => {
+  it('S1-20: are listed and created by the staff of the default tenant only', async () => {
     const list = await app.call('GET', '/tenants?limit=1', { token: root.token });
     expect(list.body.items[0].id).toBe(other.tenant_id);
     const next = await app.call('GET', `/tenants?limit=1&cursor=${list.body.next_cursor}`, { token: root.token });
@@ -51,7 +51,7 @@ describe('tenants', () => {
     expect((await app.call('POST', '/tenants', { body: tenantBody() })).status).toBe(401);
   });
 
-  it('the door in the database opens for the default tenant only', async () => {
+  it('are created and listed by functions of the database that only the default tenant may call', async () => {
     await expect(
       withClient(app.database.appUrl, async (client) => {
         await client.query("select set_config('app.tenant_id', $1, false)", [other.tenant_id]);
@@ -68,14 +68,14 @@ describe('tenants', () => {
     expect(listed.rows).toEqual([]);
   });
 
-  it('refuse a domain that is taken, a weak password and nonsense', async () => {
+  it('are not created with a domain that is taken, a weak password or invalid input', async () => {
     const taken = await callProven(app, root, 'POST', '/tenants', { body: tenantBody({ domain: 'agentmitra.com' }) });
     expect(taken.status).toBe(409);
     const bad = await app.call('POST', '/tenants', { token: root.token, body: tenantBody({ domain: 'x', currency: 'rupee' }) });
     expect(bad.body.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual(['/currency', '/domain']);
   });
 
-  it('S1-10: change by the version that was read, by those who may', async () => {
+  it('S1-10: are changed at the version that was read, and only with the permission', async () => {
     const put = (version: string, body: Record<string, unknown>) =>
       callProven(app, other.admin, 'PUT', '/admin/tenant', { headers: { 'if-match': version }, body });
     expect(await put('"1"', { currency: 'BRL', time_zone: 'America/Sao_Paulo' })).toMatchObject({

@@ -43,7 +43,7 @@ async function stepUp(person: SignedIn, code: string, call = apis.call): Promise
 }
 
 describe('an authenticator app (S4-1, S4-27)', () => {
-  it('is set up with the password, protects after its first code, and leaves no secret in the open', async () => {
+  it('is set up with the password, is in use after its first code, and its secret is nowhere in plain text', async () => {
     const person = await apis.signIn('role-senior-agent');
     await apis.withoutApp(person);
     expect(await status(person)).toEqual({ is_enrolled: false, confirmed_at: null, recovery_codes_left: 0 });
@@ -76,7 +76,7 @@ describe('an authenticator app (S4-1, S4-27)', () => {
       code: 'mfa.already-enrolled',
     });
 
-    // The code that confirmed the app is used up like any other.
+    // The code that confirmed the app is consumed like any other.
     expect((await stepUp(withSecond, apis.code(withSecond))).body).toMatchObject({ reason: 'used' });
     apis.nextStep();
     expect((await stepUp(withSecond, apis.code(withSecond))).status).toBe(200);
@@ -89,7 +89,7 @@ describe('an authenticator app (S4-1, S4-27)', () => {
     expect(factors.find(({ user_id }) => user_id === person.user_id).secret_ciphertext).toMatch(/^v1\.k1\./);
   });
 
-  it('can be replaced by each recovery code once, of any number of parallel uses', async () => {
+  it('can be replaced by each recovery code once, however many uses are parallel', async () => {
     const person = await apis.signIn('role-regional-manager');
     await apis.withoutApp(person);
     const { recoveryCodes } = await enrol(person);
@@ -121,7 +121,7 @@ describe('an authenticator app (S4-1, S4-27)', () => {
     expect((await stepUp(person, renewed.body.recovery_codes[0])).status).toBe(200);
   });
 
-  it('is taken out of use by password and code together, with its recovery codes', async () => {
+  it('is taken out of use, with its recovery codes, by password and code together', async () => {
     const person = await apis.signIn('role-provider-admin');
     await apis.withoutApp(person);
     const { enrolled, recoveryCodes } = await enrol(person);
@@ -138,7 +138,7 @@ describe('an authenticator app (S4-1, S4-27)', () => {
     expect((await stepUp(person, recoveryCodes[0] ?? '')).status).toBe(403);
   });
 
-  it('bounds guesses of the password that confirms', async () => {
+  it('limits guesses of the password that is asked for again', async () => {
     const limited = await startClockedApis({ SIGN_IN_LIMIT_PER_ACCOUNT: '3' });
     try {
       const person = await limited.signIn('role-super-admin');
@@ -156,7 +156,7 @@ describe('an authenticator app (S4-1, S4-27)', () => {
     }
   });
 
-  it('is nobody else’s: the endpoints need a signed-in person', async () => {
+  it('belongs to a signed-in person: the endpoints are refused to others', async () => {
     for (const path of ['setup', 'verify', 'disable', 'recovery-codes']) {
       expect((await apis.call('POST', `/auth/totp/${path}`, { body: {} })).status).toBe(401);
     }

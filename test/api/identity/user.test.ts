@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const someone = () => ({ full_name: 'Asha Patel', email: `asha-${randomUUID()}@people.example` });
 
-/** Another super admin of the tenant, so that no person's budget of codes is used up by the whole file. */
+/** Another super admin of the tenant, so that the whole file does not use up one person's budget of codes. */
 async function anotherAdmin(): Promise<Member> {
   return newMember(app, admin, ['role-super-admin']);
 }
@@ -35,7 +35,7 @@ async function fetchUser(id: string, by: { token: string } = admin) {
   return { ...answer, etag: answer.headers.get('etag') ?? '' };
 }
 
-describe('who may', () => {
+describe('access to users', () => {
   const calls: [string, string][] = [
     ['GET', '/admin/users'],
     ['GET', '/api/admin/users'],
@@ -57,7 +57,7 @@ describe('who may', () => {
     expect(forbidden).toMatchObject({ status: 403, body: { code: 'auth.forbidden' } });
   });
 
-  it('S2-4: people of another tenant are not there, and not in its list', async () => {
+  it('S2-4: people of another tenant are not found and not listed', async () => {
     expect((await fetchUser(junior.user_id, stranger)).status).toBe(404);
     const list = await app.call('GET', '/admin/users?limit=100', { token: stranger.token });
     expect(list.body.items.map(({ id }: { id: string }) => id)).not.toContain(junior.user_id);
@@ -87,7 +87,7 @@ describe('lists', () => {
 });
 
 describe('creating', () => {
-  it('S2-5: makes an account that signs in, once per Idempotency-Key, and audits it', async () => {
+  it('S2-5: makes an account that can sign in, once per Idempotency-Key, and audits it', async () => {
     const by = await anotherAdmin();
     const password = testPassword();
     const body = { ...someone(), password, time_zone: 'Asia/Kolkata', job_title: 'Clerk' };
@@ -114,7 +114,7 @@ describe('creating', () => {
     expect(JSON.stringify(rows)).not.toContain(password);
   });
 
-  it('S2-69: a proof for one payload does not pass for another', async () => {
+  it('S2-69: a proof for one payload is not accepted for another', async () => {
     const asked = await app.call('POST', '/admin/users', { token: admin.token, body: someone() });
     const headers = { 'x-mfa-token': await factorProof(app, admin, asked.body) };
     const other = await app.call('POST', '/admin/users', { token: admin.token, body: someone(), headers });
@@ -128,7 +128,7 @@ describe('creating', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
-  it('S2-5: tells every fault of the input, and refuses a weak password', async () => {
+  it('S2-5: names every fault of the input, and refuses a weak password', async () => {
     const bad = await app.call('POST', '/admin/users', {
       token: admin.token,
       body: { full_name: '', email: 'no', phone_number: '12', tenant_id: randomUUID(), roles: [{ role_id: 1 }] },
@@ -145,7 +145,7 @@ describe('creating', () => {
 });
 
 describe('changing', () => {
-  it('S2-6: needs the version that was read; of two parallel changes on one version one wins', async () => {
+  it('S2-6: needs the version that was read; of two parallel changes of one version one succeeds', async () => {
     const [one, two] = [await anotherAdmin(), await anotherAdmin()];
     const path = `/admin/users/${junior.user_id}`;
     const { etag } = await fetchUser(junior.user_id);
@@ -160,7 +160,7 @@ describe('changing', () => {
     expect((await fetchUser(junior.user_id)).body.job_title).toBe(won?.body.job_title);
   });
 
-  it('S2-71, S4-26: nobody changes the account of somebody with more rights, or switches themselves off', async () => {
+  it('S2-71, S4-26: nobody changes the account of somebody with more rights, or deactivates themselves', async () => {
     const provider = await newMember(app, admin, ['role-provider-admin']);
     const target = await fetchUser(admin.user_id);
     const takeOver = await callProven(app, provider, 'PUT', `/admin/users/${admin.user_id}`, {
@@ -178,7 +178,7 @@ describe('changing', () => {
     expect(off).toMatchObject({ status: 403, body: { code: 'role.own-rights' } });
   });
 
-  it('deactivation refuses every token on two processes within a second, and for good', async () => {
+  it('deactivation revokes every token on two processes within a second, and for good', async () => {
     const by = await anotherAdmin();
     const other = await app.another();
     const person = await newMember(app, by, ['role-senior-agent']);
@@ -207,7 +207,7 @@ describe('changing', () => {
 });
 
 describe('deleting', () => {
-  it('S2-7, S2-72: asks who gets what the person owns, ends everything and keeps the row', async () => {
+  it('S2-7, S2-72: asks who becomes the owner of what the person owns, ends sessions and roles, and keeps the row', async () => {
     const by = await anotherAdmin();
     const leaver = await newMember(app, by, ['role-provider-admin']);
     const token = await callProven(app, leaver, 'POST', '/admin/service-tokens', {
@@ -238,7 +238,7 @@ describe('deleting', () => {
     expect(reborn.status).toBe(201);
   });
 
-  it('S2-69: the heir is part of what the factor proves', async () => {
+  it('S2-69: the new owner is part of what the factor proves', async () => {
     const person = await newMember(app, admin);
     const path = `/admin/users/${person.user_id}`;
     const headers = { 'if-match': (await fetchUser(person.user_id)).etag };
@@ -253,7 +253,7 @@ describe('deleting', () => {
 });
 
 describe('sessions', () => {
-  it('S2-8, S2-9: are listed, and end on every process by force', async () => {
+  it('S2-8, S2-9: are listed, and a force logout ends them on every process', async () => {
     const by = await anotherAdmin();
     const other = await app.another();
     const person = await newMember(app, by, ['role-support-staff']);
@@ -275,7 +275,7 @@ describe('sessions', () => {
 });
 
 describe('the last super admin', () => {
-  it('S2-71: stays when the last two remove each other at the same time', async () => {
+  it('S2-71: remains when the last two remove each other at the same time', async () => {
     const { tenant_id, admin: one } = await secondTenant(app);
     const [superRole] = await roleIds(app, one, ['role-super-admin']);
     const two = await newMember(app, one, ['role-super-admin']);

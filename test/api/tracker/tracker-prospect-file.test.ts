@@ -21,7 +21,7 @@ const count = async (): Promise<number> =>
 const pointers = ({ body }: Answer): string[] => body.errors.map(({ pointer }: { pointer: string }) => pointer);
 
 describe('import of prospects', () => {
-  it('takes all rows of a sound file, columns in any order, with BOM and quotes', async () => {
+  it('imports all rows of a valid file, with columns in any order, BOM and quotes', async () => {
     const file = '\uFEFFEmail,Name,value_minor,currency\r\nA@x.test,"Ada, Inc.",1500,INR\r\n,Bob,,\r\n';
     const answer = await send(file, '', 'text/csv; charset=utf-8');
     expect(answer).toMatchObject({ status: 200, body: { imported: 2, skipped: 0 } });
@@ -29,7 +29,7 @@ describe('import of prospects', () => {
     expect(body.items).toMatchObject([{ name: 'Ada, Inc.', stage_name: 'New', probability: 10, weighted_value_minor: 150 }]);
   });
 
-  it('tells every fault by row and imports nothing', async () => {
+  it('lists every fault by row and imports nothing', async () => {
     const before = await count();
     const file = [
       'name,email,stage,value_minor',
@@ -59,12 +59,12 @@ describe('import of prospects', () => {
     expect(await count()).toBe(before);
   });
 
-  it('leaves known addresses out on request', async () => {
+  it('leaves out known e-mail addresses on request', async () => {
     const answer = await send('name,email\nAda again,a@x.test\nNew,new@x.test\nNew twice,NEW@x.test\n', '?on_duplicate=skip');
     expect(answer.body).toEqual({ imported: 1, skipped: 2 });
   });
 
-  it('refuses what is no such file', async () => {
+  it('refuses what is no CSV file with these columns', async () => {
     for (const file of ['', 'email\na@b.test', 'name,name\na,b', 'name,password\na,b', 'name\n"open']) {
       expect((await send(file)).status).toBe(422);
     }
@@ -75,7 +75,7 @@ describe('import of prospects', () => {
     expect(json.status).toBe(415);
   });
 
-  it('a late fault in a file of many batches takes all of it back', async () => {
+  it('a fault in a late batch rolls all batches back', async () => {
     const before = await count();
     const rows = Array.from({ length: 6_000 }, (_, place) => `P${place},p${place}@bulk.test`);
     const answer = await send(['name,email', ...rows, 'P,p0@bulk.test'].join('\n'));
@@ -93,7 +93,7 @@ describe('import of prospects', () => {
 });
 
 describe('export of prospects', () => {
-  it('streams all of them; no cell is a formula, and the file can be imported again', async () => {
+  it('streams all prospects; formulas are guarded, and the file can be imported again', async () => {
     const second = await app.signIn('role-super-admin', 1);
     const body = { name: '=HYPERLINK("x")', phone: '+91 98765', company: 'Two\nlines' };
     await app.call('POST', `${base}/prospects`, { token: second.token, body });

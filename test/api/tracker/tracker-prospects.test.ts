@@ -52,7 +52,7 @@ describe('pipelines (S0-75)', () => {
     expect((await mine('GET', '/pipelines?limit=1')).body.items).toHaveLength(1);
   });
 
-  it('refuses stages that make no sense', async () => {
+  it('refuses invalid stages', async () => {
     const bad = { name: 'X', stages: [{ name: 'A', probability: 101, required_fields: ['password'] }] };
     expect((await mine('POST', '/pipelines', bad)).body.errors).toHaveLength(2);
     expect((await mine('POST', '/pipelines', { name: 'X', stages: [] })).status).toBe(422);
@@ -60,7 +60,7 @@ describe('pipelines (S0-75)', () => {
 });
 
 describe('prospects (S0-74, S0-75)', () => {
-  it('X-16: the whole life of one: created, changed, moved, won, lost, reopened, removed', async () => {
+  it('X-16: a prospect is created, changed, moved, won, lost, reopened and removed; its history stays', async () => {
     const created = await mine('POST', '/prospects', { name: 'Acme', email: 'Buyer@Acme.test' });
     expect(created.status).toBe(201);
     expect(created.headers.get('etag')).toBe('"1"');
@@ -118,7 +118,7 @@ describe('prospects (S0-74, S0-75)', () => {
     expect((await mine('DELETE', `/pipelines/${foreign.body.id}/stages/${foreign.body.stages[0].id}`)).status).toBe(409);
   });
 
-  it('S0-74: duplicates by e-mail, whatever the case and whoever owns the first one', async () => {
+  it('S0-74: a second prospect with the same e-mail address is refused, ignoring case and owner', async () => {
     await mine('POST', '/prospects', { name: 'First', email: 'twin@acme.test' });
     expect((await mine('POST', '/prospects', { name: 'Second', email: 'TWIN@acme.test' })).status).toBe(409);
     const foreign = await theirs('POST', '/prospects', { name: 'Third', email: 'twin@acme.test' });
@@ -126,14 +126,14 @@ describe('prospects (S0-74, S0-75)', () => {
     expect(JSON.stringify(foreign.body)).not.toContain('First');
   });
 
-  it('of parallel moves on one version one succeeds', async () => {
+  it('one of several parallel moves on the same version succeeds', async () => {
     const { body: prospect } = await mine('POST', '/prospects', { name: 'Raced' });
     const answers = await Promise.all(Array.from({ length: 8 }, () => move(prospect, { status: 'won' })));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 412)).toHaveLength(7);
   });
 
-  it('search and filters; a wildcard is a letter like any other', async () => {
+  it('searches and filters; wildcard characters match themselves', async () => {
     const percent = (await mine('POST', '/prospects', { name: '100% Coverage', company: 'Under_score' })).body.id;
     const due = (await mine('POST', '/prospects', { name: 'Due', next_activity_at: '2020-01-01T00:00:00Z' })).body.id;
     expect(idsOf(await mine('GET', '/prospects?q=0%25%20cov'))).toEqual([percent]);
@@ -149,7 +149,7 @@ describe('prospects (S0-74, S0-75)', () => {
     expect(idsOf(await mine('GET', `/prospects?limit=2&cursor=${first.body.next_cursor}`))[0]).toBeLessThan(idsOf(first)[1] ?? 0);
   });
 
-  it('S0-63: those of another master admin are not there', async () => {
+  it('S0-63: prospects of another master admin are answered 404', async () => {
     const { id } = (await mine('POST', '/prospects', { name: 'Mine' })).body;
     expect((await theirs('GET', `/prospects/${id}`)).status).toBe(404);
     expect((await theirs('PUT', `/prospects/${id}`, { name: 'Theirs' })).status).toBe(404);
@@ -158,7 +158,7 @@ describe('prospects (S0-74, S0-75)', () => {
     expect((await theirs('GET', `/prospects/${id}/history`)).body.items).toEqual([]);
   });
 
-  it('the summary weighs the value of each stage', async () => {
+  it('the summary sums value and weighted value of each stage', async () => {
     const stages = [{ name: 'Half', probability: 50 }];
     const { body: pipeline } = await mine('POST', '/pipelines', { name: 'Weighed', stages });
     const stage_id = pipeline.stages[0].id;
@@ -171,7 +171,7 @@ describe('prospects (S0-74, S0-75)', () => {
 });
 
 describe('meetings (S0-15, S0-82, S0-93)', () => {
-  it('a template is planned, held, and its tasks become activities, each once', async () => {
+  it('a meeting is planned by a template, held, and each follow-up task becomes an activity once', async () => {
     const template = await mine('POST', '/meetings', {
       title: 'Discovery call',
       type: 'discovery',
@@ -200,7 +200,7 @@ describe('meetings (S0-15, S0-82, S0-93)', () => {
     expect(empty.body.errors).toMatchObject([{ pointer: '/tasks/0/line' }]);
   });
 
-  it('lists templates and planned ones, pages, and removes', async () => {
+  it('lists templates and planned meetings page by page, and removes them', async () => {
     const ids = [];
     for (const title of ['A', 'B', 'C']) ids.push((await mine('POST', '/meetings', { title, type: 'demo' })).body.id);
     expect((await mine('GET', '/meetings?kind=template&type=demo')).body.items).toHaveLength(3);
@@ -214,7 +214,7 @@ describe('meetings (S0-15, S0-82, S0-93)', () => {
     expect((await mine('GET', `/meetings/${ids[0]}`)).status).toBe(404);
   });
 
-  it('S0-11: removing a meeting leaves its activities', async () => {
+  it('S0-11: removing a meeting keeps its activities', async () => {
     const rows = await asSuperuser<{ n: number }>(app, 'select count(*)::int as n from admin_activities where meeting_id is not null');
     expect(rows[0]?.n).toBe(2);
   });

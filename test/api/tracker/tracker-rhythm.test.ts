@@ -49,7 +49,7 @@ async function clear(person: SignedIn): Promise<void> {
   }
 }
 
-describe('S0-64: the tests that the document names', () => {
+describe('S0-64: the tests that the requirements name', () => {
   beforeAll(() => clear(me));
 
   it('test_create_admin_goal', async () => {
@@ -106,8 +106,8 @@ describe('S0-64: the tests that the document names', () => {
   });
 });
 
-describe('who reaches it (S0-60..63)', () => {
-  it('S0-62, S0-66: without a token 401, on every route and both spellings of the dashboard', async () => {
+describe('access to the tracker (S0-60..63)', () => {
+  it('S0-62, S0-66: requests without a token get 401, on both paths of the dashboard too', async () => {
     for (const path of ['/api/master-admin/dashboard', `${base}/dashboard`, `${base}/goals`, `${base}/activities/today`]) {
       expect((await app.call('GET', path)).status).toBe(401);
     }
@@ -122,7 +122,7 @@ describe('who reaches it (S0-60..63)', () => {
     },
   );
 
-  it('S0-63: another master admin’s rows are not there', async () => {
+  it('S0-63: rows of another master admin are answered 404', async () => {
     const goal = await mine('POST', '/goals', { week_start: '2024-01-01' });
     const activity = await mine('POST', '/activities', { type: 'call', status: 'done', date: '2024-01-01' });
     for (const path of [`/goals/${goal.body.id}`, `/goals/${goal.body.id}/progress`, `/activities/${activity.body.id}`]) {
@@ -139,7 +139,7 @@ describe('who reaches it (S0-60..63)', () => {
 describe('goals', () => {
   beforeAll(() => clear(me));
 
-  it('S0-26, S0-90: refuses negative targets, unknown fields and dates that are none, with a pointer for each', async () => {
+  it('S0-26, S0-90: refuses negative targets, unknown fields and invalid dates, with a pointer for each', async () => {
     const answer = await mine('POST', '/goals', { week_start: '2025-02-30', target_calls: -1, user_id: other.user_id });
     expect(answer.status).toBe(422);
     expect(answer.body.errors.map((error: { pointer: string }) => error.pointer).sort()).toEqual([
@@ -209,19 +209,19 @@ describe('goals', () => {
 describe('activities', () => {
   beforeAll(() => clear(me));
 
-  it('S0-29, S0-51: refuses a type, status, amount or date that is none', async () => {
+  it('S0-29, S0-51: refuses an invalid type, status, amount or date', async () => {
     const answer = await mine('POST', '/activities', { type: 'fax', status: 'lost', date: 'today', amount: 0 });
     expect(answer.status).toBe(422);
     expect(answer.body.errors).toHaveLength(4);
     expect((await mine('POST', '/activities', { type: 'call', status: 'done' })).status).toBe(422);
   });
 
-  it('S0-11: a prospect that is not there is a conflict, not a crash', async () => {
+  it('S0-11: an activity of an unknown prospect is answered 409', async () => {
     const body = { type: 'call', status: 'done', date: today(), prospect_id: 999_999 };
     expect((await mine('POST', '/activities', body)).status).toBe(409);
   });
 
-  it('S0-80: `today` is no id, and what is no number is not there', async () => {
+  it('S0-80: `today` is not read as an id, and ids that are no numbers are answered 404', async () => {
     expect((await mine('GET', '/activities/today')).status).toBe(200);
     for (const id of ['yesterday', '0', '-1', '1.5', '99999999999', '2147483648']) {
       expect((await mine('GET', `/activities/${id}`)).status).toBe(404);
@@ -236,7 +236,7 @@ describe('activities', () => {
     expect((await mine('PUT', `/activities/${activity.id}`, { amount: 2 })).status).toBe(422);
   });
 
-  it('S0-88: filters and pages', async () => {
+  it('S0-88: lists by filters and pages', async () => {
     await clear(me);
     for (const [date, type, status] of [
       ['2025-05-01', 'call', 'done'],
@@ -260,7 +260,7 @@ describe('activities', () => {
     ]);
   });
 
-  it('S0-86: today is the day of the person, and a new zone alters no past day', async () => {
+  it('S0-86: today is the day in the time zone of the person, and a new zone changes no past day', async () => {
     await clear(me);
     const east = localTime(Date.now(), 'Pacific/Kiritimati').day;
     const west = localTime(Date.now(), 'Pacific/Pago_Pago').day;
@@ -290,7 +290,7 @@ describe('scores and streaks', () => {
     expect(rowCount).toBe(0);
   });
 
-  it('S0-77, S0-78, S0-79: back-dating joins runs, deleting splits them, the current streak follows', async () => {
+  it('S0-77, S0-78, S0-79: streaks follow activities that are logged for past days or deleted', async () => {
     const log = (offset: number) =>
       mine('POST', '/activities', { type: 'call', status: 'done', date: addDays(today(), offset) });
     const streak = async () => (await mine('GET', '/scores/streak')).body.streak_days;
@@ -313,7 +313,7 @@ describe('scores and streaks', () => {
     expect(rows).toEqual([{ score: 0, activities_count: 0, streak_days: 0 }]);
   });
 
-  it('S0-98: the week has seven days, missing ones with score 0', async () => {
+  it('S0-98: the week has seven days, those without a row with score 0', async () => {
     const week = await mine('GET', '/scores/week');
     expect(week.status).toBe(200);
     expect(week.body.week_start).toBe(weekStartOf(today(), 'monday'));
@@ -324,7 +324,7 @@ describe('scores and streaks', () => {
     await app.call('PUT', '/users/me/preferences', { token: me.token, body: { week_start: 'monday' } });
   });
 
-  it('vacation and rest days freeze the streak as soon as they are written', async () => {
+  it('vacation and rest days freeze the streak as soon as they are saved', async () => {
     await clear(me);
     const log = (offset: number) =>
       mine('POST', '/activities', { type: 'call', status: 'done', date: addDays(today(), offset) });
@@ -344,7 +344,7 @@ describe('scores and streaks', () => {
     expect((await mine('POST', '/vacations', { starts_on: '2020-01-01', ends_on: '2025-01-01' })).status).toBe(422);
   });
 
-  it('settings: defaults, partial change, seven rest days refused', async () => {
+  it('settings have defaults and change in parts; seven rest days are refused', async () => {
     await clear(me);
     expect((await mine('GET', '/settings')).body).toMatchObject({ rest_weekdays: [], daily_nudge_cap: 5 });
     const changed = await mine('PUT', '/settings', { rest_weekdays: [6, 7] });
@@ -354,7 +354,7 @@ describe('scores and streaks', () => {
     expect((await mine('PUT', '/settings', { rest_weekdays: [1, 1] })).status).toBe(422);
   });
 
-  it('parallel activities of one day all count', async () => {
+  it('activities that are logged in parallel for one day all count', async () => {
     await clear(me);
     const date = today();
     await Promise.all(
@@ -393,7 +393,7 @@ describe('scores and streaks', () => {
   });
 });
 
-/** Holds the stored scores against what the log and the calendar say. */
+/** Compares the stored scores with a recomputation from activities and calendar. */
 async function expectFresh(person: SignedIn): Promise<void> {
   const of = async (text: string) => (await admin.query(text, [person.user_id])).rows;
   const scores = await of(
@@ -413,7 +413,7 @@ async function expectFresh(person: SignedIn): Promise<void> {
 }
 
 describe('the dashboard (S0-50, S0-81)', () => {
-  it('shows the day at a glance under both spellings', async () => {
+  it('answers the day at a glance under both paths', async () => {
     await clear(me);
     await mine('POST', '/activities', { type: 'call', status: 'done', date: today() });
     const monitored = await app.call('GET', '/api/master-admin/dashboard', { token: me.token });
@@ -434,7 +434,7 @@ describe('the dashboard (S0-50, S0-81)', () => {
 });
 
 describe('the schema (S0-8, S0-10..21, S0-91)', () => {
-  it('has the constraints and indexes of the document under their names', async () => {
+  it('has the constraints and indexes of the requirements under their names', async () => {
     const { rows } = await admin.query(`
       select conname as name from pg_constraint where conname = any($1)
       union select indexname from pg_indexes where indexname = any($1) order by name`, [

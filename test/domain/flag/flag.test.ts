@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { flagFaults, toggled } from '../../../src/domain/flag/flag.ts';
 import type { FlagCondition, FlagDefinition, FlagRule } from '../../../src/domain/flag/flag.ts';
 import { conditionHolds } from '../../../src/domain/flag/flag-condition.ts';
-import { threeWayDiff } from '../../../src/domain/flag/flag-diff.ts';
+import { threeWayDiff } from '../../../src/domain/shared/three-way-diff.ts';
 import { evaluateFlag } from '../../../src/domain/flag/flag-evaluation.ts';
 
 const tenant = '5f0c4a52-8d4e-4a55-9f0b-0d2f5a3f7f01';

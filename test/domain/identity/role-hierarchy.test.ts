@@ -4,7 +4,7 @@ import { allPermissions } from '../../../src/domain/identity/permissions.ts';
 import { lineOfRole, permissionsBeyond, rightsOfRoles, roleMap, wouldCycle } from '../../../src/domain/identity/role-hierarchy.ts';
 import type { RoleNode } from '../../../src/domain/identity/role-hierarchy.ts';
 
-/** Forests of roles: a parent always stands before its child, so there is no cycle. */
+/** Forests of roles: a parent always comes before its child, so there is no cycle. */
 const forest = fc
   .array(fc.record({ permissions: fc.subarray([...allPermissions]), parent: fc.option(fc.nat(), { nil: null }) }), {
     minLength: 1,
@@ -34,7 +34,7 @@ describe('rights of roles', () => {
     );
   });
 
-  it('S2-71: a child gives all that its parent gives, and more roles never give less', () => {
+  it('S2-71: a child gives all that its parent gives, and more roles never give fewer permissions', () => {
     fc.assert(
       fc.property(forestAndHeld, ([roles, held]) => {
         const map = roleMap(roles);
@@ -50,7 +50,7 @@ describe('rights of roles', () => {
     );
   });
 
-  it('S2-71: a parent is refused exactly when it stands below the role', () => {
+  it('S2-71: a parent is refused exactly when it is a descendant of the role', () => {
     fc.assert(
       fc.property(forestAndHeld, ([roles, , pick]) => {
         const map = roleMap(roles);

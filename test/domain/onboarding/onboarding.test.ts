@@ -10,16 +10,16 @@ import {
   nextOnboardingStep,
   onboardingStatuses,
   reopenedOnboardingStatus,
-  shownOnboardingStatus,
+  effectiveOnboardingStatus,
   unsentNotifications,
 } from '../../../src/domain/onboarding/onboarding.ts';
-import type { OnboardingFacts } from '../../../src/domain/onboarding/onboarding.ts';
+import type { OnboardingLinkState } from '../../../src/domain/onboarding/onboarding.ts';
 
 const day = 24 * 3600_000;
 const start = Date.parse('2026-11-21T09:00:00Z');
 const at = (ms: number) => new Date(ms).toISOString();
 
-const link: OnboardingFacts = {
+const link: OnboardingLinkState = {
   status: 'pending',
   created_at: at(start),
   expires_at: at(start + 7 * day),
@@ -48,7 +48,7 @@ describe('S3-52: the moves of an onboarding link', () => {
   it('S3-55: past its time a link is expired at once, whatever is written', () => {
     fc.assert(
       fc.property(fc.constantFrom(...onboardingStatuses), fc.integer({ min: -day, max: day }), (status, offset) => {
-        const shown = shownOnboardingStatus({ ...link, status }, start + 7 * day + offset);
+        const shown = effectiveOnboardingStatus({ ...link, status }, start + 7 * day + offset);
         if (!isOpenOnboarding(status)) expect(shown).toBe(status);
         else expect(shown === 'expired').toBe(offset >= 0);
       }),
@@ -56,8 +56,8 @@ describe('S3-52: the moves of an onboarding link', () => {
   });
 
   it('S3-54: a link that was looked at shows as opened while what is stored is untouched', () => {
-    expect(shownOnboardingStatus({ ...link, first_accessed_at: at(start) }, start)).toBe('opened');
-    expect(shownOnboardingStatus({ ...link, status: 'in_progress', first_accessed_at: at(start) }, start)).toBe('in_progress');
+    expect(effectiveOnboardingStatus({ ...link, first_accessed_at: at(start) }, start)).toBe('opened');
+    expect(effectiveOnboardingStatus({ ...link, status: 'in_progress', first_accessed_at: at(start) }, start)).toBe('in_progress');
   });
 
   it('an expired link goes on where its holder had come', () => {
@@ -125,7 +125,7 @@ describe('what the workflow of a link does next', () => {
   it('always comes to an end: each step that is taken leads on, and nothing is done once a link is closed', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10 }), fc.integer({ min: 1, max: 80 }), (lateDays, lifeDays) => {
-        let facts: OnboardingFacts = { ...link, expires_at: at(start + lifeDays * day) };
+        let facts: OnboardingLinkState = { ...link, expires_at: at(start + lifeDays * day) };
         let now = start + lateDays * day;
         for (let count = 0; count < 40; count += 1) {
           const step = nextOnboardingStep(facts, now);
@@ -149,7 +149,7 @@ describe('what the workflow of a link does next', () => {
 
 describe('what the creator is told', () => {
   it('is each thing once; an extended link that expires again is told again', () => {
-    const expired: OnboardingFacts = { ...link, status: 'expired', first_accessed_at: at(start) };
+    const expired: OnboardingLinkState = { ...link, status: 'expired', first_accessed_at: at(start) };
     expect(unsentNotifications(expired)).toEqual(['opened', 'expired']);
     const told = { ...expired, announced: ['opened', notificationKey('expired', 0)] };
     expect(unsentNotifications(told)).toEqual([]);

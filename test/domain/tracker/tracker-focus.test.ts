@@ -19,7 +19,7 @@ const start = Date.parse('2026-11-21T09:00:00Z');
 const fifty = startFocus(start, 50 * minute);
 
 describe('the clock of a focus session', () => {
-  it('S0-57, S0-85: is due fifty minutes after its start and ends there, however late the timer fires', () => {
+  it('S0-57, S0-85: is due fifty minutes after its start and ends then, however late the timer fires', () => {
     expect(focusDueAt(fifty)).toBe(start + 50 * minute);
     const ended = endFocus(fifty, 'timer', start + 55 * minute);
     expect(ended).toMatchObject({ ending: 'timer', ended_at: start + 50 * minute });
@@ -28,13 +28,13 @@ describe('the clock of a focus session', () => {
     expect(remainingMs(ended, start + 55 * minute)).toBe(0);
   });
 
-  it('S0-85: a completion by hand records the actual minutes', () => {
+  it('S0-85: a completion by the owner records the actual minutes', () => {
     const ended = endFocus(fifty, 'manual', start + 20 * minute + 59_000);
     expect(focusedMinutes(ended, Number.MAX_SAFE_INTEGER)).toBe(20);
     expect(endFocus(fifty, 'manual', start - 5)).toMatchObject({ ended_at: start });
   });
 
-  it('pauses do not count and move the end', () => {
+  it('pauses do not count and postpone the end', () => {
     const paused = pauseFocus(fifty, start + 10 * minute);
     expect(focusState(paused)).toBe('paused');
     expect(remainingMs(paused, start + 30 * minute)).toBe(40 * minute);
@@ -45,7 +45,7 @@ describe('the clock of a focus session', () => {
     expect(resumeFocus(resumed, start + 40 * minute)).toBe(resumed);
   });
 
-  it('S0-83: an interrupted session, also one that was paused too long, keeps what was done', () => {
+  it('S0-83: an interrupted session, also one that was paused too long, keeps its focused minutes', () => {
     const paused = pauseFocus(fifty, start + 10 * minute);
     const ended = endFocus(paused, 'pause_limit', start + 600 * minute);
     expect(focusState(ended)).toBe('interrupted');
@@ -54,7 +54,7 @@ describe('the clock of a focus session', () => {
     expect(focusState(endFocus(fifty, 'interrupted', start + minute))).toBe('interrupted');
   });
 
-  it('ends exactly once and never counts more than planned, whatever is done to it in whatever order', () => {
+  it('ends exactly once and never counts more than planned, after any sequence of changes', () => {
     const step = fc.record({
       kind: fc.constantFrom('pause', 'resume', 'manual', 'timer', 'interrupted', 'pause_limit'),
       after: fc.integer({ min: 0, max: 40 * minute }),
@@ -79,7 +79,7 @@ describe('the clock of a focus session', () => {
   });
 });
 
-describe('what is shown of a session', () => {
+describe('the representation of a session', () => {
   const at = (minutes: number) => new Date(start + minutes * minute).toISOString();
   const row = {
     id: 1,
@@ -98,7 +98,7 @@ describe('what is shown of a session', () => {
     created_at: at(0),
   };
 
-  it('the row and the clock are two forms of the same', () => {
+  it('row and clock can be derived from each other', () => {
     expect(focusClockOf(row)).toEqual(fifty);
     const paused = { ...row, due_at: at(55), paused_ms: 5 * minute, paused_at: at(20) };
     expect(focusClockOf(paused)).toMatchObject({ duration_ms: 50 * minute, paused_at: start + 20 * minute });
@@ -107,7 +107,7 @@ describe('what is shown of a session', () => {
     expect(presentFocus(ended, start + 90 * minute)).toMatchObject({ state: 'completed', remaining_seconds: 0 });
   });
 
-  it('operators read it in plain words', () => {
+  it('the description for operators names state and times', () => {
     expect(describeFocus(fifty)).toBe(`Running since ${at(0)}; ends by itself at ${at(50)}.`);
     const paused = pauseFocus(fifty, start + 10 * minute);
     expect(describeFocus(paused)).toBe(`Paused since ${at(10)}; 40 minutes are left.`);

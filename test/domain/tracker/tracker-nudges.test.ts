@@ -30,24 +30,24 @@ function goal(done: number) {
 }
 
 describe('nudge rules (S0-58, S0-94)', () => {
-  it('are silent when there is nothing to say', () => {
+  it('draft nothing when there is no reason', () => {
     expect(rules({})).toEqual([]);
     expect(rules({ local_time: at(9), activities_today: 0, streak_days: 9, score_today: 0, goal: goal(0) })).toEqual([]);
   });
 
-  it('no activity by noon', () => {
+  it('draft a reminder when nothing is logged by noon', () => {
     expect(rules({ local_time: at(12), activities_today: 0 })).toEqual(['no-activity']);
     expect(rules({ local_time: at(12), activities_today: 1 })).toEqual([]);
   });
 
-  it('behind pace', () => {
+  it('draft a suggestion when a type is behind the pace', () => {
     const [draft] = draftNudges({ ...calm, local_time: at(10), goal: goal(3) });
     expect(draft).toMatchObject({ rule: 'behind-pace', type: 'suggestion', action_url: '/goals/7' });
     expect(draft?.template).toContain('email 3 of 8');
     expect(rules({ local_time: at(10), goal: goal(8) })).toEqual([]);
   });
 
-  it('streak at risk, with a last call for long ones', () => {
+  it('draft an alert for a streak at risk, and an urgent one for long streaks', () => {
     expect(rules({ local_time: at(17), score_today: 0, streak_days: 2 })).toEqual(['streak-at-risk']);
     expect(rules({ local_time: at(21), score_today: 0, streak_days: 2 })).toEqual(['streak-at-risk']);
     expect(rules({ local_time: at(21), score_today: 0, streak_days: 7 })).toEqual(['streak-at-risk', 'streak-last-call']);
@@ -55,7 +55,7 @@ describe('nudge rules (S0-58, S0-94)', () => {
     expect(rules({ local_time: at(17), score_today: 0, streak_days: 1 })).toEqual([]);
   });
 
-  it('lists become one digest each', () => {
+  it('draft one digest for each list', () => {
     const [one] = draftNudges({ ...calm, follow_ups: [{ id: 3, name: 'Acme $& Co' }] });
     expect(one).toMatchObject({ rule: 'follow-up-due', action_url: '/prospects/3' });
     expect(one && nudgeMessage(one)).toBe('A follow-up with Acme $& Co is due.');
@@ -74,11 +74,11 @@ describe('nudge rules (S0-58, S0-94)', () => {
     expect(nudgeMessage({ template: 'Nobody: {name}', name: null })).toBe('Nobody: ');
   });
 
-  it('press nobody on a free day, but celebrate', () => {
+  it('draft only milestones on a free day', () => {
     expect(rules({ is_free_day: true, local_time: at(21), activities_today: 0, goal: goal(20) })).toEqual(['goal-milestone']);
   });
 
-  it('the highest milestone is announced and settles those below', () => {
+  it('announce the highest milestone and settle those below', () => {
     const [reached] = draftNudges({ ...calm, goal: goal(20) });
     expect(reached).toMatchObject({ dedupe_key: 'goal/7/100', also_settles: ['goal/7/50', 'goal/7/90'] });
     const [half] = draftNudges({ ...calm, goal: goal(12) });
@@ -109,18 +109,18 @@ describe('admission of nudges', () => {
     expect(isQuiet(720, { ...policy, quiet_from_minute: 720, quiet_to_minute: 720 })).toBe(false);
   });
 
-  it('only urgent ones pass in quiet hours', () => {
+  it('only urgent nudges pass in quiet hours', () => {
     const drafts = [draft('a', 'high'), draft('b', 'urgent')];
     expect(admitNudges(drafts, 22 * 60, policy, fresh).map(({ dedupe_key }) => dedupe_key)).toEqual(['b']);
   });
 
-  it('what was announced is not announced again, and the most pressing ones get the room', () => {
+  it('what was delivered is not delivered again, and the highest priorities come first', () => {
     const drafts = [draft('a', 'low'), draft('b', 'urgent'), draft('c', 'normal'), draft('d', 'high')];
     const record = { settled_keys: new Set(['b']), delivered_today: 1 };
     expect(admitNudges(drafts, 720, policy, record).map(({ dedupe_key }) => dedupe_key)).toEqual(['d', 'c']);
   });
 
-  it('whatever the rounds of a day bring: the cap holds and no key comes twice', () => {
+  it('the cap holds and no key is delivered twice, after any sequence of rounds in a day', () => {
     const round = fc.record({
       minute: fc.integer({ min: 0, max: 1439 }),
       drafts: fc.array(

@@ -30,7 +30,7 @@ function kindOf(move: Partial<Move>, from: Partial<ProspectState> = {}): string 
 }
 
 describe('moving a prospect (S0-75)', () => {
-  it('takes the probability of the stage', () => {
+  it('sets the probability of the stage', () => {
     expect(decideMove(prospect, lead, { ...stay, stage: proposal })).toEqual({
       status: 'open',
       stage_id: 2,
@@ -39,7 +39,7 @@ describe('moving a prospect (S0-75)', () => {
     });
   });
 
-  it('won is certain, lost keeps the stage and says why, and reopening brings the stage’s probability back', () => {
+  it('won means 100 %, lost keeps the stage and the reason, and reopening restores the probability of the stage', () => {
     expect(decideMove(prospect, lead, { ...stay, status: 'won' })).toMatchObject({ probability: 100, stage_id: 1 });
     const lost = decideMove(prospect, lead, { ...stay, status: 'lost', lost_reason: 'price' });
     expect(lost).toEqual({ status: 'lost', stage_id: 1, probability: 0, lost_reason: 'price' });
@@ -47,7 +47,7 @@ describe('moving a prospect (S0-75)', () => {
     expect(reopened).toMatchObject({ status: 'open', probability: 10 });
   });
 
-  it('refuses what does not fit', () => {
+  it('refuses inconsistent moves', () => {
     expect(kindOf({ stage: foreign })).toBe('other-pipeline');
     expect(kindOf({ stage: proposal }, { email: null })).toBe('missing-fields');
     expect(kindOf({ stage: proposal }, { email: '' })).toBe('missing-fields');
@@ -63,7 +63,7 @@ describe('moving a prospect (S0-75)', () => {
     expect(isRefused(decideMove({ ...prospect, email: null }, lead, move))).toBe(false);
   });
 
-  it('says each refusal in a sentence', () => {
+  it('has a sentence for each refusal', () => {
     const refusals: MoveRefusal[] = [
       { kind: 'other-pipeline' },
       { kind: 'missing-fields', fields: ['email'] },
@@ -77,7 +77,7 @@ describe('moving a prospect (S0-75)', () => {
   });
 });
 
-describe('what is derived of a prospect', () => {
+describe('values derived from a prospect', () => {
   const now = Date.parse('2026-11-21T00:00:00Z');
   const entered_at = '2026-11-07T00:00:00Z';
 
@@ -97,7 +97,7 @@ describe('what is derived of a prospect', () => {
 });
 
 describe('a row of a prospect file', () => {
-  it('is cleaned', () => {
+  it('is normalized', () => {
     const read = readProspectCsvRow({
       name: '  Ada ',
       email: ' Ada@Example.TEST ',
@@ -121,7 +121,7 @@ describe('a row of a prospect file', () => {
     });
   });
 
-  it('tells all its faults', () => {
+  it('lists all its faults', () => {
     const read = readProspectCsvRow({
       name: '',
       company: 'x'.repeat(256),
@@ -141,7 +141,7 @@ describe('a row of a prospect file', () => {
     expect(readProspectCsvRow({ name: 'A', value_minor: '9999999999999' })).toHaveProperty('faults');
   });
 
-  it('comes back from the export as it went out, whatever it begins with', () => {
+  it('is the same after export and import, also when it begins like a formula', () => {
     fc.assert(
       fc.property(fc.constantFrom('=', '+', '-', '@', ''), fc.string({ minLength: 1, maxLength: 20 }), (start, rest) => {
         const name = `${start}${rest}`.replaceAll('\u0000', '').trim();

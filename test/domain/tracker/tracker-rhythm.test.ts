@@ -16,7 +16,7 @@ const noRest: RestCalendar = { rest_weekdays: [], vacations: [] };
 const weekendsOff: RestCalendar = { rest_weekdays: [6, 7], vacations: [] };
 const monday = '2026-11-16';
 
-/** Days from Monday on, by their scores; null leaves the row out. */
+/** Scores of consecutive days from a Monday on; null means that the day has no row. */
 function days(...scores: (number | null)[]): ScoredDay[] {
   return scores.flatMap((score, offset) => (score === null ? [] : [{ day: addDays(monday, offset), score }]));
 }
@@ -26,14 +26,14 @@ function streaks(calendar: RestCalendar, ...scores: (number | null)[]): number[]
 }
 
 describe('the calendar', () => {
-  it('S0-86: half past eleven at night counts for the local day, on both sides of the date line', () => {
+  it('S0-86: half past eleven at night belongs to the local day, on both sides of the date line', () => {
     const lateInKolkata = Date.parse('2026-11-21T18:00:00Z');
     expect(localTime(lateInKolkata, 'Asia/Kolkata')).toEqual({ day: '2026-11-21', minute: 23 * 60 + 30 });
     expect(localTime(lateInKolkata, 'Pacific/Kiritimati').day).toBe('2026-11-22');
     expect(localTime(lateInKolkata, 'Pacific/Pago_Pago').day).toBe('2026-11-21');
   });
 
-  it('S0-86: keeps to the wall clock across a change of the clocks', () => {
+  it('S0-86: follows the wall clock across a clock change', () => {
     expect(localTime(Date.parse('2026-10-25T22:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-25', minute: 1410 });
     expect(localTime(Date.parse('2026-10-24T21:30:00Z'), 'Europe/Berlin')).toEqual({ day: '2026-10-24', minute: 1410 });
     expect(startOfDay('2026-10-26', 'Europe/Berlin')).toBe('2026-10-25T23:00:00Z');
@@ -41,7 +41,7 @@ describe('the calendar', () => {
     expect(startOfDay('2018-11-04', 'America/Sao_Paulo')).toBe('2018-11-04T03:00:00Z');
   });
 
-  it('S0-98: a week begins on the weekday that the person chose', () => {
+  it('S0-98: a week starts on the weekday that the person chose', () => {
     expect(weekStartOf('2026-11-21', 'monday')).toBe(monday);
     expect(weekStartOf('2026-11-21', 'saturday')).toBe('2026-11-21');
     expect(weekStartOf('2026-11-21', 'sunday')).toBe('2026-11-15');
@@ -49,7 +49,7 @@ describe('the calendar', () => {
     expect(weekDays(monday).map(weekdayOf)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
-  it('adds and counts days as each other’s inverse', () => {
+  it('adding and counting days are inverse to each other', () => {
     fc.assert(
       fc.property(fc.integer({ min: -20_000, max: 20_000 }), (offset) => {
         expect(daysBetween(monday, addDays(monday, offset))).toBe(offset);
@@ -59,7 +59,7 @@ describe('the calendar', () => {
 });
 
 describe('the score of a day', () => {
-  it('S0-52, S0-64: weighs what is done', () => {
+  it('S0-52, S0-64: is the weighted sum of what is done', () => {
     const done = { status: 'done' } as const;
     const two = [
       { ...done, type: 'discovery', amount: 2 },
@@ -71,7 +71,7 @@ describe('the score of a day', () => {
     expect(isActivityType('fax')).toBe(false);
   });
 
-  it('S0-52: is capped at 100 and looks at nothing that is pending or cancelled', () => {
+  it('S0-52: is capped at 100 and ignores what is pending or cancelled', () => {
     expect(dailyScore([{ type: 'call', status: 'done', amount: 50 }]).score).toBe(100);
     expect(
       dailyScore([
@@ -83,17 +83,17 @@ describe('the score of a day', () => {
 });
 
 describe('streaks', () => {
-  it('S0-77: count the day itself and break at a gap or an empty day', () => {
+  it('S0-77: include the day itself and end at a gap or a day with score 0', () => {
     expect(streaks(noRest, 10, 5, null, 20, 0, 5)).toEqual([1, 2, 1, 0, 1]);
   });
 
-  it('rest days neither lengthen nor break, whether something was done on them or not', () => {
+  it('are neither lengthened nor broken by rest days, with or without a score', () => {
     expect(streaks(weekendsOff, null, null, null, null, 10, null, null, 10)).toEqual([1, 2]);
     expect(streaks(weekendsOff, null, null, null, null, 10, 50, 50, 10)).toEqual([1, 1, 1, 2]);
     expect(streaks(weekendsOff, null, null, null, null, 0, 50, null, 10)).toEqual([0, 0, 1]);
   });
 
-  it('vacation does the same, and none begins on it', () => {
+  it('are frozen by vacation too, and none starts on it', () => {
     const vacation = { rest_weekdays: [], vacations: [{ starts_on: addDays(monday, 1), ends_on: addDays(monday, 3) }] };
     expect(isFrozen(addDays(monday, 3), vacation)).toBe(true);
     expect(isFrozen(addDays(monday, 4), vacation)).toBe(false);
@@ -101,7 +101,7 @@ describe('streaks', () => {
     expect(streaks(vacation, null, 10, null, null, 10)).toEqual([0, 1]);
   });
 
-  it('S0-77: today counts once something is done, else the run ends yesterday', () => {
+  it('S0-77: the current streak ends today once there is a score, else yesterday', () => {
     const newestFirst = (list: StreakDay[]) => list.toReversed();
     const twoDays = newestFirst(freshStreaks(days(5, 5), noRest));
     expect(currentStreak(twoDays, addDays(monday, 1), noRest)).toBe(2);
@@ -143,7 +143,7 @@ describe('streaks', () => {
     );
   });
 
-  it('a run never grows on a frozen day', () => {
+  it('never grow on a frozen day', () => {
     const rows = fc.array(fc.constantFrom(null, 0, 5), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(calendars, rows, (calendar, scores) => {
@@ -181,7 +181,7 @@ describe('weekly progress', () => {
     });
   });
 
-  it('S0-97: nobody is behind at breakfast, and a week that is over is reached or missed', () => {
+  it('S0-97: the present day is not expected yet, and a week that is over is reached or missed', () => {
     const first = weeklyProgress(monday, targets, nothing, monday, noRest);
     expect(first).toMatchObject({ days_elapsed: 1, on_track: true, percent: 0 });
     const after = weeklyProgress(monday, targets, { ...nothing, call: 5 }, addDays(monday, 9), noRest);
@@ -191,14 +191,14 @@ describe('weekly progress', () => {
     expect(weeklyProgress(monday, targets, nothing, addDays(monday, -2), noRest).days_elapsed).toBe(0);
   });
 
-  it('a week of vacation asks for nothing until it is over', () => {
+  it('a week of vacation expects nothing until it is over', () => {
     const away = { rest_weekdays: [], vacations: [{ starts_on: monday, ends_on: addDays(monday, 6) }] };
     const progress = weeklyProgress(monday, targets, nothing, addDays(monday, 5), away);
     expect(progress.on_track).toBe(true);
     expect(progress.types.call).toMatchObject({ expected: 0, projection: 0 });
   });
 
-  it('milestones look at the whole goal; too much of one type does not make up for another', () => {
+  it('milestones depend on the whole goal; surplus of one type does not make up for another', () => {
     expect(reachedMilestones(weeklyProgress(monday, targets, { ...nothing, email: 500 }, monday, noRest))).toEqual([50]);
     expect(reachedMilestones({ percent: 91 })).toEqual([50, 90]);
     expect(reachedMilestones({ percent: 100 })).toEqual([50, 90, 100]);

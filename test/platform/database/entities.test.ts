@@ -260,7 +260,7 @@ describe('transaction', () => {
     expect(error).toMatchObject({ code: '42501' });
     expect(toProblem(error)).toMatchObject({ status: 404, code: 'resource.not-found' });
     const sent = inUnit(async (tx) =>
-      tx.send(tx.sql.insertInto('contacts').values({ tenant_id: randomUUID(), name: 'elsewhere' })),
+      tx.defer(tx.sql.insertInto('contacts').values({ tenant_id: randomUUID(), name: 'elsewhere' })),
     ).catch((reason: unknown) => reason);
     expect(toProblem(await sent)).toMatchObject({ status: 404, code: 'resource.not-found' });
   });

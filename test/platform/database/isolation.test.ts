@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { Client } from 'pg';
 import { entities } from '../../../src/entities/index.ts';
-import { query } from '../../../src/entities/kysely-schema.ts';
+import { kysely } from '../../../src/entities/kysely-schema.ts';
 import { systemActor } from '../../../src/domain/shared/actor.ts';
 import { openDatabase } from '../../../src/platform/database/database.ts';
 import type { Database } from '../../../src/platform/database/database.ts';
@@ -53,7 +53,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const users = query.selectFrom('users').select(['tenant_id', 'full_name']);
+const users = kysely.selectFrom('users').select(['tenant_id', 'full_name']);
 const scopeOf = (tenantId: string) => ({ tenant_id: tenantId, user_id: null });
 class Abort extends Error {}
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -77,7 +77,7 @@ describe('X-12: tenants share connections and nothing else', () => {
       }
       if (request % 20 === 1) {
         // The second query of the batch fails and takes the connection with it.
-        const failing = readAll(db, scopeOf(id), [users, query.selectNoFrom(sql<number>`1 / 0`.as('x'))] as const);
+        const failing = readAll(db, scopeOf(id), [users, kysely.selectNoFrom(sql<number>`1 / 0`.as('x'))] as const);
         failures.push(await failing.then(() => 'no error', messageOf));
         return;
       }

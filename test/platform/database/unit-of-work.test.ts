@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
-import { query } from '../../../src/entities/kysely-schema.ts';
+import { kysely } from '../../../src/entities/kysely-schema.ts';
 import { UserEntity } from '../../../src/entities/identity/user.entity.ts';
 import { readAll } from '../../../src/platform/database/read.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
@@ -34,7 +34,7 @@ async function auditCount(resourceId: string): Promise<number> {
   return rows.length;
 }
 
-const preferences = () => query.selectFrom('users').select(['id', 'full_name']).orderBy('id').limit(1);
+const preferences = () => kysely.selectFrom('users').select(['id', 'full_name']).orderBy('id').limit(1);
 
 describe('unit of work', () => {
   it('X-7: keeps change and audit row together, or neither', async () => {
@@ -108,7 +108,7 @@ describe('unit of work', () => {
 
   it('runs again after a deadlock, so that both sides of one succeed', async () => {
     const [people] = await readAll(app.api.deps.db, actor, [
-      query.selectFrom('users').select('id').orderBy('id').limit(2),
+      kysely.selectFrom('users').select('id').orderBy('id').limit(2),
     ] as const);
     const [one, other] = people.map(({ id }) => id) as [string, string];
     let firstLocks = 0;
@@ -130,12 +130,12 @@ describe('unit of work', () => {
 
 describe('read', () => {
   it('cannot change anything', async () => {
-    const write = { compile: () => sql`update users set full_name = 'read' returning id`.compile(query) };
+    const write = { compile: () => sql`update users set full_name = 'read' returning id`.compile(kysely) };
     await expect(readAll(app.api.deps.db, actor, [write] as const)).rejects.toMatchObject({ code: '25006' });
   });
 
   it('gives the rows of each query, in order, in one transaction', async () => {
-    const instant = query.selectNoFrom(sql<string>`now()::text`.as('at'));
+    const instant = kysely.selectNoFrom(sql<string>`now()::text`.as('at'));
     const [a, people, b] = await readAll(app.api.deps.db, actor, [instant, preferences(), instant] as const);
     expect(a).toEqual(b);
     expect(people).toHaveLength(1);

@@ -17,7 +17,7 @@ import { freshTotpCode } from '../../support/totp.ts';
 const outbox = 'development_mails';
 
 const recording = new Recording();
-/** What was secret in this run, by what it is. */
+/** The secrets of this run, by kind. */
 const canaries = new Map<string, string>();
 /** Bodies of refusals, and everything else that may be shown to anybody. */
 const shown: string[] = [];
@@ -80,8 +80,8 @@ async function gated(person: SignedIn, what: string, method: string, path: strin
   return done;
 }
 
-describe('secrets stay where they belong', () => {
-  it('uses every kind of secret, in success and in failure', async () => {
+describe('secrets are stored and shown nowhere but where they belong', () => {
+  it('every kind of secret is used, in requests that succeed and that fail', async () => {
     mark('password', samplePassword);
     const wrongPassword = 'canary-wrong-Passw0rd-7f3a';
     mark('wrong password', wrongPassword);
@@ -120,7 +120,7 @@ describe('secrets stay where they belong', () => {
     await call('GET', '/users/me', { token: token as string });
   });
 
-  it('uses them through an approval that is opened, approved and executed by a workflow', async () => {
+  it('and in an approval that is opened, approved and executed by a workflow', async () => {
     const admin = await app.signIn('role-super-admin', 1);
     const provider = await app.signIn('role-provider-admin');
     mark('TOTP secret of the requester', admin.totp_secret);
@@ -135,7 +135,7 @@ describe('secrets stay where they belong', () => {
     await drive.settled(id, 'executed');
   });
 
-  it('finds none of them in logs, workflows, tables, refusals or metrics', async () => {
+  it('none of them is in logs, workflows, tables, refusals or metrics', async () => {
     shown.push((await call('GET', '/metrics')).body);
     const tables = await dumpTables(app.database.adminUrl);
     tables.delete(outbox);
@@ -146,7 +146,7 @@ describe('secrets stay where they belong', () => {
       ...[...tables].map(([name, text]) => [`table ${name}`, text] as const),
       ...[...workflows].map(([id, text]) => [`workflow ${id}`, text] as const),
     ]);
-    // The places are looked at for real: each kind holds what it should.
+    // The search covers what it should: each kind of place has content.
     expect(recording.text).toContain('/admin/approvals/:id/approve');
     expect(recording.text.split('\n').length).toBeGreaterThan(20);
     expect([...workflows.keys()].some((id) => id.startsWith('approval/'))).toBe(true);

@@ -89,7 +89,7 @@ async function makeToken(claims: JWTPayload = {}, key: IssuerKey = firstKey, alg
 const refused = { code: 'auth.required', status: 401, message: 'The access token is not valid.' };
 
 describe('bearer tokens of configured issuers (X-5)', () => {
-  it('say who, in the tenant of the configuration, with roles as mapped', async () => {
+  it('identify a person of the configured tenant, with the mapped roles', async () => {
     const token = await makeToken();
     expect(issuers.speaksFor(token)).toBe(true);
     await expect(issuers.verify(token)).resolves.toMatchObject({
@@ -143,7 +143,7 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     await expect(issuers.verify(await make())).rejects.toMatchObject(refused);
   });
 
-  it('are bound to the allowed algorithms when the issuer’s keys name none', async () => {
+  it('are limited to the allowed algorithms when the issuer’s keys name none', async () => {
     isPublishedWithAlg = false;
     published = [firstKey, ecKey];
     await expect(issuers.verify(await makeToken())).resolves.toMatchObject({ subject: 'user_2abc' });
@@ -151,7 +151,7 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     await expect(issuers.verify(await makeToken({}, firstKey, 'RS512'))).rejects.toMatchObject(refused);
   });
 
-  it('follow a rotated key without a failed request, and ask for strange keys at most once in a while', async () => {
+  it('are accepted under a rotated key at once; the key set is fetched for unknown keys at most once in a while', async () => {
     await issuers.verify(await makeToken());
     published = [secondKey, firstKey];
     // The library looks again for an unknown key only after its cool-down, which runs on the system clock.
@@ -171,7 +171,7 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     }
   });
 
-  it('stay good for a day while the issuer is away, and not for longer', async () => {
+  it('are verified with the last key set for a day while the issuer is unavailable, and not for longer', async () => {
     await issuers.verify(await makeToken());
     isAway = true;
     const realNow = Date.now;
@@ -190,7 +190,7 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     }
   });
 
-  it('are answered with 503 when the keys were never seen', async () => {
+  it('are answered with 503 when the keys were never fetched', async () => {
     isAway = true;
     await expect(issuers.verify(await makeToken())).rejects.toMatchObject({ status: 503, retryAfterSeconds: 30 });
   });

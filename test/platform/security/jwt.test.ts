@@ -116,7 +116,7 @@ const forgeries: [string, () => string][] = [
 ];
 
 describe('access tokens (X-5)', () => {
-  it('say who, in which tenant and session, for how long', async () => {
+  it('carry person, tenant, session and times', async () => {
     const { token, expires_in_seconds } = await tokens.issue(subject);
     await expect(tokens.verify(token)).resolves.toEqual({
       ...subject,
@@ -128,7 +128,7 @@ describe('access tokens (X-5)', () => {
     expect(JSON.parse(Buffer.from(header, 'base64url').toString())).toEqual(goodHeader);
   });
 
-  it('are accepted in the very form that the forgeries change', async () => {
+  it('are accepted in the form that the forgeries below start from', async () => {
     await expect(tokens.verify(forge(goodHeader, goodClaims()))).resolves.toMatchObject(subject);
   });
 
@@ -136,18 +136,18 @@ describe('access tokens (X-5)', () => {
     const refusal = { code: 'auth.required', status: 401, message: 'The access token is not valid.' };
     const token = make();
     await expect(tokens.verify(token)).rejects.toMatchObject(refusal);
-    // The refusal is not remembered as anything else.
+    // The refusal is not cached as a success.
     await expect(tokens.verify(token)).rejects.toMatchObject(refusal);
   });
 
-  it('are refused once their time is over, also when they were verified before', async () => {
+  it('are refused when they have expired, also if they were verified before', async () => {
     const { token } = await tokens.issue(subject);
     await tokens.verify(token);
     nowMs += 306_000;
     await expect(tokens.verify(token)).rejects.toMatchObject({ status: 401 });
   });
 
-  it('stay good while the signing key is rotated, and end with the old key', async () => {
+  it('stay valid while the signing key is rotated, until the old key is removed', async () => {
     const oldKey = setting('2026', seed);
     const newKey = setting('2027');
     const { token } = await tokens.issue(subject);
@@ -158,7 +158,7 @@ describe('access tokens (X-5)', () => {
     await expect(open(ringOf(newKey)).verify(token)).rejects.toMatchObject({ status: 401 });
   });
 
-  it('are remembered for a minute, so that a verified one costs a look-up', async () => {
+  it('are cached for a minute, so that a verified one costs a look-up', async () => {
     const fresh = open();
     const { token } = await fresh.issue(subject);
     await fresh.verify(token);
@@ -168,7 +168,7 @@ describe('access tokens (X-5)', () => {
     expect(performance.now() - started).toBeLessThan(150);
   });
 
-  it('are verified by others with the published keys, which hold no private part', async () => {
+  it('can be verified with the published keys, which hold no private part', async () => {
     const { keys } = keyring.jwks();
     expect(keys).toEqual([
       { kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig', kid: '2026', x: publicRaw.toString('base64url') },
@@ -188,7 +188,7 @@ describe('MFA tokens (S2-45, S2-69)', () => {
   };
   const challengeId = randomUUID();
 
-  it('name the challenge that was met, for exactly this binding, and end after five minutes', async () => {
+  it('name the answered challenge, for exactly this binding, and expire after five minutes', async () => {
     const { token, expires_in_seconds } = await mfaTokens.issue(binding, challengeId);
     expect(expires_in_seconds).toBe(300);
     await expect(mfaTokens.verify(token, binding)).resolves.toBe(challengeId);
@@ -204,7 +204,7 @@ describe('MFA tokens (S2-45, S2-69)', () => {
     await expect(mfaTokens.verify(token, binding)).resolves.toBeNull();
   });
 
-  it('do not pass for access tokens, nor access tokens for them', async () => {
+  it('are not accepted as access tokens, nor access tokens as MFA tokens', async () => {
     const { token: mfaToken } = await mfaTokens.issue(binding, challengeId);
     const { token: accessToken } = await tokens.issue(subject);
     await expect(tokens.verify(mfaToken)).rejects.toMatchObject({ status: 401 });
@@ -216,7 +216,7 @@ describe('MFA tokens (S2-45, S2-69)', () => {
     await expect(mfaTokens.verify(disguised, binding)).resolves.toBeNull();
   });
 
-  it.each(['', 'garbage', 'a.b.c'])('are not %j', async (token) => {
+  it.each(['', 'garbage', 'a.b.c'])('refuse %j', async (token) => {
     await expect(mfaTokens.verify(token, binding)).resolves.toBeNull();
   });
 });

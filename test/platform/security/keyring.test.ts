@@ -10,7 +10,7 @@ const ringOf = (setting: string) => createKeyring(parseKeyList(setting, 'ENCRYPT
 const place = { table: 'mfa_factors', column: 'secret_ciphertext', row_id: 'c9b1d0f6-0a5e-4f57-9a52-3f8b1f0b0001' };
 
 describe('encryption at rest', () => {
-  it('gives back any text that it sealed, and seals the same text differently every time', () => {
+  it('opens any text that it sealed, and seals the same text differently every time', () => {
     const ring = ringOf(newKey);
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (secret) => {
@@ -37,7 +37,7 @@ describe('encryption at rest', () => {
     expect(() => ring.open(sealed, elsewhere)).toThrow(SealedValueError);
   });
 
-  it('does not open a value of which any byte was changed, nor one cut short', () => {
+  it('does not open a value of which any byte was changed, nor a truncated one', () => {
     const ring = ringOf(newKey);
     const [version, keyId, body = ''] = ring.seal('secret', place).split('.');
     const bytes = Buffer.from(body, 'base64url');
@@ -56,7 +56,7 @@ describe('encryption at rest', () => {
     expect(() => ringOf(newKey).open(value, place)).toThrow(SealedValueError);
   });
 
-  it('opens values of a retired key, says that they need sealing anew, and refuses them once the key is gone', () => {
+  it('opens values of a retired key, tells that they are to be sealed again, and refuses them once the key is removed', () => {
     const sealed = ringOf(oldKey).seal('secret', place);
     const both = ringOf(`${newKey},${oldKey}`);
     expect(both.open(sealed, place)).toBe('secret');
@@ -65,7 +65,7 @@ describe('encryption at rest', () => {
     expect(() => ringOf(newKey).open(sealed, place)).toThrow('No key "2025"');
   });
 
-  it('does not take one key for another that goes by the same name', () => {
+  it('does not open a value with another key of the same id', () => {
     const sealed = ringOf(`k:${base64Key()}`).seal('secret', place);
     expect(() => ringOf(`k:${base64Key()}`).open(sealed, place)).toThrow(SealedValueError);
   });

@@ -22,7 +22,7 @@ describe('password hashes', () => {
     await expect(hasher.verify(null, '\0no such person')).resolves.toBe(false);
   });
 
-  it('say when they were made at a lower cost or by another algorithm', async () => {
+  it('are recognised when they were made at a lower cost or by another algorithm', async () => {
     const cheap = await argon2Hash('x', { memoryCost: 4096, timeCost: 2, parallelism: 1 });
     expect(hasher.needsRehash(cheap)).toBe(true);
     expect(hasher.needsRehash('$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZbqVvYbFFhsSqIIvWmM0pYpWmPT2Hi')).toBe(true);
@@ -30,7 +30,7 @@ describe('password hashes', () => {
     expect(hasher.needsRehash(await argon2Hash('x', { memoryCost: 65_536, timeCost: 3, parallelism: 1 }))).toBe(false);
   });
 
-  it('take no more cores than they were given, and refuse with 503 when too many wait', async () => {
+  it('are made by no more cores than allowed, and refused with 503 when too many are queued', async () => {
     const narrow = createPasswordHasher({ concurrency: 1, queueLimit: 2 });
     const attempts = Array.from({ length: 8 }, () => narrow.hash('correct horse battery'));
     const outcomes = await Promise.allSettled(attempts);
@@ -43,13 +43,13 @@ describe('password hashes', () => {
     await expect(narrow.hash('and afterwards all is well')).resolves.toContain('argon2id');
   });
 
-  it('free their place when one fails', async () => {
+  it('free their place in the queue when one fails', async () => {
     const narrow = createPasswordHasher({ concurrency: 1, queueLimit: 1 });
     await expect(narrow.verify('not a hash', 'x')).rejects.toThrow();
     await expect(narrow.hash('x')).resolves.toContain('argon2id');
   });
 
-  it('leave the event loop free while many wait', async () => {
+  it('leave the event loop free while many are queued', async () => {
     const storm = Promise.all(Array.from({ length: 40 }, () => hasher.verify(null, 'x')));
     let turns = 0;
     let done = false;
@@ -58,7 +58,7 @@ describe('password hashes', () => {
       await nextTurn();
       turns += 1;
     }
-    // A loop that carried the forty itself would come round about once for each.
+    // An event loop that did the hashing itself would turn about once a hash.
     expect(turns).toBeGreaterThan(400);
   });
 });

@@ -37,7 +37,7 @@ const outcomes = async (takes: readonly Promise<unknown>[]) => {
   };
 };
 
-describe('shared limits, also in a race', () => {
+describe('limits that all processes share, under concurrency', () => {
   it('allow exactly 10 of 200 parallel requests over two processes', async () => {
     const limiters = pools.map((pool) => shared(pool));
     const { allowed, refusals } = await outcomes(
@@ -57,7 +57,7 @@ describe('shared limits, also in a race', () => {
     await expect(shared(pools[0], { name: 'other', limit: 1 }).take('a')).resolves.toBeDefined();
   });
 
-  it('count failures only, when what was no failure is given back', async () => {
+  it('count only failures where successes are given back', async () => {
     const limiter = shared(pools[0], { name: 'failures', limit: 2 });
     for (let count = 0; count < 20; count += 1) {
       await limiter.take('a');
@@ -68,7 +68,7 @@ describe('shared limits, also in a race', () => {
     await expect(limiter.take('a')).rejects.toMatchObject({ status: 429 });
   });
 
-  it('open again when their window is over', async () => {
+  it('allow requests again when their window is over', async () => {
     const limiter = shared(pools[0], { name: 'short', limit: 1, windowSeconds: 1 });
     await limiter.take('a');
     await expect(limiter.take('a')).rejects.toMatchObject({ status: 429, retryAfterSeconds: 1 });
@@ -76,7 +76,7 @@ describe('shared limits, also in a race', () => {
     await expect(limiter.take('a')).resolves.toMatchObject({ remaining: 0 });
   });
 
-  it('stay when the transaction of the caller rolls back', async () => {
+  it('keep their count when the transaction of the caller rolls back', async () => {
     const limiter = shared(pools[0], { name: 'rolled-back', limit: 1 });
     const client = await pools[0].connect();
     await client.query('begin');
@@ -86,14 +86,14 @@ describe('shared limits, also in a race', () => {
     await expect(limiter.take('a')).rejects.toMatchObject({ status: 429 });
   });
 
-  it('store no address or account name, and take keys of any length', async () => {
+  it('store no address or account name, and accept keys of any length', async () => {
     await shared(pools[0]).take('maria.silva@example.com');
     await shared(pools[0]).take('x'.repeat(10_000));
     const { rows } = await pools[0].query<{ key: string }>('select key from rate_limit_counters');
     expect(rows.filter(({ key }) => key.includes('maria') || key.length > 100)).toEqual([]);
   });
 
-  it('refuse with 503 when the store is away, and say why to the log only', async () => {
+  it('refuse with 503 when the store is unavailable, and give the reason to the log only', async () => {
     const away = new Pool({ connectionString: 'postgres://nobody:secret@127.0.0.1:1/none' });
     const errors: unknown[] = [];
     const limiter = shared(away, {}, (error) => errors.push(error));
@@ -110,7 +110,7 @@ describe('limits of one process', () => {
     expect(allowed).toBe(10);
   });
 
-  it('tell where a caller stands, in the headers of the draft', async () => {
+  it('are reported to the caller in the headers of the draft', async () => {
     const state = await createProcessLimiter({ ...policy, name: 'headers' }).take('a');
     expect(rateLimitHeaders(state)).toEqual({
       'RateLimit-Policy': '"headers";q=10;w=60',

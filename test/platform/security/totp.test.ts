@@ -27,7 +27,7 @@ describe('TOTP (RFC 6238)', () => {
     expect(matchTotpStep({ secret: rfcSecret, code, nowMs: second * 1000, stepsBack: 0 })).toBe(step);
   });
 
-  it('forgives one step back at sign-in, none at a step-up, and never looks ahead', () => {
+  it('accepts a code one step old at sign-in, none at a step-up, and never a later one', () => {
     const nowMs = 1_800_000_000_000;
     const step = totpStepAt(nowMs);
     const match = (offset: number, stepsBack: number) =>
@@ -41,7 +41,7 @@ describe('TOTP (RFC 6238)', () => {
     expect(matchTotpStep({ secret: rfcSecret, code, nowMs: 59_000, stepsBack: 1 })).toBeNull();
   });
 
-  it('makes secrets of 160 bits and the address that apps scan', () => {
+  it('makes secrets of 160 bits and the URI that apps scan', () => {
     const secret = generateTotpSecret();
     expect(secret).toMatch(/^[A-Z2-7]{32}$/);
     expect(generateTotpSecret()).not.toBe(secret);
@@ -66,7 +66,7 @@ describe('recovery codes (S4-27)', () => {
     }
   });
 
-  it('have one hash however they are typed', () => {
+  it('have the same hash however they are typed', () => {
     const hash = hashRecoveryCode('10AB-CDEF-GHJK-MNPQ');
     expect(hash).toMatch(/^[0-9a-f]{64}$/);
     expect(hashRecoveryCode(' 10ab cdef ghjk mnpq ')).toBe(hash);

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { exportFormats, exportWriters, readExport } from '../../../src/services/audit/export-format.ts';
-import type { ExportRecord, ExportSource } from '../../../src/services/audit/export-format.ts';
-import { sealEntry } from '../../../src/platform/audit/audit.ts';
+import { exportFormats, exportWriters, readExport } from '../../../src/services/audit/audit-export-format.ts';
+import type { ExportRecord, ExportSource } from '../../../src/services/audit/audit-export-format.ts';
+import { sealEntry } from '../../../src/platform/audit/audit-append.ts';
 import { actorOf, entryOf } from '../../support/audit-bench.ts';
 
 let folder: string;

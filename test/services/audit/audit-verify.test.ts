@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ChainReport } from '../../../src/domain/audit/audit-chain.ts';
 import { verifyConsistency, verifyInclusion } from '../../../src/domain/audit/audit-merkle.ts';
-import { BrokenChainError, dueChains, latestCheckpoint, takeCheckpoint } from '../../../src/services/audit/checkpoint.ts';
+import { BrokenChainError, dueChains, latestCheckpoint, takeCheckpoint } from '../../../src/services/audit/audit-checkpoint.service.ts';
 import { checkpointFile, publishCheckpoints, publishedNotes } from '../../../src/services/audit/checkpoint-file.ts';
 import { sha256 } from '../../../src/platform/audit/audit-hash.ts';
 import {
@@ -15,10 +15,10 @@ import {
   originOfChain,
   parseVerifier,
   splitNotes,
-} from '../../../src/services/audit/note.ts';
-import { consistencyProof, inclusionProof } from '../../../src/services/audit/tree.ts';
-import { verifyChain } from '../../../src/services/audit/verify.ts';
-import type { VerifyOptions } from '../../../src/services/audit/verify.ts';
+} from '../../../src/services/audit/signed-note.ts';
+import { consistencyProof, inclusionProof } from '../../../src/services/audit/audit-tree.queries.ts';
+import { verifyChain } from '../../../src/services/audit/audit-chain-verification.service.ts';
+import type { VerifyOptions } from '../../../src/services/audit/audit-chain-verification.service.ts';
 import { startAuditBench } from '../../support/audit-bench.ts';
 import type { AuditBench } from '../../support/audit-bench.ts';
 

@@ -9,7 +9,7 @@ import type { Actor } from '../../../src/domain/shared/actor.ts';
 import { isRolloutClosed, rolloutTransitions } from '../../../src/domain/config/config-rollout.ts';
 import type { RolloutPlan } from '../../../src/domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../../src/domain/shared/environment.ts';
-import { query } from '../../../src/entities/kysely-schema.ts';
+import { kysely } from '../../../src/entities/kysely-schema.ts';
 import { Problem } from '../../../src/platform/problem.ts';
 import { read } from '../../../src/platform/database/read.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
@@ -51,7 +51,7 @@ async function slot(): Promise<Slot> {
   const [row] = await read(
     app.api.deps.db,
     actor,
-    query
+    kysely
       .selectFrom('admin_environment_configs')
       .where('environment', '=', environment)
       .select(['stable_version', 'candidate_version', 'candidate_percentage']),
@@ -63,7 +63,7 @@ async function stored(id: string) {
   const [row] = await read(
     app.api.deps.db,
     actor,
-    query.selectFrom('admin_deployments').where('id', '=', id).select(['status', 'candidate_percentage']),
+    kysely.selectFrom('admin_deployments').where('id', '=', id).select(['status', 'candidate_percentage']),
   );
   if (row === undefined) throw new Error('There is no such deployment.');
   return row;

@@ -31,7 +31,7 @@ afterAll(async () => {
   await temporal.stop();
 });
 
-/** Starts a session of seconds, which the API does not offer: every timer is an input of the workflow. */
+/** Starts a session of a few seconds, shorter than the API allows; the workflow takes the length as input. */
 async function start(session_id: number, duration_seconds: number) {
   const { temporal: client } = app.api.deps;
   const input = {
@@ -65,7 +65,7 @@ const completionsOf = async (id: number): Promise<number> => {
 };
 
 describe('a focus session in real time (S0-85)', () => {
-  it('completes on time, once, although its worker is killed and another takes over', async () => {
+  it('completes once and on time although its worker is killed and another one takes over', async () => {
     const { due_at } = await start(900_001, 25);
     await killProcess(worker);
     worker = await startWorkerProcess(app.env);
@@ -74,7 +74,7 @@ describe('a focus session in real time (S0-85)', () => {
     expect(await completionsOf(900_001)).toBe(1);
   }, 90_000);
 
-  it('ends at the second it was due, once, although worker and server are down at that time', async () => {
+  it('ends once and at its due time although worker and server are down then', async () => {
     const { due_at } = await start(900_002, 4);
     await Promise.all([temporal.kill(), killProcess(worker)]);
     await eventually(async () => Date.now(), (now) => now > Date.parse(due_at) + 500);
@@ -87,7 +87,7 @@ describe('a focus session in real time (S0-85)', () => {
     expect(await completionsOf(900_002)).toBe(1);
   }, 180_000);
 
-  it('undisturbed, it is written down by its own timer, long before a sweep would', async () => {
+  it('is ended by its own timer, long before a sweep would do it', async () => {
     const { due_at } = await start(900_003, 2);
     const ended = await eventually(() => read(900_003), ({ end_time }) => end_time !== null, 20_000);
     expect(ended).toMatchObject({ ending: 'timer', end_time: due_at });

@@ -15,7 +15,7 @@ import { createFocusSession } from '../../support/factories/tracker.ts';
 const path = '/api/v1/master-admin/focus-sessions';
 const histories = recordedHistories('focus-session');
 
-/** Fifty minutes in a moment; the second round replays every workflow on every task. */
+/** Time is skipped. In the second round the cache is so small that every workflow is replayed on every task. */
 describe.each([
   { cache: 'as it comes', variables: {} },
   { cache: 'of three workflows', variables: { TEMPORAL_MAX_CACHED_WORKFLOWS: '3' } },
@@ -70,7 +70,7 @@ describe.each([
     expect((await call('GET', '/active')).status).toBe(404);
   });
 
-  it('S0-48, S0-85: completing by hand records the actual minutes, and repeating it changes nothing', async () => {
+  it('S0-48, S0-85: completing records the actual minutes, and repeating it changes nothing', async () => {
     const { id } = (await call('POST', '', { duration_minutes: 25, notes: 'proposal' })).body;
     await time.sleep('10 minutes');
     const completed = await call('PUT', `/${id}/complete`);
@@ -93,7 +93,7 @@ describe.each([
     expect((await call('PUT', `/${id}/complete`)).status).toBe(409);
   });
 
-  it('pauses and resumes; the remaining time is asked of the timer', async () => {
+  it('pauses and resumes; the remaining time comes from the workflow', async () => {
     const { id, due_at } = (await call('POST')).body;
     await time.sleep('10 minutes');
     const paused = await call('PUT', `/${id}/pause`);
@@ -136,7 +136,7 @@ describe.each([
     await expect(second).rejects.toMatchObject({ constraint: 'uq_focus_active' });
   });
 
-  it('S0-85: completions by hand that race each other and the timer yield one record', async () => {
+  it('S0-85: completions that race each other and the timer are recorded once', async () => {
     const { id } = (await call('POST', '', { duration_minutes: 1 })).body;
     await time.sleep('59 seconds');
     const [answers] = await Promise.all([
@@ -148,7 +148,7 @@ describe.each([
     expect(await auditOf(id)).toHaveLength(2);
   });
 
-  it('operators read whose session it is, by id, when it ends and how it ended', async () => {
+  it('operators see the id of the user, when the session ends and how it ended', async () => {
     const { id, due_at } = (await call('POST')).body;
     const running = await handleOf(id).describe();
     expect(await running.staticSummary()).toBe(`Focus session of user ${me.user_id}`);
@@ -166,13 +166,13 @@ describe.each([
     expect(JSON.stringify(await handleOf(id).fetchHistory())).not.toContain(me.email);
   });
 
-  it('an operator’s cancellation frees the person', async () => {
+  it('after an operator cancelled the workflow the person can start another session', async () => {
     const { id } = (await call('POST')).body;
     await handleOf(id).cancel();
     expect((await ended(id)).body).toMatchObject({ interrupted: true });
   });
 
-  it('S0-47: input is checked, other people’s sessions are not there, the list pages', async () => {
+  it('S0-47: input is validated, sessions of other people are answered 404, and the list has pages', async () => {
     expect((await call('POST', '', { duration_minutes: 0 })).status).toBe(422);
     expect((await call('GET', '/4711')).status).toBe(404);
     expect((await call('PUT', '/4711/complete')).status).toBe(404);
@@ -188,7 +188,7 @@ describe.each([
     expect((await call('GET', '?to=2020-01-01T00:00:00Z')).body.items).toEqual([]);
   });
 
-  it('the histories of all of them replay, and are kept where a way to end has none yet', async () => {
+  it('all histories replay; those of an ending without a recorded history are kept', async () => {
     const { items } = (await call('GET', '?limit=100')).body;
     for (const { id, ending, paused_ms } of items) {
       const history = await handleOf(id).fetchHistory();

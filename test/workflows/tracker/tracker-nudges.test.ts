@@ -18,7 +18,7 @@ import { createNudge } from '../../support/factories/tracker.ts';
 
 const base = '/api/v1/master-admin';
 
-/** A stand-in for a text model: a real HTTP server that says what the test wants, fails, or never answers. */
+/** A fake text model: an HTTP server that answers what the test wants, fails, or never answers. */
 let model: Server;
 let modelSays: (template: string) => string | null | 'hang';
 let modelHeard: string[] = [];
@@ -75,7 +75,7 @@ const generate = async () => (await call('POST', '/nudges/generate')).body.items
 const only = (items: { rule: string }[], rule: string) => items.filter((item) => item.rule === rule);
 
 describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
-  it('a follow-up that is due, worded by the model, which never hears the name', async () => {
+  it('a nudge about a due follow-up is reworded by the model, which does not get the name', async () => {
     await due('Confidential Client');
     modelSays = (template) => (template.includes('{name}') ? '"{name} is waiting for your call."' : null);
     const [nudge] = only(await generate(), 'follow-up-due');
@@ -104,7 +104,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
     expect(nudge).toMatchObject({ message: 'A follow-up with Acme is due.', worded_by: 'rule' });
   });
 
-  it('evaluating a rule a hundred times, in parallel too, makes one nudge; a deleted one does not come back', async () => {
+  it('a rule that is evaluated a hundred times, in parallel too, delivers one nudge; a deleted one does not come back', async () => {
     await due('Acme');
     for (let round = 0; round < 5; round += 1) await Promise.all(Array.from({ length: 20 }, generate));
     const list = only((await call('GET', '/nudges')).body.items, 'follow-up-due');
@@ -115,7 +115,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
     expect((await call('DELETE', `/nudges/${id}`)).status).toBe(404);
   }, 60_000);
 
-  it('holds the daily cap and the quiet hours', async () => {
+  it('respects the daily cap and the quiet hours', async () => {
     await due('Acme');
     await call('POST', '/meetings', { title: 'Demo', type: 'demo', scheduled_at: '2026-01-01T00:00:00Z' });
     const { minute } = localTime(Date.now(), 'UTC');
@@ -130,7 +130,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
     expect(only(await generate(), 'meeting-without-outcome')).toHaveLength(1);
   });
 
-  it('each milestone of a goal is announced once, whatever the goal does later', async () => {
+  it('each milestone of a goal is announced once, however the goal changes later', async () => {
     const day = localTime(Date.now(), 'UTC').day;
     const { body: goal } = await call('POST', '/goals', { week_start: day, target_calls: 2 });
     const log = (amount: number) => call('POST', '/activities', { type: 'call', status: 'done', date: day, amount });
@@ -144,13 +144,13 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
     expect(only(await generate(), 'goal-milestone')).toEqual([]);
   });
 
-  it('a prospect rots', async () => {
+  it('a prospect that has been in its stage for too long gets a nudge', async () => {
     const { body: prospect } = await call('POST', '/prospects', { name: 'Old' });
     await asSuperuser(app, "update admin_prospects set stage_entered_at = now() - interval '60 days' where id = $1", [prospect.id]);
     expect(only(await generate(), 'prospect-rotting')).toMatchObject([{ message: 'Old has been in the same stage for too long.' }]);
   });
 
-  it('reads, snoozes, shows again, hides what is expired, and belongs to its person', async () => {
+  it('a nudge is read, snoozed and unsnoozed, hidden when it has expired, and changed by its owner only', async () => {
     await due('Acme');
     const [{ id }] = only(await generate(), 'follow-up-due') as unknown as [{ id: number }];
     const shown = async (query = '') => (await call('GET', `/nudges${query}`)).body.items.map((one: { id: number }) => one.id);
@@ -169,7 +169,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
     expect(await shown()).toEqual([]);
   });
 
-  it('every tenant has a Schedule, whose round nudges its people and purges what is stale', async () => {
+  it('every tenant has a Schedule whose round nudges its people and purges old nudges', async () => {
     await due('Acme');
     const longAgo = fromNow(-30 * day).slice(0, 10);
     await createNudge(app, { user_id: me.user_id, message: 'old', rule: 'no-activity', day: longAgo, expires_at: fromNow(-20 * day) });
@@ -191,8 +191,8 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
   });
 });
 
-describe('the words of a model', () => {
-  it('count only when they say the same', () => {
+describe('the text of a model', () => {
+  it('is accepted only when it keeps numbers and placeholders of the rule’s text', () => {
     const template = 'Your streak of 7 days ends tonight.';
     expect(acceptWording({ template }, 'Seven? 7 days are at stake tonight!')).toBe('Seven? 7 days are at stake tonight!');
     for (const answer of [null, '', ' ', '8 days are at stake', 'two\n7 lines', '<b>7</b>']) {

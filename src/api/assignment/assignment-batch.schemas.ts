@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { assignmentOutcomes } from '../../domain/assignment/assignment.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+
+/** A batch with the number of its contacts by outcome. */
+export const batchView = z
+  .object({
+    id: z.uuid(),
+    kind: z.enum(['bulk', 'hand_over']),
+    campaign_id: z.uuid().nullable(),
+    from_user_id: z.uuid().nullable(),
+    to_user_id: z.uuid().nullable(),
+    on_conflict: z.enum(['skip', 'reassign']),
+    keep_owner: z.boolean(),
+    status: z.enum(['running', 'completed', 'cancelled']),
+    total: z.number().int(),
+    counts: z.object({
+      open: z.number().int().describe('Not worked through yet'),
+      assigned: z.number().int().describe('Given to somebody'),
+      queued: z.number().int().describe('Waiting for a free place'),
+      skipped: z.number().int().describe('Left as they were'),
+      conflict: z.number().int().describe('Refused because somebody else looks after them'),
+    }),
+    requested_by: z.uuid().nullable(),
+    created_at: timestamp,
+    finished_at: timestamp.nullable(),
+  })
+  .meta({ id: 'AssignmentBatch' });
+
+/** One contact of a batch. */
+export const batchItemView = z
+  .object({
+    contact_id: z.uuid(),
+    position: z.number().int(),
+    campaign_id: z.uuid().nullable(),
+    outcome: z.enum(assignmentOutcomes).nullable().describe('Null: still to be done'),
+    reason: z.string().nullable(),
+    user_id: z.uuid().nullable(),
+    settled_at: timestamp.nullable(),
+  })
+  .meta({ id: 'AssignmentBatchItem' });
+
+/** Who would get the contacts of a user. */
+export const reassignmentPreview = z
+  .object({
+    user_id: z.uuid(),
+    to_user_id: z.uuid().nullable(),
+    total: z.number().int(),
+    campaigns: z.array(
+      z.object({
+        campaign_id: z.uuid().nullable(),
+        contacts: z.number().int().describe('How many contacts'),
+        would_get: z.array(z.object({ user_id: z.uuid(), contacts: z.number().int().describe('How many of them') })),
+        would_wait: z.number().int().describe('Contacts for which nobody has a free place'),
+      }),
+    ),
+  })
+  .meta({ id: 'HandOverPreview' });

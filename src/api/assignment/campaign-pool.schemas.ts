@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { exclusionReasons } from '../../domain/assignment/auto-assign.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+import { queueReasonView } from './contact-assignment.schemas.ts';
+
+/** A member of a campaign's pool. */
+export const memberView = z
+  .object({
+    user_id: z.uuid(),
+    campaign_id: z.uuid(),
+    can_view: z.boolean(),
+    can_edit: z.boolean(),
+    can_send: z.boolean(),
+    can_manage: z.boolean(),
+    weight: z.number().int().describe('Relative share of new contacts; 100 is the usual'),
+    max_open_contacts: z.number().int().nullable(),
+    auto_assign: z.boolean(),
+    paused_until: timestamp.nullable(),
+    open_contacts: z.number().int().describe('Contacts looked after now'),
+    dealt_count: z.number().int(),
+    credit: z.number().int().describe('Stands for what was dealt before joining and during absences'),
+    last_assigned_at: timestamp.nullable(),
+    assigned_by: z.uuid().nullable(),
+    assigned_at: timestamp,
+  })
+  .meta({ id: 'CampaignMember' });
+
+/** A member as the rule sees it now. */
+export const poolMemberView = z
+  .object({
+    user_id: z.uuid(),
+    weight: z.number().int().describe('Relative share of new contacts; 100 is the usual'),
+    load: z.number().int().describe('Contacts dealt so far, with the credit given at joining'),
+    last_turn: z.number().int().nullable(),
+    open_contacts: z.number().int().describe('Contacts looked after now'),
+    max_open_contacts: z.number().int().nullable(),
+    exclusion: z.enum(exclusionReasons).nullable().describe('Why nothing is dealt to this person now; null: it is'),
+  })
+  .meta({ id: 'PoolMember' });
+
+/** A contact that waits in a campaign's queue. */
+export const queueEntryView = z
+  .object({
+    id: z.uuid(),
+    contact_id: z.uuid(),
+    campaign_id: z.uuid().nullable(),
+    position: z.number().int().describe('Lower ones leave first'),
+    reason: queueReasonView,
+    requested_by: z.uuid().nullable(),
+    created_at: timestamp,
+  })
+  .meta({ id: 'QueueEntry' });
+
+/** The settings of a member, without defaults. */
+export const memberSettings = {
+  can_view: z.boolean(),
+  can_edit: z.boolean(),
+  can_send: z.boolean(),
+  can_manage: z.boolean(),
+  weight: z.int().min(1).max(10_000).describe('Relative share of what is dealt'),
+  max_open_contacts: z.int().min(0).max(1_000_000).nullable().describe('Null: no limit'),
+  auto_assign: z.boolean().describe('False: contacts come by hand only'),
+  paused_until: timestamp.nullable().describe('Away until then'),
+};
+
+/** Body of a change of a member. */
+export const memberUpdate = z
+  .strictObject(memberSettings)
+  .partial()
+  .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
+  .meta({ id: 'CampaignMemberUpdate' });
+
+/** Body of a bulk assignment by the rule. */
+export const bulkAssignment = z
+  .strictObject({
+    contact_ids: z
+      .array(z.uuid())
+      .min(1)
+      .max(5000)
+      .refine((ids) => new Set(ids).size === ids.length, 'must name each contact once')
+      .nullable()
+      .default(null),
+    source: z.string().trim().min(1).max(100).nullable().default(null).describe('Only contacts from there'),
+    on_conflict: z.enum(['skip', 'reassign']).default('skip').describe('For contacts that somebody looks after already'),
+    keep_owner: z.boolean().default(false).describe('Each contact to its last owner again where possible'),
+  })
+  .meta({ id: 'AutoAssignment' });

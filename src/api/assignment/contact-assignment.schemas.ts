@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { assignmentOutcomes, outcomeDetails } from '../../domain/assignment/assignment.ts';
+import { exclusionReasons } from '../../domain/assignment/auto-assign.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+
+/** The inputs of a choice by the rule, and its result. */
+const choiceFields = {
+  rule_version: z.number().int(),
+  candidates: z.array(
+    z.object({
+      user_id: z.uuid(),
+      weight: z.number().int().describe('Relative share of new contacts; 100 is the usual'),
+      load: z.number().int().describe('Contacts dealt so far, with the credit given at joining'),
+      last_turn: z.number().int().nullable(),
+      share: z.number().describe('Part of all dealing that is due, 0 to 1'),
+      shortfall: z.number().describe('Contacts behind the due share; the largest is dealt to next'),
+    }),
+  ),
+  excluded: z.array(z.object({ user_id: z.uuid(), reason: z.enum(exclusionReasons) })),
+  preferred_user_id: z.uuid().nullable(),
+  chosen_user_id: z.uuid().nullable(),
+};
+
+/** Why a contact has its owner. */
+export const assignmentReasonView = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('dealt'), from_user_id: z.uuid().nullable(), ...choiceFields }),
+    z.object({ kind: z.literal('manual'), from_user_id: z.uuid().nullable() }),
+    z.object({ kind: z.literal('handed_over'), from_user_id: z.uuid() }),
+  ])
+  .meta({ id: 'AssignmentReason' });
+
+/** Why a contact waits. */
+export const queueReasonView = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('no_candidate'), ...choiceFields }),
+    z.object({ kind: z.literal('behind_others') }),
+    z.object({ kind: z.literal('no_campaign') }),
+  ])
+  .meta({ id: 'QueueReason' });
+
+const assignmentFields = {
+  id: z.uuid(),
+  user_id: z.uuid(),
+  contact_id: z.uuid(),
+  campaign_id: z.uuid().nullable(),
+  method: z.enum(['manual', 'round_robin', 'reassign']),
+  assigned_by: z.uuid().nullable(),
+  assigned_at: timestamp,
+  released_at: timestamp.nullable(),
+};
+
+/** An assignment of a contact in a list. */
+export const contactAssignmentView = z.object(assignmentFields).meta({ id: 'ContactAssignment' });
+
+/** An assignment of a contact with its reason. */
+export const explainedAssignmentView = z
+  .object({
+    ...assignmentFields,
+    reason: assignmentReasonView,
+    replay: z
+      .object({ user_id: z.uuid().nullable(), agrees: z.boolean() })
+      .nullable()
+      .describe('The choice made again from the stored inputs; null for what was assigned by hand'),
+  })
+  .meta({ id: 'ExplainedAssignment' });
+
+/** The outcome of one contact of a request. */
+export const contactOutcomeView = z
+  .object({
+    contact_id: z.uuid(),
+    outcome: z.enum(assignmentOutcomes),
+    reason: z.enum(outcomeDetails),
+    user_id: z.uuid().nullable().describe('Who looks after it now'),
+  })
+  .meta({ id: 'ContactOutcome' });

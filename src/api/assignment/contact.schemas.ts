@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { email, timestamp } from '../../platform/value-schemas.ts';
+
+/** A contact. */
+export const contactView = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    email: z.string().nullable(),
+    phone_number: z.string().nullable(),
+    company: z.string().nullable(),
+    source: z.string().nullable(),
+    notes: z.string().nullable(),
+    user_id: z.uuid().nullable().describe('Who looks after it, as far as the caller may see assignments'),
+    is_waiting: z.boolean().describe('Waits in a queue for somebody with a place'),
+    created_by: z.uuid().nullable(),
+    created_at: timestamp,
+    updated_at: timestamp,
+    version: z.number().int(),
+  })
+  .meta({ id: 'Contact' });
+
+/** The fields that people write, without defaults. */
+const fields = {
+  name: z.string().trim().min(1).max(200),
+  email: email.nullable(),
+  phone_number: z.string().trim().min(4).max(32).nullable(),
+  company: z.string().trim().min(1).max(200).nullable(),
+  source: z.string().trim().min(1).max(100).nullable().describe('Where the contact came from, e.g. fair-2026'),
+  notes: z.string().trim().min(1).max(5000).nullable(),
+};
+
+/** Body of a creation. */
+export const contactCreation = z
+  .strictObject({
+    name: fields.name,
+    email: fields.email.default(null),
+    phone_number: fields.phone_number.default(null),
+    company: fields.company.default(null),
+    source: fields.source.default(null),
+    notes: fields.notes.default(null),
+  })
+  .meta({ id: 'ContactCreation' });
+
+/** Body of a change; what is left out stays. */
+export const contactUpdate = z.strictObject(fields).partial().meta({ id: 'ContactUpdate' });
+
+/** Body of an import. */
+export const contactCsv = z.strictObject({ csv: z.string().min(1).max(1_000_000) }).meta({ id: 'ContactCsv' });
+
+/** What an import has done. */
+export const contactImportView = z
+  .object({
+    created: z.number().int().describe('Contacts that were added'),
+    duplicates: z.array(z.number().int()).describe('Lines whose e-mail address a contact has already'),
+    contact_ids: z.array(z.uuid()).describe('The new contacts, in the order of the file'),
+  })
+  .meta({ id: 'ContactImport' });

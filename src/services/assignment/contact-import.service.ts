@@ -1,0 +1,63 @@
+import { parse } from 'csv-parse/sync';
+import { contactCsvColumns, readContactCsvRow } from '../../domain/assignment/contact-csv.ts';
+import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/contact-csv.ts';
+import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
+import { createMissingContacts } from './contact.service.ts';
+
+const maxImportRows = 2000;
+
+/** What an import has done. */
+export interface ContactImport {
+  readonly created: number;
+  /** Lines of the file whose e-mail address another contact has already. */
+  readonly duplicates: number[];
+  /** The new contacts, in the order of the file. */
+  readonly contact_ids: string[];
+}
+
+/**
+ * Creates contacts from a CSV file, all or none. Lines whose e-mail address another contact has already are left out.
+ *
+ * @throws Problem `request.invalid` with every fault of the file.
+ */
+export async function importContacts(inTransaction: UnitOfWork, csv: string): Promise<ContactImport> {
+  const rows = readFile(csv);
+  const ids = await inTransaction((tx) => createMissingContacts(tx, rows));
+  const contact_ids = ids.filter((id) => id !== null);
+  // The first line names the columns.
+  const duplicates = ids.flatMap((id, index) => (id === null ? [index + 2] : []));
+  return { created: contact_ids.length, duplicates, contact_ids };
+}
+
+function readFile(csv: string): ContactCsvRow[] {
+  const records = recordsOf(csv);
+  const [first] = records;
+  if (first === undefined) throw invalidInput([{ pointer: '/csv', detail: 'has no line below the names of the columns' }]);
+  if (records.length > maxImportRows) throw invalidInput([{ pointer: '/csv', detail: `has more than ${maxImportRows} lines` }]);
+  const unknown = Object.keys(first).filter((column) => !isColumn(column));
+  if (unknown.length > 0) {
+    throw invalidInput(unknown.map((column) => ({ pointer: '/csv', detail: `knows no column ${column.slice(0, 50)}` })));
+  }
+  const results = records.map(readContactCsvRow);
+  const faults = results.flatMap((result, index) =>
+    'faults' in result
+      ? result.faults.map(({ column, detail }) => ({ pointer: '/csv', detail: `line ${index + 2}, ${column}: ${detail}` }))
+      : [],
+  );
+  if (faults.length > 0) throw invalidInput(faults);
+  return results.flatMap((result) => ('row' in result ? [result.row] : []));
+}
+
+function recordsOf(csv: string): Record<string, string>[] {
+  try {
+    return parse(csv, { bom: true, columns: true, skip_empty_lines: true, trim: true });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : 'cannot be read';
+    throw invalidInput([{ pointer: '/csv', detail: `is no CSV: ${detail}` }]);
+  }
+}
+
+function isColumn(column: string): column is ContactCsvColumn {
+  return contactCsvColumns.some((known) => known === column);
+}

@@ -1,0 +1,194 @@
+import { CompiledQuery, sql } from 'kysely';
+import { systemActor } from '../../domain/shared/actor.ts';
+import { ChainVerifier } from '../../domain/audit/audit-chain.ts';
+import type { ChainPosition, ChainReport, ChainRow } from '../../domain/audit/audit-chain.ts';
+import type { Subtree } from '../../domain/audit/audit-merkle.ts';
+import { sha256 } from '../../platform/audit/audit-hash.ts';
+import { originOfChain } from './signed-note.ts';
+import type { CheckpointSigner } from './signed-note.ts';
+import { isKeptLevel } from './audit-tree.queries.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { read, readAll } from '../../platform/database/read.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+
+/** A signed state of a chain as it is kept. */
+export interface Checkpoint {
+  readonly chain_id: string;
+  /** Rows that it covers. */
+  readonly size: number;
+  readonly root_hash: Buffer;
+  readonly chain_hash: Buffer;
+  /** The signed note (C2SP tlog-checkpoint). */
+  readonly note: string;
+  readonly frontier: readonly Buffer[];
+  readonly created_at: string;
+}
+
+/** The chain is damaged behind its last checkpoint, so nothing was signed. */
+export class BrokenChainError extends Error {
+  override readonly name = 'BrokenChainError';
+  readonly report: ChainReport;
+
+  constructor(report: ChainReport) {
+    const [finding] = report.findings;
+    super(`Audit chain ${report.chain_id} is damaged at ${finding?.seq ?? 0}: ${finding?.detail ?? 'unknown'}`);
+    this.report = report;
+  }
+}
+
+/** Rows that are read at a time: a few hundred kilobytes. */
+const batchRows = 1_000;
+
+const scopeOf = (chainId: string) => ({ tenant_id: chainId, user_id: null });
+
+function statement<Row>(text: string, values: unknown[]) {
+  return { compile: () => CompiledQuery.raw(text, values) as CompiledQuery<Row> };
+}
+
+const checkpointColumns = 'chain_id, size, root_hash, chain_hash, note, frontier, created_at';
+
+function latestQuery(chainId: string) {
+  const text = `select ${checkpointColumns} from audit_checkpoints where chain_id = $1 order by size desc limit 1`;
+  return statement<Checkpoint>(text, [chainId]);
+}
+
+/** The newest checkpoint of a chain; null when it has none yet. */
+export async function latestCheckpoint(db: Pick<Database, 'readPool'>, chainId: string): Promise<Checkpoint | null> {
+  const [latest] = await read(db, scopeOf(chainId), latestQuery(chainId));
+  return latest ?? null;
+}
+
+/**
+ * Signs the present state of a chain. Only the rows since the last checkpoint are read, and only what verifies is
+ * signed. This is the one writer of checkpoints and tree nodes; two at once write the same or one after the other.
+ *
+ * @returns the newest checkpoint, or null when the chain is empty
+ * @throws BrokenChainError when the new rows do not follow from the last checkpoint
+ */
+export async function takeCheckpoint(
+  db: Database,
+  signer: CheckpointSigner,
+  chainId: string,
+): Promise<Checkpoint | null> {
+  const headQuery = statement<{ size: number; chain_hash: Buffer }>(
+    'select size, chain_hash from audit_heads where chain_id = $1',
+    [chainId],
+  );
+  const [[head], [latest]] = await readAll(db, scopeOf(chainId), [headQuery, latestQuery(chainId)] as const);
+  if (head === undefined && latest === undefined) return null;
+  // A head that counts fewer rows than were signed, or is gone, does not pass here and is found to be damaged below.
+  if (latest !== undefined && latest.size === head?.size) return latest;
+  await sealRows(db, signer, chainId, { from: latest, upTo: head?.size ?? 0, head: head ?? null });
+  return latestCheckpoint(db, chainId);
+}
+
+/**
+ * Signs the state of a chain as it was after its first `size` rows: the end of a segment that is going to be dropped.
+ *
+ * @returns the checkpoint of exactly this size
+ * @throws BrokenChainError when the rows up to there do not follow from the checkpoint before, or are not all there
+ */
+export async function checkpointAt(
+  db: Database,
+  signer: CheckpointSigner,
+  chainId: string,
+  size: number,
+): Promise<Checkpoint> {
+  const upTo = statement<Checkpoint>(
+    `select ${checkpointColumns} from audit_checkpoints where chain_id = $1 and size <= $2 order by size desc limit 1`,
+    [chainId, size],
+  );
+  const [before] = await read(db, scopeOf(chainId), upTo);
+  if (before?.size === size) return before;
+  await sealRows(db, signer, chainId, { from: before, upTo: size, head: undefined });
+  const [sealed] = await read(db, scopeOf(chainId), upTo);
+  if (sealed?.size !== size) throw new Error(`No checkpoint of ${size} rows was written.`);
+  return sealed;
+}
+
+interface RowsToSeal {
+  /** Where to go on; the beginning of the chain without. */
+  readonly from: Checkpoint | undefined;
+  readonly upTo: number;
+  /** What the head row says; undefined where the rows end before the head. */
+  readonly head: { size: number; chain_hash: Uint8Array } | null | undefined;
+}
+
+async function sealRows(
+  db: Database,
+  signer: CheckpointSigner,
+  chainId: string,
+  { from, upTo, head }: RowsToSeal,
+): Promise<void> {
+  const nodes: { subtree: Subtree; hash: Uint8Array }[] = [];
+  const verifier = new ChainVerifier(sha256, chainId, {
+    from: from === undefined ? undefined : positionOf(from),
+    onSubtree: (subtree, hash) => {
+      // Copied, because a hash is a view into Node's shared pool and would keep 64 KB of it alive.
+      if (isKeptLevel(subtree.level)) nodes.push({ subtree, hash: Uint8Array.from(hash) });
+    },
+  });
+  for await (const row of rowsBetween(db, chainId, from?.size ?? 0, upTo)) verifier.add(row);
+  const report = verifier.finish(head);
+  if (!report.valid || report.size < upTo) throw new BrokenChainError(report);
+
+  const { size, root_hash, chain_hash } = report;
+  const note = signer.sign({ origin: originOfChain(chainId), size, root_hash });
+  const { frontier } = verifier.position();
+  await unitOfWork(db, systemActor(chainId), async (tx) => {
+    await sql`insert into audit_tree_nodes (chain_id, level, index, hash)
+      select ${chainId}, * from unnest(
+        ${nodes.map(({ subtree }) => subtree.level)}::smallint[],
+        ${nodes.map(({ subtree }) => subtree.index)}::bigint[],
+        ${nodes.map(({ hash }) => hash)}::bytea[])
+      on conflict do nothing`.execute(tx.sql);
+    await sql`insert into audit_checkpoints (chain_id, size, root_hash, chain_hash, note, frontier)
+      values (${chainId}, ${size}, ${root_hash}, ${chain_hash}, ${note}, ${frontier.hashes}::bytea[])
+      on conflict do nothing`.execute(tx.sql);
+  });
+}
+
+/** Chains that have grown since their last checkpoint, by id, a page at a time. */
+export function dueChains(
+  db: Pick<Database, 'readPool'>,
+  after: string | null,
+  limit: number,
+): Promise<{ chain_id: string; size: number }[]> {
+  const text = 'select chain_id, size from audit_chains_due($1, $2)';
+  return read(db, { tenant_id: '', user_id: null }, statement(text, [after, limit]));
+}
+
+/** Notes of a chain with more rows than `size`, oldest first. */
+export async function notesSince(db: Pick<Database, 'readPool'>, chainId: string, size: number): Promise<string[]> {
+  const text = 'select note from audit_checkpoints where chain_id = $1 and size > $2 order by size limit 1000';
+  const rows = await read(db, scopeOf(chainId), statement<{ note: string }>(text, [chainId, size]));
+  return rows.map(({ note }) => note);
+}
+
+function positionOf(checkpoint: Checkpoint): ChainPosition {
+  return { frontier: { size: checkpoint.size, hashes: checkpoint.frontier }, chain_hash: checkpoint.chain_hash };
+}
+
+interface StoredRow {
+  readonly seq: number;
+  readonly recorded_at_ms: number;
+  readonly entry: string;
+  readonly private: string | null;
+  readonly entry_hash: Buffer;
+  readonly chain_hash: Buffer;
+}
+
+async function* rowsBetween(db: Database, chainId: string, after: number, upTo: number): AsyncGenerator<ChainRow> {
+  const text = `select seq, (extract(epoch from recorded_at) * 1000)::bigint as recorded_at_ms, entry::text as entry,
+      private::text as private, entry_hash, chain_hash
+    from audit_logs where chain_id = $1 and seq > $2 and seq <= $3 order by seq limit ${batchRows}`;
+  for (let last = after; last < upTo; ) {
+    const rows = await read(db, scopeOf(chainId), statement<StoredRow>(text, [chainId, last, upTo]));
+    for (const row of rows) {
+      yield { ...row, entry: Buffer.from(row.entry), private: row.private === null ? null : Buffer.from(row.private) };
+    }
+    const end = rows.at(-1);
+    if (end === undefined) return;
+    last = end.seq;
+  }
+}

@@ -1,0 +1,127 @@
+import { CompiledQuery } from 'kysely';
+import { addToRowsHash, emptyRowsHash, exportFormat, toHex } from '../../domain/audit/audit-export.ts';
+import type { ExportManifest } from '../../domain/audit/audit-export.ts';
+import { alignedSubtrees } from '../../domain/audit/audit-merkle.ts';
+import { canonicalJson } from '../../domain/shared/canonical.ts';
+import type { Checkpoint } from './audit-checkpoint.service.ts';
+import { exportWriters } from './audit-export-format.ts';
+import type { ExportFormat, ExportSource, SignedManifest } from './audit-export-format.ts';
+import { sha256 } from '../../platform/audit/audit-hash.ts';
+import { originOfChain } from './signed-note.ts';
+import type { CheckpointSigner } from './signed-note.ts';
+import { consistencyProof, subtreeHashes } from './audit-tree.queries.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { read } from '../../platform/database/read.ts';
+
+/** A row to export with the digest of the permissions that it names. */
+export type ExportedRow = ExportSource & { readonly permissions_digest: string };
+
+/** What is exported, and what proves it. */
+export interface ExportJob {
+  readonly db: Pick<Database, 'readPool'>;
+  readonly signer: CheckpointSigner;
+  /** What the proofs lead to; rows behind it are not in the export. */
+  readonly checkpoint: Checkpoint;
+  readonly format: ExportFormat;
+  /** What the manifest says was asked for; empty for the whole chain. */
+  readonly filters: Readonly<Record<string, string>>;
+  /** The next rows behind a sequence number, in order and not behind the checkpoint; none at the end. */
+  readonly nextRows: (after: number) => Promise<readonly ExportedRow[]>;
+  /** Size of an earlier checkpoint whose consistency is to be proved. */
+  readonly consistentWith: number | null;
+  /** RFC 3339. */
+  readonly exportedAt: string;
+}
+
+/**
+ * The text of an export, oldest row first, with everything that proves it (S2-74).
+ *
+ * The log is append-only and the checkpoint fixes its end, so keyset batches see the same rows as one long snapshot
+ * would, without holding a transaction open for as long as somebody downloads.
+ */
+export async function* exportText(job: ExportJob): AsyncGenerator<string> {
+  const { db, checkpoint } = job;
+  const writer = exportWriters[job.format];
+  const state = { position: 0, rows: 0, rowsHash: emptyRowsHash as Uint8Array, digests: new Set<string>() };
+  yield writer.head();
+  for (;;) {
+    const batch = await job.nextRows(state.position);
+    if (batch.length === 0) break;
+    const gaps = await gapHashes(db, checkpoint.chain_id, state.position, batch);
+    let text = '';
+    for (const [place, row] of batch.entries()) {
+      text += writer.row(row, gaps[place] ?? []);
+      state.rowsHash = addToRowsHash(sha256, state.rowsHash, row.entry_hash);
+      state.digests.add(row.permissions_digest);
+    }
+    yield text;
+    state.rows += batch.length;
+    state.position = batch.at(-1)?.seq ?? state.position;
+  }
+  yield writer.end(await signedManifest(job, state));
+}
+
+interface ExportState {
+  /** Sequence number of the last row; rows up to it are done with. */
+  readonly position: number;
+  readonly rows: number;
+  readonly rowsHash: Uint8Array;
+  readonly digests: ReadonlySet<string>;
+}
+
+/** For each row the hashes that stand for the rows between it and the one before. */
+async function gapHashes(
+  db: ExportJob['db'],
+  chainId: string,
+  position: number,
+  batch: readonly ExportedRow[],
+): Promise<Uint8Array[][]> {
+  const gaps = batch.map((row, place) => alignedSubtrees({ from: batch[place - 1]?.seq ?? position, to: row.seq - 1 }));
+  const wanted = gaps.flat();
+  if (wanted.length === 0) return [];
+  const hashes = await subtreeHashes(db, chainId, wanted);
+  return gaps.map((gap) => hashes.splice(0, gap.length));
+}
+
+async function signedManifest(job: ExportJob, state: ExportState): Promise<SignedManifest> {
+  const { db, signer, checkpoint, consistentWith } = job;
+  const { chain_id, size } = checkpoint;
+  const manifest: ExportManifest = {
+    format: exportFormat,
+    chain_id,
+    filters: job.filters,
+    exported_at: job.exportedAt,
+    rows: state.rows,
+    rows_hash: toHex(state.rowsHash),
+    tree_size: size,
+    skipped: (await subtreeHashes(db, chain_id, alignedSubtrees({ from: state.position, to: size }))).map(toHex),
+    checkpoint: checkpoint.note,
+    consistency:
+      consistentWith === null
+        ? null
+        : { first: consistentWith, hashes: (await consistencyProof(db, chain_id, consistentWith, size)).map(toHex) },
+    permission_sets: await permissionSets(db, chain_id, [...state.digests]),
+  };
+  const digest = sha256(Buffer.from(canonicalJson(manifest)));
+  return { manifest, signature: signer.signManifest(originOfChain(chain_id), digest) };
+}
+
+interface PermissionSetRow {
+  readonly digest: string;
+  readonly permissions: string[];
+}
+
+async function permissionSets(
+  db: ExportJob['db'],
+  chainId: string,
+  digests: readonly string[],
+): Promise<Record<string, string[]>> {
+  if (digests.length === 0) return {};
+  const text = 'select digest, permissions from audit_permission_sets where chain_id = $1 and digest = any($2::text[])';
+  const rows = await read(
+    db,
+    { tenant_id: chainId, user_id: null },
+    { compile: () => CompiledQuery.raw(text, [chainId, digests]) as CompiledQuery<PermissionSetRow> },
+  );
+  return Object.fromEntries(rows.map(({ digest, permissions }) => [digest, permissions]));
+}

@@ -1,0 +1,94 @@
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Metrics } from '../../platform/observability/metrics.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
+import { hashAccountPassword } from '../identity/account-password.service.ts';
+import { completeOnboardingLink } from './onboarding-complete.service.ts';
+import type { CompletedOnboarding } from './onboarding-complete.service.ts';
+import { sendOnboardingChangedOrLog } from './onboarding-link.client.ts';
+import { lockOnboardingLink } from './onboarding-link.repository.ts';
+import type { OnboardingRow } from './onboarding-link.repository.ts';
+import { saveOnboardingProgress } from './onboarding-progress.service.ts';
+import type { SavedProgress } from './onboarding-progress.service.ts';
+import { assertLinkOpen, recordAccess, withAccessRecord } from './public-link-access.service.ts';
+import type { AccessResult, PublicLinkAccess } from './public-link-access.service.ts';
+
+type Deps = Pick<SignInDeps, 'db' | 'log' | 'now' | 'passwords' | 'rateLimits' | 'temporal'>;
+
+/** Opens a link for its holder: only the access record changes. @throws Problem 410 when the link has ended. */
+export async function viewOnboarding(deps: Deps, access: PublicLinkAccess): Promise<AccessResult> {
+  const result = await recordAccess(deps, access, null);
+  assertLinkOpen(result);
+  return result;
+}
+
+/** Saves the progress of a link's holder; see {@link saveOnboardingProgress}. */
+export function saveHolderProgress(deps: Deps, access: PublicLinkAccess, saved: SavedProgress): Promise<OnboardingRow> {
+  return withAccessRecord(deps, access, async () => ({
+    result: await unitOfWork(deps.db, access.actor, (tx) =>
+      saveOnboardingProgress(tx, access.link.link_id, saved, deps.now()),
+    ),
+    outcome: 'saved',
+  }));
+}
+
+/** What the holder of a link sends at the end; see {@link completeOnboardingLink}. */
+export interface HolderCompletion {
+  readonly version: number | null;
+  readonly answers: JsonObject;
+  readonly full_name: string | null;
+  /** Null: the user signs in by an identity provider. */
+  readonly password: string | null;
+}
+
+/**
+ * Completes a link for its holder; see {@link completeOnboardingLink}. The first completion is measured and signalled to
+ * the workflow of the link.
+ *
+ * @throws Problem 422 for a password where the link creates no account, or for a weak one.
+ */
+export async function completeOnboarding(
+  deps: Deps & { readonly metrics: Pick<Metrics, 'onboardingDuration'> },
+  access: PublicLinkAccess,
+  { password, ...completion }: HolderCompletion,
+): Promise<OnboardingRow> {
+  const { row, is_replay } = await withAccessRecord(deps, access, async () => {
+    const password_hash = password === null ? null : await hashChosenPassword(deps, access, password);
+    const result: CompletedOnboarding = await unitOfWork(deps.db, access.actor, (tx) =>
+      completeOnboardingLink(tx, access.link.link_id, { ...completion, password_hash }, deps.now()),
+    );
+    return { result, outcome: result.is_replay ? 'replayed' : 'completed' };
+  });
+  if (!is_replay) {
+    observeDuration(deps.metrics, row);
+    await sendOnboardingChangedOrLog(deps, access.link);
+  }
+  return row;
+}
+
+/**
+ * Hashes a password after checking it against the recipient's name and address. A name that is sent now is not checked:
+ * it is no part of what the user signs in with.
+ *
+ * @returns null for a link that is completed already.
+ */
+async function hashChosenPassword(deps: Deps, { actor, link }: PublicLinkAccess, password: string): Promise<string | null> {
+  const row = await unitOfWork(deps.db, actor, (tx) => lockOnboardingLink(tx, link.link_id));
+  if (row.status === 'completed') return null;
+  if (row.account === null) {
+    const errors = [{ pointer: '/password', detail: 'this link creates no account' }];
+    throw new Problem({ code: 'request.invalid', detail: 'There is no account that the password could be of.', errors });
+  }
+  return hashAccountPassword(deps, password, { full_name: row.recipient_name, email: row.recipient_email }, '/password');
+}
+
+/** Measures the time from the first access to the completion; 0 for a link that was completed without opening it. */
+function observeDuration(
+  { onboardingDuration }: Pick<Metrics, 'onboardingDuration'>,
+  { first_accessed_at, completed_at }: OnboardingRow,
+): void {
+  if (completed_at === null) return;
+  const startedAt = Date.parse(first_accessed_at ?? completed_at);
+  onboardingDuration.observe(Math.max(0, Date.parse(completed_at) - startedAt) / 1000);
+}
