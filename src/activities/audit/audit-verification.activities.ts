@@ -3,7 +3,7 @@ import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import type { ChainReport } from '../../domain/audit/audit-chain.ts';
 import { platformChainId, tenantOfChain } from '../../domain/audit/audit-entry.ts';
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
-import type { DecisionDifference, VerificationOutcome } from '../../domain/audit/audit-retention.ts';
+import type { VerificationOutcome } from '../../domain/audit/audit-retention.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { publishedNotes } from '../../services/audit/checkpoint-file.ts';
@@ -12,7 +12,8 @@ import { verifyChain } from '../../services/audit/audit-chain-verification.servi
 import { witnessedNotes } from '../../services/audit/audit-witness.service.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
 import { read } from '../../platform/database/read.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { recordVerification } from '../../services/audit/audit-verification.repository.ts';
+import type { DecisionComparison } from '../../services/audit/audit-verification.repository.ts';
 import type { AuditVerificationActivities, AuditVerificationInput } from '../../workflows/audit/audit-verification.contract.ts';
 import { chainsAfter } from './audit-chains.ts';
 import { approvalWorkflowsSince, decisionsInAudit, decisionsInHistory } from '../../services/audit/approval-history.client.ts';
@@ -25,20 +26,10 @@ type Deps = Pick<ActivityDeps, 'db' | 'env' | 'log' | 'temporal'>;
 const pageSize = 100;
 /** Well within the workflow's heartbeat timeout. */
 const heartbeatMs = 3_000;
-/** Differences that are written down; the count of the rest is in the log. */
-const maxDifferences = 100;
 /** How much further back the other side is searched for a decision at the edge of the span. */
 const edgeMs = 3_600_000;
 
-/** What comparing decisions has shown. */
-interface Comparison {
-  readonly compared: number;
-  /** Workflows whose history Temporal does not keep any more: nothing can be said about them. */
-  readonly gone: number;
-  readonly differences: readonly DecisionDifference[];
-}
-
-/** The hands of the audit verification workflow. */
+/** Activities used by the audit verification workflow. */
 export function createAuditVerificationActivities(deps: Deps): AuditVerificationActivities {
   const { db, env, log } = deps;
   const signer = createCheckpointSigner(parseKeyList(env.AUDIT_SIGNING_KEYS, 'AUDIT_SIGNING_KEYS'));
@@ -63,7 +54,7 @@ export function createAuditVerificationActivities(deps: Deps): AuditVerification
         const comparison = await compareWithTemporal(deps, chain_id, input);
         const outcome = outcomeOf(report, comparison);
         const workflow_id = context.info.workflowExecution?.workflowId ?? '';
-        await record(db, { report, comparison, outcome, workflow_id, duration_ms: performance.now() - startedAt });
+        await recordVerification(db, { report, comparison, outcome, workflow_id, duration_ms: performance.now() - startedAt });
         if (outcome !== 'intact') {
           const { first_bad_seq, findings } = report;
           log.error({ chain_id, outcome, first_bad_seq, findings, differences: comparison.differences }, 'the audit does not verify');
@@ -90,7 +81,7 @@ async function compareWithTemporal(
   deps: Pick<Deps, 'db' | 'temporal'>,
   chainId: string,
   { compare_back_ms, settle_ms }: AuditVerificationInput,
-): Promise<Comparison> {
+): Promise<DecisionComparison> {
   // Requests belong to tenants; the platform's own chain has none.
   if (chainId === platformChainId) return { compared: 0, gone: 0, differences: [] };
   const { client } = deps.temporal;
@@ -126,51 +117,12 @@ async function droppedUntil({ db }: Pick<Deps, 'db'>, chainId: string): Promise<
   return segment === undefined ? 0 : Date.parse(segment.recorded_until) + 1;
 }
 
-function outcomeOf(report: ChainReport, { differences }: Comparison): VerificationOutcome {
+function outcomeOf(report: ChainReport, { differences }: DecisionComparison): VerificationOutcome {
   if (!report.valid) return 'damaged';
   return differences.length > 0 ? 'decisions_differ' : 'intact';
 }
 
-interface Verification {
-  readonly report: ChainReport;
-  readonly comparison: Comparison;
-  readonly outcome: VerificationOutcome;
-  readonly workflow_id: string;
-  readonly duration_ms: number;
-}
-
-async function record(
-  db: Deps['db'],
-  { report, comparison, outcome, workflow_id, duration_ms }: Verification,
-): Promise<void> {
-  const { chain_id, size, first_bad_seq, findings } = report;
-  await unitOfWork(db, systemActor(chain_id, { workflow_id }), async (tx) => {
-    await tx.sql
-      .insertInto('audit_verifications')
-      .values({
-        chain_id,
-        size,
-        outcome,
-        first_bad_seq,
-        findings: JSON.stringify(findings),
-        decisions_compared: comparison.compared,
-        histories_gone: comparison.gone,
-        differences: JSON.stringify(comparison.differences.slice(0, maxDifferences)),
-        duration_ms: Math.round(duration_ms),
-        workflow_id,
-      })
-      .execute();
-    tx.audit({
-      event: 'audit.verify',
-      action: 'read',
-      resource_type: 'audit_log',
-      resource_id: chain_id,
-      new_values: { outcome, size, first_bad_seq, decisions_compared: comparison.compared },
-    });
-  });
-}
-
-function noticeOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: Comparison): Notification {
+function noticeOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: DecisionComparison): Notification {
   if (!valid) {
     return {
       event: 'audit.chain-damaged',

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { roleCreate, roleCreatePayload } from '../../services/identity/role-create.action.ts';
-import { roleDelete } from '../../services/identity/role-delete.action.ts';
-import { roleChange, roleUpdate } from '../../services/identity/role-update.action.ts';
+import { roleCreate, roleCreatePayload } from '../../services/identity/role/role-create.action.ts';
+import { roleDelete } from '../../services/identity/role/role-delete.action.ts';
+import { roleChange, roleUpdate } from '../../services/identity/role/role-update.action.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
-import { rolesWithRights } from '../../services/identity/role.queries.ts';
+import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';

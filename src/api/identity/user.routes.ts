@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { followDeactivation } from '../../services/identity/offboarding.service.ts';
-import { assertMayAssignRoles } from '../../services/identity/role-assignment.service.ts';
+import { assertMayAssignRoles } from '../../services/identity/role/role-assignment.service.ts';
 import { createUserWithRoles, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { listUsers, userById } from '../../services/identity/user.queries.ts';

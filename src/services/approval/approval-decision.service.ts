@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isClosed } from '../../domain/approval/approval.ts';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';

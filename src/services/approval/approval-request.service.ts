@@ -10,7 +10,7 @@ import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';

@@ -1,7 +1,7 @@
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { Approval, CountedApproval } from '../../domain/approval/approval.ts';
-import { presentApproval } from '../../domain/approval/approval-view.ts';
-import type { ApprovalFacts, ApprovalView } from '../../domain/approval/approval-view.ts';
+import { presentApproval } from '../../domain/approval/approval-presentation.ts';
+import type { ApprovalFacts, ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 
 /** The columns of a request's state and of its display. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { isClosed } from '../../domain/approval/approval.ts';
 import type { Approval } from '../../domain/approval/approval.ts';
-import { presentApproval } from '../../domain/approval/approval-view.ts';
+import { presentApproval } from '../../domain/approval/approval-presentation.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { approvalColumns, approvalOfRow, approvalsQuery } from './approval-row.queries.ts';

@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import type { ApprovalStep, EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { effectiveRights, activeRoles } from '../identity/active-role.queries.ts';
-import type { HeldRole } from '../identity/active-role.queries.ts';
+import { effectiveRights, activeRoles } from '../identity/role/active-role.queries.ts';
+import type { HeldRole } from '../identity/role/active-role.queries.ts';
 
 /** A person with their present rights. */
 export interface PersonRights extends EligiblePerson {

@@ -5,7 +5,7 @@ import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { GatePolicyEntity } from '../../entities/approval/gate-policy.entity.ts';
-import { lockOne, toRow } from '../../platform/database/entity-rows.ts';
+import { lockOne, toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';

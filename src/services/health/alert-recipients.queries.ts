@@ -3,7 +3,7 @@ import { wantsEvent } from '../../domain/notification/notification.ts';
 import type { NotificationEvent } from '../../domain/notification/notification.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { rightsOfRows } from '../approval/eligible-people.queries.ts';
-import { activeRoles } from '../identity/active-role.queries.ts';
+import { activeRoles } from '../identity/role/active-role.queries.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';

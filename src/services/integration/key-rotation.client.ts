@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
   abortRotationUpdate,
   keyRotationStartOptions,

@@ -3,7 +3,7 @@ import type { ActorRef } from '../../domain/shared/actor.ts';
 import { defaultRetryDelaysSeconds } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
   deliveryOpenedUpdate,
   notificationDeliveryStartOptions,

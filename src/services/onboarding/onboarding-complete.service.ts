@@ -10,9 +10,9 @@ import { jsonb } from '../../platform/database/jsonb.ts';
 import { clockTimestamp, endReason, linkGone, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { assertLinkCapability, assertProgressVersion, progressColumns } from './onboarding-progress.service.ts';
-import { lockRights, ownRights } from '../identity/effective-rights.service.ts';
-import { assignRole } from '../identity/role-assignment.service.ts';
-import { rolesQuery } from '../identity/role.queries.ts';
+import { lockRights, ownRights } from '../identity/role/effective-rights.service.ts';
+import { assignRole } from '../identity/role/role-assignment.service.ts';
+import { rolesQuery } from '../identity/role/role.queries.ts';
 import { createUser } from '../identity/user-account.service.ts';
 
 /** What the holder of a link sends at the end. */

@@ -12,8 +12,8 @@ import { grantedSeconds, loadOnboardingSettings } from './onboarding-settings.se
 import { openOnboarding } from './onboarding-access.service.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
-import { assertWithinOwnRights } from '../identity/effective-rights.service.ts';
-import { loadRoles } from '../identity/role.repository.ts';
+import { assertWithinOwnRights } from '../identity/role/effective-rights.service.ts';
+import { loadRoles } from '../identity/role/role.repository.ts';
 
 /** The hash by which a token is stored and found (S3-49). */
 export function onboardingTokenHash(token: string): Buffer {

@@ -3,7 +3,7 @@ import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { Approval, ApprovalCommand, ApprovalStatus } from '../../domain/approval/approval.ts';
 import type { ApprovalPolicy, EligiblePerson } from '../../domain/approval/approval-policy.ts';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';

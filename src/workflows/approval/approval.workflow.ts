@@ -14,7 +14,7 @@ import {
 } from '@temporalio/workflow';
 import { isClosed, openApproval, refusal } from '../../domain/approval/approval.ts';
 import type { ApprovalCommand } from '../../domain/approval/approval.ts';
-import { describeApproval } from '../../domain/approval/approval-view.ts';
+import { describeApproval } from '../../domain/approval/approval-presentation.ts';
 import {
   approveUpdate,
   breakGlassUpdate,

@@ -3,8 +3,8 @@ import { safePolicy } from '../../../src/domain/approval/approval-gate.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { day, fromNow, hour } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, Row, Target } from './row-insertion.ts';
 
 /** A gate policy; it asks for the second factor where no other gate is given. */
 export function createApprovalPolicy(

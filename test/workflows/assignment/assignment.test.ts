@@ -17,7 +17,7 @@ import { asSuperuser } from '../../support/superuser.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 import { createQueuedContact, newContactAssignment } from '../../support/factories/assignment.ts';
 import { fromNow, hour } from '../../support/factories/defaults.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 
 let app: TestApi;
 let admin: SignedIn;

@@ -14,7 +14,7 @@ import { killProcess, startWorkerProcess } from '../../support/temporal/worker-p
 import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import { newAlertThreshold, newMeasurement } from '../../support/factories/health.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 import { createNotificationChannel } from '../../support/factories/notification.ts';
 import { createQueue } from '../../support/factories/queue.ts';
 

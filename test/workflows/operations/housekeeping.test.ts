@@ -11,7 +11,7 @@ import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { fromNow } from '../../support/factories/defaults.ts';
 import { newIdempotencyKey } from '../../support/factories/idempotency.ts';
 import { createTenant } from '../../support/factories/identity.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
