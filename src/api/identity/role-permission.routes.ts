@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { permissionSet, roleUpdatePermissions } from '../../services/identity/role/role-update-permissions.action.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -67,7 +67,7 @@ const updateRolePermissions = route({
   handler: async (context) => {
     const { params, body, deps, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    await makeChange(context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
+    await runGatedAction(context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
     return presentMatrix(deps.db, scope, params.id);
   },
 });

@@ -2,7 +2,7 @@ import { approvalsOf, openStep } from './approval.ts';
 import type { Approval, ApprovalStatus } from './approval.ts';
 import type { ApprovalPolicy } from './approval-policy.ts';
 
-/** How far one step of the policy is. */
+/** How many approvals one step of the policy has. */
 export interface StepProgress {
   name: string;
   quorum: number;
@@ -10,7 +10,7 @@ export interface StepProgress {
   approved_by: string[];
 }
 
-/** A request as everybody is shown it: lists, answers, workflow results. Never holds the payload. */
+/** A request as it is displayed: in lists, answers and workflow results. It never holds the payload. */
 export interface ApprovalView {
   id: string;
   action: string;
@@ -23,11 +23,11 @@ export interface ApprovalView {
   reason: string | null;
   policy: ApprovalPolicy;
   steps: StepProgress[];
-  /** Index of the step that waits, or null. */
+  /** Index of the step that waits for approvals, or null. */
   open_step: number | null;
   bypassed_by: string | null;
   bypass_reason: string | null;
-  /** RFC 3339, like every time here. */
+  /** RFC 3339, as all timestamps here. */
   review_due_at: string;
   execution_due_at: string | null;
   failure_code: string | null;
@@ -39,7 +39,7 @@ export interface ApprovalView {
   closed_at: string | null;
 }
 
-/** The facts of a request that its decisions do not change. */
+/** The columns of a request that are not part of its state ({@link Approval}). */
 export type ApprovalFacts = Pick<
   ApprovalView,
   | 'id'
@@ -56,7 +56,7 @@ export type ApprovalFacts = Pick<
   | 'closed_at'
 >;
 
-/** Puts a request's state and facts together for the eye. */
+/** A request as it is displayed, out of its state and its other columns. */
 export function presentApproval(facts: ApprovalFacts, approval: Approval): ApprovalView {
   return {
     id: facts.id,
@@ -85,7 +85,7 @@ export function presentApproval(facts: ApprovalFacts, approval: Approval): Appro
   };
 }
 
-/** How far each step is, in order. */
+/** The progress of each step, in order. */
 export function stepProgress(approval: Pick<Approval, 'policy' | 'approvals'>): StepProgress[] {
   return approval.policy.steps.map((step, index) => ({
     name: step.name,
@@ -95,7 +95,7 @@ export function stepProgress(approval: Pick<Approval, 'policy' | 'approvals'>): 
   }));
 }
 
-/** Where a request stands, in words, for people who watch the workflow. Names steps and counts, never persons. */
+/** The state of a request in words (Markdown), for operators in Temporal Web. Names steps and counts, never persons. */
 export function describeApproval(approval: Approval): string {
   switch (approval.status) {
     case 'pending': {

@@ -22,7 +22,7 @@ import { roleUpdate } from '../identity/role/role-update.action.ts';
 import { roleUpdatePermissions } from '../identity/role/role-update-permissions.action.ts';
 import { userDelete } from '../identity/user-delete.action.ts';
 
-/** Every change that can be gated or approved. An action that is not here cannot be run by anybody. */
+/** Every change that can be gated or approved. */
 export const actions: readonly Action[] = [
   flagCreate,
   flagUpdate,
