@@ -8,11 +8,12 @@ import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { editUpdate } from '../../workflows/approval/approval.contract.ts';
 import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
-import { assertSatisfiable, changeFor, personRef, requireProof, storePayload } from './approval-request.service.ts';
+import { assertSatisfiable, changeFor, personRef, storePayload } from './approval-request.service.ts';
 import { sendApprovalUpdate } from './approval.client.ts';
 
 /** Who sends a message: the caller and the proof of the caller's second factor. */
@@ -28,7 +29,7 @@ function personalMessage({ actor, mfa }: Sender, said: { digest: string; reason:
     reason: said.reason,
     actor: personRef(actor),
     roles: [...actor.roles],
-    mfa_proof_id: requireProof(mfa),
+    mfa_proof_id: delegateProof(mfa),
   };
 }
 

@@ -177,9 +177,3 @@ export function personRef(actor: Actor): PersonRef {
   }
   return { ...actorRef(actor), user_id: actor.user_id };
 }
-
-/** The id of the proof that let the caller in; whoever gets it uses it up. */
-export function requireProof(mfa: MfaProof | null): string {
-  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
-  return mfa.delegate();
-}
