@@ -178,14 +178,3 @@ export function personRef(actor: Actor): PersonRef {
   }
   return { ...actorRef(actor), user_id: actor.user_id };
 }
-
-/**
- * Hands the proof that let the caller pass the gate on to a workflow, whose activity consumes it.
- *
- * @returns the id of the proof.
- * @throws Error in a route whose gate is not `mfa`.
- */
-export function delegateProof(mfa: MfaProof | null): string {
-  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
-  return mfa.delegate();
-}
