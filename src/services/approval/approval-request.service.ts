@@ -107,7 +107,7 @@ export async function requestApproval(
  * @param authors user ids of those who cannot approve it.
  * @throws Problem `approval.policy-unsatisfiable` when the others are too few.
  */
-export async function satisfiablePolicy(
+async function satisfiablePolicy(
   tx: Tx,
   { action, environment }: PreparedAction,
   authors: readonly string[],
