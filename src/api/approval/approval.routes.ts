@@ -4,6 +4,7 @@ import { approvalsQuery, viewOfRow } from '../../services/approval/approval-row.
 import { approvalEvents } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
+import { delegateProof } from '../../platform/security/mfa-token.ts';
 import {
   approveUpdate,
   breakGlassUpdate,
@@ -11,7 +12,7 @@ import {
   rejectUpdate,
 } from '../../workflows/approval/approval.contract.ts';
 import { decideApproval, editApproval } from '../../services/approval/approval-decision.service.ts';
-import { changeFor, requestApproval, delegateProof } from '../../services/approval/approval-request.service.ts';
+import { changeFor, requestApproval } from '../../services/approval/approval-request.service.ts';
 import {
   approvalHistoryQuery,
   approvalListQuery,

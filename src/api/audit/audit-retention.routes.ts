@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { erasableKinds, personErase } from '../../services/identity/person-erase.action.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { verificationOutcomes, witnessKinds } from '../../domain/audit/audit-retention.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
@@ -132,9 +132,8 @@ const erasePerson = route({
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
-  handler: async ({ params, body, gate, unitOfWork }) => {
-    const change = personErase.prepare({ person_id: params.id, ...body });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+  handler: async (context) => {
+    await runGatedAction(context, personErase.prepare({ person_id: context.params.id, ...context.body }));
     return reply(204);
   },
 });

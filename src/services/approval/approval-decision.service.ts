@@ -8,11 +8,12 @@ import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { editUpdate } from '../../workflows/approval/approval.contract.ts';
 import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
-import { assertSatisfiable, changeFor, personRef, delegateProof, storePayload } from './approval-request.service.ts';
+import { assertSatisfiable, changeFor, personRef, storePayload } from './approval-request.service.ts';
 import { sendApprovalUpdate } from './approval.client.ts';
 
 /** Who sends a message: the caller and the proof of the caller's second factor. */

@@ -107,7 +107,7 @@ export async function requestApproval(
  * @param authors user ids of those who cannot approve it.
  * @throws Problem `approval.policy-unsatisfiable` when the others are too few.
  */
-export async function satisfiablePolicy(
+async function satisfiablePolicy(
   tx: Tx,
   { action, environment }: PreparedAction,
   authors: readonly string[],
@@ -177,15 +177,4 @@ export function personRef(actor: Actor): PersonRef {
     throw new Problem({ code: 'auth.forbidden', detail: 'Approvals are for people who have signed in.' });
   }
   return { ...actorRef(actor), user_id: actor.user_id };
-}
-
-/**
- * Hands the proof that let the caller pass the gate on to a workflow, whose activity consumes it.
- *
- * @returns the id of the proof.
- * @throws Error in a route whose gate is not `mfa`.
- */
-export function delegateProof(mfa: MfaProof | null): string {
-  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
-  return mfa.delegate();
 }

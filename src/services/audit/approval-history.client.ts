@@ -9,7 +9,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 import { approvalWorkflowType } from '../../workflows/approval/approval.contract.ts';
-import type { ActivityDeps } from '../../activities/deps.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
@@ -26,7 +26,7 @@ const messageForm = z.object({ actor: z.object({ user_id: z.string() }) });
 
 /** The decisions that a tenant's chain holds since a moment. */
 export async function decisionsInAudit(
-  { db }: Pick<ActivityDeps, 'db'>,
+  { db }: Pick<ProcessDeps, 'db'>,
   chainId: string,
   since: Date,
 ): Promise<DecisionRecord[]> {

@@ -34,6 +34,7 @@ export interface TenantHealthPage {
 export interface HealthTending {
   /** Time intervals that were aggregated. */
   rolled_up: number;
+  /** Rows that were deleted. */
   purged: number;
   /** True when there is more to do. */
   full: boolean;
