@@ -1,42 +1,16 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
-import { erasableKinds, personErase } from '../../services/identity/person-erase.action.ts';
-import { runGatedAction } from '../../services/actions/run-action.ts';
-import { verificationOutcomes, witnessKinds } from '../../domain/audit/audit-retention.ts';
-import { kysely } from '../../entities/kysely-schema.ts';
+import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
+import { idParams } from '../../platform/value-schemas.ts';
+import { runAction } from '../../services/actions/run-action.ts';
+import { chainScope } from '../../services/audit/audit-chain.queries.ts';
+import { chainOf } from '../../services/audit/audit-log.queries.ts';
+import { segmentsQuery, verificationsQuery } from '../../services/audit/audit-retention.queries.ts';
+import { erasableKinds, personErase } from '../../services/identity/person-erase.action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { chainOf, chainParam, chainScope } from '../../services/audit/audit-log.queries.ts';
-import { newestFirst, numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, timestamp } from '../../platform/value-schemas.ts';
-
-const VerificationRecord = z
-  .object({
-    id: z.uuid(),
-    chain_id: z.uuid(),
-    verified_at: timestamp,
-    size: z.int().describe('Entries of the chain at that time'),
-    outcome: z
-      .enum(verificationOutcomes)
-      .describe('`decisions_differ`: the chain is whole, but Temporal knows other decisions'),
-    first_bad_seq: z.int().nullable().describe('The first entry that is surely or possibly affected'),
-    decisions_compared: z.int().describe('Decisions found in Temporal histories'),
-    histories_gone: z.int().describe('Histories that Temporal does not keep any more'),
-    findings: z.array(z.object({ kind: z.string(), seq: z.int(), detail: z.string() })),
-    differences: z.array(
-      z.object({
-        workflow_id: z.string(),
-        verdict: z.string(),
-        user_id: z.string(),
-        at_ms: z.int(),
-        missing_in: z.enum(['audit', 'temporal']),
-      }),
-    ),
-    duration_ms: z.int(),
-    workflow_id: z.string().nullable(),
-  })
-  .meta({ id: 'AuditVerificationRecord' });
+import { AuditSegmentBody, VerificationRecordBody } from './audit-retention.schemas.ts';
+import { chainParam, numberOfCursor } from './audit.schemas.ts';
 
 const getAuditVerifications = route({
   operationId: 'getAuditVerifications',
@@ -47,37 +21,15 @@ const getAuditVerifications = route({
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
-  responses: { 200: pageOf(VerificationRecord) },
+  responses: { 200: pageOf(VerificationRecordBody) },
   problems: ['request.cursor-invalid', 'auth.forbidden'],
   handler: async ({ query: { limit, cursor, chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const rows = await read(
-      deps.db,
-      chainScope(chainId),
-      kysely
-        .selectFrom('audit_verifications')
-        .where('chain_id', '=', chainId)
-        .$call(newestFirst({ limit, cursor }, { time: 'verified_at', id: 'id' }))
-        .selectAll(),
-    );
+    const page = verificationsQuery(chainId).$call(newestFirst({ limit, cursor }, { time: 'verified_at', id: 'id' }));
+    const rows = await read(deps.db, chainScope(chainId), page);
     return toPage(rows, limit, (row) => [row.verified_at, row.id], (row) => row);
   },
 });
-
-const Segment = z
-  .object({
-    chain_id: z.uuid(),
-    from_seq: z.int().describe('First entry of the segment'),
-    to_seq: z.int().describe('Last entry of the segment'),
-    root_hash: z.string().describe('Root of the tree up to the last entry, SHA-256 in hex'),
-    note: z.string().describe('Signed note at the last entry (C2SP tlog-checkpoint)'),
-    archive_name: z.string().describe('File below AUDIT_ARCHIVE_DIR'),
-    archive_digest: z.string().describe('SHA-256 of the file in hex'),
-    witness: z.enum(witnessKinds).describe('Who had a checkpoint that covers it'),
-    recorded_until: timestamp,
-    dropped_at: timestamp,
-  })
-  .meta({ id: 'AuditSegment' });
 
 const getAuditSegments = route({
   operationId: 'getAuditSegments',
@@ -88,26 +40,12 @@ const getAuditSegments = route({
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
-  responses: { 200: pageOf(Segment) },
+  responses: { 200: pageOf(AuditSegmentBody) },
   problems: ['request.cursor-invalid', 'auth.forbidden'],
   handler: async ({ query: { limit, cursor, chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const before = Number(parseCursor(cursor, numberPosition)?.[0] ?? Number.MAX_SAFE_INTEGER);
-    const rows = await read(
-      deps.db,
-      chainScope(chainId),
-      kysely
-        .selectFrom('audit_segments')
-        .where('chain_id', '=', chainId)
-        .where('to_seq', '<', before)
-        .orderBy('to_seq', 'desc')
-        .limit(limit + 1)
-        .select(['chain_id', 'from_seq', 'to_seq', 'note', 'archive_name', 'witness', 'recorded_until', 'dropped_at'])
-        .select([
-          sql<string>`encode(root_hash, 'hex')`.as('root_hash'),
-          sql<string>`encode(archive_digest, 'hex')`.as('archive_digest'),
-        ]),
-    );
+    const page = segmentsQuery(chainId, numberOfCursor(cursor)).limit(limit + 1);
+    const rows = await read(deps.db, chainScope(chainId), page);
     return toPage(rows, limit, (row) => [String(row.to_seq), ''], (row) => row);
   },
 });
@@ -132,8 +70,9 @@ const erasePerson = route({
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
-  handler: async (context) => {
-    await runGatedAction(context, personErase.prepare({ person_id: context.params.id, ...context.body }));
+  handler: async ({ params, body, gate, unitOfWork }) => {
+    const change = personErase.prepare({ person_id: params.id, ...body });
+    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
     return reply(204);
   },
 });

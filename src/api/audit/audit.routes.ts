@@ -1,32 +1,26 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { toHex } from '../../domain/audit/audit-export.ts';
-import { kysely } from '../../entities/kysely-schema.ts';
-import { publishedNotes } from '../../services/audit/checkpoint-file.ts';
-import { exportFormats, exportWriters } from '../../services/audit/audit-export-format.ts';
-import { originOfChain } from '../../services/audit/signed-note.ts';
-import { consistencyProof } from '../../services/audit/audit-tree.queries.ts';
-import { verifyChain } from '../../services/audit/audit-chain-verification.service.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
-import { describeExport, exportStream } from './audit-export.ts';
-import { checkpointCovering, proofOf, publicKeys, signerOf } from '../../services/audit/inclusion-proof.service.ts';
-import {
-  auditFilters,
-  chainOf,
-  chainParam,
-  chainScope,
-  filteredEntries,
-  listColumns,
-  openRows,
-  presentEntry,
-  sealedOrigin,
-} from '../../services/audit/audit-log.queries.ts';
-import { AuditLogDetails, AuditLogView, CheckpointView, LatestCheckpoint, VerificationView } from './audit.schemas.ts';
-import type { ApiDeps } from '../deps.ts';
-import { numberPosition, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
-import { reply, route } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
+import { chainScope } from '../../services/audit/audit-chain.queries.ts';
+import { checkpointsQuery } from '../../services/audit/audit-checkpoint.queries.ts';
+import { exportFormats, exportWriters } from '../../services/audit/audit-export-format.ts';
+import { exportEntries } from '../../services/audit/audit-export.service.ts';
+import { chainOf, findEntry, listEntries, presentEntry } from '../../services/audit/audit-log.queries.ts';
+import { inclusionProofOf, signedState } from '../../services/audit/audit-proof.service.ts';
+import { verifyOnRequest } from '../../services/audit/audit-verification.service.ts';
+import { reply, route } from '../http/route.ts';
+import {
+  AuditLogDetails,
+  AuditLogView,
+  CheckpointView,
+  LatestCheckpoint,
+  VerificationView,
+  auditFilters,
+  chainParam,
+  numberOfCursor,
+} from './audit.schemas.ts';
 
 const getAuditLogs = route({
   operationId: 'getAuditLogs',
@@ -41,18 +35,7 @@ const getAuditLogs = route({
   responses: { 200: pageOf(AuditLogView) },
   problems: ['request.cursor-invalid', 'auth.forbidden'],
   handler: async ({ query: { limit, cursor, chain, ...filters }, actor, deps }) => {
-    const chainId = chainOf(actor, chain);
-    const before = seqOfCursor(cursor);
-    const rows = await read(
-      deps.db,
-      chainScope(chainId),
-      filteredEntries(chainId, filters)
-        .$if(before !== null, (q) => q.where('seq', '<', before))
-        .orderBy('seq', 'desc')
-        .limit(limit + 1)
-        .select(listColumns)
-        .select(sealedOrigin.as('private')),
-    ).then((page) => openRows(deps, chainId, page));
+    const rows = await listEntries(deps, chainOf(actor, chain), filters, { before: numberOfCursor(cursor), limit });
     return toPage(rows, limit, (row) => [String(row.seq), ''], presentEntry);
   },
 });
@@ -78,30 +61,11 @@ const exportAuditLogs = route({
   problems: ['audit.chain-damaged', 'auth.forbidden', 'request.invalid'],
   handler: async ({ query: { chain, format, consistent_with, ...filters }, actor, deps, unitOfWork }) => {
     const chainId = chainOf(actor, chain);
-    const head = await unitOfWork(async (tx) => {
-      tx.audit({
-        event: 'audit.export',
-        action: 'read',
-        resource_type: 'audit_log',
-        resource_id: chainId,
-        new_values: describeExport(format, filters),
-      });
-    }).then(() => headSize(deps, chainId));
-    const checkpoint = await checkpointCovering(deps, chainId, head);
-    if (checkpoint === null) throw head === 0 ? notFound('audit entry') : chainDamaged();
-    if (consistent_with !== undefined && consistent_with > checkpoint.size) throw notBeginning(checkpoint.size);
-    const body = await exportStream({
-      deps,
-      signer: signerOf(deps),
-      checkpoint,
-      format,
-      filters,
-      consistentWith: consistent_with ?? null,
-      exportedAt: new Date(deps.now()).toISOString(),
-    });
-    return reply(200, body, {
+    const consistentWith = consistent_with ?? null;
+    const { text, size } = await exportEntries(deps, unitOfWork, chainId, { format, filters, consistentWith });
+    return reply(200, text, {
       'content-type': exportWriters[format].contentType,
-      'content-disposition': `attachment; filename="audit-${chainId}-${checkpoint.size}.${format}"`,
+      'content-disposition': `attachment; filename="audit-${chainId}-${size}.${format}"`,
       'cache-control': 'no-store',
     });
   },
@@ -120,18 +84,8 @@ const getAuditCheckpoints = route({
   problems: ['request.cursor-invalid', 'auth.forbidden'],
   handler: async ({ query: { limit, cursor, chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const before = seqOfCursor(cursor);
-    const rows = await read(
-      deps.db,
-      chainScope(chainId),
-      kysely
-        .selectFrom('audit_checkpoints')
-        .where('chain_id', '=', chainId)
-        .$if(before !== null, (q) => q.where('size', '<', before))
-        .orderBy('size', 'desc')
-        .limit(limit + 1)
-        .select(['chain_id', 'size', 'root_hash', 'note', 'created_at']),
-    );
+    const page = checkpointsQuery(chainId, numberOfCursor(cursor)).limit(limit + 1);
+    const rows = await read(deps.db, chainScope(chainId), page);
     return toPage(rows, limit, (row) => [String(row.size), ''], (row) => ({ ...row, root_hash: toHex(row.root_hash) }));
   },
 });
@@ -150,27 +104,8 @@ const getLatestAuditCheckpoint = route({
   }),
   responses: { 200: LatestCheckpoint },
   problems: ['audit.chain-damaged', 'auth.forbidden', 'request.invalid'],
-  handler: async ({ query: { chain, since }, actor, deps }) => {
-    const chainId = chainOf(actor, chain);
-    const checkpoint = await checkpointCovering(deps, chainId, await headSize(deps, chainId));
-    if (checkpoint === null) throw notFound('checkpoint');
-    const { size, root_hash, note, created_at } = checkpoint;
-    if (since !== undefined && since > size) throw notBeginning(size);
-    const hashes = since === undefined ? null : await consistencyProof(deps.db, chainId, since, size);
-    return {
-      chain_id: chainId,
-      size,
-      root_hash: toHex(root_hash),
-      note,
-      created_at,
-      public_keys: publicKeys(deps, chainId),
-      consistency_proof: hashes === null ? null : { first: since, hashes: hashes.map(toHex) },
-    };
-  },
+  handler: ({ query: { chain, since }, actor, deps }) => signedState(deps, chainOf(actor, chain), since),
 });
-
-/** Chains that this process is verifying: one at a time each, because it costs seconds of a processor. */
-const verifying = new Set<string>();
 
 const verifyAuditLogs = route({
   operationId: 'verifyAuditLogs',
@@ -185,34 +120,8 @@ const verifyAuditLogs = route({
   responses: { 200: VerificationView },
   problems: ['auth.forbidden', 'request.rate-limited'],
   handler: async ({ query: { chain }, actor, deps, unitOfWork }) => {
-    const chainId = chainOf(actor, chain);
-    if (verifying.has(chainId)) {
-      const detail = 'This chain is being verified already.';
-      throw new Problem({ code: 'request.rate-limited', detail, retryAfterSeconds: 10 });
-    }
-    verifying.add(chainId);
-    try {
-      const { env } = deps;
-      const startedAt = performance.now();
-      const report = await verifyChain(env.DATABASE_URL, chainId, {
-        verifiers: signerOf(deps).verifiers(originOfChain(chainId)),
-        notes: env.AUDIT_CHECKPOINT_DIR === undefined ? [] : await publishedNotes(env.AUDIT_CHECKPOINT_DIR, chainId),
-        columns: true,
-      });
-      const { valid, size, first_bad_seq, root_hash, chain_hash } = report;
-      await unitOfWork(async (tx) => {
-        const resource = { resource_type: 'audit_log', resource_id: chainId };
-        tx.audit({ event: 'audit.verify', action: 'read', ...resource, new_values: { valid, size, first_bad_seq } });
-      });
-      return {
-        ...report,
-        root_hash: toHex(root_hash),
-        chain_hash: toHex(chain_hash),
-        duration_ms: Math.round(performance.now() - startedAt),
-      };
-    } finally {
-      verifying.delete(chainId);
-    }
+    const report = await verifyOnRequest(deps, unitOfWork, chainOf(actor, chain));
+    return { ...report, root_hash: toHex(report.root_hash), chain_hash: toHex(report.chain_hash) };
   },
 });
 
@@ -230,32 +139,10 @@ const getAuditLogDetails = route({
   problems: ['resource.not-found', 'auth.forbidden'],
   handler: async ({ params, query: { chain }, actor, deps }) => {
     const chainId = chainOf(actor, chain);
-    const rows = await read(
-      deps.db,
-      chainScope(chainId),
-      kysely
-        .selectFrom('audit_logs')
-        .where('chain_id', '=', chainId)
-        .where('id', '=', params.id)
-        .select([...listColumns, 'old_values', 'new_values'])
-        .select([
-          sql<string>`entry::text`.as('entry_text'),
-          sql<string | null>`private::text`.as('private'),
-          sql<string[] | null>`(select s.permissions from audit_permission_sets s
-            where s.chain_id = audit_logs.chain_id and s.digest = entry #>> '{actor,permissions_digest}')`.as('permissions'),
-        ]),
-    );
-    const [row] = await openRows(deps, chainId, rows);
-    if (row === undefined) throw notFound('audit entry');
-    return {
-      ...presentEntry(row),
-      permissions: row.permissions ?? [],
-      old_values: row.old_values,
-      new_values: row.new_values,
-      entry: row.entry_text,
-      private: row.private,
-      proof: await proofOf(deps, chainId, row.seq),
-    };
+    const row = await findEntry(deps, chainId, params.id);
+    const { permissions, old_values, new_values, entry_text: entry } = row;
+    const proof = await inclusionProofOf(deps, chainId, row.seq);
+    return { ...presentEntry(row), permissions: permissions ?? [], old_values, new_values, entry, private: row.private, proof };
   },
 });
 
@@ -268,26 +155,3 @@ export const auditRoutes = [
   verifyAuditLogs,
   getAuditLogDetails,
 ];
-
-async function headSize({ db }: Pick<ApiDeps, 'db'>, chainId: string): Promise<number> {
-  const heads = kysely.selectFrom('audit_heads').where('chain_id', '=', chainId).select('size');
-  const [head] = await read(db, chainScope(chainId), heads);
-  return head?.size ?? 0;
-}
-
-/** @throws Problem `request.cursor-invalid` */
-function seqOfCursor(cursor: string | undefined): number | null {
-  const seq = parseCursor(cursor, numberPosition)?.[0];
-  return seq === undefined ? null : Number(seq);
-}
-
-function chainDamaged(): Problem {
-  return new Problem({
-    code: 'audit.chain-damaged',
-    detail: 'The chain does not verify and was never signed, so nothing in it can be proved. See /admin/audit-logs/verify.',
-  });
-}
-
-function notBeginning(size: number): Problem {
-  return new Problem({ code: 'request.invalid', detail: `The chain has ${size} entries; an earlier checkpoint has fewer.` });
-}

@@ -1,6 +1,25 @@
 import { z } from 'zod';
 import { auditActions, auditAreas, auditOutcomes } from '../../domain/audit/audit-entry.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { numberPosition, parseCursor } from '../../platform/database/keyset-page.ts';
+import { timestamp, timestampInput } from '../../platform/value-schemas.ts';
+
+/** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
+export const auditFilters = {
+  user_id: z.uuid().optional().describe('Who did it'),
+  event: z.string().max(100).optional().describe('The exact deed, e.g. `flag.toggle`'),
+  action: z.enum(auditActions).optional().describe('The kind of deed'),
+  resource_type: z.string().max(100).optional(),
+  resource_id: z.string().max(512).optional(),
+  outcome: z.enum(auditOutcomes).optional(),
+  request_id: z.string().max(100).optional(),
+  from: timestampInput.optional().describe('Not before this moment'),
+  to: timestampInput.optional().describe('Before this moment'),
+};
+
+/** Which chain is looked at; the platform's own is for the staff of the tenant that runs the platform. */
+export const chainParam = {
+  chain: z.enum(['tenant', 'platform']).default('tenant').describe('`platform`: the chain of what belongs to no tenant'),
+};
 
 const hex = z.string().describe('SHA-256 in hex');
 
@@ -94,3 +113,9 @@ export const VerificationView = z
     duration_ms: z.int(),
   })
   .meta({ id: 'AuditVerification' });
+
+/** The number after which a page of a numbered list begins; null on the first. @throws Problem `request.cursor-invalid` */
+export function numberOfCursor(cursor: string | undefined): number | null {
+  const number = parseCursor(cursor, numberPosition)?.[0];
+  return number === undefined ? null : Number(number);
+}

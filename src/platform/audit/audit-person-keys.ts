@@ -1,6 +1,6 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { CompiledQuery, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { QueryExecutorProvider } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import type { AuditPrivate, SealedPart } from '../../domain/audit/audit-entry.ts';
@@ -10,6 +10,7 @@ import { SealedValueError } from '../security/keyring.ts';
 import type { Keyring } from '../security/keyring.ts';
 import type { Logger } from '../observability/logger.ts';
 import { fewRandomBytes } from '../security/random.ts';
+import { rawQuery } from '../database/raw-query.ts';
 import { read } from '../database/read.ts';
 import type { ReadConnections } from '../database/read.ts';
 
@@ -91,7 +92,7 @@ export class PersonKeys {
     if (unknown.length === 0) return keys;
     const text = `select id, person_id, key_ciphertext from audit_person_keys
       where tenant_id = $1 and person_id = any($2::uuid[])`;
-    const query = { compile: () => CompiledQuery.raw(text, [tenantId, unknown]) as CompiledQuery<KeyRow> };
+    const query = rawQuery<KeyRow>(text, [tenantId, unknown]);
     for (const row of await read(db, { tenant_id: tenantId, user_id: null }, query)) {
       keys.set(row.person_id, this.#remember(tenantId, row));
     }

@@ -2,19 +2,14 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
-import { sql } from 'kysely';
-import { comparedVerdicts } from '../../domain/audit/audit-retention.ts';
 import type { ComparedVerdict, DecisionRecord } from '../../domain/audit/audit-retention.ts';
-import { kysely } from '../../entities/kysely-schema.ts';
-import { read } from '../../platform/database/read.ts';
-import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
-import { approvalWorkflowType } from '../../workflows/approval/approval.contract.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { approvalWorkflowType } from '../../workflows/approval/approval.contract.ts';
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
 
-/** Names of the approval workflow's updates by what the audit calls them. */
+/** What the audit calls the approval workflow's updates, by their names. */
 const verdictOfUpdate: Readonly<Record<string, ComparedVerdict>> = {
   approve: 'approve',
   reject: 'reject',
@@ -24,44 +19,16 @@ const verdictOfUpdate: Readonly<Record<string, ComparedVerdict>> = {
 /** What is read of a message: who decided. */
 const messageForm = z.object({ actor: z.object({ user_id: z.string() }) });
 
-/** The decisions that a tenant's chain holds since a moment. */
-export async function decisionsInAudit(
-  { db }: Pick<ProcessDeps, 'db'>,
-  chainId: string,
-  since: Date,
-): Promise<DecisionRecord[]> {
-  const rows = await read(
-    db,
-    { tenant_id: chainId, user_id: null },
-    kysely
-      .selectFrom('audit_logs')
-      .where('chain_id', '=', chainId)
-      .where('event', 'in', comparedVerdicts.map((verdict) => `approval.${verdict}`))
-      .where('outcome', '=', 'success')
-      .where('occurred_at', '>=', since.toISOString())
-      .orderBy('seq')
-      .select(['event', 'occurred_at'])
-      .select([
-        sql<string | null>`entry ->> 'workflow_id'`.as('workflow_id'),
-        sql<string | null>`entry #>> '{actor,user_id}'`.as('user_id'),
-      ]),
-  );
-  return rows.flatMap(({ event, occurred_at, workflow_id, user_id }) => {
-    const verdict = comparedVerdicts.find((one) => event === `approval.${one}`);
-    if (verdict === undefined || workflow_id === null || user_id === null) return [];
-    return [{ workflow_id, verdict, user_id, at_ms: Date.parse(occurred_at) }];
-  });
-}
-
 /**
- * Approval workflows of a tenant that were alive since a moment, as Temporal's visibility knows them. Those of our own
- * task queue: other installations may share the namespace.
+ * Ids of a tenant's approval workflows that have run since a time, as Temporal's visibility knows them. Those of our own
+ * task queue only: other installations may share the namespace.
  */
 export async function approvalWorkflowsSince(
-  { client, taskQueue }: Pick<TemporalClient, 'client' | 'taskQueue'>,
+  { temporal }: Pick<ProcessDeps, 'temporal'>,
   tenantId: string,
   since: Date,
 ): Promise<string[]> {
+  const { client, taskQueue } = temporal;
   const ids: string[] = [];
   const filter =
     `WorkflowType = '${approvalWorkflowType}' AND TenantId = '${tenantId}' AND TaskQueue = '${taskQueue}' ` +
@@ -75,7 +42,10 @@ export async function approvalWorkflowsSince(
  *
  * @returns null when Temporal does not keep the history any more
  */
-export async function decisionsInHistory(client: Client, workflowId: string): Promise<DecisionRecord[] | null> {
+export async function decisionsInHistory(
+  { temporal: { client } }: Pick<ProcessDeps, 'temporal'>,
+  workflowId: string,
+): Promise<DecisionRecord[] | null> {
   const events = await historyOf(client, workflowId);
   if (events === null) return null;
   const succeeded = new Set(

@@ -1,4 +1,4 @@
-import { CompiledQuery, sql } from 'kysely';
+import { sql } from 'kysely';
 import { systemActor } from '../../domain/shared/actor.ts';
 import { ChainVerifier } from '../../domain/audit/audit-chain.ts';
 import type { ChainPosition, ChainReport, ChainRow } from '../../domain/audit/audit-chain.ts';
@@ -6,23 +6,14 @@ import type { Subtree } from '../../domain/audit/audit-merkle.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
+import { chainScope } from './audit-chain.queries.ts';
+import { checkpointUpTo, latestCheckpoint, latestCheckpointQuery } from './audit-checkpoint.queries.ts';
+import type { Checkpoint } from './audit-checkpoint.queries.ts';
 import { isKeptLevel } from './audit-tree.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { rawQuery } from '../../platform/database/raw-query.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-
-/** A signed state of a chain as it is kept. */
-export interface Checkpoint {
-  readonly chain_id: string;
-  /** Rows that it covers. */
-  readonly size: number;
-  readonly root_hash: Buffer;
-  readonly chain_hash: Buffer;
-  /** The signed note (C2SP tlog-checkpoint). */
-  readonly note: string;
-  readonly frontier: readonly Buffer[];
-  readonly created_at: string;
-}
 
 /** The chain is damaged behind its last checkpoint, so nothing was signed. */
 export class BrokenChainError extends Error {
@@ -39,25 +30,6 @@ export class BrokenChainError extends Error {
 /** Rows that are read at a time: a few hundred kilobytes. */
 const batchRows = 1_000;
 
-const scopeOf = (chainId: string) => ({ tenant_id: chainId, user_id: null });
-
-function statement<Row>(text: string, values: unknown[]) {
-  return { compile: () => CompiledQuery.raw(text, values) as CompiledQuery<Row> };
-}
-
-const checkpointColumns = 'chain_id, size, root_hash, chain_hash, note, frontier, created_at';
-
-function latestQuery(chainId: string) {
-  const text = `select ${checkpointColumns} from audit_checkpoints where chain_id = $1 order by size desc limit 1`;
-  return statement<Checkpoint>(text, [chainId]);
-}
-
-/** The newest checkpoint of a chain; null when it has none yet. */
-export async function latestCheckpoint(db: Pick<Database, 'readPool'>, chainId: string): Promise<Checkpoint | null> {
-  const [latest] = await read(db, scopeOf(chainId), latestQuery(chainId));
-  return latest ?? null;
-}
-
 /**
  * Signs the present state of a chain. Only the rows since the last checkpoint are read, and only what verifies is
  * signed. This is the one writer of checkpoints and tree nodes; two at once write the same or one after the other.
@@ -70,11 +42,11 @@ export async function takeCheckpoint(
   signer: CheckpointSigner,
   chainId: string,
 ): Promise<Checkpoint | null> {
-  const headQuery = statement<{ size: number; chain_hash: Buffer }>(
+  const headQuery = rawQuery<{ size: number; chain_hash: Buffer }>(
     'select size, chain_hash from audit_heads where chain_id = $1',
     [chainId],
   );
-  const [[head], [latest]] = await readAll(db, scopeOf(chainId), [headQuery, latestQuery(chainId)] as const);
+  const [[head], [latest]] = await readAll(db, chainScope(chainId), [headQuery, latestCheckpointQuery(chainId)] as const);
   if (head === undefined && latest === undefined) return null;
   // A head that counts fewer rows than were signed, or is gone, does not pass here and is found to be damaged below.
   if (latest !== undefined && latest.size === head?.size) return latest;
@@ -94,14 +66,10 @@ export async function checkpointAt(
   chainId: string,
   size: number,
 ): Promise<Checkpoint> {
-  const upTo = statement<Checkpoint>(
-    `select ${checkpointColumns} from audit_checkpoints where chain_id = $1 and size <= $2 order by size desc limit 1`,
-    [chainId, size],
-  );
-  const [before] = await read(db, scopeOf(chainId), upTo);
+  const before = await checkpointUpTo(db, chainId, size);
   if (before?.size === size) return before;
   await sealRows(db, signer, chainId, { from: before, upTo: size, head: undefined });
-  const [sealed] = await read(db, scopeOf(chainId), upTo);
+  const sealed = await checkpointUpTo(db, chainId, size);
   if (sealed?.size !== size) throw new Error(`No checkpoint of ${size} rows was written.`);
   return sealed;
 }
@@ -148,23 +116,6 @@ async function sealRows(
   });
 }
 
-/** Chains that have grown since their last checkpoint, by id, a page at a time. */
-export function dueChains(
-  db: Pick<Database, 'readPool'>,
-  after: string | null,
-  limit: number,
-): Promise<{ chain_id: string; size: number }[]> {
-  const text = 'select chain_id, size from audit_chains_due($1, $2)';
-  return read(db, { tenant_id: '', user_id: null }, statement(text, [after, limit]));
-}
-
-/** Notes of a chain with more rows than `size`, oldest first. */
-export async function notesSince(db: Pick<Database, 'readPool'>, chainId: string, size: number): Promise<string[]> {
-  const text = 'select note from audit_checkpoints where chain_id = $1 and size > $2 order by size limit 1000';
-  const rows = await read(db, scopeOf(chainId), statement<{ note: string }>(text, [chainId, size]));
-  return rows.map(({ note }) => note);
-}
-
 function positionOf(checkpoint: Checkpoint): ChainPosition {
   return { frontier: { size: checkpoint.size, hashes: checkpoint.frontier }, chain_hash: checkpoint.chain_hash };
 }
@@ -183,7 +134,7 @@ async function* rowsBetween(db: Database, chainId: string, after: number, upTo: 
       private::text as private, entry_hash, chain_hash
     from audit_logs where chain_id = $1 and seq > $2 and seq <= $3 order by seq limit ${batchRows}`;
   for (let last = after; last < upTo; ) {
-    const rows = await read(db, scopeOf(chainId), statement<StoredRow>(text, [chainId, last, upTo]));
+    const rows = await read(db, chainScope(chainId), rawQuery<StoredRow>(text, [chainId, last, upTo]));
     for (const row of rows) {
       yield { ...row, entry: Buffer.from(row.entry), private: row.private === null ? null : Buffer.from(row.private) };
     }

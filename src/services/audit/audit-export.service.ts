@@ -1,24 +1,117 @@
-import { CompiledQuery } from 'kysely';
+import { Readable } from 'node:stream';
+import { sql } from 'kysely';
 import { addToRowsHash, emptyRowsHash, exportFormat, toHex } from '../../domain/audit/audit-export.ts';
 import type { ExportManifest } from '../../domain/audit/audit-export.ts';
 import { alignedSubtrees } from '../../domain/audit/audit-merkle.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
-import type { Checkpoint } from './audit-checkpoint.service.ts';
+import { sha256 } from '../../platform/audit/audit-hash.ts';
+import { partKeys } from '../../platform/audit/audit-person-keys.ts';
+import { rawQuery } from '../../platform/database/raw-query.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadConnections } from '../../platform/database/read.ts';
+import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import { notFound } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { chainScope, chainSize, droppedEnd } from './audit-chain.queries.ts';
+import type { Checkpoint } from './audit-checkpoint.queries.ts';
 import { exportWriters } from './audit-export-format.ts';
 import type { ExportFormat, ExportSource, SignedManifest } from './audit-export-format.ts';
-import { sha256 } from '../../platform/audit/audit-hash.ts';
+import { filteredEntriesQuery } from './audit-log.queries.ts';
+import type { AuditFilters } from './audit-log.queries.ts';
+import { assertNoLarger, checkpointCovering, neverSigned, signerOf } from './audit-proof.service.ts';
+import { consistencyProof, subtreeHashes } from './audit-tree.queries.ts';
 import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
-import { consistencyProof, subtreeHashes } from './audit-tree.queries.ts';
-import type { Database } from '../../platform/database/database.ts';
-import { read } from '../../platform/database/read.ts';
+
+/** What is asked for. */
+interface AuditExport {
+  readonly format: ExportFormat;
+  readonly filters: AuditFilters;
+  /** Size of an earlier checkpoint whose consistency is to be proved. */
+  readonly consistentWith: number | null;
+}
+
+/** Rows that are read at a time. */
+const batchRows = 500;
+
+/**
+ * Streams the rows of a chain that pass the filters, oldest first, with everything that proves them (S2-74). The export is
+ * itself an entry, and part of what it exports.
+ *
+ * @returns the text, and the number of rows of the chain that it was made of.
+ * @throws Problem `audit.chain-damaged` for a chain that was never signed, `request.invalid` for a later checkpoint than
+ *   there is, `resource.not-found` for an empty chain.
+ */
+export async function exportEntries(
+  deps: Pick<ProcessDeps, 'db' | 'env' | 'log' | 'now'>,
+  unitOfWork: UnitOfWork,
+  chainId: string,
+  { format, filters, consistentWith }: AuditExport,
+): Promise<{ text: Readable; size: number }> {
+  await unitOfWork(async (tx) => {
+    tx.audit({
+      event: 'audit.export',
+      action: 'read',
+      resource_type: 'audit_log',
+      resource_id: chainId,
+      new_values: { format, filters: statedFilters(filters) },
+    });
+  });
+  const { db } = deps;
+  const size = await chainSize(db, chainId);
+  const checkpoint = await checkpointCovering(deps, chainId, size);
+  if (checkpoint === null) throw size === 0 ? notFound('audit entry') : neverSigned();
+  if (consistentWith !== null) assertNoLarger(consistentWith, checkpoint.size);
+  const dropped = await droppedEnd(db, chainId);
+  const text = exportText({
+    db,
+    signer: signerOf(deps),
+    checkpoint,
+    format,
+    filters: { ...statedFilters(filters), ...(dropped === null ? {} : { after_seq: String(dropped.to_seq) }) },
+    nextRows: (after) => filteredRows(db, checkpoint, filters, after),
+    consistentWith,
+    exportedAt: new Date(deps.now()).toISOString(),
+  });
+  return { text: Readable.from(text, { objectMode: false }), size: checkpoint.size };
+}
+
+/** The filters that were given, as texts. */
+function statedFilters(filters: AuditFilters): Record<string, string> {
+  return Object.fromEntries(Object.entries(filters).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+async function filteredRows(
+  db: ProcessDeps['db'],
+  { chain_id, size }: Checkpoint,
+  filters: AuditFilters,
+  after: number,
+): Promise<ExportedRow[]> {
+  const rows = await read(
+    db,
+    chainScope(chain_id),
+    filteredEntriesQuery(chain_id, filters)
+      .where('seq', '>', after)
+      .where('seq', '<=', size)
+      .orderBy('seq')
+      .limit(batchRows)
+      .select(['id', 'seq', 'recorded_at', 'entry_hash', 'chain_hash'])
+      .select([
+        sql<string>`entry::text`.as('entry'),
+        sql<string | null>`private::text`.as('private'),
+        sql<string>`entry #>> '{actor,permissions_digest}'`.as('permissions_digest'),
+      ]),
+  );
+  const keys = await partKeys(db, chain_id, rows);
+  return rows.map((row, place) => ({ ...row, private_keys: keys[place] ?? [] }));
+}
 
 /** A row to export with the digest of the permissions that it names. */
 export type ExportedRow = ExportSource & { readonly permissions_digest: string };
 
 /** What is exported, and what proves it. */
 export interface ExportJob {
-  readonly db: Pick<Database, 'readPool'>;
+  readonly db: ReadConnections;
   readonly signer: CheckpointSigner;
   /** What the proofs lead to; rows behind it are not in the export. */
   readonly checkpoint: Checkpoint;
@@ -118,10 +211,6 @@ async function permissionSets(
 ): Promise<Record<string, string[]>> {
   if (digests.length === 0) return {};
   const text = 'select digest, permissions from audit_permission_sets where chain_id = $1 and digest = any($2::text[])';
-  const rows = await read(
-    db,
-    { tenant_id: chainId, user_id: null },
-    { compile: () => CompiledQuery.raw(text, [chainId, digests]) as CompiledQuery<PermissionSetRow> },
-  );
+  const rows = await read(db, chainScope(chainId), rawQuery<PermissionSetRow>(text, [chainId, digests]));
   return Object.fromEntries(rows.map(({ digest, permissions }) => [digest, permissions]));
 }

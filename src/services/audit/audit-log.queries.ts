@@ -1,39 +1,37 @@
 import { sql } from 'kysely';
-import { z } from 'zod';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { auditActions, auditOutcomes, platformChainId } from '../../domain/audit/audit-entry.ts';
-import type { AuditPrivate, AuditRecord } from '../../domain/audit/audit-entry.ts';
+import { platformChainId } from '../../domain/audit/audit-entry.ts';
+import type { AuditAction, AuditOutcome, AuditPrivate, AuditRecord } from '../../domain/audit/audit-entry.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { partKeys } from '../../platform/audit/audit-person-keys.ts';
 import { openedPrivate } from '../../platform/audit/audit-seal.ts';
-import { Problem } from '../../platform/problem.ts';
-import type { ReadScope } from '../../platform/database/read.ts';
+import { read } from '../../platform/database/read.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { timestampInput } from '../../platform/value-schemas.ts';
+import { chainScope } from './audit-chain.queries.ts';
 
-/** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
-export const auditFilters = {
-  user_id: z.uuid().optional().describe('Who did it'),
-  event: z.string().max(100).optional().describe('The exact deed, e.g. `flag.toggle`'),
-  action: z.enum(auditActions).optional().describe('The kind of deed'),
-  resource_type: z.string().max(100).optional(),
-  resource_id: z.string().max(512).optional(),
-  outcome: z.enum(auditOutcomes).optional(),
-  request_id: z.string().max(100).optional(),
-  from: timestampInput.optional().describe('Not before this moment'),
-  to: timestampInput.optional().describe('Before this moment'),
-};
+/** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). What is left out does not narrow them. */
+export interface AuditFilters {
+  /** Who did it. */
+  readonly user_id?: string | undefined;
+  readonly event?: string | undefined;
+  readonly action?: AuditAction | undefined;
+  readonly resource_type?: string | undefined;
+  readonly resource_id?: string | undefined;
+  readonly outcome?: AuditOutcome | undefined;
+  readonly request_id?: string | undefined;
+  /** RFC 3339; not before this time. */
+  readonly from?: string | undefined;
+  /** RFC 3339; before this time. */
+  readonly to?: string | undefined;
+}
 
-/** Filters as they arrive. */
-export type AuditFilters = z.infer<z.ZodObject<typeof auditFilters>>;
-
-/** Which chain is looked at; the platform's own is for the staff of the tenant that runs the platform. */
-export const chainParam = {
-  chain: z.enum(['tenant', 'platform']).default('tenant').describe('`platform`: the chain of what belongs to no tenant'),
-};
-
-/** @throws Problem `auth.forbidden` when someone else asks for the platform's chain */
+/**
+ * The chain that a caller asks for: that of the own tenant, or the platform's.
+ *
+ * @throws Problem `auth.forbidden` when someone else than the staff that runs the platform asks for the platform's chain.
+ */
 export function chainOf(actor: Actor, chain: 'tenant' | 'platform'): string {
   if (chain === 'tenant') return actor.tenant_id;
   if (actor.tenant_id !== defaultTenantId) {
@@ -42,45 +40,62 @@ export function chainOf(actor: Actor, chain: 'tenant' | 'platform'): string {
   return platformChainId;
 }
 
-/** In whose name a chain is read: sessions see the chain that their tenant setting names. */
-export function chainScope(chainId: string): ReadScope {
-  return { tenant_id: chainId, user_id: null };
-}
-
 /** Rows of a chain that pass the filters. */
-export function filteredEntries(chainId: string, filters: AuditFilters) {
-  let entries = kysely.selectFrom('audit_logs').where('chain_id', '=', chainId);
-  for (const column of equalityFilters) {
-    const value = filters[column];
-    if (value !== undefined) entries = entries.where(column, '=', value);
-  }
-  if (filters.from !== undefined) entries = entries.where('occurred_at', '>=', filters.from);
-  if (filters.to !== undefined) entries = entries.where('occurred_at', '<', filters.to);
+export function filteredEntriesQuery(chainId: string, { from, to, ...equal }: AuditFilters) {
+  let entries = kysely.selectFrom('audit_logs').where('chain_id', '=', chainId).where((eb) => eb.and(equal));
+  if (from !== undefined) entries = entries.where('occurred_at', '>=', from);
+  if (to !== undefined) entries = entries.where('occurred_at', '<', to);
   return entries;
 }
 
-const equalityFilters = [
-  'user_id',
-  'event',
-  'action',
-  'resource_type',
-  'resource_id',
-  'outcome',
-  'request_id',
-] as const satisfies (keyof AuditFilters)[];
-
-/** The columns of a list; `entry` is what is chained, and what is shown is taken from it. */
-export const listColumns = ['id', 'seq', 'recorded_at', 'entry', 'ip', 'user_agent', 'entry_hash', 'chain_hash'] as const;
+/** The columns of a list; `entry` is what is chained, and what is displayed is taken from it. */
+const listColumns = ['id', 'seq', 'recorded_at', 'entry', 'ip', 'user_agent', 'entry_hash', 'chain_hash'] as const;
 
 /** The sealed part that says from where it was done, in the form of a private part; null where nothing is sealed. */
-export const sealedOrigin = sql<string | null>`(
+const sealedOrigin = sql<string | null>`(
   select json_build_object('sealed', json_agg(part))::text from json_array_elements(private -> 'sealed') part
   where part ->> 'holds' = 'origin' having count(*) > 0
 )`;
 
+type Deps = Pick<ProcessDeps, 'db'>;
+
+/** A page of the entries that pass the filters, newest first, with one row more than `limit`. */
+export async function listEntries(
+  deps: Deps,
+  chainId: string,
+  filters: AuditFilters,
+  { before, limit }: { readonly before: number | null; readonly limit: number },
+) {
+  const page = filteredEntriesQuery(chainId, filters)
+    .$call((q) => (before === null ? q : q.where('seq', '<', before)))
+    .orderBy('seq', 'desc')
+    .limit(limit + 1)
+    .select(listColumns)
+    .select(sealedOrigin.as('private'));
+  return openRows(deps, chainId, await read(deps.db, chainScope(chainId), page));
+}
+
+/** One entry with the texts that are hashed and all that is kept of it. @throws Problem `resource.not-found` */
+export async function findEntry(deps: Deps, chainId: string, id: string) {
+  const entry = kysely
+    .selectFrom('audit_logs')
+    .where('chain_id', '=', chainId)
+    .where('id', '=', id)
+    .select([...listColumns, 'old_values', 'new_values'])
+    .select([
+      sql<string>`entry::text`.as('entry_text'),
+      sql<string | null>`private::text`.as('private'),
+      sql<string[] | null>`(select s.permissions from audit_permission_sets s
+        where s.chain_id = audit_logs.chain_id and s.digest = entry #>> '{actor,permissions_digest}')`.as('permissions'),
+    ]);
+  const [row] = await openRows(deps, chainId, await read(deps.db, chainScope(chainId), entry));
+  if (row === undefined) throw notFound('audit entry');
+  return row;
+}
+
 /** Opens what is sealed about persons in some rows; what was about an erased person stays null. */
-export async function openRows<Row extends { readonly id: string; readonly private: string | null }>(
-  { db }: Pick<ProcessDeps, 'db'>,
+async function openRows<Row extends { readonly id: string; readonly private: string | null }>(
+  { db }: Deps,
   chainId: string,
   rows: readonly Row[],
 ): Promise<(Row & Partial<AuditPrivate>)[]> {
@@ -103,7 +118,7 @@ export interface ListedRow {
   readonly chain_hash: Uint8Array;
 }
 
-/** A row as people see it. The form of `entry` is that of the one writer, `platform/audit.ts`. */
+/** A row as people see it. The form of `entry` is that of the one writer, `platform/audit/audit-append.ts`. */
 export function presentEntry({ entry, ip, user_agent, entry_hash, chain_hash, seq, recorded_at }: ListedRow) {
   const { actor, v: version, private_digest: privateDigest, ...facts } = entry as AuditRecord;
   return {

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CompiledQuery, sql } from 'kysely';
+import { sql } from 'kysely';
 import { systemActor } from '../../domain/shared/actor.ts';
 import { maxSegmentRows, segmentStep } from '../../domain/audit/audit-retention.ts';
 import { checkpointAt } from './audit-checkpoint.service.ts';
-import type { Checkpoint } from './audit-checkpoint.service.ts';
+import type { Checkpoint } from './audit-checkpoint.queries.ts';
+import { chainScope } from './audit-chain.queries.ts';
 import { exportText } from './audit-export.service.ts';
 import type { ExportedRow } from './audit-export.service.ts';
 import { verifyExportFile } from './audit-export-verification.service.ts';
 import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { rawQuery } from '../../platform/database/raw-query.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 
@@ -31,12 +34,6 @@ export interface DroppedSegment extends SegmentPlan {
 }
 
 const batchRows = 1_000;
-
-const scopeOf = (chainId: string) => ({ tenant_id: chainId, user_id: null });
-
-function statement<Row>(text: string, values: unknown[]) {
-  return { compile: () => CompiledQuery.raw(text, values) as CompiledQuery<Row> };
-}
 
 /**
  * The next segment of a chain to drop: whole steps of {@link segmentStep} rows from the first row that is still there,
@@ -62,8 +59,8 @@ export async function nextSegment(
     from edge e, generate_series(e.dropped + ${segmentStep}, least(e.covered, e.dropped + ${maxSegmentRows}), ${segmentStep}) ends(seq)
       join audit_logs l on l.chain_id = $1 and l.seq = ends.seq and l.recorded_at < $2
     group by e.dropped`;
-  const query = statement<{ from_seq: number; to_seq: number }>(text, [chainId, before.toISOString()]);
-  const [plan] = await read(db, scopeOf(chainId), query);
+  const query = rawQuery<{ from_seq: number; to_seq: number }>(text, [chainId, before.toISOString()]);
+  const [plan] = await read(db, chainScope(chainId), query);
   return plan === undefined ? null : { chain_id: chainId, ...plan };
 }
 
@@ -104,6 +101,29 @@ export async function dropSegment(tools: RetentionTools, plan: SegmentPlan, befo
     });
   });
   return { ...plan, archive_name: archive.name, archive_digest: archive.digest.toString('hex') };
+}
+
+/**
+ * {@link dropSegment} for every segment of a chain that is due.
+ *
+ * @returns how many were dropped.
+ * @throws the signal's reason when it is aborted between two segments, and what {@link dropSegment} throws.
+ */
+export async function dropDueSegments(
+  { log, ...tools }: RetentionTools & Pick<ProcessDeps, 'log'>,
+  chainId: string,
+  before: Date,
+  signal: AbortSignal,
+): Promise<number> {
+  let dropped = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const plan = await nextSegment(tools.db, chainId, before);
+    if (plan === null) return dropped;
+    const segment = await dropSegment(tools, plan, before);
+    log.info({ ...segment }, 'an audit segment was archived and dropped');
+    dropped += 1;
+  }
 }
 
 /** The name of a segment's archive; sorted by name is sorted by place. */
@@ -169,5 +189,5 @@ function segmentRows(
   const text = `select seq, recorded_at, entry_hash, chain_hash, entry::text as entry, private::text as private,
       entry #>> '{actor,permissions_digest}' as permissions_digest, '[]'::json as private_keys
     from audit_logs where chain_id = $1 and seq > $2 and seq <= $3 order by seq limit ${batchRows}`;
-  return read(db, scopeOf(chain_id), statement<ExportedRow>(text, [chain_id, Math.max(after, from_seq - 1), to_seq]));
+  return read(db, chainScope(chain_id), rawQuery<ExportedRow>(text, [chain_id, Math.max(after, from_seq - 1), to_seq]));
 }

@@ -1,11 +1,10 @@
-import { CompiledQuery } from 'kysely';
 import { MerkleFrontier, alignedSubtrees, consistencyRanges, foldSubtrees, inclusionRanges } from '../../domain/audit/audit-merkle.ts';
 import type { LeafRange, Subtree } from '../../domain/audit/audit-merkle.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
-import type { Database } from '../../platform/database/database.ts';
+import { rawQuery } from '../../platform/database/raw-query.ts';
 import { readAll } from '../../platform/database/read.ts';
-
-type Reads = Pick<Database, 'readPool'>;
+import type { ReadConnections } from '../../platform/database/read.ts';
+import { chainScope } from './audit-chain.queries.ts';
 
 /** Of the inner nodes only those at every eighth level are kept; a tile is 256 neighbours of one kept level. */
 const levelsPerTile = 8;
@@ -29,7 +28,7 @@ interface Tile {
  *
  * The subtrees must lie within what a checkpoint covers: beyond it no inner nodes are kept yet.
  */
-export async function subtreeHashes(db: Reads, chainId: string, subtrees: readonly Subtree[]): Promise<Uint8Array[]> {
+export async function subtreeHashes(db: ReadConnections, chainId: string, subtrees: readonly Subtree[]): Promise<Uint8Array[]> {
   if (subtrees.length === 0) return [];
   const tiles = await readTiles(db, chainId, subtrees.map(tileOf));
   return subtrees.map((subtree) => {
@@ -43,19 +42,19 @@ export async function subtreeHashes(db: Reads, chainId: string, subtrees: readon
 }
 
 /** Resolves the ranges of a proof to its hashes. */
-export async function proofHashes(db: Reads, chainId: string, ranges: readonly LeafRange[]): Promise<Uint8Array[]> {
+export async function proofHashes(db: ReadConnections, chainId: string, ranges: readonly LeafRange[]): Promise<Uint8Array[]> {
   const parts = ranges.map(alignedSubtrees);
   const hashes = await subtreeHashes(db, chainId, parts.flat());
   return parts.map((subtrees) => foldSubtrees(sha256, hashes.splice(0, subtrees.length)));
 }
 
 /** Proves that the row `seq` is in the tree of the first `size` rows (RFC 6962 §2.1.1). */
-export function inclusionProof(db: Reads, chainId: string, seq: number, size: number): Promise<Uint8Array[]> {
+export function inclusionProof(db: ReadConnections, chainId: string, seq: number, size: number): Promise<Uint8Array[]> {
   return proofHashes(db, chainId, inclusionRanges(seq - 1, size));
 }
 
 /** Proves that the tree of `first` rows is the beginning of that of `second` (RFC 6962 §2.1.2). */
-export function consistencyProof(db: Reads, chainId: string, first: number, second: number): Promise<Uint8Array[]> {
+export function consistencyProof(db: ReadConnections, chainId: string, first: number, second: number): Promise<Uint8Array[]> {
   return proofHashes(db, chainId, consistencyRanges(first, second));
 }
 
@@ -64,11 +63,11 @@ function tileOf({ level, index }: Subtree): Tile {
   return { level: kept, tile: Math.floor((index * 2 ** (level - kept)) / tileWidth) };
 }
 
-async function readTiles(db: Reads, chainId: string, wanted: readonly Tile[]): Promise<Map<string, Buffer>> {
+async function readTiles(db: ReadConnections, chainId: string, wanted: readonly Tile[]): Promise<Map<string, Buffer>> {
   const leaves = [...new Set(wanted.filter(({ level }) => level === 0).map(({ tile }) => tile))];
   const inner = [...new Map(wanted.filter(({ level }) => level > 0).map((tile) => [`${tile.level}/${tile.tile}`, tile])).values()];
   const queries = [leafTilesQuery(chainId, leaves), innerTilesQuery(chainId, inner)] as const;
-  const rows = (await readAll(db, { tenant_id: chainId, user_id: null }, queries)).flat();
+  const rows = (await readAll(db, chainScope(chainId), queries)).flat();
   return new Map(rows.map(({ level, tile, hashes }) => [`${level}/${tile}`, hashes ?? Buffer.alloc(0)]));
 }
 
@@ -82,7 +81,7 @@ function leafTilesQuery(chainId: string, tiles: readonly number[]) {
         select string_agg(entry_hash, '' order by seq) as hashes from audit_logs
         where chain_id = $1 and seq > t.tile * ${tileWidth} and seq <= (t.tile + 1) * ${tileWidth}
       ) l`;
-  return { compile: () => CompiledQuery.raw(text, [chainId, tiles]) as CompiledQuery<TileRow> };
+  return rawQuery<TileRow>(text, [chainId, tiles]);
 }
 
 function innerTilesQuery(chainId: string, tiles: readonly Tile[]) {
@@ -93,7 +92,7 @@ function innerTilesQuery(chainId: string, tiles: readonly Tile[]) {
         where chain_id = $1 and level = t.level and index >= t.tile * ${tileWidth} and index < (t.tile + 1) * ${tileWidth}
       ) n`;
   const values = [chainId, tiles.map(({ level }) => level), tiles.map(({ tile }) => tile)];
-  return { compile: () => CompiledQuery.raw(text, values) as CompiledQuery<TileRow> };
+  return rawQuery<TileRow>(text, values);
 }
 
 function hashAt(hashes: Buffer, place: number): Uint8Array {

@@ -1,14 +1,20 @@
 import { existsSync } from 'node:fs';
 import { link, mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CompiledQuery, sql } from 'kysely';
-import { systemActor } from '../../domain/shared/actor.ts';
+import { sql } from 'kysely';
+import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
+import { tenantOfChain } from '../../domain/audit/audit-entry.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
 import type { WitnessKind } from '../../domain/audit/audit-retention.ts';
-import { latestCheckpoint } from './audit-checkpoint.service.ts';
-import type { Checkpoint } from './audit-checkpoint.service.ts';
+import { allChains } from './audit-chain.queries.ts';
+import { latestCheckpoint } from './audit-checkpoint.queries.ts';
+import type { Checkpoint } from './audit-checkpoint.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Env } from '../../platform/env.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { Notify } from '../notification/notification-delivery.client.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
+import { rawQuery } from '../../platform/database/raw-query.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { sendWebhook } from '../../platform/outbound/webhook.ts';
@@ -42,8 +48,8 @@ export async function chainsWithoutWitness(
   limit: number,
 ): Promise<string[]> {
   const text = 'select chain_id from audit_witness_due($1, $2, $3)';
-  const due = { compile: () => CompiledQuery.raw(text, [kind, after, limit]) as CompiledQuery<{ chain_id: string }> };
-  return (await read(db, { tenant_id: '', user_id: null }, due)).map(({ chain_id }) => chain_id);
+  const due = rawQuery<{ chain_id: string }>(text, [kind, after, limit]);
+  return (await read(db, allChains, due)).map(({ chain_id }) => chain_id);
 }
 
 /** What became of handing over a chain's newest checkpoint. */
@@ -85,6 +91,31 @@ export async function deliverToWitness(
     return rows[0]?.attempts ?? 1;
   });
   return { chain_id: chainId, witness: witness.kind, size, error, attempts };
+}
+
+/** Attempts with one checkpoint, a minute apart, after which people are notified. */
+const attemptsUntilNotified = 10;
+
+/** Logs that a witness did not take a checkpoint, and notifies people when that has been so for some minutes. */
+export async function reportFailedDelivery(
+  { log, notify }: Pick<ProcessDeps, 'log'> & { readonly notify: Notify },
+  delivery: WitnessDelivery,
+): Promise<void> {
+  log.warn({ ...delivery }, 'a witness did not take a checkpoint');
+  if (delivery.attempts !== attemptsUntilNotified) return;
+  await notify(systemActor(tenantOfChain(delivery.chain_id) ?? defaultTenantId), notificationOf(delivery), []);
+}
+
+function notificationOf({ chain_id, witness, size, error, attempts }: WitnessDelivery): Notification {
+  return {
+    event: 'audit.witness-behind',
+    event_key: `audit/${chain_id}/witness/${witness}/${size}`,
+    subject: `The ${witness} witness has not taken an audit checkpoint for ${attempts} minutes`,
+    text:
+      `The checkpoint of ${size} entries of audit chain ${chain_id} was offered ${attempts} times. ` +
+      `The last answer: ${error ?? 'none'}. Entries written since then could be cut off unseen.`,
+    data: { chain_id, witness, size },
+  };
 }
 
 /** One file a checkpoint, never changed again: what object stores with a retention lock take. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { notesSince } from './audit-checkpoint.service.ts';
+import { notesSince } from './audit-checkpoint.queries.ts';
 import { splitNotes } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ChainReport } from '../../../src/domain/audit/audit-chain.ts';
 import { verifyConsistency, verifyInclusion } from '../../../src/domain/audit/audit-merkle.ts';
-import { BrokenChainError, dueChains, latestCheckpoint, takeCheckpoint } from '../../../src/services/audit/audit-checkpoint.service.ts';
+import { BrokenChainError, takeCheckpoint } from '../../../src/services/audit/audit-checkpoint.service.ts';
 import { checkpointFile, publishCheckpoints, publishedNotes } from '../../../src/services/audit/checkpoint-file.ts';
 import { sha256 } from '../../../src/platform/audit/audit-hash.ts';
 import {
@@ -21,6 +21,7 @@ import { verifyChain } from '../../../src/services/audit/audit-chain-verificatio
 import type { VerifyOptions } from '../../../src/services/audit/audit-chain-verification.service.ts';
 import { startAuditBench } from '../../support/audit-bench.ts';
 import type { AuditBench } from '../../support/audit-bench.ts';
+import { dueChains, latestCheckpoint } from '../../../src/services/audit/audit-checkpoint.queries.ts';
 
 let bench: AuditBench;
 let folder: string;

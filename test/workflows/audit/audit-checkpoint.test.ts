@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { latestCheckpoint } from '../../../src/services/audit/audit-checkpoint.service.ts';
 import { publishedNotes } from '../../../src/services/audit/checkpoint-file.ts';
 import { createCheckpointSigner, openCheckpoint, originOfChain } from '../../../src/services/audit/signed-note.ts';
 import { parseKeyList } from '../../../src/platform/security/keyring.ts';
@@ -18,6 +17,7 @@ import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { createNotificationChannel } from '../../support/factories/notification.ts';
+import { latestCheckpoint } from '../../../src/services/audit/audit-checkpoint.queries.ts';
 
 let app: TestApi;
 let worker: RunningWorker;

@@ -1,11 +1,14 @@
 import { toHex } from '../../domain/audit/audit-export.ts';
-import { BrokenChainError, latestCheckpoint, takeCheckpoint } from './audit-checkpoint.service.ts';
-import type { Checkpoint } from './audit-checkpoint.service.ts';
+import { BrokenChainError, takeCheckpoint } from './audit-checkpoint.service.ts';
 import { createCheckpointSigner, formatVerifier, originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
-import { inclusionProof } from './audit-tree.queries.ts';
+import { consistencyProof, inclusionProof } from './audit-tree.queries.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import { parseKeyList } from '../../platform/security/keyring.ts';
+import { chainSize } from './audit-chain.queries.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { latestCheckpoint } from './audit-checkpoint.queries.ts';
+import type { Checkpoint } from './audit-checkpoint.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'env' | 'log'>;
 
@@ -35,8 +38,40 @@ export async function checkpointCovering(deps: Deps, chainId: string, seq: numbe
   }
 }
 
+/** The newest signed state of a chain with the keys that prove it, and its consistency with the one of `since` rows. */
+export async function signedState(deps: Deps, chainId: string, since: number | undefined) {
+  const checkpoint = await checkpointCovering(deps, chainId, await chainSize(deps.db, chainId));
+  if (checkpoint === null) throw notFound('checkpoint');
+  const { size, root_hash, note, created_at } = checkpoint;
+  if (since !== undefined) assertNoLarger(since, size);
+  const hashes = since === undefined ? null : await consistencyProof(deps.db, chainId, since, size);
+  return {
+    chain_id: chainId,
+    size,
+    root_hash: toHex(root_hash),
+    note,
+    created_at,
+    public_keys: publicKeys(deps, chainId),
+    consistency_proof: hashes === null ? null : { first: since, hashes: hashes.map(toHex) },
+  };
+}
+
+/** The problem of a chain that was damaged before it was ever signed. */
+export function neverSigned(): Problem {
+  return new Problem({
+    code: 'audit.chain-damaged',
+    detail: 'The chain does not verify and was never signed, so nothing in it can be proved. See /admin/audit-logs/verify.',
+  });
+}
+
+/** @throws Problem `request.invalid` for an earlier checkpoint that has more rows than the newest. */
+export function assertNoLarger(earlier: number, size: number): void {
+  if (earlier <= size) return;
+  throw new Problem({ code: 'request.invalid', detail: `The chain has ${size} entries; an earlier checkpoint has fewer.` });
+}
+
 /** Proof that a row is in the chain that was signed; null where no checkpoint covers it. */
-export async function proofOf(deps: Deps, chainId: string, seq: number) {
+export async function inclusionProofOf(deps: Deps, chainId: string, seq: number) {
   const checkpoint = await checkpointCovering(deps, chainId, seq);
   if (checkpoint === null || checkpoint.size < seq) return null;
   return {

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { verificationOutcomes, witnessKinds } from '../../domain/audit/audit-retention.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+
+/** What one regular verification of a chain has found. */
+export const VerificationRecordBody = z
+  .object({
+    id: z.uuid(),
+    chain_id: z.uuid(),
+    verified_at: timestamp,
+    size: z.int().describe('Entries of the chain at that time'),
+    outcome: z
+      .enum(verificationOutcomes)
+      .describe('`decisions_differ`: the chain is whole, but Temporal knows other decisions'),
+    first_bad_seq: z.int().nullable().describe('The first entry that is surely or possibly affected'),
+    decisions_compared: z.int().describe('Decisions found in Temporal histories'),
+    histories_gone: z.int().describe('Histories that Temporal does not keep any more'),
+    findings: z.array(z.object({ kind: z.string(), seq: z.int(), detail: z.string() })),
+    differences: z.array(
+      z.object({
+        workflow_id: z.string(),
+        verdict: z.string(),
+        user_id: z.string(),
+        at_ms: z.int(),
+        missing_in: z.enum(['audit', 'temporal']),
+      }),
+    ),
+    duration_ms: z.int(),
+    workflow_id: z.string().nullable(),
+  })
+  .meta({ id: 'AuditVerificationRecord' });
+
+/** Rows of a chain that were archived and dropped. */
+export const AuditSegmentBody = z
+  .object({
+    chain_id: z.uuid(),
+    from_seq: z.int().describe('First entry of the segment'),
+    to_seq: z.int().describe('Last entry of the segment'),
+    root_hash: z.string().describe('Root of the tree up to the last entry, SHA-256 in hex'),
+    note: z.string().describe('Signed note at the last entry (C2SP tlog-checkpoint)'),
+    archive_name: z.string().describe('File below AUDIT_ARCHIVE_DIR'),
+    archive_digest: z.string().describe('SHA-256 of the file in hex'),
+    witness: z.enum(witnessKinds).describe('Who had a checkpoint that covers it'),
+    recorded_until: timestamp,
+    dropped_at: timestamp,
+  })
+  .meta({ id: 'AuditSegment' });

@@ -1,0 +1,47 @@
+import type { ChainReport } from '../../domain/audit/audit-chain.ts';
+import { tenantOfChain } from '../../domain/audit/audit-entry.ts';
+import type { Notification } from '../../domain/notification/notification.ts';
+import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { Notify } from '../notification/notification-delivery.client.ts';
+import { BrokenChainError, takeCheckpoint } from './audit-checkpoint.service.ts';
+import { publishCheckpoints } from './checkpoint-file.ts';
+import type { CheckpointSigner } from './signed-note.ts';
+
+type Deps = Pick<ProcessDeps, 'db' | 'env' | 'log'> & { readonly signer: CheckpointSigner; readonly notify: Notify };
+
+/**
+ * Signs the present state of a chain and writes it to the chain's file outside the database. People are notified of a
+ * chain that does not verify.
+ *
+ * @returns `failed` when it did not work this time: one chain must not keep the others from being signed.
+ */
+export async function signChain(deps: Deps, chainId: string): Promise<'sealed' | 'damaged' | 'failed'> {
+  const { db, env, log, notify, signer } = deps;
+  try {
+    await takeCheckpoint(db, signer, chainId);
+    if (env.AUDIT_CHECKPOINT_DIR !== undefined) await publishCheckpoints(db, env.AUDIT_CHECKPOINT_DIR, chainId);
+    return 'sealed';
+  } catch (error) {
+    if (!(error instanceof BrokenChainError)) {
+      log.warn({ err: error, chain_id: chainId }, 'an audit chain was not signed this time');
+      return 'failed';
+    }
+    const { chain_id, first_bad_seq, findings } = error.report;
+    log.error({ chain_id, first_bad_seq, findings }, 'an audit chain does not verify');
+    await notify(systemActor(tenantOfChain(chain_id) ?? defaultTenantId), notificationOf(error.report), []);
+    return 'damaged';
+  }
+}
+
+function notificationOf({ chain_id, first_bad_seq }: ChainReport): Notification {
+  return {
+    event: 'audit.chain-damaged',
+    event_key: `audit/${chain_id}/damaged/${first_bad_seq}`,
+    subject: `The audit log does not verify from entry ${first_bad_seq} on`,
+    text:
+      `The entries of audit chain ${chain_id} from number ${first_bad_seq} on are not those that were written. ` +
+      'No checkpoint is signed until this is looked into.',
+    data: { chain_id, first_bad_seq },
+  };
+}
