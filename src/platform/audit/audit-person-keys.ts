@@ -10,7 +10,7 @@ import { SealedValueError } from '../security/keyring.ts';
 import type { Keyring } from '../security/keyring.ts';
 import type { Logger } from '../observability/logger.ts';
 import { fewRandomBytes } from '../security/random.ts';
-import { rawQuery } from '../database/raw-query.ts';
+import { rawQuery } from '../database/raw-statement.ts';
 import { read } from '../database/read.ts';
 import type { ReadConnections } from '../database/read.ts';
 

@@ -1,5 +1,5 @@
 import { kysely } from '../../entities/kysely-schema.ts';
-import { rawQuery } from '../../platform/database/raw-query.ts';
+import { rawQuery } from '../../platform/database/raw-statement.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import { allChains, chainScope } from './audit-chain.queries.ts';

@@ -11,7 +11,7 @@ import { checkpointUpTo, latestCheckpoint, latestCheckpointQuery } from './audit
 import type { Checkpoint } from './audit-checkpoint.queries.ts';
 import { isKeptLevel } from './audit-tree.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { rawQuery } from '../../platform/database/raw-query.ts';
+import { rawQuery } from '../../platform/database/raw-statement.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 

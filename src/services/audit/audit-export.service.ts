@@ -6,7 +6,7 @@ import { alignedSubtrees } from '../../domain/audit/audit-merkle.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { partKeys } from '../../platform/audit/audit-person-keys.ts';
-import { rawQuery } from '../../platform/database/raw-query.ts';
+import { rawQuery } from '../../platform/database/raw-statement.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';

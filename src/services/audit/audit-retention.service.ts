@@ -14,7 +14,7 @@ import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { rawQuery } from '../../platform/database/raw-query.ts';
+import { rawQuery } from '../../platform/database/raw-statement.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 

@@ -1,7 +1,7 @@
 import { MerkleFrontier, alignedSubtrees, consistencyRanges, foldSubtrees, inclusionRanges } from '../../domain/audit/audit-merkle.ts';
 import type { LeafRange, Subtree } from '../../domain/audit/audit-merkle.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
-import { rawQuery } from '../../platform/database/raw-query.ts';
+import { rawQuery } from '../../platform/database/raw-statement.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import { chainScope } from './audit-chain.queries.ts';

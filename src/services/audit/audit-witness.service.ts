@@ -14,7 +14,7 @@ import type { Env } from '../../platform/env.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Notify } from '../notification/notification-delivery.client.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
-import { rawQuery } from '../../platform/database/raw-query.ts';
+import { rawQuery } from '../../platform/database/raw-statement.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { sendWebhook } from '../../platform/outbound/webhook.ts';
