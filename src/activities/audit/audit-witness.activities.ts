@@ -19,7 +19,7 @@ const heartbeatMs = 5_000;
 /** A witness that does not answer is not asked for every chain; the next run comes back to it. */
 const maxFailuresInRow = 3;
 
-/** The activity of the audit checkpoint workflow that hands checkpoints to the witnesses outside. */
+/** The activity of the audit checkpoint workflow that delivers checkpoints to the witnesses. */
 export function createAuditWitnessActivities(deps: Deps): Pick<AuditCheckpointActivities, 'deliverAuditCheckpoints'> {
   const { db, env, log } = deps;
   const witnesses = witnessesOf(env, deps.outbound);
@@ -46,7 +46,7 @@ export function createAuditWitnessActivities(deps: Deps): Pick<AuditCheckpointAc
           if (chains.length === pageSize && failedInRow < maxFailuresInRow) ends.push(chains.at(-1) ?? '');
         }
       });
-      // The witness whose page ends first leads; what another one has got meanwhile is not due any more.
+      // The next page begins where the first of these ends; what was delivered behind it is not due any more.
       return { delivered, failed, next_after: ends.toSorted().at(0) ?? null };
     },
   };

@@ -69,7 +69,7 @@ async function step({ db }: Deps, input: StepRollout): Promise<SteppedDeployment
   const actor = actingFor(ref, input.deployment_id);
   return unitOfWork(db, actor, async (tx) => {
     const row = await stepDeployment(tx, request);
-    // Made by an earlier run of this activity, whose transaction has used the proof up already.
+    // An earlier attempt of this activity has made the step, and its transaction has consumed the proof.
     if (mfa_proof_id !== null && !row.is_repetition) await consumeMfaProof(tx, mfa_proof_id, actor);
     return row;
   });

@@ -8,14 +8,14 @@ import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbou
 import { read } from '../../platform/database/read.ts';
 import { metricMeanQuery } from '../../services/config/config-guard.queries.ts';
 
-/** What a guard is asked about. */
+/** The rollout that a guard is measured for. */
 export interface GuardSubject {
   readonly actor: Actor;
   readonly deployment_id: string;
   readonly environment: EnvironmentName;
 }
 
-/** Looks once at what a guard watches. A source that does not answer is `unknown`: only bugs throw. */
+/** Measures a guard once. A source that does not answer is `unknown`: only bugs throw. */
 export type MeasureGuard = (subject: GuardSubject, guard: Guard) => Promise<Measurement>;
 
 type Deps = { readonly db: Pick<Database, 'readPool'>; readonly outbound: Pick<OutboundHttp, 'send'> };
@@ -24,16 +24,16 @@ type Deps = { readonly db: Pick<Database, 'readPool'>; readonly outbound: Pick<O
 const healthWindowSeconds = 120;
 const timeoutMs = 8_000;
 
-/** Makes {@link MeasureGuard} of the three sources that a guard may have. */
+/** Makes {@link MeasureGuard} for the three kinds of sources. */
 export function createMeasureGuard({ db, outbound }: Deps): MeasureGuard {
   return async (subject, { source }) => {
     switch (source.kind) {
       case 'health':
         return healthMetric(db, subject.actor, source.metric);
       case 'prometheus':
-        return outside(() => prometheusQuery(outbound, source));
+        return measureRemote(() => prometheusQuery(outbound, source));
       case 'webhook':
-        return outside(() => webhookVerdict(outbound, subject, source.url));
+        return measureRemote(() => webhookVerdict(outbound, subject, source.url));
     }
   };
 }
@@ -58,15 +58,15 @@ async function prometheusQuery(
   outbound: Deps['outbound'],
   { url, query: valueQuery, samples_query }: Extract<GuardSource, { kind: 'prometheus' }>,
 ): Promise<Measurement> {
-  const value = await oneNumber(outbound, url, valueQuery);
+  const value = await queryNumber(outbound, url, valueQuery);
   if (typeof value === 'string') return unknown(value);
   if (samples_query === null) return { kind: 'value', value, samples: null };
-  const samples = await oneNumber(outbound, url, samples_query);
+  const samples = await queryNumber(outbound, url, samples_query);
   return typeof samples === 'string' ? unknown(samples) : { kind: 'value', value, samples };
 }
 
-/** The one number that an instant query gives, or why there is none. */
-async function oneNumber(outbound: Deps['outbound'], base: string, text: string): Promise<number | string> {
+/** The one number that an instant query gives, or the reason why there is none. */
+async function queryNumber(outbound: Deps['outbound'], base: string, text: string): Promise<number | string> {
   const url = new URL('api/v1/query', base.endsWith('/') ? base : `${base}/`);
   url.searchParams.set('query', text);
   const answer = await outbound.send({ url: url.href, method: 'GET', timeoutMs });
@@ -101,7 +101,7 @@ async function webhookVerdict(
   return verdict === 'unknown' ? unknown(reason ?? 'the webhook does not know') : { kind: 'verdict', verdict };
 }
 
-async function outside(ask: () => Promise<Measurement>): Promise<Measurement> {
+async function measureRemote(ask: () => Promise<Measurement>): Promise<Measurement> {
   try {
     return await ask();
   } catch (error) {

@@ -23,7 +23,7 @@ export const chainParam = {
 
 const hex = z.string().describe('SHA-256 in hex');
 
-/** An entry as lists show it. */
+/** An entry in lists. */
 export const AuditLogView = z
   .object({
     id: z.uuid(),
@@ -63,7 +63,7 @@ const AuditProof = z
   })
   .meta({ id: 'AuditProof' });
 
-/** An entry with everything that is kept of it. */
+/** An entry with everything that is stored of it. */
 export const AuditLogDetails = AuditLogView.extend({
   permissions: z.array(z.string()).describe('What the actor was allowed at the time'),
   old_values: z.unknown(),
@@ -93,7 +93,7 @@ export const LatestCheckpoint = CheckpointView.extend({
     .describe('Proof that the checkpoint of size `since` is the beginning of this one'),
 }).meta({ id: 'LatestAuditCheckpoint' });
 
-/** What recomputing a chain has shown. */
+/** The result of verifying a chain. */
 export const VerificationView = z
   .object({
     chain_id: z.uuid(),
@@ -114,7 +114,11 @@ export const VerificationView = z
   })
   .meta({ id: 'AuditVerification' });
 
-/** The number after which a page of a numbered list begins; null on the first. @throws Problem `request.cursor-invalid` */
+/**
+ * The number after which a page of a numbered list begins; null for the first page.
+ *
+ * @throws Problem `request.cursor-invalid`
+ */
 export function numberOfCursor(cursor: string | undefined): number | null {
   const number = parseCursor(cursor, numberPosition)?.[0];
   return number === undefined ? null : Number(number);

@@ -13,7 +13,7 @@ const tag = 'configuration';
 
 const params = z.object({ environment: configEnvironment });
 
-/** Names one running copy of an application: a host name, a pod. No personal data. */
+/** Names one running instance of an application: a host name, a pod. No personal data. */
 const instance = z
   .string()
   .regex(/^[\w.:-]{1,200}$/)
@@ -84,7 +84,7 @@ const reportConfig = route({
   body: z.strictObject({ instance, version: configVersionNumber }).meta({ id: 'ConfigVersionReport' }),
   responses: { 204: null },
   problems: ['auth.forbidden'],
-  // The last report counts; a repetition says the same.
+  // Only the last report counts, so a repetition is harmless.
   idempotency: false,
   rateLimit: false,
   handler: async ({ actor, body, deps, params: { environment }, scope }) => {
@@ -103,5 +103,5 @@ function assertReadsEnvironment(
   throw new Problem({ code: 'auth.forbidden', detail: 'This token does not read that environment.' });
 }
 
-/** What applications read their configuration through. */
+/** What applications read their configuration through, and report to. */
 export const configRoutes = [getConfig, reportConfig];

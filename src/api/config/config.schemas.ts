@@ -19,7 +19,7 @@ const nullableVersion = configVersionNumber.nullable();
 /** Any JSON object; its content is the tenant's own. */
 const jsonObject = z.record(z.string(), z.json()).transform((value): JsonObject => value as JsonObject);
 
-/** A deployment, as lists and answers show it. */
+/** A deployment in lists and answers. */
 export const DeploymentBody = z
   .object({
     id: z.uuid(),
@@ -89,7 +89,7 @@ export const ConfigVersionBody = z
   })
   .meta({ id: 'ConfigVersion' });
 
-/** What an environment serves and what its applications say they run. */
+/** What an environment serves, and what its applications report that they run. */
 export const EnvironmentConfigBody = z
   .object({
     environment: configEnvironment,
@@ -139,7 +139,7 @@ export const ProposedChangeBody = z
   })
   .meta({ id: 'ProposedConfigChange' });
 
-/** A proposal as it was written down. */
+/** A proposal as it is stored. */
 export const ProposalBody = z
   .object({ proposal_id: z.uuid(), reason: z.string(), changes: z.array(ProposedChangeBody) })
   .meta({ id: 'ConfigProposal' });

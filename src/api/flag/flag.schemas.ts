@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { flagContent, flagDefinition, flagEnvironment } from '../../services/flag/flag.payload.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
-/** A flag in one environment, as answers show it. */
+/** A flag in one environment. */
 export const FlagBody = z
   .object({
     id: z.uuid(),

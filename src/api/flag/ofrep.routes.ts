@@ -38,7 +38,7 @@ const Success = z
 /** An evaluation context of OpenFeature. */
 const flagContext = z.looseObject({ targetingKey: z.string().max(1000).optional() });
 
-/** The context is checked by hand: the protocol has its own answer for a bad one. */
+/** The handler checks the context itself: the protocol has an answer of its own for an invalid one. */
 const Body = z.looseObject({ context: z.json().optional().describe('OpenFeature evaluation context') });
 
 const environmentQuery = z.strictObject({
@@ -103,12 +103,12 @@ const evaluateAll = route({
     if (request.ifNoneMatch === etag) return reply(304, null, { etag });
     return (
       bulkAnswers.get(etag) ??
-      keepAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, context.given, actor)))
+      cacheAnswer(etag, [...flags].map(([key, flag]) => evaluate(key, flag, context.given, actor)))
     );
   },
 });
 
-/** The context to evaluate all flags for, and its digest; null for what is none. */
+/** The context to evaluate all flags for, and its digest; null for an invalid one. */
 function contextOf(body: z.output<typeof Body>): { given: FlagContext; digest: string } | null {
   const given = flagContext.safeParse(body.context ?? {});
   if (!given.success) return null;
@@ -126,7 +126,7 @@ function bulkEtag(fingerprint: string, { digest }: { digest: string }): string {
  */
 const bulkAnswers = new LRUCache<string, CachedResponse>({ max: 500 });
 
-function keepAnswer(etag: string, flags: readonly unknown[]): CachedResponse {
+function cacheAnswer(etag: string, flags: readonly unknown[]): CachedResponse {
   const answer = new CachedResponse(200, { flags }, { etag });
   bulkAnswers.set(etag, answer);
   return answer;
@@ -164,5 +164,5 @@ function environmentOf(actor: Pick<Actor, 'kind' | 'environment'>, asked: Enviro
   throw new Problem({ code: 'auth.forbidden', detail: 'This token does not read that environment.' });
 }
 
-/** What applications read flags through: capability C of the protocol, any OpenFeature SDK. */
+/** What applications read flags through, with any OpenFeature SDK. */
 export const ofrepRoutes = [evaluateOne, evaluateAll];

@@ -15,9 +15,10 @@ type Context = Parameters<RouteMiddleware>[0];
 
 /**
  * Answers 304 in front of the other middlewares where an application asks for something that has not changed: the most
- * frequent request of all, whose answer none of them has anything to do with (ADR 22). Route, caller, permission and input
- * are found by the functions of the ordinary way. Whatever is not plainly this case (a person, a browser, a traced request,
- * a refusal, a change) goes the ordinary way. A request that is answered here is counted, but neither logged nor traced.
+ * frequent request of all, whose answer none of them has anything to do with (ADR 22). Route, caller, permission and
+ * input are found by the functions of the ordinary way. Whatever is not plainly this case (a person, a browser, a
+ * traced request, a refusal, a change) goes the ordinary way. A request that is answered here is counted, but neither
+ * logged nor traced.
  *
  * @param parseBody the middleware that parses bodies on the ordinary way, too
  */

@@ -3,7 +3,8 @@ import type { FrontierState, Sha256, Subtree } from './audit-merkle.ts';
 
 /**
  * How the chain is hashed (S2-73). The SQL function `audit_append` computes the same; the first byte keeps the uses of
- * SHA-256 apart, and 0x00 and 0x01 are those of RFC 6962, so that the entry hash is at once the leaf of the Merkle tree:
+ * SHA-256 apart, and 0x00 and 0x01 are those of RFC 6962, so that the entry hash is at once the leaf of the Merkle
+ * tree:
  *
  *     entry_hash = SHA-256(0x00 ‖ int64 seq ‖ int64 recorded_at in ms ‖ entry text)
  *     chain_hash = SHA-256(0x02 ‖ chain_hash of seq − 1 ‖ entry_hash)
@@ -16,7 +17,9 @@ const leafHeaderBytes = 17;
 
 const utf8 = new TextEncoder();
 
-/** One row of a chain as it is stored or exported. Sequences start at 1, the Merkle leaf of `seq` has index `seq − 1`. */
+/**
+ * One row of a chain as it is stored or exported. Sequences start at 1, the Merkle leaf of `seq` has index `seq − 1`.
+ */
 export interface ChainRow {
   readonly seq: number;
   readonly recorded_at_ms: number;
@@ -33,7 +36,7 @@ export function genesisHash(sha256: Sha256, chainId: string): Uint8Array {
   return sha256(utf8.encode(`castellan/audit/v1/${chainId}`));
 }
 
-/** Inputs are put together in place: a verification makes three for every row and would mostly collect garbage. */
+/** Reused: a verification hashes three inputs for every row, and allocating each would cost more than the hashes. */
 let leafInput = new Uint8Array(1024);
 const linkInput = new Uint8Array(1 + 2 * hashBytes);
 
@@ -56,7 +59,7 @@ export function linkHash(sha256: Sha256, previous: Uint8Array, entry: Uint8Array
   return sha256(linkInput);
 }
 
-/** Which kind of damage a finding shows. */
+/** The kinds of damage. */
 export type FindingKind =
   /** The row does not hash to its stored entry hash: it was edited or moved. */
   | 'entry'
@@ -94,7 +97,7 @@ export interface ChainPosition {
 export interface ChainReport {
   readonly chain_id: string;
   readonly valid: boolean;
-  /** Rows of the chain as far as it was looked at. */
+  /** Rows of the chain as far as it was verified. */
   readonly size: number;
   readonly root_hash: Uint8Array;
   readonly chain_hash: Uint8Array;
@@ -132,7 +135,7 @@ export class ChainVerifier {
   /**
    * @param options.checkpoints verified ones of this chain, in any order
    * @param options.from where to go on; the beginning of the chain without
-   * @param options.onSubtree told of every inner subtree of the Merkle tree when it is complete
+   * @param options.onSubtree called with every inner subtree of the Merkle tree when it is complete
    */
   constructor(sha256: Sha256, chainId: string, options: ChainVerifierOptions = {}) {
     const { checkpoints = [], from, onSubtree } = options;
@@ -153,7 +156,7 @@ export class ChainVerifier {
     return { frontier: this.#tree.state(), chain_hash: this.#previous };
   }
 
-  /** Takes the next row. */
+  /** Adds the next row. */
   add(row: ChainRow): void {
     const entry = entryHash(this.#sha256, row);
     if (row.seq !== this.#expectedSeq) {
@@ -167,15 +170,15 @@ export class ChainVerifier {
     const link = linkHash(this.#sha256, this.#previous, entry);
     const follows = sameBytes(link, row.chain_hash);
     if (!follows) this.#found('link', row.seq, 'the row is not the successor of the row before it');
-    // After a bad row the stored hash counts, so that it is not reported once for every row behind it. It is copied,
-    // because rows may lie in a buffer that is used again.
+    // Behind a bad row the stored hash counts, so that the damage is not reported again for every later row. It is
+    // copied, because rows may be views of a buffer that is reused.
     this.#previous = follows ? link : Uint8Array.from(row.chain_hash);
     this.#expectedSeq = row.seq + 1;
     this.#tree.append(entry);
     this.#compareCheckpoints();
   }
 
-  /** Closes the verification. `head` is what the head row says, null when there is none. */
+  /** Ends the verification. `head` is the head row, null when there is none. */
   finish(head?: { size: number; chain_hash: Uint8Array } | null): ChainReport {
     const size = this.#tree.size;
     const last = this.#checkpoints.at(-1);
@@ -228,7 +231,7 @@ const underscore = 0x5f;
 const markerUnderscore = digestMarker.indexOf(underscore);
 const hexDigits = utf8.encode('0123456789abcdef');
 
-/** Says what is wrong with a row's private part; null when it is what the entry commits to. */
+/** What is wrong with a row's private part; null when it is what the entry commits to. */
 export function privateFault(sha256: Sha256, row: Pick<ChainRow, 'entry' | 'private'>): string | null {
   if (row.private === null) return 'the private part is gone';
   const start = digestStart(row.entry);
@@ -244,8 +247,8 @@ export function privateFault(sha256: Sha256, row: Pick<ChainRow, 'entry' | 'priv
 }
 
 /**
- * Where the digest begins, found without parsing the entry: a quote inside a JSON string is escaped, so the marker cannot
- * occur in a value. Its underscore is looked for, because few others stand before it.
+ * Where the digest begins, found without parsing the entry: a quote inside a JSON string is escaped, so the marker
+ * cannot occur in a value. Its underscore is looked for, because few others stand before it.
  */
 function digestStart(text: Uint8Array): number {
   for (let at = text.indexOf(underscore); at !== -1; at = text.indexOf(underscore, at + 1)) {

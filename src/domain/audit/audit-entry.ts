@@ -1,10 +1,10 @@
 import type { Actor } from '../shared/actor.ts';
 
-/** What kind of thing happened: the closed list of S4-4. The exact deed is the entry's `event`. */
+/** The kinds of operations: the closed list of S4-4. The exact operation is the entry's `event`. */
 export const auditActions = ['create', 'read', 'update', 'delete', 'login', 'logout', 'permission_change'] as const;
 export type AuditAction = (typeof auditActions)[number];
 
-/** `refused`: the rules said no before anything changed; `failed`: it was allowed and did not work. */
+/** `refused`: not permitted, nothing was changed; `failed`: permitted, and did not work. */
 export const auditOutcomes = ['success', 'refused', 'failed'] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
@@ -12,9 +12,9 @@ export type AuditOutcome = (typeof auditOutcomes)[number];
 export const auditAreas = ['admin', 'business'] as const;
 export type AuditArea = (typeof auditAreas)[number];
 
-/** What a unit of work says about one deed; who and when are added by the writer. */
+/** One operation, as a unit of work states it; actor and time are added by the writer. */
 export interface AuditEntry {
-  /** `resource.deed`, e.g. `flag.toggle`; names the deed for people and for filters. */
+  /** `resource.operation`, e.g. `flag.toggle`; names the operation for people and for filters. */
   readonly event: string;
   readonly action: AuditAction;
   readonly resource_type: string;
@@ -82,18 +82,18 @@ export interface AuditPrivate {
 export interface SealedPart {
   /** Whose key opens it: a user's or a contact's id. */
   readonly person: string;
-  /** `origin`: address and agent of who acted; `values`: the state of whom it was done to, before and after. */
+  /** `origin`: address and agent of the actor; `values`: the state of the person concerned, before and after. */
   readonly holds: 'origin' | 'values';
-  /** base64url; see `platform/audit-seal.ts`. */
+  /** base64url; see `platform/audit/audit-seal.ts`. */
   readonly box: string;
 }
 
-/** Whose state the values of an entry describe: resources that are persons, and those that belong to who acted. */
+/** Resources whose values describe a person: those that are persons, and those that belong to the actor. */
 const personResources: ReadonlySet<string> = new Set(['user', 'contact']);
 const ownResources: ReadonlySet<string> = new Set(['session', 'mfa_factor', 'mfa_challenge']);
 const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** The person that the values of an entry are about; null where they are about a thing. */
+/** The person that the values of an entry are about; null where they are about no person. */
 export function subjectOf(entry: AuditEntry, actor: Pick<Actor, 'user_id'>): string | null {
   if (ownResources.has(entry.resource_type)) return actor.user_id;
   const id = entry.resource_id;
@@ -108,7 +108,7 @@ export function tenantOfChain(chainId: string): string | null {
   return chainId === platformChainId ? null : chainId;
 }
 
-/** What the business keeps with the portal's help; everything else is the portal's own administration. */
+/** Resources of the business; all others belong to the portal's own administration. */
 const businessResourceTypes: ReadonlySet<string> = new Set([
   'activity',
   'agent',
@@ -131,7 +131,7 @@ const businessResourceTypes: ReadonlySet<string> = new Set([
   'quote',
 ]);
 
-/** Sorts a deed by what it was done to. */
+/** The area of an operation, by the type of its resource. */
 export function auditAreaOf(resourceType: string): AuditArea {
   return businessResourceTypes.has(resourceType) ? 'business' : 'admin';
 }

@@ -39,7 +39,7 @@ export interface ExportManifest {
   readonly permission_sets: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What the signatures of a manifest are worth; checked by whoever has the keys. */
+/** Which signatures of a manifest are valid; checked by whoever has the keys. */
 export interface ManifestTrust {
   /** The opened checkpoint of the manifest; null when no valid signature is on it. */
   readonly checkpoint: TrustedCheckpoint | null;
@@ -56,7 +56,7 @@ export interface ExportReport {
   readonly complete: boolean;
   /** Sizes of given checkpoints that the file was compared with. */
   readonly compared: readonly number[];
-  /** Sizes of given checkpoints that this file says nothing about. */
+  /** Sizes of given checkpoints that this file cannot be compared with. */
   readonly not_compared: readonly number[];
   readonly first_bad_seq: number | null;
   readonly findings: readonly Finding[];
@@ -101,7 +101,7 @@ export class ExportVerifier {
     this.#previous = genesisHash(sha256, chainId);
   }
 
-  /** Takes the next row of the file. */
+  /** Adds the next row of the file. */
   add(row: ExportRow): void {
     const entry = entryHash(this.#sha256, row);
     if (!sameBytes(entry, row.entry_hash)) this.#found('entry', row.seq, 'the row was edited: it does not hash to its entry hash');
@@ -120,7 +120,7 @@ export class ExportVerifier {
     this.#digests.add(permissionsDigestOf(row.entry));
   }
 
-  /** Closes the verification; `manifest` is the last record of the file, null when there is none. */
+  /** Ends the verification; `manifest` is the last record of the file, null when there is none. */
   finish(manifest: ExportManifest | null, trust: ManifestTrust): ExportReport {
     if (manifest === null) this.#found('sequence', this.#lastSeq + 1, 'the end of the file is missing');
     else this.#checkManifest(manifest, trust);
@@ -192,14 +192,14 @@ export class ExportVerifier {
     }
   }
 
-  /** Moves the tree on to `size` leaves with the hashes of skipped subtrees. */
+  /** Extends the tree to `size` leaves with the hashes of skipped subtrees. */
   #skip(size: number, hashes: readonly Uint8Array[]): void {
     const from = this.#tree.size;
     if (this.#treeBroken) return;
     const subtrees = size < from ? [] : alignedSubtrees({ from, to: size });
     if (size < from || subtrees.length !== hashes.length) {
       this.#found('sequence', Math.min(size, from) + 1, `rows between ${from} and ${size + 1} are missing, repeated or out of order`);
-      // Without the place of every leaf there is no root to compare; what is left is checked row by row.
+      // Without the position of every leaf there is no root to compare; the rest is verified row by row.
       this.#treeBroken = true;
       return;
     }
@@ -221,7 +221,7 @@ export class ExportVerifier {
     }
   }
 
-  /** For what names no row: a bad row that was seen explains it, else it may be any. */
+  /** For damage that concerns no single row: the first bad row that was found explains it, else it may be any. */
   #foundSomewhere(detail: string): void {
     this.#found('checkpoint', this.#findings[0]?.seq ?? 1, detail);
   }

@@ -3,7 +3,7 @@
  * enough to grow it, and proofs are described as ranges of leaves whose hashes the caller looks up.
  */
 
-/** SHA-256 of the bytes. Handed in, because the domain has no Node built-in. */
+/** SHA-256 of the bytes. A parameter, because the domain uses no module of Node. */
 export type Sha256 = (data: Uint8Array) => Uint8Array;
 
 /** A complete subtree: the `2^level` leaves from `index · 2^level` on. */
@@ -31,7 +31,7 @@ export function nodeHash(sha256: Sha256, left: Uint8Array, right: Uint8Array): U
   return sha256(nodeInput);
 }
 
-/** Cuts a range into the fewest complete subtrees, from left to right. */
+/** Divides a range into the fewest complete subtrees, from left to right. */
 export function alignedSubtrees({ from, to }: LeafRange): Subtree[] {
   const subtrees: Subtree[] = [];
   for (let start = from; start < to; ) {
@@ -67,7 +67,7 @@ export class MerkleFrontier {
 
   /**
    * @param state where an earlier frontier stopped; the empty tree without
-   * @param onSubtree told of every inner subtree when it becomes complete
+   * @param onSubtree called with every inner subtree when it becomes complete
    * @throws RangeError when the state's hashes do not fit its size
    */
   constructor(sha256: Sha256, state?: FrontierState, onSubtree?: (subtree: Subtree, hash: Uint8Array) => void) {
@@ -204,7 +204,7 @@ export function verifyConsistency(
   return last === 0 && sameBytes(firstHash, claim.first_root) && sameBytes(secondHash, claim.second_root);
 }
 
-/** Whether two hashes are equal; hashes are public, so the time taken tells nothing worth hiding. */
+/** Whether two hashes are equal. Hashes are public, so the comparison need not take constant time. */
 export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   for (let place = 0; place < left.length; place += 1) if (left[place] !== right[place]) return false;

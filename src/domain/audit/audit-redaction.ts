@@ -1,6 +1,6 @@
 /**
- * What may never be read in an audit row (S4-24): decided by the name of the field, by rules of single resources, and,
- * as a net below, by the look of a value. Redaction happens before anything is written, so there is no way back.
+ * What an audit row may never show (S4-24), decided by the name of the field, by rules of single resources, and in
+ * addition by the form of a value. Redaction happens before anything is written, so it cannot be undone.
  */
 
 /** What a resource adds to the names below. Names are field names, at any depth. */
@@ -22,7 +22,7 @@ export const redactionRules: Readonly<Record<string, RedactionRule>> = {
 };
 
 export const redacted = '[redacted]';
-/** Stands for the new one of two hidden values that differ: that there was a change may be known. */
+/** Replaces the new one of two hidden values that differ: the fact of the change is no secret. */
 export const redactedChange = '[redacted, changed]';
 
 /** Parts of a name, written together, that mark a secret wherever they stand (`user_password_old`, `apiKeys`). */
@@ -82,17 +82,17 @@ export function isSecretName(name: string, rule: RedactionRule = {}): boolean {
   if (rule.show?.includes(name) === true) return false;
   let secret = secretByName.get(name);
   if (secret === undefined) {
-    secret = soundsSecret(name);
-    if (secretByName.size < maxRememberedNames) secretByName.set(name, secret);
+    secret = matchesSecretName(name);
+    if (secretByName.size < maxCachedNames) secretByName.set(name, secret);
   }
   return secret;
 }
 
-/** The same few hundred field names come again and again; names from outside do not grow this without end. */
+/** The same few hundred field names recur; the bound is for names that come from outside. */
 const secretByName = new Map<string, boolean>();
-const maxRememberedNames = 2_000;
+const maxCachedNames = 2_000;
 
-function soundsSecret(name: string): boolean {
+function matchesSecretName(name: string): boolean {
   const words = wordsOf(name);
   const last = words.at(-1);
   if (last !== undefined && factEndings.has(last)) return false;
@@ -104,7 +104,7 @@ function soundsSecret(name: string): boolean {
   );
 }
 
-/** Secrets that are known by their look, whatever the field is called. */
+/** Secrets that are recognised by their form, whatever the field is called. */
 const secretPatterns: readonly RegExp[] = [
   // JSON Web Tokens, with or without signature
   /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g,
@@ -124,7 +124,7 @@ const queryPattern = /([?&]([\w.-]+)=)([^&#\s]+)/g;
 /** The deepest nesting that is written; deeper values are cut, which also ends a cycle. */
 const maxDepth = 12;
 
-/** Hides what is secret in the two states of a deed and makes them plain, well-formed JSON. */
+/** Hides what is secret in the states before and after an operation and makes them plain, well-formed JSON. */
 export function redactChange(
   values: { readonly old_values?: unknown; readonly new_values?: unknown },
   rule: RedactionRule = {},
@@ -165,15 +165,15 @@ function redactObject(value: object, before: unknown, rule: RedactionRule, depth
   return Object.fromEntries(
     members.map(([name, member]) => {
       const earlier = memberOf(before, name);
-      const shown = isSecretName(name, rule)
+      const visible = isSecretName(name, rule)
         ? hide(member, earlier)
         : redact(member, earlier, rule, depth + 1);
-      return [wellFormed(name), shown];
+      return [wellFormed(name), visible];
     }),
   );
 }
 
-/** Whether a secret is set is a fact; `true`, `false` and nothing are shown as they are. */
+/** Whether a secret is set is no secret: `true`, `false` and null are shown as they are. */
 function hide(value: unknown, before: unknown): unknown {
   if (value === null || typeof value === 'boolean') return value;
   const changed = before !== undefined && before !== null && !sameValue(value, before);
@@ -193,16 +193,16 @@ function sameValue(left: unknown, right: unknown): boolean {
 function redactText(text: string, rule: RedactionRule): string {
   const embedded = parseJsonObject(text);
   if (embedded !== null) return JSON.stringify(redact(embedded, undefined, rule, 1));
-  let shown = wellFormed(text);
-  for (const pattern of secretPatterns) shown = shown.replace(pattern, redacted);
-  return shown
+  let visible = wellFormed(text);
+  for (const pattern of secretPatterns) visible = visible.replace(pattern, redacted);
+  return visible
     .replace(userInfoPattern, `$1${redacted}@`)
     .replace(queryPattern, (whole, start: string, name: string) =>
       isSecretName(name, rule) ? `${start}${redacted}` : whole,
     );
 }
 
-/** JSON inside a string is looked into as well: that is how request bodies and payloads get logged. */
+/** JSON inside a string is redacted as well: request bodies and payloads are often recorded that way. */
 function parseJsonObject(text: string): object | null {
   if (!/^\s*[[{]/.test(text)) return null;
   try {

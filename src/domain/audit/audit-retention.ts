@@ -1,8 +1,10 @@
-/** Where checkpoints are handed to: a signed webhook, or one object file each in a folder. */
+/** The kinds of witnesses: a signed webhook, or a folder with one object file for each checkpoint. */
 export const witnessKinds = ['webhook', 'folder'] as const;
 export type WitnessKind = (typeof witnessKinds)[number];
 
-/** What a verification found. `decisions_differ`: the chain is whole, but Temporal says otherwise. */
+/**
+ * Results of a verification. `decisions_differ`: the chain is intact, but Temporal's histories hold other decisions.
+ */
 export const verificationOutcomes = ['intact', 'damaged', 'decisions_differ'] as const;
 export type VerificationOutcome = (typeof verificationOutcomes)[number];
 
@@ -12,7 +14,7 @@ export type VerificationOutcome = (typeof verificationOutcomes)[number];
  */
 export const segmentStep = 256;
 
-/** Rows of one segment at most: archived, checked and dropped in about a second, during which the chain waits. */
+/** Rows of one segment at most: they are archived, checked and dropped in about a second, while the chain is locked. */
 export const maxSegmentRows = 64 * segmentStep;
 
 /** The decisions about requests that are compared, by their name in the audit. */
@@ -31,13 +33,13 @@ export interface DecisionRecord {
 
 /** A decision that one side has and the other lacks. */
 export interface DecisionDifference extends DecisionRecord {
-  /** Where the decision is not. */
+  /** The side that lacks the decision. */
   readonly missing_in: 'audit' | 'temporal';
 }
 
 /**
- * Decisions of a span of time that only one side has. The other side is searched without regard to time, because the two
- * write the same decision a moment apart.
+ * Decisions of a span of time that only one side has. The other side is searched without regard to time, because the
+ * two do not record the same decision at the same time.
  */
 export function compareDecisions(
   audit: readonly DecisionRecord[],

@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from '../shared/canonical.ts';
 import { threeWayDiff } from '../shared/three-way-diff.ts';
 import { pointerToken } from '../shared/json-pointer.ts';
 
-/** What stands in a document in place of a secret: the same for every length, and a keyed fingerprint (S2-58). */
+/** What replaces a secret in a document: a mask of one length for all, and a keyed fingerprint (S2-58). */
 export interface MaskedSecret extends JsonObject {
   readonly $secret: typeof secretMask;
   readonly fingerprint: string;
@@ -19,7 +19,7 @@ export function maskedSecret(fingerprint: string): MaskedSecret {
   return { $secret: secretMask, fingerprint };
 }
 
-/** True for a value that stands for a secret: it was read masked and is sent back unchanged. */
+/** True for the mask of a secret, which was read and is sent back unchanged. */
 export function isMaskedSecret(value: JsonValue | undefined): value is MaskedSecret {
   return isObject(value) && value['$secret'] === secretMask && typeof value['fingerprint'] === 'string';
 }
@@ -44,7 +44,9 @@ function walk(value: JsonValue, pointer: string, change: (pointer: string, value
   return Object.fromEntries(members) as JsonObject;
 }
 
-/** Splits a document into what may be shown and the secrets at the given pointers; of nested ones the outermost counts. */
+/**
+ * Splits a document into its masked form and the secrets at the given pointers; of nested ones the outermost counts.
+ */
 export function splitSecrets(
   document: JsonValue,
   pointers: ReadonlySet<string>,
@@ -59,7 +61,7 @@ export function splitSecrets(
   return { masked, secrets };
 }
 
-/** Puts the secrets back to where they stood. */
+/** The document with its secrets in place of their masks. */
 export function joinSecrets(masked: JsonValue, secrets: SecretValues): JsonValue {
   return walk(masked, '', (pointer, value) =>
     isMaskedSecret(value) && Object.hasOwn(secrets, pointer) ? (secrets[pointer] ?? null) : value,
@@ -67,11 +69,11 @@ export function joinSecrets(masked: JsonValue, secrets: SecretValues): JsonValue
 }
 
 /**
- * Replaces masks that were sent back by the values they stand for, so that nobody must know a secret to change what
- * stands beside it.
+ * Replaces masks that were sent back by the secrets they were read for, so that a document can be changed without
+ * knowing its secrets.
  *
  * @param known the masked document they were read from
- * @returns the document, and the pointers of masks that stand for nothing there.
+ * @returns the document, and the pointers of masks that are none of the known document's.
  */
 export function resolveKeptSecrets(
   document: JsonValue,
@@ -92,7 +94,7 @@ export function resolveKeptSecrets(
   return { document: resolved, unknown };
 }
 
-/** The fingerprints that stand in a masked document. */
+/** The fingerprints in a masked document. */
 export function fingerprintsIn(document: JsonValue): string[] {
   return [...masksOf(document).values()].map(({ fingerprint }) => fingerprint);
 }
@@ -113,7 +115,7 @@ export interface ConfigDifference {
   readonly proposed?: JsonValue;
 }
 
-/** What a proposed document would change. Secrets differ when their fingerprints do, and are never looked into. */
+/** What a proposed document would change. Secrets are compared by their fingerprints. */
 export function configDifferences(current: JsonValue | null, proposed: JsonValue): ConfigDifference[] {
   const base = current ?? {};
   if (sameJson(base, proposed)) return [];

@@ -6,7 +6,7 @@ export type GuardSource =
   | { readonly kind: 'health'; readonly metric: string }
   /** An instant query of a Prometheus server; `samples_query` says over how many events it was computed. */
   | { readonly kind: 'prometheus'; readonly url: string; readonly query: string; readonly samples_query: string | null }
-  /** Somebody else's judgement: an address that answers `{ "verdict": "good" | "bad" | "unknown" }`. */
+  /** The verdict of another system: an address that answers `{ "verdict": "good" | "bad" | "unknown" }`. */
   | { readonly kind: 'webhook'; readonly url: string };
 
 /** A condition that stops a rollout when it holds: `value > threshold` or `value < threshold`. */
@@ -21,12 +21,12 @@ export interface Guard {
   readonly min_samples: number;
 }
 
-/** What one look at a source gave. */
+/** The result of one measurement. */
 export type Measurement =
   /** `samples` is null where the source does not count; then the measurements of the stage are counted. */
   | { readonly kind: 'value'; readonly value: number; readonly samples: number | null }
   | { readonly kind: 'verdict'; readonly verdict: 'good' | 'bad' }
-  /** The source is away, has no such metric, or said itself that it does not know. */
+  /** The source is unavailable, has no such metric, or answered `unknown`. */
   | { readonly kind: 'unknown'; readonly reason: string };
 
 /** What is known of a guard in the present stage. Times are milliseconds since the epoch. */
@@ -41,8 +41,8 @@ export interface GuardWatch {
 }
 
 /**
- * What a guard says: `good` lets a rollout go on, `bad` takes it back, `unknown` never promotes, and `undecided` is a
- * breach that has not lasted for `for_seconds` yet.
+ * The verdict of a guard: `good` lets a rollout go on, `bad` takes it back, `unknown` never promotes, and `undecided`
+ * is a breach that has not lasted for `for_seconds` yet.
  */
 export type GuardVerdict = 'good' | 'bad' | 'unknown' | 'undecided';
 
@@ -57,7 +57,7 @@ export const unmeasured: GuardWatch = {
   measured_at: null,
 };
 
-/** Takes a measurement in. A gap in knowledge ends a breach's `for`: nobody saw it last. */
+/** The state of a guard after a measurement. An unknown one ends a breach: it may have been over meanwhile. */
 export function watchGuard(guard: Guard, watch: GuardWatch, measurement: Measurement, at: number): GuardWatch {
   const measurements = measurement.kind === 'unknown' ? watch.measurements : watch.measurements + 1;
   const base = { measurements, measured_at: at };
@@ -82,13 +82,13 @@ export function watchGuard(guard: Guard, watch: GuardWatch, measurement: Measure
   };
 }
 
-/** What the guard says at a moment, in milliseconds since the epoch. */
+/** The verdict of a guard at a time, in milliseconds since the epoch. */
 export function guardVerdict(guard: Guard, watch: GuardWatch, at: number): GuardVerdict {
   if (watch.latest !== 'breached') return watch.latest;
   return at - (watch.breached_since ?? at) >= guard.for_seconds * 1000 ? 'bad' : 'undecided';
 }
 
-/** What all guards say together: the worst that one of them says. Without guards there is nothing against going on. */
+/** The joint verdict: the worst of all. Without guards it is `good`. */
 export function jointVerdict(verdicts: readonly GuardVerdict[]): GuardVerdict {
   return (['bad', 'unknown', 'undecided'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'good';
 }

@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../shared/canonical.ts';
 import type { EnvironmentName } from '../shared/environment.ts';
 
-/** What the ledger says happened to an environment. */
+/** What can happen to an environment, as the ledger calls it. */
 export const ledgerEvents = [
   'started',
   'stage',
@@ -25,7 +25,7 @@ export interface LedgerFacts {
   readonly at: string;
   readonly event: LedgerEvent;
   readonly deployment_id: string;
-  /** What was served from this moment on; null before the first configuration. */
+  /** What was served from then on; null before the first configuration. */
   readonly stable_version: number | null;
   readonly stable_digest: string | null;
   readonly candidate_version: number | null;
@@ -34,22 +34,24 @@ export interface LedgerFacts {
   /** The request that allowed it, and who approved it. */
   readonly approval_id: string | null;
   readonly approvers: readonly string[];
-  /** Who said so; null for the rollout itself. */
+  /** Who gave the command; null for the rollout itself. */
   readonly actor_id: string | null;
   /** Measurements and verdicts behind the step. */
   readonly evidence: JsonObject;
 }
 
-/** A row as it stands in the database. */
+/** A row as it is stored. */
 export interface LedgerRow extends LedgerFacts {
   readonly prev_hash: string;
   readonly hash: string;
 }
 
-/** Stands before the first row. */
+/** The `prev_hash` of the first row. */
 export const ledgerGenesis = '0'.repeat(64);
 
-/** What is hashed: the row before and the facts of this one, in a version of the form (`form`) that is never changed. */
+/**
+ * What is hashed: the row before and the facts of this one, in a version of the form (`form`) that is never changed.
+ */
 export function ledgerForm(tenantId: string, prevHash: string, facts: LedgerFacts): JsonValue {
   return {
     form: 1,
@@ -74,8 +76,8 @@ export function ledgerForm(tenantId: string, prevHash: string, facts: LedgerFact
 }
 
 /**
- * The sequence number of the first row that does not follow from the one before it, or null when all do. A cut end shows
- * only against the head, which is why that is asked for.
+ * The sequence number of the first row that does not follow from the one before it, or null when all do. Rows that are
+ * missing at the end are found by the head only, which is why it is needed.
  *
  * @param rows all rows of an environment, oldest first
  * @param digest SHA-256 of canonical JSON

@@ -28,14 +28,14 @@ export interface RolloutPlan {
   readonly guards: readonly Guard[];
   /** How often the guards are measured. */
   readonly check_interval_seconds: number;
-  /** Goes through all stages and serves nothing: the record says what would have been done. */
+  /** Goes through all stages and serves nothing; what would have been served is recorded. */
   readonly dry_run: boolean;
 }
 
-/** The most stages that a strategy may come to. */
+/** The most stages that a strategy may have. */
 export const maximumStages = 50;
 
-/** Where a rollout stands. `holding` waits for a person, because a guard did not know. */
+/** The states of a rollout. `holding` waits for a person, because the verdict of a guard was `unknown`. */
 export const rolloutStatuses = [
   'pending',
   'running',
@@ -48,7 +48,7 @@ export const rolloutStatuses = [
 
 export type RolloutStatus = (typeof rolloutStatuses)[number];
 
-/** Of a rollout that is under way, begun or not. */
+/** The states of a rollout that is under way, begun or not. */
 export const activeRolloutStatuses = ['pending', 'running', 'paused', 'holding'] as const satisfies readonly RolloutStatus[];
 
 /** A rollout as the rules see it. */
@@ -56,7 +56,7 @@ export interface Rollout {
   readonly status: RolloutStatus;
   /** Index of the stage that is served, -1 before the first. */
   readonly stage: number;
-  /** Counts transitions; a repetition is told by it. */
+  /** Counts transitions, by which a repeated command is recognised. */
   readonly step: number;
 }
 
@@ -68,7 +68,7 @@ export const rolloutTransitions = ['advance', 'hold', 'restore', 'pause', 'resum
 
 export type RolloutTransition = (typeof rolloutTransitions)[number];
 
-/** What a person may say to a rollout. */
+/** The transitions that people can ask for. */
 export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'abort';
 
 /** A rollout that has not begun. */
@@ -189,7 +189,7 @@ export interface ServedConfig {
   readonly candidate_percentage: number;
 }
 
-/** What an environment serves while a rollout of `version` over `previous` stands as it does. */
+/** What an environment serves during a rollout of `version` over `previous`. */
 export function servedBy(
   plan: RolloutPlan,
   rollout: Rollout,

@@ -5,10 +5,9 @@ import { instant, semver } from './flag.ts';
 /**
  * Whether an attribute of the evaluation context satisfies a condition.
  *
- * One rule keeps this predictable: a comparison with an attribute that is missing, null or of another type does not
- * hold, negative comparisons included, and nothing is converted (`"5"` is not `5`). Only `not_exists` holds for a
- * missing
- * attribute. An attribute that is a list satisfies `in` when one of its members does and `contains` when one equals.
+ * A comparison with an attribute that is missing, null or of another type does not hold, negative comparisons included,
+ * and nothing is converted (`"5"` is not `5`). Only `not_exists` holds for a missing attribute. An attribute that is a
+ * list satisfies `in` when one of its members does and `contains` when one equals.
  */
 export function conditionHolds(condition: FlagCondition, attribute: JsonValue | undefined): boolean {
   const { operator, values } = condition;

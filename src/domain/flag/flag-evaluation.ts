@@ -6,7 +6,7 @@ import { bucketOf } from '../shared/stable-hash.ts';
 
 /** What is known about the subject of an evaluation: OpenFeature's evaluation context. */
 export interface FlagContext {
-  /** The subject's stable id (a user, a device); decides its place in every split. */
+  /** The subject's stable id (a user, a device), which decides the variant in every split. */
   targetingKey?: string | undefined;
   /** Free attributes that rules can ask for. */
   readonly [attribute: string]: JsonValue | undefined;
@@ -83,7 +83,7 @@ function serveShares(
     end += thousandths(share.percentage);
     if (bucket < end) return served(flag, share.variant, 'SPLIT', rule);
   }
-  // Shares add up to the whole line (flagFaults), so the last one's end lies beyond every bucket.
+  // Shares add up to 100 % (flagFaults), so the last one ends behind every bucket.
   throw new RangeError(`the shares of flag '${flagKey}' do not add up to 100`);
 }
 

@@ -49,18 +49,18 @@ export type FlagShare = {
   percentage: number;
 };
 
-/** An ordered rule: the first whose tenants and conditions all hold decides, and later ones are not looked at. */
+/** A rule of an ordered list: the first whose tenants and conditions all hold decides. */
 export type FlagRule = {
   name: string;
   /** The rule holds for these tenants; empty means for every tenant. */
   tenants: string[];
-  /** All must hold; empty means that none is asked. */
+  /** All must hold; an empty list always does. */
   conditions: FlagCondition[];
   /** Who gets what; the percentages add up to 100. */
   serve: FlagShare[];
 };
 
-/** All that decides a flag's value in one environment; the content that a version, an approval and a diff are about. */
+/** Everything that decides a flag's value in one environment: what is versioned, approved and compared. */
 export type FlagDefinition = {
   description: string;
   value_type: FlagValueType;
@@ -125,7 +125,7 @@ export function toggled(flag: FlagDefinition, enabled: boolean): FlagDefinition 
   return { ...flag, enabled, rollout_percentage: enabled ? 100 : 0 };
 }
 
-/** A percentage as a whole number of thousandths of a percent, the unit of the rollout line. */
+/** A percentage as a whole number of thousandths of a percent, the unit of buckets. */
 export function thousandths(percentage: number): number {
   return Math.round(percentage * 1000);
 }

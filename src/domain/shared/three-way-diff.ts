@@ -9,14 +9,14 @@ export interface ThreeWayDifference {
   base?: JsonValue;
   current?: JsonValue;
   proposed?: JsonValue;
-  /** True when both sides changed the place, and to different values: somebody must choose. */
+  /** True when both sides changed the place, and to different values. */
   conflict: boolean;
 }
 
 /**
- * The three-way difference of a change that was built on `base` while somebody else made `current` out of it. Objects
- * are walked member by member; lists and scalars are compared whole, because the order of rules carries meaning. Places
- * where all three agree are left out.
+ * The three-way difference of a change that was built on `base` while somebody else has changed that to `current`.
+ * Objects are compared member by member; lists and scalars as a whole, because the order of a list carries meaning.
+ * Places where all three agree are left out.
  */
 export function threeWayDiff(base: JsonValue, current: JsonValue, proposed: JsonValue): ThreeWayDifference[] {
   return walk('', base, current, proposed);

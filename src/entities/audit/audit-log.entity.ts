@@ -16,7 +16,7 @@ const chainPolicies = [
 
 /**
  * One row of an audit chain (S4-4, X-7). Read only: rows come from the SQL function `audit_append`, which fills the
- * columns from `id` to `request_id` from `entry`. They are there to be filtered by; what is shown comes from `entry`
+ * columns from `id` to `request_id` from `entry`. They exist to be filtered by; what is displayed comes from `entry`
  * itself. The columns from `reason` on are virtual, which MikroORM's introspection also calls "stored".
  */
 export const AuditLogEntity = defineEntity({

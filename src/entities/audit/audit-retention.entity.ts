@@ -14,7 +14,7 @@ const chainPolicies = [
   { name: 'app_access', type: 'permissive' as const, roles: ['castellan_app'], using: 'true', check: 'true' },
 ];
 
-/** One verification of a chain; the newest says how the audit stands. Append-only. */
+/** One verification of a chain; the newest is the state of the audit. Append-only. */
 export const AuditVerificationEntity = defineEntity({
   name: 'AuditVerification',
   tableName: 'audit_verifications',
@@ -36,7 +36,10 @@ export const AuditVerificationEntity = defineEntity({
   },
 });
 
-/** One checkpoint and one witness. What failed is tried again with the newest checkpoint a minute later. */
+/**
+ * The delivery of one checkpoint to one witness. A failed one is followed a minute later by one of the newest
+ * checkpoint.
+ */
 export const AuditWitnessDeliveryEntity = defineEntity({
   name: 'AuditWitnessDelivery',
   tableName: 'audit_witness_deliveries',
@@ -54,7 +57,7 @@ export const AuditWitnessDeliveryEntity = defineEntity({
   },
 });
 
-/** Rows of a chain that were archived and dropped: all that verification needs to go on behind them. Append-only. */
+/** Rows of a chain that were archived and dropped, with what the verification of later rows needs. Append-only. */
 export const AuditSegmentEntity = defineEntity({
   name: 'AuditSegment',
   tableName: 'audit_segments',
@@ -76,7 +79,7 @@ export const AuditSegmentEntity = defineEntity({
   },
 });
 
-/** The key that opens what the log holds about a person. Without it the rows verify and say nothing. */
+/** The key that opens what the log holds about a person. Without it the rows still verify but cannot be read. */
 export const AuditPersonKeyEntity = defineEntity({
   name: 'AuditPersonKey',
   tableName: 'audit_person_keys',

@@ -7,7 +7,7 @@ import { defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedCol
 
 const environment = () => p.text().$type<EnvironmentName>();
 
-/** What each environment of a proposal is rolled out by. */
+/** The plan of each environment of a proposal. */
 export type ProposedPlans = Partial<Record<EnvironmentName, RolloutPlan>>;
 
 /** A proposed change of one or more environments; its parts are config versions. Never changed. */
@@ -25,8 +25,8 @@ export const ConfigProposalEntity = defineEntity({
 });
 
 /**
- * A configuration document with the schema it satisfies. Secrets stand in `document` as masks; their values are sealed
- * by JSON pointer in `secrets_ciphertext`. Never changed.
+ * A configuration document with the schema it satisfies. In `document` secrets are masked; their values are sealed by
+ * JSON pointer in `secrets_ciphertext`. Never changed.
  */
 export const ConfigVersionEntity = defineEntity({
   name: 'ConfigVersion',
@@ -59,7 +59,7 @@ export const EnvironmentConfigEntity = defineEntity({
     stable_version: p.integer().nullable(),
     candidate_version: p.integer().nullable(),
     candidate_percentage: p.float().columnType('double precision').default(0),
-    /** Whose id goes into the hash that picks instances. */
+    /** The deployment whose id is part of the hash that picks instances. */
     deployment_id: p.uuid().nullable(),
     fence: p.integer().default(0),
     ledger_seq: p.integer().default(0),
@@ -69,7 +69,7 @@ export const EnvironmentConfigEntity = defineEntity({
   },
 });
 
-/** Where a deployment comes from: a proposal, somebody who went back, or the undo of a change in several parts. */
+/** Where a deployment comes from: a proposal, a rollback, or the undo of a change in several parts. */
 export type DeploymentKind = 'rollout' | 'rollback' | 'undo';
 
 /** One rollout of one version into one environment (S2-52). */
@@ -132,7 +132,7 @@ export const DeploymentEventEntity = defineEntity({
   },
 });
 
-/** The version that an instance of an application said it runs, last of all. */
+/** The version that an instance of an application has reported last. */
 export const ConfigReportEntity = defineEntity({
   name: 'ConfigReport',
   tableName: 'admin_config_reports',

@@ -30,7 +30,7 @@ export const FeatureFlagEntity = defineEntity({
 /** What changed a flag. */
 export type FlagChange = 'created' | 'updated' | 'toggled' | 'emergency_off';
 
-/** A flag's definition as it was in each version: the base of three-way differences, and the audit of values. */
+/** The definition of a flag in each of its versions: the base of three-way differences, and the history of values. */
 export const FlagHistoryEntity = defineEntity({
   name: 'FlagHistory',
   tableName: 'admin_flag_history',

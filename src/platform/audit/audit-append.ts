@@ -45,7 +45,7 @@ const noKeys: PersonKeyMap = new Map();
 /**
  * Redacts, bounds and canonicalises one entry and commits to its private part.
  *
- * @param keys of the persons it is about (`personsOf`), under which that is sealed
+ * @param keys of the persons it is about (`personsOf`), under which their data is sealed
  */
 export function sealEntry(
   actor: Actor,
@@ -83,9 +83,9 @@ export function sealEntry(
 }
 
 /**
- * The statement that appends the entries to the chain of the actor's tenant. This is the one place where audit rows come
- * from; it belongs at the end of a transaction, because the head of the chain stays locked until commit (`unitOfWork`
- * does that). It fails when the session is not the actor's tenant; the change then fails with it (X-7).
+ * The statement that appends the entries to the chain of the actor's tenant. This is the one place where audit rows
+ * come from; it belongs at the end of a transaction, because the head of the chain stays locked until commit
+ * (`unitOfWork` does that). It fails when the session is not the actor's tenant; the change then fails with it (X-7).
  */
 export function auditStatement(
   actor: Actor,

@@ -10,11 +10,11 @@ import { SealedValueError } from '../security/keyring.ts';
 import type { Keyring } from '../security/keyring.ts';
 import type { Logger } from '../observability/logger.ts';
 import { fewRandomBytes } from '../security/random.ts';
-import { rawQuery } from '../database/raw-statement.ts';
+import { rawQuery } from '../database/raw-sql.ts';
 import { read } from '../database/read.ts';
 import type { ReadConnections } from '../database/read.ts';
 
-/** What caches are told when a person's key was destroyed; the key of the event is `<tenant>/<person>`. */
+/** Kind of the invalidation event of a destroyed key; the key of the event is `<tenant>/<person>`. */
 export const personKeyEvent = 'person-key';
 
 /** The keys of some persons; null for one whose key was destroyed. */
@@ -32,8 +32,8 @@ const destroyed = 'destroyed';
 
 /**
  * The keys under which the audit seals what it holds about persons, each sealed itself under the keyring. Destroying a
- * key makes everything it sealed unreadable, in the log, in archives and in every backup that does not hold the key
- * table, while all of it goes on verifying.
+ * key makes everything that it sealed unreadable, in the log, in archives and in every backup without the key table,
+ * while all of it still verifies.
  */
 export class PersonKeys {
   readonly #keyring: Keyring;
@@ -52,19 +52,19 @@ export class PersonKeys {
   }
 
   /**
-   * The keys to seal with, made where there are none yet. Runs inside the transaction that appends the entries; a key
-   * that it made is not remembered before another transaction has found it committed.
+   * The keys to seal with, made where there are none yet. Runs inside the transaction that appends the entries; a new
+   * key is not cached before another transaction has read it as committed.
    */
   async forWriting(tx: QueryExecutorProvider, tenantId: string, personIds: readonly string[]): Promise<PersonKeyMap> {
-    const { keys, unknown } = this.#recall(tenantId, personIds);
+    const { keys, unknown } = this.#cached(tenantId, personIds);
     if (unknown.length === 0) return keys;
     const find = async (ids: readonly string[]) => {
       const query = sql<KeyRow>`select id, person_id, key_ciphertext from audit_person_keys
         where tenant_id = ${tenantId} and person_id = any(${ids}::uuid[])`;
       return (await query.execute(tx)).rows;
     };
-    for (const row of await find(unknown)) keys.set(row.person_id, this.#remember(tenantId, row));
-    // In order, so that two transactions that meet the same new persons wait for each other and do not deadlock.
+    for (const row of await find(unknown)) keys.set(row.person_id, this.#cache(tenantId, row));
+    // In order, so that two transactions with the same new persons cannot deadlock.
     const missing = unknown.filter((id) => !keys.has(id)).toSorted();
     if (missing.length === 0) return keys;
     const made = missing.map((person_id) => this.#make(person_id));
@@ -88,18 +88,18 @@ export class PersonKeys {
     tenantId: string,
     personIds: readonly string[],
   ): Promise<PersonKeyMap> {
-    const { keys, unknown } = this.#recall(tenantId, personIds);
+    const { keys, unknown } = this.#cached(tenantId, personIds);
     if (unknown.length === 0) return keys;
     const text = `select id, person_id, key_ciphertext from audit_person_keys
       where tenant_id = $1 and person_id = any($2::uuid[])`;
     const query = rawQuery<KeyRow>(text, [tenantId, unknown]);
     for (const row of await read(db, { tenant_id: tenantId, user_id: null }, query)) {
-      keys.set(row.person_id, this.#remember(tenantId, row));
+      keys.set(row.person_id, this.#cache(tenantId, row));
     }
     return keys;
   }
 
-  #recall(tenantId: string, personIds: readonly string[]) {
+  #cached(tenantId: string, personIds: readonly string[]) {
     const keys = new Map<string, KeyObject | null>();
     const unknown: string[] = [];
     for (const id of new Set(personIds)) {
@@ -110,13 +110,13 @@ export class PersonKeys {
     return { keys, unknown };
   }
 
-  #remember(tenantId: string, row: KeyRow): KeyObject | null {
+  #cache(tenantId: string, row: KeyRow): KeyObject | null {
     const key = this.#open(row);
     this.#known.set(`${tenantId}/${row.person_id}`, key ?? destroyed);
     return key;
   }
 
-  /** A key that does not open counts as destroyed: a lost keyring must not stop the work, and cannot show what was. */
+  /** A key that cannot be opened counts as destroyed: a lost keyring must not stop operations. */
   #open({ id, person_id, key_ciphertext }: KeyRow): KeyObject | null {
     if (key_ciphertext === null) return null;
     try {

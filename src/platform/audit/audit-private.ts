@@ -8,9 +8,9 @@ import { partKey, sealPart } from './audit-seal.ts';
 import { fewRandomBytes } from '../security/random.ts';
 
 const saltBytes = 16;
-/** Of a person's name for a browser, a request path and the like; longer ones are cut. */
+/** Length of the user agent, request id and similar texts; longer ones are cut. */
 const maxFieldLength = 512;
-/** Old and new values together; beyond it only their sizes are kept, so that no request can swell the log. */
+/** Old and new values together; of larger ones only the sizes are stored, so that no request can inflate the log. */
 const maxPrivateBytes = 64 * 1024;
 
 /** The private part of an entry in the form that is hashed and stored. */
@@ -28,8 +28,8 @@ export function personsOf(actor: Pick<Actor, 'user_id'>, entries: readonly Audit
 }
 
 /**
- * Redacts and bounds what is said about a deed, and seals what is about persons: address and agent under the key of who
- * acted, the state of a person under the key of that person. What is about a person whose key was destroyed is left
+ * Redacts and bounds the private part of an entry and seals what is about persons: address and agent under the key of
+ * the actor, the state of a person under the key of that person. Data about a person whose key was destroyed is left
  * out.
  *
  * @param keys of {@link personsOf}; a person that is not in it is written in clear, as version 1 did
@@ -39,8 +39,11 @@ export function privatePart(actor: Actor, entry: AuditEntry, entryId: string, ke
   const values = boundedValues(redactChange(entry, redactionRules[entry.resource_type]));
   const sealed: SealedPart[] = [];
 
-  /** What of the members stays in clear: all, or nothing where they were sealed or belong to an erased person. */
-  const cover = <Members extends Record<string, unknown>>(
+  /**
+   * Seals the members; what stays in clear is all of them, or none where they were sealed or belong to an erased
+   * person.
+   */
+  const sealMembers = <Members extends Record<string, unknown>>(
     person: string | null,
     holds: SealedPart['holds'],
     { members, text }: Part<Members>,
@@ -53,12 +56,12 @@ export function privatePart(actor: Actor, entry: AuditEntry, entryId: string, ke
   };
 
   const salt = fewRandomBytes(saltBytes).toString('base64url');
-  const shown = { ...cover(actor.user_id, 'origin', partOf(origin)), ...cover(subjectOf(entry, actor), 'values', values) };
-  const whole: AuditPrivate = { salt, ...shown, ...(sealed.length === 0 ? {} : { sealed }) };
+  const visible = { ...sealMembers(actor.user_id, 'origin', partOf(origin)), ...sealMembers(subjectOf(entry, actor), 'values', values) };
+  const whole: AuditPrivate = { salt, ...visible, ...(sealed.length === 0 ? {} : { sealed }) };
   return { text: canonicalJson(whole), version: sealed.length === 0 ? 1 : 2 };
 }
 
-/** Text that came from outside: cut to a sane length and made storable. */
+/** A text from outside, cut to {@link maxFieldLength} and made storable. */
 export function bounded(text: string | null): string | null {
   return text === null ? null : wellFormed(text.slice(0, maxFieldLength));
 }

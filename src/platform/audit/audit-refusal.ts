@@ -4,8 +4,7 @@ import type { Database } from '../database/database.ts';
 import { unitOfWork } from '../database/unit-of-work.ts';
 
 /**
- * Records an attempt that the rules refused, in a transaction of its own: the refused change has none, or has rolled
- * back.
+ * Records a refused attempt in a transaction of its own: that of the refused change was not begun, or was rolled back.
  */
 export async function auditRefusal(
   db: Pick<Database, 'orm' | 'personKeys'>,

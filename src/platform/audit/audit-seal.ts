@@ -10,8 +10,8 @@ const tagBytes = 16;
 const nonce = Buffer.alloc(12);
 
 /**
- * The key of one part of one entry, derived from the key of the person it is about. It opens this part and no other, so
- * an export can hand it out and be read offline, while the person's key never leaves the server.
+ * The key of one part of one entry, derived from the key of the person it is about. It opens this part only, so an
+ * export can contain it and be read offline, while the person's key never leaves the server.
  */
 export function partKey(personKey: KeyObject, entryId: string, holds: SealedPart['holds']): Buffer {
   return createHmac('sha256', personKey).update(`castellan/audit/v2/${entryId}/${holds}`).digest();
@@ -43,11 +43,11 @@ export function openPart(key: Buffer, box: string): Record<string, unknown> | nu
   }
 }
 
-/** Puts the values that could be opened back to where they belong; a part of an erased person stays null. */
+/** The private part with the values that could be opened; those of an erased person stay null. */
 export function openedPrivate(hidden: AuditPrivate, keys: readonly (Buffer | null)[]): AuditPrivate {
-  const { sealed = [], ...shown } = hidden;
+  const { sealed = [], ...visible } = hidden;
   return sealed.reduce<AuditPrivate>((opened, part, place) => {
     const key = keys[place] ?? null;
     return { ...opened, ...(key === null ? null : openPart(key, part.box)) };
-  }, shown);
+  }, visible);
 }

@@ -20,8 +20,8 @@ const verdictOfUpdate: Readonly<Record<string, ComparedVerdict>> = {
 const messageForm = z.object({ actor: z.object({ user_id: z.string() }) });
 
 /**
- * Ids of a tenant's approval workflows that have run since a time, as Temporal's visibility knows them. Those of our own
- * task queue only: other installations may share the namespace.
+ * Ids of a tenant's approval workflows that have run since a time, as Temporal's visibility knows them. Those of our
+ * own task queue only: other installations may share the namespace.
  */
 export async function approvalWorkflowsSince(
   { temporal }: Pick<ProcessDeps, 'temporal'>,

@@ -9,9 +9,9 @@ import type { CheckpointVerifier } from './signed-note.ts';
 import { connectClient } from '../../platform/database/connections.ts';
 
 export interface VerifyOptions {
-  /** Keys that checkpoints are believed by. Without any, the chain is checked in itself only. */
+  /** Keys that signatures of checkpoints are verified with. Without any, only the chain itself is verified. */
   readonly verifiers?: readonly CheckpointVerifier[];
-  /** Signed notes from outside the database: only they can show that a chain was cut off, deleted or rewritten. */
+  /** Signed notes from outside the database: only by them a chain that was cut off, deleted or rewritten is found. */
   readonly notes?: readonly string[];
   /** Also compare the columns that people filter by with the chained entries; reads every entry as JSON (slower). */
   readonly columns?: boolean;
@@ -117,9 +117,9 @@ interface StoredSegment {
 }
 
 /**
- * Where the rows begin after the newest segment that was dropped: the record of it stands in for them. It is believed
- * for its signature, which the rows behind it and the later checkpoints must go on from, and only together with the
- * chained entry that says what was dropped.
+ * Where the remaining rows begin: the record of the newest dropped segment replaces the rows before. It is trusted for
+ * its signature, which later rows and checkpoints must continue, and only together with the chained entry about what
+ * was dropped.
  */
 async function loadSegment(client: Client, chainId: string, { verifiers = [] }: VerifyOptions) {
   const { rows } = await client.query<StoredSegment>(
@@ -144,7 +144,7 @@ async function loadSegment(client: Client, chainId: string, { verifiers = [] }: 
   return { position, trusted: opened === null || !isSigned ? [] : [opened], findings };
 }
 
-/** What people filter by must be what is chained, or a row could be hidden from a filtered list. */
+/** The columns that lists are filtered by must equal what is chained, or a row could be hidden from a filtered list. */
 async function compareColumns(client: Client, chainId: string): Promise<Finding[]> {
   const { rows } = await client.query<{ seq: string | null }>(
     `select min(l.seq) as seq

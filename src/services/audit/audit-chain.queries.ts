@@ -1,14 +1,14 @@
 import { kysely } from '../../entities/kysely-schema.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 
-/** In whose name a chain is read: sessions see the chain that their tenant setting names. */
+/** The scope that a chain is read in: a session sees the chain that its tenant setting names. */
 export function chainScope(chainId: string): ReadScope {
   return { tenant_id: chainId, user_id: null };
 }
 
-/** For the functions that list the chains of all tenants: they look at no setting. */
+/** The scope of the SQL functions that list the chains of all tenants: they read no setting. */
 export const allChains: ReadScope = { tenant_id: '', user_id: null };
 
 /** Ids of audit chains in order, a page at a time, beginning behind the chain `after`. */

@@ -1,10 +1,10 @@
 import { kysely } from '../../entities/kysely-schema.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import { allChains, chainScope } from './audit-chain.queries.ts';
 
-/** A signed state of a chain as it is kept. */
+/** A signed state of a chain as it is stored. */
 export interface Checkpoint {
   readonly chain_id: string;
   /** Rows that it covers. */

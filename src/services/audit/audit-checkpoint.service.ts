@@ -11,11 +11,11 @@ import { checkpointUpTo, latestCheckpoint, latestCheckpointQuery } from './audit
 import type { Checkpoint } from './audit-checkpoint.queries.ts';
 import { isKeptLevel } from './audit-tree.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 
-/** The chain is damaged behind its last checkpoint, so nothing was signed. */
+/** The chain does not verify behind its last checkpoint, so nothing was signed. */
 export class BrokenChainError extends Error {
   override readonly name = 'BrokenChainError';
   readonly report: ChainReport;
@@ -48,7 +48,7 @@ export async function takeCheckpoint(
   );
   const [[head], [latest]] = await readAll(db, chainScope(chainId), [headQuery, latestCheckpointQuery(chainId)] as const);
   if (head === undefined && latest === undefined) return null;
-  // A head that counts fewer rows than were signed, or is gone, does not pass here and is found to be damaged below.
+  // A head that is gone, or counts fewer rows than were signed, is found to be damaged below.
   if (latest !== undefined && latest.size === head?.size) return latest;
   await sealRows(db, signer, chainId, { from: latest, upTo: head?.size ?? 0, head: head ?? null });
   return latestCheckpoint(db, chainId);

@@ -9,7 +9,7 @@ import type { ExportManifest, ExportRow } from '../../domain/audit/audit-export.
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { openedPrivate } from '../../platform/audit/audit-seal.ts';
 
-/** `jsonl`: one JSON object a line. `csv`: the same behind columns that people read, safe to open in a spreadsheet. */
+/** `jsonl`: one JSON object a line. `csv`: the same with further columns for people, safe to open in a spreadsheet. */
 export const exportFormats = ['csv', 'jsonl'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
@@ -50,7 +50,7 @@ const signedManifestSchema: z.ZodType<SignedManifest> = z.strictObject({
   signature: z.string(),
 });
 
-/** What a file holds, record by record. A `problem` is a record that is no part of such a file, or contradicts itself. */
+/** A record of a file. A `problem` is one that does not belong into such a file, or contradicts itself. */
 export type ExportRecord =
   | { readonly kind: 'row'; readonly row: ExportRow }
   | { readonly kind: 'manifest'; readonly signed: SignedManifest }
@@ -65,7 +65,7 @@ export interface ExportWriter {
 }
 
 /** For people; computed from entry and private part, and compared with them when the file is verified. */
-const shownColumns = [
+const displayColumns = [
   'occurred_at',
   'user_id',
   'event',
@@ -85,7 +85,7 @@ const shownColumns = [
 ] as const;
 /** What is hashed. */
 const proofColumns = ['recorded_at', 'entry', 'private', 'entry_hash', 'chain_hash', 'skipped', 'private_keys'] as const;
-const csvColumns = ['seq', ...shownColumns, ...proofColumns];
+const csvColumns = ['seq', ...displayColumns, ...proofColumns];
 /** Stands in the column `seq` of the last record, whose `entry` is the signed manifest. */
 const manifestMark = 'manifest';
 
@@ -106,7 +106,7 @@ export const exportWriters: Readonly<Record<ExportFormat, ExportWriter>> = {
     row: (source, skipped) =>
       csvLine([
         String(source.seq),
-        ...shownValues(source.entry, source.private, source.private_keys),
+        ...displayValues(source.entry, source.private, source.private_keys),
         source.recorded_at,
         source.entry,
         source.private ?? '',
@@ -123,7 +123,7 @@ export const exportWriters: Readonly<Record<ExportFormat, ExportWriter>> = {
 export async function* readExport(path: string, format: ExportFormat): AsyncGenerator<ExportRecord> {
   const records = format === 'csv' ? csvRecords(path) : jsonRecords(path);
   for await (const record of records) {
-    // What was edited by hand can have any shape, so every slip is a finding and no crash.
+    // A file that was edited by hand can hold anything, so every error is a finding and none ends the reading.
     try {
       yield toRecord(record);
     } catch (error) {
@@ -132,7 +132,7 @@ export async function* readExport(path: string, format: ExportFormat): AsyncGene
   }
 }
 
-/** Fields of one record before they are looked at closely. */
+/** Fields of one record before they are validated. */
 interface RawRecord {
   readonly [field: string]: unknown;
 }
@@ -164,7 +164,7 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
     skip_empty_lines: true,
   };
   const parser = parse(options);
-  // An error of the file comes out of the parser, and so out of the loop.
+  // An error of the file is passed on to the parser, and by it to the loop.
   pipeline(createReadStream(path), parser, () => undefined);
   const records: AsyncIterable<Record<string, string>> = parser;
   for await (const { seq, entry, private: hidden, skipped, ...rest } of records) {
@@ -174,8 +174,8 @@ async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
       continue;
     }
     const keys = (rest['private_keys'] ?? '') === '' ? [] : keysOf((rest['private_keys'] ?? '').split(' '));
-    const shown = shownValues(entry ?? '', hidden === '' ? null : (hidden ?? null), keys);
-    const differs = shownColumns.find((column, place) => rest[column] !== spreadsheetSafe(shown[place] ?? ''));
+    const shown = displayValues(entry ?? '', hidden === '' ? null : (hidden ?? null), keys);
+    const differs = displayColumns.find((column, place) => rest[column] !== spreadsheetSafe(shown[place] ?? ''));
     yield {
       ...rest,
       seq: Number(seq),
@@ -220,12 +220,12 @@ function keysOf(texts: readonly string[]): (Buffer | null)[] {
   return texts.map((text) => (text === noKey ? null : Buffer.from(text, 'hex')));
 }
 
-function shownValues(entryText: string, privateText: string | null, keys: readonly (Buffer | null)[]): string[] {
+function displayValues(entryText: string, privateText: string | null, keys: readonly (Buffer | null)[]): string[] {
   const entry = (parseObject(entryText) ?? {}) as Partial<AuditRecord>;
   const hidden = parseObject(privateText ?? '');
   const opened = hidden === null ? {} : openedPrivate(hidden as unknown as AuditPrivate, keys);
   const values = { ...entry, ...opened, user_id: entry.actor?.user_id } as Record<string, unknown>;
-  return shownColumns.map((column) => {
+  return displayColumns.map((column) => {
     const value = values[column];
     if (value === null || value === undefined) return '';
     return typeof value === 'string' ? value : canonicalJson(value);

@@ -10,10 +10,10 @@ import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { isManifestSigned, openCheckpoint, originOfChain } from './signed-note.ts';
 import type { CheckpointVerifier } from './signed-note.ts';
 
-/** What a reader of an export brings along. */
+/** What an export is verified with. */
 export interface ExportTrust {
   readonly verifiers: readonly CheckpointVerifier[];
-  /** Signed notes from before. */
+  /** Signed notes that the reader has kept. */
   readonly notes?: readonly string[];
 }
 

@@ -6,7 +6,7 @@ import { alignedSubtrees } from '../../domain/audit/audit-merkle.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { partKeys } from '../../platform/audit/audit-person-keys.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -23,7 +23,7 @@ import { consistencyProof, subtreeHashes } from './audit-tree.queries.ts';
 import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
 
-/** What is asked for. */
+/** Which rows are exported, and how. */
 interface AuditExport {
   readonly format: ExportFormat;
   readonly filters: AuditFilters;
@@ -35,12 +35,12 @@ interface AuditExport {
 const batchRows = 500;
 
 /**
- * Streams the rows of a chain that pass the filters, oldest first, with everything that proves them (S2-74). The export is
- * itself an entry, and part of what it exports.
+ * Streams the rows of a chain that pass the filters, oldest first, with everything that proves them (S2-74). The export
+ * is itself an entry, and part of what it exports.
  *
  * @returns the text, and the number of rows of the chain that it was made of.
- * @throws Problem `audit.chain-damaged` for a chain that was never signed, `request.invalid` for a later checkpoint than
- *   there is, `resource.not-found` for an empty chain.
+ * @throws Problem `audit.chain-damaged` for a chain that was never signed, `request.invalid` for a later checkpoint
+ *   than there is, `resource.not-found` for an empty chain.
  */
 export async function exportEntries(
   deps: Pick<ProcessDeps, 'db' | 'env' | 'log' | 'now'>,
@@ -113,7 +113,7 @@ export type ExportedRow = ExportSource & { readonly permissions_digest: string }
 export interface ExportJob {
   readonly db: ReadConnections;
   readonly signer: CheckpointSigner;
-  /** What the proofs lead to; rows behind it are not in the export. */
+  /** The signed state that the proofs refer to; rows behind it are not in the export. */
   readonly checkpoint: Checkpoint;
   readonly format: ExportFormat;
   /** What the manifest says was asked for; empty for the whole chain. */
@@ -155,14 +155,14 @@ export async function* exportText(job: ExportJob): AsyncGenerator<string> {
 }
 
 interface ExportState {
-  /** Sequence number of the last row; rows up to it are done with. */
+  /** Sequence number of the last exported row. */
   readonly position: number;
   readonly rows: number;
   readonly rowsHash: Uint8Array;
   readonly digests: ReadonlySet<string>;
 }
 
-/** For each row the hashes that stand for the rows between it and the one before. */
+/** For each row the hashes of the subtrees between it and the row before. */
 async function gapHashes(
   db: ExportJob['db'],
   chainId: string,

@@ -30,7 +30,8 @@ export interface AuditFilters {
 /**
  * The chain that a caller asks for: that of the own tenant, or the platform's.
  *
- * @throws Problem `auth.forbidden` when someone else than the staff that runs the platform asks for the platform's chain.
+ * @throws Problem `auth.forbidden` when someone else than the staff that runs the platform asks for the platform's
+ *   chain.
  */
 export function chainOf(actor: Actor, chain: 'tenant' | 'platform'): string {
   if (chain === 'tenant') return actor.tenant_id;
@@ -51,7 +52,7 @@ export function filteredEntriesQuery(chainId: string, { from, to, ...equal }: Au
 /** The columns of a list; `entry` is what is chained, and what is displayed is taken from it. */
 const listColumns = ['id', 'seq', 'recorded_at', 'entry', 'ip', 'user_agent', 'entry_hash', 'chain_hash'] as const;
 
-/** The sealed part that says from where it was done, in the form of a private part; null where nothing is sealed. */
+/** The sealed part with address and agent, in the form of a private part; null where nothing is sealed. */
 const sealedOrigin = sql<string | null>`(
   select json_build_object('sealed', json_agg(part))::text from json_array_elements(private -> 'sealed') part
   where part ->> 'holds' = 'origin' having count(*) > 0
@@ -93,7 +94,7 @@ export async function findEntry(deps: Deps, chainId: string, id: string) {
   return row;
 }
 
-/** Opens what is sealed about persons in some rows; what was about an erased person stays null. */
+/** Opens the sealed parts of some rows; those of an erased person stay null. */
 async function openRows<Row extends { readonly id: string; readonly private: string | null }>(
   { db }: Deps,
   chainId: string,
@@ -118,7 +119,7 @@ export interface ListedRow {
   readonly chain_hash: Uint8Array;
 }
 
-/** A row as people see it. The form of `entry` is that of the one writer, `platform/audit/audit-append.ts`. */
+/** A row as it is presented. The only writer of `entry` is `platform/audit/audit-append.ts`. */
 export function presentEntry({ entry, ip, user_agent, entry_hash, chain_hash, seq, recorded_at }: ListedRow) {
   const { actor, v: version, private_digest: privateDigest, ...facts } = entry as AuditRecord;
   return {

@@ -23,8 +23,8 @@ export function publicKeys(deps: Pick<ProcessDeps, 'env'>, chainId: string): str
 }
 
 /**
- * A checkpoint that covers the rows up to `seq`: the newest one, or a new one where that ends before. A damaged chain is
- * not signed, so the newest one may end before it, and there may be none at all.
+ * A checkpoint that covers the rows up to `seq`: the newest one, or a new one where that ends before. A damaged chain
+ * is not signed, so the newest one may end before it, and there may be none at all.
  */
 export async function checkpointCovering(deps: Deps, chainId: string, seq: number): Promise<Checkpoint | null> {
   const latest = await latestCheckpoint(deps.db, chainId);

@@ -6,7 +6,10 @@ export function verificationsQuery(chainId: string) {
   return kysely.selectFrom('audit_verifications').where('chain_id', '=', chainId).selectAll();
 }
 
-/** Segments of a chain that were archived and dropped, the newest first; those that end before `before` where that is given. */
+/**
+ * Segments of a chain that were archived and dropped, the newest first; those that end before `before` where that is
+ * given.
+ */
 export function segmentsQuery(chainId: string, before: number | null) {
   return kysely
     .selectFrom('audit_segments')

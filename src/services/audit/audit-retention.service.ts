@@ -14,11 +14,11 @@ import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 
-/** Rows of a chain that are old enough, signed, and known to a witness: they may be archived and dropped. */
+/** Rows of a chain that may be archived and dropped: old enough, signed, and covered by a witness. */
 export interface SegmentPlan {
   readonly chain_id: string;
   readonly from_seq: number;
@@ -37,7 +37,7 @@ const batchRows = 1_000;
 
 /**
  * The next segment of a chain to drop: whole steps of {@link segmentStep} rows from the first row that is still there,
- * as far as they are older than `before`, known to a witness, and not the end of the chain.
+ * as far as they are older than `before`, covered by a witness, and not the end of the chain.
  *
  * @returns null when nothing is due
  */
@@ -64,7 +64,7 @@ export async function nextSegment(
   return plan === undefined ? null : { chain_id: chainId, ...plan };
 }
 
-/** What archiving and dropping act with. */
+/** What archiving and dropping need. */
 export interface RetentionTools {
   readonly db: Database;
   readonly signer: CheckpointSigner;
@@ -73,11 +73,11 @@ export interface RetentionTools {
 }
 
 /**
- * Archives a segment and drops its rows: signs its end, writes the archive outside, reads it back and verifies it, and
- * only then lets the database take the rows out together with the record that says so. Safe to repeat at any point: the
- * archive is written anew under the same name, and a segment that is recorded already drops nothing.
+ * Archives a segment and drops its rows: signs its end, writes the archive, reads it back and verifies it, and only
+ * then deletes the rows together with recording the segment. Safe to repeat at any point: the archive is written anew
+ * under the same name, and a segment that is recorded already drops nothing.
  *
- * Archives hold what is about persons sealed and without keys, so erasing a person reaches them too.
+ * What archives hold about persons is sealed, and they hold no keys, so erasing a person reaches them too.
  *
  * @throws BrokenChainError when the rows are not those that were signed, Error when the archive does not verify
  */

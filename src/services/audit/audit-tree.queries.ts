@@ -1,17 +1,17 @@
 import { MerkleFrontier, alignedSubtrees, consistencyRanges, foldSubtrees, inclusionRanges } from '../../domain/audit/audit-merkle.ts';
 import type { LeafRange, Subtree } from '../../domain/audit/audit-merkle.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 import { chainScope } from './audit-chain.queries.ts';
 
-/** Of the inner nodes only those at every eighth level are kept; a tile is 256 neighbours of one kept level. */
+/** Inner nodes are stored at every eighth level only; a tile is 256 neighbours of one stored level. */
 const levelsPerTile = 8;
 const tileWidth = 2 ** levelsPerTile;
 const hashBytes = 32;
 
-/** Whether a node of this level is kept in `audit_tree_nodes`; leaves are the entry hashes of the rows. */
+/** Whether nodes of this level are stored in `audit_tree_nodes`; leaves are the entry hashes of the rows. */
 export function isKeptLevel(level: number): boolean {
   return level > 0 && level % levelsPerTile === 0;
 }
@@ -24,9 +24,9 @@ interface Tile {
 
 /**
  * Hashes of complete subtrees of a chain's Merkle tree, for any number of them in one round trip. Each is computed from
- * at most 128 hashes of a kept level, so a proof costs the same in a tree of a thousand and of a billion.
+ * at most 128 hashes of a stored level, so a proof costs the same in a tree of a thousand leaves and of a billion.
  *
- * The subtrees must lie within what a checkpoint covers: beyond it no inner nodes are kept yet.
+ * The subtrees must lie within what a checkpoint covers: no inner nodes are stored beyond.
  */
 export async function subtreeHashes(db: ReadConnections, chainId: string, subtrees: readonly Subtree[]): Promise<Uint8Array[]> {
   if (subtrees.length === 0) return [];
@@ -73,7 +73,7 @@ async function readTiles(db: ReadConnections, chainId: string, wanted: readonly 
 
 type TileRow = Tile & { readonly hashes: Buffer | null };
 
-/** LATERAL, so that each tile is one short walk along the primary key, whatever the planner thinks of the join. */
+/** LATERAL, so that each tile is one short scan of the primary key whatever the planner estimates. */
 function leafTilesQuery(chainId: string, tiles: readonly number[]) {
   const text = `select 0 as level, t.tile, l.hashes
     from unnest($2::bigint[]) as t(tile),

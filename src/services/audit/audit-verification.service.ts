@@ -40,14 +40,14 @@ export interface ComparedSpan {
 /** What comparing decisions has shown. */
 interface Comparison {
   readonly compared: number;
-  /** Workflows whose history Temporal does not keep any more: nothing can be said about them. */
+  /** Workflows whose history Temporal does not keep any more, so that they cannot be compared. */
   readonly gone: number;
   readonly differences: readonly DecisionDifference[];
 }
 
 /**
- * Verifies a chain from its first row, compares the decisions in it with Temporal's histories, records what was found and
- * notifies people of what is wrong.
+ * Verifies a chain from its first row, compares the decisions in it with Temporal's histories, records what was found
+ * and notifies people of what is wrong.
  *
  * @param workflowId of the workflow that asks for it; recorded with the result
  * @throws the signal's reason when it is aborted between two histories
@@ -78,11 +78,11 @@ export async function verifyAndCompareChain(
   return outcome;
 }
 
-/** Chains that this process verifies at somebody's request: one at a time each, because it costs seconds of a processor. */
+/** Chains that this process verifies on request: each once at a time, because it takes seconds of processor time. */
 const requested = new Set<string>();
 
 /**
- * Verifies a chain from its first row at somebody's request, and audits that.
+ * Verifies a chain from its first row at somebody's request, which is audited.
  *
  * @throws Problem `request.rate-limited` while the chain is being verified.
  */
@@ -114,7 +114,7 @@ export async function verifyOnRequest(
   }
 }
 
-/** Checkpoints from where nobody who can write the database can write. */
+/** Checkpoints from places that the database's writers cannot write to. */
 async function notesOutside(env: Deps['env'], chainId: string): Promise<string[]> {
   const { AUDIT_CHECKPOINT_DIR, AUDIT_WITNESS_DIR } = env;
   return [
@@ -132,7 +132,7 @@ async function compareWithTemporal(
   // Requests belong to tenants; the platform's own chain has none.
   if (chainId === platformChainId) return { compared: 0, gone: 0, differences: [] };
   const dropped = await droppedEnd(deps.db, chainId);
-  // What was archived and dropped is not missing, it is only not here.
+  // Entries that were archived and dropped are not missing.
   const keptSince = dropped === null ? 0 : Date.parse(dropped.recorded_until) + 1;
   const span = { from_ms: Math.max(Date.now() - compare_back_ms, keptSince), to_ms: Date.now() - settle_ms };
   const audit = await decisionsInAudit(deps.db, chainId, new Date(span.from_ms - edgeMs));

@@ -14,18 +14,18 @@ import type { Env } from '../../platform/env.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Notify } from '../notification/notification-delivery.client.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
-import { rawQuery } from '../../platform/database/raw-statement.ts';
+import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { sendWebhook } from '../../platform/outbound/webhook.ts';
 
 /**
- * Somebody outside the database who keeps checkpoints, so that a chain which was cut off, deleted or rewritten as a
- * whole is found out.
+ * A system outside the database that keeps checkpoints, so that a chain which was cut off, deleted or rewritten as a
+ * whole is detected.
  */
 export interface Witness {
   readonly kind: WitnessKind;
-  /** Hands one checkpoint over; safe to repeat. @returns why it did not work, or null */
+  /** Delivers one checkpoint; safe to repeat. @returns why it failed, or null */
   deliver(checkpoint: Checkpoint, signal: AbortSignal): Promise<string | null>;
 }
 
@@ -52,7 +52,7 @@ export async function chainsWithoutWitness(
   return (await read(db, allChains, due)).map(({ chain_id }) => chain_id);
 }
 
-/** What became of handing over a chain's newest checkpoint. */
+/** The result of delivering a chain's newest checkpoint. */
 export interface WitnessDelivery {
   readonly chain_id: string;
   readonly witness: WitnessKind;
@@ -64,8 +64,8 @@ export interface WitnessDelivery {
 }
 
 /**
- * Hands the newest checkpoint of a chain to a witness and records the outcome. Only the newest one matters, because it
- * covers all before it: a witness that was away for a day misses nothing by getting one note.
+ * Delivers the newest checkpoint of a chain to a witness and records the outcome. Only the newest one matters, because
+ * it covers all before it: a witness that was unavailable for a day needs one note only.
  *
  * @returns null when the chain has no checkpoint
  */
@@ -96,7 +96,7 @@ export async function deliverToWitness(
 /** Attempts with one checkpoint, a minute apart, after which people are notified. */
 const attemptsUntilNotified = 10;
 
-/** Logs that a witness did not take a checkpoint, and notifies people when that has been so for some minutes. */
+/** Logs that a witness did not accept a checkpoint, and notifies people when it has failed for some minutes. */
 export async function reportFailedDelivery(
   { log, notify }: Pick<ProcessDeps, 'log'> & { readonly notify: Notify },
   delivery: WitnessDelivery,
@@ -118,7 +118,7 @@ function notificationOf({ chain_id, witness, size, error, attempts }: WitnessDel
   };
 }
 
-/** One file a checkpoint, never changed again: what object stores with a retention lock take. */
+/** The file of one checkpoint. It is never changed again, as object stores with a retention lock require. */
 export function witnessFile(folder: string, chainId: string, size: number): string {
   return join(folder, chainId, `${String(size).padStart(16, '0')}.checkpoint`);
 }
@@ -164,7 +164,7 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-/** Gives the whole draft its name at once, so that a crash leaves no half note under it. What is there stays. */
+/** Gives the complete draft its final name, so that a crash leaves no partial note under it. An existing file stays. */
 async function linkOnce(draft: string, path: string): Promise<void> {
   try {
     await link(draft, path);

@@ -6,7 +6,7 @@ import { notesSince } from './audit-checkpoint.queries.ts';
 import { splitNotes } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 
-/** More than two notes, so that the end of a file always holds the last one whole. */
+/** More than two notes, so that the end of a file always holds the last one completely. */
 const tailBytes = 4_096;
 /** A few thousand notes. Every checkpoint covers all rows before it, so the newest ones are enough. */
 const maxReadBytes = 1_048_576;
@@ -17,9 +17,9 @@ export function checkpointFile(folder: string, chainId: string): string {
 }
 
 /**
- * Appends to the chain's file what it does not have yet of the signed checkpoints. The file is what makes a truncated,
- * deleted or rewritten chain visible, so the folder belongs on storage that nobody who can write the database can
- * change (`AUDIT_CHECKPOINT_DIR`). Safe to repeat; a crash in the middle leaves at most half a note, which readers skip.
+ * Appends the signed checkpoints to the chain's file that it lacks. By this file a truncated, deleted or rewritten
+ * chain is detected, so the folder (`AUDIT_CHECKPOINT_DIR`) belongs on storage that the database's writers cannot
+ * change. Safe to repeat; a crash leaves at most a partial note, which readers skip.
  */
 export async function publishCheckpoints(
   db: Pick<Database, 'readPool'>,

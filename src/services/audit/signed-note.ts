@@ -6,7 +6,7 @@ import type { NamedKey } from '../../platform/security/keyring.ts';
 
 /** State of a chain's Merkle tree, as a checkpoint states it. */
 export interface CheckpointBody {
-  /** Names the log; see {@link originOfChain}. */
+  /** The name of the log; see {@link originOfChain}. */
   readonly origin: string;
   readonly size: number;
   readonly root_hash: Uint8Array;
@@ -37,7 +37,9 @@ const keyIdBytes = 4;
 const signatureBytes = 64;
 const signatureMark = '— ';
 
-/** The origin line of a chain's checkpoints. It is fixed, because everything signed before would lose its log. */
+/**
+ * The origin line of a chain's checkpoints. It must never change, or what was signed before would be of another log.
+ */
 export function originOfChain(chainId: string): string {
   return `castellan/audit/${chainId}`;
 }
@@ -96,15 +98,15 @@ function openNote(note: string, verifiers: readonly CheckpointVerifier[]): strin
   return signed ? text : null;
 }
 
-/** Origin, size, root and perhaps more lines, an empty line, signatures; a broken-off note does not match. */
+/** Origin, size, root, possibly further lines, an empty line, signatures; an incomplete note does not match. */
 const notePattern = /^[^\n]+\n\d+\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n)*\n(?:— \S+ [A-Za-z0-9+/=]{92,}\n)+/gm;
 
-/** The notes in a file that holds one after the other; what is no whole note is skipped. */
+/** The notes in a file that holds one after the other; incomplete ones are skipped. */
 export function splitNotes(file: string): string[] {
   return file.match(notePattern) ?? [];
 }
 
-/** C2SP signed-note verifier key: `<origin>+<key id>+<base64 of type and key>`; can be handed to anyone. */
+/** C2SP signed-note verifier key: `<origin>+<key id>+<base64 of type and key>`. It is public. */
 export function formatVerifier({ origin, key }: CheckpointVerifier): string {
   const encoded = Buffer.concat([ed25519Type, rawKey(key)]).toString('base64');
   return `${origin}+${keyId(origin, key).toString('hex')}+${encoded}`;
@@ -126,7 +128,7 @@ function checkpointText({ origin, size, root_hash }: CheckpointBody): string {
   return `${origin}\n${size}\n${Buffer.from(root_hash).toString('base64')}\n`;
 }
 
-/** Its second line is no number, so that it can never pass for a checkpoint. */
+/** Its second line is no number, so that it can never be taken for a checkpoint. */
 function manifestText(origin: string, digest: Uint8Array): string {
   return `${origin}\nexport\n${Buffer.from(digest).toString('base64')}\n`;
 }

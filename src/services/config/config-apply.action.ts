@@ -33,13 +33,13 @@ export const configApplyPayload = z.strictObject({
 
 type Payload = z.output<typeof configApplyPayload>;
 
-/** The environment whose gate guards a change of several: the last one on the way to production. */
+/** The environment whose gate is in force for a change of several: the one nearest to production. */
 export function guardingEnvironment(environments: readonly EnvironmentName[]): EnvironmentName {
   return environmentNames.findLast((name) => environments.includes(name)) ?? 'production';
 }
 
 /**
- * Lets a proposed configuration roll out (S2-36, S2-61). It writes the deployments down; their workflow serves them stage
+ * Lets a proposed configuration roll out (S2-36, S2-61). It records the deployments; their workflow serves them stage
  * by stage. What rolls out is exactly what was approved: digests are computed again from what is stored.
  */
 export const configApply = defineAction({
@@ -66,20 +66,29 @@ export const configApply = defineAction({
     const batch_id = randomUUID();
     const ids: string[] = [];
     for (const [position, { environment, version, base_version, digest, plan }] of payload.changes.entries()) {
-      const { proposal_id, reason } = payload;
-      const place = { environment, kind: 'rollout', batch_id, position, proposal_id } as const;
-      const what = { config_version: version, previous_version: base_version, digest, plan, reason };
-      ids.push(await insertDeployment(tx, { ...place, ...what }, authority));
+      const deployment = {
+        environment,
+        kind: 'rollout',
+        batch_id,
+        position,
+        proposal_id: payload.proposal_id,
+        config_version: version,
+        previous_version: base_version,
+        digest,
+        plan,
+        reason: payload.reason,
+      } as const;
+      ids.push(await insertDeployment(tx, deployment, authority));
     }
     return { batch_id, deployment_ids: ids };
   },
-  // Going back is a change of its own with a gate of its own: `config.rollback` to the deployment before.
+  // The way back is a change with a gate of its own: `config.rollback` to the deployment before.
   undo: () => null,
   afterCommit: startCommittedRollouts,
 });
 
 /**
- * Locks the environments in one order and looks whether the change still is what it was.
+ * Locks the environments, always in the same order, and checks that the change still is what it was.
  *
  * @throws Problem when it was built on another version, is not what is stored, or another rollout is under way.
  */

@@ -14,7 +14,7 @@ import { runAfterCommit, runGatedAction, runAction } from '../actions/run-action
 import type { ApprovalRequests } from '../approval/approval-request.service.ts';
 import { configApply, guardingEnvironment } from './config-apply.action.ts';
 import { batchDeploymentsQuery, findDeployment } from './config-deployment.queries.ts';
-import { batchOf } from './config-deployment.service.ts';
+import { batchIdOf } from './config-deployment.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
 import { configRollback, takesFullPath } from './config-rollback.action.ts';
@@ -28,7 +28,7 @@ interface Proposal {
 }
 
 /**
- * Writes a proposal down and lets it roll out, or opens the approval request that it needs: the gate is that of the
+ * Stores a proposal and lets it roll out, or opens the approval request that it needs. The gate is that of the
  * environment nearest to production.
  *
  * @returns the proposal with the view of the request (`approval`) or the deployments that were started.
@@ -39,7 +39,7 @@ export async function proposeConfigChange(deps: Deps, caller: GatedCaller, { cha
   const environment = guardingEnvironment(changes.map((change) => change.environment));
   const gate = await deps.approvals.resolveGate(actor, configApply.name, environment);
   if (gate === 'approval' && mfa !== null) {
-    // A proposal runs nowhere by itself; the proof is used up where the request is opened.
+    // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
     const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { changes, reason }));
     const payload = applyPayload(written, reason);
     const approval = await deps.approvals.open({ actor, action: configApply.name, environment, payload, mfa });
@@ -51,7 +51,7 @@ export async function proposeConfigChange(deps: Deps, caller: GatedCaller, { cha
     return { written: proposed, prepared: change, result: await runAction(tx, change, { kind: 'mfa' }) };
   });
   await runAfterCommit(deps, actor, prepared, result);
-  const deployments = await read(deps.db, actor, batchDeploymentsQuery(batchOf(result)));
+  const deployments = await read(deps.db, actor, batchDeploymentsQuery(batchIdOf(result)));
   return { kind: 'started', proposal: { ...written, reason }, deployments } as const;
 }
 
@@ -78,7 +78,7 @@ export async function rollbackConfig(
     return { kind: 'requested', approval } as const;
   }
   const result = await runGatedAction({ deps, actor, gate: 'mfa', unitOfWork: caller.unitOfWork }, prepared);
-  const [deployment] = await read(deps.db, actor, batchDeploymentsQuery(batchOf(result)));
+  const [deployment] = await read(deps.db, actor, batchDeploymentsQuery(batchIdOf(result)));
   return { kind: 'started', deployment } as const;
 }
 
@@ -115,7 +115,7 @@ function applyPayload({ proposal_id, changes }: { proposal_id: string; changes: 
   };
 }
 
-/** @throws Problem `request.invalid` for guards that would have to speak to an address that is not permitted. */
+/** @throws Problem `request.invalid` for guards with an address that outbound requests may not go to. */
 async function assertPermittedGuardAddresses(
   { outbound }: Pick<ProcessDeps, 'outbound'>,
   changes: readonly { readonly plan: RolloutPlan }[],

@@ -9,7 +9,7 @@ import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { ledgerColumns } from './config-ledger.queries.ts';
 
-/** Columns of a deployment, as lists and answers show it. */
+/** Columns of a deployment in lists and answers. */
 export const deploymentColumns = [
   'id',
   'environment',

@@ -12,10 +12,10 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 
-/** How long an approval of a digest lets people go back to it without asking again, in days. */
+/** For how many days after its approval a digest can be rolled back to without another approval. */
 export const rollbackWindowDays = 30;
 
-/** A deployment to write down; its workflow makes it happen. */
+/** A deployment to record; its workflow carries it out. */
 export interface NewDeployment {
   readonly environment: EnvironmentName;
   readonly kind: DeploymentKind;
@@ -45,7 +45,7 @@ export async function assertNoActiveRollout(tx: Tx, environments: readonly Envir
   });
 }
 
-/** Writes a deployment down as pending, with its audit entry. @returns its id. */
+/** Records a deployment as pending, with its audit entry. @returns its id. */
 export async function insertDeployment(tx: Tx, deployment: NewDeployment, authority: Authority): Promise<string> {
   const id = randomUUID();
   const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
@@ -71,15 +71,15 @@ export async function insertDeployment(tx: Tx, deployment: NewDeployment, author
   return id;
 }
 
-/** What an action that lets deployments begin gives back. */
+/** The result of an action that records deployments. */
 const startedBatch = z.object({ batch_id: z.uuid() });
 
-/** The batch that an action has written down. */
-export function batchOf(result: JsonObject): string {
+/** The batch in the result of an action that records deployments. */
+export function batchIdOf(result: JsonObject): string {
   return startedBatch.parse(result).batch_id;
 }
 
-/** Deployments of a digest in an environment that rested on an approval within the window; at most one row. */
+/** An approved deployment of a digest in an environment within the window; at most one row. */
 export function approvedDeploymentQuery(environment: EnvironmentName, digest: string) {
   return kysely
     .selectFrom('admin_deployments')

@@ -7,8 +7,8 @@ import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 
 /**
- * Bounds what a pattern in somebody's schema may cost this process. The clock also runs while other processes have the
- * processor, and an honest first check has been seen to take half a second on a busy machine.
+ * Bounds what a pattern in a schema may cost this process. This is wall-clock time, and on a busy machine an ordinary
+ * first check has taken half a second.
  */
 const validationTimeoutMs = 2_000;
 const maxIssues = 20;
@@ -20,7 +20,7 @@ export const openSchema: JsonObject = { type: 'object' };
  * Checks a document against its JSON Schema (draft 2020-12) and finds its secrets: the values at places that the schema
  * marks with `x-secret: true` or `writeOnly: true`, wherever `$ref` or `allOf` lead.
  *
- * @param pointer where the two stand in the request, for the problem
+ * @param pointer of the two in the request, for the problem
  * @returns JSON pointers of the secrets
  * @throws Problem `request.invalid` for a schema that is none, and for every place at which the document breaks it
  */
@@ -59,7 +59,7 @@ function failuresOf(schema: JsonObject, document: JsonValue, secrets: Set<string
     const validate = ajv.compile(schema);
     return { kind: 'document', errors: validate(document) ? [] : (validate.errors ?? []) };
   } catch (error) {
-    // Ajv explains what is wrong with a schema in terms of the schema; a timeout is not its doing.
+    // Errors of Ajv explain what is wrong with the schema; those with a code come from elsewhere, as a timeout does.
     if (error instanceof Error && !('code' in error)) return { kind: 'schema', detail: error.message.slice(0, 300) };
     throw error;
   }
@@ -67,7 +67,7 @@ function failuresOf(schema: JsonObject, document: JsonValue, secrets: Set<string
 
 const bounded = new Script('work()');
 
-/** Runs synchronous work that is stopped when it takes too long, as a pattern that backtracks for ever would. */
+/** Runs synchronous work with a timeout, which a pattern that backtracks without end would exceed. */
 function runBounded<Result>(pointer: string, work: () => Result): Result {
   let result: { value: Result } | undefined;
   const context = createContext({
@@ -95,7 +95,7 @@ function isTimeout(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }
 
-/** Names the place and the rule; a value could be a secret and is not repeated. */
+/** Names the place and the rule, but not the value, which could be a secret. */
 function issueOf(base: string, { instancePath, keyword, message, params }: ErrorObject): ProblemIssue {
   const extra: unknown = params['additionalProperty'];
   const name = typeof extra === 'string' ? ` ('${extra.slice(0, 100)}')` : '';

@@ -15,7 +15,7 @@ import { configDigest, configSecretPlace, lockEnvironment, openConfigSecrets } f
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 
-/** A document that somebody wants to run in an environment. */
+/** A document that is to run in an environment. */
 export interface ProposedConfig {
   readonly environment: EnvironmentName;
   /** The version that it was built on; null for the first one. */
@@ -26,7 +26,7 @@ export interface ProposedConfig {
   readonly plan: RolloutPlan;
 }
 
-/** A part of a proposal, as it was written down. */
+/** A part of a proposal as it is stored. */
 export interface ProposedChange {
   readonly environment: EnvironmentName;
   readonly version: number;
@@ -38,8 +38,8 @@ export interface ProposedChange {
 }
 
 /**
- * Writes a proposal down: each document is checked against its schema, its secrets are sealed, and it gets the next
- * version number of its environment. Nothing runs differently until `config.apply` lets it roll out.
+ * Stores a proposal: each document is checked against its schema, its secrets are sealed, and it gets the next version
+ * number of its environment. What is served does not change until `config.apply` lets it roll out.
  *
  * @throws Problem for a document that breaks its schema, changes nothing, or was built on another version than runs.
  */
@@ -60,7 +60,7 @@ export async function writeProposal(
       proposed_by: tx.actor.user_id,
     })
     .execute();
-  // One order of locks, so that two proposals never wait for each other.
+  // Always in the same order, so that two proposals cannot deadlock.
   const slots = new Map<EnvironmentName, EnvironmentSlot>();
   for (const environment of environments.toSorted()) slots.set(environment, await lockEnvironment(tx, environment));
   await assertNoActiveRollout(tx, environments);
@@ -74,7 +74,7 @@ export async function writeProposal(
     action: 'create',
     resource_type: 'environment_config',
     resource_id: proposal_id,
-    new_values: { reason, changes: written.map(({ differences: _shown, ...facts }) => facts) },
+    new_values: { reason, changes: written.map(({ differences: _differences, ...facts }) => facts) },
   });
   return { proposal_id, changes: written };
 }
@@ -99,7 +99,7 @@ async function writePart(tx: Tx, keyring: Keyring, { slot, change, proposal_id, 
     throw invalidInput(unknown.map((place) => ({ pointer: `${pointer}/document${place}`, detail })));
   }
   const places = validateConfig(schema, document, pointer);
-  // A secret that stays keeps its fingerprint when the master key has changed: it is no difference.
+  // An unchanged secret keeps its fingerprint when the master key has changed, so that it is no difference.
   const prints = running === undefined ? [] : fingerprintsIn(running.document);
   const printOf = (text: string) =>
     prints.find((print) => keyring.matchesFingerprint(text, print)) ?? keyring.fingerprint(text);
@@ -153,7 +153,7 @@ function staleBase(
   running: JsonValue | undefined,
   proposed: JsonValue,
 ): Problem {
-  // A proposed secret is plain here: only places that are the same or masked on both sides may be told.
+  // A proposed secret is in clear here, so only the places of differences may be named, not their values.
   const places = configDifferences(running ?? null, proposed).map(({ path }) => path);
   return new Problem({
     code: 'config.version-conflict',

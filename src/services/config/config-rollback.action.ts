@@ -13,7 +13,7 @@ import { configDigestText, configEnvironment, configReason, configVersionNumber 
 import { configApply } from './config-apply.action.ts';
 import { gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
 
-/** What people agree to when they go back. */
+/** What is approved of a rollback. */
 export const configRollbackPayload = z.strictObject({
   deployment_id: z.uuid().describe('The deployment to go back to'),
   environment: configEnvironment,
@@ -24,7 +24,7 @@ export const configRollbackPayload = z.strictObject({
 
 type Payload = z.output<typeof configRollbackPayload>;
 
-/** A rollback is for now: everybody gets the old version at once, without stages and guards. */
+/** A rollback is urgent: everybody gets the old version at once, without stages and guards. */
 export const rollbackPlan: RolloutPlan = {
   strategy: { kind: 'all_at_once', bake_seconds: 0 },
   guards: [],
@@ -33,8 +33,8 @@ export const rollbackPlan: RolloutPlan = {
 };
 
 /**
- * Goes back to what an earlier deployment brought (S2-38). What was approved within the window takes a second factor
- * only; anything else takes the path of a new configuration.
+ * Goes back to the version of an earlier deployment (S2-38). A version that was approved within the window takes a
+ * second factor only; any other one takes the gate of a new configuration.
  */
 export const configRollback = defineAction({
   name: 'config.rollback',
@@ -52,20 +52,30 @@ export const configRollback = defineAction({
   },
   execute: async (tx, payload, authority) => {
     const slot = await lockTarget(tx, payload);
-    await refuseUnapproved(tx, payload, authority);
+    await assertApproved(tx, payload, authority);
     const { environment, version, digest, reason } = payload;
     const batch_id = randomUUID();
-    const place = { environment, kind: 'rollback', batch_id, position: 0, proposal_id: null } as const;
-    const what = { config_version: version, previous_version: slot.stable_version, digest, plan: rollbackPlan, reason };
-    return { batch_id, deployment_ids: [await insertDeployment(tx, { ...place, ...what }, authority)] };
+    const deployment = {
+      environment,
+      kind: 'rollback',
+      batch_id,
+      position: 0,
+      proposal_id: null,
+      config_version: version,
+      previous_version: slot.stable_version,
+      digest,
+      plan: rollbackPlan,
+      reason,
+    } as const;
+    return { batch_id, deployment_ids: [await insertDeployment(tx, deployment, authority)] };
   },
   undo: () => null,
   afterCommit: startCommittedRollouts,
 });
 
 /**
- * True when going back to a digest takes the full path of a new configuration: its environment asks for approval, and
- * nobody has approved the digest within the window.
+ * True when going back to a digest takes the gate of a new configuration: its environment asks for approval, and the
+ * digest has not been approved within the window.
  */
 export async function takesFullPath(tx: Tx, { environment, digest }: Pick<Payload, 'environment' | 'digest'>): Promise<boolean> {
   const policy = await tx.sql.executeQuery(gatePolicyQuery(configApply.name, environment).compile());
@@ -74,7 +84,7 @@ export async function takesFullPath(tx: Tx, { environment, digest }: Pick<Payloa
   return approved.rows.length === 0;
 }
 
-async function refuseUnapproved(tx: Tx, payload: Payload, authority: Authority): Promise<void> {
+async function assertApproved(tx: Tx, payload: Payload, authority: Authority): Promise<void> {
   if (authority.kind === 'approval' || !(await takesFullPath(tx, payload))) return;
   throw new Problem({
     code: 'approval.required',
@@ -82,7 +92,7 @@ async function refuseUnapproved(tx: Tx, payload: Payload, authority: Authority):
   });
 }
 
-/** @throws Problem when the deployment is not there, brought something else, is what runs, or a rollout is under way. */
+/** @throws Problem when there is no such deployment of this version, the version runs, or a rollout is under way. */
 async function lockTarget(tx: Tx, payload: Payload): Promise<EnvironmentSlot> {
   const slot = await lockEnvironment(tx, payload.environment);
   const target = await tx.sql

@@ -13,7 +13,7 @@ const headlines = {
   aborted: 'A rollout was stopped; the version before runs everywhere',
 } as const satisfies Record<RolloutNotification, string>;
 
-/** What people are told about, and at which step of which deployment it happened. */
+/** The state that people are notified of, and at which step of which deployment it was reached. */
 interface RolloutNews {
   readonly deployment_id: string;
   readonly news: RolloutNotification;

@@ -6,7 +6,7 @@ import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config/
 import type { RolloutMessage } from '../../workflows/config/config-rollout.contract.ts';
 
 /**
- * Sends a person's command to the rollout that is under way in an environment. Its workflow judges the command, records
+ * Sends a person's command to the rollout that is under way in an environment. Its workflow checks the command, records
  * the step, and answers when that is committed.
  *
  * @throws Problem the workflow's refusal; `rollout.not-possible` where no workflow runs.

@@ -16,7 +16,7 @@ import { configDigest, fenced, lockEnvironment, serve } from './environment-conf
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 
-/** The columns that rules and workflow know a deployment by. */
+/** The columns of a deployment that rules and workflow need. */
 const deploymentColumns = [
   'id',
   'environment',
@@ -55,19 +55,19 @@ async function lockDeployment(tx: Tx, id: string) {
   return { slot, row };
 }
 
-/** A deployment as it stands in the database. */
+/** A deployment as it is stored. */
 export type DeploymentRow = Awaited<ReturnType<typeof lockDeployment>>['row'];
 
 /**
- * Takes a deployment over for a run of its workflow: the fence of its environment goes up, and every other run that is
- * still alive somewhere can write nothing any more. The same run asking again keeps its fence.
+ * Takes a deployment over for a run of its workflow: the fence of its environment is raised, and whatever another run
+ * still tries to write is refused. A repetition by the same run keeps its fence.
  *
  * @throws Problem `approval.payload-changed` when what is stored is not what was approved.
  */
 export async function beginDeployment(tx: Tx, id: string, runId: string): Promise<DeploymentRow> {
   const { slot, row } = await lockDeployment(tx, id);
   if (isRolloutClosed(row.status) || (row.run_id === runId && row.fence === slot.fence)) return row;
-  await refuseAltered(tx, row);
+  await assertUnaltered(tx, row);
   const fence = slot.fence + 1;
   await tx.sql
     .updateTable('admin_environment_configs')
@@ -83,7 +83,7 @@ export async function beginDeployment(tx: Tx, id: string, runId: string): Promis
   return { ...row, fence, run_id: runId };
 }
 
-async function refuseAltered(tx: Tx, row: DeploymentRow): Promise<void> {
+async function assertUnaltered(tx: Tx, row: DeploymentRow): Promise<void> {
   const stored = await tx.sql
     .selectFrom('admin_config_versions')
     .where('environment', '=', row.environment)
@@ -97,18 +97,18 @@ async function refuseAltered(tx: Tx, row: DeploymentRow): Promise<void> {
   });
 }
 
-/** A step of a rollout: the command, who stands behind it, and what it rests on. */
+/** A step of a rollout: the command, the state it was judged on, and the evidence for it. */
 export interface RolloutStep {
   readonly deployment_id: string;
-  /** Null for an end that a run did not bring about itself; it takes the fence that is. */
+  /** Null for the end of a run that is gone: it takes the present fence. */
   readonly fence: number | null;
   readonly command: RolloutTransition;
-  /** The step that the command was judged on; a repetition is told by it. */
+  /** The step that the command was judged on, by which a repetition is recognised. */
   readonly step: number;
   readonly evidence: JsonObject;
 }
 
-/** A deployment after a step; `is_repetition` when an earlier call had made it. */
+/** A deployment after a step; `is_repetition` when an earlier call has made the step. */
 export type SteppedDeployment = DeploymentRow & { readonly is_repetition: boolean };
 
 /**
@@ -146,7 +146,7 @@ async function write(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, move: Mo
   const outcome = isClosed ? { status: next.status, stage: next.stage, evidence } : null;
   const share = shareOf(row.plan, next);
   const served = servedBy(row.plan, next, { version: row.config_version, previous: row.previous_version });
-  // What stood before a dry run or before the first stage stays as it is, whatever it was.
+  // Before the first stage and in a dry run `served` is what is served already.
   await serve(tx, slot, { ...served, fence }, {
     event: ledgerEventOf(row, next, command),
     deployment_id: row.id,
@@ -178,7 +178,7 @@ async function write(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, move: Mo
   return saved;
 }
 
-/** The share that a dry run leaves unserved. */
+/** The share that a dry run would have served. */
 function wouldServe(row: DeploymentRow, next: Rollout): number {
   return shareOf({ ...row.plan, dry_run: false }, next);
 }
@@ -200,22 +200,22 @@ function ledgerEventOf(row: DeploymentRow, next: Rollout, command: RolloutTransi
   }
 }
 
-/** What became of a part that was to be undone. */
+/** The result of undoing a part. */
 export interface UndoResult {
   readonly deployment_id: string;
   readonly result: 'undone' | 'nothing_to_undo' | 'changed_since';
 }
 
 /**
- * Takes back a part of a change that has succeeded, because a later part has not: the version before it runs again, at
- * once. A part that somebody has changed since is left alone and told. Made twice, it does nothing more.
+ * Undoes a part of a change that has succeeded, because a later part has not: everybody gets the version before at
+ * once. A part that somebody has changed since is left as it is, and the result says so. A repetition does nothing.
  */
 export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
   const { slot, row } = await lockDeployment(tx, id);
   const done = row.outcome?.['undo'];
   if (typeof done === 'string') return { deployment_id: id, result: done as UndoResult['result'] };
   const result = undoResultOf(slot, row, await hasActiveRollout(tx, row));
-  if (result === 'undone' && row.previous_version !== null) await goBack(tx, slot, row, row.previous_version);
+  if (result === 'undone' && row.previous_version !== null) await serveVersionBefore(tx, slot, row, row.previous_version);
   await tx.sql
     .updateTable('admin_deployments')
     .set({ outcome: jsonb({ ...row.outcome, undo: result }), updated_at: new Date().toISOString() })
@@ -243,12 +243,12 @@ async function hasActiveRollout(tx: Tx, { environment }: DeploymentRow): Promise
 }
 
 function undoResultOf(slot: EnvironmentSlot, row: DeploymentRow, isBusy: boolean): UndoResult['result'] {
-  // The first configuration of an environment stays: running none is no state to go back to.
+  // The first configuration of an environment stays: there is no version to go back to.
   if (row.status !== 'succeeded' || row.plan.dry_run || row.previous_version === null) return 'nothing_to_undo';
   return slot.stable_version === row.config_version && !isBusy ? 'undone' : 'changed_since';
 }
 
-async function goBack(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, version: number): Promise<void> {
+async function serveVersionBefore(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, version: number): Promise<void> {
   const { digest } = await tx.sql
     .selectFrom('admin_config_versions')
     .where('environment', '=', row.environment)

@@ -13,14 +13,14 @@ import { InvalidatedCache, keyedBy } from '../../platform/database/invalidated-c
 export interface ServableConfig {
   readonly version: number;
   readonly digest: string;
-  /** Names version and content, so that it stays the same on every process and after a restart. */
+  /** Made of version and content, so that it is the same in every process and after a restart. */
   readonly etag: string;
   readonly masked: JsonValue;
   /** The document with its secrets in clear: for applications only. */
   readonly document: JsonValue;
 }
 
-/** What an environment serves at one moment. */
+/** What an environment serves at one time. */
 interface ConfigSnapshot {
   readonly stable: ServableConfig | null;
   readonly candidate: ServableConfig | null;
@@ -29,9 +29,9 @@ interface ConfigSnapshot {
 }
 
 /**
- * What environments serve that applications asked for lately. Reading runs without a statement; a stage of a rollout
- * reaches every process within a second by an invalidation notice. While those do not arrive, every call reads the
- * database: a version that was taken back must not live on in a cache.
+ * Caches what environments serve. Reading takes no statement; a stage of a rollout reaches every process within a
+ * second by an invalidation event. While that channel is down, every call reads the database: a version that was taken
+ * back must not be served from a cache.
  */
 export class ConfigSnapshots {
   readonly #db: Database;
@@ -44,7 +44,7 @@ export class ConfigSnapshots {
     this.#cache = new InvalidatedCache<ConfigSnapshot>(db, now, keyedBy('config'));
   }
 
-  /** What an instance gets at this moment, or null when there is nothing for it yet. */
+  /** What an instance gets now, or null when there is nothing for it yet. */
   async serve(tenantId: string, environment: EnvironmentName, instance: string | null): Promise<ServableConfig | null> {
     const { stable, candidate, candidate_percentage, deployment_id } = await this.#get(tenantId, environment);
     const isPicked = candidate !== null && getsCandidate(deployment_id, candidate_percentage, instance);

@@ -5,7 +5,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startConfigBatch } from './config-batch.client.ts';
 import { dueBatchesQuery } from './config-deployment.queries.ts';
 
-/** A deployment that has not moved for this long is looked after, in seconds. */
+/** A batch that has not moved for this long is checked, in seconds. */
 const quietSeconds = 120;
 const maxBatches = 500;
 

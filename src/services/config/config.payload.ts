@@ -66,7 +66,7 @@ export const rolloutPlan = z.strictObject({
   dry_run: z.boolean(),
 });
 
-/** The same as people ask for it; what is left out is filled in by environment. */
+/** The plan as people give it; `completePlan` fills in what is left out. */
 export const requestedPlan = rolloutPlan.extend({
   strategy: strategy.optional().describe('Default: 1, 10, 50, 100 % with ten minutes each in production, else at once'),
   guards: rolloutPlan.shape.guards.default([]),

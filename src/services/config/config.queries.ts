@@ -11,7 +11,7 @@ import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { deploymentColumns } from './config-deployment.queries.ts';
 
-/** What environments serve, with what is under way and what instances report; one round trip. */
+/** What environments serve, with the rollouts under way and what instances report; one round trip. */
 export async function loadEnvironmentConfigs(
   { db }: Pick<ProcessDeps, 'db'>,
   actor: Actor,

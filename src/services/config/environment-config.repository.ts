@@ -37,7 +37,7 @@ const slotColumns = [
   'version',
 ] as const;
 
-/** Locks the row of an environment, which is made when it is first needed. */
+/** Locks the row of an environment, which is inserted when it is first needed. */
 export async function lockEnvironment(tx: Tx, environment: EnvironmentName): Promise<EnvironmentSlot> {
   await tx.sql
     .insertInto('admin_environment_configs')
@@ -52,7 +52,7 @@ export async function lockEnvironment(tx: Tx, environment: EnvironmentName): Pro
     .executeTakeFirstOrThrow();
 }
 
-/** The kind and key of the notice that tells caches to read an environment again. */
+/** The invalidation event of a change of what an environment serves. */
 export function configInvalidation(tenantId: string, environment: EnvironmentName): { kind: string; key: string } {
   return { kind: 'config', key: `${tenantId}/${environment}` };
 }
@@ -72,15 +72,15 @@ export function openConfigSecrets(
 }
 
 /**
- * What a version is named by in approvals and in the ledger: the SHA-256 of its environment, its schema and its document
- * as shown. Secrets take part by their keyed fingerprints, so a digest tells nobody anything about them.
+ * What a version is named by in approvals and in the ledger: the SHA-256 of its environment, its schema and its masked
+ * document. Secrets take part by their keyed fingerprints, so a digest gives nothing away about them.
  */
 export function configDigest(row: { environment: EnvironmentName; schema: JsonObject; document: JsonValue }): string {
   const { environment, schema, document } = row;
   return payloadDigest({ environment, schema, document });
 }
 
-/** A step of a deployment, as the ledger remembers it. */
+/** A step of a deployment, as the ledger records it. */
 export interface LedgerNote {
   readonly event: LedgerEvent;
   readonly deployment_id: string;
@@ -89,8 +89,8 @@ export interface LedgerNote {
 }
 
 /**
- * Writes what an environment serves from now on, together with the ledger row that says so. The write names the fence it
- * was made under: a run of a rollout that was overtaken by another one changes nothing.
+ * Changes what an environment serves, together with the row of the ledger. The write names the fence it is made under:
+ * a run of a rollout that was overtaken by another one changes nothing.
  *
  * @throws Problem `rollout.fenced` when the fence is not the present one any more.
  */
@@ -100,14 +100,14 @@ export async function serve(
   served: ServedConfig & { readonly fence: number },
   note: LedgerNote,
 ): Promise<void> {
-  const { fence, ...shown } = served;
-  const facts = await ledgerFacts(tx, slot, shown, note);
+  const { fence, ...state } = served;
+  const facts = await ledgerFacts(tx, slot, state, note);
   const hash = payloadDigest(ledgerForm(tx.actor.tenant_id, slot.ledger_hash, facts));
   const updated = await tx.sql
     .updateTable('admin_environment_configs')
     .set({
-      ...shown,
-      deployment_id: shown.candidate_version === null ? null : note.deployment_id,
+      ...state,
+      deployment_id: state.candidate_version === null ? null : note.deployment_id,
       ledger_seq: facts.seq,
       ledger_hash: hash,
       updated_at: new Date().toISOString(),

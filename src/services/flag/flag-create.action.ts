@@ -15,7 +15,7 @@ export const flagCreatePayload = z.strictObject({
 });
 
 /**
- * Adds a flag to one environment. There is no undo: a flag is switched off, not taken back, so that its history stays.
+ * Adds a flag to one environment. There is no undo: a flag is switched off and not deleted, so that its history stays.
  */
 export const flagCreate = defineAction({
   name: 'flag.create',
@@ -28,9 +28,9 @@ export const flagCreate = defineAction({
   describe: ({ key, environment, definition }) =>
     `Create the ${definition.value_type} flag '${key}' in ${environment}, ` +
     (definition.enabled ? `enabled for ${definition.rollout_percentage} %.` : 'disabled.'),
-  check: refuseTaken,
+  check: assertKeyUnused,
   execute: async (tx, payload, authority) => {
-    await refuseTaken(tx, payload);
+    await assertKeyUnused(tx, payload);
     const note = { change: 'created', event: 'flag.create', reason: payload.reason, authority } as const;
     return flagResult(await insertFlag(tx, payload, payload.definition, note), null);
   },
@@ -38,7 +38,7 @@ export const flagCreate = defineAction({
 });
 
 /** A key means one thing in one environment, and a value of one type in all of them. */
-async function refuseTaken(tx: Tx, payload: z.output<typeof flagCreatePayload>): Promise<void> {
+async function assertKeyUnused(tx: Tx, payload: z.output<typeof flagCreatePayload>): Promise<void> {
   const { key, environment, definition }: FlagPlace & { definition: { value_type: string } } = payload;
   const siblings = await tx.sql
     .selectFrom('admin_feature_flags')

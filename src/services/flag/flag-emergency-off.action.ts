@@ -15,8 +15,8 @@ export const flagEmergencyOffPayload = z.strictObject({
 });
 
 /**
- * Switches a flag off at once, whatever its gate, and owes a review for it. It names no version: in an emergency off is
- * right whatever somebody else has just changed. The way back on takes the whole path.
+ * Switches a flag off at once, whatever its gate, and opens a review of that. It names no version: in an emergency the
+ * flag goes off whatever somebody else has just changed. Switching it on again takes the ordinary gate.
  */
 export const flagEmergencyOff = defineAction({
   name: 'flag.emergency-off',

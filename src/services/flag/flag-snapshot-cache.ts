@@ -8,18 +8,18 @@ import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { InvalidatedCache, keyedBy } from '../../platform/database/invalidated-cache.ts';
 
-/** All flags of one environment at one moment. */
+/** All flags of one environment at one time. */
 export interface FlagSnapshot {
   /** By key, in the order of keys. */
   readonly flags: ReadonlyMap<string, FlagDefinition>;
-  /** Changes with every change of any flag, and is of this tenant and environment alone. */
+  /** Changes with every change of a flag; no two environments or tenants have the same. */
   readonly fingerprint: string;
 }
 
 /**
- * The flags of tenants and environments that applications asked for lately. Evaluation runs on them without a
- * statement; a change reaches every process within a second by an invalidation notice. While those do not arrive, every
- * call reads the database: a flag that was switched off must not live on in a cache.
+ * Caches the flags of environments. Evaluation takes no statement; a change reaches every process within a second by an
+ * invalidation event. While that channel is down, every call reads the database: a flag that was switched off must not
+ * be served from a cache.
  */
 export class FlagSnapshots {
   readonly #db: Database;
@@ -30,7 +30,7 @@ export class FlagSnapshots {
     this.#cache = new InvalidatedCache<FlagSnapshot>(db, now, keyedBy('flags'));
   }
 
-  /** The flags of an environment at this moment. */
+  /** The flags of an environment now. */
   get(tenantId: string, environment: EnvironmentName): Promise<FlagSnapshot> {
     const { key } = flagInvalidation(tenantId, environment);
     return this.#cache.get(key, async () => ({ value: await this.#load(tenantId, environment) }));

@@ -3,7 +3,7 @@ import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { flagFaults, flagOperators, flagValueTypes } from '../../domain/flag/flag.ts';
 
-/** Largest definition: all flags of an environment travel to every application. */
+/** Largest definition: all flags of an environment are sent to every application. */
 const maxDefinitionBytes = 32_768;
 
 const name = z
@@ -16,7 +16,7 @@ export const flagKey = z
 
 export const flagEnvironment = z.enum(environmentNames);
 
-/** Why somebody changes something; kept in the history for those who come later. */
+/** Why somebody makes a change; kept in the history. */
 export const changeReason = z.string().trim().min(1).max(1000);
 
 const condition = z.strictObject({
@@ -36,7 +36,7 @@ const rule = z.strictObject({
     .describe('Percentages add up to 100'),
 });
 
-/** What people may say of a flag; the shape only. {@link withSoundness} adds the rules between its parts. */
+/** The definition of a flag as people give it; {@link withSoundness} adds the rules between its fields. */
 export const flagContent = z.strictObject({
   description: z.string().trim().max(1000).default(''),
   value_type: z.enum(flagValueTypes),

@@ -15,7 +15,7 @@ export const flagDefinitionColumns = [
   'rules',
 ] as const;
 
-/** The columns of a flag, as answers show it. */
+/** The columns of a flag in answers. */
 export const flagColumns = [
   'id',
   'key',

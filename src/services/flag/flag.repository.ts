@@ -11,7 +11,7 @@ import { jsonb } from '../../platform/database/jsonb.ts';
 import { flagDefinitionColumns } from './flag.queries.ts';
 import type { FlagPlace } from './flag.queries.ts';
 
-/** A flag as it stands now, locked until the transaction ends. */
+/** A flag as it is stored, locked until the transaction ends. */
 export interface StoredFlag extends FlagPlace {
   readonly id: string;
   readonly version: number;
@@ -33,8 +33,8 @@ export async function lockFlag(tx: Tx, { key, environment }: FlagPlace): Promise
 }
 
 /**
- * Refuses a change that was built on another version than the present one, and shows what happened in between: the
- * definition it was built on, the one that stands, and the one it wanted.
+ * Refuses a change that was built on another version than the present one, with the three-way difference between the
+ * definition it was built on, the present one, and the proposed one.
  *
  * @throws Problem with the given code and the members `current_version` and `differences`.
  */
@@ -50,7 +50,7 @@ export async function assertFlagVersion(
     .where('version', '=', change.version)
     .select('definition')
     .executeTakeFirst();
-  // A version that never was cannot be compared with: then everything that differs from the present one is shown.
+  // Without such a version everything that differs from the present definition is shown.
   const from = base?.definition ?? flag.definition;
   throw new Problem({
     code: change.code,
@@ -63,7 +63,7 @@ export async function assertFlagVersion(
   });
 }
 
-/** How a change is remembered. */
+/** How a change is recorded in history and audit. */
 export interface FlagChangeNote {
   readonly change: FlagChange;
   readonly event: string;
@@ -71,7 +71,7 @@ export interface FlagChangeNote {
   readonly authority: Authority;
 }
 
-/** Writes a new flag at version 1 with its history, its audit entry and the notice to all caches. */
+/** Inserts a flag at version 1 with its history, its audit entry and the invalidation of caches. */
 export async function insertFlag(
   tx: Tx,
   place: FlagPlace,
@@ -90,11 +90,11 @@ export async function insertFlag(
     .returning('id')
     .executeTakeFirstOrThrow();
   const flag = { ...place, id, version: 1, definition };
-  remember(tx, flag, null, note);
+  recordChange(tx, flag, null, note);
   return flag;
 }
 
-/** Writes the next version of a locked flag with its history, its audit entry and the notice to all caches. */
+/** Writes the next version of a locked flag with its history, its audit entry and the invalidation of caches. */
 export function saveFlag(
   tx: Tx,
   flag: StoredFlag,
@@ -114,11 +114,11 @@ export function saveFlag(
       })
       .where('id', '=', flag.id),
   );
-  remember(tx, next, flag.definition, note);
+  recordChange(tx, next, flag.definition, note);
   return next;
 }
 
-/** What a flag action gives back: enough to show what it did and to build its undo. */
+/** The result of a flag action: what its undo is built of. */
 export function flagResult(flag: StoredFlag, previous: FlagDefinition | null): JsonObject {
   return {
     key: flag.key,
@@ -129,7 +129,7 @@ export function flagResult(flag: StoredFlag, previous: FlagDefinition | null): J
 }
 
 /**
- * The change that brings back what a flag action has replaced; it is stale as soon as somebody else changes the flag.
+ * The change that restores what a flag action has replaced; it is stale as soon as somebody else changes the flag.
  */
 export function restoreFlag({ key, environment }: FlagPlace, { version, previous }: JsonObject): ActionRequest {
   const reason = `Undo of version ${Number(version)}`;
@@ -139,12 +139,12 @@ export function restoreFlag({ key, environment }: FlagPlace, { version, previous
   };
 }
 
-/** The kind and key of the notice that tells flag caches to read an environment again. */
+/** The invalidation event of a change of an environment's flags. */
 export function flagInvalidation(tenantId: string, environment: EnvironmentName): { kind: string; key: string } {
   return { kind: 'flags', key: `${tenantId}/${environment}` };
 }
 
-function remember(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): void {
+function recordChange(tx: Tx, flag: StoredFlag, before: FlagDefinition | null, note: FlagChangeNote): void {
   tx.defer(
     tx.sql.insertInto('admin_flag_history').values({
       tenant_id: tx.actor.tenant_id,

@@ -6,7 +6,7 @@ import type {
   WitnessedPage,
 } from './audit-checkpoint.contract.ts';
 
-/** A first checkpoint of a long chain takes seconds, a page of many chains too; it says that it lives. */
+/** A first checkpoint of a long chain takes seconds, and so does a page of many chains; hence the heartbeat. */
 const { sealAuditChains, deliverAuditCheckpoints } = proxyActivities<AuditCheckpointActivities>({
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '30 seconds',
@@ -14,8 +14,8 @@ const { sealAuditChains, deliverAuditCheckpoints } = proxyActivities<AuditCheckp
 });
 
 /**
- * Signs the state of every audit chain that has grown and hands it to the witnesses outside. Started by the Schedule `audit-checkpoint`, one run at a time;
- * nothing is lost when a run fails, because the next one finds the same chains.
+ * Signs the state of every audit chain that has grown and delivers it to the witnesses. Started by the Schedule
+ * `audit-checkpoint`, one run at a time; nothing is lost when a run fails, because the next one finds the same chains.
  *
  * A damaged chain fails the run, so that it stands out in Temporal Web, after all other chains have been signed.
  */
@@ -38,7 +38,7 @@ export async function auditCheckpointWorkflow(): Promise<AuditCheckpointResult> 
   return { sealed, failed };
 }
 
-/** A damaged chain is handed over as well: its last good checkpoint is what proves the damage. */
+/** Damaged chains are delivered as well: the last good checkpoint proves the damage. */
 async function deliverToWitnesses(): Promise<void> {
   let after: string | null = null;
   do {

@@ -12,9 +12,11 @@ export const auditRetentionSchedule: ScheduleContract = {
   note: 'Archives audit segments that are older than AUDIT_RETENTION_DAYS and drops their rows.',
 };
 
-/** What a run goes by. */
+/** The input of a run. */
 export interface AuditRetentionInput {
-  /** Age in days from which segments are dropped; null takes `AUDIT_RETENTION_DAYS`, and nothing goes without it. */
+  /**
+   * Age in days from which segments are dropped; null takes `AUDIT_RETENTION_DAYS`. Without both nothing is dropped.
+   */
   readonly keep_days: number | null;
 }
 
@@ -22,19 +24,19 @@ export interface AuditRetentionInput {
 export interface RetentionPage {
   /** Segments dropped. */
   readonly dropped: number;
-  /** Chains that could not be worked on; the next run comes back to them. */
+  /** Chains that failed; the next run tries them again. */
   readonly failed: string[];
   /** Where the next page begins; null after the last one. */
   readonly next_after: string | null;
 }
 
-/** The hands of the workflow; `src/activities/audit/audit-retention.activities.ts`. */
+/** The activity of the workflow; `src/activities/audit/audit-retention.activities.ts`. */
 export interface AuditRetentionActivities {
   /** Archives and drops what is due in a page of chains behind the chain `after`. */
   dropAuditSegments(input: AuditRetentionInput & { readonly after: string | null }): Promise<RetentionPage>;
 }
 
-/** What a run has done. */
+/** The result of a run. */
 export interface AuditRetentionResult {
   readonly dropped: number;
 }

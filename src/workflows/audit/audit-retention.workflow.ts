@@ -6,7 +6,7 @@ import type {
   RetentionPage,
 } from './audit-retention.contract.ts';
 
-/** A first run over years of rows takes its time; it says that it lives after each segment. */
+/** A first run over years of rows takes long; hence the heartbeat. */
 const { dropAuditSegments } = proxyActivities<AuditRetentionActivities>({
   startToCloseTimeout: '2 hours',
   heartbeatTimeout: '15 seconds',

@@ -4,7 +4,7 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const auditVerificationWorkflowType = 'auditVerificationWorkflow';
 
-/** Every six hours; the checkpoint workflow looks at new rows every minute, this one at all of them. */
+/** Every six hours; the checkpoint workflow verifies new rows every minute, this one all of them. */
 export const auditVerificationSchedule: ScheduleContract = {
   scheduleId: 'audit-verification',
   workflowType: auditVerificationWorkflowType,
@@ -13,7 +13,7 @@ export const auditVerificationSchedule: ScheduleContract = {
   note: 'Recomputes every audit chain from its beginning and compares decisions with Temporal histories.',
 };
 
-/** What a run goes by. */
+/** The input of a run. */
 export interface AuditVerificationInput {
   /** How far back decisions are compared, in milliseconds. */
   readonly compare_back_ms: number;
@@ -21,7 +21,7 @@ export interface AuditVerificationInput {
   readonly settle_ms: number;
 }
 
-/** Two days back, so that a run that was missed is made up for. */
+/** Two days back, so that the next run makes up for one that was missed. */
 export const defaultVerification: AuditVerificationInput = { compare_back_ms: 48 * 3_600_000, settle_ms: 120_000 };
 
 /** One chain. */
@@ -30,15 +30,15 @@ export interface VerifiedChain {
   readonly outcome: VerificationOutcome;
 }
 
-/** The hands of the workflow; `src/activities/audit/audit-verification.activities.ts`. */
+/** The activities of the workflow; `src/activities/audit/audit-verification.activities.ts`. */
 export interface AuditVerificationActivities {
   /** Ids of chains behind `after`, at most a page. */
   listAuditChains(after: string | null): Promise<{ chain_ids: string[]; next_after: string | null }>;
-  /** Verifies one chain, records the outcome and tells people of what is wrong. */
+  /** Verifies one chain, records the outcome and notifies people of what is wrong. */
   verifyAuditChain(input: AuditVerificationInput & { readonly chain_id: string }): Promise<VerifiedChain>;
 }
 
-/** What a run has found. */
+/** The result of a run. */
 export interface AuditVerificationResult {
   readonly intact: number;
 }

@@ -12,7 +12,7 @@ const { listAuditChains } = proxyLocalActivities<Pick<AuditVerificationActivitie
   retry: { maximumAttempts: 5 },
 });
 
-/** Some seconds for a million entries; it says that it lives. */
+/** Some seconds for a million entries; hence the heartbeat. */
 const { verifyAuditChain } = proxyActivities<Pick<AuditVerificationActivities, 'verifyAuditChain'>>({
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '15 seconds',
@@ -21,10 +21,11 @@ const { verifyAuditChain } = proxyActivities<Pick<AuditVerificationActivities, '
 
 /**
  * Verifies every audit chain from its first row and compares the decisions in it with Temporal's histories of the same
- * requests. Started by the Schedule `audit-verification`; one chain after the other, because each costs a processor for
- * its time.
+ * requests. Started by the Schedule `audit-verification`; one chain after the other, because each keeps a processor
+ * busy.
  *
- * What does not verify fails the run, so that it stands out in Temporal Web, after all chains have been looked at.
+ * A chain that does not verify fails the run, so that it stands out in Temporal Web, after all chains have been
+ * verified.
  */
 export async function auditVerificationWorkflow(
   input: AuditVerificationInput = defaultVerification,

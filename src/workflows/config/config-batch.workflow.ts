@@ -20,7 +20,7 @@ import type {
 } from './config-rollout.contract.ts';
 
 /** One short transaction each, tried until the database is back: a half-made change must not be left alone. */
-const local = proxyLocalActivities<
+const background = proxyLocalActivities<
   Pick<ConfigRolloutActivities, 'loadRolloutBatch' | 'stepRollout' | 'undoRolloutPart'>
 >({
   startToCloseTimeout: '4 seconds',
@@ -30,18 +30,18 @@ const local = proxyLocalActivities<
 
 /**
  * A configuration change of one or more environments. Id `rollout-batch/<tenant>/<batch>`. Its parts are rolled out in
- * their order; when one does not succeed, the parts after it are never begun and those before it are taken back in
- * reverse order, each with its own recorded result.
+ * their order; when one does not succeed, the parts after it are never begun and those before it are undone in reverse
+ * order, each with its own recorded result.
  */
 export async function configBatchWorkflow(input: ConfigBatchInput): Promise<ConfigBatchOutcome> {
-  const parts = await local.loadRolloutBatch(input);
+  const parts = await background.loadRolloutBatch(input);
   const outcomes: ConfigRolloutOutcome[] = [];
   for (const part of parts) {
     const outcome = await rollOut(input, part);
     outcomes.push(outcome);
     setCurrentDetails(outcomes.map(({ deployment_id, status }) => `- \`${deployment_id}\`: ${status}`).join('\n'));
     if (outcome.status !== 'succeeded') {
-      const undone = await CancellationScope.nonCancellable(() => takeBack(input, parts, outcomes.length - 1));
+      const undone = await CancellationScope.nonCancellable(() => undoParts(input, parts, outcomes.length - 1));
       return { parts: outcomes, undone };
     }
   }
@@ -57,24 +57,24 @@ async function rollOut(input: ConfigBatchInput, part: BatchPart): Promise<Config
       return (await executeChild(configRolloutWorkflowType, options)) as ConfigRolloutOutcome;
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) {
-        // The rollout before this one is still telling people about its end.
+        // The rollout before this one is still sending its notifications.
         await sleep('5 seconds');
         continue;
       }
       if (!(error instanceof ChildWorkflowFailure) && !isCancellation(error)) throw error;
-      // Terminated by an operator, or unable to go on: nobody writes its end but us.
-      return CancellationScope.nonCancellable(() => endLost(input, deployment_id));
+      // Terminated by an operator, or unable to go on: its end is written here.
+      return CancellationScope.nonCancellable(() => endWithoutWorkflow(input, deployment_id));
     }
   }
 }
 
-/** Writes the end of a rollout whose workflow is gone: everybody gets the version before. */
-async function endLost(input: ConfigBatchInput, deploymentId: string): Promise<ConfigRolloutOutcome> {
-  const part = (await local.loadRolloutBatch(input)).find(({ deployment_id }) => deployment_id === deploymentId);
+/** Records the end of a rollout whose workflow is gone: everybody gets the version before. */
+async function endWithoutWorkflow(input: ConfigBatchInput, deploymentId: string): Promise<ConfigRolloutOutcome> {
+  const part = (await background.loadRolloutBatch(input)).find(({ deployment_id }) => deployment_id === deploymentId);
   if (part === undefined || isRolloutClosed(part.status)) {
     return { deployment_id: deploymentId, status: part?.status ?? 'aborted' };
   }
-  const { status } = await local.stepRollout({
+  const { status } = await background.stepRollout({
     actor: { ...input.actor, user_id: null, session_id: null },
     deployment_id: deploymentId,
     fence: null,
@@ -87,12 +87,12 @@ async function endLost(input: ConfigBatchInput, deploymentId: string): Promise<C
   return { deployment_id: deploymentId, status };
 }
 
-async function takeBack(input: ConfigBatchInput, parts: readonly BatchPart[], failed: number): Promise<UndonePart[]> {
-  for (const { deployment_id } of parts.slice(failed + 1)) await endLost(input, deployment_id);
+async function undoParts(input: ConfigBatchInput, parts: readonly BatchPart[], failed: number): Promise<UndonePart[]> {
+  for (const { deployment_id } of parts.slice(failed + 1)) await endWithoutWorkflow(input, deployment_id);
   const actor = { ...input.actor, user_id: null, session_id: null };
   const undone: UndonePart[] = [];
   for (const { deployment_id } of parts.slice(0, failed).toReversed()) {
-    undone.push(await local.undoRolloutPart({ actor, deployment_id }));
+    undone.push(await background.undoRolloutPart({ actor, deployment_id }));
   }
   return undone;
 }

@@ -12,7 +12,7 @@ import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 export const configRolloutWorkflowType = 'configRolloutWorkflow';
 export const configBatchWorkflowType = 'configBatchWorkflow';
 
-/** A change of one or more environments that is on its way. Ids only: what is rolled out stands in the database. */
+/** A change of one or more environments. Ids only: what is rolled out is in the database. */
 export interface ConfigBatchInput {
   actor: ActorRef;
   batch_id: string;
@@ -27,9 +27,9 @@ export interface ConfigRolloutInput {
   deployment_id: string;
   environment: EnvironmentName;
   plan: RolloutPlan;
-  /** Where a run before this one (continue-as-new) stood in its stage; `bake_until` is null while nothing bakes. */
+  /** State of the stage in the run before this one (continue-as-new); `bake_until` is null while nothing bakes. */
   carry: { step: number; stage: number; bake_until: number | null; watches: GuardWatch[] } | null;
-  /** Events after which a run goes on as a new one; without it when the server suggests that, at some thousands. */
+  /** Events after which a new run is started; without it when the server suggests that, at some thousands. */
   max_run_events?: number;
 }
 
@@ -48,7 +48,7 @@ export interface BatchPart extends Rollout {
   plan: RolloutPlan;
 }
 
-/** What a person says to a rollout. */
+/** Who gives a rollout a command, and why. */
 export interface RolloutMessage {
   actor: ActorRef;
   reason: string | null;
@@ -56,10 +56,10 @@ export interface RolloutMessage {
   mfa_proof_id: string | null;
 }
 
-/** A step to judge and write. */
+/** A step to check and record. */
 export interface StepRollout extends RolloutMessage {
   deployment_id: string;
-  /** Null when the run itself is gone and its end is written for it. */
+  /** Null when the run itself is gone and its end is recorded for it. */
   fence: number | null;
   command: RolloutTransition;
   /** The step that the command was judged on. */
@@ -67,23 +67,23 @@ export interface StepRollout extends RolloutMessage {
   evidence: JsonObject;
 }
 
-/** What people are told about. */
+/** The states of a rollout that people are notified of. */
 export type RolloutNotification = 'held' | 'restored' | 'succeeded' | 'aborted';
 
-/** What became of a part that was taken back. */
+/** The result of undoing a part. */
 export interface UndonePart {
   deployment_id: string;
   result: 'undone' | 'nothing_to_undo' | 'changed_since';
 }
 
-/** The hands of the two workflows; `src/activities/config/config-rollout.activities.ts`. */
+/** The activities of the two workflows; `src/activities/config/config-rollout.activities.ts`. */
 export interface ConfigRolloutActivities {
   loadRolloutBatch(input: ConfigBatchInput): Promise<BatchPart[]>;
-  /** Takes the deployment over for this run: every other run can write nothing any more. */
+  /** Takes the deployment over for this run: whatever another run tries to write is refused from then on. */
   beginRollout(input: { actor: ActorRef; deployment_id: string; run_id: string }): Promise<RolloutState>;
   stepRollout(input: StepRollout): Promise<RolloutState>;
   undoRolloutPart(input: { actor: ActorRef; deployment_id: string }): Promise<UndonePart>;
-  /** One look at every guard, in their order. What could not be measured is `unknown`; this never fails for it. */
+  /** Measures every guard once, in their order. What could not be measured is `unknown` and no failure. */
   measureGuards(input: { actor: ActorRef; deployment_id: string; environment: EnvironmentName; guards: Guard[] }): Promise<Measurement[]>;
   announceRollout(input: { actor: ActorRef; deployment_id: string; news: RolloutNotification; step: number }): Promise<void>;
 }
@@ -93,7 +93,7 @@ export const resumeRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>(
 export const promoteRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('promote');
 export const abortRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('abort');
 
-/** The update of each word. */
+/** The update of each command. */
 export const rolloutUpdates = {
   pause: pauseRolloutUpdate,
   resume: resumeRolloutUpdate,
@@ -101,7 +101,7 @@ export const rolloutUpdates = {
   abort: abortRolloutUpdate,
 } as const satisfies Record<RolloutCommand, unknown>;
 
-/** Where a rollout stands, for operators. Times are RFC 3339. */
+/** The state of a rollout, for operators. Times are RFC 3339. */
 export interface RolloutView extends Rollout {
   deployment_id: string;
   fence: number;
@@ -117,13 +117,13 @@ export interface ConfigRolloutOutcome {
   status: RolloutStatus | 'fenced';
 }
 
-/** How a batch ended: each part in order, and what was taken back, in the order in which it was. */
+/** How a batch ended: each part in order, and the undone parts in the order in which they were undone. */
 export interface ConfigBatchOutcome {
   parts: ConfigRolloutOutcome[];
   undone: UndonePart[];
 }
 
-/** Id of a rollout's workflow: one living one for each environment. */
+/** Id of a rollout's workflow: at most one runs in each environment. */
 export function configRolloutWorkflowId(tenantId: string, environment: EnvironmentName): string {
   return `rollout/${tenantId}/${environment}`;
 }

@@ -34,26 +34,26 @@ import type {
 import { databaseUnavailable, isDatabaseUnavailable } from '../shared/database-unavailable.ts';
 
 /** Somebody waits for the answer: three attempts end within the API's own deadline. */
-const local = proxyLocalActivities<Pick<ConfigRolloutActivities, 'stepRollout'>>({
+const interactive = proxyLocalActivities<Pick<ConfigRolloutActivities, 'stepRollout'>>({
   startToCloseTimeout: '2500 milliseconds',
   retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
 });
 
 /** Nobody waits for what timers and guards bring about: it is tried until the database is back. */
-const patient = proxyLocalActivities<Pick<ConfigRolloutActivities, 'beginRollout' | 'stepRollout'>>({
+const background = proxyLocalActivities<Pick<ConfigRolloutActivities, 'beginRollout' | 'stepRollout'>>({
   startToCloseTimeout: '4 seconds',
   localRetryThreshold: '3 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '1 minute' },
 });
 
-/** A look at the guards is worth one retry: the next look comes soon, and not knowing is an answer. */
-const looking = proxyActivities<Pick<ConfigRolloutActivities, 'measureGuards'>>({
+/** A measurement is worth one retry: the next one comes soon, and `unknown` is a result. */
+const measurement = proxyActivities<Pick<ConfigRolloutActivities, 'measureGuards'>>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '1 minute',
   retry: { maximumAttempts: 2 },
 });
 
-const news = proxyActivities<Pick<ConfigRolloutActivities, 'announceRollout'>>({
+const notification = proxyActivities<Pick<ConfigRolloutActivities, 'announceRollout'>>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '10 minutes',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
@@ -62,9 +62,9 @@ const news = proxyActivities<Pick<ConfigRolloutActivities, 'announceRollout'>>({
 /**
  * The rollout of one configuration into one environment (S2-61). Id `rollout/<tenant>/<environment>`.
  *
- * The row is the record and the state here a copy of it. Each stage is served, watched for its bake, and then the guards
- * decide: good goes on, bad gives everybody the version before, unknown holds and asks. A run that begins takes a new
- * fencing number; whatever an older one still tries to write is refused by the database.
+ * The row is the record, the state here a copy of it. Each stage is served and watched for its bake, and then the
+ * guards decide: good goes on, bad gives everybody the version before, unknown holds and notifies people. A run that
+ * begins takes a new fencing number; whatever an older run still tries to write is refused by the database.
  *
  * Changes to this file while rollouts are under way go behind `patched()`; `test/replay` replays recorded histories.
  */
@@ -76,20 +76,20 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   let bakeUntil: number | null = null;
   let watches: GuardWatch[] = plan.guards.map(() => unmeasured);
   let watchedStage = -1;
-  let writing: Promise<unknown> = Promise.resolve();
+  let lastStep: Promise<unknown> = Promise.resolve();
   const announcements = new Set<Promise<unknown>>();
 
   setHandler(rolloutStageQuery, () => (state === null ? null : { ...state, bake_until: timeOf(bakeUntil), guards: evidence() }));
-  setHandler(pauseRolloutUpdate, say('pause'), { validator: validate('pause') });
-  setHandler(resumeRolloutUpdate, say('resume'), { validator: validate('resume') });
-  setHandler(promoteRolloutUpdate, say('promote'), { validator: validate('promote') });
-  setHandler(abortRolloutUpdate, say('abort'), { validator: validate('abort') });
+  setHandler(pauseRolloutUpdate, handle('pause'), { validator: validate('pause') });
+  setHandler(resumeRolloutUpdate, handle('resume'), { validator: validate('resume') });
+  setHandler(promoteRolloutUpdate, handle('promote'), { validator: validate('promote') });
+  setHandler(abortRolloutUpdate, handle('abort'), { validator: validate('abort') });
 
   let isFenced = false;
   try {
     const run_id = workflowInfo().runId;
-    adopt(await patient.beginRollout({ actor: system, deployment_id, run_id }));
-    await live();
+    adopt(await background.beginRollout({ actor: system, deployment_id, run_id }));
+    await runStages();
   } catch (error) {
     isFenced = codeOf(error) === 'rollout.fenced';
     if (!isFenced && !isCancellation(error)) throw error;
@@ -99,11 +99,11 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   await CancellationScope.nonCancellable(finish);
   return { deployment_id, status: isFenced ? 'fenced' : current().status };
 
-  async function live(): Promise<void> {
+  async function runStages(): Promise<void> {
     while (!isRolloutClosed(current().status)) {
       if (current().status === 'pending') await decide('advance', current());
       else await bake();
-      if (isRunLong() && isAtRest()) await carryOn();
+      if (isRunLong() && isAtRest()) await continueInNewRun();
     }
   }
 
@@ -112,7 +112,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     return continueAsNewSuggested || historyLength >= (input.max_run_events ?? Infinity);
   }
 
-  /** Words that are being written and news that are on their way would end with the run. */
+  /** Commands that are being recorded and notifications that are being sent would end with the run. */
   function isAtRest(): boolean {
     return allHandlersFinished() && announcements.size === 0 && !isRolloutClosed(current().status);
   }
@@ -122,24 +122,24 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     await condition(allHandlersFinished);
   }
 
-  async function carryOn(): Promise<void> {
-    // A stage that has just been reached is carried with its own bake, not with the one that is over.
+  async function continueInNewRun(): Promise<void> {
+    // A stage that has just been reached is handed on with its own bake, not with the one that is over.
     beginStage(current());
     const { step, stage } = current();
     await continueAsNew<typeof configRolloutWorkflow>({ ...input, carry: { step, stage, bake_until: bakeUntil, watches } });
   }
 
-  /** One wait of a stage: until something moves the rollout, the guards are due, or the bake is over. */
+  /** One wait of a stage: until a person moves the rollout, the guards are due, or the bake is over. */
   async function bake(): Promise<void> {
     const seen = current();
     beginStage(seen);
     const isRunning = seen.status === 'running';
     const untilEndMs = isRunning ? Math.max((bakeUntil ?? 0) - Date.now(), 0) : Infinity;
     const checkMs = plan.guards.length === 0 ? Infinity : plan.check_interval_seconds * 1000;
-    // Past the end of the bake a breach that has not lasted long enough keeps being watched.
+    // After the end of the bake, a breach that has not lasted long enough goes on being watched.
     const waitMs = untilEndMs > 0 ? Math.min(untilEndMs, checkMs) : plan.guards.length > 0 && isMeasured() ? checkMs : 0;
     if (waitMs > 0 && (await hasMoved(seen, waitMs))) return;
-    if (plan.guards.length > 0) await look();
+    if (plan.guards.length > 0) await measureGuards();
     if (current() !== seen) return;
     const verdict = verdictNow();
     if (verdict === 'bad') {
@@ -156,7 +156,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     return true;
   }
 
-  /** A new stage is watched afresh. One that is resumed bakes from the beginning, but what its guards saw stays. */
+  /** A new stage is watched afresh. One that is resumed bakes from the beginning, but its measurements stay. */
   function beginStage({ stage, step, status }: RolloutState): void {
     if (stage !== watchedStage) {
       watchedStage = stage;
@@ -172,12 +172,12 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     else bakeUntil ??= Date.now() + (stages[stage]?.bake_seconds ?? 0) * 1000;
   }
 
-  async function look(): Promise<void> {
+  async function measureGuards(): Promise<void> {
     const { environment } = input;
     const guards = [...plan.guards];
     let measurements: Measurement[] = [];
     try {
-      measurements = await looking.measureGuards({ actor: system, deployment_id, environment, guards });
+      measurements = await measurement.measureGuards({ actor: system, deployment_id, environment, guards });
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
@@ -199,50 +199,54 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     return guardEvidence(plan.guards, watches, Date.now());
   }
 
-  function say(command: RolloutCommand): (message: RolloutMessage) => Promise<RolloutState> {
-    return (message) => write(command, () => message);
+  function handle(command: RolloutCommand): (message: RolloutMessage) => Promise<RolloutState> {
+    return (message) => makeStep(command, () => message);
   }
 
   /**
-   * A step that timers and guards bring about. What was judged on a state that a person has changed meanwhile is dropped:
-   * a stage that has just been promoted to must bake. Without a state it holds for any.
+   * A step that timers and guards bring about. A decision on a state that a person has changed meanwhile is dropped: a
+   * stage that was just reached by a promotion must bake. With `judgedOn` null the decision holds for any state.
    */
   async function decide(command: RolloutTransition, judgedOn: RolloutState | null): Promise<void> {
-    await write(command, () => {
+    await makeStep(command, () => {
       const isPointless = judgedOn === null ? rolloutRefusal(current(), command) !== null : current() !== judgedOn;
       return isPointless ? null : { actor: system, reason: null, mfa_proof_id: null };
     });
   }
 
   /**
-   * Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. A run that is about to
-   * begin has none yet; what it is told then is judged when it has.
+   * Synchronous, on the state in memory: the SDK ignores the refusal of an asynchronous validator. A run that is about
+   * to begin has no state yet; a command that comes then is judged when it has one.
    */
   function validate(command: RolloutCommand): (message: RolloutMessage) => void {
     return () => {
-      if (state !== null) refuse(command);
+      if (state !== null) assertPossible(command);
     };
   }
 
-  function refuse(command: RolloutTransition): void {
+  /** @throws ApplicationFailure the refusal of the rules for a command out of place. */
+  function assertPossible(command: RolloutTransition): void {
     const refused = rolloutRefusal(current(), command);
     if (refused !== null) throw ApplicationFailure.nonRetryable(refused.detail, refused.code);
   }
 
-  /** One write at a time, judged on what the one before it has left; `sender` may find then that there is nothing to do. */
-  function write(command: RolloutTransition, sender: () => RolloutMessage | null): Promise<RolloutState> {
-    const result = writing.then(async () => {
+  /**
+   * One step at a time, judged on the state that the one before it has left; `messageNow` may find then that there is
+   * nothing to do.
+   */
+  function makeStep(command: RolloutTransition, messageNow: () => RolloutMessage | null): Promise<RolloutState> {
+    const result = lastStep.then(async () => {
       if (state === null) await condition(() => state !== null);
-      const said = sender();
-      if (said === null) return current();
-      refuse(command);
+      const message = messageNow();
+      if (message === null) return current();
+      assertPossible(command);
       const { fence, step } = current();
-      const facts = { guards: evidence(), ...(said.reason === null ? {} : { reason: said.reason }) };
-      const hands = said.actor === system ? patient : local;
-      adopt(await hands.stepRollout({ ...said, deployment_id, fence, step, command, evidence: facts }));
+      const facts = { guards: evidence(), ...(message.reason === null ? {} : { reason: message.reason }) };
+      const activities = message.actor === system ? background : interactive;
+      adopt(await activities.stepRollout({ ...message, deployment_id, fence, step, command, evidence: facts }));
       return current();
     });
-    writing = result.catch(() => undefined);
+    lastStep = result.catch(() => undefined);
     return result.catch((error: unknown) => {
       throw isDatabaseUnavailable(error) ? databaseUnavailable() : error;
     });
@@ -254,14 +258,15 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     state = committed;
     const share = `${committed.candidate_percentage} % in stage ${committed.stage + 1} of ${stages.length}`;
     setCurrentDetails(`**${committed.status}**: ${share}, fence ${committed.fence}.`);
-    const told = newsOf(committed);
-    if (before !== null && told !== null) announce(told, committed.step);
+    const kind = notificationOf(committed);
+    if (before !== null && kind !== null) announce(kind, committed.step);
   }
 
-  function announce(what: RolloutNotification, step: number): void {
-    const told = news.announceRollout({ actor: system, deployment_id, news: what, step }).catch(() => undefined);
-    announcements.add(told);
-    void told.then(() => announcements.delete(told));
+  function announce(kind: RolloutNotification, step: number): void {
+    const input = { actor: system, deployment_id, news: kind, step };
+    const sent = notification.announceRollout(input).catch(() => undefined);
+    announcements.add(sent);
+    void sent.then(() => announcements.delete(sent));
   }
 
   function current(): RolloutState {
@@ -270,7 +275,7 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   }
 }
 
-function newsOf({ status }: RolloutState): RolloutNotification | null {
+function notificationOf({ status }: RolloutState): RolloutNotification | null {
   if (status === 'holding') return 'held';
   return status === 'restored' || status === 'succeeded' || status === 'aborted' ? status : null;
 }

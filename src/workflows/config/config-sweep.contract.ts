@@ -3,7 +3,7 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const configSweepWorkflowType = 'configSweepWorkflow';
 
-/** The second net under rollouts: a deployment that was written down and whose workflow is not there gets one. */
+/** Starts the workflows of deployments that have none, for what was lost between commit and start. */
 export const configSweepSchedule: ScheduleContract = {
   scheduleId: 'config-sweep',
   workflowType: configSweepWorkflowType,
@@ -13,7 +13,7 @@ export const configSweepSchedule: ScheduleContract = {
   note: 'Starts the workflows of configuration rollouts that have none, after a crash or a termination.',
 };
 
-/** The hands of the workflow; `src/activities/config/config-rollout.activities.ts`. */
+/** The activity of the workflow; `src/activities/config/config-rollout.activities.ts`. */
 export interface ConfigSweepActivities {
   /** @returns how many workflows were started. */
   sweepRollouts(): Promise<number>;

@@ -6,7 +6,7 @@ const { sweepRollouts } = proxyActivities<ConfigSweepActivities>({
   retry: { maximumAttempts: 3 },
 });
 
-/** Gives rollouts without a workflow one. Started by the Schedule `config-sweep`; running it twice does nothing more. */
+/** Starts the workflows of rollouts that have none. Started by the Schedule `config-sweep`; it may run twice. */
 export async function configSweepWorkflow(): Promise<{ started: number }> {
   const started = await sweepRollouts();
   setCurrentDetails(`- started: ${started}`);
