@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { issueServiceToken } from '../../src/services/identity/service-token-format.ts';
+import { issueServiceToken } from '../../src/services/identity/sign-in/service-token-format.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { freePort } from '../../src/dev/ports.ts';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';

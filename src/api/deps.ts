@@ -3,12 +3,12 @@ import type { SigningKeyring } from '../platform/security/access-token.ts';
 import type { ExternalIssuers } from '../platform/security/external-issuer.ts';
 import type { Metrics } from '../platform/observability/metrics.ts';
 import type { Tracing } from '../platform/observability/tracing.ts';
-import type { ActorCache } from '../services/identity/actor-cache.ts';
+import type { ActorCache } from '../services/identity/sign-in/actor-cache.ts';
 import type { SignInDeps } from '../platform/process-deps.ts';
 import type { ApprovalRequests } from '../services/approval/approval-request.service.ts';
 import type { ConfigSnapshots } from '../services/config/config-snapshot-cache.ts';
 import type { FlagSnapshots } from '../services/flag/flag-snapshot-cache.ts';
-import type { ServiceTokenCache } from '../services/identity/service-token-cache.ts';
+import type { ServiceTokenCache } from '../services/identity/sign-in/service-token-cache.ts';
 import type { DescribedRoute } from './http/route-description.ts';
 
 /** The parts of one API process, made once at start and handed to every handler. */

@@ -25,10 +25,10 @@ import { tenantAttributeName } from '../workflows/queue/queue-pause.contract.ts'
 import { createApp } from './app.ts';
 import { createApprovalRequests } from '../services/approval/approval-request.service.ts';
 import type { ApiDeps } from './deps.ts';
-import { ActorCache } from '../services/identity/actor-cache.ts';
+import { ActorCache } from '../services/identity/sign-in/actor-cache.ts';
 import { ConfigSnapshots } from '../services/config/config-snapshot-cache.ts';
 import { FlagSnapshots } from '../services/flag/flag-snapshot-cache.ts';
-import { ServiceTokenCache } from '../services/identity/service-token-cache.ts';
+import { ServiceTokenCache } from '../services/identity/sign-in/service-token-cache.ts';
 import { routes } from './routes.ts';
 
 /** A listening API. */

@@ -12,7 +12,7 @@ import { quietTemporal } from '../support/temporal/temporal.ts';
 import { startInVirtualTime } from '../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../support/temporal/virtual-time.ts';
 
-/** Histories as they were when requests were waiting in earlier builds. They are added to and never rewritten. */
+/** Histories of earlier releases. New ones are added, none is ever rewritten. */
 const histories = recordedHistories('approval');
 
 beforeAll(quietTemporal);
@@ -41,7 +41,7 @@ describe('committed histories of approval requests', () => {
     await histories.replayAll();
   });
 
-  it('do not replay with other code: the check can fail', async () => {
+  it('do not replay with other code, so the check can fail', async () => {
     const history = (await histories.all()).get('executed');
     for (const event of history?.events ?? []) {
       const scheduled = event.activityTaskScheduledEventAttributes as { activityType?: { name: string } } | undefined;
@@ -51,7 +51,7 @@ describe('committed histories of approval requests', () => {
   });
 });
 
-describe('histories of requests that this build makes', () => {
+describe('histories of requests of this release', () => {
   let stage: VirtualTime;
   let time: TestWorkflowEnvironment;
   let app: TestApi;
@@ -101,7 +101,7 @@ describe('histories of requests that this build makes', () => {
     await drive.approve(provider, { id: edited.id, digest });
     await time.client.workflow.getHandle(approvalWorkflowId(defaultTenantId, aborted.id)).cancel();
     await endsAs('executed', executed.id, 'executed');
-    // The kept history of that name is of a build that told people by an activity of its own.
+    // The kept history of that name is of a release that notified people by an activity of its own.
     await endsAs('executed-and-told', executed.id, 'executed');
     await endsAs('rejected', rejected.id, 'rejected');
     await endsAs('cancelled', cancelled.id, 'cancelled');
@@ -112,7 +112,7 @@ describe('histories of requests that this build makes', () => {
     await endsAs('expired-in-review', inReview.id, 'expired');
   }, 120_000);
 
-  it('replay also when an approver lost the right, the glass was broken, or the execution window ended', async () => {
+  it('replay also when an approver lost the right, the policy was bypassed, or the execution window ended', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
     await drive.putPolicy({ steps, bypassers: [second.user_id], execution_window_seconds: 60 });
     const [returned, bypassed, late] = await Promise.all(['h-returned', 'h-bypassed', 'h-late'].map(drive.opened));

@@ -15,7 +15,7 @@ import { createNotify } from '../../services/notification/notification-delivery.
 
 type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
 
-/** Requests of one page. */
+/** Requests a page. */
 const pageSize = 100;
 
 interface OpenRequest {
@@ -25,7 +25,7 @@ interface OpenRequest {
   requester_left: boolean;
 }
 
-/** The hands of the sweep of approvals. */
+/** The activity of `approvalSweepWorkflow`. */
 export function createApprovalSweepActivities(deps: Deps): ApprovalSweepActivities {
   return { sweepApprovals: ({ after }) => asActivity(() => sweepPage(deps, after)) };
 }

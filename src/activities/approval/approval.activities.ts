@@ -11,7 +11,7 @@ import type { ActivityDeps } from '../deps.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'keyring' | 'log' | 'temporal'>;
 
-/** The activities of `approvalWorkflow`. Each is one short transaction that may be run twice. */
+/** The activities of `approvalWorkflow`. Each may run twice: it finds what it has committed. */
 export function createApprovalActivities(deps: Deps): ApprovalActivities {
   const notifying = { db: deps.db, notify: createNotify(deps) };
   return {

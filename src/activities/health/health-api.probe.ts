@@ -3,9 +3,9 @@ import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import type { Env } from '../../platform/env.ts';
 import type { HealthProbe, Readings } from './health-probe.ts';
 
-/** What one instance counts since it started. */
+/** What an instance has counted since it started. */
 interface Counters {
-  /** Seconds since the epoch; another one means other counters. */
+  /** Seconds since the epoch; the counters begin anew when it changes. */
   readonly started_at: number;
   readonly requests: number;
   readonly errors: number;
@@ -14,18 +14,18 @@ interface Counters {
   readonly taken_at: number;
 }
 
-/** An instance as it was found; null counters when `/metrics` could not be read. */
+/** The state of an instance; null counters when `/metrics` could not be read. */
 type Instance =
   { readonly isUp: false } | { readonly isUp: true; readonly latency_ms: number; readonly counters: Counters | null };
 
 const requestTimeoutMs = 3_000;
-/** Histograms of every route make `/metrics` long. */
+/** The histograms of all routes make `/metrics` long. */
 const maxMetricsBytes = 4 * 1024 * 1024;
 
 /**
- * Asks every API instance for its own `/health/ready` and `/metrics`. Rates are taken since this process looked last,
- * so the first look knows none. The addresses come from the operator (`HEALTH_API_URLS`, else `PUBLIC_URL`) and may be
- * private, hence a door of its own that leads nowhere else.
+ * Reads `/health/ready` and `/metrics` of every API instance. Rates are measured since the previous read of this process,
+ * so the first one gives none. The addresses are configured by the operator (`HEALTH_API_URLS`, else `PUBLIC_URL`) and may
+ * be private, hence an outbound client of its own that permits these addresses only.
  */
 export function createApiProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLIC_URL'>): HealthProbe {
   const urls = env.HEALTH_API_URLS.length === 0 ? [env.PUBLIC_URL] : env.HEALTH_API_URLS;
@@ -45,7 +45,7 @@ export function createApiProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLIC_URL'>)
       'api.event_loop_lag_ms',
     ],
     async measure() {
-      const instances = await Promise.all(urls.map((url) => look(outbound, url)));
+      const instances = await Promise.all(urls.map((url) => readInstance(outbound, url)));
       const since = urls.map((url, index) => {
         const found = instances[index];
         const counters = found?.isUp === true ? found.counters : null;
@@ -87,7 +87,7 @@ function ratesOf(since: readonly { readonly counters: Counters; readonly earlier
   };
 }
 
-async function look(outbound: OutboundHttp, url: string): Promise<Instance> {
+async function readInstance(outbound: OutboundHttp, url: string): Promise<Instance> {
   const startedAt = performance.now();
   const ready = await get(outbound, url, '/health/ready');
   if (ready?.status !== 200) return { isUp: false };
@@ -96,12 +96,12 @@ async function look(outbound: OutboundHttp, url: string): Promise<Instance> {
   return { isUp: true, latency_ms, counters: metrics?.status === 200 ? countersOf(metrics.body) : null };
 }
 
-/** Null when there is no answer: that is a finding here, not an error. */
+/** Null when there is no answer: that is a result here, not an error. */
 async function get(outbound: OutboundHttp, url: string, path: string) {
   return outbound.send({ url: new URL(path, url).href, method: 'GET', timeoutMs: requestTimeoutMs }).catch(() => null);
 }
 
-/** The few numbers that are needed of Prometheus' text form: `name{label="value",…} number`. */
+/** Reads the needed counters from the text format of Prometheus: `name{label="value",…} number`. */
 export function countersOf(text: string): Counters {
   let [requests, errors, started_at, lag] = [0, 0, 0, 0];
   for (const line of text.split('\n')) {

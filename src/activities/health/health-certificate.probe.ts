@@ -7,8 +7,7 @@ const dayMs = 86_400_000;
 const connectTimeoutMs = 5_000;
 
 /**
- * Days until the first of the certificates expires that people and applications meet. Nothing where nobody speaks
- * TLS.
+ * Days until the first TLS certificate of the public and the API addresses expires. Nothing when none of them uses TLS.
  */
 export function createCertificateProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLIC_URL'>): HealthProbe {
   const hosts = [env.PUBLIC_URL, ...env.HEALTH_API_URLS]
@@ -24,15 +23,15 @@ export function createCertificateProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLI
   };
 }
 
-/** When the certificate of a server ends, in milliseconds since the epoch. */
+/** When the certificate of a server expires, in milliseconds since the epoch. */
 export function certificateEnd({ hostname, port }: Pick<URL, 'hostname' | 'port'>): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: hostname,
       port: port === '' ? 443 : Number(port),
-      // RFC 6066 knows names only.
+      // RFC 6066 permits host names only.
       ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
-      // Nothing is sent or believed: an expired certificate is exactly what this looks for.
+      // Nothing is sent or trusted, and an expired certificate must be readable.
       rejectUnauthorized: false,
       timeout: connectTimeoutMs,
     });

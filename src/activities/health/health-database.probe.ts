@@ -7,7 +7,7 @@ import type { HealthProbe, Readings } from './health-probe.ts';
 
 const scope = { tenant_id: defaultTenantId, user_id: null };
 
-/** One round trip to PostgreSQL, its connections, and its standbys where there are any. */
+/** Measures a round trip to PostgreSQL, its connections, and its standbys when there are any. */
 export function createDatabaseProbe(db: Database): HealthProbe {
   return {
     metrics: [
@@ -41,7 +41,7 @@ function replication(standbys: { replicas: number; lag_seconds: number | null } 
   if (standbys === undefined) return {};
   const { replicas, lag_seconds } = standbys;
   if (replicas === 0) return { 'database.replicas': 0 };
-  // An idle primary reports no lag at all, and without the right to see it neither.
+  // The lag is null on an idle primary, and for a role without the right to see it.
   const unknown = 'PostgreSQL reports no lag; the application’s role may lack pg_read_all_stats.';
   return { 'database.replicas': replicas, 'database.replication_lag_seconds': lag_seconds ?? { unknown } };
 }

@@ -2,23 +2,23 @@ import { measurementsOf } from '../../domain/health/health-metric.ts';
 import type { HealthMeasurement, HealthMetricName, HealthReading } from '../../domain/health/health-metric.ts';
 import type { Logger } from '../../platform/observability/logger.ts';
 
-/** What a probe found, by metric; one that does not apply is left out. */
+/** The readings of a probe by metric; a metric that does not apply is left out. */
 export type Readings = Partial<Record<HealthMetricName, HealthReading>>;
 
-/** Measures one part of the platform. One file each, listed in `health-probes.ts`. */
+/** Measures one component of the platform. One file each, listed in `health-probes.ts`. */
 export interface HealthProbe {
-  /** Everything it may measure; all of it is unknown when it fails. */
+  /** All metrics that it may measure; they are unknown when it fails. */
   readonly metrics: readonly HealthMetricName[];
-  /** May throw: that takes down this probe's metrics and nothing else. */
+  /** May throw: then the metrics of this probe are unknown. */
   measure(): Promise<Readings>;
 }
 
-/** A round waits no longer for a probe, so that one that hangs costs its own metrics only. */
+/** Time limit of a probe, so that one that hangs affects its own metrics only. */
 export const probeTimeoutMs = 10_000;
 
 class ProbeTimeout extends Error {}
 
-/** Runs a probe. Never throws: what it could not measure is unknown, with the reason. */
+/** Runs a probe. Never throws: metrics that could not be measured are unknown, with the reason. */
 export async function runProbe(
   probe: HealthProbe,
   log: Logger,
@@ -38,7 +38,7 @@ export async function runProbe(
   }
 }
 
-/** Why something could not be measured, for people of every tenant: no addresses, no SQL. The log has the rest. */
+/** The reason of a failed measurement for people of every tenant, so without addresses or SQL. The log has the details. */
 export function failureText(error: unknown): string {
   if (error instanceof ProbeTimeout) return error.message;
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;

@@ -5,7 +5,7 @@ import { createDatabaseProbe } from './health-database.probe.ts';
 import type { HealthProbe } from './health-probe.ts';
 import { createTemporalProbe } from './health-temporal.probe.ts';
 
-/** Everything that a round measures of the platform. What it measures of tenants is in `entities/health-facts.ts`. */
+/** All probes of the platform. Those of tenants are in `services/health/tenant-probes.queries.ts`. */
 export function createHealthProbes({
   db,
   env,

@@ -12,14 +12,14 @@ const metrics: readonly HealthMetricName[] = [
   'queues.unreachable',
 ];
 
-/** Queues of one tenant that are looked at in a round. */
+/** Queues of one tenant that are measured in a round at most. */
 const maxQueues = 100;
-/** Engines asked at a time. */
-const atOnce = 10;
+/** Queues that are measured at the same time. */
+const concurrency = 10;
 
 /**
- * Measures the queues of a tenant, which stand in their engines. The age of the oldest waiting job grows also while
- * nothing is processed at all, so it is what tells a stalled queue. Nothing where there is no queue.
+ * Measures the queues of a tenant in their engines. The age of the oldest waiting job also grows while nothing is processed
+ * at all, so it shows that a queue is stalled. Without a queue there are no measurements.
  */
 export async function measureQueues(
   { db, queues }: Pick<ActivityDeps, 'db' | 'queues'>,
@@ -28,15 +28,15 @@ export async function measureQueues(
   const registered = await measuredQueues(db, tenantId, maxQueues);
   if (registered.length === 0) return [];
   const found: (QueueSnapshot | null)[] = [];
-  for (let from = 0; from < registered.length; from += atOnce) {
-    const asked = registered.slice(from, from + atOnce).map((row) => queues.of(row.provider).snapshot(row));
+  for (let from = 0; from < registered.length; from += concurrency) {
+    const asked = registered.slice(from, from + concurrency).map((row) => queues.of(row.provider).snapshot(row));
     const settled = await Promise.allSettled(asked);
     found.push(...settled.map((result) => (result.status === 'fulfilled' ? result.value : null)));
   }
   const known = found.filter((snapshot) => snapshot !== null);
   const unreachable = found.length - known.length;
   if (known.length === 0) {
-    // How many jobs wait is unknown, not zero; that nobody answers is known.
+    // The number of waiting jobs is unknown, not zero; that no engine answers is known.
     const unknown = measurementsOf(metrics, { failure: 'No engine answers.' });
     return unknown.map((one) =>
       one.metric === 'queues.unreachable' ? { ...one, value: unreachable, reason: null } : one,

@@ -1,13 +1,13 @@
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
 import type { HealthProbe } from './health-probe.ts';
 
-/** Values of Temporal's `TaskQueueType`: workflow tasks and activity tasks wait apart. */
+/** Values of Temporal's `TaskQueueType`: workflow tasks and activity tasks are queued separately. */
 const taskQueueTypes = [1, 2] as const;
 const failedWithinMs = 3_600_000;
 
 /**
- * Temporal's answer, what waits on our task queue, and what has failed. The collector is itself a workflow: while
- * Temporal is away it does not run, and the silence is noticed by the external watcher and by every reader of health.
+ * Measures the availability of Temporal, the backlog of our task queue, and failed workflows. The collector is a workflow
+ * itself: while Temporal is unavailable it does not run, which the external watcher and every reader of health notice.
  */
 export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
   const { taskQueue } = temporal;

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.repository.ts';
-import { settleMissingRecords } from '../../services/integration/missing-records.service.ts';
+import { processMissingRecords } from '../../services/integration/missing-records.service.ts';
 import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -10,18 +10,18 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { integrationSyncWorkflowId } from '../../workflows/integration/integration-sync.contract.ts';
 import type { IntegrationSyncActivities, SyncRef } from '../../workflows/integration/integration-sync.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { withHeartbeat } from './integration-heartbeat.ts';
-import { connectRemote } from './integration-remote.ts';
-import { RemoteError, withRemoteFaults } from './integration-source.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import { connectRemote } from './remote-connection.ts';
+import { RemoteError, withRemoteFaults } from './remote-source.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 import type { Notify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
 
-/** One call works for about this long, so that histories show progress and a cancellation is heard. */
-const turnMs = 60_000;
+/** One call works for about this long, so that the history shows progress and a cancellation takes effect. */
+const callMs = 60_000;
 
-/** The hands of `integrationSyncWorkflow`. */
+/** The activities of `integrationSyncWorkflow`. */
 export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActivities {
   const notify = createNotify(deps);
   return {
@@ -29,7 +29,7 @@ export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActi
     pullRecords: (ref) => asActivity(() => withHeartbeat(() => withRemoteFaults(() => pull(deps, ref)))),
     endSync: ({ end, ...ref }) =>
       asActivity(() => unitOfWork(deps.db, actingFor(ref), (tx) => endSyncJob(tx, ref.job_id, end))),
-    announceSyncFailure: (failure) => asActivity(() => announce(deps, notify, failure)),
+    announceSyncFailure: (failure) => asActivity(() => notifyFailure(deps, notify, failure)),
   };
 }
 
@@ -37,7 +37,7 @@ function actingFor({ actor, integration_id }: Pick<SyncRef, 'actor' | 'integrati
   return actorInWorkflow(actor, integrationSyncWorkflowId(actor.tenant_id, integration_id));
 }
 
-/** Fetches page after page from where the row says. A page is written whole or not at all, with the place after it. */
+/** Fetches pages from the position in the row. Each page is written in one transaction with the position after it. */
 async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_finished: boolean }> {
   const actor = actingFor(ref);
   const started = Date.now();
@@ -45,10 +45,10 @@ async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_
   if (position === null) return { page_count: 0, is_finished: true };
   const secret = deps.keyring.open(position.secret_ciphertext, integrationSecretPlace(position.integration_id));
   const source = connectRemote(deps.outbound, position.config, secret);
-  while (Date.now() - started < turnMs) {
+  while (Date.now() - started < callMs) {
     const { cursor, page_count } = position;
     if (page_count > 0 && cursor === null) {
-      while (await unitOfWork(deps.db, actor, (tx) => settleMissingRecords(tx, ref.job_id))) {
+      while (await unitOfWork(deps.db, actor, (tx) => processMissingRecords(tx, ref.job_id))) {
         Context.current().cancellationSignal.throwIfAborted();
       }
       return { page_count, is_finished: true };
@@ -57,7 +57,7 @@ async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_
     if (page.next_cursor !== null && page.next_cursor === cursor) {
       throw new RemoteError('unexpected', 'The cursor of the next page is that of the present one.');
     }
-    // A sync that was called off meanwhile writes no more.
+    // A sync that was cancelled meanwhile writes nothing more.
     Context.current().cancellationSignal.throwIfAborted();
     const next = await unitOfWork(deps.db, actor, async (tx) => {
       await writeSyncPage(tx, ref.job_id, page_count, page);
@@ -69,8 +69,8 @@ async function pull(deps: Deps, ref: SyncRef): Promise<{ page_count: number; is_
   return { page_count: position.page_count, is_finished: false };
 }
 
-/** Tells whoever asked, or the channels when it ran by the clock. */
-async function announce(
+/** Notifies the channels and, unless the sync was scheduled, the person who asked for it. */
+async function notifyFailure(
   { env }: Deps,
   notify: Notify,
   { actor, integration_id, job_id, error_code, error_detail }: SyncRef & { error_code: SyncFault; error_detail: string },

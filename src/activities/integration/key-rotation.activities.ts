@@ -14,7 +14,7 @@ import {
 } from '../../services/integration/key-rotation.repository.ts';
 import type { RotationKeys } from '../../services/integration/key-rotation.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
-import type { RotationFacts, RotationNotification } from '../../domain/integration/key-rotation.ts';
+import type { RotationState, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { Problem } from '../../platform/problem.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -22,14 +22,14 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { keyRotationWorkflowId } from '../../workflows/integration/key-rotation.contract.ts';
 import type { KeyRotationActivities, KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
-import { withHeartbeat } from './integration-heartbeat.ts';
-import { connectKeyService } from './integration-remote.ts';
-import { RemoteError, withRemoteFaults } from './integration-source.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import { connectKeyService } from './remote-connection.ts';
+import { RemoteError, withRemoteFaults } from './remote-source.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
 
-/** The hands of `keyRotationWorkflow`. Each opens the keys it needs, uses them, and keeps nothing. */
+/** The activities of `keyRotationWorkflow`. Each opens the keys that it needs, uses them, and keeps none. */
 export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
   const { keyring } = deps;
   const write = <Result>(ref: KeyRotationRef, work: (tx: Tx) => Promise<Result>) =>
@@ -37,7 +37,7 @@ export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
   const remote = (ref: KeyRotationRef, work: (ref: KeyRotationRef) => Promise<void>) =>
     asActivity(() => withHeartbeat(() => withRemoteFaults(() => work(ref))));
   return {
-    readRotation: (ref) => write(ref, (tx) => factsOf(tx, ref.rotation_id)),
+    readRotation: (ref) => write(ref, (tx) => stateOf(tx, ref.rotation_id)),
     createRotationKey: (ref) => remote(ref, () => createKey(deps, ref)),
     proveRotationKey: (ref) => remote(ref, () => proveKey(deps, ref)),
     switchRotationKeys: ({ at, ...ref }) => write(ref, (tx) => switchKeys(tx, keyring, ref.rotation_id, at)),
@@ -47,7 +47,7 @@ export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
     discardRotationKey: (ref) => remote(ref, () => discardNewKey(deps, ref)),
     noteRotationTrouble: ({ code, detail, next_at, ...ref }) =>
       write(ref, (tx) => noteFailure(tx, ref.rotation_id, { code, detail, next_at })),
-    announceRotation: ({ news, attempt, ...ref }) => asActivity(() => announce(deps, ref, news, attempt)),
+    announceRotation: ({ news, attempt, ...ref }) => asActivity(() => notifyRequester(deps, ref, news, attempt)),
   };
 }
 
@@ -60,7 +60,7 @@ function keysOf(deps: Deps, ref: KeyRotationRef): Promise<RotationKeys> {
   return inRotation(deps, ref, (tx) => openRotationKeys(tx, deps.keyring, ref.rotation_id));
 }
 
-async function factsOf(tx: Tx, id: string): Promise<RotationFacts | null> {
+async function stateOf(tx: Tx, id: string): Promise<RotationState | null> {
   try {
     const { status, grace_until, revoke_attempts } = await lockRotation(tx, id);
     return { status, grace_until, revoke_attempts };
@@ -71,8 +71,8 @@ async function factsOf(tx: Tx, id: string): Promise<RotationFacts | null> {
 }
 
 /**
- * Checks that the present key works before anything is changed, then asks for a new one. The remote service knows the
- * rotation's id as Idempotency-Key: after a crash between its answer and our row, it gives the same key again.
+ * Checks that the present key works before anything is changed, then has a new one created. The rotation's id is sent as
+ * Idempotency-Key: after a crash between the answer and our row, the service gives the same key again.
  */
 async function createKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, current } = await keysOf(deps, ref);
@@ -94,29 +94,32 @@ async function proveKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   await inRotation(deps, ref, (tx) => markVerified(tx, ref.rotation_id));
 }
 
-/** Revokes with the new key, then asks with the old one: only a refusal is proof that it is dead. */
+/** Revokes the old key with the new one, then tries the old one: only a refusal proves that it is revoked. */
 async function revokeOldKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, current, old } = await keysOf(deps, ref);
   if (rotation.status !== 'revoking' || old === null) return;
   await connectKeyService(deps.outbound, config, current).revokeKey(rotation.old_key_id);
-  await requireRefused(() => connectKeyService(deps.outbound, config, old).probe());
+  await assertRefused(() => connectKeyService(deps.outbound, config, old).probe());
   await inRotation(deps, ref, (tx) => completeRotation(tx, ref.rotation_id));
 }
 
-/** Revokes with the old key what was made for a rotation that was given up; also a key whose arrival was never seen. */
+/** Revokes the key that was created for a rotation that was given up, even if the answer with the key was lost. */
 async function discardNewKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, current } = await keysOf(deps, ref);
   if (rotation.status !== 'discarding') return;
   if (rotation.creation_started_at !== null) {
     const service = connectKeyService(deps.outbound, config, current);
-    const keyId = rotation.new_key_id ?? (await unseenKey(deps, ref, () => service.createKey(ref.rotation_id)));
+    const keyId = rotation.new_key_id ?? (await recoverKeyId(deps, ref, () => service.createKey(ref.rotation_id)));
     if (keyId !== null && keyId !== rotation.old_key_id) await service.revokeKey(keyId);
   }
   await inRotation(deps, ref, (tx) => endDiscarded(tx, ref.rotation_id));
 }
 
-/** Asking again under the same Idempotency-Key tells which key was made. Where that is refused, none can have been. */
-async function unseenKey(
+/**
+ * The id of a key whose creation was requested and never answered: repeating the request with the same Idempotency-Key
+ * gives the same key. Null where the repetition is refused, because then the first request created none either.
+ */
+async function recoverKeyId(
   deps: Deps,
   ref: KeyRotationRef,
   createAgain: () => Promise<{ key_id: string; secret: string }>,
@@ -131,7 +134,7 @@ async function unseenKey(
   }
 }
 
-async function requireRefused(probe: () => Promise<void>): Promise<void> {
+async function assertRefused(probe: () => Promise<void>): Promise<void> {
   try {
     await probe();
   } catch (error) {
@@ -147,8 +150,8 @@ const headlines = {
   'revoke-failed': 'The old key of an integration could not be revoked yet',
 } as const satisfies Record<RotationNotification, string>;
 
-/** Tells whoever asked for the rotation. Which key it is about is said by its id. */
-async function announce(deps: Deps, ref: KeyRotationRef, news: RotationNotification, attempt: number): Promise<void> {
+/** Notifies the channels and the person who requested the rotation. Keys are named by their ids. */
+async function notifyRequester(deps: Deps, ref: KeyRotationRef, kind: RotationNotification, attempt: number): Promise<void> {
   const { requested_by, error_code, error_detail } = await inRotation(deps, ref, (tx) => lockRotation(tx, ref.rotation_id));
   const { tenant_id, integration_id, rotation_id } = ref;
   const url = new URL(`/admin/integrations/${integration_id}/rotations/${rotation_id}`, deps.env.PUBLIC_URL).href;
@@ -156,10 +159,10 @@ async function announce(deps: Deps, ref: KeyRotationRef, news: RotationNotificat
   await createNotify(deps)(
     systemActor(tenant_id, { workflow_id: keyRotationWorkflowId(ref) }),
     {
-      event: `integration.${news}`,
-      event_key: `integration/${integration_id}/rotation/${rotation_id}/${news}/${attempt}`,
-      subject: headlines[news],
-      text: `${headlines[news]}.${why}\n\nIntegration ${integration_id}, rotation ${rotation_id}.\n\n${url}`,
+      event: `integration.${kind}`,
+      event_key: `integration/${integration_id}/rotation/${rotation_id}/${kind}/${attempt}`,
+      subject: headlines[kind],
+      text: `${headlines[kind]}.${why}\n\nIntegration ${integration_id}, rotation ${rotation_id}.\n\n${url}`,
       data: { integration_id, rotation_id, attempt, error_code },
     },
     requested_by === null ? [] : [requested_by],

@@ -26,7 +26,7 @@ export function createNotificationActivities(deps: Deps): NotificationActivities
   };
 }
 
-/** Sends a delivery and records what came of it. An attempt that an earlier run has recorded is not made again. */
+/** Sends a delivery and records the outcome. An attempt that an earlier run has recorded is not made again. */
 async function attemptDelivery(deps: Deps, input: DeliveryAttempt): Promise<DeliveryView> {
   const actor = actingFor(input);
   const delivery = await loadDelivery(deps.db, actor, input.delivery_id);

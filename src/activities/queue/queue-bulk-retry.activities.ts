@@ -38,8 +38,8 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
           const watched: string[] = [];
           for (const target of input.targets) {
             heartbeat();
-            const watch = await retryOnce(engine, queue, target);
-            if (watch !== null) watched.push(watch);
+            const watchId = await retryOnce(engine, queue, target);
+            if (watchId !== null) watched.push(watchId);
           }
           return { watched, skipped: input.targets.length - watched.length };
         }),
@@ -52,7 +52,7 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
           for (const id of input.watched) {
             heartbeat();
             const job = await engine.findJob(queue, id);
-            // Many queues keep no completed jobs.
+            // Many queues do not keep completed jobs, so a job that is gone counts as completed.
             if (job === null || job.state === 'completed') completed.push(id);
             else if (job.state === 'failed') failed.push(id);
           }
@@ -68,9 +68,9 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
 }
 
 /**
- * Retries a job unless it is gone or has been retried already, by an attempt that was killed or by somebody else.
+ * Retries a job unless it is gone or was retried already, by an attempt of this activity that died or by somebody else.
  *
- * @returns the id to watch, or null when there was nothing to retry.
+ * @returns the id to observe, or null when there was nothing to retry.
  */
 async function retryOnce(engine: QueueProvider, queue: QueueSource, { job_id, failed_at }: RetryTarget) {
   const job = await engine.findJob(queue, job_id);

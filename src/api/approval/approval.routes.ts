@@ -4,6 +4,7 @@ import { approvalsQuery, viewOfRow } from '../../services/approval/approval-row.
 import { approvalEvents } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
+import { delegateProof } from '../../platform/security/mfa-token.ts';
 import {
   approveUpdate,
   breakGlassUpdate,
@@ -11,7 +12,7 @@ import {
   rejectUpdate,
 } from '../../workflows/approval/approval.contract.ts';
 import { decideApproval, editApproval } from '../../services/approval/approval-decision.service.ts';
-import { changeFor, requestApproval, requireProof } from '../../services/approval/approval-request.service.ts';
+import { changeFor, requestApproval } from '../../services/approval/approval-request.service.ts';
 import {
   approvalHistoryQuery,
   approvalListQuery,
@@ -122,13 +123,13 @@ const createApprovalRequest = route({
   ],
   handler: async ({ actor, body, deps, mfa }) => {
     const prepared = changeFor(actor, body.action, body.payload);
-    const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: requireProof(mfa) };
+    const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: delegateProof(mfa) };
     const view = await requestApproval(deps, actor, request);
     return reply(201, view, { location: `/admin/approvals/${view.id}` });
   },
 });
 
-/** What every message to a request is like; its workflow judges it and answers with the committed row. */
+/** What all messages to a request have in common: its workflow judges them and answers with the committed row. */
 const message = {
   method: 'post',
   tag,
@@ -137,8 +138,8 @@ const message = {
   responses: { 200: ApprovalBody },
 } as const;
 
-/** Refusals that approving, rejecting and breaking the glass share: it is the wrong moment. */
-const momentProblems = [
+/** Refusals by the state of the request, which approving, rejecting and bypassing share. */
+const stateProblems = [
   'mfa.required',
   'resource.not-found',
   'approval.closed',
@@ -146,7 +147,7 @@ const momentProblems = [
   'approval.digest-mismatch',
 ] as const;
 
-/** Refusals that approving and rejecting share: it is the wrong person. */
+/** Refusals of the person, which approving and rejecting share. */
 const personProblems = ['approval.own-request', 'approval.already-decided', 'approval.not-eligible'] as const;
 
 const approveRequest = route({
@@ -157,7 +158,7 @@ const approveRequest = route({
   description: 'Names the digest that was shown; after an edit it is refused.',
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
-  problems: [...momentProblems, ...personProblems, 'approval.step-not-open'],
+  problems: [...stateProblems, ...personProblems, 'approval.step-not-open'],
   handler: (context) => decideApproval(context.deps, context, context.params.id, approveUpdate, context.body),
 });
 
@@ -168,7 +169,7 @@ const rejectRequest = route({
   summary: 'Reject a request, with the reason',
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason }),
-  problems: [...momentProblems, ...personProblems],
+  problems: [...stateProblems, ...personProblems],
   handler: (context) => decideApproval(context.deps, context, context.params.id, rejectUpdate, context.body),
 });
 
@@ -182,7 +183,7 @@ const breakGlass = route({
     'overdue you cannot do it again.',
   permission: 'approval:break-glass',
   body: z.strictObject({ digest, reason: decisionReason }),
-  problems: [...momentProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
+  problems: [...stateProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
   handler: (context) => decideApproval(context.deps, context, context.params.id, breakGlassUpdate, context.body),
 });
 
@@ -223,7 +224,7 @@ const editRequest = route({
 });
 
 /**
- * Approval requests: S2-39..43. Of several paths that match the router takes the last, so literal ones follow patterns.
+ * Approval requests: S2-39..43. The router takes the last of several matching paths, so literal paths follow patterns.
  */
 export const approvalRoutes = [
   getApprovalRequests,

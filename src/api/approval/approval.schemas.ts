@@ -4,7 +4,7 @@ import { maximumSteps } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
-/** Hex SHA-256 of a canonical change. */
+/** The digest of a change, see `changeDigest`. */
 export const digest = z
   .string()
   .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
@@ -64,7 +64,7 @@ const frozenPolicy = z.object({
   bypassers: z.array(z.uuid()),
 });
 
-/** A request, as lists and answers show it. */
+/** A request as it is displayed. */
 export const ApprovalBody = z
   .object({
     id: z.uuid(),
@@ -106,7 +106,7 @@ const decision = z.object({
   created_at: timestamp,
 });
 
-/** A request with what it would do and who said what. */
+/** A request with its change and all decisions. */
 export const ApprovalDetailBody = ApprovalBody.extend({
   description: z.string().describe('What the change does, in words'),
   payload: z.json().describe('Null where the payload holds a secret or was erased'),
@@ -118,7 +118,7 @@ export const ApprovalDetailBody = ApprovalBody.extend({
     .describe('A request that would take the executed change back'),
 }).meta({ id: 'ApprovalDetail' });
 
-/** One transition of one request. */
+/** One transition of a request. */
 export const ApprovalHistoryBody = z
   .object({
     id: z.uuid(),
@@ -138,10 +138,10 @@ export const ApprovalHistoryBody = z
   })
   .meta({ id: 'ApprovalHistoryEntry' });
 
-/** Why somebody decides; kept for good. */
+/** The reason of a decision; never deleted. */
 export const decisionReason = z.string().trim().min(1).max(1000);
 
-/** A review that an emergency owes. */
+/** The review of an emergency change. */
 export const BreakGlassReviewBody = z
   .object({
     id: z.uuid(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { reviewsQuery } from '../../services/approval/break-glass-review.queries.ts';
-import { closeForcedReview } from '../../services/approval/break-glass-review.service.ts';
+import { closeBreakGlassReview } from '../../services/approval/break-glass-review.service.ts';
 import { route } from '../http/route.ts';
 import { BreakGlassReviewBody } from './approval.schemas.ts';
 
@@ -44,8 +44,8 @@ const completeReview = route({
   }),
   responses: { 200: BreakGlassReviewBody },
   problems: ['mfa.required', 'resource.not-found', 'approval.review-closed', 'approval.own-request'],
-  handler: ({ body, params, unitOfWork }) => unitOfWork((tx) => closeForcedReview(tx, params.id, body)),
+  handler: ({ body, params, unitOfWork }) => unitOfWork((tx) => closeBreakGlassReview(tx, params.id, body)),
 });
 
-/** The reviews that a bypass or an emergency switch-off owes. */
+/** The reviews of bypasses and emergency switch-offs. */
 export const breakGlassReviewRoutes = [getReviews, completeReview];

@@ -86,7 +86,7 @@ const getGates = route({
 
 type GateOf = (action: string, environment: EnvironmentName | 'any') => GateLevel;
 
-/** What holds for an action: the gate written for exactly this environment, the one for any, or the safe default. */
+/** Resolves the gate in force of an action: that of exactly this environment, of any, or the safe default. */
 function gatesInForce(written: readonly { action: string; environment: string; gate: GateLevel }[]): GateOf {
   return (action, environment) => {
     const own = written.find((row) => row.action === action && row.environment === environment);
@@ -95,7 +95,7 @@ function gatesInForce(written: readonly { action: string; environment: string; g
   };
 }
 
-/** One line of the manifest (S2-68). */
+/** One entry of the manifest of gates (S2-68). */
 function gateEntry(
   { operationId, method, path, permission, gate }: DescribedRoute,
   gateOf: GateOf,
@@ -112,5 +112,5 @@ function gateEntry(
   return { ...entry, gate: 'policy', action, by_environment };
 }
 
-/** The gate table and the manifest of gates: S2-68. */
+/** Gate policies and the manifest of gates (S2-68). */
 export const gatePolicyRoutes = [getGates, getApprovalPolicies, putApprovalPolicy, deleteApprovalPolicy];

@@ -7,7 +7,7 @@ import { bypassers, policySteps, policyWindows } from './approval.schemas.ts';
 
 const environment = z.enum(['any', ...environmentNames]);
 
-/** A gate policy as it is to be. */
+/** A gate policy to be written. */
 export const GatePolicyInput = z
   .strictObject({
     action: z.string().min(1).max(100),
@@ -25,7 +25,7 @@ export const GatePolicyInput = z
   })
   .meta({ id: 'ApprovalPolicyInput' });
 
-/** A written gate policy. */
+/** A gate policy as it is displayed. */
 export const GatePolicyBody = z
   .object({
     id: z.uuid(),

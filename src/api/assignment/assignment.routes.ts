@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { withAssignments } from '../../services/assignment/assignment-access.service.ts';
 import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
@@ -116,7 +116,7 @@ const removeUserCampaign = route({
   responses: { 204: null },
   problems: ['resource.not-found'],
   handler: async (context) => {
-    await makeChange(context, assignmentRemoveCampaign.prepare(context.params));
+    await runGatedAction(context, assignmentRemoveCampaign.prepare(context.params));
     return reply(204);
   },
 });
@@ -135,7 +135,7 @@ const removeUserContact = route({
   responses: { 204: null },
   problems: ['resource.not-found'],
   handler: async (context) => {
-    await makeChange(context, assignmentRemoveContact.prepare(context.params));
+    await runGatedAction(context, assignmentRemoveContact.prepare(context.params));
     return reply(204);
   },
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { campaignDelete } from '../../services/assignment/campaign-delete.action.ts';
 import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
@@ -111,7 +111,7 @@ const deleteCampaign = route({
   handler: async (context) => {
     const { params, request } = context;
     const version = expectedVersion(request.ifMatch);
-    await makeChange(context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
+    await runGatedAction(context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
     return reply(204);
   },
 });

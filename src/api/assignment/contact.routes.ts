@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { loadAssignmentHistory } from '../../services/assignment/contact-assignment.queries.ts';
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
 import { importContacts as importCsv } from '../../services/assignment/contact-import.service.ts';
@@ -115,7 +115,7 @@ const deleteContact = route({
   handler: async (context) => {
     const { params, request } = context;
     const change = contactDelete.prepare({ contact_id: params.contact_id, version: expectedVersion(request.ifMatch) });
-    await makeChange(context, change);
+    await runGatedAction(context, change);
     return reply(204);
   },
 });

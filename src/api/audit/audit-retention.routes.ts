@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
 import { idParams } from '../../platform/value-schemas.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { chainScope } from '../../services/audit/audit-chain.queries.ts';
 import { chainOf } from '../../services/audit/audit-log.queries.ts';
 import { segmentsQuery, verificationsQuery } from '../../services/audit/audit-retention.queries.ts';
@@ -70,9 +70,8 @@ const erasePerson = route({
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
-  handler: async ({ params, body, gate, unitOfWork }) => {
-    const change = personErase.prepare({ person_id: params.id, ...body });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+  handler: async (context) => {
+    await runGatedAction(context, personErase.prepare({ person_id: context.params.id, ...context.body }));
     return reply(204);
   },
 });

@@ -3,7 +3,7 @@ import { alertAggregates, alertComparators, alertSeverities, alertStatuses, isCl
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
-/** Most thresholds of one tenant; each costs a query of the evaluation. */
+/** Thresholds of one tenant at most; each costs a query in every evaluation. */
 const maxThresholds = 100;
 const minWindowSeconds = 120;
 const maxWindowSeconds = 6 * 3600;
@@ -76,7 +76,7 @@ export const ThresholdsInput = z
   })
   .meta({ id: 'AlertThresholdsInput' });
 
-/** A threshold with what it looks at now. */
+/** A threshold with its present state. */
 const ThresholdBody = z
   .object({
     id: z.uuid(),
@@ -124,7 +124,7 @@ export const AlertBody = z
   })
   .meta({ id: 'Alert' });
 
-/** A silence. */
+/** A silence of alerts. */
 export const SilenceBody = z
   .object({
     id: z.uuid(),

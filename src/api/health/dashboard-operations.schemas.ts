@@ -36,7 +36,7 @@ export const rollouts = dashboardSection({
   present: (rows, { at }) => ({ as_of: at, data: { items: [...rows] } }),
 });
 
-/** Integrations whose last sync failed, and keys that could not be revoked. */
+/** Integrations whose last sync failed, and old keys that could not be revoked. */
 export const integrations = dashboardSection({
   key: 'integrations',
   permission: 'integration:read',

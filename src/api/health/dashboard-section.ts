@@ -3,12 +3,12 @@ import type { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 
-/** What a section may look at. */
+/** What the query and the presentation of a section get. */
 export interface SectionContext {
   readonly actor: Actor;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** The same, RFC 3339. */
+  /** The same time, RFC 3339. */
   readonly at: string;
 }
 
@@ -16,7 +16,7 @@ interface Compilable<Row> {
   compile(): CompiledQuery<Row>;
 }
 
-/** What a section shows, and of when it is: null stands for "never". Most sections are read live and so of now. */
+/** The data of a section and their time; null when they were never determined. Sections that are read live are of now. */
 export interface SectionView<Data> {
   readonly as_of: string | null;
   readonly data: Data;
@@ -25,17 +25,17 @@ export interface SectionView<Data> {
 interface SectionSpec<Key extends string, Row, Data extends z.ZodType> {
   /** Its name in the answer. */
   readonly key: Key;
-  /** Who lacks it sees that the section is there, and nothing of it. */
+  /** Who lacks it gets the section without data. */
   readonly permission: Permission;
-  /** Where the whole of it is, a path of this API. */
+  /** The path of this API that has all the data. */
   readonly link: string;
   readonly data: Data;
-  /** One query: all sections together cost one round trip. */
+  /** One query, because all sections together take one round trip. */
   readonly query: (context: SectionContext) => Compilable<Row>;
   readonly present: (rows: readonly Row[], context: SectionContext) => SectionView<z.input<Data>>;
 }
 
-/** A section as the dashboard holds it: the type of its rows is known to its own declaration only. */
+/** A section in the list of the dashboard, where the type of its rows is not known any more. */
 export interface DashboardSection<Key extends string = string, Data extends z.ZodType = z.ZodType> extends Omit<
   SectionSpec<Key, object, Data>,
   'present'
@@ -47,6 +47,6 @@ export interface DashboardSection<Key extends string = string, Data extends z.Zo
 export function dashboardSection<Key extends string, Row extends object, Data extends z.ZodType>(
   spec: SectionSpec<Key, Row, Data>,
 ): DashboardSection<Key, Data> {
-  // The rows that come back are those of this very query.
+  // The rows are always those of this section's own query.
   return { ...spec, present: (rows, context) => spec.present(rows as readonly Row[], context) };
 }

@@ -8,10 +8,10 @@ import type { ApiDeps } from '../deps.ts';
 import { route } from '../http/route.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
-/** A section that takes longer says so; the others are shown. */
+/** A section whose query takes longer is `unavailable`; the others are not affected. */
 const sectionTimeoutMs = 1_500;
 
-/** What every section says besides its data. */
+/** What every section has besides its data. */
 const frame = {
   state: z
     .enum(['ok', 'unavailable', 'forbidden'])
@@ -21,7 +21,7 @@ const frame = {
   age_seconds: z.int().min(0).nullable(),
 };
 
-/** Every section of the list under its key. */
+/** The schemas of all sections by key. */
 const sectionSchemas = Object.fromEntries(
   dashboardSections.map(({ key, data }) => [key, z.object({ ...frame, data: data.nullable() })]),
 );
@@ -48,14 +48,14 @@ const getAdminDashboard = route({
     const queries = allowed.map((section) => section.query(context));
     const results = await readIsolated<object>(deps.db, scope, queries, sectionTimeoutMs);
     const resultOf = new Map(allowed.map(({ key }, index) => [key, results[index]]));
-    const shown = sections.map(
-      (section) => [section.key, showSection(deps, section, resultOf.get(section.key), context)] as const,
+    const presented = sections.map(
+      (section) => [section.key, presentSection(deps, section, resultOf.get(section.key), context)] as const,
     );
-    return { generated_at: context.at, sections: Object.fromEntries(shown) };
+    return { generated_at: context.at, sections: Object.fromEntries(presented) };
   },
 });
 
-function showSection(
+function presentSection(
   { log }: ApiDeps,
   section: DashboardSection,
   result: IsolatedResult<object> | undefined,
@@ -72,4 +72,5 @@ function showSection(
   return { state: 'ok', link: section.link, as_of, age_seconds, data };
 }
 
+/** The dashboard (S2-2). */
 export const dashboardRoutes = [getAdminDashboard];

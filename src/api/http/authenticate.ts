@@ -7,9 +7,9 @@ import type { ApiDeps } from '../deps.ts';
 import type { RequestState } from './request-context.ts';
 import type { RequestInfo } from './request-info.ts';
 import type { Route } from './route.ts';
-import { findBearerSession } from '../../services/identity/external-token-session.service.ts';
-import { isServiceToken } from '../../services/identity/service-token-format.ts';
-import type { ServiceActor } from '../../services/identity/service-token-cache.ts';
+import { findBearerSession } from '../../services/identity/sign-in/external-token-session.service.ts';
+import { isServiceToken } from '../../services/identity/sign-in/service-token-format.ts';
+import type { ServiceActor } from '../../services/identity/sign-in/service-token-cache.ts';
 
 const bearer = /^Bearer ([\w.~+/=-]+)$/i;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { refreshSession, signOut as endSession } from '../../services/identity/session.service.ts';
-import { signInWithPassword } from '../../services/identity/sign-in.service.ts';
+import { refreshSession, signOut as endSession } from '../../services/identity/sign-in/session.service.ts';
+import { signInWithPassword } from '../../services/identity/sign-in/sign-in.service.ts';
 import { Problem } from '../../platform/problem.ts';
 import { route } from '../http/route.ts';
 import { loginBody, tokenPair } from './auth.schemas.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { factorCodePattern } from '../../domain/identity/mfa.ts';
-import { answerChallenge, openChallenge } from '../../services/identity/mfa-challenge.service.ts';
-import { factorOwner } from '../../services/identity/second-factor.service.ts';
+import { answerChallenge, openChallenge } from '../../services/identity/sign-in/mfa-challenge.service.ts';
+import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { route } from '../http/route.ts';
 
 const MfaChallengeView = z

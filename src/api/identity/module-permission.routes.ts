@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { softwareModules } from '../../domain/identity/module-permission.ts';
-import { modulePermission, modulePermissions } from '../../services/identity/module-permission.queries.ts';
+import { modulePermission, modulePermissions } from '../../services/identity/role/module-permission.queries.ts';
 import {
   grantModulePermission,
   replaceModulePermission,
   revokeModulePermission,
-} from '../../services/identity/module-permission.service.ts';
+} from '../../services/identity/role/module-permission.service.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';

@@ -5,7 +5,7 @@ import {
   findProvider,
   finishOidcSignIn,
   oidcSignInSeconds,
-} from '../../services/identity/oidc-sign-in.service.ts';
+} from '../../services/identity/sign-in/oidc-sign-in.service.ts';
 import { userIdentities } from '../../services/identity/user-identity.queries.ts';
 import { linkIdentity, unlinkIdentity } from '../../services/identity/user-identity.service.ts';
 import { reply, route } from '../http/route.ts';

@@ -3,9 +3,9 @@ import { can } from '../../domain/identity/access.ts';
 import { softwareModules } from '../../domain/identity/module-permission.ts';
 import { allPermissions, permissionCatalogue } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { readRights } from '../../services/identity/active-role.queries.ts';
-import { moduleGrants } from '../../services/identity/module-permission.queries.ts';
-import { roleNames } from '../../services/identity/role.queries.ts';
+import { readRights } from '../../services/identity/role/active-role.queries.ts';
+import { moduleGrants } from '../../services/identity/role/module-permission.queries.ts';
+import { roleNames } from '../../services/identity/role/role.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import { route } from '../http/route.ts';
 

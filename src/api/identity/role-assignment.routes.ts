@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { assignRole, reviewAssignment, revokeRole } from '../../services/identity/role-assignment.service.ts';
+import { assignRole, reviewAssignment, revokeRole } from '../../services/identity/role/role-assignment.service.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { rightsAt, roleAssignments } from '../../services/identity/role-assignment-history.queries.ts';
+import { rightsAt, roleAssignments } from '../../services/identity/role/role-assignment-history.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams, timestampInput } from '../../platform/value-schemas.ts';
 import { assignmentView, ledgerEntry, userRights } from './role-assignment.schemas.ts';

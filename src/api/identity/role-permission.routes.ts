@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { permissionSet, roleUpdatePermissions } from '../../services/identity/role-update-permissions.action.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { permissionSet, roleUpdatePermissions } from '../../services/identity/role/role-update-permissions.action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
-import { rolesWithRights } from '../../services/identity/role.queries.ts';
+import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { rolePermissionMatrix } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
@@ -67,7 +67,7 @@ const updateRolePermissions = route({
   handler: async (context) => {
     const { params, body, deps, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    await makeChange(context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
+    await runGatedAction(context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
     return presentMatrix(deps.db, scope, params.id);
   },
 });

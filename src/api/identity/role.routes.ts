@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { roleCreate, roleCreatePayload } from '../../services/identity/role-create.action.ts';
-import { roleDelete } from '../../services/identity/role-delete.action.ts';
-import { roleChange, roleUpdate } from '../../services/identity/role-update.action.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { roleCreate, roleCreatePayload } from '../../services/identity/role/role-create.action.ts';
+import { roleDelete } from '../../services/identity/role/role-delete.action.ts';
+import { roleChange, roleUpdate } from '../../services/identity/role/role-update.action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
-import { rolesWithRights } from '../../services/identity/role.queries.ts';
+import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
@@ -44,7 +44,7 @@ const createRole = route({
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
   handler: async (context) => {
     const { body, deps, scope } = context;
-    const { role_id } = await makeChange(context, roleCreate.prepare(body));
+    const { role_id } = await runGatedAction(context, roleCreate.prepare(body));
     const id = z.uuid().parse(role_id);
     return presentRole(deps.db, scope, id, { location: `/admin/roles/${id}` });
   },
@@ -78,7 +78,7 @@ const updateRole = route({
   handler: async (context) => {
     const { params, body, deps, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    await makeChange(context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
+    await runGatedAction(context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
     return presentRole(deps.db, scope, params.id);
   },
 });
@@ -100,7 +100,7 @@ const deleteRole = route({
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
   handler: async (context) => {
     const { params, request } = context;
-    await makeChange(context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
+    await runGatedAction(context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
     return reply(204);
   },
 });

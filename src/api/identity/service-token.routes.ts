@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { listServiceTokens } from '../../services/identity/service-token.queries.ts';
-import { createServiceToken as issueToken, revokeServiceToken as revokeToken } from '../../services/identity/service-token.service.ts';
+import { listServiceTokens } from '../../services/identity/sign-in/service-token.queries.ts';
+import { createServiceToken as issueToken, revokeServiceToken as revokeToken } from '../../services/identity/sign-in/service-token.service.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { notifySessionsEnded } from '../../services/identity/account-notification.service.ts';
-import { userSessions } from '../../services/identity/session.queries.ts';
-import { forceLogout } from '../../services/identity/session.service.ts';
+import { userSessions } from '../../services/identity/sign-in/session.queries.ts';
+import { forceLogout } from '../../services/identity/sign-in/session.service.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
 import { idParams, timestamp } from '../../platform/value-schemas.ts';

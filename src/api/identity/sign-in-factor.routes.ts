@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { notifyOwner } from '../../services/identity/account-notification.service.ts';
-import { factorOwner } from '../../services/identity/second-factor.service.ts';
-import { assertFactorAvailable, setSignInFactor, signInFactorOf } from '../../services/identity/sign-in-factor.service.ts';
-import { assertPassword } from '../../services/identity/totp-enrolment.service.ts';
+import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
+import { assertFactorAvailable, setSignInFactor, signInFactorOf } from '../../services/identity/sign-in/sign-in-factor.service.ts';
+import { assertPassword } from '../../services/identity/sign-in/totp-enrolment.service.ts';
 import { route } from '../http/route.ts';
 import { passwordInput } from '../../platform/value-schemas.ts';
 

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { factorCodePattern } from '../../domain/identity/mfa.ts';
 import { maxPasswordLength } from '../../platform/security/password.ts';
 import { notifyOwner } from '../../services/identity/account-notification.service.ts';
-import { factorOwner } from '../../services/identity/second-factor.service.ts';
+import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import {
   beginTotpSetup,
   confirmTotp,
   disableTotp,
   renewRecoveryCodes,
   assertPassword,
-} from '../../services/identity/totp-enrolment.service.ts';
-import { totpStatus } from '../../services/identity/totp-status.queries.ts';
+} from '../../services/identity/sign-in/totp-enrolment.service.ts';
+import { totpStatus } from '../../services/identity/sign-in/totp-status.queries.ts';
 import { route } from '../http/route.ts';
 
 const password = z

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { followDeactivation } from '../../services/identity/offboarding.service.ts';
-import { assertMayAssignRoles } from '../../services/identity/role-assignment.service.ts';
+import { assertMayAssignRoles } from '../../services/identity/role/role-assignment.service.ts';
 import { createUserWithRoles, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { listUsers, userById } from '../../services/identity/user.queries.ts';
@@ -140,7 +140,7 @@ const deleteUser = route({
   handler: async (context) => {
     const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
-    await makeChange(context, change);
+    await runGatedAction(context, change);
     await reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null);
     return reply(204);
   },

@@ -194,7 +194,7 @@ const revealIntegrationSecret = route({
   gate: 'mfa',
   params: idParams,
   responses: { 200: RevealedSecretBody },
-  // The answer is a secret: it is not kept for a repetition.
+  // The answer contains a secret, so it is not stored for a repetition.
   idempotency: false,
   problems: ['mfa.required', 'resource.not-found'],
   handler: ({ params, deps, unitOfWork }) => unitOfWork((tx) => revealSecret(tx, deps.keyring, params.id)),
@@ -210,7 +210,7 @@ const findIntegrationSecret = route({
   gate: 'mfa',
   body: z.strictObject({ secret: integrationSecret }),
   responses: { 200: SecretUsesBody },
-  // A digest of the request would be kept for a repetition, and it would be one of the secret.
+  // For a repetition a digest of the request would be stored, which would be a digest of the secret.
   idempotency: false,
   problems: ['mfa.required'],
   handler: async ({ body, deps, unitOfWork }) => ({

@@ -6,7 +6,7 @@ import { timestamp } from '../../platform/value-schemas.ts';
 
 const version = z.int().describe('Goes into If-Match as the ETag');
 
-/** An integration as it is shown: no secret is in it, whoever asks (S2-58). */
+/** An integration as the API shows it, to whomever: without its secret (S2-58). */
 export const IntegrationBody = z
   .object({
     id: z.uuid(),
@@ -30,15 +30,15 @@ export const IntegrationBody = z
   })
   .meta({ id: 'Integration' });
 
-type IntegrationShown = Omit<z.input<typeof IntegrationBody>, 'secret' | 'webhook_url'>;
+type IntegrationRow = Omit<z.input<typeof IntegrationBody>, 'secret' | 'webhook_url'>;
 
-/** A row as it leaves: masked, with the address that a webhook source sends to. */
-export function presentIntegration(row: IntegrationShown, publicUrl: string): z.input<typeof IntegrationBody> {
+/** Presents a row: with a masked secret and the URL that a webhook source sends to. */
+export function presentIntegration(row: IntegrationRow, publicUrl: string): z.input<typeof IntegrationBody> {
   const url = new URL(`/integrations/${row.id}/webhook`, publicUrl).href;
   return { ...row, secret: maskedSecret, webhook_url: row.kind === 'webhook_source' ? url : null };
 }
 
-/** The secret itself, with what names it. */
+/** The secret itself, with its fingerprint and key id. */
 export const RevealedSecretBody = z
   .object({
     secret: z.string(),
@@ -60,7 +60,7 @@ export const SecretUsesBody = z
   })
   .meta({ id: 'SecretUses' });
 
-/** A record of the remote system as it was fetched last. */
+/** A record of the remote system as it was last fetched or received. */
 export const IntegrationRecordBody = z
   .object({
     id: z.uuid(),
@@ -78,7 +78,7 @@ export const IntegrationRecordBody = z
 
 const count = (what: string) => z.int().min(0).describe(what);
 
-/** A sync: the operation that a caller follows to its end state. */
+/** A sync: the operation that a caller follows to its final status. */
 export const SyncJobBody = z
   .object({
     id: z.uuid(),

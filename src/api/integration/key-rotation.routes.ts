@@ -3,14 +3,14 @@ import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { getAction } from '../../services/actions/registry.ts';
-import { runAction, followChange } from '../../services/actions/run-action.ts';
+import { runAfterCommit, runAction } from '../../services/actions/run-action.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
 import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
 import { abortRotation, retryRotation } from '../../services/integration/key-rotation.service.ts';
 import { findRotation, requestedRotation, rotationsQuery } from '../../services/integration/key-rotation.queries.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { KeyRotationBody } from './integration.schemas.ts';
 import { reply, route } from '../http/route.ts';
+import { KeyRotationBody } from './integration.schemas.ts';
 
 const tag = 'integration';
 const rotationParams = z.object({ id: z.uuid(), rotationId: z.uuid() });
@@ -53,13 +53,13 @@ const rotateAPIKey = route({
   ],
   handler: async ({ gate, actor, deps, unitOfWork, ...input }) => {
     const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
-    const { result, rotation } = await unitOfWork(async (tx) => {
-      const result = await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
-      return { result, rotation: await requestedRotation(tx, input.params.id) };
-    });
-    await followChange(deps, actor, prepared, result);
-    const { id: rotation_id, integration_id } = rotation;
-    return reply(201, rotation, { location: `/admin/integrations/${integration_id}/rotations/${rotation_id}` });
+    const { result, rotation } = await unitOfWork(async (tx) => ({
+      result: await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' }),
+      rotation: await requestedRotation(tx, input.params.id),
+    }));
+    await runAfterCommit(deps, actor, prepared, result);
+    const location = `/admin/integrations/${rotation.integration_id}/rotations/${rotation.id}`;
+    return reply(201, rotation, { location });
   },
 });
 

@@ -65,7 +65,7 @@ const addChannel = route({
     z.strictObject({ kind: z.literal('email'), name: channelName, email, events: channelEvents }),
   ]),
   responses: { 201: ChannelWithSecretBody },
-  // The answer is a secret: it is not kept for a repetition. A repeated name is refused.
+  // The answer holds a secret, so it is not stored for a repetition, which is refused for its name.
   idempotency: false,
   problems: ['resource.conflict', 'mfa.required'],
   handler: async ({ body, deps, actor, unitOfWork }) => {
@@ -141,5 +141,12 @@ const rotateSecret = route({
   },
 });
 
-/** The channels that a tenant is notified through. */
-export const notificationChannelRoutes = [listChannels, getChannel, addChannel, updateChannel, deleteChannel, rotateSecret];
+/** The channels through which a tenant is notified. */
+export const notificationChannelRoutes = [
+  listChannels,
+  getChannel,
+  addChannel,
+  updateChannel,
+  deleteChannel,
+  rotateSecret,
+];

@@ -82,5 +82,5 @@ const readOutbox = route({
   },
 });
 
-/** What was sent, and what came of it. */
+/** Deliveries with their outcome, test messages, and the mails of development. */
 export const notificationDeliveryRoutes = [testChannel, listDeliveries, redeliverNotification, readOutbox];

@@ -10,7 +10,7 @@ export const channelEvents = z
   .max(50)
   .describe('Events that are sent here; `*` for all');
 
-/** A channel; its secret is not among what is shown. */
+/** A channel as it is displayed, without its secret. */
 export const ChannelBody = z
   .object({
     id: z.uuid(),
@@ -30,12 +30,12 @@ export const ChannelBody = z
   })
   .meta({ id: 'NotificationChannel' });
 
-/** A channel with its signing secret, as creating and rotating answer once. */
+/** A channel with its signing secret: the answer to creating it and to rotating the secret. */
 export const ChannelWithSecretBody = ChannelBody.extend({
   secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
 }).meta({ id: 'NotificationChannelWithSecret' });
 
-/** What was sent to one recipient, and what came of it. */
+/** A delivery as it is displayed. */
 export const DeliveryBody = z
   .object({
     id: z.uuid(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { onboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { email } from '../../platform/value-schemas.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { sendOnboardingChangedOrLog } from '../../services/onboarding/onboarding-link.client.ts';
 import {
   loadOnboardingLink,
@@ -110,7 +110,7 @@ const revokeLink = route({
   problems: ['resource.not-found', 'onboarding.closed'],
   handler: async (context) => {
     const { actor, body, deps, params: { link_id } } = context;
-    await makeChange(context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
+    await runGatedAction(context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
     return presentOnboardingLink(await loadOnboardingLink(deps, actor, link_id), deps.now());
   },
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { queueClean, queueCleanPayload } from '../../services/queue/queue-clean.action.ts';
-import { makeChange } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 import { cleanOf } from '../../services/queue/queue-clean.client.ts';
@@ -56,7 +56,6 @@ const resumeQueueRoute = route({
 
 const CleanBody = queueCleanPayload.omit({ name: true }).meta({ id: 'QueueCleanRequest' });
 
-
 const cleanPayload = ({ params, body }: { params: { name: string }; body: z.output<typeof CleanBody> }) => ({
   name: params.name,
   ...body,
@@ -85,7 +84,7 @@ const cleanQueueRoute = route({
   ],
   handler: async (context) => {
     const change = queueClean.prepare(cleanPayload(context));
-    const { event_id } = cleanOf(await makeChange(context, change));
+    const { event_id } = cleanOf(await runGatedAction(context, change));
     return findQueueEvent(context.deps.db, context.actor, event_id);
   },
 });

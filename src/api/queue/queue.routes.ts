@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { queueJobStates, queueProviderNames } from '../../domain/queue/queue.ts';
 import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
-import { Problem } from '../../platform/problem.ts';
 import { queueByName, queueEventsQuery, queuesByName } from '../../services/queue/queue.queries.ts';
+import { listQueueJobs } from '../../services/queue/queue-job-list.service.ts';
 import { registerQueue, unregisterQueue } from '../../services/queue/queue-registration.service.ts';
 import { liveStates } from '../../services/queue/queue-snapshot.service.ts';
 import { reply, route } from '../http/route.ts';
@@ -56,20 +56,6 @@ const getQueueDetails = route({
   },
 });
 
-const jobCursor = z.tuple([z.enum(queueJobStates), z.string().max(400)]);
-
-/** Engines go on where they say; a cursor of another state's list leads nowhere. */
-function parseJobCursor(cursor: string | undefined, state: string): string | null {
-  if (cursor === undefined) return null;
-  try {
-    const [listed, from] = jobCursor.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
-    if (listed === state) return from;
-  } catch {
-    // Said below, for both.
-  }
-  throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.' });
-}
-
 const getQueueJobs = route({
   operationId: 'getQueueJobs',
   method: 'get',
@@ -85,22 +71,9 @@ const getQueueJobs = route({
   query: z.strictObject({ ...pageQuery, state: z.enum(queueJobStates).default('failed') }),
   responses: { 200: pageOf(JobBody) },
   problems: ['resource.not-found', 'request.cursor-invalid', 'queue.unsupported', 'service.unavailable'],
-  handler: async ({ actor, deps, params, query: { state, limit, cursor } }) => {
-    const from = parseJobCursor(cursor, state);
-    const row = await queueByName(deps, actor, params.name);
-    const engine = deps.queues.of(row.provider);
-    if (!engine.states.includes(state)) {
-      throw new Problem({
-        code: 'queue.unsupported',
-        detail: `Jobs of ${engine.name} know no state '${state}'.`,
-        members: { job_states: [...engine.states] },
-      });
-    }
-    const { jobs, next } = await engine.listJobs(row, { state, from, limit });
-    return {
-      items: jobs.map(presentJob),
-      next_cursor: next === null ? null : Buffer.from(JSON.stringify([state, next])).toString('base64url'),
-    };
+  handler: async ({ actor, deps, params, query: page }) => {
+    const { jobs, next_cursor } = await listQueueJobs(deps, actor, params.name, page);
+    return { items: jobs.map(presentJob), next_cursor };
   },
 });
 

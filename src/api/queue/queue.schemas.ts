@@ -102,7 +102,7 @@ export const QueueEventBody = z
   })
   .meta({ id: 'QueueEvent' });
 
-/** A queue without what only its engine knows. */
+/** Presents a registered queue, without the live state that only its engine knows. */
 export function presentQueue(queues: QueueProviders, row: QueueRow) {
   const { pause_id, pause_state, pause_reason, paused_by, paused_at, paused_until, ...queue } = row;
   const { capabilities, states } = queues.of(row.provider);
@@ -117,7 +117,7 @@ export function presentQueue(queues: QueueProviders, row: QueueRow) {
   };
 }
 
-/** A job without what is secret in it (S2-58). */
+/** Presents a job with secrets masked (S2-58). */
 export function presentJob({ failure, data, ...job }: EngineJob) {
   const at = (time: number | null) => (time === null ? null : new Date(time).toISOString());
   return {

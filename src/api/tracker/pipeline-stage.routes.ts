@@ -1,4 +1,4 @@
-import { archiveStage, createStage, updateStage } from '../../services/tracker/pipeline-stage.service.ts';
+import { archiveStage, createStage, updateStage } from '../../services/tracker/pipeline/pipeline-stage.service.ts';
 import { reply, route } from '../http/route.ts';
 import { StageBody, StageCreate, StageUpdate } from './pipeline.schemas.ts';
 import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';

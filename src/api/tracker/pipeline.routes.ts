@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
-import { pipelinePageQuery, pipelineSummaryQuery, pipelinesQuery } from '../../services/tracker/pipeline.queries.ts';
-import { archivePipeline, createPipeline, updatePipeline } from '../../services/tracker/pipeline.service.ts';
+import { pipelinePageQuery, pipelineSummaryQuery, pipelinesQuery } from '../../services/tracker/pipeline/pipeline.queries.ts';
+import { archivePipeline, createPipeline, updatePipeline } from '../../services/tracker/pipeline/pipeline.service.ts';
 import { reply, route } from '../http/route.ts';
 import { pipelineStageRoutes } from './pipeline-stage.routes.ts';
 import { PipelineBody, PipelineCreate, PipelineSummaryBody, PipelineUpdate } from './pipeline.schemas.ts';

@@ -8,13 +8,13 @@ import {
   prospectPageQuery,
   prospectsQuery,
   stageHistoryPageQuery,
-} from '../../services/tracker/prospect.queries.ts';
+} from '../../services/tracker/pipeline/prospect.queries.ts';
 import {
   createProspect,
   deleteProspect,
   moveProspect,
   updateProspect,
-} from '../../services/tracker/prospect.service.ts';
+} from '../../services/tracker/pipeline/prospect.service.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import {

@@ -1,7 +1,7 @@
 import type { Refusal } from './approval.ts';
 
-/** What a bypass or an emergency switch-off leaves behind: somebody else looks at it before the due time. */
-export interface ForcedReview {
+/** The review that a bypass or an emergency switch-off owes: somebody else judges it before it is due. */
+export interface BreakGlassReview {
   /** The person who acted without the usual approvals. */
   user_id: string;
   /** Milliseconds since the epoch. */
@@ -9,16 +9,16 @@ export interface ForcedReview {
   reviewed_at: number | null;
 }
 
-/** True when the review should have happened and has not. */
-export function isOverdue(review: ForcedReview, now: number): boolean {
+/** True when the review is due and not done. */
+export function isOverdue(review: BreakGlassReview, now: number): boolean {
   return review.reviewed_at === null && review.due_at <= now;
 }
 
 /**
- * Whether a person is barred from another bypass: while a review of an earlier one is overdue. Switching a flag off in
- * an emergency is never barred: the safe direction stays open.
+ * Why a person is barred from another bypass: the review of an earlier one is overdue. Null when they are not.
+ * Switching a flag off in an emergency is never barred, because it is the safe direction.
  */
-export function bypassBarred(reviews: readonly ForcedReview[], userId: string, now: number): Refusal | null {
+export function bypassBarred(reviews: readonly BreakGlassReview[], userId: string, now: number): Refusal | null {
   if (!reviews.some((review) => review.user_id === userId && isOverdue(review, now))) return null;
   return {
     code: 'approval.bypass-barred',
@@ -26,8 +26,8 @@ export function bypassBarred(reviews: readonly ForcedReview[], userId: string, n
   };
 }
 
-/** Whether a person may close a forced review: anybody who may decide, except the one it is about. */
-export function mayNotReview(review: ForcedReview, userId: string): Refusal | null {
+/** Why a person may not close a review: it is done, or about a change of their own. Null when they may. */
+export function mayNotReview(review: BreakGlassReview, userId: string): Refusal | null {
   if (review.reviewed_at !== null) return { code: 'approval.review-closed', detail: 'The review is done already.' };
   if (review.user_id === userId) {
     return { code: 'approval.own-request', detail: 'Nobody reviews an emergency change of their own.' };

@@ -3,10 +3,10 @@ import { defaultWindows } from './approval-policy.ts';
 import type { EnvironmentName } from '../shared/environment.ts';
 import type { SystemRoleCode } from '../identity/system-roles.ts';
 
-/** How strongly an action is guarded, weakest first (S2-68): nothing, a fresh factor proof, or people's approval. */
+/** How strongly an action is guarded, weakest first (S2-68): not at all, by a second factor, or by approval. */
 export const gateLevels = ['none', 'mfa', 'approval'] as const;
 
-/** One of {@link gateLevels}. `approval` includes the factor proof of everybody who takes part. */
+/** One of {@link gateLevels}. `approval` includes a second factor of everybody who takes part. */
 export type GateLevel = (typeof gateLevels)[number];
 
 /** True when `gate` guards less than `wanted`. */
@@ -14,14 +14,14 @@ export function isWeaker(gate: GateLevel, wanted: GateLevel): boolean {
   return gateLevels.indexOf(gate) < gateLevels.indexOf(wanted);
 }
 
-/** The gate where no policy is written: approval in production, a factor proof elsewhere (S2-68, S2-77). */
+/** The gate without a gate policy: approval in production, a second factor elsewhere (S2-68, S2-77). */
 export function safeGate(environment: EnvironmentName | null): GateLevel {
   return environment === 'production' ? 'approval' : 'mfa';
 }
 
 const reviewers: SystemRoleCode[] = ['role-super-admin', 'role-provider-admin'];
 
-/** The policy where approval is the safe gate and none is written: one administrator other than the requester. */
+/** The approval policy without a gate policy: one administrator other than the requester. */
 export const safePolicy: ApprovalPolicy = {
   ...defaultWindows,
   steps: [{ name: 'administrator', roles: reviewers, users: [], quorum: 1 }],

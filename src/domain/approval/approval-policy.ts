@@ -1,4 +1,4 @@
-/** One step of a policy: `quorum` different people out of the named roles and users must approve. */
+/** One step of an approval policy: `quorum` different people among the named roles and users must approve. */
 export interface ApprovalStep {
   name: string;
   /** Role codes; whoever holds one of them is eligible. */
@@ -9,8 +9,8 @@ export interface ApprovalStep {
 }
 
 /**
- * Who must agree before an action runs, and for how long they may take. Frozen into each request when it is opened, so
- * that lowering the policy later approves nothing.
+ * Who must approve a change, and how long they may take. Each request keeps the policy it was opened under, so that
+ * relaxing it later approves nothing that is already waiting. Times are in seconds.
  */
 export interface ApprovalPolicy {
   /** All of them, in this order: step 2 cannot act before step 1 is met. */
@@ -21,7 +21,7 @@ export interface ApprovalPolicy {
   execution_window_seconds: number;
   /** How often waiting approvers are reminded; 0 for never. */
   reminder_interval_seconds: number;
-  /** The persons, by name, who may break the glass. Empty means nobody, not anybody. */
+  /** User ids of those who may break the glass. Empty means nobody, not anybody. */
   bypassers: string[];
   /** How long after a bypass its review is due. */
   bypass_review_seconds: number;
@@ -33,7 +33,7 @@ export interface EligiblePerson {
   roles: readonly string[];
 }
 
-/** What is wrong with a policy: `path` is a JSON pointer into it. */
+/** What is wrong with an approval policy; `path` is a JSON pointer into it. */
 export interface PolicyFault {
   path: string;
   message: string;
@@ -47,15 +47,16 @@ export const defaultWindows = {
   bypass_review_seconds: 72 * 3600,
 } as const;
 
-/** More steps than any organisation has levels; keeps the check of {@link policyFaults} small. */
+/** More steps than any organisation has levels; {@link policyFaults} examines every combination of steps. */
 export const maximumSteps = 8;
 
 /**
- * Quorum sanity (S2-70): no step is empty, every quorum is a whole number of at least one, and there are enough
- * different people for all steps together, since each person counts once in a request. The last is Hall's condition:
- * every choice of steps needs at least as many eligible people as the sum of its quorums.
+ * Why an approval policy cannot be met (S2-70). It needs at least one step, quorums that are whole numbers of at least
+ * one, and enough different people for all steps together, since each person counts once in a request. The last is
+ * Hall's condition: every choice of steps needs at least as many eligible people as the sum of its quorums.
  *
- * @param people everybody who may decide; for a single request leave out its requester, who cannot.
+ * @param people everybody who may decide; for one request without its requester and editors, who cannot.
+ * @returns the faults, none when the policy can be met.
  */
 export function policyFaults(policy: Pick<ApprovalPolicy, 'steps'>, people: readonly EligiblePerson[]): PolicyFault[] {
   const { steps } = policy;
@@ -69,7 +70,7 @@ export function policyFaults(policy: Pick<ApprovalPolicy, 'steps'>, people: read
   return [{ path: '/steps', message: `there are not enough different people for ${names}: each person counts once` }];
 }
 
-/** Whether a person may act on a step: by id or by one of their roles. */
+/** True when a step names the person, by id or by one of their roles. */
 export function isEligible(step: ApprovalStep, person: EligiblePerson): boolean {
   return step.users.includes(person.user_id) || step.roles.some((role) => person.roles.includes(role));
 }

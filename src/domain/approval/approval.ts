@@ -5,8 +5,7 @@ import type { ProblemCode } from '../shared/problem-codes.ts';
 /**
  * The states of a request (S2-70). `pending → approved → executed | failed`; `pending` also ends as `rejected`,
  * `cancelled` or `expired`; `approved` also ends as `cancelled` or `expired`, and goes back to `pending` when it is
- * edited
- * or an approver has lost the right.
+ * edited or an approver has lost the right.
  */
 export const approvalStatuses = [
   'pending',
@@ -21,22 +20,22 @@ export const approvalStatuses = [
 /** One of {@link approvalStatuses}. */
 export type ApprovalStatus = (typeof approvalStatuses)[number];
 
-/** An approval that counts: it was given for the present revision by somebody who still holds the right. */
+/** An approval that counts: given for the present revision, by somebody who has not lost the right since. */
 export interface CountedApproval {
   approver_id: string;
   /** Index of the policy step it was given for. */
   step: number;
 }
 
-/** Bounds the life of one request, so that its workflow never comes near the limits of a single run. */
+/** Bounds the edits of one request, so that its workflow stays far from Temporal's limits of a single run. */
 export const maximumRevisions = 100;
 
-/** A request in memory: everything that a decision is judged by. Times are milliseconds since the epoch. */
+/** The state of a request: everything that a command is judged by. Times are milliseconds since the epoch. */
 export interface Approval {
   status: ApprovalStatus;
   /** Grows with every edit; approvals belong to one revision. */
   revision: number;
-  /** SHA-256 of the canonical payload that approvers are shown. */
+  /** SHA-256 of the canonical change that approvers see. */
   digest: string;
   requested_by: string;
   /** Everybody who edited the payload; like the requester they cannot approve it. */
@@ -49,7 +48,7 @@ export interface Approval {
   execution_due_at: number | null;
 }
 
-/** Something that a person, a timer or an operator of the workflow (`abort`) wants to happen to a request. */
+/** What a person, a timer, the execution or an operator of the workflow (`abort`) does to a request. */
 export type ApprovalCommand =
   | { kind: 'approve'; by: EligiblePerson; digest: string }
   | { kind: 'reject'; by: EligiblePerson; digest: string }
@@ -62,7 +61,7 @@ export type ApprovalCommand =
   | { kind: 'execute' }
   | { kind: 'fail' };
 
-/** A person's verdict on what a request says. */
+/** A decision of a person on the present digest. */
 type Decision = Extract<ApprovalCommand, { kind: 'approve' | 'reject' | 'break-glass' }>;
 
 /** Why a command is refused. */
@@ -72,7 +71,9 @@ export interface Refusal {
 }
 
 /**
- * A new request. The policy it is given here is the one it keeps, whatever happens to the policy table.
+ * The state of a new request. It keeps the policy given here, whatever happens to the gate policies later.
+ *
+ * @param now milliseconds since the epoch; the review window begins here.
  */
 export function openApproval(
   request: { digest: string; requested_by: string; policy: ApprovalPolicy },
@@ -92,26 +93,28 @@ export function openApproval(
   };
 }
 
-/** True when nothing can happen to the request any more. */
+/** True for a final status. */
 export function isClosed(status: ApprovalStatus): boolean {
   return status !== 'pending' && status !== 'approved';
 }
 
-/** Index of the step that waits for approvals, or null when every quorum is met. Earlier steps come first. */
+/** Index of the step that waits for approvals, or null when every quorum is met. Steps are met in order. */
 export function openStep(approval: Pick<Approval, 'policy' | 'approvals'>): number | null {
   const index = approval.policy.steps.findIndex((step, at) => approvalsOf(approval, at) < step.quorum);
   return index === -1 ? null : index;
 }
 
-/** How many approvals a step has that count. */
+/** How many approvals of a step count. */
 export function approvalsOf(approval: Pick<Approval, 'approvals'>, step: number): number {
   return approval.approvals.filter((counted) => counted.step === step).length;
 }
 
 /**
- * Whether a command must be refused, and why; null when it may be applied. Synchronous and without I/O, so that it is
- * the validator of the workflow's updates. What only the database knows (is the approver still active, is the proof of
- * the second factor fresh) is asked again in the transaction that records the decision.
+ * Why a command is refused, or null when it may be applied. Synchronous and without I/O, so that the validators of the
+ * workflow's updates can use it. What only the database knows (whether the approver is active, whether the proof of the
+ * second factor is fresh) the transaction checks that records the command.
+ *
+ * @param now milliseconds since the epoch.
  */
 export function refusal(approval: Approval, command: ApprovalCommand, now: number): Refusal | null {
   if (isClosed(approval.status)) {
@@ -121,7 +124,7 @@ export function refusal(approval: Approval, command: ApprovalCommand, now: numbe
     case 'approve':
     case 'reject':
     case 'break-glass':
-      return wrongMoment(approval, command.digest, now) ?? wrongPerson(approval, command);
+      return wrongState(approval, command.digest, now) ?? wrongPerson(approval, command);
     case 'edit':
       return wrongDigest(approval, command.digest) ?? mayNotEdit(approval, command, now);
     case 'cancel':
@@ -141,9 +144,9 @@ export function refusal(approval: Approval, command: ApprovalCommand, now: numbe
 }
 
 /**
- * The request after a command. The given one is left as it is.
+ * The request after a command; the given one is not changed.
  *
- * @throws RangeError when the command is refused: callers ask {@link refusal} first.
+ * @throws RangeError when the command is refused: callers check {@link refusal} first.
  */
 export function applyCommand(approval: Approval, command: ApprovalCommand, now: number): Approval {
   const refused = refusal(approval, command, now);
@@ -182,8 +185,8 @@ export function applyCommand(approval: Approval, command: ApprovalCommand, now: 
 }
 
 /**
- * The approvals that still stand once some approvers have lost the right. Approvals of later steps fall with them,
- * because those were given on the strength of a step that is no longer met.
+ * The approvals that still count when some approvers have lost the right. Approvals of later steps fall with them,
+ * because a later step opens only when the earlier ones are met.
  */
 export function withoutLost(approvals: readonly CountedApproval[], lost: readonly string[]): CountedApproval[] {
   const steps = approvals.filter((counted) => lost.includes(counted.approver_id)).map((counted) => counted.step);
@@ -191,7 +194,7 @@ export function withoutLost(approvals: readonly CountedApproval[], lost: readonl
   return approvals.filter((counted) => counted.step <= firstLost && !lost.includes(counted.approver_id));
 }
 
-/** Back to review, unless what is left still carries the approval. */
+/** Back to review, unless a bypass or the remaining approvals still meet the policy. */
 function withoutRights(approval: Approval, lost: readonly string[]): Approval {
   const approvals = withoutLost(approval.approvals, lost);
   const bypassStands = approval.bypassed_by !== null && !lost.includes(approval.bypassed_by);
@@ -216,7 +219,7 @@ function wrongDigest(approval: Approval, digest: string): Refusal | null {
   };
 }
 
-function wrongMoment(approval: Approval, digest: string, now: number): Refusal | null {
+function wrongState(approval: Approval, digest: string, now: number): Refusal | null {
   if (approval.status !== 'pending')
     return { code: 'approval.not-pending', detail: 'The request is approved already.' };
   return overdue(approval, now) ?? wrongDigest(approval, digest);
@@ -231,7 +234,7 @@ function isAuthor(approval: Approval, userId: string): boolean {
   return approval.requested_by === userId || approval.editors.includes(userId);
 }
 
-/** Rejecting is for everybody whom some step names; approving only for those whom the open step names. */
+/** Everybody whom a step names may reject; only those whom the open step names may approve. */
 function wrongPerson(approval: Approval, { kind, by }: Decision): Refusal | null {
   const { policy, approvals } = approval;
   if (kind === 'break-glass') return policy.bypassers.includes(by.user_id) ? null : notNamedForEmergencies;

@@ -1,6 +1,6 @@
 /**
- * When an alert fires and when it is over (S2-75): pending → firing → resolved. Pure, so that every way through it can
- * be tested; rows and notices are the evaluation's.
+ * The state machine of an alert (S2-75): pending → firing → resolved. Pure, so that every path can be tested; the
+ * evaluation writes rows and sends notifications.
  */
 
 export const alertComparators = ['gt', 'gte', 'lt', 'lte'] as const;
@@ -9,37 +9,37 @@ export type AlertComparator = (typeof alertComparators)[number];
 export const alertSeverities = ['info', 'warning', 'critical'] as const;
 export type AlertSeverity = (typeof alertSeverities)[number];
 
-/** What the measurements of a window are drawn together to. */
+/** How the measurements of a window are aggregated. */
 export const alertAggregates = ['avg', 'min', 'max'] as const;
 export type AlertAggregate = (typeof alertAggregates)[number];
 
-/** States that an alert is kept in. A pending one that comes to nothing leaves no trace. */
+/** The stored states of an alert. A pending alert that does not fire is deleted. */
 export const alertStatuses = ['pending', 'firing', 'resolved'] as const;
 export type AlertStatus = (typeof alertStatuses)[number];
 
-/** The numbers of a threshold. */
+/** The limits and times of a threshold. */
 export interface AlertRule {
   readonly comparator: AlertComparator;
   readonly threshold: number;
   /** Where a firing alert ends: on the good side of `threshold` or equal to it (hysteresis). */
   readonly clear_threshold: number;
-  /** How long the value must break the threshold before it fires; 0 at once. */
+  /** How long the value must break the threshold before the alert fires; 0: at once. */
   readonly for_seconds: number;
 }
 
-/** What is known of a metric at a moment; null is unknown. */
+/** The observed value of a metric; null when unknown. */
 export type Observed = number | null;
 
-/** Where a threshold stands. `since` is in milliseconds since the epoch. */
+/** The state of a threshold. `since` is in milliseconds since the epoch. */
 export type AlertStanding =
   | { readonly state: 'quiet' }
   | { readonly state: 'pending'; readonly since: number }
   | { readonly state: 'firing'; readonly since: number };
 
-/** What an observation does to a standing. */
+/** The transition that an observation causes. */
 export type AlertStep = 'stay' | 'pend' | 'drop' | 'fire' | 'resolve';
 
-/** Whether a value is on the bad side of a limit. */
+/** Whether a value breaks a limit. */
 export function breaks(comparator: AlertComparator, value: number, limit: number): boolean {
   switch (comparator) {
     case 'gt':
@@ -53,14 +53,16 @@ export function breaks(comparator: AlertComparator, value: number, limit: number
   }
 }
 
-/** Whether a clear threshold lies on the good side: otherwise an alert could end while its threshold is broken. */
+/** Whether a clear threshold is on the good side of the threshold: otherwise an alert could end while it is broken. */
 export function isClearSide({ comparator, threshold, clear_threshold }: Omit<AlertRule, 'for_seconds'>): boolean {
   return comparator === 'gt' || comparator === 'gte' ? clear_threshold <= threshold : clear_threshold >= threshold;
 }
 
 /**
- * What is to be done now. Unknown data changes nothing: it neither fires (nobody has seen it broken) nor resolves
- * (nobody has seen it mended), and the time of a pending alert runs on.
+ * The transition that is due. Unknown data causes none: it neither fires an alert nor resolves one, and the time of a
+ * pending alert goes on.
+ *
+ * @param at milliseconds since the epoch.
  */
 export function stepAlert(rule: AlertRule, standing: AlertStanding, observed: Observed, at: number): AlertStep {
   if (observed === null) return 'stay';
@@ -77,7 +79,7 @@ export function stepAlert(rule: AlertRule, standing: AlertStanding, observed: Ob
   }
 }
 
-/** The standing after a step. */
+/** The state after a transition. */
 export function afterStep(standing: AlertStanding, step: AlertStep, at: number): AlertStanding {
   switch (step) {
     case 'stay':
@@ -92,7 +94,7 @@ export function afterStep(standing: AlertStanding, step: AlertStep, at: number):
   }
 }
 
-/** The measurements of a window, drawn together. */
+/** The aggregated measurements of a window. */
 export interface AlertWindow {
   /** Of the known measurements; null when there is none. */
   readonly avg: number | null;
@@ -100,16 +102,16 @@ export interface AlertWindow {
   readonly max: number | null;
   /** The newest measurement, whatever the window; null when it is unknown. */
   readonly last: number | null;
-  /** Moment of the newest measurement in milliseconds since the epoch; null when there is none. */
+  /** Time of the newest measurement in milliseconds since the epoch; null when there is none. */
   readonly last_at: number | null;
 }
 
-/** A measurement older than this says nothing about now: three rounds of the collector. */
+/** A measurement older than this counts as unknown: three rounds of the collector. */
 export const freshSeconds = 180;
 
 /**
- * What a threshold looks at: the aggregate of its window, or the newest measurement where the window is 0. Unknown when
- * nothing was measured lately: a window then speaks of what was before the silence.
+ * The value that a threshold is compared with: the aggregate of its window, or the newest measurement where the window
+ * is 0. Unknown when nothing was measured recently, because the window then only covers the time before the gap.
  */
 export function observe(
   window: AlertWindow,
@@ -120,30 +122,30 @@ export function observe(
   return rule.window_seconds === 0 ? window.last : window[rule.aggregate];
 }
 
-/** What of an alert's news has been told. */
+/** Which notifications of an alert have been sent. */
 export interface NotificationState {
   readonly status: AlertStatus;
   readonly firing_told: boolean;
   readonly resolved_told: boolean;
-  /** It was over before its silence was: nobody hears of it. */
+  /** The alert ended before its silence did: no notification is sent. */
   readonly suppressed: boolean;
 }
 
 /**
- * Whether an alert that resolves now stays unheard of: one silence has lain on it from the beginning, so nobody can
- * have been told. A silence that came later proves nothing: the news may be out and only the mark of it lost.
+ * Whether an alert that resolves now is suppressed: a silence has covered it since it fired, so no notification can have
+ * been sent. A silence that began later does not prove that: the notification may be sent and only its mark lost.
  */
-export function isSuppressed(news: Pick<NotificationState, 'firing_told'>, isSilencedSinceFired: boolean): boolean {
-  return isSilencedSinceFired && !news.firing_told;
+export function isSuppressed(sent: Pick<NotificationState, 'firing_told'>, isSilencedSinceFired: boolean): boolean {
+  return isSilencedSinceFired && !sent.firing_told;
 }
 
 /**
- * What has to be told now, in order. A silence holds the news of firing back, never that of an end: whoever was told of
- * trouble is told when it is over. News that a killed worker has left untold come here again.
+ * The notifications that are due, in order. A silence holds back `firing`, never `resolved`: whoever was notified that an
+ * alert fires is notified of its end. Notifications that a worker could not send before it died are due again.
  */
-export function notificationsDue(news: NotificationState, isSilenced: boolean): ('firing' | 'resolved')[] {
-  if (news.status === 'pending' || news.suppressed) return [];
-  if (news.status === 'firing') return news.firing_told || isSilenced ? [] : ['firing'];
-  if (news.resolved_told) return [];
-  return news.firing_told ? ['resolved'] : ['firing', 'resolved'];
+export function notificationsDue(alert: NotificationState, isSilenced: boolean): ('firing' | 'resolved')[] {
+  if (alert.status === 'pending' || alert.suppressed) return [];
+  if (alert.status === 'firing') return alert.firing_told || isSilenced ? [] : ['firing'];
+  if (alert.resolved_told) return [];
+  return alert.firing_told ? ['resolved'] : ['firing', 'resolved'];
 }

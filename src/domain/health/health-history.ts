@@ -1,12 +1,12 @@
 /**
- * How measurements are kept: as they came for two days, in averages of five minutes for thirty days, and of an hour for
- * four hundred. Reading picks the finest that certainly is there, so that no reader waits for a roll-up.
+ * Retention of measurements: single ones for two days, averages of five minutes for thirty days, and of an hour for four
+ * hundred. Readers use the finest resolution that is certainly complete, so that none waits for a roll-up.
  */
 
-/** A round of the collector, in milliseconds. */
+/** The interval of the collector's rounds, in milliseconds. */
 export const healthRoundMs = 60_000;
 
-/** Seconds that one stored row stands for; 0 is a single measurement. */
+/** Seconds that one stored row covers; 0 is a single measurement. */
 export type HealthResolution = 0 | 300 | 3600;
 
 const hourMs = 3_600_000;
@@ -20,15 +20,14 @@ export const healthRetentionSeconds: Readonly<Record<HealthResolution, number>> 
 };
 
 /**
- * Read no further back than this from a resolution: half the retention of the finest leaves roll-up a day to run
- * late.
+ * How far back a resolution is read: less than its retention, so that roll-up may be a day late.
  */
 const readBackMs: Readonly<Record<0 | 300, number>> = { 0: dayMs, 300: 29 * dayMs };
 
 /** Most points of one answer. */
 export const maxHistoryPoints = 1_500;
 
-/** A stretch of time with the resolution it is read from; `from` included, `to` not. Milliseconds since the epoch. */
+/** A time span with the resolution that it is read from; `from` included, `to` not. Milliseconds since the epoch. */
 export interface HealthSegment {
   readonly resolution: HealthResolution;
   readonly from: number;
@@ -36,8 +35,8 @@ export interface HealthSegment {
 }
 
 /**
- * Splits a stretch of time by what it is read from: hours long ago, five minutes lately, single measurements of the
- * last day. The borders lie on full hours, so that no average reaches over one.
+ * Splits a time span by the resolution that it is read from: hourly averages first, then five-minute ones, then the single
+ * measurements of the last day. The boundaries are full hours, so that no average crosses one.
  */
 export function healthSegments(from: number, to: number, now: number): HealthSegment[] {
   const rawFrom = hourBefore(now - readBackMs[0]);
@@ -50,6 +49,6 @@ export function healthSegments(from: number, to: number, now: number): HealthSeg
   return segments.filter((segment) => segment.from < segment.to);
 }
 
-function hourBefore(moment: number): number {
-  return Math.floor(moment / hourMs) * hourMs;
+function hourBefore(time: number): number {
+  return Math.floor(time / hourMs) * hourMs;
 }

@@ -1,12 +1,12 @@
 /**
- * What the state of the system is measured by (S2-32): a closed catalogue. `platform` metrics are of the installation
- * and the same for everybody who may see health; `tenant` metrics are of one tenant and seen by nobody else.
+ * The closed catalogue of health metrics (S2-32). `platform` metrics belong to the installation and are the same for
+ * everybody who may see health; `tenant` metrics belong to one tenant and are visible to it alone.
  */
 
-/** In what a metric is counted. `up` is 1 or 0; a ratio goes from 0 to 1. */
+/** The unit of a metric. `up` is 1 or 0; a ratio is between 0 and 1. */
 export type HealthUnit = 'up' | 'ms' | 'seconds' | 'days' | 'count' | 'per_second' | 'ratio';
 
-/** The parts of the system that health is shown by; the first part of a metric's name. */
+/** The components whose health is shown; the first part of a metric's name. */
 export const healthComponents = [
   'api',
   'database',
@@ -25,7 +25,7 @@ export const healthComponents = [
 /** One of {@link healthComponents}. */
 export type HealthComponent = (typeof healthComponents)[number];
 
-/** What the catalogue says of a metric. */
+/** An entry of the catalogue. */
 export interface HealthMetric {
   readonly component: HealthComponent;
   readonly scope: 'platform' | 'tenant';
@@ -33,7 +33,7 @@ export interface HealthMetric {
   readonly title: string;
 }
 
-/** All metrics by name. A feature that can be measured adds its lines here and a probe. */
+/** All metrics by name. A new metric is added here, and a probe that measures it. */
 export const healthMetrics = {
   'api.up': { component: 'api', scope: 'platform', unit: 'up', title: 'Every API instance answers' },
   'api.instances_down': {
@@ -214,18 +214,18 @@ export function healthMetricsOf(scope: HealthMetric['scope']): HealthMetricName[
   return allHealthMetrics.filter((name) => healthMetrics[name].scope === scope);
 }
 
-/** True when the text names a metric of the catalogue; rows of an earlier release may not. */
+/** True for the name of a metric in the catalogue; stored rows of an earlier release may have other names. */
 export function isHealthMetric(name: string): name is HealthMetricName {
   return Object.hasOwn(healthMetrics, name);
 }
 
-/** What a probe found: a number, or why there is none. Unknown is not zero and not "fine". */
+/** The result of a probe: a number, or the reason why it is unknown. Unknown is neither zero nor healthy. */
 export type HealthReading = number | { readonly unknown: string };
 
-/** One metric at one moment. */
+/** One metric at one time. */
 export interface HealthMeasurement {
   readonly metric: HealthMetricName;
-  /** Null when it is unknown; then `reason` says why. */
+  /** Null when unknown; then `reason` says why. */
   readonly value: number | null;
   readonly reason: string | null;
 }
@@ -234,8 +234,8 @@ export interface HealthMeasurement {
 const maxReasonLength = 300;
 
 /**
- * The measurements of a probe. A metric that the probe does not name in its answer does not apply (there is no standby
- * to lag) and is left out; with `failure` all of them are unknown for that reason.
+ * Makes measurements of a probe's readings. A metric without a reading does not apply (replication lag without a standby)
+ * and is left out; with `failure` all metrics are unknown for that reason.
  */
 export function measurementsOf(
   metrics: readonly HealthMetricName[],

@@ -1,15 +1,15 @@
 import type { HealthMetricName } from './health-metric.ts';
 import { healthMetrics } from './health-metric.ts';
 
-/** How a part of the system is. `unknown` is worse than `degraded`: nobody can say that it works. */
+/** The status of a component. `unknown` is worse than `degraded`, because nothing proves that it works. */
 export type HealthStatus = 'up' | 'degraded' | 'unknown' | 'down';
 
-const badness: readonly HealthStatus[] = ['up', 'degraded', 'unknown', 'down'];
+const fromBestToWorst: readonly HealthStatus[] = ['up', 'degraded', 'unknown', 'down'];
 
-/** The worst of several; `unknown` of none. */
+/** The worst of several statuses; `unknown` of none. */
 export function worstStatus(statuses: readonly HealthStatus[]): HealthStatus {
-  const worst = Math.max(-1, ...statuses.map((status) => badness.indexOf(status)));
-  return badness[worst] ?? 'unknown';
+  const worst = Math.max(-1, ...statuses.map((status) => fromBestToWorst.indexOf(status)));
+  return fromBestToWorst[worst] ?? 'unknown';
 }
 
 /** A metric as it was last measured. */
@@ -20,7 +20,7 @@ export interface MeasuredMetric {
 }
 
 /**
- * The state of one part: down when a metric that says so is 0; unknown when one could not be measured or there is none;
+ * The status of one component: down when an `up` metric is 0; unknown when a metric could not be measured or there is none;
  * degraded while one of its alerts fires.
  */
 export function componentStatus(metrics: readonly MeasuredMetric[], firing: ReadonlySet<string>): HealthStatus {

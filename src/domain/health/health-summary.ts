@@ -14,21 +14,22 @@ interface MeasurementRow {
 
 type Measured = MeasurementRow & { readonly metric: HealthMetricName };
 
-/** The watch has stopped when nothing came for this long: five rounds. */
+/** Measuring counts as stopped after this long without a measurement: five rounds. */
 const staleMs = 5 * healthRoundMs;
 
-/** What of a metric is shown beside its numbers. */
+/** The title and unit of a metric. */
 export function describeMetric(metric: HealthMetricName) {
   const { title, unit } = healthMetrics[metric];
   return { title, unit };
 }
 
 /**
- * The state of every part. What the collector said before it stopped is not shown as the present; that the evaluation
- * has stopped makes the alerting itself a part that is down. Before its first round nothing is known of it.
+ * Summarizes the health of every component. Measurements from before the collector stopped are not shown as the present
+ * state. When the evaluation has stopped, the component `alerting` is down; before its first round it is unknown.
  *
  * @param rows the newest measurement of each metric.
- * @param alerts `firing`: metrics of which an alert fires; `wasEvaluated`: whether thresholds were ever evaluated.
+ * @param alerts `firing`: metrics that have a firing alert; `wasEvaluated`: whether thresholds were ever evaluated.
+ * @param now milliseconds since the epoch.
  */
 export function summarizeHealth(
   rows: readonly MeasurementRow[],
@@ -41,7 +42,7 @@ export function summarizeHealth(
   const components = healthComponents.flatMap((component) => {
     const own = measured.filter(({ metric }) => healthMetrics[metric].component === component);
     const scope = scopeOf(component);
-    // Nothing is said about a tenant that watches nothing, nor about certificates where nobody speaks TLS.
+    // A component without measurements is left out where that is normal: no thresholds or queues, no TLS.
     if (own.length === 0 && (scope === 'tenant' || component === 'certificates')) return [];
     const metrics = own.map((row) => ({ ...row, ...describeMetric(row.metric) }));
     return [{ component, scope, ...stateOf(component, own, alerts, now), metrics }];
@@ -72,12 +73,12 @@ function stateOf(
   return { status: componentStatus(rows, firing), reason: rows.find(({ reason }) => reason !== null)?.reason ?? null };
 }
 
-/** All metrics of a part have the same scope. */
+/** All metrics of a component have the same scope. */
 function scopeOf(component: HealthComponent): 'platform' | 'tenant' {
   return Object.values(healthMetrics).find((metric) => metric.component === component)?.scope ?? 'platform';
 }
 
-/** The evaluation writes its own metrics, so they say nothing of the collector. */
+/** The metrics of alerting are written by the evaluation, so they do not show that the collector runs. */
 function isOfCollector(metric: HealthMetricName): boolean {
   return healthMetrics[metric].scope === 'platform' && healthMetrics[metric].component !== 'alerting';
 }

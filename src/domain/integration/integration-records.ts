@@ -2,16 +2,16 @@ import type { JsonObject, JsonValue } from '../shared/canonical.ts';
 import type { RemotePaging } from './integration.ts';
 import { unstorableParts } from '../shared/storable-json.ts';
 
-/** A record of a remote system, on its way into `integration_records`. */
+/** A record of a remote system, to be stored in `integration_records`. */
 export interface RemoteRecord {
   readonly external_id: string;
   readonly payload: JsonObject;
 }
 
-/** Why a record cannot be taken. */
+/** Why a record cannot be stored. */
 export type RecordFault = 'no_object' | 'no_id' | 'id_too_long' | 'too_large' | 'unstorable' | 'repeated';
 
-/** A record that was not taken; named by its id where it has one, else by its place on the page. */
+/** A record that was not stored; named by its id where it has one, else by its position on the page. */
 export interface RecordFailure {
   readonly external_id: string | null;
   readonly place: number;
@@ -28,7 +28,7 @@ export interface RemotePage {
 
 export const recordLimits = { idLength: 200, payloadLength: 64 * 1024, cursorLength: 2_000 } as const;
 
-/** The value at a JSON pointer (RFC 6901), or undefined where it leads nowhere. The empty pointer is the whole value. */
+/** The value at a JSON pointer (RFC 6901), or undefined when there is none. The empty pointer is the whole value. */
 export function atPointer(value: JsonValue, pointer: string): JsonValue | undefined {
   if (pointer === '') return value;
   let found: JsonValue | undefined = value;
@@ -40,17 +40,16 @@ export function atPointer(value: JsonValue, pointer: string): JsonValue | undefi
   return found;
 }
 
-/** A text or number as a text; ids and cursors are either in the wild. */
+/** A text or number as text: remote systems use both for ids and cursors. Null for anything else. */
 export function asIdentifier(value: JsonValue | undefined): string | null {
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
 /**
- * Takes the records out of an answer. A record that cannot be taken is counted and named, and never keeps the others
- * from being taken.
+ * Extracts the records of an answer. A record that cannot be stored is reported and does not affect the others.
  *
- * @returns null when the answer is no page at all: no list, or a cursor that is neither text, number nor null.
+ * @returns null when the answer is no page: no list, or a cursor that is neither text, number nor null.
  */
 export function readPage(answer: JsonValue, paging: RemotePaging): RemotePage | null {
   const items = atPointer(answer, paging.items_pointer);
@@ -58,11 +57,11 @@ export function readPage(answer: JsonValue, paging: RemotePaging): RemotePage | 
   const next_cursor = given === null || given === '' ? null : asIdentifier(given);
   const isCursor = given === null || given === '' || (next_cursor !== null && next_cursor.length <= recordLimits.cursorLength);
   if (!Array.isArray(items) || !isCursor) return null;
-  return { ...sortRecords(items as readonly JsonValue[], paging.id_pointer), next_cursor };
+  return { ...partitionRecords(items as readonly JsonValue[], paging.id_pointer), next_cursor };
 }
 
-/** Tells the records that can be taken from those that cannot. */
-export function sortRecords(items: readonly JsonValue[], idPointer: string): Omit<RemotePage, 'next_cursor'> {
+/** Separates the records that can be stored from those that cannot. */
+export function partitionRecords(items: readonly JsonValue[], idPointer: string): Omit<RemotePage, 'next_cursor'> {
   const records = new Map<string, RemoteRecord>();
   const failures: RecordFailure[] = [];
   for (const [place, item] of items.entries()) {
@@ -74,11 +73,11 @@ export function sortRecords(items: readonly JsonValue[], idPointer: string): Omi
   return { records: [...records.values()], failures };
 }
 
-function faultOf(item: JsonValue, id: string | null, taken: ReadonlyMap<string, unknown>): RecordFault | null {
+function faultOf(item: JsonValue, id: string | null, accepted: ReadonlyMap<string, unknown>): RecordFault | null {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return 'no_object';
   if (id === null) return 'no_id';
   if (id.length > recordLimits.idLength) return 'id_too_long';
-  if (taken.has(id)) return 'repeated';
+  if (accepted.has(id)) return 'repeated';
   if (JSON.stringify(item).length > recordLimits.payloadLength) return 'too_large';
   return unstorableParts(item).length > 0 ? 'unstorable' : null;
 }

@@ -1,7 +1,7 @@
 import type { RemoteFault, SyncStatus, SyncTrigger } from './integration.ts';
 import type { RecordFailure } from './integration-records.ts';
 
-/** A sync as everybody is shown it: the operation that a caller follows to its end (S2-19). */
+/** A sync as the API shows it: the operation that a caller follows to its end (S2-19). */
 export interface SyncJobView {
   id: string;
   integration_id: string;
@@ -15,7 +15,7 @@ export interface SyncJobView {
   missing_count: number;
   removed_count: number;
   page_count: number;
-  /** The first records that could not be taken. */
+  /** The first records that could not be stored. */
   failures: readonly RecordFailure[];
   error_code: string | null;
   error_detail: string | null;
@@ -24,10 +24,10 @@ export interface SyncJobView {
   ended_at: string | null;
 }
 
-/** Why a sync failed: the remote system, its workflow was ended by hand, or ourselves. */
+/** Why a sync failed: a fault of the remote system, a workflow that an operator terminated, or a fault of our own. */
 export type SyncFault = RemoteFault | 'abandoned' | 'internal';
 
-/** How a sync ends; whether records were left out is told from its counts. */
+/** How a sync ends; whether records could not be stored follows from its counts. */
 export type SyncEnd =
   | { readonly status: 'succeeded' | 'cancelled' }
   | { readonly status: 'failed'; readonly error_code: SyncFault; readonly error_detail: string };

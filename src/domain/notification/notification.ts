@@ -1,6 +1,6 @@
 import type { JsonObject } from '../shared/canonical.ts';
 
-/** What people and systems can be told about, and what it means. A feature that has news adds its line here. */
+/** The events that people and systems are notified of, with their meaning. A feature adds its events here. */
 export const notificationEvents = {
   'approval.opened': 'A change waits for approval',
   'approval.reminder': 'A change still waits for approval',
@@ -41,23 +41,23 @@ export type NotificationEvent = keyof typeof notificationEvents;
 /** All events in the order of the catalogue. */
 export const allNotificationEvents = Object.keys(notificationEvents) as NotificationEvent[];
 
-/** One piece of news, as the feature that has it words it. */
+/** One occurrence of an event, worded by the feature it comes from. */
 export interface Notification {
   readonly event: NotificationEvent;
-  /** Names the occurrence, e.g. `approval/<id>/opened/1`: the same occurrence reaches a receiver once. */
+  /** Names the occurrence, e.g. `approval/<id>/opened/1`: each recipient gets the same occurrence once. */
   readonly event_key: string;
   /** One line of at most 200 characters. */
   readonly subject: string;
   /** Plain text for people. Links in it are built from `PUBLIC_URL` only. */
   readonly text: string;
-  /** Facts for machines: ids and closed words, no secrets and no personal data. At most some kilobytes. */
+  /** Facts for machines: ids and enumerated values, no secrets, no personal data. At most a few kilobytes. */
   readonly data: JsonObject;
 }
 
 /**
- * The news that all sessions of a person have ended, for applications that are connected.
+ * The notification that all sessions of a person have ended, for connected applications.
  *
- * @param occurrence tells one ending from the next; the same one is told once.
+ * @param occurrence distinguishes one ending from the next; each is delivered once.
  */
 export function sessionsEndedNotification(userId: string, reason: 'forced' | 'deactivated', occurrence: string): Notification {
   return {
@@ -69,12 +69,12 @@ export function sessionsEndedNotification(userId: string, reason: 'forced' | 'de
   };
 }
 
-/** False for news that its receiver cannot switch off: whoever takes an account over would switch them off first. */
+/** False for events that a recipient cannot switch off, because whoever takes an account over would do that first. */
 export function mayBeMuted(event: NotificationEvent): boolean {
   return event !== 'account.security';
 }
 
-/** True when a channel's list of events (or `*` for all) takes this one. A test reaches every channel. */
+/** True when a channel's list of events (`*` for all) contains this one. A test reaches every channel. */
 export function wantsEvent(events: readonly string[], event: NotificationEvent): boolean {
   return event === 'notification.test' || events.includes('*') || events.includes(event);
 }
@@ -86,9 +86,9 @@ export function wantsEvent(events: readonly string[], event: NotificationEvent):
 export const defaultRetryDelaysSeconds: readonly number[] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400];
 
 /**
- * A pause with jitter, so that receivers that came back are not hit by everybody at once.
+ * A pause in seconds with jitter of a fifth, so that a recipient that came back is not hit by all retries at once.
  *
- * @param random from 0 to 1; inside a workflow the deterministic one
+ * @param random from 0 to 1; in a workflow its deterministic `Math.random()`.
  */
 export function jitteredSeconds(delaySeconds: number, random: number): number {
   return Math.max(1, Math.round(delaySeconds * (0.8 + 0.4 * random)));

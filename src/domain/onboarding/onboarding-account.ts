@@ -47,11 +47,11 @@ export function sortOnboardingRoles(
   roles: RoleMap,
   coarseRoleOf: (roleId: string) => CoarseRole | undefined,
   creatorPermissions: readonly string[],
-): { readonly given: OnboardingRole[]; readonly waiting: OnboardingRole[] } {
-  const isGiven = ({ role_id }: OnboardingRole) =>
+): { readonly assigned: OnboardingRole[]; readonly waiting: OnboardingRole[] } {
+  const isAssignable = ({ role_id }: OnboardingRole) =>
     roles.has(role_id) &&
     coarseRoleOf(role_id) === 'user' &&
     creatorPermissions.includes('role:assign') &&
     permissionsBeyond(creatorPermissions, rightsOfRoles(roles, [role_id]).permissions).length === 0;
-  return { given: wanted.filter(isGiven), waiting: wanted.filter((role) => !isGiven(role)) };
+  return { assigned: wanted.filter(isAssignable), waiting: wanted.filter((role) => !isAssignable(role)) };
 }

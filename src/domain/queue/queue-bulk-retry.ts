@@ -1,6 +1,6 @@
 import { maskedText } from './queue.ts';
 
-/** What sorts a failure: the name of the error and its text without the parts that differ from job to job. */
+/** The class of a failure: the name of the error and its text without the parts that differ from job to job. */
 export function errorClassOf(failure: { readonly reason: string; readonly stack?: string | undefined }): string {
   const [, name = 'Error'] = /^([A-Za-z_$][\w$.]*):/.exec(failure.stack ?? '') ?? [];
   const [firstLine = ''] = maskedText(failure.reason).split('\n');
@@ -15,7 +15,7 @@ export function errorClassOf(failure: { readonly reason: string; readonly stack?
 /** The longest name of an error class, in characters. */
 export const maxClassLength = 160;
 
-/** A failed job as the preview and the selection look at it. */
+/** A failed job, as far as preview and selection need it. */
 export interface FailedJob {
   readonly job_id: string;
   readonly error_class: string;
@@ -33,7 +33,7 @@ export interface ErrorClassCount {
   readonly newest_at: string;
 }
 
-/** Sorts failures into classes, the biggest first. */
+/** Counts failures by class, the largest class first. */
 export function countByErrorClass(jobs: readonly FailedJob[]): ErrorClassCount[] {
   const classes = Map.groupBy(jobs, ({ error_class }) => error_class);
   return [...classes]
@@ -50,7 +50,7 @@ export function countByErrorClass(jobs: readonly FailedJob[]): ErrorClassCount[]
     .sort((left, right) => right.count - left.count || left.error_class.localeCompare(right.error_class));
 }
 
-/** Which failures a bulk retry takes: of these classes (all, where there is none named), oldest first, no more than the cap. */
+/** Selects the failures that a bulk retry covers: of these classes (all when none is named), oldest first, up to the cap. */
 export function selectForRetry<Job extends FailedJob>(
   jobs: readonly Job[],
   { error_classes, cap }: { readonly error_classes: readonly string[]; readonly cap: number },
@@ -64,25 +64,25 @@ export function selectForRetry<Job extends FailedJob>(
 
 /** When a bulk retry stops itself. */
 export interface RetryBreaker {
-  /** The share of settled jobs that may fail anew, 0 to 1. */
+  /** The share of settled jobs that may fail again, 0 to 1. */
   readonly max_new_failure_ratio: number;
-  /** How many have to be settled before the share means anything. */
+  /** How many jobs have to be settled before the share counts. */
   readonly min_samples: number;
 }
 
-/** What became of retried jobs. */
+/** The results of retried jobs. */
 export interface RetryOutcome {
   readonly completed: number;
   readonly failed_again: number;
 }
 
-/** The share of settled jobs that failed anew; null while nothing is settled. */
+/** The share of settled jobs that failed again; null while none is settled. */
 export function newFailureRatio({ completed, failed_again }: RetryOutcome): number | null {
   const settled = completed + failed_again;
   return settled === 0 ? null : failed_again / settled;
 }
 
-/** Whether the breaker opens: only on enough samples, and above the threshold, not at it. */
+/** Whether the breaker opens: with enough samples, and above the threshold rather than at it. */
 export function isBreakerOpen(outcome: RetryOutcome, { max_new_failure_ratio, min_samples }: RetryBreaker): boolean {
   const ratio = newFailureRatio(outcome);
   return ratio !== null && outcome.completed + outcome.failed_again >= min_samples && ratio > max_new_failure_ratio;

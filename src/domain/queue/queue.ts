@@ -5,11 +5,11 @@ import { defaultTenantId } from '../shared/actor.ts';
 export const queueProviderNames = ['bullmq', 'temporal'] as const;
 export type QueueProviderName = (typeof queueProviderNames)[number];
 
-/** What an operator can ask of a queue; a provider says which of it its engine can do. */
+/** What an operator can do to a queue; a provider declares which of it its engine supports. */
 export const queueCapabilities = ['pause', 'retry', 'promote', 'remove', 'clean'] as const;
 export type QueueCapability = (typeof queueCapabilities)[number];
 
-/** Where a job stands. A provider knows some of them; `completed` and `failed` are finished ones. */
+/** The states of jobs. A provider knows some of them; in `completed` and `failed` a job is finished. */
 export const queueJobStates = [
   'waiting',
   'prioritized',
@@ -21,11 +21,11 @@ export const queueJobStates = [
 ] as const;
 export type QueueJobState = (typeof queueJobStates)[number];
 
-/** States whose jobs can be cleaned away by age: a running job belongs to its worker. */
+/** States whose jobs can be cleaned by age. A running job belongs to its worker. */
 export const cleanableStates = ['waiting', 'prioritized', 'delayed', 'completed', 'failed'] as const;
 export type CleanableState = (typeof cleanableStates)[number];
 
-/** Everything that is kept of what was done to a queue (`admin_queue_events`). */
+/** The operations on a queue that are recorded (`admin_queue_events`). */
 export const queueEventKinds = [
   'register',
   'unregister',
@@ -40,13 +40,13 @@ export const queueEventKinds = [
 export type QueueEventKind = (typeof queueEventKinds)[number];
 
 /**
- * How far an operation is: written down before the engine is asked (`requested`), so that none is without a trace, and
- * settled by its answer. `stopped` is a bulk retry that its breaker ended.
+ * The states of an operation: recorded before the engine is asked (`requested`), so that none goes unrecorded, and settled
+ * by the result. `stopped` is a bulk retry that its breaker has ended.
  */
 export const queueEventStates = ['requested', 'running', 'done', 'failed', 'stopped', 'cancelled'] as const;
 export type QueueEventState = (typeof queueEventStates)[number];
 
-/** True when nothing more becomes of an operation. */
+/** True for a final state of an operation. */
 export function isSettled(state: QueueEventState): boolean {
   return state !== 'requested' && state !== 'running';
 }
@@ -54,10 +54,9 @@ export function isSettled(state: QueueEventState): boolean {
 const uuidPrefix = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\./;
 
 /**
- * Whether a tenant may have a queue of this name in the engine. The engines know no tenants, so the name does: a
- * tenant's queues are called `<tenant id>.<anything>`. Names without a tenant belong to the default one, whose staff run
- * the platform; and a task queue that all tenants share may be looked at by each, because of it a tenant is shown only
- * its own executions.
+ * Whether a tenant may use a queue of this name in the engine. Engines know no tenants, so the name tells: a tenant's
+ * queues are called `<tenant id>.<anything>`. Names without a tenant belong to the default tenant, whose staff run the
+ * platform. The task queue that all tenants share may be used by each, because a tenant sees only its own executions of it.
  *
  * @param sharedTaskQueue the task queue of this installation's workflows.
  */
@@ -71,33 +70,33 @@ export function maySeeSource(
   return tenantId === defaultTenantId && !uuidPrefix.test(source_name);
 }
 
-/** The longest text of a job that is shown, in characters. */
-const maxShownText = 2_000;
+/** The longest text of a job that is displayed, in characters. */
+const maxTextLength = 2_000;
 
-/** The data of a job without what is secret in it, by the rules of the audit (S2-58). */
+/** The data of a job with secrets masked by the rules of the audit (S2-58). */
 export function maskedJobData(data: unknown): unknown {
   return redactChange({ new_values: data }).new_values;
 }
 
-/** An error's text without what is secret in it, cut to a readable length. */
+/** An error's text with secrets masked, cut to a readable length. */
 export function maskedText(text: string): string {
   const masked = maskedJobData(text);
-  return typeof masked === 'string' ? masked.slice(0, maxShownText) : '';
+  return typeof masked === 'string' ? masked.slice(0, maxTextLength) : '';
 }
 
-/** How many jobs are finished in a minute. */
+/** How many jobs finish in a minute. */
 export interface QueueRates {
   readonly completed_per_minute: number;
   readonly failed_per_minute: number;
 }
 
-/** How far back rates look, in milliseconds. */
+/** The period that rates are measured over, in milliseconds. */
 export const rateWindowMs = 5 * 60_000;
 
 /**
  * Jobs a minute over the last {@link rateWindowMs}, from the times (milliseconds) at which they were finished.
  *
- * @param isComplete false when there were more of them than could be read: the rate is then that of the span they fill.
+ * @param isComplete false when there were more jobs than could be read; the rate is then that of the time they span.
  */
 export function perMinute(finishedAt: readonly number[], now: number, isComplete: boolean): number {
   const inWindow = finishedAt.filter((at) => at > now - rateWindowMs && at <= now);

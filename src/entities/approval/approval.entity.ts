@@ -5,7 +5,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-/** What is to be done, by the digest that people approve; never changed, only erased with a person it names. */
+/** The payload of a change under the digest that people approve. Never changed; erased with a person that it names. */
 export const ApprovalPayloadEntity = defineEntity({
   name: 'ApprovalPayload',
   tableName: 'admin_approval_payloads',
@@ -19,12 +19,12 @@ export const ApprovalPayloadEntity = defineEntity({
     payload: jsonb<JsonValue>().nullable(),
     /** Instead of `payload` where the action's payload holds a secret. */
     payload_ciphertext: p.text().nullable(),
-    /** When it was erased with a person; then there is neither of the two. */
+    /** When it was erased with a person; then both payload columns are null. */
     erased_at: timestamp().nullable(),
   },
 });
 
-/** An approval request with its frozen policy (S2-53). Written by the approval workflow's activities only. */
+/** An approval request with the approval policy it keeps (S2-53). Only the activities of its workflow write it. */
 export const ApprovalEntity = defineEntity({
   name: 'Approval',
   tableName: 'admin_approvals',
@@ -56,7 +56,7 @@ export const ApprovalEntity = defineEntity({
   },
 });
 
-/** What a person said about one revision of a request, with the factor proof behind it. */
+/** A person's decision on one revision of a request, with the proof of their second factor. */
 export const ApprovalDecisionEntity = defineEntity({
   name: 'ApprovalDecision',
   tableName: 'admin_approval_decisions',
@@ -79,7 +79,7 @@ export const ApprovalDecisionEntity = defineEntity({
   },
 });
 
-/** What can happen to a request, as its history names it. */
+/** The transitions of a request, as its history names them. */
 export const approvalEvents = [
   'opened',
   'approve',
@@ -97,7 +97,7 @@ export const approvalEvents = [
 /** One of {@link approvalEvents}. */
 export type ApprovalEvent = (typeof approvalEvents)[number];
 
-/** Every transition of every request, kept for good (S2-53, S2-70). */
+/** Every transition of every request; never deleted (S2-53, S2-70). */
 export const ApprovalHistoryEntity = defineEntity({
   name: 'ApprovalHistory',
   tableName: 'admin_approval_history',
@@ -114,7 +114,7 @@ export const ApprovalHistoryEntity = defineEntity({
     actor_id: p.uuid().nullable(),
     reason: p.text().nullable(),
     details: jsonb<JsonObject>().defaultRaw("'{}'"),
-    /** The request's version after the transition: gives the transitions of one request their order. */
+    /** The version of the request after the transition; orders the transitions of one request. */
     position: p.integer(),
   },
 });

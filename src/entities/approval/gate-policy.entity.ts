@@ -4,7 +4,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { jsonb } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-/** Which action has which gate in which environment, and whose approval it takes (S2-68). */
+/** Gate policy: the gate of an action in an environment, and whose approval it takes (S2-68). */
 export const GatePolicyEntity = defineEntity({
   name: 'GatePolicy',
   tableName: 'admin_approval_policies',

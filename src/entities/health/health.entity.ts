@@ -5,9 +5,9 @@ import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
- * What was measured (S2-51): single measurements and their averages. Rows without a tenant are the platform's: every
- * tenant sees them, none writes them (`record_platform_health` does). A bigint for a key, because rows come in by the
- * minute and in order.
+ * Measurements and their averages (S2-51). Rows without a tenant belong to the platform: every tenant reads them, and only
+ * the function `record_platform_health` writes them. The key is a bigint, because rows are inserted every minute and in
+ * order.
  */
 export const SystemHealthEntity = defineEntity({
   name: 'SystemHealth',
@@ -27,11 +27,11 @@ export const SystemHealthEntity = defineEntity({
     id: p.bigint('number').primary().autoincrement().generated('identity'),
     tenant_id: p.uuid().nullable(),
     metric: p.text().$type<HealthMetricName>(),
-    /** Seconds that the row stands for; 0 is a single measurement. */
+    /** Seconds that the row covers; 0 is a single measurement. */
     resolution_seconds: p.integer().$type<HealthResolution>(),
-    /** When it was measured, or where the stretch begins. */
+    /** The time of the measurement, or the begin of the interval. */
     at: timestamp(),
-    /** The measurement, or the average of the known ones; null when nothing is known. */
+    /** The measurement, or the average of the known ones; null when unknown. */
     value: p.float().columnType('double precision').nullable(),
     min_value: p.float().columnType('double precision').nullable(),
     max_value: p.float().columnType('double precision').nullable(),
@@ -42,8 +42,7 @@ export const SystemHealthEntity = defineEntity({
 });
 
 /**
- * When a tenant is to be told (S2-34, S2-51). Written by `configureSystemAlerts` only; a removed one stays for its
- * alerts.
+ * A threshold of a tenant (S2-34, S2-51). Written by `configureSystemAlerts` only; a removed one is kept for its alerts.
  */
 export const AlertThresholdEntity = defineEntity({
   name: 'AlertThreshold',
@@ -82,7 +81,7 @@ export const AlertSettingsEntity = defineEntity({
   },
 });
 
-/** One episode of a threshold: pending, firing, resolved. Written by the evaluation only. */
+/** One alert, that is, one episode of a threshold: pending, firing, resolved. Written by the evaluation only. */
 export const AlertEntity = defineEntity({
   name: 'Alert',
   tableName: 'admin_alerts',
@@ -95,7 +94,7 @@ export const AlertEntity = defineEntity({
     metric: p.text().$type<HealthMetricName>(),
     severity: p.text().$type<AlertSeverity>(),
     status: p.text().$type<AlertStatus>(),
-    /** What was seen at the last change of status. */
+    /** The observed value at the last change of status. */
     value: p.float().columnType('double precision').nullable(),
     pending_since: timestamp().nullable(),
     fired_at: timestamp().nullable(),
@@ -107,7 +106,7 @@ export const AlertEntity = defineEntity({
   },
 });
 
-/** Holds back the news of alerts for a time, with somebody who answers for it. */
+/** Holds back the notifications of alerts for a time; has an owner. */
 export const AlertSilenceEntity = defineEntity({
   name: 'AlertSilence',
   tableName: 'admin_alert_silences',
@@ -121,10 +120,10 @@ export const AlertSilenceEntity = defineEntity({
     reason: p.text(),
     starts_at: timestamp(),
     ends_at: timestamp(),
-    /** Ended by a person before its time. */
+    /** When a person ended it before its time. */
     ended_at: timestamp().nullable(),
     ended_by: p.uuid().nullable(),
-    /** When it was told that the silence has run out. Written by the evaluation. */
+    /** When owner and channels were notified that it has run out. Written by the evaluation. */
     lapse_told_at: timestamp().nullable(),
     ...versionedColumns,
   },

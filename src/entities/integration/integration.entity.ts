@@ -13,7 +13,7 @@ import {
 } from '../shared/tenant-columns.ts';
 import type { RotationStatus } from '../../domain/integration/key-rotation.ts';
 
-/** A remote system that the portal is connected with (S2-48). */
+/** A remote system that a tenant is connected with (S2-48). */
 export const IntegrationEntity = defineEntity({
   name: 'Integration',
   tableName: 'admin_integrations',
@@ -23,19 +23,19 @@ export const IntegrationEntity = defineEntity({
     ...tenantColumns,
     name: p.text(),
     kind: p.text().$type<IntegrationKind>(),
-    /** What the integration serves; decides how strongly its key rotation is guarded. */
+    /** The environment that the integration serves; the gate of its key rotation depends on it. */
     environment: p.text().$type<EnvironmentName>(),
     config: jsonb<IntegrationConfig>(),
     secret_ciphertext: p.text().hidden().lazy(),
-    /** Keyed: tells equal secrets without showing one. */
+    /** A keyed hash: equal for equal secrets, and reveals nothing else. */
     secret_fingerprint: p.text(),
     secret_changed_at: timestamp().defaultRaw('now()'),
-    /** The remote service's own name of the key, by which it is revoked; null while nobody has told. */
+    /** The remote service's id of the key, by which it is revoked; null while unknown. */
     key_id: p.text().nullable(),
     is_enabled: p.boolean().default(true),
     /** Null: only by hand. */
     sync_every_seconds: p.integer().nullable(),
-    /** The Temporal Schedule is behind the row; the sweep brings it up. */
+    /** The Temporal Schedule does not match the row yet; the sweep updates it. */
     is_schedule_due: p.boolean().default(false),
     last_sync_status: p.text().nullable().$type<SyncStatus>(),
     last_sync_at: timestamp().nullable(),
@@ -45,7 +45,7 @@ export const IntegrationEntity = defineEntity({
   },
 });
 
-/** One sync: the operation that a caller follows, and the place from which a new worker goes on. */
+/** One sync: the operation that a caller follows, and the position from which another worker continues. */
 export const SyncJobEntity = defineEntity({
   name: 'SyncJob',
   tableName: 'admin_sync_jobs',
@@ -61,13 +61,13 @@ export const SyncJobEntity = defineEntity({
     updated_count: p.integer().default(0),
     unchanged_count: p.integer().default(0),
     failed_count: p.integer().default(0),
-    /** Records that this pass was the first to miss, and those that it removed because the one before had missed them. */
+    /** Records that this pass was the first to miss, and those that it removed because an earlier pass had missed them. */
     missing_count: p.integer().default(0),
     removed_count: p.integer().default(0),
     page_count: p.integer().default(0),
-    /** Where the next page begins; written with the page before it. */
+    /** The cursor of the next page; written together with the page before it. */
     cursor: p.text().nullable(),
-    /** The first records that could not be taken. */
+    /** The first records that could not be stored. */
     failures: jsonb<readonly RecordFailure[]>().defaultRaw("'[]'"),
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
@@ -76,7 +76,7 @@ export const SyncJobEntity = defineEntity({
   },
 });
 
-/** What is known of a remote record: its newest payload. */
+/** A remote record with its newest payload. */
 export const IntegrationRecordEntity = defineEntity({
   name: 'IntegrationRecord',
   tableName: 'integration_records',
@@ -86,20 +86,20 @@ export const IntegrationRecordEntity = defineEntity({
     ...tenantColumns,
     integration_id: p.uuid(),
     external_id: p.text(),
-    /** Hex SHA-256 of the payload's canonical JSON: tells an update from a repetition. */
+    /** Hex SHA-256 of the payload's canonical JSON; tells whether the payload has changed. */
     payload_digest: p.text().columnType('char(64)'),
     payload: jsonb<JsonObject>(),
-    /** The sync that wrote it last; null when it came by webhook. */
+    /** The sync that changed it last; null when it came by webhook. */
     sync_job_id: p.uuid().nullable(),
     /** The sync that saw it last, changed or not; null when it came by webhook. */
     seen_job_id: p.uuid().nullable(),
-    /** Since when the remote system does not have it any more; null while it has. */
+    /** When a sync first missed it; null while the remote system has it. */
     missing_since: timestamp().nullable(),
     ...updatedAt,
   },
 });
 
-/** A webhook message that was accepted; the same id is not accepted again. Kept for a day. */
+/** The id of an accepted webhook message, which is not accepted a second time. Kept for a day. */
 export const IntegrationMessageEntity = defineEntity({
   name: 'IntegrationMessage',
   tableName: 'integration_messages',
@@ -130,11 +130,11 @@ export const KeyRotationEntity = defineEntity({
     old_fingerprint: p.text(),
     new_key_id: p.text().nullable(),
     new_fingerprint: p.text().nullable(),
-    /** Until the switch. */
+    /** Set from the creation of the key until the switch. */
     new_secret_ciphertext: p.text().nullable().hidden().lazy(),
-    /** From the switch until the old key is known to be refused. */
+    /** From the switch until the old key is proven to be refused. */
     old_secret_ciphertext: p.text().nullable().hidden().lazy(),
-    /** Set before the remote service is asked for a key: from then on there may be one that we do not know of. */
+    /** Set before the remote service is asked for a key: from then on a key may exist that is not stored here. */
     creation_started_at: timestamp().nullable(),
     verified_at: timestamp().nullable(),
     switched_at: timestamp().nullable(),
@@ -143,10 +143,10 @@ export const KeyRotationEntity = defineEntity({
     next_attempt_at: timestamp().nullable(),
     /** When a call with the old key was refused: the proof. */
     refused_at: timestamp().nullable(),
-    /** What went wrong with the last try of the present step; null once a try has succeeded. */
+    /** Why the last attempt of the present step failed; null once an attempt has succeeded. */
     attempt_error_code: p.text().nullable(),
     attempt_error_detail: p.text().nullable(),
-    /** Why the rotation was given up; null when a person called it off. */
+    /** Why the rotation was given up; null when a person aborted it. */
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
     ended_at: timestamp().nullable(),

@@ -1,11 +1,14 @@
 import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
+/** How a channel or delivery reaches its recipient. */
 export type NotificationChannelKind = 'webhook' | 'email';
+/** Who switched a channel off: a person, or the recipient by answering 410. */
 export type ChannelDisabledReason = 'by_person' | 'gone';
+/** `failed` is final: all attempts are used up, or the recipient takes nothing. */
 export type DeliveryStatus = 'pending' | 'delivered' | 'failed';
 
-/** A place that is told of events: a signed webhook, or one e-mail address. */
+/** A recipient of a tenant's notifications: a signed webhook, or one e-mail address. */
 export const NotificationChannelEntity = defineEntity({
   name: 'NotificationChannel',
   tableName: 'notification_channels',
@@ -18,7 +21,7 @@ export const NotificationChannelEntity = defineEntity({
     url: p.text().nullable(),
     email: p.text().nullable(),
     secret_ciphertext: p.text().nullable().hidden().lazy(),
-    /** Signs as well until `previous_secret_expires_at`, so that the receiver can change over in its own time. */
+    /** Signs as well until `previous_secret_expires_at`, so that the recipient can switch over in its own time. */
     previous_secret_ciphertext: p.text().nullable().hidden().lazy(),
     previous_secret_expires_at: timestamp().nullable(),
     events: p.array(),
@@ -30,7 +33,7 @@ export const NotificationChannelEntity = defineEntity({
   },
 });
 
-/** One event for one receiver, with what became of it. Written by the delivery workflow's activities only. */
+/** One notification to one recipient, with its outcome. Only the activities of its workflow write it. */
 export const NotificationDeliveryEntity = defineEntity({
   name: 'NotificationDelivery',
   tableName: 'notification_deliveries',
@@ -38,15 +41,15 @@ export const NotificationDeliveryEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
-    /** The channel, or null when the event goes to a person's own address. */
+    /** The channel, or null when the recipient is a person at their own address. */
     channel_id: p.uuid().nullable(),
     user_id: p.uuid().nullable(),
     kind: p.text().$type<NotificationChannelKind>(),
     event: p.text(),
-    /** Names the occurrence: the same event is delivered to the same receiver once. */
+    /** Names the occurrence: each recipient gets the same occurrence once. */
     event_key: p.text(),
     subject: p.text(),
-    /** Plain text for people; `payload` says the same to machines. */
+    /** Plain text for people; `payload` holds the facts for machines. */
     body: p.text(),
     payload: jsonb<Record<string, unknown>>(),
     status: p.text().default('pending').$type<DeliveryStatus>(),
@@ -58,7 +61,7 @@ export const NotificationDeliveryEntity = defineEntity({
   },
 });
 
-/** A message that was not sent because this is development. No tenant. */
+/** A mail that was not sent because this is development. It belongs to no tenant. */
 export const DevelopmentMailEntity = defineEntity({
   name: 'DevelopmentMail',
   tableName: 'development_mails',

@@ -5,8 +5,7 @@ import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
- * A queue that a tenant has registered, with the pause that is in force (S2-49). What is in the queue stands in its
- * engine only. Written by `src/services/queue` only.
+ * A queue that a tenant has registered, with the pause that is in force (S2-49). Its jobs are in its engine only.
  */
 export const QueueEntity = defineEntity({
   name: 'Queue',
@@ -32,7 +31,7 @@ export const QueueEntity = defineEntity({
   },
 });
 
-/** One operation on a queue: written before the engine is asked, settled by what came of it (S2-49). */
+/** One operation on a queue: recorded before the engine is asked, settled by the result (S2-49). */
 export const QueueEventEntity = defineEntity({
   name: 'QueueEvent',
   tableName: 'admin_queue_events',

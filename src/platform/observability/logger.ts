@@ -3,7 +3,7 @@ import type { DestinationStream, Logger } from 'pino';
 
 export type { Logger };
 
-/** Field names whose values never reach a log line, at any of the first three levels of nesting. */
+/** Field names whose values are never logged, in the first three levels of nesting. */
 const secretFields = [
   'password',
   'current_password',
@@ -28,9 +28,9 @@ const secretFields = [
 const redactPaths = secretFields.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]);
 
 /**
- * JSON logs on standard output (S1-46). Secrets are removed by field name as a second net: callers do not log bodies.
+ * JSON logs on standard output (S1-46). Redaction by field name is a second safeguard: callers do not log bodies.
  *
- * @param destination where the lines go; standard output when left out.
+ * @param options.destination where the lines are written; standard output when left out.
  */
 export function createLogger(options: { level: string; name: string; destination?: DestinationStream }): Logger {
   const settings = {
@@ -44,21 +44,21 @@ export function createLogger(options: { level: string; name: string; destination
 }
 
 /**
- * Gathers lines for a moment, because each write costs as much as a small query. What is gathered is written when the
- * process exits, also after an uncaught error; SIGKILL loses at most the last quarter of a second.
+ * Buffers lines, because each write costs as much as a small query. The buffer is flushed when the process exits, also
+ * after an uncaught error; SIGKILL loses at most the last quarter of a second.
  */
 function standardOutput(): DestinationStream {
   return pino.destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 250 });
 }
 
 /**
- * Keeps type, message, code and stack of an error; drops the rest, because database drivers hang parameters
- * and row details on their errors.
+ * Keeps name, message, code and stack of an error and drops the rest, because database drivers attach parameters and row
+ * details to their errors.
  */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack } = error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  // Not `code`: that is a second factor's name and is redacted.
+  // Not `code`, which is redacted because the codes of second factors have that name.
   return { name, message, error_code: code, stack, cause: error.cause instanceof Error ? serializeError(error.cause) : undefined };
 }

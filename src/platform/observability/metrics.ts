@@ -1,9 +1,9 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
-/** What became of a sign-in attempt (S1-45). */
+/** The result of a sign-in attempt (S1-45). */
 export type SignInOutcome = 'success' | 'refused' | 'rate_limited' | 'error';
 
-/** The metrics of one process, in Prometheus' names and units. No label holds a tenant, a person or a raw path. */
+/** The metrics of one process, named after Prometheus' conventions. No label holds a tenant, a person or a raw path. */
 export interface Metrics {
   readonly registry: Registry;
   readonly httpRequests: Counter<'method' | 'route' | 'status'>;
@@ -12,11 +12,11 @@ export interface Metrics {
   readonly workflowUpdates: Counter<'update' | 'outcome'>;
   readonly signIns: Counter<'outcome'>;
   readonly databaseConnections: Gauge<'pool' | 'state'>;
-  /** X-28, S1-43: how long newcomers take; the goal is five minutes. */
+  /** How long newcomers take for their onboarding; the goal is five minutes (X-28, S1-43). */
   readonly onboardingDuration: Histogram;
 }
 
-/** Makes the registry with process, event-loop and garbage-collection metrics and ours. */
+/** Creates the registry with the default metrics of Node and our own. */
 export function createMetrics(component: 'api' | 'worker'): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ component });
@@ -70,7 +70,7 @@ export function createMetrics(component: 'api' | 'worker'): Metrics {
   };
 }
 
-/** Adds the state of a connection pool to what `/metrics` shows. */
+/** Records the state of a connection pool, for `/metrics`. */
 export function observePool(
   metrics: Metrics,
   pool: string,

@@ -17,11 +17,11 @@ import type { Env } from '../env.ts';
 /** Tracing of this process. */
 export interface Tracing {
   readonly tracer: Tracer;
-  /** Where finished spans go; workflows hand theirs over through it, because they cannot reach the network. */
+  /** Takes finished spans, those of workflows too, which cannot reach the network themselves. */
   readonly processor: SpanProcessor;
-  /** What the spans are about: this service. */
+  /** The service that the spans describe. */
   readonly resource: Resource;
-  /** Sends what is still waiting, e.g. before the process ends. */
+  /** Exports the buffered spans, for use before the process ends. */
   sendPending(): Promise<void>;
 }
 
@@ -30,11 +30,11 @@ type TracingSettings = Pick<Env, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'TRACE_SAMPLE_R
 let running: Tracing | undefined;
 
 /**
- * Sets OpenTelemetry up for this process; later calls give the same. Every request has a trace id, in the caller's
- * trace (W3C traceparent) or one of its own; spans are recorded only when the caller's trace is, or for the share
- * `TRACE_SAMPLE_RATIO` of the others. They are exported by OTLP over HTTP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+ * Sets up OpenTelemetry for this process; later calls return the same. Every request belongs to a trace, the caller's (W3C
+ * traceparent) or its own; its spans are recorded when the caller's trace is, and for the share `TRACE_SAMPLE_RATIO` of the
+ * others. They are exported by OTLP over HTTP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
  *
- * @param processor takes the finished spans instead of the exporter
+ * @param processor takes the finished spans instead of the exporter.
  */
 export function startTracing(env: TracingSettings, serviceName: string, processor?: SpanProcessor): Tracing {
   if (running !== undefined) return running;
@@ -53,7 +53,7 @@ export function startTracing(env: TracingSettings, serviceName: string, processo
     tracer: provider.getTracer('castellan'),
     processor: spanProcessor,
     resource,
-    // A collector that is away must not keep the process from ending.
+    // An unavailable collector must not keep the process from ending.
     sendPending: () => provider.forceFlush().catch(() => undefined),
   };
   return running;
@@ -65,23 +65,24 @@ function processorOf(env: TracingSettings): SpanProcessor {
   return new BatchSpanProcessor(new OTLPTraceExporter({ url }));
 }
 
-/** The trace that is going on, to be written beside what it did; null outside of one. */
+/** The id of the active trace, to be stored with what was done in it; null outside of a trace. */
 export function activeTraceId(): string | null {
   return trace.getActiveSpan()?.spanContext().traceId ?? null;
 }
 
-/** What a request span learns when the request is over. */
+/** The attributes of a request span that are known when the request is over. */
 export interface RequestOutcome {
   readonly method: string;
-  /** Path pattern of the route, never the path: ids would make every span name its own. */
+  /** The path pattern of the route. Not the path, because its ids would make every span name unique. */
   readonly route: string;
   readonly status: number;
 }
 
 /**
- * Runs a request inside a server span, below the caller's span when it sent a traceparent.
+ * Runs a request inside a server span, as a child of the caller's span when the request has a traceparent.
  *
- * @param headers the request's, for `traceparent` and `tracestate`
+ * @param headers those of the request, for `traceparent` and `tracestate`.
+ * @param outcome called when the work is over.
  */
 export async function traceRequest(
   { tracer }: Pick<Tracing, 'tracer'>,

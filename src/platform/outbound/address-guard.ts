@@ -1,31 +1,31 @@
 import ipaddr from 'ipaddr.js';
 
-/** One exception to the guard: a host name or an address range, with or without a port. */
+/** An exception to the guard: a host name or an address range, with or without a port. */
 type AllowRule = { readonly port: number | null } & (
   | { readonly kind: 'host'; readonly host: string }
   | { readonly kind: 'range'; readonly range: [ipaddr.IPv4 | ipaddr.IPv6, number] }
 );
 
-/** What outbound requests may reach although the guard would refuse it (`OUTBOUND_ALLOW`). */
+/** Targets that outbound requests may reach although the guard would refuse them (`OUTBOUND_ALLOW`). */
 export type OutboundAllowList = {
-  /** True when this host name was allowed by name for this port: then any address it has is accepted. */
+  /** True when this host is allowed by name for this port; then every address of it is accepted. */
   readonly allowsHost: (host: string, port: number) => boolean;
-  /** True when this address lies in an allowed range for this port. */
+  /** True when this address is in an allowed range for this port. */
   readonly allowsAddress: (address: string, port: number) => boolean;
 };
 
-/** Addresses that are globally routable and yet answer only inside a cloud: its metadata and wire services. */
+/** Globally routable addresses that are services inside a cloud, such as its metadata service. */
 const cloudServiceAddresses: readonly string[] = ['168.63.129.16'];
 
 /** The one IPv6 block that holds global unicast addresses (RFC 4291 §2.4, IANA registry). */
 const globalUnicastV6: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3];
 
 /**
- * True for an address of the public Internet. Everything with a special meaning is refused: private, loopback,
- * link-local with the metadata services, carrier-grade NAT, unique local, and every form that carries an IPv4 address
- * inside an IPv6 one (mapped, compatible, NAT64, 6to4, Teredo, ISATAP).
+ * True for an address of the public Internet. Every special-purpose address is refused: private, loopback, link-local
+ * (which includes metadata services), carrier-grade NAT, unique local, and every IPv6 form that embeds an IPv4 address
+ * (mapped, compatible, NAT64, 6to4, Teredo, ISATAP).
  *
- * @param address a literal in canonical form, as a resolver or the URL parser gives it; anything else is refused
+ * @param address a literal in canonical form, as a resolver or the URL parser gives it; anything else is refused.
  */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.IPv4.isValidFourPartDecimal(address) && !ipaddr.IPv6.isValid(address)) {
@@ -42,15 +42,16 @@ export function isPublicAddress(address: string): boolean {
   return v6.match(globalUnicastV6) && v6.zoneId === undefined && !isIsatap(v6);
 }
 
-/** ISATAP hides an IPv4 address behind the interface identifier `[02]00:5efe` (RFC 5214 §6.1). */
+/** ISATAP embeds an IPv4 address after the interface identifier `[02]00:5efe` (RFC 5214 §6.1). */
 function isIsatap(address: ipaddr.IPv6): boolean {
   const [high, low] = address.parts.slice(4, 6);
   return low === 0x5efe && (high === 0 || high === 0x0200);
 }
 
 /**
- * Reads entries of the forms `host`, `host:port`, `10.0.0.0/8`, `10.0.0.0/8:8080`, `[::1]/128`, `127.0.0.1`.
- * Throws an error that names the entry when one has no such form.
+ * Parses entries of the forms `host`, `host:port`, `10.0.0.0/8`, `10.0.0.0/8:8080`, `[::1]/128`, `127.0.0.1`.
+ *
+ * @throws Error that names the entry when one has no such form.
  */
 export function parseAllowList(entries: readonly string[]): OutboundAllowList {
   const rules = entries.map(parseRule);
@@ -73,7 +74,7 @@ export function parseAllowList(entries: readonly string[]): OutboundAllowList {
   };
 }
 
-/** Lower case and without the dot of a fully qualified name, so that one host has one spelling. */
+/** A host name in lower case and without a final dot, so that each host has one spelling. */
 export function canonicalHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '');
 }
@@ -86,7 +87,7 @@ function parseRule(entry: string): AllowRule {
   const form = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[^\s:/[\]]+))(?:\/(?<bits>\d{1,3}))?(?::(?<port>\d{1,5}))?$/i.exec(
     entry.trim(),
   );
-  // A bare IPv6 range has no brackets to tell its colons from the port's.
+  // Without brackets a colon of an IPv6 range could be that of a port.
   if (form?.groups === undefined) {
     if (ipaddr.IPv6.isValidCIDR(entry)) {
       return { kind: 'range', range: ipaddr.IPv6.parseCIDR(entry), port: null };

@@ -20,10 +20,10 @@ export interface ClientCredentials {
   readonly scope: string | null;
 }
 
-/** The token endpoint answered, and did not give a token. */
+/** The token endpoint answered without a token. */
 export class TokenRefusedError extends Error {
   override readonly name = 'TokenRefusedError';
-  /** Its code, e.g. `invalid_client`; `server_error` where the answer holds none. */
+  /** The OAuth error code, such as `invalid_client`; `server_error` when the answer has none. */
   readonly error: string;
   readonly status: number;
   /** The header `Retry-After` of the answer. */
@@ -38,9 +38,10 @@ export class TokenRefusedError extends Error {
 }
 
 /**
- * Gets an access token for client id and secret, through the outbound door, which is what decides about plain http.
+ * Requests an access token for client id and secret, through the outbound client, which decides whether plain http is
+ * permitted.
  *
- * @throws TokenRefusedError for an answer without a token, and what the outbound door throws.
+ * @throws TokenRefusedError for an answer without a token, and the errors of the outbound client.
  */
 export async function requestAccessToken(
   outbound: Pick<OutboundHttp, 'send'>,
@@ -51,7 +52,7 @@ export async function requestAccessToken(
   const metadata = { issuer: new URL(token_url).origin, token_endpoint: token_url };
   const configuration = new Configuration(metadata, client_id, undefined, authentication);
   configuration[customFetch] = fetchThrough(outbound);
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so to stand out; the outbound door asks for https
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated as a warning only; the outbound client requires https
   allowInsecureRequests(configuration);
   try {
     const { access_token } = await clientCredentialsGrant(configuration, scope === null ? {} : { scope });
@@ -61,7 +62,7 @@ export async function requestAccessToken(
     if (error instanceof WWWAuthenticateChallengeError) {
       throw new TokenRefusedError('invalid_client', error.response, { cause: error });
     }
-    // A service in trouble, or what stands in front of it, answers in no form that OAuth knows.
+    // A failing service, or a proxy in front of it, answers in no form that OAuth defines.
     if (error instanceof Error && error.cause instanceof Response && error.cause.status >= 400) {
       throw new TokenRefusedError('server_error', error.cause, { cause: error });
     }

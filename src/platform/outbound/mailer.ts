@@ -14,12 +14,12 @@ export interface Mail {
 
 /** Sends mail. */
 export interface Mailer {
-  /** Where mail goes: to a mail server, into the development outbox, or nowhere because neither is there. */
+  /** Where mail is sent: to a mail server, into the development outbox, or nowhere. */
   readonly kind: 'smtp' | 'outbox' | 'none';
   /**
-   * Hands one message over; returns when the mail server has taken it.
+   * Sends one message; returns when the mail server has accepted it.
    *
-   * @throws Problem 503 when the server refuses or is away, or when none is configured in production
+   * @throws Problem 503 when the server refuses it or is unavailable, or when none is configured in production.
    */
   send(mail: Mail): Promise<void>;
   close(): void;
@@ -30,12 +30,12 @@ const outboxTable = 'development_mails';
 
 const smtpTimeoutMs = 10_000;
 
-/** One address, no display name, no list: what comes after `@` is the mail server's business. */
+/** One address, without display name or list; the mail server decides about what follows `@`. */
 const plainAddress = /^[^\s@<>,;:"]{1,64}@[^\s@<>,;:"]{1,255}$/;
 
 /**
- * Opens the way for mail: SMTP when `SMTP_URL` is set, otherwise the development outbox, and in production an error
- * for each message, because a code that nobody receives must not look as if it were sent.
+ * Creates the mailer: SMTP when `SMTP_URL` is set, otherwise the development outbox; in production without `SMTP_URL` each
+ * message fails, because a code that nobody receives must not appear as sent.
  */
 export function createMailer(options: {
   env: Pick<Env, 'SMTP_URL' | 'MAIL_FROM' | 'NODE_ENV'>;
@@ -53,7 +53,7 @@ function smtpMailer(smtpUrl: string, from: string): Mailer {
     connectionTimeout: smtpTimeoutMs,
     greetingTimeout: smtpTimeoutMs,
     socketTimeout: smtpTimeoutMs,
-    // A text may quote what people wrote: it is never read as the name of a file or of an address to fetch.
+    // A text may quote user input, which must never be used as a file name or an address to fetch.
     disableFileAccess: true,
     disableUrlAccess: true,
   });

@@ -3,10 +3,10 @@ import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, errors, request } from 'undici';
 import { canonicalHost, isPublicAddress, parseAllowList } from './address-guard.ts';
 
-/** Why a request was refused before a connection was made. Asking again does not help. */
+/** Why a request was refused before a connection was made. A retry does not help. */
 export type OutboundRefusal = 'url' | 'scheme' | 'credentials' | 'port' | 'address';
 
-/** The request was not sent: its target is not one that this system may speak to. */
+/** The request was not sent, because its target is not permitted. */
 export class OutboundRefusedError extends Error {
   override readonly name = 'OutboundRefusedError';
   readonly refusal: OutboundRefusal;
@@ -17,42 +17,42 @@ export class OutboundRefusedError extends Error {
   }
 }
 
-/** The target did not answer as it should: no connection, no answer in time, or too long an answer. May be retried. */
+/** No connection, no answer in time, or too long an answer. May be retried. */
 export class OutboundFailedError extends Error {
   override readonly name = 'OutboundFailedError';
 }
 
-/** One outbound request. `body` is sent as it is. */
+/** One outbound request. `body` is sent unchanged. */
 export type OutboundRequest = {
   readonly url: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Bound for the whole exchange in milliseconds; 10 s when left out. */
+  /** Time limit of the whole exchange in milliseconds; 10 s when left out. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 };
 
-/** The answer, whatever its status: a redirect is an answer too and is never followed. */
+/** The answer, whatever its status. Redirects are answers too and never followed. */
 export type OutboundResponse = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 };
 
-/** The only way by which the system speaks HTTP to others. */
+/** The only client by which the system calls others over HTTP. */
 export type OutboundHttp = {
   /** Sends one request. Throws {@link OutboundRefusedError} or {@link OutboundFailedError}. */
   readonly send: (request: OutboundRequest) => Promise<OutboundResponse>;
   /**
-   * Looks at a target without connecting: form, scheme, port and every address that its name has now. For the moment
-   * at which a person configures it; `send` checks again. Throws {@link OutboundRefusedError}.
+   * Checks a target without connecting: form, scheme, port and every address that its name has now. For the time when a
+   * person configures it; `send` checks again. Throws {@link OutboundRefusedError}.
    */
   readonly check: (url: string) => Promise<void>;
   /**
-   * The addresses of a host for a connection in another protocol, and whether it is exempt from the rules for the
-   * Internet. Connect to one of these addresses, not to the name, which might lead elsewhere a moment later. Throws like
-   * {@link send}.
+   * The permitted addresses of a host for a connection in another protocol, and whether the host is exempt from the rules
+   * for the Internet. Connect to one of these addresses, not to the name, which may resolve differently a moment later.
+   * Throws like {@link send}.
    */
   readonly addressesOf: (host: string, port: number) => Promise<{ addresses: ResolvedAddress[]; isExempt: boolean }>;
   /** Closes idle connections. */
@@ -68,13 +68,13 @@ const defaultMaxResponseBytes = 256 * 1024;
 const httpsPort = 443;
 
 /**
- * Opens the door. A request goes out only by https to port 443 of a host whose every address is public; and the
- * connection goes to an address that was checked, not to what a second look-up might say (SSRF, DNS rebinding:
- * ASVS 1.3.6, 15.3.2). What `allow` names is exempt: any port, http as well.
+ * Creates the outbound client. Requests are sent only by https to port 443 of a host all of whose addresses are public,
+ * and the connection is made to an address that was checked rather than to the result of a second look-up (SSRF, DNS
+ * rebinding: ASVS 1.3.6, 15.3.2). Targets in `allow` are exempt: any port, and http too.
  *
- * @param options.allow hosts, `host:port` or address ranges that may be reached although they are private
- * @param options.resolve all addresses of a name; the system's resolver when left out
- * @param options.maxResponseBytes longest answer; 256 KiB when left out
+ * @param options.allow hosts, `host:port` or address ranges that may be reached although they are private.
+ * @param options.resolve gives all addresses of a name; the system's resolver when left out.
+ * @param options.maxResponseBytes longest answer; 256 KiB when left out.
  */
 export function createOutboundHttp(options: {
   allow: readonly string[];
@@ -85,7 +85,7 @@ export function createOutboundHttp(options: {
   const { maxResponseBytes = defaultMaxResponseBytes } = options;
   const resolve = options.resolve ?? ((host: string) => systemLookup(host, { all: true, order: 'verbatim' }));
 
-  /** All addresses of a host, or a refusal when a single one is not permitted. */
+  /** All addresses of a host; refuses it when a single one is not permitted. */
   const permittedAddresses = async (host: string, port: number): Promise<ResolvedAddress[]> => {
     const literal = host.startsWith('[') ? host.slice(1, -1) : host;
     const family = /^[\d.]+$/.test(literal) ? 4 : literal.includes(':') ? 6 : null;
@@ -105,7 +105,7 @@ export function createOutboundHttp(options: {
       const lookup = checkedLookup((host) => permittedAddresses(host, port));
       buildConnector({ timeout: connectTimeoutMs, lookup })(target, callback);
     },
-    // A connection serves only the moment it was checked for.
+    // A connection is not reused for long, because the check of its address holds for the moment only.
     keepAliveTimeout: 1_000,
     keepAliveMaxTimeout: 1_000,
     maxHeaderSize: 16 * 1024,
@@ -196,7 +196,7 @@ async function resolveHost(
   }
 }
 
-/** The look-up of the connecting socket: it hands out only addresses that passed, in the very moment of connecting. */
+/** The look-up of the connecting socket: it checks the addresses at the time of the connection. */
 function checkedLookup(permittedAddresses: (host: string) => Promise<ResolvedAddress[]>): LookupFunction {
   return (host, options, callback) => {
     permittedAddresses(host).then(
@@ -212,7 +212,7 @@ function checkedLookup(permittedAddresses: (host: string) => Promise<ResolvedAdd
   };
 }
 
-/** One of our two errors; what undici and sockets throw is kept as the cause and never shown. */
+/** One of our two errors; the error of undici or the socket is kept as the cause and never shown. */
 function outboundError(
   cause: unknown,
   { maxResponseBytes, timeout }: { maxResponseBytes: number; timeout: string | null },

@@ -7,30 +7,30 @@ import type {
 } from '../../domain/queue/queue.ts';
 import { Problem } from '../problem.ts';
 
-/** A queue in an engine, as one tenant may see it. */
+/** A queue in an engine, in the view of one tenant. */
 export interface QueueSource {
   readonly tenant_id: string;
   readonly source_name: string;
 }
 
-/** A queue at one moment. */
+/** The state of a queue at one time. */
 export interface QueueSnapshot {
   readonly counts: Readonly<Partial<Record<QueueJobState, number>>>;
   readonly is_paused: boolean;
-  /** Who takes jobs from it at the moment. */
+  /** Workers that are connected at this time. */
   readonly workers: number;
-  /** Age of the job that has waited longest; null when none waits. It also grows while nothing is processed at all. */
+  /** Age of the job that has waited longest; null when none waits. It grows also while nothing is processed. */
   readonly oldest_waiting_seconds: number | null;
-  /** Tasks that nobody has taken yet, where the engine counts them for everybody together; else null. */
+  /** Tasks that no worker has taken, where the engine counts them for all tenants together; else null. */
   readonly backlog: number | null;
 }
 
-/** {@link QueueRates} and what they were read from: kept figures, or the finished jobs that are still there. */
+/** {@link QueueRates} and their source: metrics of the engine, or the finished jobs that are still stored. */
 export interface MeasuredRates extends QueueRates {
   readonly source: 'engine' | 'kept_jobs';
 }
 
-/** A job as the engine has it: nothing is masked yet. Times are milliseconds since the epoch. */
+/** A job of an engine, not masked yet. Times are milliseconds since the epoch. */
 export interface EngineJob {
   readonly job_id: string;
   readonly name: string;
@@ -45,17 +45,17 @@ export interface EngineJob {
   readonly failure: { readonly reason: string; readonly stack?: string | undefined } | null;
 }
 
-/** Where a page of jobs begins and how long it is. `from` is what `next` of the page before said. */
+/** Which page of jobs: `from` is the `next` of the page before, null for the first one. */
 export interface JobPage {
   readonly state: QueueJobState;
   readonly from: string | null;
   readonly limit: number;
 }
 
-/** How a failed job is tried again; an engine that knows one way only takes it as said. */
+/** Where a retry of a failed job begins; an engine with only one way of retrying ignores it. */
 export type RetryMode = 'failed_step' | 'from_start';
 
-/** One engine of queues. Every method throws `service.unavailable` when the engine is away. */
+/** A queue engine. Every method throws `service.unavailable` when the engine is unavailable. */
 export interface QueueProvider {
   readonly name: QueueProviderName;
   readonly capabilities: ReadonlySet<QueueCapability>;
@@ -63,15 +63,15 @@ export interface QueueProvider {
   snapshot(source: QueueSource): Promise<QueueSnapshot>;
   rates(source: QueueSource): Promise<MeasuredRates>;
   listJobs(source: QueueSource, page: JobPage): Promise<{ readonly jobs: EngineJob[]; readonly next: string | null }>;
-  /** Null: there is no such job, or not for this tenant. */
+  /** Null when the job does not exist for this tenant. */
   findJob(source: QueueSource, jobId: string): Promise<EngineJob | null>;
-  /** @returns the id under which the new attempt can be watched. */
+  /** @returns the id by which the new attempt is found. */
   retry(source: QueueSource, jobId: string, mode: RetryMode): Promise<string>;
   promote(source: QueueSource, jobId: string): Promise<void>;
   remove(source: QueueSource, jobId: string): Promise<void>;
   pause(source: QueueSource): Promise<void>;
   resume(source: QueueSource): Promise<void>;
-  /** Takes away jobs of one state that are older. @returns how many. */
+  /** Removes jobs of one state that are older. @returns how many. */
   clean(source: QueueSource, jobs: { state: CleanableState; olderThanMs: number; limit: number }): Promise<number>;
   close(): Promise<void>;
 }
@@ -82,7 +82,7 @@ export interface QueueProviders {
   close(): Promise<void>;
 }
 
-const capabilityWords: Readonly<Record<QueueCapability, string>> = {
+const capabilityTexts: Readonly<Record<QueueCapability, string>> = {
   pause: 'be paused or resumed',
   retry: 'retry a job',
   promote: 'promote a job',
@@ -90,12 +90,12 @@ const capabilityWords: Readonly<Record<QueueCapability, string>> = {
   clean: 'be cleaned',
 };
 
-/** @throws Problem `queue.unsupported` when the engine cannot do it (S2-67): refused, never faked. */
+/** @throws Problem `queue.unsupported` when the engine does not support it (S2-67); nothing is emulated. */
 export function assertQueueCapability(provider: Pick<QueueProvider, 'name' | 'capabilities'>, wanted: QueueCapability): void {
   if (provider.capabilities.has(wanted)) return;
   throw new Problem({
     code: 'queue.unsupported',
-    detail: `A queue of ${provider.name} cannot ${capabilityWords[wanted]}.`,
+    detail: `A queue of ${provider.name} cannot ${capabilityTexts[wanted]}.`,
     members: { provider: provider.name, capabilities: [...provider.capabilities] },
   });
 }
@@ -109,17 +109,17 @@ export function throwJobStateConflict(state: string, wanted: string): never {
   });
 }
 
-/** @throws Problem `service.unavailable` for an engine that does not answer in time or not at all. */
-export async function askEngine<Result>(name: QueueProviderName, work: () => Promise<Result>): Promise<Result> {
+/** Calls an engine with a deadline. @throws Problem `service.unavailable` when it does not answer in time or fails. */
+export async function callEngine<Result>(name: QueueProviderName, work: () => Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${name} did not answer within ${engineDeadlineMs} ms`)), engineDeadlineMs);
   });
-  const asked = work();
-  // What comes after the deadline has nobody waiting for it.
-  asked.catch(() => undefined);
+  const answer = work();
+  // A rejection after the deadline is not awaited by anybody.
+  answer.catch(() => undefined);
   try {
-    return await Promise.race([asked, deadline]);
+    return await Promise.race([answer, deadline]);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem({

@@ -1,7 +1,7 @@
 import { Client, escapeIdentifier } from 'pg';
 import type { OutboundHttp } from './outbound-http.ts';
 
-/** A database of somebody else. */
+/** A PostgreSQL database of another party. */
 export interface RemotePostgres {
   readonly host: string;
   readonly port: number;
@@ -35,7 +35,7 @@ export class PlainConnectionError extends Error {
 const connectTimeoutMs = 5_000;
 const statementTimeoutMs = 15_000;
 
-/** Sees whether host, user and password are accepted. Throws the driver's error, or the outbound door's. */
+/** Checks that host, user and password are accepted. Throws the error of the driver or of the outbound client. */
 export async function probeRemotePostgres(outbound: Pick<OutboundHttp, 'addressesOf'>, at: RemotePostgres): Promise<void> {
   await withRemote(outbound, at, (client) => client.query('select 1'));
 }
@@ -66,7 +66,7 @@ async function withRemote<Result>(
   const { addresses, isExempt } = await outbound.addressesOf(host, port);
   if (tls === 'disable' && !isExempt) throw new PlainConnectionError('Connections over the Internet need TLS.');
   const client = new Client({
-    // The address that was looked at; the name is for the certificate.
+    // The address that was checked; the name is used for the certificate.
     host: addresses[0]?.address ?? host,
     port,
     database,
@@ -78,7 +78,7 @@ async function withRemote<Result>(
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + 1_000,
   });
-  // A connection that breaks while nothing is asked must not end the process; the next query tells.
+  // A connection that breaks while idle must not end the process; the next query reports it.
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Env } from '../env.ts';
 import type { OutboundHttp } from './outbound-http.ts';
 
-/** Something that words a sentence anew. It may fail, hang or talk nonsense: whoever asks has a text of their own. */
+/** A language model that rewords a sentence. It may fail, hang or answer nonsense, so callers have a fallback text. */
 export interface TextModel {
   /** @returns the text, or null when there is none in time. Never throws. */
   reword(instruction: string, text: string): Promise<string | null>;
@@ -15,8 +15,8 @@ const completion = z.object({ choices: z.array(z.object({ message: z.object({ co
 const maxTokens = 120;
 
 /**
- * A model behind any endpoint that speaks the chat-completions protocol, or null when none is configured. The address
- * passes the same guard as every outbound request.
+ * A model behind an endpoint with the chat-completions protocol, or null when none is configured. It is called through the
+ * outbound client.
  */
 export function createTextModel(settings: ModelSettings, outbound: OutboundHttp): TextModel | null {
   const { TEXT_MODEL_URL: url, TEXT_MODEL_NAME: model, TEXT_MODEL_KEY: key, TEXT_MODEL_TIMEOUT_MS: timeoutMs } = settings;
@@ -44,7 +44,7 @@ export function createTextModel(settings: ModelSettings, outbound: OutboundHttp)
         if (answer.status !== 200) return null;
         return completion.parse(JSON.parse(answer.body)).choices[0]?.message.content ?? null;
       } catch {
-        // Refused, away, late or not JSON: all the same to a caller who has a text.
+        // Refused, unavailable, late or not JSON: the caller uses its fallback text in every case.
         return null;
       }
     },

@@ -1,6 +1,6 @@
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
-/** A signed message as it came in: the bytes that were signed, and the headers beside them. */
+/** A signed message as it was received: the signed body and the headers. */
 export interface SignedMessage {
   readonly body: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -15,7 +15,7 @@ export function isWebhookSecret(secret: string): boolean {
 }
 
 /**
- * The id of a message whose signature is right and which is at most five minutes old (Standard Webhooks), or null.
+ * The id of a message with a valid signature that is at most five minutes old (Standard Webhooks), else null.
  *
  * @param secret in the form `whsec_…`
  */

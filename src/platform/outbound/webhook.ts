@@ -13,9 +13,9 @@ export function generateWebhookSecret(): string {
   return `whsec_${randomBytes(secretBytes).toString('base64')}`;
 }
 
-/** A message as Standard Webhooks shapes it. */
+/** A message in the form of Standard Webhooks. */
 export interface WebhookMessage {
-  /** Stays the same over all attempts, so that the receiver can drop repetitions. */
+  /** The same in all attempts, so that the receiver can drop repetitions. */
   readonly id: string;
   /** Dotted name of what happened, e.g. `approval.requested`. */
   readonly type: string;
@@ -24,21 +24,21 @@ export interface WebhookMessage {
   readonly data: unknown;
 }
 
-/** What became of one attempt. Only `failed` is worth another one. */
+/** The result of one attempt. Only after `failed` does another attempt make sense. */
 export type WebhookOutcome =
   | { readonly kind: 'delivered'; readonly status: number }
   /** The receiver answered 410: it wants no more of these. */
   | { readonly kind: 'gone'; readonly status: 410 }
-  /** The target may not be spoken to, or the message is too large; repeating changes nothing. */
+  /** The target is not permitted, or the message is too large; a retry changes nothing. */
   | { readonly kind: 'refused'; readonly status: null; readonly reason: string }
   | { readonly kind: 'failed'; readonly status: number | null; readonly reason: string };
 
 /**
- * The three headers of a signed message. With two secrets there are two signatures, so that a receiver may change its
- * secret at any moment of the rotation.
+ * The headers of a signed message. With two secrets there are two signatures, so that a receiver may change its secret at
+ * any time of the rotation.
  *
- * @param secrets the current one first, then the previous one while it is still honoured
- * @param options.sentAt moment of this attempt; receivers refuse messages that are minutes old
+ * @param secrets the current one first, then the previous one while it is still valid.
+ * @param options.sentAt the time of this attempt; receivers refuse messages that are minutes old.
  */
 export function webhookHeaders(
   secrets: readonly string[],
@@ -53,7 +53,7 @@ export function webhookHeaders(
   };
 }
 
-/** Makes one attempt to deliver a message. Never throws for what the receiver did. */
+/** Makes one attempt to deliver a message. Never throws because of the receiver's answer. */
 export async function sendWebhook(
   outbound: OutboundHttp,
   target: { url: string; secrets: readonly string[]; signal?: AbortSignal },

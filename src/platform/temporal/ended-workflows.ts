@@ -1,15 +1,15 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { TemporalClient } from './temporal-client.ts';
 
-/** How many workflows are asked about at the same time. */
+/** Workflows that are described at the same time. */
 const concurrency = 10;
 
 /**
- * Which of some workflows run no more, with how they ended in Temporal's words (`TERMINATED`, `COMPLETED`, …), or
- * `MISSING` when the server knows nothing of them. For sweeps over rows that only their workflow should close: such a
- * row waits for ever when an operator terminates the workflow, which no code of it survives.
+ * Which of some workflows do not run any more, with their status in Temporal (`TERMINATED`, `COMPLETED`, …), or `MISSING`
+ * when the server does not know them. For sweeps over rows that only their workflow closes: when an operator terminates
+ * the workflow, none of its code runs any more and the row would stay open.
  *
- * @throws Problem `service.unavailable` when Temporal is away, so that nothing is taken for ended that was not asked about.
+ * @throws Problem `service.unavailable` when Temporal is unavailable, so that no workflow counts as ended by mistake.
  */
 export async function endedWorkflows(
   temporal: Pick<TemporalClient, 'call'>,

@@ -7,22 +7,22 @@ import { deriveKey, parseKeyList, type NamedKey } from '../security/keyring.ts';
 // The package is CommonJS and Node does not see its named exports.
 const PayloadMessage = proto.temporal.api.common.v1.Payload;
 
-/** Value of the `encoding` metadata by which a sealed payload is known; Temporal's own samples use the same. */
+/** Value of the `encoding` metadata that marks a sealed payload; the same as in Temporal's samples. */
 const sealedEncoding = 'binary/encrypted';
 const keyIdMetadata = 'encryption-key-id';
 const nonceBytes = 12;
 const tagBytes = 16;
 
 /**
- * Seals every payload that goes to the Temporal server (AES-256-GCM), so that workflow histories hold no readable
- * content. The key id stands in the payload's metadata: the first key seals, all keys open, and a payload that was
- * written before encryption was switched on passes through as it is.
+ * Seals every payload that is sent to the Temporal server (AES-256-GCM), so that workflow histories contain no readable
+ * content. The key id is in the payload's metadata: the first key seals, every key of the list opens, and a payload that
+ * was written before encryption was switched on is passed through unchanged.
  *
- * Search attributes and ids stay readable whatever is set here: nothing secret belongs there. Summaries and details
- * are sealed like everything else; Temporal Web shows them through the codec endpoint of the API.
+ * Search attributes and ids are always readable, so they must not contain secrets. Summaries and details are sealed like
+ * everything else; Temporal Web shows them through the codec endpoint of the API.
  *
- * @param keys the keys of `TEMPORAL_PAYLOAD_KEYS`; a key may be removed when the last workflow that used it is past
- * its retention
+ * @param keys the keys of `TEMPORAL_PAYLOAD_KEYS`; a key may be removed when the retention of the last workflow that used
+ *   it is over.
  */
 export function createPayloadCodec(keys: readonly [NamedKey, ...NamedKey[]]): PayloadCodec {
   const ring = new Map(keys.map((key) => [key.key_id, deriveKey(key, 'temporal-payload')]));
@@ -72,12 +72,12 @@ export function createPayloadCodec(keys: readonly [NamedKey, ...NamedKey[]]): Pa
 
   return {
     encode: (payloads) => Promise.resolve(payloads.map(seal)),
-    // Not `Promise.resolve(payloads.map(open))`: a payload that does not open must reject, not throw.
+    // Async, so that a payload that does not open rejects instead of throwing.
     decode: async (payloads) => payloads.map(open),
   };
 }
 
-/** The codec of a process: none unless `TEMPORAL_PAYLOAD_KEYS` is set. API and worker must agree. */
+/** The codec of a process: none unless `TEMPORAL_PAYLOAD_KEYS` is set. API and workers need the same keys. */
 export function payloadCodecOf(env: { readonly TEMPORAL_PAYLOAD_KEYS?: string | undefined }): PayloadCodec | undefined {
   const keys = env.TEMPORAL_PAYLOAD_KEYS;
   return keys === undefined ? undefined : createPayloadCodec(parseKeyList(keys, 'TEMPORAL_PAYLOAD_KEYS'));

@@ -12,22 +12,22 @@ interface ScheduleSpec {
 }
 
 /**
- * After a Temporal that was killed has come back, a question to a schedule first waits ten seconds for the system's worker
- * that is gone, now and then for half a minute; asked again, it is answered at once.
+ * After a Temporal server that was killed has restarted, a call to a Schedule first waits about ten seconds, sometimes half
+ * a minute, for the server's own worker that is gone; a repeated call is answered at once. Hence short deadlines and retries.
  */
 const answerTimeoutMs = 5_000;
 const maxAttempts = 6;
 /** gRPC: DEADLINE_EXCEEDED, UNAVAILABLE. */
-const passingCodes: readonly number[] = [4, 14];
+const transientCodes: readonly number[] = [4, 14];
 
 /**
- * Creates the schedules that are missing and brings the interval of the others up to date, all at the same time. A schedule
- * that an operator has paused stays paused.
+ * Creates the Schedules that are missing and updates the others, all at the same time. A Schedule that an operator has
+ * paused stays paused.
  *
- * @throws ServiceError when one of them could not be asked for half a minute.
+ * @throws ServiceError when one of them did not answer for half a minute.
  */
 export async function ensureSchedules(client: Client, taskQueue: string, specs: readonly ScheduleSpec[]): Promise<void> {
-  await Promise.all(specs.map((spec) => patiently(client, () => ensureSchedule(client, taskQueue, spec))));
+  await Promise.all(specs.map((spec) => withRetries(client, () => ensureSchedule(client, taskQueue, spec))));
 }
 
 async function ensureSchedule(client: Client, taskQueue: string, spec: ScheduleSpec): Promise<void> {
@@ -50,17 +50,17 @@ async function ensureSchedule(client: Client, taskQueue: string, spec: ScheduleS
   }
 }
 
-async function patiently(client: Client, work: () => Promise<void>): Promise<void> {
+async function withRetries(client: Client, work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await client.withDeadline(Date.now() + answerTimeoutMs, work);
     } catch (error) {
-      if (!isPassing(error) || attempt === maxAttempts) throw error;
+      if (!isTransient(error) || attempt === maxAttempts) throw error;
     }
   }
 }
 
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   const cause = error instanceof ServiceError ? error.cause : undefined;
-  return isGrpcServiceError(cause) && passingCodes.includes(cause.code);
+  return isGrpcServiceError(cause) && transientCodes.includes(cause.code);
 }

@@ -1,22 +1,23 @@
 import type { Client } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 
-/** Temporal's numbers of the value types that we use (`temporal.api.enums.v1.IndexedValueType`). */
+/** Temporal's numbers of the value types (`temporal.api.enums.v1.IndexedValueType`). */
 const indexedValueTypes = { KEYWORD: 2, DATETIME: 6, INT: 3, BOOL: 5, DOUBLE: 4, TEXT: 1, KEYWORD_LIST: 7 } as const satisfies
   Record<SearchAttributeType, number>;
 
-/** What `defineSearchAttributeKey` makes. */
+/** What `defineSearchAttributeKey` returns. */
 interface SearchAttributeKey {
   readonly name: string;
   readonly type: SearchAttributeType;
 }
 
+/** gRPC: ALREADY_EXISTS. */
 const alreadyExists = 6;
 
 /**
- * Registers the search attributes that a namespace lacks; needs no rights beyond those of a namespace administrator.
+ * Registers the search attributes that a namespace lacks; needs the rights of a namespace administrator.
  *
- * @throws when an attribute exists with another type: workflows would then fail one by one.
+ * @throws Error when an attribute exists with another type, because every workflow that sets it would fail.
  */
 export async function registerSearchAttributes(
   client: Client,
@@ -40,7 +41,7 @@ export async function registerSearchAttributes(
       searchAttributes: Object.fromEntries(missing.map(({ name, type }) => [name, indexedValueTypes[type]])),
     });
   } catch (error) {
-    // Two workers that start together both find them missing.
+    // Another worker that started at the same time has registered them.
     if (!(error instanceof Error && 'code' in error && error.code === alreadyExists)) throw error;
   }
 }

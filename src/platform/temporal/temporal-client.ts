@@ -8,26 +8,26 @@ import { translateTemporalError } from './temporal-errors.ts';
 
 const callDeadlineMs = 10_000;
 const probeDeadlineMs = 1_500;
-/** A caller who waits learns within two seconds that the server is away; the SDK alone would try for ten. */
+/** A waiting caller learns within two seconds that the server is unavailable; the SDK's default is ten. */
 const connectTimeoutMs = 1_500;
-/** Half a second: what a caller who waits has patience for. */
-const hastyAttempts = 3;
-/** A call that takes longer makes us ask whether the server is still there. */
-const suspicionMs = 1_000;
-/** Ten seconds is the least that a Temporal server allows between pings; a dead connection is replaced after that. */
+/** Attempts of a call that somebody waits for; takes about half a second. */
+const interactiveAttempts = 3;
+/** After this long, and again in this interval, the connection of a pending call is probed. */
+const probeIntervalMs = 1_000;
+/** The shortest interval between pings that a Temporal server permits; a dead connection is replaced after that. */
 const keepaliveMs = 10_000;
 
 /** The one client to Temporal in a process. */
 export interface TemporalClient {
   /**
-   * Makes one call with a deadline and translates what goes wrong.
+   * Makes one call with a deadline and translates its errors.
    *
-   * @throws Problem with the code the workflow gave, or `service.unavailable` when Temporal is away.
+   * @throws Problem with the code that the workflow gave, or `service.unavailable` when Temporal is unavailable.
    */
   call<Result>(work: (client: Client) => Promise<Result>): Promise<Result>;
   /** True when the server answers within a second and a half. */
   isReachable(): Promise<boolean>;
-  /** For schedules and operators' tools; prefer {@link call} on a request path. */
+  /** For Schedules and operators' tools; request paths use {@link call}. */
   readonly client: Client;
   readonly taskQueue: string;
   close(): Promise<void>;
@@ -39,18 +39,18 @@ type TemporalSettings = Pick<
 >;
 
 /**
- * Connects lazily, so that the API starts and serves reads while Temporal is away.
+ * Connects lazily, so that the API starts and serves reads while Temporal is unavailable.
  *
  * @param codec encrypts payloads when `TEMPORAL_PAYLOAD_KEYS` is set.
- * @param maxAttempts how often a call is made that finds the server away; few, unless nobody waits for the answer. A caller
- *   who waits is also told within three seconds when the connection is half open: it takes requests and answers nothing,
- *   as after a router has forgotten it.
+ * @param maxAttempts attempts of a call while the server is unavailable; few, unless nobody waits for the answer. With few
+ *   attempts a call also fails within three seconds when the connection is half open, that is, when it accepts requests and
+ *   never answers, as after a router has dropped its state.
  */
 export function createTemporalClient(
   env: TemporalSettings,
   metrics: Metrics,
   codec: PayloadCodec | undefined,
-  { maxAttempts = hastyAttempts }: { maxAttempts?: number } = {},
+  { maxAttempts = interactiveAttempts }: { maxAttempts?: number } = {},
 ): TemporalClient {
   const connection = Connection.lazy({
     address: env.TEMPORAL_ADDRESS,
@@ -71,7 +71,7 @@ export function createTemporalClient(
     taskQueue: env.TEMPORAL_TASK_QUEUE,
     call: async (work) => {
       const lost = new AbortController();
-      const endWatch = maxAttempts > hastyAttempts ? undefined : watchConnection(connection, () => lost.abort());
+      const endWatch = maxAttempts > interactiveAttempts ? undefined : watchConnection(connection, () => lost.abort());
       try {
         return await connection.withAbortSignal(lost.signal, () =>
           connection.withDeadline(Date.now() + callDeadlineMs, () => work(client)),
@@ -87,7 +87,7 @@ export function createTemporalClient(
   };
 }
 
-/** Whether the server says anything within a second and a half. */
+/** Whether the server answers within a second and a half. */
 async function answers(connection: Connection): Promise<boolean> {
   try {
     await connection.withDeadline(Date.now() + probeDeadlineMs, () => connection.workflowService.getSystemInfo({}));
@@ -98,23 +98,23 @@ async function answers(connection: Connection): Promise<boolean> {
 }
 
 /**
- * Asks the server from time to time for a sign of life while a call is under way. Some calls rightly take long (an update
- * waits for its activity), so how long it has taken says nothing about the connection.
+ * Probes the server regularly while a call is pending. Some calls take long for good reason (an update waits for its
+ * activity), so the duration alone says nothing about the connection.
  *
- * @returns what ends the watch.
+ * @returns a function that ends the watch.
  */
 function watchConnection(connection: Connection, onLost: () => void): () => void {
   let isOver = false;
-  let timer = setTimeout(look, suspicionMs);
+  let timer = setTimeout(probe, probeIntervalMs);
   return () => {
     isOver = true;
     clearTimeout(timer);
   };
 
-  function look(): void {
-    void answers(connection).then((isThere) => {
+  function probe(): void {
+    void answers(connection).then((isReachable) => {
       if (isOver) return;
-      if (isThere) timer = setTimeout(look, suspicionMs);
+      if (isReachable) timer = setTimeout(probe, probeIntervalMs);
       else onLost();
     });
   }

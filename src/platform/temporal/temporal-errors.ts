@@ -7,8 +7,8 @@ import { Problem } from '../problem.ts';
 const unavailableStatusCodes = new Set([1, 4, 8, 14]);
 
 /**
- * Turns an error of a Temporal call into the problem the caller gets. A failure thrown on purpose by a workflow or
- * activity carries the problem's code as its type; everything else stays what it is.
+ * Turns an error of a Temporal call into the problem that the caller gets. A failure that a workflow or activity threw for
+ * a problem has the problem's code as its type; every other error stays as it is.
  */
 export function translateTemporalError(error: unknown): unknown {
   const failure = findApplicationFailure(error);

@@ -9,14 +9,14 @@ import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-/** On what strength a change runs: an approved request, a factor proof, nothing, or an emergency. */
+/** What allows a change: an approved request, a proof of the second factor, an emergency, or nothing. */
 export type Authority =
   | { readonly kind: 'approval'; readonly approval_id: string }
   | { readonly kind: 'mfa' }
   | { readonly kind: 'none' }
   | { readonly kind: 'emergency' };
 
-/** A change that would take another one back; it goes through its own gate like any change. */
+/** A change that would undo another one; it goes through its own gate like any change. */
 export interface ActionRequest {
   readonly action: string;
   readonly payload: JsonObject;
@@ -40,31 +40,31 @@ export interface CommittedChange<Payload extends JsonObject = JsonObject> {
 
 /**
  * A change that can be gated. Its file is the only writer of the rows it changes, whether it is called by a route
- * (gates `none` and `mfa`) or by the approval workflow's activity (gate `approval`).
+ * (gates `none` and `mfa`) or by the activity that executes an approved request (gate `approval`).
  */
 export interface ActionSpec<Payload extends JsonObject> {
-  /** `resource.deed`; part of the interface. */
+  /** `resource.operation`, e.g. `flag.toggle`; part of the public interface. */
   readonly name: string;
   /** What it does, for the list of gates. */
   readonly title: string;
-  /** What its requester must hold. */
+  /** The permission that its requester needs. */
   readonly permission: Permission;
   readonly payload: z.ZodType<Payload>;
-  /** The payload holds a secret: it is sealed at rest and not shown; approvers see `describe`. */
+  /** The payload holds a secret: it is encrypted at rest and never displayed; approvers see `describe`. */
   readonly secret?: boolean;
   readonly environment: (payload: Payload) => EnvironmentName | null;
-  /** The weakest gate that a policy may give it; default: none. */
+  /** The weakest gate that a gate policy may give it; default: `none`. */
   readonly floor?: (environment: EnvironmentName | null) => GateLevel;
-  /** May run on the authority of an emergency, which owes a review. */
+  /** May run without its gate in an emergency, which owes a review. */
   readonly emergency?: boolean;
-  /** The gate where the tenant has written none, in place of the general safe one (X-25). */
+  /** The gate where the tenant has no gate policy, in place of the general default (X-25). */
   readonly unwrittenGate?: GateLevel;
   readonly reason: (payload: Payload) => string | null;
-  /** What approvers read, in one plain sentence. */
+  /** What approvers read: one plain sentence. */
   readonly describe: (payload: Payload) => string;
-  /** Refuses before anybody is asked what could not be done now: a missing or stale resource. */
+  /** Refuses a change that could not be made now, before approvers are asked: a missing or stale resource. */
   readonly check: (tx: Tx, payload: Payload) => Promise<void>;
-  /** Makes the change and audits it, inside the caller's transaction. @returns what `undo` needs to know. */
+  /** Makes the change and audits it, inside the caller's transaction. @returns what `undo` and `afterCommit` need. */
   readonly execute: (tx: Tx, payload: Payload, authority: Authority) => Promise<JsonObject>;
   /** The change that restores what `execute` replaced, or null when there is no way back. */
   readonly undo: (payload: Payload, result: JsonObject) => ActionRequest | null;
@@ -77,7 +77,7 @@ export interface ActionSpec<Payload extends JsonObject> {
   readonly isLostWithoutAfterCommit?: boolean;
 }
 
-/** An action with a payload that has passed its schema. */
+/** An action with a validated payload. */
 export interface PreparedAction {
   readonly action: Action;
   readonly payload: JsonObject;
@@ -85,14 +85,14 @@ export interface PreparedAction {
   readonly reason: string | null;
   readonly description: string;
   check(tx: Tx): Promise<void>;
-  /** Prefer `runAction`, which asks for the authority first. */
+  /** Use `runAction` instead, which checks the authority first. */
   execute(tx: Tx, authority: Authority): Promise<JsonObject>;
   undo(result: JsonObject): ActionRequest | null;
   /** Starts what follows the committed change; see {@link ActionSpec.afterCommit}. */
   afterCommit(deps: AfterCommitDeps, change: Omit<CommittedChange, 'payload'>): Promise<void>;
 }
 
-/** An action as the registry holds it: its payload type is known to its own file only. */
+/** An action as the registry holds it; only its own file knows the type of its payload. */
 export interface Action {
   readonly name: string;
   readonly title: string;
@@ -102,13 +102,13 @@ export interface Action {
   readonly isEmergency: boolean;
   readonly isLostWithoutAfterCommit: boolean;
   floor(environment: EnvironmentName | null): GateLevel;
-  /** The gate where the tenant has written none. */
+  /** The gate where the tenant has no gate policy. */
   safeGate(environment: EnvironmentName | null): GateLevel;
-  /** @throws Problem `request.invalid` with a pointer for every issue, below `prefix`. */
+  /** Validates a payload. @throws Problem `request.invalid` with a pointer for every issue, below `prefix`. */
   prepare(payload: unknown, prefix?: string): PreparedAction;
 }
 
-/** Makes an action out of its specification. */
+/** Makes the action of a specification. */
 export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payload>): Action {
   const action: Action = {
     name: spec.name,

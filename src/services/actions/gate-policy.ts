@@ -5,13 +5,13 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { Action } from './action.ts';
 
-/** The gate in force for an action in an environment, and the policy a request is opened under. */
+/** The gate in force for an action in an environment, and the approval policy that a request is opened under. */
 export interface EffectiveGate {
   readonly gate: GateLevel;
   readonly policy: ApprovalPolicy;
 }
 
-/** The row that decides: one for exactly this environment before one for any. */
+/** The gate policy in force: the one of exactly this environment, else the one for any. */
 export function gatePolicyQuery(action: string, environment: EnvironmentName | null) {
   return kysely
     .selectFrom('admin_approval_policies')
@@ -30,15 +30,16 @@ export function gatePolicyQuery(action: string, environment: EnvironmentName | n
     ]);
 }
 
-/** A written row, as {@link gatePolicyQuery} gives it. */
+/** A gate policy, as {@link gatePolicyQuery} returns it. */
 export interface GatePolicyRow extends ApprovalPolicy {
   readonly gate: GateLevel;
 }
 
 /**
- * The gate in force: the written one or the safe default, and never less than the action's floor (S2-68).
+ * The gate in force: that of the gate policy or the safe default, and never weaker than the action's floor (S2-68).
  *
- * @param action undefined for a name that a route guards by policy although nothing can be requested under it.
+ * @param action undefined for a name that only a route's gate knows, so that no request can be opened for it.
+ * @param written the gate of the gate policy, undefined without one.
  */
 export function gateInForce(
   action: Action | undefined,
@@ -51,7 +52,7 @@ export function gateInForce(
   return isWeaker(chosen, floor) ? floor : chosen;
 }
 
-/** Gate and policy in force. A row whose gate was raised by the floor has no steps, so the safe ones stand in. */
+/** Gate and approval policy in force. A row whose gate the floor has raised has no steps, so it gets the safe ones. */
 export function effectiveGate(
   action: Action,
   environment: EnvironmentName | null,

@@ -16,13 +16,13 @@ import { personErase } from '../identity/person-erase.action.ts';
 import { onboardingGrantRoles } from '../onboarding/onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from '../onboarding/onboarding-revoke.action.ts';
 import { queueClean } from '../queue/queue-clean.action.ts';
-import { roleCreate } from '../identity/role-create.action.ts';
-import { roleDelete } from '../identity/role-delete.action.ts';
-import { roleUpdate } from '../identity/role-update.action.ts';
-import { roleUpdatePermissions } from '../identity/role-update-permissions.action.ts';
+import { roleCreate } from '../identity/role/role-create.action.ts';
+import { roleDelete } from '../identity/role/role-delete.action.ts';
+import { roleUpdate } from '../identity/role/role-update.action.ts';
+import { roleUpdatePermissions } from '../identity/role/role-update-permissions.action.ts';
 import { userDelete } from '../identity/user-delete.action.ts';
 
-/** Every change that can be gated or approved. An action that is not here cannot be run by anybody. */
+/** Every change that can be gated or approved. */
 export const actions: readonly Action[] = [
   flagCreate,
   flagUpdate,

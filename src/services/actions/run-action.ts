@@ -11,7 +11,7 @@ import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { AfterCommitDeps, Authority, PreparedAction } from './action.ts';
 import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
 
-/** What approvers are shown and approve is named by this: the SHA-256 of the canonical change. */
+/** Identifies exactly what approvers see and approve: the SHA-256 of the canonical change (RFC 8785), in hex. */
 export function changeDigest(change: {
   action: string;
   environment: EnvironmentName | null;
@@ -22,10 +22,10 @@ export function changeDigest(change: {
 }
 
 /**
- * Makes a change inside the caller's transaction, on the strength of an authority that the gate table accepts at this
- * moment. The check stands here and not only at the routes, so that calling the change directly gains nothing.
+ * Makes a change inside the caller's transaction, if the gate in force accepts the authority. The check stands here and
+ * not only at the routes, so that no caller can go around it.
  *
- * Whoever commits the transaction then starts what follows: {@link followChange}, or {@link makeChange} for both.
+ * Whoever commits the transaction then starts what follows: {@link runAfterCommit}, or {@link runGatedAction} for both.
  *
  * @throws Problem `approval.required` or `mfa.required` when the authority is too weak, and whatever the change throws.
  */
@@ -38,7 +38,7 @@ export async function runAction(tx: Tx, prepared: PreparedAction, authority: Aut
  * Starts what follows a change that its caller has made without an approval. The change is committed, so what cannot be
  * started now is logged and left to the sweep of its area, unless there is none.
  */
-export async function followChange(
+export async function runAfterCommit(
   deps: AfterCommitDeps,
   actor: Actor,
   prepared: PreparedAction,
@@ -50,7 +50,7 @@ export async function followChange(
     await prepared.afterCommit(deps, change);
   } catch (error) {
     if (action.isLostWithoutAfterCommit) throw error;
-    deps.log.warn({ err: error, action: action.name }, 'what follows a change could not be started; a sweep will');
+    deps.log.warn({ err: error, action: action.name }, 'what follows a change could not be started; the sweep will');
   }
 }
 
@@ -68,13 +68,13 @@ interface GatedCall {
  *
  * @throws Problem as {@link runAction}.
  */
-export async function makeChange(
+export async function runGatedAction(
   { deps, actor, gate, unitOfWork }: GatedCall,
   prepared: PreparedAction,
 ): Promise<JsonObject> {
   const authority = { kind: gate === 'none' ? 'none' : 'mfa' } as const;
   const result = await unitOfWork((tx) => runAction(tx, prepared, authority));
-  await followChange(deps, actor, prepared, result);
+  await runAfterCommit(deps, actor, prepared, result);
   return result;
 }
 
@@ -95,7 +95,7 @@ async function assertAuthority(tx: Tx, prepared: PreparedAction, authority: Auth
   }
 }
 
-/** The request must be approved at this moment, for exactly this change. */
+/** The request must be approved now, and for exactly this change. */
 async function assertApproved(tx: Tx, prepared: PreparedAction, approvalId: string): Promise<void> {
   const { action, environment, payload } = prepared;
   const request = await tx.sql

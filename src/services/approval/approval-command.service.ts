@@ -10,9 +10,16 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import type { ApprovalRecord, OpenApproval, RecordCommand } from '../../workflows/approval/approval.contract.ts';
-import { findApproval, insertApproval, insertDecision, lockApproval, recordOf, saveTransition } from './approval.repository.ts';
+import {
+  findApproval,
+  insertApproval,
+  insertDecision,
+  lockApproval,
+  recordOf,
+  saveTransition,
+} from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
-import { assertNotBarred, openForcedReview } from './break-glass-review.service.ts';
+import { assertNotBarred, openBreakGlassReview } from './break-glass-review.service.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
 
@@ -20,7 +27,7 @@ import type { PersonRights } from './eligible-people.queries.ts';
  * Writes a request down; a repetition finds it there.
  *
  * @param asked the requester, acting through the workflow of the request.
- * @throws Problem `mfa.required` when the proof of the second factor is not good any more.
+ * @throws Problem `mfa.required` when the proof of the second factor is not valid any more.
  */
 export async function recordRequest(db: Database, asked: Actor, input: OpenApproval): Promise<ApprovalRecord> {
   const requester = await withRights(db, asked);
@@ -45,8 +52,8 @@ export async function recordRequest(db: Database, asked: Actor, input: OpenAppro
 }
 
 /**
- * Judges a command once more, on the locked row and by the rights that hold now, and writes what it does. A command
- * whose effect is there already is a repetition (a local activity may run twice) and answers with the row as it is.
+ * Judges a command again, on the locked row and by the rights that its sender holds now, and applies it. A command that
+ * is applied already is a repetition, since a local activity may run twice, and answers with the row as it is.
  *
  * @param sender whoever sent the command, acting through the workflow of the request.
  * @throws Problem why it is refused.
@@ -72,7 +79,7 @@ export async function recordCommand(db: Database, sender: Actor, input: RecordCo
   });
 }
 
-/** The person's decision as evidence, with the proof behind it; a bypass also owes a review. */
+/** Records a decision with the proof of the second factor; a bypass also opens its review. */
 async function recordDecision(
   tx: Tx,
   { row, approval }: StoredApproval,
@@ -91,7 +98,7 @@ async function recordDecision(
     mfa_proof_id: mfa_proof_id ?? '',
   });
   if (command.kind !== 'break-glass') return;
-  await openForcedReview(tx, {
+  await openBreakGlassReview(tx, {
     kind: 'bypass',
     approval_id: row.id,
     subject: `${row.action}${row.environment === null ? '' : ` in ${row.environment}`}`,
@@ -102,7 +109,7 @@ async function recordDecision(
 
 const verdicts = { approve: 'approved', reject: 'rejected', 'break-glass': 'bypassed' } as const;
 
-/** What a person must hold besides being named by the policy; cancelling is for authors and needs nothing more. */
+/** The permission a person needs besides being named by the policy. Authors may always cancel. */
 const neededPermissions: Partial<Record<ApprovalCommand['kind'], Permission>> = {
   approve: 'approval:decide',
   reject: 'approval:decide',
@@ -116,7 +123,7 @@ function withoutPermission(command: ApprovalCommand, actor: Actor) {
   return { code: 'auth.forbidden', detail: `This needs the permission ${needed}.` } as const;
 }
 
-/** True when the row shows the command's effect already, or when a timer's reason has gone meanwhile. */
+/** True when the command is applied already, or a timer's command has become pointless meanwhile. */
 function isDone(approval: Approval, command: ApprovalCommand, at: number): boolean {
   switch (command.kind) {
     case 'approve':
@@ -148,7 +155,7 @@ function withLiveRoles(command: RecordCommand['command'], actor: Actor): RecordC
   return { ...command, by };
 }
 
-/** The actor with what the database grants at this moment; a person who is not active holds nothing. */
+/** The actor with the roles and permissions of the database now; a person who is not active has none. */
 async function withRights(db: Database, actor: Actor): Promise<Actor> {
   if (actor.user_id === null) return actor;
   const rows = await read(db, actor, rightsQuery([actor.user_id]));

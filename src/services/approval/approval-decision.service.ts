@@ -2,17 +2,18 @@ import { setTimeout } from 'node:timers/promises';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isClosed } from '../../domain/approval/approval.ts';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { editUpdate } from '../../workflows/approval/approval.contract.ts';
 import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
-import { assertSatisfiable, changeFor, personRef, requireProof, storePayload } from './approval-request.service.ts';
+import { assertSatisfiable, changeFor, personRef, storePayload } from './approval-request.service.ts';
 import { sendApprovalUpdate } from './approval.client.ts';
 
 /** Who sends a message: the caller and the proof of the caller's second factor. */
@@ -21,23 +22,23 @@ interface Sender {
   readonly mfa: MfaProof | null;
 }
 
-/** What the caller says about a request, with who they are and the proof of their second factor, both by id. */
+/** The message of a caller to the workflow; it names the person and the proof of the second factor by id. */
 function personalMessage({ actor, mfa }: Sender, said: { digest: string; reason: string | null }): PersonalMessage {
   return {
     digest: said.digest,
     reason: said.reason,
     actor: personRef(actor),
     roles: [...actor.roles],
-    mfa_proof_id: requireProof(mfa),
+    mfa_proof_id: delegateProof(mfa),
   };
 }
 
 /**
- * Approves, rejects, bypasses or cancels a request: one call to its workflow, which judges the message, writes it down
- * and answers with the row. No statement on the way; the proof of the second factor is used up where the decision is
- * written.
+ * Approves, rejects, bypasses or cancels a request by one call to its workflow, which judges the message, records it and
+ * answers with the row. It costs no statement of the API; the activity that records the decision consumes the proof of
+ * the second factor.
  *
- * @param said `digest` is that of the payload the caller was shown; empty where it does not matter.
+ * @param said `digest` identifies the payload that the caller has seen; empty for a cancellation.
  * @throws Problem the workflow's refusal; for a request whose workflow has ended, what the row says.
  */
 export async function decideApproval(
@@ -78,7 +79,7 @@ export async function editApproval(
   return send(deps, actor, approvalId, editUpdate, { ...message, new_digest });
 }
 
-/** A workflow learns of a commit within milliseconds; two seconds of patience cover a busy machine. */
+/** A workflow learns of a commit within milliseconds; two seconds cover a busy machine. */
 const resendPauseMs = 100;
 const maxResends = 20;
 
@@ -101,14 +102,14 @@ async function send<Message extends PersonalMessage>(
   }
 }
 
-/** Refusals by the state of a request alone, as the copy in its workflow shows it. */
+/** Refusals that depend on nothing but the state of a request, of which the workflow holds a copy. */
 const stateRefusals: readonly string[] = ['approval.not-pending', 'approval.digest-mismatch'];
 
 /**
- * True when the workflow refused a message that the committed row allows. An activity commits the row before the
- * workflow has its result, so whoever reads the row in between can be faster than the workflow: when an approved request
- * has gone back to review, was edited or was opened just now. A refusal in the validator uses no proof up and leaves no
- * trace in the workflow's history, so the same message can be sent again.
+ * True when the workflow refused a message that the committed row allows. An activity commits the row before its result
+ * reaches the workflow. Whoever reads the row in between and decides at once is ahead of the workflow: after an approved
+ * request has gone back to review, after an edit, or right after the opening. A refusal by the validator consumes no
+ * proof and leaves no event in the history, so the same message can be sent again.
  */
 async function isBehindRow(
   { db }: Pick<ProcessDeps, 'db'>,

@@ -27,27 +27,27 @@ import type { StoredApproval } from './approval.repository.ts';
 
 type ExecutionDeps = AfterCommitDeps & Pick<ProcessDeps, 'keyring'>;
 
-/** The change of an executed request, with what it gave. */
+/** The change of an executed request with its result. */
 interface ExecutedChange {
   readonly prepared: PreparedAction;
   readonly result: JsonObject;
 }
 
 /**
- * Makes an approved change, exactly once: one transaction locks the request, looks again at its state, its payload and
- * the rights of everybody who approved it, runs the action and marks the request executed. A second run finds it
- * executed; a kill before commit leaves nothing. After the commit it starts what follows the change, at every run, so a
- * kill in between is made up for by the next one.
+ * Makes an approved change exactly once: one transaction locks the request, checks its state, its payload and the rights
+ * of everybody who approved it again, runs the action and marks the request executed. A repetition finds it executed; a
+ * kill before the commit leaves nothing. After the commit every run starts what follows the change, so a repetition
+ * completes what a kill has interrupted.
  *
- * What comes back is the request as it now is: executed, failed (the action said no), back in review (an approver has
- * lost the right), or whatever an edit or a cancellation made of it meanwhile.
+ * @returns the request as it is now: executed, failed (the action refused), back in review (an approver has lost the
+ *   right), or as an edit or a cancellation has left it meanwhile.
  */
 export async function executeApproval(
   deps: ExecutionDeps,
   requester: Actor,
   input: ExecuteApproval,
 ): Promise<ApprovalRecord> {
-  // Made in the requester's name, but not by the requester: the audit tells the two apart.
+  // Made in the requester's name, but not by the requester: the audit log distinguishes the two.
   const actor: Actor = { ...requester, kind: 'system' };
   const { stored, executed } = await unitOfWork(deps.db, actor, (tx) => executeOn(tx, deps.keyring, input));
   if (stored.approval.status === 'executed') {
@@ -71,7 +71,7 @@ async function executeOn(
   const stored = await lockApproval(tx, input.approval_id);
   if (!isFor(stored.approval, input)) return { stored, executed: null };
   const people = await rightsNow(tx, stored.approval);
-  if (!mayStillAsk(people, stored)) return { stored: await fail(tx, stored, requesterLeft), executed: null };
+  if (!mayStillAsk(people, stored)) return { stored: await fail(tx, stored, requesterNotEntitled), executed: null };
   const lost = lostRights(people, stored.approval);
   if (lost.length > 0) return { stored: await returnToReview(tx, stored, lost), executed: null };
   try {
@@ -87,8 +87,8 @@ async function executeOn(
 }
 
 /**
- * The change of a request that an earlier run has executed; null when its payload was erased with a person since, or is
- * none of this release's.
+ * The change of a request that an earlier run has executed. Null when its payload was erased with a person meanwhile, or
+ * is not valid in this release.
  */
 async function findExecuted(
   { db, keyring }: ExecutionDeps,
@@ -113,7 +113,7 @@ export async function failApproval(
   });
 }
 
-/** Still approved, and still saying what was approved. */
+/** True when the request is still approved, with the revision and digest that were approved. */
 function isFor(approval: Approval, { revision, digest }: ExecuteApproval): boolean {
   return approval.status === 'approved' && approval.revision === revision && approval.digest === digest;
 }
@@ -131,7 +131,7 @@ async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredAppr
   return { prepared, result: await runAction(tx, prepared, { kind: 'approval', approval_id: row.id }) };
 }
 
-/** The payload of a digest, after making sure that it still has this digest. */
+/** The payload stored under a digest. @throws Problem `approval.payload-changed` when it does not match the digest. */
 async function approvedPayload(tx: Tx, keyring: Keyring, action: string, digest: string): Promise<JsonValue> {
   const stored = await tx.sql
     .selectFrom('admin_approval_payloads')
@@ -148,7 +148,7 @@ async function approvedPayload(tx: Tx, keyring: Keyring, action: string, digest:
   return payload;
 }
 
-/** A payload row's content, unsealed where it holds a secret. */
+/** The payload of a row, decrypted where it holds a secret. */
 export function openPayload(
   keyring: Keyring,
   row: {
@@ -165,26 +165,26 @@ export function openPayload(
 
 type People = ReadonlyMap<string, PersonRights>;
 
-/** What the requester, the approvers and whoever broke the glass hold at this moment; who is not active is not there. */
+/** The present rights of the requester, the approvers and whoever bypassed; people who are not active are left out. */
 async function rightsNow(tx: Tx, { requested_by, approvals, bypassed_by }: Approval): Promise<People> {
   const ids = [requested_by, ...approvals.map(({ approver_id }) => approver_id)];
   const { rows } = await tx.sql.executeQuery(rightsQuery(bypassed_by === null ? ids : [...ids, bypassed_by]).compile());
   return new Map(rightsOfRows(rows).map((person) => [person.user_id, person]));
 }
 
-const requesterLeft = {
+const requesterNotEntitled = {
   code: 'approval.requester-left',
   detail: 'Whoever asked for this change is not active any more, or may not make it any more.',
 } as const;
 
-/** The change is made in the requester's name, who therefore needs what it took to ask. */
+/** The change is made in the requester's name, so the requester still needs the permission to request it. */
 function mayStillAsk(people: People, { row, approval }: StoredApproval): boolean {
   const requester = people.get(approval.requested_by);
   const needed = findAction(row.action)?.permission;
   return requester !== undefined && (needed === undefined || requester.permissions.includes(needed));
 }
 
-/** Who of those the approval rests on could not give it any more. */
+/** Those whose approval or bypass carries the request and who could not give it any more. */
 function lostRights(people: People, approval: Approval): string[] {
   const bypasser = approval.bypassed_by;
   const lost = approval.approvals
@@ -219,39 +219,39 @@ async function fail(
 }
 
 /**
- * Runs work that may be refused, so that its refusal takes back its own writes and announcements and leaves the
- * transaction usable for saying so.
+ * Runs work inside a savepoint, so that a refusal undoes its own writes, audit entries and invalidations and leaves the
+ * transaction usable to record the failure.
  */
 async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promise<Result> {
   const entries: AuditEntry[] = [];
   const events: InvalidationEvent[] = [];
-  const sent: Promise<unknown>[] = [];
+  const deferred: Promise<unknown>[] = [];
   await sql`savepoint change`.execute(tx.sql);
   try {
     const result = await work({
       ...tx,
-      // What the change does not wait for must still fail inside the savepoint.
+      // Statements that the change does not await must still fail inside the savepoint.
       defer: (query) => {
         const one = tx.sql.executeQuery(query.compile());
         one.catch(() => undefined);
-        sent.push(one);
+        deferred.push(one);
       },
       audit: (entry) => entries.push(entry),
       invalidate: (event) => events.push(event),
     });
-    await Promise.all(sent);
+    await Promise.all(deferred);
     await sql`release savepoint change`.execute(tx.sql);
     for (const entry of entries) tx.audit(entry);
     for (const event of events) tx.invalidate(event);
     return result;
   } catch (error) {
-    await Promise.allSettled(sent);
+    await Promise.allSettled(deferred);
     await sql`rollback to savepoint change`.execute(tx.sql);
     throw error;
   }
 }
 
-/** Why the change can never be made, or null for an error that another attempt may not meet. */
+/** Why the change can never be made, or null for an error after which another attempt may succeed. */
 function refusalOf(error: unknown): { code: string; detail: string } | null {
   if (error instanceof Problem && error.status < 500) return { code: error.code, detail: error.message };
   const isConstraint = error instanceof Error && 'code' in error && String(error.code).startsWith('23');

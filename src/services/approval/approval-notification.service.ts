@@ -11,7 +11,7 @@ import { recordOf } from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
 import type { Notify } from '../notification/notification-delivery.client.ts';
 
-/** Says what happened to a request: to the approvers of the open step while it waits, else to its authors (S2-59). */
+/** Notifies of a request: the approvers of the open step while it waits, else its authors (S2-59). */
 export async function notifyOfApproval(
   { db, notify }: { db: Database; notify: Notify },
   actor: Actor,

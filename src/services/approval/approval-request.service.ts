@@ -10,7 +10,7 @@ import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -24,11 +24,11 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'temporal'>;
 
-/** Answers for gates whose strength is data, for every route of a process. */
+/** Resolves the gates that are data and opens the requests that they ask for; one for each API process. */
 export interface ApprovalRequests {
-  /** The gate in force, with a safe default where no policy is written. */
+  /** The gate in force: that of the gate policy, or the safe default without one. */
   resolveGate(actor: Actor, action: string, environment: EnvironmentName | null): Promise<GateLevel>;
-  /** Opens an approval for the action and returns the view that the 202 answer shows. */
+  /** Opens a request for the approval of an action. @returns the body of the 202 answer. */
   open(request: {
     readonly actor: Actor;
     readonly action: string;
@@ -38,7 +38,7 @@ export interface ApprovalRequests {
   }): Promise<unknown>;
 }
 
-/** Answers for the gates of routes, and opens the requests that they ask for (S2-68, S2-70). */
+/** Makes {@link ApprovalRequests} out of the parts of a process (S2-68, S2-70). */
 export function createApprovalRequests(deps: Deps): ApprovalRequests {
   return {
     resolveGate: async (actor, name, environment) => {
@@ -53,7 +53,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
 }
 
 /**
- * A change that the caller may ask for.
+ * A change whose approval the caller may request.
  *
  * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
  */
@@ -68,18 +68,19 @@ export function changeFor(actor: Actor, name: string, payload: unknown): Prepare
   return action.prepare(payload, '/payload');
 }
 
-/** A change that somebody wants approved. */
+/** A change to be approved. */
 export interface ApprovalRequest {
   readonly prepared: PreparedAction;
   readonly reason: string | null;
-  /** Proof of the requester's factor; used up in the transaction that writes the request down. */
+  /** Id of the proof of the requester's second factor; consumed in the transaction that records the request. */
   readonly mfaProofId: string;
 }
 
 /**
- * Opens a request: looks whether the change could be made and the policy met, stores the payload under its digest, and
- * starts the workflow with ids and the digest only. The answer is the committed row.
+ * Opens a request: checks that the change could be made and the policy met, stores the payload under its digest, and
+ * starts the workflow, which gets ids and the digest only.
  *
+ * @returns the committed row.
  * @throws Problem when the change is stale or impossible, or when nobody could approve it.
  */
 export async function requestApproval(
@@ -101,12 +102,12 @@ export async function requestApproval(
 }
 
 /**
- * The policy that a request for this change is opened under.
+ * The approval policy that a request for this change is opened under.
  *
- * @param authors those who cannot approve it.
+ * @param authors user ids of those who cannot approve it.
  * @throws Problem `approval.policy-unsatisfiable` when the others are too few.
  */
-export async function satisfiablePolicy(
+async function satisfiablePolicy(
   tx: Tx,
   { action, environment }: PreparedAction,
   authors: readonly string[],
@@ -130,7 +131,7 @@ export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors:
   });
 }
 
-/** Keeps a payload under its digest; the same payload is kept once. @returns the digest. */
+/** Stores a payload under its digest, once. @returns the digest. */
 export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedAction): Promise<string> {
   const { action, environment, payload } = prepared;
   const digest = changeDigest({ action: action.name, environment, payload });
@@ -154,7 +155,7 @@ export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedA
   return digest;
 }
 
-/** @throws Problem `resource.conflict` when a change that says the same was erased: there is no payload to approve. */
+/** @throws Problem `resource.conflict` when the payload of this digest was erased: there is nothing to approve. */
 async function assertNotErased(tx: Tx, digest: string): Promise<void> {
   const erased = await tx.sql
     .selectFrom('admin_approval_payloads')
@@ -176,10 +177,4 @@ export function personRef(actor: Actor): PersonRef {
     throw new Problem({ code: 'auth.forbidden', detail: 'Approvals are for people who have signed in.' });
   }
   return { ...actorRef(actor), user_id: actor.user_id };
-}
-
-/** The id of the proof that let the caller in; whoever gets it uses it up. */
-export function requireProof(mfa: MfaProof | null): string {
-  if (mfa === null) throw new Error('A route that hands its proof on must be gated by mfa.');
-  return mfa.delegate();
 }

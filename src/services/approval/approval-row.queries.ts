@@ -1,10 +1,10 @@
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { Approval, CountedApproval } from '../../domain/approval/approval.ts';
-import { presentApproval } from '../../domain/approval/approval-view.ts';
-import type { ApprovalFacts, ApprovalView } from '../../domain/approval/approval-view.ts';
+import { presentApproval } from '../../domain/approval/approval-presentation.ts';
+import type { ApprovalFacts, ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 
-/** The columns that make up a request's state and what is shown of it. */
+/** The columns of a request's state and of its display. */
 export const approvalColumns = [
   'id',
   'action',
@@ -39,8 +39,8 @@ export interface ApprovalRow
 }
 
 /**
- * Requests with the approvals that count for their present revision, in the order in which they were given. Callers add
- * filters, order and limit.
+ * Requests with the approvals that count for their present revision, by step and time. Callers add filters, order and
+ * limit.
  */
 export function approvalsQuery() {
   return kysely
@@ -62,7 +62,7 @@ export function approvalsQuery() {
     );
 }
 
-/** The request of a row, as the rules judge it. */
+/** The state of a request, as the rules judge it. */
 export function approvalOfRow(row: ApprovalRow, approvals: CountedApproval[]): Approval {
   return {
     status: row.status,
@@ -78,7 +78,7 @@ export function approvalOfRow(row: ApprovalRow, approvals: CountedApproval[]): A
   };
 }
 
-/** The request of a row, as everybody is shown it. */
+/** A request as it is displayed. */
 export function viewOfRow(row: ApprovalRow & { approvals: CountedApproval[] }): ApprovalView {
   return presentApproval(row, approvalOfRow(row, row.approvals));
 }

@@ -1,6 +1,6 @@
 import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import {
   approvalStartOptions,

@@ -27,7 +27,7 @@ export function approvalListQuery(filter: ListFilter, page: Page) {
     .$call(newestFirst(page, { time: 'a.created_at', id: 'a.id' }));
 }
 
-/** The present payload of a request, and what its execution gave. */
+/** The present payload of a request, and the result of its execution. */
 export function payloadQuery(approvalId: string) {
   return kysely
     .selectFrom('admin_approvals as a')
@@ -36,7 +36,7 @@ export function payloadQuery(approvalId: string) {
     .select(['a.action', 'a.status', 'a.result', 'p.payload', 'p.erased_at as payload_erased_at']);
 }
 
-/** The payload of an executed request, sealed where it holds a secret, and what its execution gave. */
+/** The payload of an executed request, encrypted where it holds a secret, and the result of its execution. */
 export function executedChangeQuery(approvalId: string) {
   return kysely
     .selectFrom('admin_approvals as a')
@@ -46,7 +46,7 @@ export function executedChangeQuery(approvalId: string) {
     .select(['a.action', 'a.result', 'p.id', 'p.environment', 'p.payload', 'p.payload_ciphertext']);
 }
 
-/** Everything that was decided on a request, voided decisions too. */
+/** All decisions on a request, voided ones too. */
 export function decisionsQuery(approvalId: string) {
   return kysely
     .selectFrom('admin_approval_decisions')
@@ -67,7 +67,7 @@ export function decisionsQuery(approvalId: string) {
     .select('created_at');
 }
 
-/** What the change of a request does in words, its payload unless secret, and the request that would undo it. */
+/** What the change of a request does in words, its payload unless secret, and the change that would undo it. */
 export function describeChange(row: {
   action: string;
   status: ApprovalStatus;
@@ -90,7 +90,7 @@ interface HistoryFilter {
   readonly event?: ApprovalEvent | undefined;
 }
 
-/** One page of transitions of all requests, newest first (S2-43, S2-78). */
+/** One page of the transitions of all requests, newest first (S2-43, S2-78). */
 export function approvalHistoryQuery(filter: HistoryFilter, page: Page) {
   const { approval_id, actor_id, event } = filter;
   return kysely

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { isClosed } from '../../domain/approval/approval.ts';
 import type { Approval } from '../../domain/approval/approval.ts';
-import { presentApproval } from '../../domain/approval/approval-view.ts';
+import { presentApproval } from '../../domain/approval/approval-presentation.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { approvalColumns, approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
@@ -11,13 +11,13 @@ import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalRecord, OpenApproval } from '../../workflows/approval/approval.contract.ts';
 
-/** A request as it stands in the database, locked until the transaction ends. */
+/** A request of the database: its row and its state. */
 export interface StoredApproval {
   readonly row: ApprovalRow;
   readonly approval: Approval;
 }
 
-/** @throws Problem `resource.not-found` when the tenant has no such request. */
+/** Loads a request and locks it until the transaction ends. @throws Problem `resource.not-found`. */
 export async function lockApproval(tx: Tx, id: string): Promise<StoredApproval> {
   const stored = await findApproval(tx, id, true);
   if (stored === undefined) throw notFound('approval request');
@@ -25,8 +25,8 @@ export async function lockApproval(tx: Tx, id: string): Promise<StoredApproval> 
 }
 
 /**
- * Reads a request, or undefined. The lock is a statement of its own: a row that was waited for must be read again, and
- * its approvals with it, by a snapshot that was taken after the wait.
+ * Loads a request, or undefined. The lock is a statement of its own, because the row and its approvals must be read with
+ * a snapshot that was taken after the wait for the lock.
  */
 export async function findApproval(tx: Tx, id: string, forUpdate = false): Promise<StoredApproval | undefined> {
   if (forUpdate) await tx.sql.selectFrom('admin_approvals').where('id', '=', id).select('id').forUpdate().execute();
@@ -35,7 +35,7 @@ export async function findApproval(tx: Tx, id: string, forUpdate = false): Promi
   return row === undefined ? undefined : { row, approval: approvalOfRow(row, row.approvals) };
 }
 
-/** Writes a new request down, with the first line of its history. */
+/** Inserts a request with the first entry of its history. */
 export async function insertApproval(
   tx: Tx,
   approval: Approval,
@@ -80,18 +80,18 @@ export async function insertDecision(tx: Tx, { revision, digest }: Approval, dec
     .execute();
 }
 
-/** What a transition leaves in the row and in the history besides the state itself. */
+/** What a transition writes to the row and to the history besides the state. */
 export interface TransitionNote {
   readonly event: ApprovalEvent;
   readonly reason: string | null;
   readonly bypass_reason?: string;
   readonly result?: JsonValue;
   readonly failure?: { readonly code: string; readonly detail: string };
-  /** Facts for the history; no payloads. */
+  /** Facts for the history, without payloads. */
   readonly details?: JsonObject;
 }
 
-/** Writes the next state of a locked request with its history and audit entry. @returns what was written. */
+/** Writes the next state of a locked request with history and audit entry. @returns the request as written. */
 export async function saveTransition(
   tx: Tx,
   { row, approval: before }: StoredApproval,
@@ -139,7 +139,7 @@ export async function saveTransition(
   return { row: saved, approval: next };
 }
 
-/** Takes the weight from decisions without removing them: all that stand, or those of some people. */
+/** Voids decisions, which stay on record: all that count, or with `approverIds` those of some people. */
 export async function voidDecisions(
   tx: Tx,
   approvalId: string,
@@ -155,7 +155,7 @@ export async function voidDecisions(
     .execute();
 }
 
-/** Adds a line to the history; its position is the version of the request that it led to. */
+/** Appends to the history; the position is the version of the request after the transition. */
 async function appendHistory(
   tx: Tx,
   row: ApprovalRow,
@@ -180,7 +180,7 @@ async function appendHistory(
     .execute();
 }
 
-/** What an activity gives back to the workflow. */
+/** What an activity returns to the workflow. */
 export function recordOf({ row, approval }: StoredApproval): ApprovalRecord {
   return { approval, view: presentApproval(row, approval) };
 }

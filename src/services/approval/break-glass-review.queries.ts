@@ -4,13 +4,13 @@ import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
 interface ReviewFilter {
-  /** `overdue` reviews are open ones whose time is over. */
+  /** An `overdue` review is open and due. */
   readonly state?: 'open' | 'overdue' | 'done' | undefined;
-  /** Who acted. */
+  /** Who made the emergency change. */
   readonly user_id?: string | undefined;
 }
 
-/** One page of the reviews that emergencies owe, newest first. */
+/** One page of the reviews of emergency changes, newest first. */
 export function reviewsQuery({ state, user_id }: ReviewFilter, page: Page) {
   return kysely
     .selectFrom('admin_break_glass_reviews')

@@ -3,18 +3,18 @@ import { bypassBarred, mayNotReview } from '../../domain/approval/approval-break
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** An emergency that somebody else must look at. */
+/** An emergency that somebody else must review. */
 export interface ReviewSubject {
   readonly kind: 'bypass' | 'emergency_off';
   readonly approval_id: string | null;
-  /** What was done, in a few words, e.g. `feature flag checkout in production`. */
+  /** What was changed, e.g. `feature flag checkout in production`. */
   readonly subject: string;
   readonly reason: string;
   readonly due_in_seconds: number;
 }
 
-/** Opens the review that the actor's emergency owes. @returns its id. */
-export async function openForcedReview(tx: Tx, review: ReviewSubject): Promise<string> {
+/** Opens the review that an emergency change of the actor owes. @returns its id. */
+export async function openBreakGlassReview(tx: Tx, review: ReviewSubject): Promise<string> {
   const { due_in_seconds, ...columns } = review;
   const { id } = await tx.sql
     .insertInto('admin_break_glass_reviews')
@@ -36,7 +36,10 @@ export async function openForcedReview(tx: Tx, review: ReviewSubject): Promise<s
   return id;
 }
 
-/** @throws Problem `approval.bypass-barred` while the person owes an overdue review. */
+/**
+ * @param now milliseconds since the epoch.
+ * @throws Problem `approval.bypass-barred` while a review of an emergency change of the person is overdue.
+ */
 export async function assertNotBarred(tx: Tx, userId: string, now: number): Promise<void> {
   const open = await tx.sql
     .selectFrom('admin_break_glass_reviews')
@@ -52,18 +55,18 @@ export async function assertNotBarred(tx: Tx, userId: string, now: number): Prom
   if (refused !== null) throw new Problem(refused);
 }
 
-/** What the reviewer found. */
+/** The result of a review. */
 export interface ReviewVerdict {
   readonly verdict: 'justified' | 'not_justified';
   readonly comment: string;
 }
 
 /**
- * Closes a forced review.
+ * Closes a review.
  *
- * @throws Problem when it is not there, done already, or about the actor's own deed.
+ * @throws Problem when there is none, it is done already, or is about a change of the actor's own.
  */
-export async function closeForcedReview(tx: Tx, id: string, { verdict, comment }: ReviewVerdict) {
+export async function closeBreakGlassReview(tx: Tx, id: string, { verdict, comment }: ReviewVerdict) {
   const row = await tx.sql
     .selectFrom('admin_break_glass_reviews')
     .where('id', '=', id)

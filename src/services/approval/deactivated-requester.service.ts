@@ -5,11 +5,10 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { cancelApproval } from './approval.client.ts';
 
 /**
- * Asks the workflows of waiting requests whose requester is not active any more to end. They alone write their rows, so
- * this comes after the transaction that closed the account; the Schedule `approval-sweep` does the same for what was
- * missed.
+ * Cancels the open requests of people who are not active any more, through the workflows, which alone write the rows. So
+ * it runs after the transaction that deactivated the account; the Schedule `approval-sweep` finds what was missed.
  *
- * @throws Problem `service.unavailable` when Temporal is away; the account stays closed.
+ * @throws Problem `service.unavailable` while Temporal cannot be reached; the account stays deactivated.
  */
 export async function cancelRequestsOfDeactivated(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,

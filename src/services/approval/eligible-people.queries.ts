@@ -1,25 +1,25 @@
 import { sql } from 'kysely';
 import type { ApprovalStep, EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { effectiveRights, activeRoles } from '../identity/active-role.queries.ts';
-import type { HeldRole } from '../identity/active-role.queries.ts';
+import { effectiveRights, activeRoles } from '../identity/role/active-role.queries.ts';
+import type { HeldRole } from '../identity/role/active-role.queries.ts';
 
-/** A person with the rights held at this moment. */
+/** A person with their present rights. */
 export interface PersonRights extends EligiblePerson {
   readonly permissions: readonly Permission[];
 }
 
-/** What an active person holds; nobody who is not active comes out of these queries. */
+/** The roles of active people. */
 function activePeople() {
   return activeRoles().innerJoin('users as u', 'u.id', 'a.user_id').where('u.status', '=', 'active');
 }
 
-/** The roles of named people, for {@link rightsOfRows}. */
+/** The roles of some people as far as they are active, for {@link rightsOfRows}. */
 export function rightsQuery(userIds: readonly string[]) {
   return activePeople().where('a.user_id', '=', sql<string>`any(${[...userIds]}::uuid[])`);
 }
 
-/** The roles of everybody whom a step of a policy could mean, for {@link rightsOfRows}. */
+/** The roles of the active people whom the steps of a policy name, for {@link rightsOfRows}. */
 export function candidatesQuery(steps: readonly ApprovalStep[]) {
   const roles = steps.flatMap((step) => step.roles);
   const users = steps.flatMap((step) => step.users);
@@ -33,13 +33,13 @@ export function candidatesQuery(steps: readonly ApprovalStep[]) {
   );
 }
 
-/** Joins the rows of one person after the other to their rights. */
+/** The rights of each person, out of one row for each of their roles. */
 export function rightsOfRows(rows: readonly (HeldRole & { readonly user_id: string })[]): PersonRights[] {
   const held = Map.groupBy(rows, ({ user_id }) => user_id);
   return [...held].map(([user_id, roles]) => ({ user_id, ...effectiveRights(roles) }));
 }
 
-/** Those who may decide at all: a role in a policy is worth nothing without the permission. */
+/** Those with the permission to decide, without which a policy names them in vain. */
 export function deciders(people: readonly PersonRights[]): PersonRights[] {
   return people.filter(({ permissions }) => permissions.includes('approval:decide'));
 }

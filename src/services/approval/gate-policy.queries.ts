@@ -2,7 +2,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
-/** Columns of a gate policy that are shown. */
+/** The columns of a gate policy that are displayed. */
 export const gatePolicyColumns = [
   'id',
   'action',
@@ -20,7 +20,7 @@ export const gatePolicyColumns = [
   'version',
 ] as const;
 
-/** One page of written gate policies, newest first. */
+/** One page of gate policies, newest first. */
 export function gatePoliciesQuery({ action }: { readonly action?: string | undefined }, page: Page) {
   return kysely
     .selectFrom('admin_approval_policies')
@@ -29,7 +29,7 @@ export function gatePoliciesQuery({ action }: { readonly action?: string | undef
     .select(gatePolicyColumns);
 }
 
-/** The gate of every written gate policy. */
+/** The gates of all gate policies. */
 export function writtenGatesQuery() {
   return kysely.selectFrom('admin_approval_policies').select(['action', 'environment', 'gate']);
 }

@@ -5,7 +5,7 @@ import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { GatePolicyEntity } from '../../entities/approval/gate-policy.entity.ts';
-import { lockOne, toRow } from '../../platform/database/entity-rows.ts';
+import { lockOne, toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -17,7 +17,7 @@ import { gatePolicyColumns } from './gate-policy.queries.ts';
 
 const resource_type = 'approval_policy';
 
-/** Which gate an action has in an environment, and whose approval it takes. */
+/** The gate of an action in an environment, and whose approval it takes. */
 export interface GatePolicy extends ApprovalPolicy {
   readonly action: string;
   /** `any` holds where no environment has a policy of its own. */
@@ -26,10 +26,11 @@ export interface GatePolicy extends ApprovalPolicy {
 }
 
 /**
- * Writes the gate of an action in an environment. Requests that are open keep the policy they were opened under.
+ * Writes the gate policy of an action in an environment. Open requests keep the policy they were opened under.
  *
- * @throws Problem `request.invalid` for a policy that cannot be, `resource.conflict` when somebody else has written it
- *   meanwhile.
+ * @param version that was read; 0 for a gate policy that does not exist yet.
+ * @throws Problem `request.invalid` for a policy that cannot be met, `resource.conflict` when somebody else has written
+ *   it meanwhile.
  */
 export async function saveGatePolicy(tx: Tx, { version, ...policy }: GatePolicy & { readonly version: number }) {
   await assertSound(tx, policy);
@@ -65,7 +66,8 @@ export async function deleteGatePolicy(tx: Tx, id: string, version: number): Pro
 }
 
 /**
- * @throws Problem 422 with every fault: unknown action, a gate below the floor, quorums or bypassers that cannot be.
+ * @throws Problem `request.invalid` with every fault: an unknown action, a gate below the floor, quorums that cannot be
+ *   met, bypassers who may not bypass.
  */
 async function assertSound(tx: Tx, body: GatePolicy): Promise<void> {
   const action = getAction(body.action);

@@ -63,8 +63,8 @@ async function reassignAll(
 }
 
 /**
- * Starts the reassignment of the contacts of a user who was deactivated just now. A failure is only logged: the deactivation is
- * committed, and the sweep or another request reassigns the contacts later.
+ * Starts the reassignment of the contacts of a user who was deactivated just now. A failure is only logged: the
+ * deactivation is committed, and the sweep or another request reassigns the contacts later.
  */
 export async function reassignFromDeactivated(
   deps: Deps,

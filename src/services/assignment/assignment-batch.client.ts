@@ -1,5 +1,5 @@
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
   assignmentBatchStartOptions,
   assignmentBatchWorkflowId,

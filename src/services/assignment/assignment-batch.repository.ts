@@ -75,7 +75,7 @@ export function nextBatchItems(tx: Tx, { id, settled_position }: LockedBatch, li
     .execute();
 }
 
-/** Saves what became of the items up to and including a position. */
+/** Saves the outcomes of the items up to and including a position. */
 export async function saveBatchOutcomes(
   tx: Tx,
   batchId: string,

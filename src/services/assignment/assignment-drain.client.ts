@@ -47,7 +47,7 @@ export async function sendQueueWakes(
   }
 }
 
-/** {@link sendQueueWake} after a change whose result names the campaign in which a member may have capacity now, or null. */
+/** {@link sendQueueWake} after a change whose result names the campaign where a member may have capacity now, or null. */
 export async function sendQueueWakeOfChange(
   deps: Pick<ProcessDeps, 'temporal'>,
   { actor: { tenant_id }, result: { campaign_id } }: CommittedChange,

@@ -109,7 +109,8 @@ async function assignOne(tx: Tx, options: AutoAssignOptions, request: AutoAssign
 }
 
 /**
- * Chooses a member, stores the assignment and updates the pool, in one statement (S3-13, S3-40). The campaign must be locked.
+ * Chooses a member, stores the assignment and updates the pool, in one statement (S3-13, S3-40). The campaign must be
+ * locked.
  *
  * @returns user id null when nobody could be chosen; nothing is stored then.
  */
@@ -181,10 +182,15 @@ interface AssignResult {
   readonly reason: AutoAssignReason;
 }
 
-async function insertAssignments(tx: Tx, { campaign_id, method }: AutoAssignOptions, results: readonly AssignResult[]): Promise<void> {
-  const rows = results.flatMap(({ request: { contact_id, from_user_id }, reason }) => {
-    const user_id = reason.chosen_user_id;
-    return user_id === null ? [] : [{ contact_id, user_id, from_user_id, reason: { kind: 'dealt', from_user_id, ...reason } satisfies AssignmentReason }];
+async function insertAssignments(
+  tx: Tx,
+  { campaign_id, method }: AutoAssignOptions,
+  results: readonly AssignResult[],
+): Promise<void> {
+  const rows = results.flatMap(({ request: { contact_id, from_user_id }, reason: choice }) => {
+    const user_id = choice.chosen_user_id;
+    const reason: AssignmentReason = { kind: 'dealt', from_user_id, ...choice };
+    return user_id === null ? [] : [{ contact_id, user_id, from_user_id, reason }];
   });
   if (rows.length === 0) return;
   await sql`

@@ -1,6 +1,6 @@
 import type { PoolMember } from '../../domain/assignment/auto-assign.ts';
 import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
-import { lockOne } from '../../platform/database/entity-rows.ts';
+import { lockOne } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';

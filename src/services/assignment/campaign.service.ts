@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
 import type { CampaignChannel, CampaignStatus } from '../../entities/assignment/campaign.entity.ts';
 import { now } from '../../entities/shared/column-types.ts';
-import { toRow } from '../../platform/database/entity-rows.ts';
+import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import { campaignColumns, lockCampaignForChange } from './campaign.repository.ts';

@@ -32,7 +32,8 @@ export interface LockedContact {
 }
 
 /**
- * Locks contacts until the transaction ends, in the order of their ids, so that two requests for the same ones do not deadlock.
+ * Locks contacts until the transaction ends, in the order of their ids, so that two requests for the same ones do not
+ * deadlock.
  *
  * @returns the contacts that exist, by id.
  */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { ContactEntity } from '../../entities/assignment/contact.entity.ts';
 import { now } from '../../entities/shared/column-types.ts';
-import { toRow } from '../../platform/database/entity-rows.ts';
+import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
 import { releaseAssignments, contactColumns, lockContactForChange } from './contact.repository.ts';

@@ -10,7 +10,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { GatedCaller } from '../actions/gated-caller.ts';
-import { followChange, makeChange, runAction } from '../actions/run-action.ts';
+import { runAfterCommit, runGatedAction, runAction } from '../actions/run-action.ts';
 import type { ApprovalRequests } from '../approval/approval-request.service.ts';
 import { configApply, guardingEnvironment } from './config-apply.action.ts';
 import { batchDeploymentsQuery, findDeployment } from './config-deployment.queries.ts';
@@ -50,7 +50,7 @@ export async function proposeConfigChange(deps: Deps, caller: GatedCaller, { cha
     const change = configApply.prepare(applyPayload(proposed, reason));
     return { written: proposed, prepared: change, result: await runAction(tx, change, { kind: 'mfa' }) };
   });
-  await followChange(deps, actor, prepared, result);
+  await runAfterCommit(deps, actor, prepared, result);
   const deployments = await read(deps.db, actor, batchDeploymentsQuery(batchIdOf(result)));
   return { kind: 'started', proposal: { ...written, reason }, deployments } as const;
 }
@@ -77,7 +77,7 @@ export async function rollbackConfig(
     const approval = await deps.approvals.open({ actor, action: configRollback.name, environment, payload, mfa });
     return { kind: 'requested', approval } as const;
   }
-  const result = await makeChange({ deps, actor, gate: 'mfa', unitOfWork: caller.unitOfWork }, prepared);
+  const result = await runGatedAction({ deps, actor, gate: 'mfa', unitOfWork: caller.unitOfWork }, prepared);
   const [deployment] = await read(deps.db, actor, batchDeploymentsQuery(batchIdOf(result)));
   return { kind: 'started', deployment } as const;
 }

@@ -3,7 +3,7 @@ import { sameJson } from '../../domain/shared/canonical.ts';
 import { toggled } from '../../domain/flag/flag.ts';
 import { Problem } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
-import { openForcedReview } from '../approval/break-glass-review.service.ts';
+import { openBreakGlassReview } from '../approval/break-glass-review.service.ts';
 import { flagResult, lockFlag, saveFlag } from './flag.repository.ts';
 import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
 import { changeReason, flagEnvironment, flagKey } from './flag.payload.ts';
@@ -40,7 +40,7 @@ export const flagEmergencyOff = defineAction({
     const saved = saveFlag(tx, flag, off, note);
     const { rows } = await tx.sql.executeQuery(gatePolicyQuery('flag.emergency-off', environment).compile());
     const { policy } = effectiveGate(flagEmergencyOff, environment, rows[0]);
-    const review_id = await openForcedReview(tx, {
+    const review_id = await openBreakGlassReview(tx, {
       kind: 'emergency_off',
       approval_id: null,
       subject: `feature flag ${key} in ${environment}`,

@@ -4,14 +4,14 @@ import type { AlertSeverity, AlertStep } from '../../domain/health/alert.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** A step of one threshold, as the rules have decided it on what was read. */
+/** A transition of one threshold, as decided on the values that were read. */
 export interface AlertChange {
   readonly step: Exclude<AlertStep, 'stay'>;
   readonly threshold_id: string;
   readonly name: string;
   readonly metric: HealthMetricName;
   readonly severity: AlertSeverity;
-  /** The open alert; null for a quiet threshold. */
+  /** The open alert; null while the threshold is quiet. */
   readonly alert_id: string | null;
   readonly value: number | null;
   readonly is_silenced_since_fired: boolean;
@@ -20,11 +20,11 @@ export interface AlertChange {
 }
 
 /**
- * Writes the steps of one evaluation; with the marks of what was told this file is the only writer of `admin_alerts`.
- * Each step is claimed by the state it starts from, so that of two evaluations at a time one finds nothing to do.
+ * Writes the transitions of one evaluation. This file is the only writer of `admin_alerts`. Each update names the status
+ * that it starts from, so that of two concurrent evaluations one changes nothing.
  *
- * @param at RFC 3339, the moment of the evaluation
- * @returns how many steps were taken.
+ * @param at RFC 3339, the time of the evaluation.
+ * @returns how many transitions were made.
  */
 export async function takeAlertSteps(tx: Tx, changes: readonly AlertChange[], at: string): Promise<number> {
   let taken = 0;
@@ -45,7 +45,7 @@ export async function takeAlertSteps(tx: Tx, changes: readonly AlertChange[], at
   return taken;
 }
 
-/** The id of the alert, or null when somebody else was faster. */
+/** @returns the id of the alert, or null when another evaluation was faster. */
 async function takeStep(tx: Tx, change: AlertChange, at: string): Promise<string | null> {
   const { alert_id, value } = change;
   switch (change.step) {
@@ -99,9 +99,9 @@ async function idOf(row: Promise<{ id: string } | undefined>): Promise<string | 
   return (await row)?.id ?? null;
 }
 
-/** Notes that news of an alert have been handed to the notifier. */
-export async function markAlertNotified(tx: Tx, alertId: string, news: 'firing' | 'resolved'): Promise<void> {
-  const column = news === 'firing' ? 'firing_told_at' : 'resolved_told_at';
+/** Marks that a notification of an alert was sent. */
+export async function markAlertNotified(tx: Tx, alertId: string, status: 'firing' | 'resolved'): Promise<void> {
+  const column = status === 'firing' ? 'firing_told_at' : 'resolved_told_at';
   await tx.sql
     .updateTable('admin_alerts')
     .set({ [column]: sql`clock_timestamp()` })
@@ -110,7 +110,7 @@ export async function markAlertNotified(tx: Tx, alertId: string, news: 'firing' 
     .execute();
 }
 
-/** Notes that the end of a silence has been told. */
+/** Marks that the end of a silence was notified, with an audit entry. */
 export async function markSilenceLapsed(tx: Tx, silenceId: string): Promise<void> {
   const lapsed = await tx.sql
     .updateTable('admin_alert_silences')

@@ -3,19 +3,19 @@ import { wantsEvent } from '../../domain/notification/notification.ts';
 import type { NotificationEvent } from '../../domain/notification/notification.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { rightsOfRows } from '../approval/eligible-people.queries.ts';
-import { activeRoles } from '../identity/active-role.queries.ts';
+import { activeRoles } from '../identity/role/active-role.queries.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readAll } from '../../platform/database/read.ts';
 
-/** Whoever may change what is watched answers for it. */
-const answering: Permission = 'health:configure';
+/** Who may configure alerts is responsible for them. */
+const responsible: Permission = 'health:configure';
 
 /**
- * The people who hear of an event of the watch themselves, because no channel of the tenant takes it: those who may
- * configure alerts. A fresh installation has no channel, and an alert that reaches nobody is none.
+ * The people who are notified of an event of the monitoring directly, because no channel of the tenant takes it: those who
+ * may configure alerts. So alerts reach somebody in a new installation, which has no channel.
  *
- * @returns ids of users; none where a channel takes the event.
+ * @returns ids of users; none when a channel takes the event.
  */
 export async function alertRecipients(
   db: Pick<Database, 'readPool'>,
@@ -27,5 +27,5 @@ export async function alertRecipients(
     activeRoles(),
   ] as const);
   if (channels.some(({ events }) => wantsEvent(events, event))) return [];
-  return rightsOfRows(held).flatMap(({ user_id, permissions }) => (permissions.includes(answering) ? [user_id] : []));
+  return rightsOfRows(held).flatMap(({ user_id, permissions }) => (permissions.includes(responsible) ? [user_id] : []));
 }

@@ -7,7 +7,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 
-/** A threshold as people set it. Its name is its identity within the tenant. */
+/** A threshold as people configure it. Its name identifies it within the tenant. */
 export interface ThresholdSetting {
   readonly name: string;
   readonly metric: HealthMetricName;
@@ -23,7 +23,7 @@ export interface ThresholdSetting {
   readonly is_enabled: boolean;
 }
 
-/** The version of a tenant's thresholds; 0 before any were set. */
+/** Locks the set of thresholds. @returns its version; 0 before the tenant has configured any. */
 async function lockSettings(tx: Tx): Promise<number> {
   await tx.sql
     .insertInto('admin_alert_settings')
@@ -39,13 +39,13 @@ async function lockSettings(tx: Tx): Promise<number> {
 }
 
 /**
- * Replaces the thresholds of the tenant as a whole (S2-34); the only writer of `admin_alert_thresholds`. One that keeps
- * name and metric keeps its open alert; of one that goes or changes its metric the evaluation closes it.
+ * Replaces the thresholds of the tenant as a whole (S2-34); the only writer of `admin_alert_thresholds`. A threshold that
+ * keeps its name and metric keeps its open alert; that of a removed one, or of one with another metric, is closed by the
+ * evaluation.
  *
- * @throws Problem `resource.version-mismatch` when the set has changed since `version`, `request.invalid` when a
- * channel
- *   is not the tenant's.
  * @returns the new version.
+ * @throws Problem `resource.version-mismatch` when the set has changed since `version`, `request.invalid` when a channel
+ *   does not exist in the tenant.
  */
 export async function replaceThresholds(
   tx: Tx,
@@ -54,7 +54,7 @@ export async function replaceThresholds(
 ): Promise<{ version: number }> {
   const current = await lockSettings(tx);
   assertVersion({ version: current }, version);
-  await requireChannels(tx, wanted);
+  await assertChannelsExist(tx, wanted);
   const before = await tx.sql
     .selectFrom('admin_alert_thresholds')
     .where('removed_at', 'is', null)
@@ -109,7 +109,7 @@ function columnsOf(setting: ThresholdSetting) {
   return { ...setting, channel_ids: sql<string[]>`${setting.channel_ids}::uuid[]` };
 }
 
-async function requireChannels(tx: Tx, wanted: readonly ThresholdSetting[]): Promise<void> {
+async function assertChannelsExist(tx: Tx, wanted: readonly ThresholdSetting[]): Promise<void> {
   const named = [...new Set(wanted.flatMap(({ channel_ids }) => channel_ids))];
   if (named.length === 0) return;
   const rows = await tx.sql

@@ -13,7 +13,7 @@ import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
-/** The columns of a threshold that people set. */
+/** The columns of a threshold that people configure. */
 export const thresholdColumns = [
   'name',
   'metric',
@@ -30,9 +30,11 @@ export const thresholdColumns = [
 ] as const;
 
 /**
- * The thresholds of a tenant with what they look at now, their open alert and whether a silence lies on them. Removed
- * and disabled ones are there while their alert is open. A metric has rows of the platform or of tenants, never of
- * both, so the policy alone picks the right ones.
+ * The thresholds of a tenant with the measurements of their windows, their open alert, and whether a silence covers them.
+ * Removed and disabled thresholds are included while their alert is open. A metric has rows of the platform or of tenants,
+ * never of both.
+ *
+ * @param at RFC 3339.
  */
 export function standingsQuery(at: string) {
   const inWindow = sql`h.at > ${at}::timestamptz - make_interval(secs => t.window_seconds)`;
@@ -78,7 +80,7 @@ export function standingsQuery(at: string) {
     ]);
 }
 
-/** The silences that lie on a threshold at a moment: its own and those for all. */
+/** The silences that cover a threshold at a time: its own and those for all thresholds. */
 function silencesAt(at: string, thresholdId: 't.id' | 'a.threshold_id') {
   return kysely
     .selectFrom('admin_alert_silences as s')
@@ -89,7 +91,7 @@ function silencesAt(at: string, thresholdId: 't.id' | 'a.threshold_id') {
     .select('s.id');
 }
 
-/** A row of {@link standingsQuery} as far as the rules look at it. */
+/** The columns of {@link standingsQuery} that the rules use. */
 interface StandingRow extends AlertRule {
   readonly aggregate: AlertAggregate;
   readonly window_seconds: number;
@@ -103,20 +105,20 @@ interface StandingRow extends AlertRule {
   readonly last_at: string | null;
 }
 
-/** Where the threshold of a row stands. */
+/** The state of a threshold. */
 export function standingOf({ status, pending_since, fired_at }: StandingRow): AlertStanding {
   if (status === 'firing' && fired_at !== null) return { state: 'firing', since: Date.parse(fired_at) };
   if (status === 'pending' && pending_since !== null) return { state: 'pending', since: Date.parse(pending_since) };
   return { state: 'quiet' };
 }
 
-/** What is known now of the metric of a row; `at` in milliseconds since the epoch. */
+/** The value that a threshold is compared with; `at` in milliseconds since the epoch. */
 export function observedOf(row: StandingRow, at: number): Observed {
   const last_at = row.last_at === null ? null : Date.parse(row.last_at);
   return observe({ ...row, last_at }, row, at);
 }
 
-/** Alerts with news that nobody has been told, oldest first. */
+/** Alerts of which a notification is due, oldest first. `at` in RFC 3339. */
 export function pendingNotificationsQuery(at: string, limit: number) {
   return kysely
     .selectFrom('admin_alerts as a')
@@ -132,7 +134,7 @@ export function pendingNotificationsQuery(at: string, limit: number) {
       ]),
     )
     .where((eb) =>
-      // News of firing wait for the end of a silence.
+      // A silence holds back the notification that an alert fires.
       eb.or([eb('a.status', '=', 'resolved'), eb.not(eb.exists(silencesAt(at, 'a.threshold_id')))]),
     )
     .orderBy('a.created_at')
@@ -143,7 +145,7 @@ export function pendingNotificationsQuery(at: string, limit: number) {
     .select(['t.comparator', 't.threshold', 't.for_seconds', 't.channel_ids', 't.note']);
 }
 
-/** Silences that have run out and of which nobody has been told. */
+/** Silences that have run out without a notification. `at` in RFC 3339. */
 export function lapsedSilencesQuery(at: string, limit: number) {
   return kysely
     .selectFrom('admin_alert_silences as s')
@@ -156,7 +158,7 @@ export function lapsedSilencesQuery(at: string, limit: number) {
     .select(['s.id', 's.owner_id', 's.reason', 's.ends_at', 't.name']);
 }
 
-/** The thresholds of a tenant with what they observe now, read in one round trip. `at` in milliseconds since the epoch. */
+/** The thresholds of a tenant with their present state, in one round trip. `at` in milliseconds since the epoch. */
 export async function findThresholds(db: ReadConnections, scope: ReadScope, at: number) {
   const [[settings], stored, standings] = await readAll(db, scope, [
     kysely.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { healthRetentionSeconds } from '../../domain/health/health-history.ts';
 import type { HealthResolution } from '../../domain/health/health-history.ts';
 import type { Database } from '../../platform/database/database.ts';
+import type { HealthTending } from '../../workflows/health/health-collection.contract.ts';
 import { callHealthFunction } from './health.repository.ts';
 
 /** Intervals that one call aggregates: four hours of five-minute intervals, two days of hours. */
@@ -11,23 +12,13 @@ const purgedPerBatch = 5_000;
 /** A measurement may be written this much later than its time and still be in its average, in milliseconds. */
 const lateMs = 5 * 60_000;
 
-/** What one batch did. */
-export interface HistoryBatch {
-  /** Intervals that were aggregated. */
-  readonly rolled_up: number;
-  /** Rows that were deleted. */
-  readonly purged: number;
-  /** True when there is more to do. */
-  readonly full: boolean;
-}
-
 /**
  * Aggregates and purges one bounded batch of measurements. Hourly averages are made of five-minute ones, so they wait
  * until those are complete; and no row is purged before it was aggregated, however late that is.
  *
  * @param at the time of the round in milliseconds since the epoch.
  */
-export async function rollUpAndPurge(db: Database, at: number): Promise<HistoryBatch> {
+export async function rollUpAndPurge(db: Database, at: number): Promise<HealthTending> {
   const fine = await rollUp(db, 0, 300, at - lateMs);
   if (fine >= intervalsPerBatch) return { rolled_up: fine, purged: 0, full: true };
   const coarse = await rollUp(db, 300, 3600, at - 2 * lateMs);

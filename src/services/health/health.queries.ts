@@ -7,12 +7,12 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections } from '../../platform/database/read.ts';
 
-/** What was not measured for so long says nothing about now. */
-const shownForMs = 15 * 60_000;
+/** Older measurements are not shown as the present state. */
+const currentForMs = 15 * 60_000;
 
-/** The newest measurement of each metric that the tenant may see. */
+/** The newest measurement of each metric that the tenant may see. `now` in milliseconds since the epoch. */
 export function latestHealthQuery(tenantId: string, now: number) {
-  const since = new Date(now - shownForMs).toISOString();
+  const since = new Date(now - currentForMs).toISOString();
   const newestOf = (scope: 'platform' | 'tenant') =>
     kysely
       .selectFrom('admin_system_health')
@@ -31,7 +31,7 @@ export function latestHealthQuery(tenantId: string, now: number) {
     .unionAll(kysely.selectFrom(newestOf('tenant').as('t')).selectAll('t'));
 }
 
-/** Whether thresholds were ever evaluated: the averages of it are kept for more than a year. */
+/** Whether thresholds were ever evaluated; averages of the evaluation's metric are kept for more than a year. */
 export function wasEvaluatedQuery() {
   const metric: HealthMetricName = 'alerting.evaluated';
   return kysely.selectNoFrom((eb) =>
@@ -41,7 +41,7 @@ export function wasEvaluatedQuery() {
   );
 }
 
-/** Alerts that are open, by metric. */
+/** The pending and firing alerts. */
 export function openAlertsQuery() {
   return kysely
     .selectFrom('admin_alerts')
@@ -50,7 +50,7 @@ export function openAlertsQuery() {
     .select(['id', 'name', 'metric', 'severity', 'status', 'value', 'pending_since', 'fired_at']);
 }
 
-/** The history of a metric in steps of equal length; a step without any row is left out. */
+/** The history of a metric in steps of equal length; a step without rows is left out. Times in milliseconds since the epoch. */
 export function healthHistoryQuery(
   { metric, from, to, step_seconds }: { metric: HealthMetricName; from: number; to: number; step_seconds: number },
   tenantId: string,

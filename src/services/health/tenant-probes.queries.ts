@@ -3,18 +3,18 @@ import type { CompiledQuery, RawBuilder } from 'kysely';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 
-/** What a query found of a tenant: numbers by metric; null where one does not apply. */
+/** The readings of a tenant by metric; null where one does not apply. */
 export type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
 
-/** Measures a tenant by one query, which sees only that tenant. */
+/** Measures a tenant by one query, which runs in the scope of the tenant. */
 export interface TenantProbe {
-  /** All of them are unknown when the query fails. */
+  /** The metrics that it measures; all are unknown when the query fails. */
   readonly metrics: readonly HealthMetricName[];
   /** One row with the readings as of `at` (RFC 3339). */
   readonly query: (at: string) => { compile(): CompiledQuery<{ readings: TenantReadings }> };
 }
 
-/** Age of the earliest of some moments; 0 where there is none. */
+/** The age in seconds of the earliest time; 0 where there is none. */
 function ageOf(at: string, earliest: RawBuilder<unknown>): RawBuilder<number> {
   return sql<number>`coalesce(greatest(0, extract(epoch from ${at}::timestamptz - ${earliest})), 0)`;
 }
@@ -36,7 +36,7 @@ const approvals: TenantProbe = {
       ),
 };
 
-/** A chain whose last checkpoint covers it owes nothing, however old that checkpoint is. */
+/** A chain that its last checkpoint covers wholly has no lag, however old the checkpoint is. */
 const audit: TenantProbe = {
   metrics: ['audit.checkpoint_lag_seconds'],
   query: (at) =>
@@ -70,7 +70,7 @@ const credentials: TenantProbe = {
       ),
 };
 
-/** Deliveries are tried for a day and a half; what is older than three days is over. */
+/** Deliveries are retried for a day and a half, so those older than three days are over. */
 const notifications: TenantProbe = {
   metrics: ['notifications.failed', 'notifications.oldest_pending_seconds'],
   query: (at) =>
@@ -113,7 +113,7 @@ const rollouts: TenantProbe = {
       .select(sql<TenantReadings>`jsonb_build_object('rollouts.holding', count(*))`.as('readings')),
 };
 
-/** Everything that is measured of a tenant by SQL. A feature adds its probe here. */
+/** All SQL probes of a tenant. A new area adds its probe here. */
 export const tenantProbes: readonly TenantProbe[] = [
   approvals,
   audit,

@@ -5,7 +5,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import type { FactorOwner } from './second-factor.service.ts';
+import type { FactorOwner } from './sign-in/second-factor.service.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 

@@ -6,8 +6,8 @@ import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { hashAccountPassword } from './account-password.service.ts';
 import { preferencesStatement } from './profile.queries.ts';
-import { revokeOtherSessions } from './revoke-sessions.service.ts';
-import type { FactorOwner } from './second-factor.service.ts';
+import { revokeOtherSessions } from './sign-in/revoke-sessions.service.ts';
+import type { FactorOwner } from './sign-in/second-factor.service.ts';
 
 /** How a person wants the product to behave; undefined stays as it is. */
 export interface PreferenceChanges {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { TenantEntity } from '../../entities/identity/tenant.entity.ts';
-import { toRow } from '../../platform/database/entity-rows.ts';
+import { toRow } from '../../platform/database/entity-row.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';

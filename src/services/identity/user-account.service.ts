@@ -3,10 +3,10 @@ import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assignRole } from './role-assignment.service.ts';
-import type { RoleGrant } from './role-assignment.service.ts';
-import { revokeSessions } from './revoke-sessions.service.ts';
-import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './effective-rights.service.ts';
+import { assignRole } from './role/role-assignment.service.ts';
+import type { RoleGrant } from './role/role-assignment.service.ts';
+import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
+import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './role/effective-rights.service.ts';
 
 /** What of an account and its portal profile can be changed; undefined stays as it is. */
 export interface AccountValues {

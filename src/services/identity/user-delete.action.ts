@@ -6,9 +6,9 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { followDeletion } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.ts';
-import { revokeSessions } from './revoke-sessions.service.ts';
-import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
-import { revokeAllRoles } from './role-assignment.service.ts';
+import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
+import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './role/effective-rights.service.ts';
+import { revokeAllRoles } from './role/role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 export const userDeletePayload = z.strictObject({

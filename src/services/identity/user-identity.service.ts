@@ -1,8 +1,8 @@
 import type { OidcPerson } from '../../platform/security/oidc-client.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assertNotSelf, assertNotStronger, lockRights } from './effective-rights.service.ts';
-import { revokeSessions } from './revoke-sessions.service.ts';
+import { assertNotSelf, assertNotStronger, lockRights } from './role/effective-rights.service.ts';
+import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
 import { assertUserExists } from './user.repository.ts';
 import { insertIdentity } from './user-identity.repository.ts';
 import type { ExternalAccount } from './user-identity.repository.ts';

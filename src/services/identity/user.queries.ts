@@ -8,8 +8,8 @@ import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import { assignmentEnd, notLapsed } from './active-role.queries.ts';
-import { highestCoarseRole } from './effective-rights.service.ts';
+import { assignmentEnd, notLapsed } from './role/active-role.queries.ts';
+import { highestCoarseRole } from './role/effective-rights.service.ts';
 import { workCounts } from './user-work-counts.queries.ts';
 
 /** The rows of `users` on a page: conditions, order and limit go here, before anything is joined to them. */

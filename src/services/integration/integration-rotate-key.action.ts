@@ -7,7 +7,7 @@ import { integrationEnvironment } from './integration.payload.ts';
 import { startCommittedRotation } from './key-rotation.client.ts';
 import { lockIntegration, assertRotatable, assertNotRotating } from './integration.repository.ts';
 
-/** Which key is exchanged, and how long the old one goes on working beside the new one. */
+/** Which key is exchanged, and how long the old one remains valid beside the new one. */
 export const rotateKeyPayload = z.strictObject({
   integration_id: z.uuid(),
   environment: integrationEnvironment,
@@ -18,8 +18,8 @@ export const rotateKeyPayload = z.strictObject({
 type Payload = z.output<typeof rotateKeyPayload>;
 
 /**
- * Begins the exchange of an integration's key (S2-21): writes the rotation down, from where its workflow goes on. For
- * an integration of production it takes people's approval unless the tenant's gate table says otherwise.
+ * Requests the exchange of an integration's key (S2-21): records the rotation, which its workflow then carries out. For an
+ * integration of production it needs an approval unless the tenant's gate policy says otherwise.
  */
 export const integrationRotateKey = defineAction({
   name: 'integration.rotate-key',
@@ -27,17 +27,17 @@ export const integrationRotateKey = defineAction({
   permission: 'integration:rotate-key',
   payload: rotateKeyPayload,
   environment: ({ environment }) => environment,
-  // A new key on nobody's word would be a way to lock a tenant out of its own systems.
+  // Without a proof of the person, rotating keys would be a way to lock a tenant out of its own systems.
   floor: () => 'mfa',
   reason: ({ reason }) => reason,
   describe: ({ integration_id, environment, grace_seconds }) =>
     `Rotate the key of the integration ${integration_id} in ${environment}; the old key works for ` +
     `${grace_seconds} more seconds after the switch.`,
   check: async (tx, payload) => {
-    await requireRotatable(tx, payload);
+    await checkRotation(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const { old_key_id, old_fingerprint } = await requireRotatable(tx, payload);
+    const { old_key_id, old_fingerprint } = await checkRotation(tx, payload);
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     const { integration_id, grace_seconds, reason } = payload;
     const { id } = await tx.sql
@@ -67,8 +67,8 @@ export const integrationRotateKey = defineAction({
   afterCommit: startCommittedRotation,
 });
 
-/** @throws Problem 404, or 409 when it cannot be rotated now, or is of another environment than the gate was asked for. */
-async function requireRotatable(tx: Tx, { integration_id, environment }: Payload) {
+/** @throws Problem 404, 409 when it cannot be rotated now, or 422 for another environment than the gate was chosen by. */
+async function checkRotation(tx: Tx, { integration_id, environment }: Payload) {
   const integration = await lockIntegration(tx, integration_id);
   if (integration.environment !== environment) {
     const errors = [{ pointer: '/environment', detail: `must be ${integration.environment}` }];

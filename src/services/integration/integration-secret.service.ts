@@ -3,7 +3,7 @@ import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { integrationSecretPlace } from './integration.repository.ts';
 
-/** The secret itself, for one who may see it and has proven it. The look is on record (S2-58). */
+/** Opens the secret of an integration; every access is audited (S2-58). @throws Problem 404. */
 export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {
   const row = await tx.sql
     .selectFrom('admin_integrations')
@@ -12,7 +12,7 @@ export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {
     .select(['secret_ciphertext', 'secret_fingerprint', 'secret_changed_at', 'key_id'])
     .executeTakeFirst();
   if (row === undefined) throw notFound('integration');
-  const { secret_ciphertext, ...shown } = row;
+  const { secret_ciphertext, ...visible } = row;
   tx.audit({
     event: 'integration.reveal-secret',
     action: 'read',
@@ -20,7 +20,7 @@ export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {
     resource_id: id,
     new_values: { secret_fingerprint: row.secret_fingerprint, key_id: row.key_id },
   });
-  return { ...shown, secret: keyring.open(secret_ciphertext, integrationSecretPlace(id)) };
+  return { ...visible, secret: keyring.open(secret_ciphertext, integrationSecretPlace(id)) };
 }
 
 /** Where a secret was found; `rotation_id` is null for the one that an integration uses now. */
@@ -30,8 +30,8 @@ export interface SecretUse {
 }
 
 /**
- * Where a value is or was in use, told by fingerprints: the value is neither stored nor put on record. Fingerprints
- * name their key, so those of retired keys are found as long as the keys are in the ring.
+ * Finds where a value is or was in use by comparing fingerprints; the value is neither stored nor audited. Fingerprints
+ * name their key, so those made with retired keys are found as long as the keys are in the ring.
  */
 export async function findSecret(tx: Tx, keyring: Keyring, value: string): Promise<SecretUse[]> {
   const integrations = await tx.sql

@@ -10,12 +10,12 @@ import { changedNow, lockIntegration } from './integration.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { syncJobColumns } from './integration-sync.queries.ts';
 
-/** Records that could not be taken are named up to this number and counted beyond. */
+/** Records that could not be stored: this many are named, the rest only counted. */
 const maxNamedFailures = 20;
 
 /**
- * Opens a sync. Only the one workflow of the integration does this, so a job that still counts as running belongs to a
- * workflow that was terminated: it is closed.
+ * Opens a sync job. Only the integration's workflow does this, and one runs at a time, so a job that is still `running`
+ * belongs to a workflow that was terminated: it is closed as failed.
  *
  * @throws Problem 404, or `integration.not-syncable` for one that is switched off or sends by itself.
  */
@@ -46,7 +46,7 @@ export async function openSyncJob(
     .values({ id: job_id, tenant_id: tx.actor.tenant_id, integration_id, trigger, requested_by: tx.actor.user_id })
     .returning(syncJobColumns)
     .executeTakeFirstOrThrow();
-  await rememberOutcome(tx, job);
+  await recordOutcome(tx, job);
   tx.audit({
     event: 'integration.sync-begin',
     action: 'create',
@@ -57,7 +57,7 @@ export async function openSyncJob(
   return job;
 }
 
-/** What a worker needs to go on with a sync, from where the last one came. */
+/** What a worker needs to continue a sync where the last one stopped. */
 export interface SyncPosition {
   readonly integration_id: string;
   readonly config: PulledConfig;
@@ -66,7 +66,7 @@ export interface SyncPosition {
   readonly page_count: number;
 }
 
-/** Where a sync stands; null when it has ended, by whomever. */
+/** The position of a running sync; null when it has ended. */
 export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition | null> {
   const row = await tx.sql
     .selectFrom('admin_sync_jobs as j')
@@ -82,9 +82,11 @@ export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition 
 }
 
 /**
- * Writes one page, its counts and the cursor of the next page together: a page that is fetched twice is counted once.
+ * Writes one page, its counts and the cursor of the next page in one transaction: a page that is fetched twice is counted
+ * once.
  *
- * @returns false when the sync has ended, or somebody else has written this page; then nothing is written.
+ * @param pageCount how many pages were written before this one.
+ * @returns false when the sync has ended or another worker has written this page; then nothing is written.
  */
 export async function writeSyncPage(tx: Tx, jobId: string, pageCount: number, page: RemotePage): Promise<boolean> {
   const job = await tx.sql
@@ -115,7 +117,7 @@ export async function writeSyncPage(tx: Tx, jobId: string, pageCount: number, pa
   return true;
 }
 
-/** Writes records that are new or have changed, and says how many of each there were. */
+/** Writes records that are new or have changed. @returns how many of each there were. */
 export async function upsertRecords(
   tx: Tx,
   integrationId: string,
@@ -125,7 +127,7 @@ export async function upsertRecords(
   if (records.length === 0) return { created: 0, updated: 0 };
   const rows = records.map(({ external_id, payload }) => ({ external_id, payload, digest: payloadDigest(payload) }));
   const differs = sql`known.payload_digest <> excluded.payload_digest`;
-  // One that has not changed is written too when a sync sees it: what no sync sees any more is gone at the remote system.
+  // Unchanged records are marked as seen too: those that no sync sees any more were deleted in the remote system.
   const { rows: written } = await sql<{ outcome: 'created' | 'updated' | 'unchanged' }>`
     insert into integration_records as known
       (tenant_id, integration_id, external_id, payload_digest, payload, sync_job_id, seen_job_id)
@@ -147,7 +149,7 @@ export async function upsertRecords(
   return { created: countOf('created'), updated: countOf('updated') };
 }
 
-/** Closes a sync and says on record what it has done; one that is closed stays as it is. */
+/** Closes a sync and audits its result; one that is closed already stays as it is. @throws Problem 404. */
 export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<SyncJobView> {
   const { error_code, error_detail } = end.status === 'failed' ? end : { error_code: null, error_detail: null };
   const job = await tx.sql
@@ -171,8 +173,8 @@ export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<S
     if (closed === undefined) throw notFound('sync job');
     return closed;
   }
-  await rememberOutcome(tx, job);
-  const { failures: _failures, ...told } = job;
+  await recordOutcome(tx, job);
+  const { failures: _failures, ...audited } = job;
   tx.audit({
     event: 'integration.sync-end',
     action: 'update',
@@ -180,13 +182,13 @@ export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<S
     resource_id: job.integration_id,
     outcome: job.status === 'failed' ? 'failed' : 'success',
     ...(job.error_code === null ? {} : { reason: job.error_code }),
-    new_values: told,
+    new_values: audited,
   });
   return job;
 }
 
-/** What lists show without looking at the jobs; it changes no version, because nobody has edited anything. */
-async function rememberOutcome(tx: Tx, { integration_id, status }: SyncJobView): Promise<void> {
+/** Copies the status to the integration, for lists. The version stays, because nobody has edited the integration. */
+async function recordOutcome(tx: Tx, { integration_id, status }: SyncJobView): Promise<void> {
   await tx.sql
     .updateTable('admin_integrations')
     .set({ last_sync_status: status, last_sync_at: changedNow })

@@ -11,7 +11,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 /**
  * Starts the sync of an integration, or joins the one that runs.
  *
- * @throws Problem 404, `integration.not-syncable`, or `service.unavailable` when Temporal is away.
+ * @throws Problem 404, `integration.not-syncable`, or `service.unavailable` when Temporal is unavailable.
  */
 export async function triggerSync(deps: Deps, actor: Actor, integrationId: string): Promise<SyncJobView> {
   await assertIntegrationExists(deps.db, actor, integrationId);
@@ -22,7 +22,7 @@ export async function triggerSync(deps: Deps, actor: Actor, integrationId: strin
 /**
  * Stops a sync and waits until it has ended; what it has written stays.
  *
- * @throws Problem 404, `integration.sync-ended`, or `service.unavailable` when Temporal is away.
+ * @throws Problem 404, `integration.sync-ended`, or `service.unavailable` when Temporal is unavailable.
  */
 export async function cancelSyncJob(
   deps: Deps,

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { WebhookSourceConfig } from '../../domain/integration/integration.ts';
-import { asIdentifier, atPointer, sortRecords } from '../../domain/integration/integration-records.ts';
+import { asIdentifier, atPointer, partitionRecords } from '../../domain/integration/integration-records.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
@@ -86,7 +86,7 @@ async function storeMessage(
 ): Promise<ReceivedMessage> {
   const { data } = message;
   const external_id = asIdentifier(atPointer(data, source.config.id_pointer)) ?? message.id;
-  const [fault] = sortRecords([{ external_id, data }], '/external_id').failures;
+  const [fault] = partitionRecords([{ external_id, data }], '/external_id').failures;
   if (fault !== undefined) {
     throw new Problem({
       code: 'request.invalid',

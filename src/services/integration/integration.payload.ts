@@ -54,7 +54,7 @@ const httpService = {
   key_management: keyManagement,
 };
 
-/** What an integration is connected with; the schema is chosen by `kind`. */
+/** The connection of an integration; the schema is chosen by `kind`. */
 export const integrationConfig = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('rest_api_key'),
@@ -96,19 +96,19 @@ export const integrationConfig = z.discriminatedUnion('kind', [
   }),
 ]) satisfies z.ZodType<IntegrationConfig>;
 
-/** A secret on its way in; what can stand in a header and holds no line break. Never echoed. */
+/** A secret as input: text that fits into a header, without line breaks. Never part of an answer. */
 export const integrationSecret = z
   .string()
   .min(8)
   .max(1_000)
   .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
-/** The remote service's own name of a key. */
+/** The remote service's id of a key. */
 export const integrationKeyId = z
   .string()
   .min(1)
   .max(200)
   .regex(/^[\w.~:-]+$/, 'must be an id that can stand in a path');
 
-/** How often records are fetched by themselves; null: only by hand. */
+/** The interval of scheduled syncs; null: only by hand. */
 export const syncEverySeconds = z.int().min(60).max(31 * 24 * 3_600).nullable().describe('Seconds; null: only by hand');

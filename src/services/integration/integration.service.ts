@@ -13,34 +13,34 @@ import { integrationColumns } from './integration.queries.ts';
 import { assertNotRotating, changedNow, integrationSecretPlace, lockIntegration } from './integration.repository.ts';
 import type { IntegrationRow } from './integration.repository.ts';
 
-/** What a new integration is made of. */
+/** An integration that is to be created. */
 export interface NewIntegration {
   readonly name: string;
   readonly environment: EnvironmentName;
   readonly config: IntegrationConfig;
-  /** Null only for a webhook source, which gets one. */
+  /** Null only for a webhook source, for which one is generated. */
   readonly secret: string | null;
   readonly key_id: string | null;
   readonly sync_every_seconds: number | null;
 }
 
 /**
- * Adds an integration; its secret is sealed and from then on shown by `reveal` only.
+ * Creates an integration. Its secret is sealed; from then on only `reveal-secret` shows it.
  *
  * @throws Problem `resource.conflict` for a name in use, `request.invalid` for a secret that does not fit the kind.
  */
-export async function createIntegration(tx: Tx, keyring: Keyring, wanted: NewIntegration) {
-  const { config, key_id, sync_every_seconds, ...named } = wanted;
-  const secret = secretFor(config, wanted.secret);
-  refuseUnpulled(config, sync_every_seconds);
+export async function createIntegration(tx: Tx, keyring: Keyring, input: NewIntegration) {
+  const { config, key_id, sync_every_seconds, name, environment } = input;
+  const secret = secretFor(config, input.secret);
+  assertSchedulable(config, sync_every_seconds);
   const id = randomUUID();
   const created = await tx.sql
     .insertInto('admin_integrations')
     .values({
       id,
       tenant_id: tx.actor.tenant_id,
-      name: named.name,
-      environment: named.environment,
+      name,
+      environment,
       kind: config.kind,
       config: jsonb(config),
       secret_ciphertext: keyring.seal(secret, integrationSecretPlace(id)),
@@ -58,7 +58,7 @@ export async function createIntegration(tx: Tx, keyring: Keyring, wanted: NewInt
   return created;
 }
 
-/** A webhook source may leave its secret to us; every other kind has to bring it. */
+/** The secret to store: a webhook source may have it generated, every other kind has to supply it. */
 function secretFor({ kind }: IntegrationConfig, given: string | null): string {
   if (kind !== 'webhook_source') {
     if (given !== null) return given;
@@ -77,13 +77,13 @@ function badSecret(detail: string): Problem {
   });
 }
 
-function refuseUnpulled(config: IntegrationConfig, seconds: number | null): void {
+function assertSchedulable(config: IntegrationConfig, seconds: number | null): void {
   if (seconds === null || isPulled(config)) return;
   const errors = [{ pointer: '/sync_every_seconds', detail: 'a webhook source sends by itself' }];
   throw new Problem({ code: 'request.invalid', detail: 'This kind of integration is not fetched from.', errors });
 }
 
-/** What may change beside the connection. */
+/** What can be changed apart from the connection. */
 export interface IntegrationChange {
   readonly name?: string | undefined;
   readonly is_enabled?: boolean | undefined;
@@ -93,29 +93,30 @@ export interface IntegrationChange {
 /** Renames, switches on or off, or sets the schedule. @throws Problem 404, 409 for a name in use, 412 when stale. */
 export async function changeIntegration(tx: Tx, id: string, version: number, change: IntegrationChange) {
   const before = await lockIntegration(tx, id, version);
-  refuseUnpulled(before.config, change.sync_every_seconds ?? null);
-  if (change.name !== undefined && change.name !== before.name) await refuseTakenName(tx, change.name);
+  assertSchedulable(before.config, change.sync_every_seconds ?? null);
+  if (change.name !== undefined && change.name !== before.name) await assertNameFree(tx, change.name);
   const { name, ...timing } = change;
   const is_schedule_due = Object.keys(timing).length > 0;
   return save(tx, before, 'update', { ...change, ...(is_schedule_due ? { is_schedule_due } : {}) });
 }
 
-/** A new connection; a secret that is left out stays. */
+/** A new connection. */
 export interface NewConnection {
   readonly config: IntegrationConfig;
+  /** Null keeps the present secret. */
   readonly secret: string | null;
-  /** Of the secret that is given, or of the one that stays when it is not; undefined leaves it as it is. */
+  /** The remote service's id of the new secret, or of the kept one; undefined leaves it as it is. */
   readonly key_id?: string | null | undefined;
 }
 
 /**
- * Replaces what an integration is connected with (S2-20). The kind stays: another kind is another integration.
+ * Replaces the connection of an integration (S2-20). The kind cannot change: another kind is another integration.
  *
- * A secret is sent wherever the configuration says, so one who may not see it must not be able to have it sent to a place
- * of their own: another destination asks for the secret anew.
+ * The secret is sent to where the configuration points. Whoever may not read it must not be able to have it sent to a
+ * server of their own, so a new destination requires the secret to be supplied again.
  *
- * @throws Problem 404, 412 when stale, 409 while a key rotation runs. From its switch on the secret alone may be exchanged,
- *   so that a rotation whose key was lost at the remote service can still be helped to its end.
+ * @throws Problem 404, 412 when stale, 409 while a key rotation runs. From the switch of a rotation on the secret alone may
+ *   be exchanged, so that a rotation can be completed whose key was lost at the remote service.
  */
 export async function configureIntegration(
   tx: Tx,
@@ -151,7 +152,7 @@ export async function configureIntegration(
   return save(tx, before, 'configure', change);
 }
 
-/** Where the secret goes. */
+/** Where the secret is sent, in comparable form. */
 function destinationsOf(config: IntegrationConfig): string {
   switch (config.kind) {
     case 'rest_api_key':
@@ -165,7 +166,7 @@ function destinationsOf(config: IntegrationConfig): string {
   }
 }
 
-/** Takes an integration out of use for good; its jobs stay on record. @throws Problem 404, 412, 409 while a rotation runs. */
+/** Deletes an integration; its jobs are kept. @throws Problem 404, 412 when stale, 409 while a rotation runs. */
 export async function deleteIntegration(tx: Tx, id: string, version: number): Promise<void> {
   const before = await lockIntegration(tx, id, version);
   await assertNotRotating(tx, id);
@@ -173,7 +174,7 @@ export async function deleteIntegration(tx: Tx, id: string, version: number): Pr
   await save(tx, before, 'delete', change);
 }
 
-async function refuseTakenName(tx: Tx, name: string): Promise<void> {
+async function assertNameFree(tx: Tx, name: string): Promise<void> {
   const taken = await tx.sql
     .selectFrom('admin_integrations')
     .where('name', '=', name)
@@ -188,27 +189,27 @@ function nameTaken(): Problem {
   return new Problem({ code: 'resource.conflict', detail: 'Another integration has this name.', errors });
 }
 
-async function save(tx: Tx, before: IntegrationRow, deed: 'update' | 'configure' | 'delete', change: object) {
+async function save(tx: Tx, before: IntegrationRow, operation: 'update' | 'configure' | 'delete', change: object) {
   const after = await tx.sql
     .updateTable('admin_integrations')
     .set({ ...change, version: before.version + 1, updated_at: changedNow })
     .where('id', '=', before.id)
     .returning(integrationColumns)
     .executeTakeFirstOrThrow();
-  audit(tx, deed, before.id, before, deed === 'delete' ? undefined : after);
+  audit(tx, operation, before.id, before, operation === 'delete' ? undefined : after);
   return after;
 }
 
 function audit(
   tx: Tx,
-  deed: 'create' | 'update' | 'configure' | 'delete',
+  operation: 'create' | 'update' | 'configure' | 'delete',
   id: string,
   before: IntegrationRow | undefined,
   after: IntegrationRow | undefined,
 ): void {
   tx.audit({
-    event: `integration.${deed}`,
-    action: deed === 'configure' ? 'update' : deed,
+    event: `integration.${operation}`,
+    action: operation === 'configure' ? 'update' : operation,
     resource_type: 'integration',
     resource_id: id,
     old_values: before,

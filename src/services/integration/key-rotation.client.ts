@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
   abortRotationUpdate,
   keyRotationStartOptions,
@@ -20,12 +20,12 @@ export async function startRotation({ temporal }: Deps, ref: KeyRotationRef): Pr
   await startOnce(temporal, keyRotationWorkflowType, keyRotationStartOptions({ tenant_id, integration_id, rotation_id }));
 }
 
-/** What a committed `integration.rotate-key` has written down. */
+/** The result of `integration.rotate-key`. */
 const begunRotation = z.object({ rotation_id: z.uuid() });
 
 /**
- * Starts the rotation that a committed `integration.rotate-key` has written down. Where that may have happened before,
- * only one that has not ended; what is lost in between the sweep starts.
+ * Starts the rotation that a committed `integration.rotate-key` has recorded. A repetition starts only a rotation that has
+ * not ended. A start that is lost is made up for by the sweep.
  */
 export async function startCommittedRotation(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,

@@ -37,9 +37,9 @@ export const rotationColumns = [
 export const rotationsQuery = (integrationId: string) =>
   kysely.selectFrom('admin_key_rotations').where('integration_id', '=', integrationId).select(rotationColumns);
 
-/** Whether a rotation has not ended. */
+/** True while a rotation has not ended. */
 export async function isRotationOpen(db: ReadConnections, scope: ReadScope, rotationId: string): Promise<boolean> {
-  const rows = await read(
+  const open = await read(
     db,
     scope,
     kysely
@@ -48,7 +48,7 @@ export async function isRotationOpen(db: ReadConnections, scope: ReadScope, rota
       .where('status', 'in', [...openRotationStatuses])
       .select('id'),
   );
-  return rows.length > 0;
+  return open.length > 0;
 }
 
 /** One rotation of an integration. @throws Problem 404. */

@@ -15,7 +15,7 @@ function rotationSecretPlace(id: string, column: SecretColumn) {
   return { table, column, row_id: id };
 }
 
-/** A rotation that is looked at by its workflow, with the secrets still sealed. */
+/** A locked rotation, with its secrets still sealed. */
 export interface StoredRotation {
   readonly id: string;
   readonly integration_id: string;
@@ -49,12 +49,12 @@ export async function lockRotation(tx: Tx, id: string): Promise<StoredRotation> 
   return row;
 }
 
-/** The keys of a rotation and where they are used; opened for one activity and kept nowhere. */
+/** The opened keys of a rotation and the configuration they are used with; held by one activity and never stored. */
 export interface RotationKeys {
   readonly rotation: StoredRotation;
   readonly config: KeyedConfig;
   readonly integration_id: string;
-  /** What the integration uses at this moment: the old key before the switch, the new one after it. */
+  /** The key that the integration uses now: the old one before the switch, the new one after it. */
   readonly current: string;
   readonly fresh: string | null;
   readonly old: string | null;
@@ -86,7 +86,7 @@ export async function openRotationKeys(tx: Tx, keyring: Keyring, id: string): Pr
   };
 }
 
-/** Says that the remote service is about to be asked for a key; false when the rotation has gone on meanwhile. */
+/** Records that the remote service is about to be asked for a key. @returns false when the rotation has moved on. */
 export async function markCreation(tx: Tx, id: string): Promise<boolean> {
   const rotation = await lockRotation(tx, id);
   if (rotation.status !== 'requested') return false;
@@ -94,12 +94,12 @@ export async function markCreation(tx: Tx, id: string): Promise<boolean> {
   return true;
 }
 
-/** Seals the new key into the row, before anything is done with it. */
+/** Seals the new key into the row, before it is used for anything. */
 export async function keepNewKey(tx: Tx, keyring: Keyring, id: string, key: { key_id: string; secret: string }): Promise<void> {
   const { status } = await lockRotation(tx, id);
-  // A rotation that was given up while its key was being made keeps the key too, to revoke it.
+  // A rotation that was given up while its key was being created stores the key too, to revoke it.
   if (status !== 'requested' && status !== 'discarding') return;
-  await move(tx, id, status === 'requested' ? { from: 'requested', to: 'created' } : null, {
+  await transition(tx, id, status === 'requested' ? { from: 'requested', to: 'created' } : null, {
     new_key_id: key.key_id,
     new_fingerprint: keyring.fingerprint(key.secret),
     new_secret_ciphertext: keyring.seal(key.secret, rotationSecretPlace(id, 'new_secret_ciphertext')),
@@ -108,14 +108,14 @@ export async function keepNewKey(tx: Tx, keyring: Keyring, id: string, key: { ke
 
 /** A live call with the new key was accepted. */
 export function markVerified(tx: Tx, id: string): Promise<void> {
-  return move(tx, id, { from: 'created', to: 'verified' }, { verified_at: changedNow });
+  return transition(tx, id, { from: 'created', to: 'verified' }, { verified_at: changedNow });
 }
 
 /**
- * The switch: in one unit of work the integration takes the new key, and the row keeps the old one until it is revoked.
- * Both stay sealed, each for its new place.
+ * The switch: in one unit of work the integration gets the new key, and the row keeps the old one until it is revoked.
+ * Both stay sealed, each for its new column.
  *
- * @param at the workflow's time in milliseconds, from which the grace runs.
+ * @param at the workflow's time in milliseconds since the epoch; the grace period begins here.
  * @throws Problem 409 when the secret of the integration was exchanged by hand meanwhile.
  */
 export async function switchKeys(tx: Tx, keyring: Keyring, id: string, at: number): Promise<void> {
@@ -138,7 +138,7 @@ export async function switchKeys(tx: Tx, keyring: Keyring, id: string, at: numbe
   if (switched === undefined) {
     throw new Problem({ code: 'resource.conflict', detail: 'The secret of the integration was exchanged meanwhile.' });
   }
-  await move(tx, id, { from: 'verified', to: 'switched' }, {
+  await transition(tx, id, { from: 'verified', to: 'switched' }, {
     old_secret_ciphertext: keyring.seal(current, rotationSecretPlace(id, 'old_secret_ciphertext')),
     new_secret_ciphertext: null,
     switched_at: new Date(at),
@@ -146,24 +146,24 @@ export async function switchKeys(tx: Tx, keyring: Keyring, id: string, at: numbe
   });
 }
 
-/** The grace is over: the old key is to be revoked. */
+/** The grace period is over: the old key is to be revoked. */
 export function beginRevoking(tx: Tx, id: string): Promise<void> {
-  return move(tx, id, { from: 'switched', to: 'revoking' }, {});
+  return transition(tx, id, { from: 'switched', to: 'revoking' }, {});
 }
 
-/** What went wrong with the last try of a step; stays in sight until a try succeeds. */
+/** Why the last attempt of a step failed; shown until an attempt succeeds. */
 export interface StepFailure {
   readonly code: RotationFault;
   readonly detail: string;
-  /** When it is tried again, in milliseconds since the epoch. */
+  /** When the step is attempted again, in milliseconds since the epoch. */
   readonly next_at: number;
 }
 
-/** Writes down that a step has failed and when it is tried again. */
+/** Records that a step has failed and when it is attempted again. */
 export async function noteFailure(tx: Tx, id: string, { code, detail, next_at }: StepFailure): Promise<void> {
   const { status, revoke_attempts } = await lockRotation(tx, id);
   const isRevoking = status === 'revoking' || status === 'discarding';
-  await move(tx, id, null, {
+  await transition(tx, id, null, {
     attempt_error_code: code,
     attempt_error_detail: detail.slice(0, 500),
     next_attempt_at: new Date(next_at),
@@ -171,52 +171,54 @@ export async function noteFailure(tx: Tx, id: string, { code, detail, next_at }:
   });
 }
 
-/** A call with the old key was refused: the rotation has done what it is for, and the old key is forgotten. */
+/** A call with the old key was refused: the rotation is complete, and the stored old key is erased. */
 export async function completeRotation(tx: Tx, id: string): Promise<void> {
-  await move(tx, id, { from: 'revoking', to: 'completed' }, {
-    ...forgotten,
+  await transition(tx, id, { from: 'revoking', to: 'completed' }, {
+    ...erasedSecrets,
     refused_at: changedNow,
     ended_at: changedNow,
   });
 }
 
-/** Gives a rotation up before its switch; why stands in the row. What the remote service has made is revoked next. */
+/** Gives a rotation up before its switch and records why. The key that was created for it is revoked next. */
 export async function giveUp(tx: Tx, id: string, failure: { code: string; detail: string } | null): Promise<void> {
   const { status } = await lockRotation(tx, id);
   if (status !== 'requested' && status !== 'created' && status !== 'verified') return;
-  await move(tx, id, { from: status, to: 'discarding' }, {
+  await transition(tx, id, { from: status, to: 'discarding' }, {
     error_code: failure?.code ?? null,
     error_detail: failure?.detail.slice(0, 500) ?? null,
   });
 }
 
-/** Nothing of the rotation is left at the remote service: it has failed, or was called off by a person. */
+/** Ends a rotation that was given up, when none of its keys is left: `failed`, or `aborted` when a person ended it. */
 export async function endDiscarded(tx: Tx, id: string): Promise<void> {
   const { error_code } = await lockRotation(tx, id);
   const to = error_code === null ? 'aborted' : 'failed';
-  await move(tx, id, { from: 'discarding', to }, { ...forgotten, ended_at: changedNow });
+  await transition(tx, id, { from: 'discarding', to }, { ...erasedSecrets, ended_at: changedNow });
 }
 
-const forgotten = { new_secret_ciphertext: null, old_secret_ciphertext: null };
+const erasedSecrets = { new_secret_ciphertext: null, old_secret_ciphertext: null };
 
-/** A step that was made: the trouble on the way to it is over. */
-const untroubled = { attempt_error_code: null, attempt_error_detail: null, next_attempt_at: null };
+/** Clears the failure of earlier attempts when a step succeeds. */
+const noAttemptFailure = { attempt_error_code: null, attempt_error_detail: null, next_attempt_at: null };
 
 /**
- * One step in the life of a rotation, on record; a step that was made already changes nothing.
+ * Writes one transition of a rotation with its audit entry; a transition that was made already changes nothing.
  *
- * @param step null for a change that is no step.
+ * @param step null for a change without a transition.
  */
-async function move(
+async function transition(
   tx: Tx,
   id: string,
   step: { from: RotationStatus; to: RotationStatus } | null,
   change: Record<string, unknown>,
 ): Promise<void> {
-  if (step !== null && !canMoveRotation(step.from, step.to)) throw new Error(`No way from ${step.from} to ${step.to}.`);
+  if (step !== null && !canMoveRotation(step.from, step.to)) {
+    throw new Error(`There is no transition from ${step.from} to ${step.to}.`);
+  }
   const moved = await tx.sql
     .updateTable(table)
-    .set({ ...(step === null ? {} : { ...untroubled, status: step.to }), ...change, updated_at: changedNow })
+    .set({ ...(step === null ? {} : { ...noAttemptFailure, status: step.to }), ...change, updated_at: changedNow })
     .where((eb) => eb.and({ id, status: step?.from }))
     .returning(rotationColumns)
     .executeTakeFirst();

@@ -16,7 +16,7 @@ interface RotationId {
  * Aborts a rotation before its switch; the key that was made for it is revoked afterwards.
  *
  * @returns the rotation, which cannot switch any more.
- * @throws Problem 404, `integration.rotation-switched`, or `service.unavailable` when Temporal is away.
+ * @throws Problem 404, `integration.rotation-switched`, or `service.unavailable` when Temporal is unavailable.
  */
 export async function abortRotation(deps: Deps, actor: Actor, id: RotationId) {
   const { status } = await findRotation(deps.db, actor, id);
@@ -30,7 +30,7 @@ export async function abortRotation(deps: Deps, actor: Actor, id: RotationId) {
 /**
  * Has the present step of a rotation tried again at once.
  *
- * @throws Problem 404, `resource.conflict` when the rotation has ended, or `service.unavailable` when Temporal is away.
+ * @throws Problem 404, `resource.conflict` when the rotation has ended, or `service.unavailable` when Temporal is unavailable.
  */
 export async function retryRotation(deps: Deps, actor: Actor, id: RotationId) {
   const rotation = await findRotation(deps.db, actor, id);

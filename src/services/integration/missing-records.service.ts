@@ -2,18 +2,18 @@ import { sql } from 'kysely';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { changedNow } from './integration.repository.ts';
 
-/** Records that one transaction marks or removes. */
+/** Records that one transaction marks or removes at most. */
 const batch = 1_000;
 
 /**
- * Settles one batch of the records that a sync has not seen. Only a pass that came to its end and could take every record
- * says anything about what is not there. What it misses is marked; what an earlier pass had marked is removed: a page that
- * moved while it was being read can hide a record from one pass, hardly from two. Doing it again settles nothing twice,
- * because a mark of this pass is younger than the pass.
+ * Processes one batch of the records that a sync has not seen. Only a pass that reached the end and could store every
+ * record proves that a record is missing. What it misses is marked; what an earlier pass had marked already is removed:
+ * pages that shift while they are read can hide a record from one pass, but hardly from two. A repetition processes nothing
+ * twice, because marks of this pass are younger than the pass.
  *
  * @returns true when there may be more.
  */
-export async function settleMissingRecords(tx: Tx, jobId: string): Promise<boolean> {
+export async function processMissingRecords(tx: Tx, jobId: string): Promise<boolean> {
   const job = await tx.sql
     .selectFrom('admin_sync_jobs')
     .where('id', '=', jobId)

@@ -18,9 +18,9 @@ export type NewChannel =
   | { readonly kind: 'email'; readonly name: string; readonly email: string; readonly events: string[] };
 
 /**
- * Refuses an address that deliveries would be refused to. It is no promise: every delivery looks again.
+ * Refuses a webhook address that deliveries may not call. Every delivery checks again, because names can change.
  *
- * @throws Problem `request.invalid` (422) at `/url`.
+ * @throws Problem `request.invalid` at `/url`.
  */
 export async function assertReachable(outbound: OutboundHttp, url: string): Promise<void> {
   try {
@@ -36,7 +36,12 @@ export async function assertReachable(outbound: OutboundHttp, url: string): Prom
   }
 }
 
-/** Adds a channel; a webhook gets its secret, which is returned this once. */
+/**
+ * Adds a channel.
+ *
+ * @returns the channel and the signing secret of a webhook, which is readable only here.
+ * @throws Problem `resource.conflict` for a name in use.
+ */
 export async function createNotificationChannel(tx: Tx, keyring: Keyring, actor: Actor, wanted: NewChannel) {
   const id = randomUUID();
   const secret = wanted.kind === 'webhook' ? generateWebhookSecret() : null;
@@ -68,9 +73,10 @@ export async function createNotificationChannel(tx: Tx, keyring: Keyring, actor:
 }
 
 /**
- * Changes a channel that still has the expected version.
+ * Changes a channel, or switches it off and on.
  *
- * @throws Problem 404, 412 when it has changed meanwhile, 409 for a name in use.
+ * @throws Problem `resource.not-found`, `resource.version-mismatch` when it has changed since it was read,
+ *   `resource.conflict` for a name in use, `request.invalid` for an address of an e-mail channel.
  */
 export async function updateNotificationChannel(
   tx: Tx,
@@ -120,7 +126,7 @@ export async function updateNotificationChannel(
   return channel;
 }
 
-/** Takes a channel out of use for good. */
+/** Removes a channel for good; its deliveries stay on record. @throws Problem `resource.not-found`. */
 export async function deleteNotificationChannel(tx: Tx, id: string): Promise<void> {
   const before = await lockChannel(tx, id);
   await tx.sql
@@ -137,7 +143,12 @@ export async function deleteNotificationChannel(tx: Tx, id: string): Promise<voi
   });
 }
 
-/** Puts a new secret in front of the old one, which signs along for `graceSeconds`. Returns the new one this once. */
+/**
+ * Gives a webhook a new signing secret; the old one signs as well for `graceSeconds`.
+ *
+ * @returns the channel and the new secret, which is readable only here.
+ * @throws Problem `resource.not-found`, also for an e-mail channel.
+ */
 export async function rotateChannelSecret(tx: Tx, keyring: Keyring, id: string, graceSeconds: number) {
   const { kind } = await lockChannel(tx, id);
   if (kind !== 'webhook') throw notFound('webhook');
@@ -153,7 +164,7 @@ export async function rotateChannelSecret(tx: Tx, keyring: Keyring, id: string, 
     .updateTable(table)
     .set((eb) => ({
       secret_ciphertext: keyring.seal(secret, secretPlace(id)),
-      // A ciphertext is bound to its column, so the old secret is sealed anew for the place it moves to.
+      // A ciphertext is bound to its column, so the old secret is encrypted again for the column it moves to.
       previous_secret_ciphertext: isHonoured ? keyring.seal(old, secretPlace(id, 'previous_secret_ciphertext')) : null,
       previous_secret_expires_at: isHonoured
         ? sql<string>`clock_timestamp() + make_interval(secs => ${graceSeconds})`
@@ -174,14 +185,14 @@ export async function rotateChannelSecret(tx: Tx, keyring: Keyring, id: string, 
   return { channel, secret };
 }
 
-/** The secrets of a channel as its row holds them. */
+/** The encrypted secrets of a channel, as its row holds them. */
 interface SealedSecrets {
   readonly secret_ciphertext: string | null;
   readonly previous_secret_ciphertext: string | null;
   readonly previous_secret_expires_at: string | null;
 }
 
-/** What a channel's messages are signed with: the present secret and, until its grace ends, the one before. */
+/** The secrets that sign a channel's messages: the present one and, until its grace ends, the one before. */
 export function signingSecrets(keyring: Keyring, channelId: string, sealed: SealedSecrets): string[] {
   const { secret_ciphertext, previous_secret_ciphertext, previous_secret_expires_at } = sealed;
   const isHonoured = previous_secret_expires_at !== null && Date.parse(previous_secret_expires_at) > Date.now();
@@ -191,7 +202,7 @@ export function signingSecrets(keyring: Keyring, channelId: string, sealed: Seal
   );
 }
 
-/** 410 means: stop for good (Standard Webhooks). A person may switch the channel on again. */
+/** Switches a channel off whose recipient answered 410, as Standard Webhooks asks. A person may switch it on again. */
 export async function disableGoneChannel(tx: Tx, channelId: string): Promise<void> {
   const disabled = await tx.sql
     .updateTable('notification_channels')

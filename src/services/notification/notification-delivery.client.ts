@@ -3,14 +3,17 @@ import type { ActorRef } from '../../domain/shared/actor.ts';
 import { defaultRetryDelaysSeconds } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
   deliveryOpenedUpdate,
   notificationDeliveryStartOptions,
   notificationDeliveryWorkflowType,
 } from '../../workflows/notification/notification-delivery.contract.ts';
-import type { DeliveryView, NotificationDeliveryInput } from '../../workflows/notification/notification-delivery.contract.ts';
-import { notificationDeliveries } from './notification-recipients.queries.ts';
+import type {
+  DeliveryView,
+  NotificationDeliveryInput,
+} from '../../workflows/notification/notification-delivery.contract.ts';
+import { plannedDeliveries } from './notification-recipients.queries.ts';
 
 /**
  * Starts a delivery, or joins the one under way.
@@ -48,12 +51,12 @@ export type Notify = (
 
 /** Makes {@link Notify} out of the parts of a process. */
 export function createNotify({ db, temporal }: Pick<ProcessDeps, 'db' | 'temporal'>): Notify {
-  return async (actor, notice, userIds, channelIds) => {
-    for (const delivery of await notificationDeliveries(db, actor, notice, userIds, channelIds)) {
+  return async (actor, notification, userIds, channelIds) => {
+    for (const delivery of await plannedDeliveries(db, actor, notification, userIds, channelIds)) {
       const options = notificationDeliveryStartOptions({
         actor,
         ...delivery,
-        notice,
+        notice: notification,
         retry_delays_seconds: [...defaultRetryDelaysSeconds],
         again: false,
       });

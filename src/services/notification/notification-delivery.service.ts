@@ -25,7 +25,12 @@ import { channelsQuery, deliveryAttemptQuery, deliveryColumns } from './notifica
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 
-/** Sends a test message to a channel and answers with the delivery that was opened. It is tried once. */
+/**
+ * Sends a test message to a channel, without retries.
+ *
+ * @returns the delivery, which is pending.
+ * @throws Problem `resource.not-found`, or `service.unavailable` while Temporal cannot be reached.
+ */
 export async function sendTestNotification(deps: Deps, actor: Actor, channelId: string): Promise<DeliveryView> {
   const [channel] = await read(deps.db, actor, channelsQuery().where('id', '=', channelId));
   if (channel === undefined) throw notFound('notification channel');
@@ -47,7 +52,12 @@ export async function sendTestNotification(deps: Deps, actor: Actor, channelId: 
   });
 }
 
-/** Delivers a recorded notification once more, with the full patience of a new one. */
+/**
+ * Delivers a recorded notification once more, with all retries of a new one.
+ *
+ * @returns the delivery, which is pending again.
+ * @throws Problem `resource.not-found`, or `service.unavailable` while Temporal cannot be reached.
+ */
 export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): Promise<DeliveryView> {
   const [delivery] = await read(
     deps.db,
@@ -61,7 +71,7 @@ export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): P
     receiver: recipientOf(delivery),
     kind: delivery.kind,
     notice: {
-      // Rows are written from notices only, so what they hold are events and JSON objects.
+      // Rows are made of notifications only, so these columns hold an event and a JSON object.
       event: delivery.event as NotificationEvent,
       event_key: delivery.event_key,
       subject: delivery.subject,
@@ -73,7 +83,7 @@ export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): P
   });
 }
 
-function recipientOf({ channel_id, user_id }: { channel_id: string | null; user_id: string | null }): NotificationRecipient {
+function recipientOf({ channel_id, user_id }: Record<'channel_id' | 'user_id', string | null>): NotificationRecipient {
   return channel_id === null ? { channel_id, user_id: user_id ?? '' } : { channel_id, user_id: null };
 }
 
@@ -119,7 +129,7 @@ export async function openDelivery(
   });
 }
 
-/** What came of an attempt, whatever carried it. */
+/** The outcome of an attempt. `gone`: the recipient takes nothing any more; `refused`: it must not be tried again. */
 export interface AttemptResult {
   readonly outcome: 'delivered' | 'failed' | 'gone' | 'refused';
   readonly status: number | null;
@@ -134,9 +144,10 @@ export async function loadDelivery(db: Database, actor: Actor, deliveryId: strin
 }
 
 /**
- * Records what came of an attempt.
+ * Records the outcome of an attempt.
  *
  * @param result null for an attempt that an earlier run of the activity has recorded.
+ * @returns the delivery as it is now.
  */
 export async function recordAttempt(
   db: Database,

@@ -3,7 +3,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
-/** Columns of a channel that leave the database: no secret is among them. */
+/** The columns of a channel that are displayed: no secret is among them. */
 export const channelColumns = [
   'id',
   'name',
@@ -19,12 +19,12 @@ export const channelColumns = [
   'version',
 ] as const;
 
-/** The channels of the tenant that were not removed. Callers add filters and a page. */
+/** The channels of the tenant that are not removed. Callers add filters and a page. */
 export function channelsQuery() {
   return kysely.selectFrom('notification_channels').where('deleted_at', 'is', null).select(channelColumns);
 }
 
-/** Columns of a delivery that leave the database. */
+/** The columns of a delivery that are displayed. */
 export const deliveryColumns = [
   'id',
   'channel_id',

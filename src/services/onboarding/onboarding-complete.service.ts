@@ -10,9 +10,9 @@ import { jsonb } from '../../platform/database/jsonb.ts';
 import { clockTimestamp, endReason, linkGone, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { assertLinkCapability, assertProgressVersion, progressColumns } from './onboarding-progress.service.ts';
-import { lockRights, ownRights } from '../identity/effective-rights.service.ts';
-import { assignRole } from '../identity/role-assignment.service.ts';
-import { rolesQuery } from '../identity/role.queries.ts';
+import { lockRights, ownRights } from '../identity/role/effective-rights.service.ts';
+import { assignRole } from '../identity/role/role-assignment.service.ts';
+import { rolesQuery } from '../identity/role/role.queries.ts';
 import { createUser } from '../identity/user-account.service.ts';
 
 /** What the holder of a link sends at the end. */
@@ -97,14 +97,14 @@ async function createAccount(
   const { rows } = await tx.sql.executeQuery(rolesQuery().compile());
   const coarseRoles = new Map(rows.map(({ id, coarse_role }) => [id, coarse_role]));
   const { permissions } = await ownRights(creator);
-  const { given, waiting } = sortOnboardingRoles(account.roles, roleMap(rows), (id) => coarseRoles.get(id), permissions);
-  for (const { role_id, valid_until } of given) {
+  const { assigned, waiting } = sortOnboardingRoles(account.roles, roleMap(rows), (id) => coarseRoles.get(id), permissions);
+  for (const { role_id, valid_until } of assigned) {
     await assignRole(creator, user_id, { role_id, valid_until, review_due_at: null, reason: `Onboarding link ${link.id}` });
   }
   return {
     account: 'created',
     user_id,
-    roles_given: given.map(({ role_id }) => role_id),
+    roles_given: assigned.map(({ role_id }) => role_id),
     roles_waiting: waiting,
     campaigns_joined: await joinCampaignsFor(creator, user_id, account.campaign_ids, permissions),
   };

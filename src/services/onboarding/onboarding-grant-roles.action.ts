@@ -6,7 +6,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
-import { assignRole } from '../identity/role-assignment.service.ts';
+import { assignRole } from '../identity/role/role-assignment.service.ts';
 
 /** The link whose waiting roles are assigned. */
 export const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });

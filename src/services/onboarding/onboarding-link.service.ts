@@ -12,8 +12,8 @@ import { grantedSeconds, loadOnboardingSettings } from './onboarding-settings.se
 import { openOnboarding } from './onboarding-access.service.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
-import { assertWithinOwnRights } from '../identity/effective-rights.service.ts';
-import { loadRoles } from '../identity/role.repository.ts';
+import { assertWithinOwnRights } from '../identity/role/effective-rights.service.ts';
+import { loadRoles } from '../identity/role/role.repository.ts';
 
 /** The hash by which a token is stored and found (S3-49). */
 export function onboardingTokenHash(token: string): Buffer {
@@ -34,8 +34,8 @@ export interface NewOnboardingLink {
 }
 
 /**
- * Creates a link in the name of the actor, who is notified of what becomes of it. The token is returned once; only its hash
- * is stored.
+ * Creates a link in the name of the actor, who is notified of its progress. The token is returned once; only its hash is
+ * stored.
  *
  * @param now milliseconds since the epoch
  * @throws Problem 403 when the actor may not create such a link or lacks a right that it would assign, 404 for an unknown

@@ -8,23 +8,25 @@ import { writeInfrastructure } from '../../platform/database/read.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 const maxKeyLength = 255;
-/** How long a first request may run before a repetition may take over, e.g. because its process died. */
+/** How long a first request may run before a repetition takes over, because its process may have died. */
 const runningSeconds = 60;
+/** How long a stored answer is replayed. */
 const replaySeconds = 24 * 3600;
 
-/** The answer of a first request, as its repetitions get it. */
+/** The answer to the first request, which repetitions get too. */
 export interface StoredAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
 
-/** A key that this request owns until it stores its answer or lets go. */
+/** A key that this request owns until it stores its answer or releases the key. */
 export interface IdempotencyClaim {
+  /** The stored answer of an earlier request with the key; null when this request is the first. */
   readonly replay: StoredAnswer | null;
-  /** Keeps the answer for a day; sealed, because answers may show what only this caller may see. */
+  /** Stores the answer for a day; sealed, because it may contain what only this caller may see. */
   store(answer: StoredAnswer): Promise<void>;
-  /** A failed first request does not poison the key. */
+  /** Deletes the key after a failed first request, so that a repetition is carried out. */
   release(): Promise<void>;
 }
 
@@ -33,7 +35,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
 /**
  * Claims an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07) in one round trip.
  *
- * @param request what makes a request the same: method, path and body.
+ * @param request method, path and body, by which a repetition is recognised.
  * @throws Problem `idempotency.key-invalid` (400), `.key-reused` (422) or `.in-progress` (409).
  */
 export async function claimIdempotencyKey(
@@ -56,7 +58,7 @@ export async function claimIdempotencyKey(
   const found = rows[0];
   const place = { table: 'idempotency_keys', column: 'response_sealed', row_id: `${actor.tenant_id}/${principal}/${key}` };
   if (found !== undefined && !found.claimed) {
-    // The mismatch is told before "still running", so that a reused key is never retried for ever.
+    // The mismatch is reported before `in-progress`, so that a caller does not keep retrying a reused key.
     if (!found.fingerprint.equals(fingerprint)) {
       throw new Problem({
         code: 'idempotency.key-reused',
@@ -107,7 +109,7 @@ interface ClaimedRow {
   readonly response_sealed: string | null;
 }
 
-/** Inserts the key, takes over an expired one, or returns what stands there. */
+/** Inserts the key, takes over an expired one, or returns the existing row. */
 function claimQuery(tenantId: string, principal: string, key: string, fingerprint: Buffer) {
   const statement = sql<ClaimedRow>`
     with claimed as (

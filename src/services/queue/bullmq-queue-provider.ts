@@ -5,7 +5,7 @@ import { createPool } from '../../platform/database/connections.ts';
 import { perMinute, rateWindowMs } from '../../domain/queue/queue.ts';
 import type { CleanableState, QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
+import { callEngine, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
 import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The schema that BullMQ's tables live in; owned and migrated by the owner of the database. */
@@ -14,7 +14,7 @@ export const bullmqSchema = 'bullmq';
 /** Where BullMQ keeps its jobs. */
 export type BullmqStore = { readonly redisUrl: string } | { readonly databaseUrl: string; readonly poolSize: number };
 
-/** What is asked of a queue here, on either backend. */
+/** The methods of a queue that are used here, on either backend. */
 type AnyQueue = Pick<
   Queue<unknown, unknown>,
   | 'getJob'
@@ -29,7 +29,7 @@ type AnyQueue = Pick<
   | 'close'
 >;
 
-/** Connections shared by the queues of a process, and how one queue is opened on them. */
+/** The connections that all queues of a process share. */
 interface Backend {
   open(name: string): AnyQueue;
   close(): Promise<void>;
@@ -41,7 +41,7 @@ const connectTimeoutMs = 1_500;
 const maxOpenQueues = 200;
 /** Finished jobs that are read for rates where workers keep no metrics. */
 const rateSample = 200;
-/** Jobs at the end of the line among which the oldest is looked for: those of the lowest priority wait there. */
+/** Prioritized jobs, lowest priority first, among which the oldest is looked for. */
 const oldestSample = 50;
 
 /** BullMQ's queues on PostgreSQL or Redis (S2-67). */
@@ -62,37 +62,37 @@ export function createBullmqProvider(store: BullmqStore, now: () => number = Dat
     }
     return queue;
   };
-  const ask = <Result>(source: QueueSource, work: (queue: AnyQueue) => Promise<Result>) =>
-    askEngine('bullmq', () => work(queueOf(source)));
+  const call = <Result>(source: QueueSource, work: (queue: AnyQueue) => Promise<Result>) =>
+    callEngine('bullmq', () => work(queueOf(source)));
 
   return {
     name: 'bullmq',
     capabilities: new Set(['pause', 'retry', 'promote', 'remove', 'clean']),
     states,
-    snapshot: (source) => ask(source, (queue) => snapshotOf(queue, now())),
-    rates: (source) => ask(source, (queue) => measureRates(queue, now())),
-    listJobs: (source, page) => ask(source, (queue) => listJobs(queue, page)),
-    findJob: (source, id) => ask(source, (queue) => findJob(queue, id)),
+    snapshot: (source) => call(source, (queue) => snapshotOf(queue, now())),
+    rates: (source) => call(source, (queue) => measureRates(queue, now())),
+    listJobs: (source, page) => call(source, (queue) => listJobs(queue, page)),
+    findJob: (source, id) => call(source, (queue) => findJob(queue, id)),
     retry: (source, id) =>
-      ask(source, async (queue) => {
-        const job = await requireJob(queue, id, ['failed']);
-        await changing(() => job.retry('failed'), 'failed');
+      call(source, async (queue) => {
+        const job = await findJobIn(queue, id, ['failed']);
+        await attemptChange(() => job.retry('failed'), 'failed');
         return id;
       }),
     promote: (source, id) =>
-      ask(source, async (queue) => {
-        const job = await requireJob(queue, id, ['delayed']);
-        await changing(() => job.promote(), 'delayed');
+      call(source, async (queue) => {
+        const job = await findJobIn(queue, id, ['delayed']);
+        await attemptChange(() => job.promote(), 'delayed');
       }),
     remove: (source, id) =>
-      ask(source, async (queue) => {
-        const job = await requireJob(queue, id, removable);
+      call(source, async (queue) => {
+        const job = await findJobIn(queue, id, removable);
         await job.remove({ removeChildren: false });
       }),
-    pause: (source) => ask(source, (queue) => queue.pause()),
-    resume: (source) => ask(source, (queue) => queue.resume()),
+    pause: (source) => call(source, (queue) => queue.pause()),
+    resume: (source) => call(source, (queue) => queue.resume()),
     clean: (source, { state, olderThanMs, limit }) =>
-      ask(source, async (queue) => (await queue.clean(olderThanMs, limit, cleanTypes[state])).length),
+      call(source, async (queue) => (await queue.clean(olderThanMs, limit, cleanTypes[state])).length),
     close: async () => {
       await Promise.allSettled([...open.values()].map((queue) => queue.close()));
       await backend.close();
@@ -100,7 +100,7 @@ export function createBullmqProvider(store: BullmqStore, now: () => number = Dat
   };
 }
 
-/** A lost connection also rejects the call that met it; unheard here, the event would end the process. */
+/** A lost connection also rejects the call that uses it; without a listener the event would end the process. */
 const ignored = () => undefined;
 
 const removable: readonly QueueJobState[] = ['waiting', 'prioritized', 'delayed', 'completed', 'failed'];
@@ -120,10 +120,10 @@ function postgresBackend({ databaseUrl, poolSize }: { databaseUrl: string; poolS
     application_name: 'castellan-queues',
     options: `-c search_path=${bullmqSchema}`,
   });
-  // Every open queue listens to it.
+  // Every open queue adds a listener.
   pool.setMaxListeners(maxOpenQueues * 2).on('error', ignored);
   return {
-    // Only asks: what the applications have set for their queue is theirs.
+    // The metadata of a queue belongs to the applications that use it.
     open: (name) =>
       new Queue(name, { connection: pool, skipMetasUpdate: true }, createPostgresBackend).on('error', ignored),
     close: () => pool.end(),
@@ -135,7 +135,7 @@ function redisBackend(url: string): Backend {
     connectionName: 'castellan-queues',
     connectTimeout: connectTimeoutMs,
     lazyConnect: true,
-    // A change that was answered with "away" must not be made later, when Redis is back.
+    // A change that was answered as unavailable must not be made later, when Redis is back.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
   });
@@ -162,7 +162,7 @@ async function snapshotOf(queue: AnyQueue, now: number): Promise<QueueSnapshot> 
   };
 }
 
-/** When the job that has waited longest became ready. Looked for at both ends of the line. */
+/** When the job that has waited longest became ready, looked for at both ends of each list; null when none waits. */
 async function oldestWaiting(queue: AnyQueue): Promise<number | null> {
   const ends = await Promise.all([
     jobsInOrder(queue, 'waiting', 0, 0),
@@ -170,7 +170,7 @@ async function oldestWaiting(queue: AnyQueue): Promise<number | null> {
     jobsInOrder(queue, 'prioritized', 0, 0),
     queue.getJobs('prioritized', 0, oldestSample - 1, false),
   ]);
-  const readyAt = ends.flat().filter(isThere).map((job) => job.timestamp + job.delay);
+  const readyAt = ends.flat().filter(isPresent).map((job) => job.timestamp + job.delay);
   return readyAt.length === 0 ? null : Math.min(...readyAt);
 }
 
@@ -183,18 +183,18 @@ async function measureRates(queue: AnyQueue, now: number): Promise<MeasuredRates
   };
 }
 
-/** From the metrics that workers keep when they are told to; else from the finished jobs that are still there. */
+/** From the metrics that workers keep when configured to; else from the finished jobs that are still stored. */
 async function rateOf(queue: AnyQueue, state: 'completed' | 'failed', now: number) {
   const { meta, data } = await queue.getMetrics(state, 0, rateWindowMs / 60_000 - 1);
   if (meta.count > 0) {
-    // One figure a minute, the newest first and as of `prevTS`; what came after it is not in the list yet.
+    // One count for each minute, the newest first, up to `prevTS`; what came later is not in the list yet.
     const minutes = rateWindowMs / 60_000;
     const stale = Math.floor((now - meta.prevTS) / 60_000);
     const counted = data.slice(0, Math.max(0, minutes - stale)).reduce((sum, count) => sum + count, 0);
     const since = stale < minutes ? meta.count - meta.prevCount : 0;
     return { rate: (counted + since) / minutes, isKept: true };
   }
-  const jobs = (await queue.getJobs(state, 0, rateSample - 1, false)).filter(isThere);
+  const jobs = (await queue.getJobs(state, 0, rateSample - 1, false)).filter(isPresent);
   const finished = jobs.map((job) => job.finishedOn ?? 0);
   return { rate: perMinute(finished, now, jobs.length < rateSample), isKept: false };
 }
@@ -204,18 +204,18 @@ async function listJobs(queue: AnyQueue, { state, from, limit }: JobPage) {
   if (!Number.isSafeInteger(start) || start < 0) {
     throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.' });
   }
-  const jobs = (await jobsInOrder(queue, state, start, start + limit)).filter(isThere);
-  const shown = jobs.slice(0, limit);
-  return { jobs: shown.map((job) => presentJob(job, state)), next: jobs.length > limit ? String(start + limit) : null };
+  const jobs = (await jobsInOrder(queue, state, start, start + limit)).filter(isPresent);
+  const page = jobs.slice(0, limit);
+  return { jobs: page.map((job) => presentJob(job, state)), next: jobs.length > limit ? String(start + limit) : null };
 }
 
-/** Finished jobs newest first, all others in the order in which they will be taken; places are counted from 0. */
+/** Finished jobs newest first, all others in the order in which workers take them; positions are counted from 0. */
 async function jobsInOrder(queue: AnyQueue, state: QueueJobState, first: number, last: number) {
   if (state !== 'waiting' && state !== 'active') {
     const isAscending = state !== 'completed' && state !== 'failed';
     return queue.getJobs(engineState(state), first, last, isAscending);
   }
-  // Lists count from their newest job: on PostgreSQL `asc` turns round the page only, not the list (BullMQ 6.7).
+  // Lists count from their newest job: on PostgreSQL `asc` reverses the page only, not the list (BullMQ 6.7).
   const { [state]: total = 0 } = await queue.getJobCounts(state);
   if (first >= total) return [];
   return (await queue.getJobs(state, Math.max(0, total - 1 - last), total - 1 - first, false)).reverse();
@@ -233,7 +233,8 @@ async function stateOf(job: Job<unknown, unknown>): Promise<QueueJobState | null
   return states.find((one) => engineState(one) === state) ?? null;
 }
 
-async function requireJob(queue: AnyQueue, id: string, wanted: readonly QueueJobState[]): Promise<Job<unknown, unknown>> {
+/** @throws Problem 404, or `queue.job-state` when it is in none of the wanted states. */
+async function findJobIn(queue: AnyQueue, id: string, wanted: readonly QueueJobState[]): Promise<Job<unknown, unknown>> {
   const job = await queue.getJob(id);
   const state = job === undefined ? null : await stateOf(job);
   if (job === undefined || state === null) throw notFound('job');
@@ -241,8 +242,8 @@ async function requireJob(queue: AnyQueue, id: string, wanted: readonly QueueJob
   return job;
 }
 
-/** Between the look at its state and the change a worker or another operator may have been quicker. */
-async function changing(change: () => Promise<void>, wanted: QueueJobState): Promise<void> {
+/** Makes a change; a worker or another operator may have changed the job after its state was read. */
+async function attemptChange(change: () => Promise<void>, wanted: QueueJobState): Promise<void> {
   try {
     await change();
   } catch (error) {
@@ -272,7 +273,7 @@ function engineState(state: QueueJobState): Exclude<JobType, 'repeat' | 'wait'> 
   return state === 'waiting_children' ? 'waiting-children' : state;
 }
 
-/** A job that is finished while a list is read comes back as nothing. */
-function isThere<Value>(job: Value | undefined | null): job is Value {
+/** A job that finishes while a list is read is returned as undefined or null. */
+function isPresent<Value>(job: Value | undefined | null): job is Value {
   return job !== undefined && job !== null;
 }

@@ -2,11 +2,11 @@ import { errorClassOf } from '../../domain/queue/queue-bulk-retry.ts';
 import type { FailedJob } from '../../domain/queue/queue-bulk-retry.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
-/** The most failed jobs that are looked at for a preview or a selection. */
+/** The number of failed jobs that a preview or a selection reads at most. */
 export const maxScannedFailures = 10_000;
 const pageSize = 500;
 
-/** Failed jobs with their classes, newest first. */
+/** Failed jobs with their error classes, newest first. */
 export interface FailureScan {
   readonly jobs: FailedJob[];
   /** False when there are more than {@link maxScannedFailures}: the oldest ones are not among them. */
@@ -16,7 +16,7 @@ export interface FailureScan {
 /**
  * Reads the failed jobs of a queue, page by page.
  *
- * @param onPage told after each page, for those who have to show that they are alive.
+ * @param onPage called after each page, for heartbeats.
  */
 export async function scanFailedJobs(
   provider: QueueProvider,

@@ -31,7 +31,7 @@ export interface BulkRetryRequest {
  * Starts a bulk retry.
  *
  * @returns its id, which is also that of its event.
- * @throws Problem `queue.retry-running`, or `service.unavailable` when Temporal is away.
+ * @throws Problem `queue.retry-running`, or `service.unavailable` when Temporal is unavailable.
  */
 export async function startBulkRetry({ temporal }: Deps, actor: Actor, retry: BulkRetryRequest): Promise<string> {
   const bulk_id = randomUUID();

@@ -23,7 +23,7 @@ export interface BulkRetryId {
  * Counts the failed jobs of a queue by error class, and what a bulk retry with this plan would take. Changes nothing.
  *
  * @param plan.error_class one class; all when left out.
- * @throws Problem 404, `queue.unsupported`, or `service.unavailable` when the engine is away.
+ * @throws Problem 404, `queue.unsupported`, or `service.unavailable` when the engine is unavailable.
  */
 export async function previewBulkRetry(
   deps: Deps,
@@ -77,7 +77,7 @@ export async function getBulkRetry(deps: Deps, actor: Actor, { queue_name, bulk_
  * Ends a bulk retry early; what has been retried stays retried.
  *
  * @param inTransaction the request's unit of work, for the audit entry.
- * @throws Problem 404, `queue.retry-over`, or `service.unavailable` when Temporal is away.
+ * @throws Problem 404, `queue.retry-over`, or `service.unavailable` when Temporal is unavailable.
  */
 export async function endBulkRetry(
   deps: Deps,

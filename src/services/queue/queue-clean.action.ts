@@ -7,9 +7,10 @@ import { defineAction } from '../actions/action.ts';
 import { startCommittedClean } from './queue-clean.client.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
 
-/** The most jobs that one cleaning takes away. */
+/** The number of jobs that one cleaning removes at most. */
 const maxCleaned = 100_000;
 
+/** Which jobs are removed from which queue. */
 export const queueCleanPayload = z.strictObject({
   name: z.string().min(1).max(100),
   environment: z.enum(environmentNames).describe('That of the queue: what is about to be cleaned has to be known'),
@@ -22,8 +23,8 @@ export const queueCleanPayload = z.strictObject({
 type Payload = z.output<typeof queueCleanPayload>;
 
 /**
- * Takes old jobs away from a queue: approval in production, a factor elsewhere. Here it is only decided and written
- * down, because an engine cannot take part in a transaction; `queueCleanWorkflow` does it.
+ * Removes old jobs from a queue: with an approval in production, a second factor elsewhere. The action only decides and
+ * records the cleaning, because an engine cannot take part in a transaction; `queueCleanWorkflow` carries it out.
  */
 export const queueClean = defineAction({
   name: 'queue.clean',
@@ -36,10 +37,10 @@ export const queueClean = defineAction({
     `Take up to ${limit} ${state} jobs older than ${older_than_seconds} seconds away from the queue '${name}' in ` +
     `${environment}, for good.`,
   check: async (tx, payload) => {
-    await requireQueue(tx, payload);
+    await lockCleanableQueue(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const queue = await requireQueue(tx, payload);
+    const queue = await lockCleanableQueue(tx, payload);
     const { state, older_than_seconds, limit, reason } = payload;
     const event = await openQueueEvent(tx, {
       queue_id: queue.id,
@@ -50,13 +51,14 @@ export const queueClean = defineAction({
     });
     return { queue_id: queue.id, event_id: event.id };
   },
-  // What is gone is gone.
+  // Removed jobs cannot be restored.
   undo: () => null,
   afterCommit: startCommittedClean,
   isLostWithoutAfterCommit: true,
 });
 
-async function requireQueue(tx: Tx, { name, environment }: Payload) {
+/** @throws Problem 404, `queue.unsupported`, or `resource.conflict` for another environment. */
+async function lockCleanableQueue(tx: Tx, { name, environment }: Payload) {
   const queue = await lockQueue(tx, { name });
   if (queue.provider === 'temporal') {
     throw new Problem({ code: 'queue.unsupported', detail: 'A queue of temporal cannot be cleaned.' });

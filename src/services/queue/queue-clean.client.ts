@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
-import { startOnce } from '../../platform/temporal/temporal-start.ts';
+import { startOnce } from '../../platform/temporal/start-once.ts';
 import { queueCleanStartOptions, queueCleanWorkflowType } from '../../workflows/queue/queue-clean.contract.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { CommittedChange } from '../actions/action.ts';
 
-/** What a committed `queue.clean` has decided: its event, by which the workflow is single. */
+/** The result of `queue.clean`; the id of the event is part of the workflow's id. */
 const decidedClean = z.object({ queue_id: z.uuid(), event_id: z.uuid() });
 
 /** The event of a committed `queue.clean`. */
@@ -13,7 +13,7 @@ export function cleanOf(result: JsonObject): { readonly queue_id: string; readon
   return decidedClean.parse(result);
 }
 
-/** Starts the cleaning that a committed `queue.clean` has decided; it is started once, however often it is asked for. */
+/** Starts the cleaning that a committed `queue.clean` has decided; repeating the call starts nothing more. */
 export async function startCommittedClean(
   { temporal }: Pick<ProcessDeps, 'temporal'>,
   { actor, result }: CommittedChange,

@@ -34,7 +34,7 @@ export interface JobTarget {
  *
  * @param inTransaction the request's unit of work, which consumes the factor proof.
  * @returns the settled event.
- * @throws Problem 404, `queue.unsupported`, `queue.job-state`, or `service.unavailable` when the engine is away.
+ * @throws Problem 404, `queue.unsupported`, `queue.job-state`, or `service.unavailable` when the engine is unavailable.
  */
 export async function operateOnJob(
   deps: Pick<ProcessDeps, 'db' | 'queues'>,

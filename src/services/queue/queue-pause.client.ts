@@ -26,7 +26,7 @@ export interface PauseRequest {
 /**
  * Starts the workflow of a pause; returns when the engine has paused the queue.
  *
- * @throws Problem `queue.already-paused`, or `service.unavailable` when Temporal or the engine is away.
+ * @throws Problem `queue.already-paused`, or `service.unavailable` when Temporal or the engine is unavailable.
  */
 export async function startPause({ temporal }: Deps, actor: Actor, pause: PauseRequest): Promise<void> {
   const pause_id = randomUUID();

@@ -12,9 +12,9 @@ export interface QueuePause {
 }
 
 /**
- * Writes a pause down that is about to be made (S2-27). A repetition changes nothing.
+ * Records a pause before the engine is asked for it (S2-27). A repetition changes nothing.
  *
- * @param consumeProof uses the factor proof up, unless this is a repetition.
+ * @param consumeProof consumes the factor proof; not called for a repetition.
  * @throws Problem `queue.already-paused`
  */
 export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => Promise<void>): Promise<void> {
@@ -49,7 +49,7 @@ export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => 
 
 type PauseRef = Pick<QueuePause, 'queue_id' | 'pause_id'>;
 
-/** The engine has paused the queue. */
+/** Records that the engine has paused the queue. */
 export async function confirmPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
   const queue = await lockQueue(tx, { id: queue_id });
   if (queue.pause_id !== pause_id || queue.pause_state === 'paused') return;
@@ -57,7 +57,7 @@ export async function confirmPause(tx: Tx, { queue_id, pause_id }: PauseRef): Pr
   await settleQueueEvent(tx, pause_id, { state: 'running' });
 }
 
-/** The engine could not be reached. */
+/** Withdraws a pause, because the engine could not be reached. */
 export async function abandonPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
   const queue = await lockQueue(tx, { id: queue_id });
   if (queue.pause_id !== pause_id) return;
@@ -65,7 +65,7 @@ export async function abandonPause(tx: Tx, { queue_id, pause_id }: PauseRef): Pr
   await settleQueueEvent(tx, pause_id, { state: 'failed', details: { failure: 'The engine could not be reached.' } });
 }
 
-/** Somebody wants the queue to go on before the time is over. @throws Problem `queue.not-paused` */
+/** Records that somebody ends a pause before its time; a repetition changes nothing. @throws Problem `queue.not-paused` */
 export async function acceptResume(
   tx: Tx,
   { queue_id, pause_id, resume_id, reason }: PauseRef & { readonly resume_id: string; readonly reason: string | null },
@@ -81,21 +81,21 @@ export async function acceptResume(
   await openQueueEvent(tx, { id: resume_id, queue_id, kind: 'resume', reason, details: { pause_id } });
 }
 
-/** The engine has let the queue go on: the pause ends, once, by whoever asked for it or by its time. */
+/** Records, once, that the engine has resumed the queue, whether somebody asked for it or the time was over. */
 export async function endPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
   const queue = await lockQueue(tx, { id: queue_id });
   if (queue.pause_id !== pause_id) return;
   await clearPause(tx, queue_id);
   await settleQueueEvent(tx, pause_id, { state: 'done' });
-  const asked = await tx.sql
+  const requested = await tx.sql
     .selectFrom('admin_queue_events')
     .where('queue_id', '=', queue_id)
     .where('kind', '=', 'resume')
     .where('state', '=', 'requested')
     .select('id')
     .execute();
-  for (const { id } of asked) await settleQueueEvent(tx, id, { state: 'done' });
-  if (asked.length > 0) return;
+  for (const { id } of requested) await settleQueueEvent(tx, id, { state: 'done' });
+  if (requested.length > 0) return;
   await openQueueEvent(tx, { queue_id, kind: 'resume', state: 'done', reason: 'The pause is over.', details: { pause_id } });
 }
 

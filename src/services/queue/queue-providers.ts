@@ -6,7 +6,7 @@ import type { TemporalClient } from '../../platform/temporal/temporal-client.ts'
 
 type QueueEnv = Pick<Env, 'DATABASE_URL' | 'QUEUE_DATABASE_URL' | 'QUEUE_POOL_SIZE' | 'REDIS_URL'>;
 
-/** The engines of a process: BullMQ on Redis when there is one, else on PostgreSQL, and Temporal (S2-67). */
+/** The engines of a process: BullMQ, on Redis when configured, else on PostgreSQL; and Temporal (S2-67). */
 export function createQueueProviders(env: QueueEnv, temporal: TemporalClient, tenantAttribute: string): QueueProviders {
   const { REDIS_URL: redisUrl, QUEUE_DATABASE_URL: databaseUrl = env.DATABASE_URL, QUEUE_POOL_SIZE: poolSize } = env;
   const providers = {

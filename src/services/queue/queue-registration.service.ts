@@ -6,7 +6,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
 
-/** A queue of an engine under the name that the tenant gives it. */
+/** A queue of an engine, with the name that the tenant gives it. */
 export interface QueueRegistration {
   readonly name: string;
   readonly provider: QueueProviderName;
@@ -19,7 +19,7 @@ export interface QueueRegistration {
  * Registers a queue for the actor's tenant.
  *
  * @param sharedTaskQueue the task queue of this installation's workflows.
- * @throws Problem `queue.source-refused` for a queue of somebody else, `resource.conflict` for one that is registered.
+ * @throws Problem `queue.source-refused` for a queue of another tenant, `resource.conflict` for one that is registered.
  */
 export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTaskQueue: string): Promise<void> {
   if (!maySeeSource(tx.actor.tenant_id, queue, sharedTaskQueue)) {
@@ -40,7 +40,7 @@ export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTask
   await openQueueEvent(tx, { queue_id: inserted.id, kind: 'register', state: 'done', details: { ...queue } });
 }
 
-/** Takes a queue off the list; nothing happens to it in its engine. @throws Problem `queue.already-paused` */
+/** Unregisters a queue; it stays as it is in its engine. @throws Problem 404, `queue.already-paused` */
 export async function unregisterQueue(tx: Tx, name: string): Promise<void> {
   const queue = await lockQueue(tx, { name });
   if (queue.pause_id !== null) {

@@ -6,7 +6,7 @@ import type { QueueRow } from './queue.queries.ts';
  * Asks the engines for the present state of several queues at the same time.
  *
  * @returns the snapshots by the id of the queue; null for a queue whose engine cannot be reached, so that one engine that
- *   is away does not hide the queues of the others.
+ *   is unavailable does not hide the queues of the others.
  */
 export async function liveStates(
   { queues }: Pick<ProcessDeps, 'queues'>,

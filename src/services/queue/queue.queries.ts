@@ -10,13 +10,14 @@ import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Registered queues of the tenant that reads. */
-export const queuesQuery = () =>
+const queuesQuery = () =>
   kysely
     .selectFrom('admin_queues')
     .where('removed_at', 'is', null)
     .select(['id', 'tenant_id', 'name', 'provider', 'source_name', 'environment', 'description', 'created_at'])
     .select(['pause_id', 'pause_state', 'pause_reason', 'paused_by', 'paused_at', 'paused_until']);
 
+/** A row of a registered queue. */
 export type QueueRow = Awaited<ReturnType<ReturnType<typeof queuesQuery>['execute']>>[number];
 
 /** A page of {@link queuesQuery} by name, with one row more than `limit`. */

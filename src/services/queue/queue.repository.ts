@@ -11,9 +11,6 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { queueEventColumns } from './queue.queries.ts';
 
-/** A registered queue as writers see it. */
-export type StoredQueue = Awaited<ReturnType<typeof lockQueue>>;
-
 /** Locks a registered queue for the rest of the transaction. @throws Problem `resource.not-found` */
 export async function lockQueue(tx: Tx, by: { readonly id: string } | { readonly name: string }) {
   const row = await tx.sql
@@ -27,9 +24,9 @@ export async function lockQueue(tx: Tx, by: { readonly id: string } | { readonly
   return row;
 }
 
-/** An operation that is about to be tried. */
+/** An operation that is about to be attempted. */
 export interface NewQueueEvent {
-  /** Chosen by a workflow, so that a repetition finds it; else made here. */
+  /** Given by a workflow, so that a repetition finds the event; generated when left out. */
   readonly id?: string;
   readonly queue_id: string;
   readonly kind: QueueEventKind;
@@ -41,8 +38,10 @@ export interface NewQueueEvent {
 }
 
 /**
- * Writes an operation down before its engine is asked, with its audit row: what is asked for is known even if nobody
- * lives to tell what came of it. @returns the event; the one that is there already for an id that was used before.
+ * Records an operation, with an audit entry, before its engine is asked: so it is known even if the process dies before
+ * the result is.
+ *
+ * @returns the event; for an id that was used before, the existing one.
  */
 export async function openQueueEvent(tx: Tx, event: NewQueueEvent) {
   const { state = 'requested', details = {}, ...columns } = event;
@@ -94,14 +93,14 @@ export async function beginBulkRetry(tx: Tx, queues: Pick<QueueProviders, 'of'>,
   await openQueueEvent(tx, { id: bulk_id, queue_id, kind: 'bulk_retry', state: 'running', reason, details: { ...plan } });
 }
 
-/** How an operation has ended, or how far it is. */
+/** How an operation has ended, or its progress. */
 export interface QueueEventOutcome {
   readonly state: QueueEventState;
-  /** Added to what is known of it. */
+  /** Merged into the details of the event. */
   readonly details?: JsonObject;
 }
 
-/** Writes what came of an operation, once: what is settled stays as it is. @returns the event as it now is. */
+/** Records the result of an operation; a settled event stays as it is. @returns the event, or null when it was settled. */
 export async function settleQueueEvent(tx: Tx, id: string, { state, details = {} }: QueueEventOutcome) {
   const settled = await tx.sql
     .updateTable('admin_queue_events')
@@ -120,7 +119,7 @@ export async function settleQueueEvent(tx: Tx, id: string, { state, details = {}
 
 type QueueEventRow = Awaited<ReturnType<typeof openQueueEvent>>;
 
-/** One audit row a step: asked for, done, failed. */
+/** One audit entry for each step: requested, done, failed. */
 function auditEvent(tx: Tx, { id, queue_id, kind, state, job_id, reason, details }: QueueEventRow): void {
   tx.audit({
     event: `queue.${kind.replaceAll('_', '-')}`,

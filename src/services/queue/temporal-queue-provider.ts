@@ -6,7 +6,7 @@ import type { temporal } from '@temporalio/proto';
 import { rateWindowMs } from '../../domain/queue/queue.ts';
 import type { QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { askEngine, throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
+import { callEngine, throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type {
   EngineJob,
   JobPage,
@@ -28,8 +28,8 @@ const states = ['active', 'completed', 'failed'] as const;
 const capabilities = new Set(['retry'] as const);
 
 /**
- * What is a failed job here. Cancelled and terminated executions were ended by people and are not failures; one that was
- * continued as new goes on.
+ * The execution statuses of each state. Cancelled and terminated executions were ended by people and are not failures; one
+ * that was continued as new goes on in its next run.
  */
 const statusNames = {
   active: ['Running'],
@@ -40,28 +40,28 @@ const statusNames = {
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
- * Temporal's task queues as queues (S2-67): the backlog of tasks and its pollers are those of the task queue, the jobs
- * are executions of the tenant alone, found by its search attribute. A job's id is the id of its run.
+ * Temporal's task queues as queues (S2-67): backlog and pollers are those of the task queue; the jobs are the executions of
+ * the tenant alone, found by its search attribute. A job's id is the run id.
  *
- * @param tenantAttribute name of the search attribute that says whose execution it is.
+ * @param tenantAttribute name of the search attribute that holds the tenant of an execution.
  */
 export function createTemporalQueueProvider(client: TemporalClient, tenantAttribute: string): QueueProvider {
-  const ask = <Result>(work: (connected: Client) => Promise<Result>) => askEngine('temporal', () => client.call(work));
-  const own = ({ tenant_id, source_name }: QueueSource) =>
+  const call = <Result>(work: (connected: Client) => Promise<Result>) => callEngine('temporal', () => client.call(work));
+  const ownExecutions = ({ tenant_id, source_name }: QueueSource) =>
     `TaskQueue = '${source_name}' AND ${tenantAttribute} = '${tenant_id}'`;
   const provider = { name: 'temporal', capabilities } as const;
   return {
     ...provider,
     states,
-    snapshot: (source) => ask((connected) => snapshotOf(connected, source, own(source))),
-    rates: (source) => ask((connected) => measureRates(connected, own(source))),
-    listJobs: (source, page) => ask((connected) => listJobs(connected, own(source), page)),
+    snapshot: (source) => call((connected) => snapshotOf(connected, source, ownExecutions(source))),
+    rates: (source) => call((connected) => measureRates(connected, ownExecutions(source))),
+    listJobs: (source, page) => call((connected) => listJobs(connected, ownExecutions(source), page)),
     findJob: (source, id) =>
-      ask(async (connected) => {
-        const execution = await findExecution(connected, own(source), id);
+      call(async (connected) => {
+        const execution = await findExecution(connected, ownExecutions(source), id);
         return execution === null ? null : presentJob(connected, execution);
       }),
-    retry: (source, id, mode) => ask((connected) => reset(connected, own(source), id, mode)),
+    retry: (source, id, mode) => call((connected) => reset(connected, ownExecutions(source), id, mode)),
     promote: async () => assertQueueCapability(provider, 'promote'),
     remove: async () => assertQueueCapability(provider, 'remove'),
     pause: async () => assertQueueCapability(provider, 'pause'),
@@ -70,7 +70,7 @@ export function createTemporalQueueProvider(client: TemporalClient, tenantAttrib
       assertQueueCapability(provider, 'clean');
       return 0;
     },
-    // The client belongs to the process.
+    // The client belongs to the process and is closed by it.
     close: async () => undefined,
   };
 }
@@ -104,7 +104,7 @@ async function countByState(client: Client, query: string): Promise<Record<(type
   const { groups } = await client.workflow.count(`${query} GROUP BY ExecutionStatus`);
   const countOf = (state: (typeof states)[number]) => {
     const names: readonly unknown[] = statusNames[state];
-    // A value of a search attribute comes alone or in a list of one.
+    // The value of a search attribute is single or a list of one.
     const matching = groups.filter(({ groupValues }) => groupValues.flat().some((value) => names.includes(value)));
     return sum(matching.map(({ count }) => count));
   };
@@ -126,13 +126,13 @@ async function listJobs(client: Client, own: string, { state, from, limit }: Job
     pageSize: limit,
     query: `${own} AND ExecutionStatus IN (${names.map((name) => `'${name}'`).join(', ')})`,
     nextPageToken: from === null ? new Uint8Array() : Buffer.from(from, 'base64url'),
-  }).catch(refuseCursor);
+  }).catch(throwCursorInvalid);
   const jobs = await Promise.all(executions.map((execution) => presentJob(client, execution)));
   return { jobs, next: nextPageToken.length === 0 ? null : Buffer.from(nextPageToken).toString('base64url') };
 }
 
-/** A page token that is not the server's own is the caller's fault. */
-function refuseCursor(error: unknown): never {
+/** A page token that the server does not accept is a fault of the caller's cursor. */
+function throwCursorInvalid(error: unknown): never {
   if (!isGrpcServiceError(error) || error.code !== invalidArgument) throw error;
   throw new Problem({ code: 'request.cursor-invalid', detail: 'Start again without a cursor.', cause: error });
 }
@@ -155,7 +155,7 @@ async function presentJob(client: Client, execution: Execution): Promise<EngineJ
     job_id: execution.execution?.runId ?? '',
     name: execution.type?.name ?? '',
     state,
-    // Inputs stay in the history: reading one for every row of a list would be a call each.
+    // The input stays in the history: reading it would cost one call for every row of a list.
     data: { workflow_id: execution.execution?.workflowId ?? '' },
     attempts_made: 1,
     max_attempts: null,
@@ -186,7 +186,7 @@ function stateOf({ status }: Execution): (typeof states)[number] {
   }
 }
 
-/** The innermost cause that its last event names. */
+/** The innermost cause of the failure in the last event. */
 async function failureOf(client: Client, { execution }: Execution): Promise<EngineJob['failure']> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
@@ -225,8 +225,8 @@ async function reset(client: Client, own: string, runId: string, mode: RetryMode
 }
 
 /**
- * The workflow task that is made again: the one which scheduled the step that failed last, because a later one would find
- * the same failure in the history; the last one where no step has failed.
+ * The workflow task to reset to: the one that scheduled the step that failed last, because a reset to a later task would
+ * keep that failure in the history; the last task where no step has failed; null where there is none.
  */
 function resetPoint(events: readonly HistoryEvent[], mode: RetryMode): HistoryEvent['eventId'] | null {
   const tasks = events.filter(({ workflowTaskCompletedEventAttributes: done }) => done !== undefined && done !== null);
@@ -241,7 +241,7 @@ function resetPoint(events: readonly HistoryEvent[], mode: RetryMode): HistoryEv
   );
 }
 
-/** Id of the event that scheduled the step which this event says has failed. */
+/** For an event that reports a failed step, the id of the event that scheduled the step. */
 function scheduledBy(event: HistoryEvent): number | null {
   const id =
     event.activityTaskFailedEventAttributes?.scheduledEventId ??

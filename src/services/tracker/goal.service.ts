@@ -1,7 +1,7 @@
 import { weekStartOf } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { AdminGoalEntity } from '../../entities/tracker/goal.entity.ts';
-import { toRow } from '../../platform/database/entity-rows.ts';
+import { toRow } from '../../platform/database/entity-row.ts';
 import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';

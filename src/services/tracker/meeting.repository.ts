@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { AdminMeetingEntity } from '../../entities/tracker/meeting.entity.ts';
-import { lockOne } from '../../platform/database/entity-rows.ts';
+import { lockOne } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** The columns of a meeting that are displayed. */

@@ -1,6 +1,6 @@
 import type { ActivityType } from '../../domain/tracker/tracker-scoring.ts';
 import { AdminMeetingEntity } from '../../entities/tracker/meeting.entity.ts';
-import { toRow } from '../../platform/database/entity-rows.ts';
+import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import { logActivities } from './activity.service.ts';

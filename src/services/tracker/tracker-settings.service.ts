@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { TrackerVacationEntity } from '../../entities/tracker/score.entity.ts';
-import { toRow } from '../../platform/database/entity-rows.ts';
+import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
 import { recomputeStreaks } from './activity.service.ts';

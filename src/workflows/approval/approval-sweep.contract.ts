@@ -3,23 +3,23 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const approvalSweepWorkflowType = 'approvalSweepWorkflow';
 
-/** The second net under the workflows of approvals. */
+/** The Schedule of the sweep, which finds what the workflows of approvals could not do. */
 export const approvalSweepSchedule: ScheduleContract = {
   scheduleId: 'approval-sweep',
   workflowType: approvalSweepWorkflowType,
   everyMs: 10 * 60_000,
-  // What one run missed the next one finds.
+  // The next run finds what a missed one would have found.
   catchupWindowMs: 60_000,
   note: 'Closes requests whose workflow was terminated, and cancels those of people who have left.',
 };
 
-/** What a sweep, or a page of it, did. */
+/** The result of a sweep or of one page of it. */
 export interface ApprovalSweepResult {
   /** Waiting requests that were compared with their workflow. */
   checked: number;
-  /** Requests that were closed, because their workflow had ended. */
+  /** Requests that were closed because their workflow had ended. */
   closed: number;
-  /** Workflows that were asked to end, because the requester has left. */
+  /** Workflows that were cancelled because the requester is deactivated. */
   cancelled: number;
 }
 
@@ -29,7 +29,7 @@ export interface ApprovalSweepPage extends ApprovalSweepResult {
   next: string | null;
 }
 
-/** The hands of the workflow; `src/activities/approval/approval-sweep.activities.ts`. */
+/** The activities of the workflow; `src/activities/approval/approval-sweep.activities.ts`. */
 export interface ApprovalSweepActivities {
   sweepApprovals(input: { after: string | null }): Promise<ApprovalSweepPage>;
 }

@@ -1,16 +1,16 @@
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { ApprovalSweepActivities, ApprovalSweepPage, ApprovalSweepResult } from './approval-sweep.contract.ts';
 
-/** Asks Temporal about every request of a page, so it is a regular activity. */
+/** A regular activity, because it asks Temporal about every request of a page. */
 const { sweepApprovals } = proxyActivities<ApprovalSweepActivities>({
   startToCloseTimeout: '2 minutes',
   retry: { maximumAttempts: 3 },
 });
 
-/** Bounds the history of a run; with a hundred requests a page this is more than ever waits for people. */
+/** Bounds the history of a run: 20,000 requests, more than ever wait at a time. */
 const maxPages = 200;
 
-/** Compares waiting requests with their workflows. Started by the Schedule `approval-sweep`; running twice changes nothing. */
+/** Compares open requests with their workflows. Started by the Schedule `approval-sweep`; repeating changes nothing. */
 export async function approvalSweepWorkflow(): Promise<ApprovalSweepResult> {
   const total: ApprovalSweepResult = { checked: 0, closed: 0, cancelled: 0 };
   let after: string | null = null;

@@ -3,22 +3,22 @@ import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { Approval, ApprovalCommand, ApprovalStatus } from '../../domain/approval/approval.ts';
 import type { ApprovalPolicy, EligiblePerson } from '../../domain/approval/approval-policy.ts';
-import type { ApprovalView } from '../../domain/approval/approval-view.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
-/** Name under which the workflow is registered. */
+/** The type under which the workflow is registered. */
 export const approvalWorkflowType = 'approvalWorkflow';
 
-/** A person in a workflow: ids only. */
+/** A person as a workflow knows them: by ids only. */
 export interface PersonRef extends ActorRef {
   user_id: string;
 }
 
 /**
- * What a request starts with. The payload is not in it: it lies in `admin_approval_payloads` under its digest. The
- * policy is frozen here, with its windows, so every timer of the workflow is an input.
+ * The input of a request. It does not hold the payload, which is in `admin_approval_payloads` under its digest. It holds
+ * the approval policy with its windows, so that every timer of the workflow follows from its input.
  */
 export interface ApprovalInput {
   requester: PersonRef;
@@ -33,16 +33,16 @@ export interface ApprovalInput {
 /** A decision or cancellation as a person sends it. */
 export interface PersonalMessage {
   actor: PersonRef;
-  /** Roles the API knew; the activity asks the database again. */
+  /** The roles that the API knew; the activity reads them again. */
   roles: string[];
-  /** Digest of the payload that the person was shown. */
+  /** Digest of the payload that the person has seen. */
   digest: string;
   reason: string | null;
-  /** Id of the factor proof; consumed in the transaction that records the message. */
+  /** Id of the proof of the second factor; consumed in the transaction that records the message. */
   mfa_proof_id: string;
 }
 
-/** Another payload for the same request; its approvals start again. */
+/** An edit: another payload for the same request, whose approvals start again. */
 export interface EditMessage extends PersonalMessage {
   new_digest: string;
 }
@@ -50,7 +50,7 @@ export interface EditMessage extends PersonalMessage {
 /** The answer of every update: the committed row. */
 export type ApprovalAnswer = ApprovalView;
 
-/** What comes with the start: the proof that the requester's second factor was checked. */
+/** The message of the update that is sent with the start. */
 export interface OpenMessage {
   mfa_proof_id: string;
 }
@@ -62,7 +62,7 @@ export const breakGlassUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>(
 export const cancelUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('cancel');
 export const editUpdate = defineUpdate<ApprovalAnswer, [EditMessage]>('edit');
 
-/** The request as the workflow holds it. */
+/** The state of the request as the workflow holds it. */
 export const stateQuery = defineQuery<Approval>('state');
 
 /** How the workflow ended. */
@@ -71,22 +71,22 @@ export interface ApprovalOutcome {
   status: ApprovalStatus;
 }
 
-/** What happened to a request that people are told about. */
+/** What people are notified of: a transition of the request, or a reminder. */
 export type ApprovalNotification = 'opened' | 'reminder' | 'returned' | ApprovalStatus;
 
-/** A request after an activity: its state and the row that everybody is shown, as committed. */
+/** The answer of an activity: the committed request, as state and as it is displayed. */
 export interface ApprovalRecord {
   approval: Approval;
   view: ApprovalView;
 }
 
-/** A request to write down; the workflow has computed the end of its review window. */
+/** A request to be recorded; the workflow has computed the end of its review window. */
 export interface OpenApproval extends ApprovalInput, OpenMessage {
   /** Milliseconds since the epoch. */
   review_due_at: number;
 }
 
-/** A command to judge and write, with who sent it and why. */
+/** A command to be judged and recorded, with its sender and reason. */
 export interface RecordCommand {
   actor: ActorRef;
   approval_id: string;
@@ -97,24 +97,24 @@ export interface RecordCommand {
   at: number;
 }
 
-/** What an execution attempt is allowed to run: exactly this revision with exactly this payload. */
+/** What an execution may run: exactly this revision with exactly this payload. */
 export interface ExecuteApproval {
   /** The requester, in whose name the change is made. */
   actor: PersonRef;
   approval_id: string;
   revision: number;
   digest: string;
-  /** Names the news of its end, see {@link AnnounceApproval}; missing in attempts that an earlier build has scheduled. */
+  /** Names the notification of its end, see {@link AnnounceApproval}; missing in attempts of earlier releases. */
   occurrence?: number;
 }
 
-/** What an attempt came to. */
+/** The outcome of an execution. */
 export interface ExecutedApproval extends ApprovalRecord {
-  /** True when people have been told of the end already. Missing in histories of builds that told apart. */
+  /** True when people have been notified of the end already. Missing in histories of releases that did it separately. */
   is_told?: boolean;
 }
 
-/** News of a request; `occurrence` tells one reminder from the next. */
+/** A notification about a request; `occurrence` distinguishes one reminder from the next. */
 export interface AnnounceApproval {
   actor: ActorRef;
   approval_id: string;
@@ -122,22 +122,22 @@ export interface AnnounceApproval {
   occurrence: number;
 }
 
-/** The hands of the workflow; `src/activities/approval/approval.activities.ts`. */
+/** The activities of the workflow; `src/activities/approval/approval.activities.ts`. */
 export interface ApprovalActivities {
   openApproval(input: OpenApproval): Promise<ApprovalRecord>;
   recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;
   failApproval(input: ExecuteApproval & { code: string; detail: string }): Promise<ApprovalRecord>;
-  /** Makes the change and tells people of it, as far as that can be done at once. */
+  /** Makes the change and notifies people of it, as far as that is possible at once. */
   executeApproval(input: ExecuteApproval): Promise<ExecutedApproval>;
   announceApproval(input: AnnounceApproval): Promise<ApprovalRecord>;
 }
 
-/** Id of a request's workflow; the tenant in it keeps one tenant's ids apart from another's. */
+/** The workflow id of a request. It holds the tenant, so that no tenant can address a request of another one. */
 export function approvalWorkflowId(tenantId: string, approvalId: string): string {
   return `approval/${tenantId}/${approvalId}`;
 }
 
-/** Everything but the task queue that a start needs, in words for Temporal Web and ids for its search. */
+/** The start options without the task queue, with search attributes and a description for Temporal Web. */
 export function approvalStartOptions(input: ApprovalInput) {
   const where = input.environment === null ? '' : ` in ${input.environment}`;
   return {
@@ -159,7 +159,7 @@ export function approvalStartOptions(input: ApprovalInput) {
   };
 }
 
-/** The person of a message as the rules see them. */
+/** The sender of a message as the rules of the domain see them. */
 export function personOf(message: PersonalMessage): EligiblePerson {
   return { user_id: message.actor.user_id, roles: message.roles };
 }

@@ -14,7 +14,7 @@ import {
 } from '@temporalio/workflow';
 import { isClosed, openApproval, refusal } from '../../domain/approval/approval.ts';
 import type { ApprovalCommand } from '../../domain/approval/approval.ts';
-import { describeApproval } from '../../domain/approval/approval-view.ts';
+import { describeApproval } from '../../domain/approval/approval-presentation.ts';
 import {
   approveUpdate,
   breakGlassUpdate,
@@ -42,36 +42,36 @@ import { searchAttributes } from '../shared/search-attributes.ts';
 import { databaseUnavailable, isDatabaseUnavailable } from '../shared/database-unavailable.ts';
 
 /**
- * Database writes well under a second: local, so that a decision costs one workflow task. Somebody waits for the answer,
- * so three attempts end within the workflow task and the API's own deadline, ten seconds each: what was answered with
- * 503 is not written later. Attempts are counted, because the SDK loses a schedule-to-close timeout that falls between
- * two attempts of a local activity.
+ * Short database writes while somebody waits for the answer. Local, so that a decision costs one workflow task. Three
+ * attempts end within the workflow task and the deadline of the API's call, ten seconds each, so that a decision that was
+ * answered with 503 is not written later. Attempts are counted, because the SDK loses a schedule-to-close timeout that
+ * falls between two attempts of a local activity.
  */
-const local = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand'>>({
+const interactive = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand'>>({
   startToCloseTimeout: '2500 milliseconds',
   retry: { initialInterval: '200 milliseconds', maximumAttempts: 3 },
 });
 
 /**
- * The same for what timers and operators bring about: nobody waits, so it is tried until the database is back. Pauses
- * beyond the threshold are timers of the server and hold no worker.
+ * The same writes when a timer or an operator causes them: nobody waits, so they are retried until the database is back.
+ * Pauses beyond the threshold are timers of the server and occupy no worker.
  */
-const patient = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval'>>({
+const background = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval'>>({
   startToCloseTimeout: '4 seconds',
   localRetryThreshold: '3 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 minutes' },
 });
 
 /**
- * Tries until the execution window is over: a database that is away must not turn an approved change into a failure.
+ * Retried until the execution window ends: an unavailable database must not turn an approved change into a failure.
  */
 const execution = proxyActivities<Pick<ApprovalActivities, 'executeApproval'>>({
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
-/** Telling people is worth some patience, but never holds up the request itself. */
-const news = proxyActivities<Pick<ApprovalActivities, 'announceApproval'>>({
+/** Notifications are retried for a while, but never hold up the request itself. */
+const notification = proxyActivities<Pick<ApprovalActivities, 'announceApproval'>>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '10 minutes',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
@@ -81,9 +81,10 @@ const news = proxyActivities<Pick<ApprovalActivities, 'announceApproval'>>({
  * One approval request, from its opening to its end (S2-59, S2-70). Id `approval/<tenant>/<id>`, started by the update
  * `open`, whose answer is the committed row.
  *
- * The row is the record and the state here is a copy of it: validators judge messages against the copy without waiting,
- * the activity judges the same rules again on the locked row, and the copy takes over what was committed. So a lost
- * workflow task, a repeated local activity or a kill between commit and answer cannot make the two disagree for long.
+ * The row is the record and the state here is a copy of it. Validators judge messages against the copy without waiting,
+ * the activity applies the same rules to the locked row, and the copy adopts what was committed. So a lost workflow task,
+ * a repeated local activity or a kill between commit and answer cannot make the two disagree for long. Until then the row
+ * is ahead; `approval-decision.service.ts` sends a message again that only the copy refuses.
  *
  * Unless workers are versioned, changes to this file go behind `patched()`; `test/replay` replays recorded histories.
  */
@@ -95,7 +96,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   let refusedAtOpening: unknown;
   let writing: Promise<unknown> = Promise.resolve();
   const announcements: Promise<unknown>[] = [];
-  let isEndTold = false;
+  let isEndAnnounced = false;
 
   setHandler(stateQuery, () => approval);
   setHandler(openUpdate, (message) => write(() => open(message)));
@@ -103,30 +104,30 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   setHandler(rejectUpdate, decide('reject'), { validator: validate('reject') });
   setHandler(breakGlassUpdate, decide('break-glass'), { validator: validate('break-glass') });
   setHandler(cancelUpdate, (message) => send(cancellation(message), message), {
-    validator: (message: PersonalMessage) => refuseUnlessAllowed(cancellation(message)),
+    validator: (message: PersonalMessage) => assertAllowed(cancellation(message)),
   });
   setHandler(editUpdate, (message) => send(edit(message), message), {
-    validator: (message: EditMessage) => refuseUnlessAllowed(edit(message)),
+    validator: (message: EditMessage) => assertAllowed(edit(message)),
   });
 
   try {
     await condition(() => version > 0 || refusedAtOpening !== undefined);
     if (version === 0) throw refusedAtOpening;
-    await live();
+    await run();
   } catch (error) {
     if (!isCancellation(error)) throw error;
-    // An operator cancelled the workflow: the row must not wait for ever.
+    // An operator has cancelled the workflow: the row must not stay open for ever.
     await CancellationScope.nonCancellable(() => write(() => record({ kind: 'abort' })));
   }
   await CancellationScope.nonCancellable(finish);
   return { approval_id, status: approval.status };
 
-  async function live(): Promise<void> {
+  async function run(): Promise<void> {
     announce('opened');
     while (!isClosed(approval.status)) {
       await (approval.status === 'pending' ? waitForDecision() : execute());
     }
-    if (!isEndTold) announce(approval.status);
+    if (!isEndAnnounced) announce(approval.status);
   }
 
   async function finish(): Promise<void> {
@@ -134,7 +135,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     await condition(allHandlersFinished);
   }
 
-  /** Until the next decision, reminder or the end of the review window, which runs from the opening (S2-70). */
+  /** Waits for the next decision or reminder, or the end of the review window, which runs from the opening (S2-70). */
   async function waitForDecision(): Promise<void> {
     const untilDueMs = approval.review_due_at - Date.now();
     if (untilDueMs <= 0) {
@@ -150,7 +151,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     if (!decided && reminds) announce('reminder');
   }
 
-  /** One transaction runs the change, or says why not. Given up when the request is edited or cancelled meanwhile. */
+  /** Executes the change in one activity. Given up when the request is edited or cancelled meanwhile. */
   async function execute(): Promise<void> {
     const { revision, digest, execution_due_at } = approval;
     const untilDueMs = (execution_due_at ?? 0) - Date.now();
@@ -172,14 +173,14 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
       scope.cancel();
       const result = await executed;
       adopt(result);
-      isEndTold = result.is_told === true;
+      isEndAnnounced = result.is_told === true;
       if (approval.status === 'pending') announce('returned');
     } catch (error) {
       const givenUp = isCancellation(error) && !CancellationScope.current().consideredCancelled;
       if (givenUp) return;
       if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
       if (!isOutOfTime(error)) {
-        await write(() => patient.failApproval({ ...attempt, ...failureOf(error.cause) }));
+        await write(() => background.failApproval({ ...attempt, ...failureOf(error.cause) }));
         return;
       }
       // Another attempt would have come too late; until the end of the window the request can still be changed.
@@ -194,25 +195,25 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 
   function validate(kind: 'approve' | 'reject' | 'break-glass'): (message: PersonalMessage) => void {
-    return (message) => refuseUnlessAllowed({ kind, by: personOf(message), digest: message.digest });
+    return (message) => assertAllowed({ kind, by: personOf(message), digest: message.digest });
   }
 
-  /** Synchronous, on the state in memory: the SDK drops what an asynchronous validator would say. */
-  function refuseUnlessAllowed(command: ApprovalCommand): void {
+  /** Synchronous, on the state in memory: the SDK ignores the result of an asynchronous validator. */
+  function assertAllowed(command: ApprovalCommand): void {
     const refused = version === 0 ? notOpenYet : refusal(approval, command, Date.now());
     if (refused !== null) throw ApplicationFailure.nonRetryable(refused.detail, refused.code);
   }
 
   function send(command: RecordCommand['command'], message: PersonalMessage): Promise<ApprovalAnswer> {
     return write(() => {
-      // Another message may have been written since this one was let in.
-      refuseUnlessAllowed(command);
+      // Another message may have been recorded since this one was accepted.
+      assertAllowed(command);
       return record(command, message);
     });
   }
 
   function record(command: RecordCommand['command'], message?: PersonalMessage): Promise<ApprovalRecord> {
-    return (message === undefined ? patient : local).recordApprovalCommand({
+    return (message === undefined ? background : interactive).recordApprovalCommand({
       actor: message?.actor ?? system,
       approval_id,
       command,
@@ -224,14 +225,14 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 
   async function open(message: OpenMessage): Promise<ApprovalRecord> {
     try {
-      return await local.openApproval({ ...input, ...message, review_due_at: approval.review_due_at });
+      return await interactive.openApproval({ ...input, ...message, review_due_at: approval.review_due_at });
     } catch (error) {
       refusedAtOpening = error;
       throw error;
     }
   }
 
-  /** One write at a time: messages that were accepted together are judged one after the other. */
+  /** One write at a time, so that messages that were accepted together are judged one after the other. */
   function write(work: () => Promise<ApprovalRecord>): Promise<ApprovalAnswer> {
     const result = writing.then(work).then(
       (written) => {
@@ -246,7 +247,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     return result;
   }
 
-  /** Takes over a committed state, unless a later one is known already: results can overtake each other. */
+  /** Adopts a committed state, unless a later one is known already: results can overtake each other. */
   function adopt({ approval: committed, view }: ApprovalRecord): void {
     if (view.version <= version) return;
     const changed = committed.status !== approval.status;
@@ -256,14 +257,14 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
     if (changed) upsertSearchAttributes([{ key: searchAttributes.approvalState, value: approval.status }]);
   }
 
-  /** Reminders also bring the row back, in case a commit was never answered. */
+  /** Notifies people. The activity answers with the row, which repairs the copy in case a commit was never answered. */
   function announce(what: ApprovalNotification): void {
-    const told = news.announceApproval
+    const announcement = notification.announceApproval
       .executeWithOptions({ summary: `Tell people: ${what}` }, [
         { actor: system, approval_id, news: what, occurrence: announcements.length + 1 },
       ])
       .then(adopt, () => undefined);
-    announcements.push(told);
+    announcements.push(announcement);
   }
 }
 

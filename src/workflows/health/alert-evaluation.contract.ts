@@ -4,17 +4,17 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const alertEvaluationWorkflowType = 'alertEvaluationWorkflow';
 
-/** As often as something new is measured. */
+/** As often as there are new measurements. */
 export const alertEvaluationSchedule: ScheduleContract = {
   scheduleId: 'alert-evaluation',
   workflowType: alertEvaluationWorkflowType,
   everyMs: healthRoundMs,
-  // The next evaluation sees what a missed one would have seen, and news that were left untold.
+  // The next evaluation sees what a missed one would have seen, and sends the notifications that are still due.
   catchupWindowMs: healthRoundMs,
   note: 'Compares thresholds with measurements, tells people of alerts, pings the external watcher.',
 };
 
-/** A moment that all activities of an evaluation share, in milliseconds since the epoch. */
+/** The time that all activities of an evaluation share, in milliseconds since the epoch. */
 export interface EvaluationRound {
   at: number;
 }
@@ -24,9 +24,9 @@ export interface EvaluationPage {
   thresholds: number;
   /** Alerts that changed their state. */
   changed: number;
-  /** News that were handed to the notifier. */
+  /** Notifications that were sent. */
   told: number;
-  /** Tenants that could not be worked on this time; the next evaluation comes back to them. */
+  /** Tenants whose evaluation failed this time; the next evaluation includes them again. */
   failed: number;
   next_after: string | null;
 }
@@ -34,11 +34,11 @@ export interface EvaluationPage {
 /** What an evaluation has done. */
 export type AlertEvaluationResult = Omit<EvaluationPage, 'next_after'>;
 
-/** The hands of the workflow; `src/activities/health/alert.activities.ts`. */
+/** The activities of the workflow; implemented in `src/activities/health/alert.activities.ts`. */
 export interface AlertActivities {
-  /** Evaluates a page of tenants and tells what is untold. */
+  /** Evaluates a page of tenants and sends the notifications that are due. */
   evaluateAlerts(page: EvaluationRound & { after: string | null }): Promise<EvaluationPage>;
-  /** Pings the external watcher, writes down that the evaluation ran, and tells when the collector has stopped. */
+  /** Pings the external watcher, records that the evaluation ran, and notifies when the collector has stopped. */
   closeAlertEvaluation(
     round: EvaluationRound & { thresholds: number; failed: number },
   ): Promise<{ collector_stopped_since: string | null }>;

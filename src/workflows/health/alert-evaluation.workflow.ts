@@ -2,8 +2,8 @@ import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { AlertActivities, AlertEvaluationResult, EvaluationPage } from './alert-evaluation.contract.ts';
 
 /**
- * Starts deliveries, so it is a regular activity; a page says that it lives, and one that is repeated finds its work
- * done.
+ * Starts deliveries, so it is a regular activity with heartbeats. Repeating a page is harmless: what was done is not due
+ * any more.
  */
 const { evaluateAlerts } = proxyActivities<AlertActivities>({
   startToCloseTimeout: '2 minutes',
@@ -11,15 +11,15 @@ const { evaluateAlerts } = proxyActivities<AlertActivities>({
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds', maximumAttempts: 5 },
 });
 
-/** Speaks to the external watcher. */
+/** Calls the external watcher. */
 const { closeAlertEvaluation } = proxyActivities<AlertActivities>({
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumAttempts: 3 },
 });
 
 /**
- * One evaluation of all thresholds (S2-75). Started by the Schedule `alert-evaluation`, one run at a time; what a run
- * leaves undone the next one does.
+ * One evaluation of all thresholds (S2-75). Started by the Schedule `alert-evaluation`, one run at a time; the next run
+ * takes up what this one could not do.
  */
 export async function alertEvaluationWorkflow(): Promise<AlertEvaluationResult> {
   const at = Date.now();

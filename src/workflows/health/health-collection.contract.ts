@@ -4,18 +4,18 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const healthCollectionWorkflowType = 'healthCollectionWorkflow';
 
-/** A round a minute. */
+/** One round a minute. */
 export const healthCollectionSchedule: ScheduleContract = {
   scheduleId: 'health-collection',
   workflowType: healthCollectionWorkflowType,
   everyMs: healthRoundMs,
-  // A round that was missed cannot be made up for: it would measure now and say then.
+  // A missed round cannot be made up for: it would record present values under a past time.
   catchupWindowMs: healthRoundMs,
   note: 'Measures the platform and the tenants that have thresholds, keeps the history short, watches the alert evaluation.',
 };
 
 /**
- * A moment that all activities of a round share, in milliseconds since the epoch. It makes their repetition harmless.
+ * The time that all activities of a round share, in milliseconds since the epoch. It makes repeating them harmless.
  */
 export interface HealthRound {
   at: number;
@@ -26,14 +26,15 @@ export interface TenantHealthPage {
   tenants: number;
   /** Tenants that could not be measured this time. */
   failed: number;
-  /** The tenant after whom the next page begins; null after the last one. */
+  /** The tenant after which the next page begins; null after the last one. */
   next_after: string | null;
 }
 
-/** What keeping the history short has done. */
+/** What one batch of roll-up and purge has done. */
 export interface HealthTending {
-  /** Stretches of time that were drawn together. */
+  /** Time intervals that were aggregated. */
   rolled_up: number;
+  /** Rows that were deleted. */
   purged: number;
   /** True when there is more to do. */
   full: boolean;
@@ -49,14 +50,14 @@ export interface HealthCollectionResult {
   purged: number;
 }
 
-/** The hands of the workflow; `src/activities/health/health.activities.ts`. */
+/** The activities of the workflow; implemented in `src/activities/health/health.activities.ts`. */
 export interface HealthActivities {
-  /** Runs every probe of the platform and writes what they found. */
+  /** Runs every probe of the platform and writes the measurements. */
   collectPlatformHealth(round: HealthRound): Promise<{ measurements: number; unknown: number }>;
-  /** Measures a page of the tenants that have thresholds. */
+  /** Measures a page of the tenants that have a threshold, a silence or a queue. */
   collectTenantHealth(page: HealthRound & { after: string | null }): Promise<TenantHealthPage>;
   /** Rolls up and purges one bounded batch. */
   tendHealthHistory(round: HealthRound): Promise<HealthTending>;
-  /** Tells the platform's people when the alert evaluation has stopped; null while it runs. */
+  /** Notifies the staff of the platform when the alert evaluation has stopped; null while it runs. */
   watchAlertEvaluation(round: HealthRound): Promise<{ stopped_since: string } | null>;
 }

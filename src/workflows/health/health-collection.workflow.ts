@@ -1,31 +1,31 @@
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { HealthActivities, HealthCollectionResult, TenantHealthPage } from './health-collection.contract.ts';
 
-/** Probes speak to the network and have time limits of their own; the next round comes in a minute. */
+/** Probes use the network and have their own time limits; the next round follows in a minute. */
 const { collectPlatformHealth, watchAlertEvaluation } = proxyActivities<HealthActivities>({
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumAttempts: 3 },
 });
 
-/** A page of tenants is some short queries; it says that it lives. */
+/** A page of tenants takes some short queries, with heartbeats. */
 const { collectTenantHealth } = proxyActivities<HealthActivities>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '15 seconds',
   retry: { initialInterval: '1 second', maximumAttempts: 3 },
 });
 
-/** A batch is bounded to some seconds. */
+/** A batch is bounded and takes seconds. */
 const { tendHealthHistory } = proxyActivities<HealthActivities>({
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1 second', maximumAttempts: 3 },
 });
 
-/** A run that finds more leaves the rest to the next one. */
+/** Batches in one run; the rest is left to the next one. */
 const maxBatches = 10;
 
 /**
  * One round of the health collector (S2-32). Started by the Schedule `health-collection`, one run at a time. Running a
- * round twice changes nothing: its rows are known by its moment.
+ * round twice changes nothing: its rows are identified by its time.
  */
 export async function healthCollectionWorkflow(): Promise<HealthCollectionResult> {
   const at = Date.now();

@@ -3,17 +3,17 @@ import type { ScheduleContract } from '../shared/schedule-contract.ts';
 /** Name under which the workflow is registered. */
 export const integrationSweepWorkflowType = 'integrationSweepWorkflow';
 
-/** Brings Schedules up to the rows, and starts rotations that were approved or whose workflow was lost. */
+/** Updates Schedules from the rows, and starts rotations that were approved or whose workflow was lost. */
 export const integrationSweepSchedule: ScheduleContract = {
   scheduleId: 'integration-sweep',
   workflowType: integrationSweepWorkflowType,
   everyMs: 60_000,
-  // What one run missed the next one finds.
+  // The next run finds what a missed one would have found.
   catchupWindowMs: 30_000,
   note: 'Brings the Schedules of integrations up to their rows and starts key rotations that wait.',
 };
 
-/** What a sweep did. */
+/** What a sweep has done. */
 export interface IntegrationSweepResult {
   /** Integrations whose Schedule was created, changed or removed. */
   scheduled: number;
@@ -21,7 +21,7 @@ export interface IntegrationSweepResult {
   rotating: number;
 }
 
-/** The hands of the workflow; `src/activities/integration/integration-sweep.activities.ts`. */
+/** The activities of the workflow; implemented in `src/activities/integration/integration-sweep.activities.ts`. */
 export interface IntegrationSweepActivities {
   sweepIntegrations(): Promise<IntegrationSweepResult>;
 }

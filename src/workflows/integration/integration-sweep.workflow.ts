@@ -7,8 +7,9 @@ const { sweepIntegrations } = proxyActivities<IntegrationSweepActivities>({
 });
 
 /**
- * Follows what was written about integrations. Started by the Schedule `integration-sweep`, and by the API right after a
- * change; running it twice does nothing more. A run takes a bounded number, those that have waited longest.
+ * Brings Temporal up to the rows of integrations and key rotations. Started by the Schedule `integration-sweep`, and by
+ * the API right after a change; a second run changes nothing. Each run handles a bounded number of rows, those that have
+ * waited longest.
  */
 export async function integrationSweepWorkflow(): Promise<IntegrationSweepResult> {
   const swept = await sweepIntegrations();

@@ -15,13 +15,13 @@ export interface IntegrationSyncInput {
   actor: ActorRef;
   integration_id: string;
   trigger: SyncTrigger;
-  /** How long a worker may be silent before another one goes on, in milliseconds. */
+  /** How long a worker may send no heartbeat before another one continues, in milliseconds. */
   heartbeat_timeout_ms: number;
-  /** How often a part of the work is tried while the remote system is away. */
+  /** How often fetching is attempted while the remote system is unavailable. */
   max_attempts: number;
 }
 
-/** The defaults of a sync: another worker within six seconds; about two minutes of patience. */
+/** The defaults of a sync: another worker within six seconds; attempts over about two minutes. */
 export const syncDefaults = { heartbeat_timeout_ms: 6_000, max_attempts: 8 } as const;
 
 /** What an integration's Schedule starts. */
@@ -30,37 +30,37 @@ export interface ScheduledSyncInput {
   integration_id: string;
 }
 
-/** One sync, and in whose name it runs. */
+/** One sync, and the actor for whom it runs. */
 export interface SyncRef {
   actor: ActorRef;
   integration_id: string;
   job_id: string;
 }
 
-/** The hands of the workflow; `src/activities/integration/integration-sync.activities.ts`. */
+/** The activities of the workflow; implemented in `src/activities/integration/integration-sync.activities.ts`. */
 export interface IntegrationSyncActivities {
   openSync(input: SyncRef & { trigger: SyncTrigger }): Promise<SyncJobView>;
-  /** Fetches and writes pages from the place where the last call came, until the end or for a while. */
+  /** Fetches and writes pages, continuing where the last call stopped, until the end or for a limited time. */
   pullRecords(input: SyncRef): Promise<{ page_count: number; is_finished: boolean }>;
   endSync(input: SyncRef & { end: SyncEnd }): Promise<SyncJobView>;
   announceSyncFailure(input: SyncRef & { error_code: SyncFault; error_detail: string }): Promise<void>;
 }
 
-/** How the workflow ended; `refused` when the integration is not one to fetch from. */
+/** How the workflow ended; `refused` when the integration cannot be fetched from. */
 export interface IntegrationSyncResult {
   job_id: string;
   status: SyncJobView['status'] | 'refused';
 }
 
 /**
- * Answers with the id of the job as soon as it is committed; sent with the start, so that a second caller joins. A sync
- * that is over refuses with `integration.sync-ended`.
+ * Answers with the id of the job as soon as it is committed. Sent with the start, so that a second caller joins the
+ * running sync. A sync that is over refuses it with `integration.sync-ended`.
  */
 export const syncOpenedUpdate = defineUpdate<string>('opened');
 /** Stops the sync after the page that is being written; answers when it has ended. */
 export const cancelSyncUpdate = defineUpdate<string, [{ job_id: string }]>('cancel');
 
-/** Id of the one sync of an integration (DESIGN: one at a time). */
+/** Id of the sync of an integration: one runs at a time. */
 export function integrationSyncWorkflowId(tenantId: string, integrationId: string): string {
   return `sync/${tenantId}/${integrationId}`;
 }

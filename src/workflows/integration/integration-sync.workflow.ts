@@ -29,14 +29,14 @@ import type {
   ScheduledSyncInput,
 } from './integration-sync.contract.ts';
 
-/** One short transaction each. */
-const local = proxyLocalActivities<Pick<IntegrationSyncActivities, 'openSync' | 'endSync'>>({
+/** One short transaction each, retried until it is done. */
+const background = proxyLocalActivities<Pick<IntegrationSyncActivities, 'openSync' | 'endSync'>>({
   startToCloseTimeout: '5 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds' },
 });
 
-/** News go out to others; a sync ends whether or not they arrive. */
-const outward = proxyActivities<Pick<IntegrationSyncActivities, 'announceSyncFailure'>>({
+/** A sync ends whether or not its notification could be sent. */
+const notification = proxyActivities<Pick<IntegrationSyncActivities, 'announceSyncFailure'>>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '20 seconds',
   retry: { initialInterval: '2 seconds' },
@@ -46,8 +46,8 @@ const outward = proxyActivities<Pick<IntegrationSyncActivities, 'announceSyncFai
  * Fetches the records of one integration (S2-19). Id `sync/<tenant>/<integrationId>`: whoever asks for a sync while one
  * runs joins it.
  *
- * The pages lie in the database together with the cursor that leads on from them, so a sync goes on where the last
- * worker came, and no page is counted twice.
+ * Each page is committed together with the cursor of the next one, so a sync continues where the last worker stopped, and
+ * no page is counted twice.
  */
 export async function integrationSyncWorkflow(input: IntegrationSyncInput): Promise<IntegrationSyncResult> {
   const { actor, integration_id, trigger, heartbeat_timeout_ms, max_attempts } = input;
@@ -65,7 +65,7 @@ export async function integrationSyncWorkflow(input: IntegrationSyncInput): Prom
   setHandler(syncOpenedUpdate, async () => {
     await condition(() => opened !== undefined || refused !== undefined);
     if (opened === undefined) throw refused;
-    // Nobody joins a sync that is over: the caller starts the next one as soon as this workflow has closed.
+    // A sync that is over is not joined: the caller starts the next one as soon as this workflow has closed.
     if (isEnded) throw ended();
     return opened.id;
   });
@@ -84,7 +84,7 @@ export async function integrationSyncWorkflow(input: IntegrationSyncInput): Prom
   );
 
   try {
-    opened = await local.openSync({ ...ref, trigger });
+    opened = await background.openSync({ ...ref, trigger });
   } catch (error) {
     refused = error;
     await condition(allHandlersFinished);
@@ -106,16 +106,16 @@ export async function integrationSyncWorkflow(input: IntegrationSyncInput): Prom
   return CancellationScope.nonCancellable(async () => {
     if (end.status === 'failed') {
       const { error_code, error_detail } = end;
-      await outward.announceSyncFailure({ ...ref, error_code, error_detail }).catch(() => undefined);
+      await notification.announceSyncFailure({ ...ref, error_code, error_detail }).catch(() => undefined);
     }
-    const { status } = await local.endSync({ ...ref, end });
+    const { status } = await background.endSync({ ...ref, end });
     isEnded = true;
     await condition(allHandlersFinished);
     return { job_id: ref.job_id, status };
   });
 }
 
-/** Starts the sync of an integration by the clock; one that runs already is joined. Id: that of the Schedule and the time. */
+/** Starts the scheduled sync of an integration, or joins the one that runs. Id: that of the Schedule with the time. */
 export async function scheduledSyncWorkflow({ tenant_id, integration_id }: ScheduledSyncInput): Promise<'started' | 'joined'> {
   const actor = { tenant_id, user_id: null, session_id: null, request_id: null };
   const options = integrationSyncStartOptions({ actor, integration_id, trigger: 'schedule', ...syncDefaults });
@@ -138,6 +138,6 @@ function failureOf(error: unknown): SyncEnd {
   if (fault !== undefined && cause instanceof Error) {
     return { status: 'failed', error_code: fault, error_detail: cause.message };
   }
-  // What went wrong in our own program is in the logs and in this workflow's history, and no business of the caller.
+  // A fault of our own is described in the logs and in this workflow's history; the caller is not shown its details.
   return { status: 'failed', error_code: 'internal', error_detail: 'The sync could not be carried on.' };
 }

@@ -1,6 +1,6 @@
 import { TypedSearchAttributes } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { RotationFacts, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/key-rotation.ts';
+import type { RotationState, RotationFault, RotationNotification, RotationStatus } from '../../domain/integration/key-rotation.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
@@ -16,45 +16,48 @@ export interface KeyRotationRef {
 
 /** What the workflow starts with. */
 export interface KeyRotationInput extends KeyRotationRef {
-  /** How long a worker may be silent in a step before the step is tried again, in milliseconds. */
+  /** How long a worker may send no heartbeat in a step before the step is attempted again, in milliseconds. */
   heartbeat_timeout_ms: number;
-  /** Pauses between tries before the switch; the rotation is given up when there have been this many failures and one. */
+  /** Pauses between attempts before the switch; one failure more than pauses gives the rotation up. */
   step_delays_seconds: number[];
-  /** Pauses between tries to revoke; the last one is repeated for ever. */
+  /** Pauses between attempts to revoke; the last one is repeated without end. */
   revoke_delays_seconds: number[];
 }
 
-/** The defaults: minutes before the switch, then hours; a revoke is never given up. */
+/** The defaults: attempts over minutes before the switch, over hours after it; revoking is never given up. */
 export const rotationDefaults = {
   heartbeat_timeout_ms: 6_000,
   step_delays_seconds: [1, 5, 15, 60, 120, 300, 600],
   revoke_delays_seconds: [5, 30, 120, 600, 1_800, 3_600],
 } as const;
 
-/** A failed try that is written down. */
-export interface RotationTrouble extends KeyRotationRef {
+/** A failed attempt that is recorded. */
+export interface RotationFailure extends KeyRotationRef {
   code: RotationFault;
   detail: string;
   /** Milliseconds since the epoch. */
   next_at: number;
 }
 
-/** The hands of the workflow; `src/activities/integration/key-rotation.activities.ts`. Steps that were made do nothing again. */
+/**
+ * The activities of the workflow; implemented in `src/activities/integration/key-rotation.activities.ts`. Repeating a
+ * completed step changes nothing.
+ */
 export interface KeyRotationActivities {
-  readRotation(ref: KeyRotationRef): Promise<RotationFacts | null>;
-  /** Checks first, then asks the remote service for a key and seals it into the row. */
+  readRotation(ref: KeyRotationRef): Promise<RotationState | null>;
+  /** Checks the present key, then has the remote service create one and seals it into the row. */
   createRotationKey(ref: KeyRotationRef): Promise<void>;
-  /** A live call with the new key. */
+  /** Makes a live call with the new key. */
   proveRotationKey(ref: KeyRotationRef): Promise<void>;
   switchRotationKeys(input: KeyRotationRef & { at: number }): Promise<void>;
   beginRevokingKey(ref: KeyRotationRef): Promise<void>;
   /** Revokes the old key and proves by a live call that it is refused. */
   revokeRotatedKey(ref: KeyRotationRef): Promise<void>;
-  /** Gives the rotation up; without a failure a person has called it off. */
+  /** Gives the rotation up; without a failure, because a person has aborted it. */
   giveUpRotation(input: KeyRotationRef & { failure: { code: RotationFault; detail: string } | null }): Promise<void>;
-  /** Revokes what the remote service has made for a rotation that was given up. */
+  /** Revokes the key that the remote service has created for a rotation that was given up. */
   discardRotationKey(ref: KeyRotationRef): Promise<void>;
-  noteRotationTrouble(input: RotationTrouble): Promise<void>;
+  noteRotationTrouble(input: RotationFailure): Promise<void>;
   announceRotation(input: KeyRotationRef & { news: RotationNotification; attempt: number }): Promise<void>;
 }
 
@@ -63,12 +66,12 @@ export interface KeyRotationResult {
   status: RotationStatus | 'missing';
 }
 
-/** Calls the rotation off before its switch; answers as soon as it cannot switch any more. */
+/** Aborts the rotation before its switch; answers as soon as it cannot switch any more. */
 export const abortRotationUpdate = defineUpdate<string, [{ rotation_id: string }]>('abort');
-/** Tries the present step again at once. */
+/** Attempts the present step again at once. */
 export const retryRotationSignal = defineSignal('retry');
 
-/** Id of the one rotation of an integration (DESIGN: one at a time). */
+/** Id of the rotation of an integration: one runs at a time. */
 export function keyRotationWorkflowId({ tenant_id, integration_id }: Omit<KeyRotationRef, 'rotation_id'>): string {
   return `rotation/${tenant_id}/${integration_id}`;
 }

@@ -13,58 +13,58 @@ import {
 } from '@temporalio/workflow';
 import { remoteFaults } from '../../domain/integration/integration.ts';
 import { isBeforeSwitch, isEndedRotation, retryDelayMs } from '../../domain/integration/key-rotation.ts';
-import type { RotationFacts, RotationFault, RotationNotification } from '../../domain/integration/key-rotation.ts';
+import type { RotationState, RotationFault, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { abortRotationUpdate, retryRotationSignal } from './key-rotation.contract.ts';
 import type { KeyRotationActivities, KeyRotationInput, KeyRotationResult } from './key-rotation.contract.ts';
 
-/** One short transaction each; a rotation waits for the database however long it is away. */
-const local = proxyLocalActivities<KeyRotationActivities>({
+/** One short transaction each, retried until it is done, however long the database is unavailable. */
+const background = proxyLocalActivities<KeyRotationActivities>({
   startToCloseTimeout: '5 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 seconds' },
 });
 
-/** News go out to others; the rotation goes on whether or not they arrive. */
-const outward = proxyActivities<Pick<KeyRotationActivities, 'announceRotation'>>({
+/** The rotation goes on whether or not its notifications could be sent. */
+const notification = proxyActivities<Pick<KeyRotationActivities, 'announceRotation'>>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '1 day',
   retry: { initialInterval: '2 seconds', maximumInterval: '10 minutes' },
 });
 
-/** Of every so many failed tries to revoke, people are told again. */
+/** People are notified of the first of so many failed attempts to revoke. */
 const announceEvery = 10;
 
-interface Trouble {
+interface StepFailure {
   readonly code: RotationFault;
   readonly detail: string;
-  readonly isPassing: boolean;
+  readonly isTransient: boolean;
 }
 
 /**
- * Exchanges the key of one integration (S2-21): checks, creates, proves, switches, waits the grace, revokes and proves
- * that the old key is refused. Id `rotation/<tenant>/<integrationId>`.
+ * Exchanges the key of one integration (S2-21): checks the present key, creates a new one, proves it, switches, waits for
+ * the end of the grace period, revokes the old key and proves that it is refused. Id `rotation/<tenant>/<integrationId>`.
  *
- * The row is the record. The workflow looks at it, makes the step that it calls for, and looks again; so one that is
- * started anew, after whatever has happened to the last, goes on from the last step that was written. Revoking is tried
- * for ever: an old key that still works is trouble until it does not.
+ * The row holds the state. The workflow reads it, takes the step that is due, and reads it again; so a workflow that is
+ * started anew after the last one was lost continues from the last recorded step. Revoking is retried without end, because
+ * an old key that still works is a risk until it is refused.
  */
 export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyRotationResult> {
   const { heartbeat_timeout_ms, step_delays_seconds, revoke_delays_seconds, ...ref } = input;
-  // Failed tries are counted and paused here, where an abort can come between them.
-  const network = proxyActivities<KeyRotationActivities>({
+  // One attempt each: the workflow itself counts failures and waits between them, so that an abort can interrupt it.
+  const singleAttempt = proxyActivities<KeyRotationActivities>({
     startToCloseTimeout: '1 minute',
     heartbeatTimeout: heartbeat_timeout_ms,
     retry: { maximumAttempts: 1 },
   });
-  let facts: RotationFacts | null = null;
+  let facts: RotationState | null = null;
   let failures = 0;
-  let nudges = 0;
-  let isAbortAsked = false;
+  let retrySignals = 0;
+  let isAbortRequested = false;
   let isSwitching = false;
 
   setHandler(
     abortRotationUpdate,
     async () => {
-      isAbortAsked = true;
+      isAbortRequested = true;
       await condition(() => facts !== null && !isBeforeSwitch(facts.status));
       return ref.rotation_id;
     },
@@ -77,16 +77,16 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
     },
   );
   setHandler(retryRotationSignal, () => {
-    nudges += 1;
+    retrySignals += 1;
   });
 
   for (;;) {
-    facts = await local.readRotation(ref);
+    facts = await background.readRotation(ref);
     if (facts === null || isEndedRotation(facts.status)) break;
     setCurrentDetails(`**${facts.status}**${failures === 0 ? '' : `, ${failures} failed tries`}`);
-    if (isAbortAsked && isBeforeSwitch(facts.status)) await local.giveUpRotation({ ...ref, failure: null });
+    if (isAbortRequested && isBeforeSwitch(facts.status)) await background.giveUpRotation({ ...ref, failure: null });
     else await step(facts);
-    if (workflowInfo().continueAsNewSuggested && !isAbortAsked && allHandlersFinished()) {
+    if (workflowInfo().continueAsNewSuggested && !isAbortRequested && allHandlersFinished()) {
       await continueAsNew<typeof keyRotationWorkflow>(input);
     }
   }
@@ -95,24 +95,24 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   await condition(allHandlersFinished);
   return { status: facts?.status ?? 'missing' };
 
-  async function step({ status, grace_until, revoke_attempts }: RotationFacts): Promise<void> {
+  async function step({ status, grace_until, revoke_attempts }: RotationState): Promise<void> {
     switch (status) {
       case 'requested':
-        return beforeSwitch(() => network.createRotationKey(ref));
+        return attemptBeforeSwitch(() => singleAttempt.createRotationKey(ref));
       case 'created':
-        return beforeSwitch(() => network.proveRotationKey(ref));
+        return attemptBeforeSwitch(() => singleAttempt.proveRotationKey(ref));
       case 'verified':
         isSwitching = true;
-        await beforeSwitch(() => local.switchRotationKeys({ ...ref, at: Date.now() }));
+        await attemptBeforeSwitch(() => background.switchRotationKeys({ ...ref, at: Date.now() }));
         isSwitching = false;
         return;
       case 'switched':
-        await until(grace_until === null ? 0 : Date.parse(grace_until), 'The old key still works');
-        return local.beginRevokingKey(ref);
+        await waitUntil(grace_until === null ? 0 : Date.parse(grace_until), 'The old key still works');
+        return background.beginRevokingKey(ref);
       case 'revoking':
-        return afterwards(revoke_attempts, () => network.revokeRotatedKey(ref));
+        return attemptUntilDone(revoke_attempts, () => singleAttempt.revokeRotatedKey(ref));
       case 'discarding':
-        return afterwards(revoke_attempts, () => network.discardRotationKey(ref));
+        return attemptUntilDone(revoke_attempts, () => singleAttempt.discardRotationKey(ref));
       case 'completed':
       case 'aborted':
       case 'failed':
@@ -120,65 +120,66 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
     }
   }
 
-  /** A step that may still be called off: passing trouble is waited out for a while, anything else ends the rotation. */
-  async function beforeSwitch(work: () => Promise<void>): Promise<void> {
+  /** A step before the switch: a transient failure is retried a limited number of times, any other ends the rotation. */
+  async function attemptBeforeSwitch(work: () => Promise<void>): Promise<void> {
     try {
       await work();
       failures = 0;
     } catch (error) {
-      const trouble = troubleOf(error);
+      const failure = failureOf(error);
       failures += 1;
-      if (!trouble.isPassing || failures > step_delays_seconds.length) {
-        await local.giveUpRotation({ ...ref, failure: { code: trouble.code, detail: trouble.detail } });
+      if (!failure.isTransient || failures > step_delays_seconds.length) {
+        await background.giveUpRotation({ ...ref, failure: { code: failure.code, detail: failure.detail } });
         failures = 0;
         return;
       }
-      await pause(trouble, retryDelayMs(failures, step_delays_seconds));
+      await waitForRetry(failure, retryDelayMs(failures, step_delays_seconds));
     }
   }
 
-  /** A step that has to succeed some day. */
-  async function afterwards(attemptsBefore: number, work: () => Promise<void>): Promise<void> {
+  /** A step after the switch, or of a rotation that was given up: retried until it succeeds. */
+  async function attemptUntilDone(attemptsBefore: number, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       const attempt = attemptsBefore + 1;
-      const trouble = troubleOf(error);
+      const failure = failureOf(error);
       if (attempt % announceEvery === 1) await announce('revoke-failed', attempt);
-      await pause(trouble, retryDelayMs(attempt, revoke_delays_seconds));
+      await waitForRetry(failure, retryDelayMs(attempt, revoke_delays_seconds));
     }
   }
 
-  async function pause({ code, detail }: Trouble, delayMs: number): Promise<void> {
+  async function waitForRetry({ code, detail }: StepFailure, delayMs: number): Promise<void> {
     const next_at = Date.now() + delayMs;
-    await local.noteRotationTrouble({ ...ref, code, detail, next_at });
-    const [seen, wasAbortAsked] = [nudges, isAbortAsked];
-    await condition(() => nudges !== seen || isAbortAsked !== wasAbortAsked, delayMs, { summary: 'Next try' });
+    await background.noteRotationTrouble({ ...ref, code, detail, next_at });
+    const [signalsBefore, wasAbortRequested] = [retrySignals, isAbortRequested];
+    const isInterrupted = () => retrySignals !== signalsBefore || isAbortRequested !== wasAbortRequested;
+    await condition(isInterrupted, delayMs, { summary: 'Next try' });
   }
 
-  async function until(at: number, summary: string): Promise<void> {
+  async function waitUntil(at: number, summary: string): Promise<void> {
     const left = at - Date.now();
     if (left > 0) await condition(() => false, left, { summary });
   }
 
-  async function announce(news: RotationNotification, attempt: number): Promise<void> {
-    await outward.announceRotation({ ...ref, news, attempt }).catch((error: unknown) => {
+  async function announce(kind: RotationNotification, attempt: number): Promise<void> {
+    await notification.announceRotation({ ...ref, news: kind, attempt }).catch((error: unknown) => {
       if (isCancellation(error)) throw error;
     });
   }
 }
 
-/** What went wrong, in the closed words of the domain. A worker that was lost is passing trouble. */
-function troubleOf(error: unknown): Trouble {
+/** The failure of a step as a code of the domain. A lost worker counts as transient. */
+function failureOf(error: unknown): StepFailure {
   if (isCancellation(error)) throw error;
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (!(cause instanceof ApplicationFailure)) {
-    return { code: 'internal', detail: 'The worker was lost in the middle of the step.', isPassing: true };
+    return { code: 'internal', detail: 'The worker was lost in the middle of the step.', isTransient: true };
   }
-  if (cause.type === 'still_accepted') return { code: 'still_accepted', detail: cause.message, isPassing: true };
+  if (cause.type === 'still_accepted') return { code: 'still_accepted', detail: cause.message, isTransient: true };
   const fault = remoteFaults.find((one) => one === cause.type);
-  if (fault !== undefined) return { code: fault, detail: cause.message, isPassing: cause.nonRetryable !== true };
-  // A refusal by our own rules, e.g. the secret was exchanged by hand meanwhile.
-  if (cause.nonRetryable === true) return { code: 'conflict', detail: cause.message, isPassing: false };
-  return { code: 'internal', detail: 'The step could not be made; the logs say why.', isPassing: true };
+  if (fault !== undefined) return { code: fault, detail: cause.message, isTransient: cause.nonRetryable !== true };
+  // Refused by our own rules, for example because the secret was exchanged by hand meanwhile.
+  if (cause.nonRetryable === true) return { code: 'conflict', detail: cause.message, isTransient: false };
+  return { code: 'internal', detail: 'The step could not be made; the logs say why.', isTransient: true };
 }

@@ -15,25 +15,27 @@ import type {
   NotificationDeliveryInput,
 } from './notification-delivery.contract.ts';
 
-/** One insert. A refusal (the channel is gone) is an answer, so only lost connections are tried again. */
-const local = proxyLocalActivities<Pick<NotificationActivities, 'openDelivery'>>({
+/** One insert while somebody may wait. A refusal (the channel is gone) is final; only lost connections are retried. */
+const interactive = proxyLocalActivities<Pick<NotificationActivities, 'openDelivery'>>({
   startToCloseTimeout: '5 seconds',
   scheduleToCloseTimeout: '1 minute',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds' },
 });
 
 /**
- * Speaks to the network, so it is a regular activity. What the receiver does is a result, not an error: the retries
- * here are for our own database only, and the receiver drops a repetition by its `webhook-id`.
+ * Calls the recipient, so it is a regular activity. What the recipient answers is a result, not an error: these retries
+ * are for our own database only, and the recipient recognises a repetition by its `webhook-id`.
  */
-const network = proxyActivities<Pick<NotificationActivities, 'attemptDelivery'>>({
+const background = proxyActivities<Pick<NotificationActivities, 'attemptDelivery'>>({
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
 /**
- * Brings one piece of news to one receiver. Id `notification/<tenant>/<delivery id>`; the id is made of the occurrence
- * and the receiver, so that starting it again is harmless. Ends with the delivery's last state.
+ * Delivers one notification to one recipient. Id `notification/<tenant>/<delivery id>`; the delivery id is derived from
+ * the occurrence and the recipient, so that starting it again is harmless.
+ *
+ * @returns the last state of the delivery.
  */
 export async function notificationDeliveryWorkflow(input: NotificationDeliveryInput): Promise<DeliveryView> {
   const { actor, delivery_id, retry_delays_seconds } = input;
@@ -47,7 +49,7 @@ export async function notificationDeliveryWorkflow(input: NotificationDeliveryIn
   });
 
   try {
-    opened = await local.openDelivery(input);
+    opened = await interactive.openDelivery(input);
   } catch (error) {
     refused = error;
     await condition(allHandlersFinished);
@@ -60,7 +62,7 @@ export async function notificationDeliveryWorkflow(input: NotificationDeliveryIn
     const delaySeconds = retry_delays_seconds[retries];
     const next_delay_seconds = delaySeconds === undefined ? null : jitteredSeconds(delaySeconds, Math.random());
     const attempt = attemptsBefore + retries + 1;
-    delivery = await network.attemptDelivery.executeWithOptions({ summary: `Attempt ${attempt}` }, [
+    delivery = await background.attemptDelivery.executeWithOptions({ summary: `Attempt ${attempt}` }, [
       { actor, delivery_id, attempt, next_delay_seconds },
     ]);
     setCurrentDetails(describe(delivery));
@@ -72,7 +74,7 @@ export async function notificationDeliveryWorkflow(input: NotificationDeliveryIn
   return delivery;
 }
 
-/** The state in words, for Temporal Web. */
+/** The state in words (Markdown), for Temporal Web. */
 function describe({ status, attempts, last_error }: DeliveryView): string {
   const outcome = last_error === null ? '' : ` Last answer: ${last_error}`;
   return `**${status}** after ${attempts} attempt(s).${outcome}`;

@@ -8,7 +8,7 @@ export const housekeepingSchedule: ScheduleContract = {
   scheduleId: 'housekeeping',
   workflowType: housekeepingWorkflowType,
   everyMs: 10 * 60_000,
-  // What one run missed the next one finds.
+  // The next run finds what a missed one would have found.
   catchupWindowMs: 60_000,
   note: 'Removes what has run out: stored answers, old challenges, spent tokens, counters, development mail.',
 };
@@ -16,8 +16,8 @@ export const housekeepingSchedule: ScheduleContract = {
 /** Rows removed, by table. */
 export type PurgeCounts = Record<string, number>;
 
-/** The hands of the workflow; `src/activities/operations/housekeeping.activities.ts`. */
+/** The activities of the workflow; implemented in `src/activities/operations/housekeeping.activities.ts`. */
 export interface HousekeepingActivities {
-  /** Removes one batch of each kind. */
+  /** Deletes one batch of expired rows of each kind. */
   purgeExpiredRows(): Promise<{ counts: PurgeCounts; full: boolean }>;
 }

@@ -1,16 +1,16 @@
 import { proxyLocalActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { HousekeepingActivities, PurgeCounts } from './housekeeping.contract.ts';
 
-/** One batch is a statement of well under a second. */
+/** A batch is one statement of well under a second. */
 const { purgeExpiredRows } = proxyLocalActivities<HousekeepingActivities>({
   startToCloseTimeout: '20 seconds',
   retry: { maximumAttempts: 3 },
 });
 
-/** A run that finds more than this leaves the rest to the next one, so that its history stays short. */
+/** Batches in one run; the rest is left to the next one, so that the history stays short. */
 const maxBatches = 50;
 
-/** Removes what has run out, batch by batch. Started by the Schedule `housekeeping`; running twice removes nothing more. */
+/** Deletes expired rows, batch by batch. Started by the Schedule `housekeeping`; a second run finds nothing more. */
 export async function housekeepingWorkflow(): Promise<PurgeCounts> {
   const total: PurgeCounts = {};
   for (let batch = 0; batch < maxBatches; batch += 1) {

@@ -8,9 +8,9 @@ import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 /** Name under which the workflow is registered. */
 export const queueBulkRetryWorkflowType = 'queueBulkRetryWorkflow';
 
-/** How long a bulk retry waits between two looks at what it has retried, in milliseconds. */
+/** How long a bulk retry waits between two observations of the retried jobs, in milliseconds. */
 export const defaultIntervalMs = 1_000;
-/** How long it waits at its end for jobs that are not settled yet, in milliseconds. */
+/** How long it waits at its end for unsettled jobs, in milliseconds. */
 export const defaultSettleMs = 60_000;
 
 /** What is retried, how fast, and when it stops. */
@@ -20,23 +20,23 @@ export interface BulkRetryPlan extends RetryBreaker {
   per_second: number;
 }
 
-/** A failed job with the time of the failure that is retried, so that the same job is not retried for a newer one. */
+/** A failed job with the time of the failure that is retried, so that it is not retried for a newer failure. */
 export interface RetryTarget {
   job_id: string;
   failed_at: number;
 }
 
-/** How far a bulk retry is. */
+/** The progress of a bulk retry. */
 export interface BulkRetryCounts {
   selected: number;
   retried: number;
-  /** Gone, or in another state by the time it was their turn. */
+  /** Removed, or in another state by the time it was their turn. */
   skipped: number;
   completed: number;
   failed_again: number;
 }
 
-/** What an earlier run of the same workflow hands on. */
+/** What a run passes to the next one (continue-as-new). */
 export interface BulkRetryCarry {
   counts: BulkRetryCounts;
   targets: RetryTarget[];
@@ -57,7 +57,7 @@ export interface QueueBulkRetryInput {
   carry: BulkRetryCarry | null;
 }
 
-/** Which bulk retry of which queue, and in whose name. */
+/** Which bulk retry of which queue, and the actor. */
 export interface BulkRetryRef {
   actor: ActorRef;
   queue_id: string;
@@ -67,25 +67,25 @@ export interface BulkRetryRef {
 /** How a bulk retry has ended; `stopped` by its breaker. */
 export type BulkRetryEnd = 'done' | 'stopped' | 'cancelled' | 'failed';
 
-/** Answers when the bulk retry is written down. */
+/** Answers when the bulk retry is recorded. */
 export const beginBulkRetryUpdate = defineUpdate<void, [{ bulk_id: string }]>('begin');
-/** Ends it after the jobs that are being retried; what is retried stays retried. */
+/** Ends it after the jobs that are being retried; what has been retried stays retried. */
 export const cancelBulkRetrySignal = defineSignal('cancel');
 export const bulkRetryProgressQuery = defineQuery<{ bulk_id: string; counts: BulkRetryCounts }>('progress');
 
-/** The hands of the workflow; `src/activities/queue/queue-retry.activities.ts`. Each may run twice. */
+/** The activities of the workflow; implemented in `src/activities/queue/queue-bulk-retry.activities.ts`. All are idempotent. */
 export interface QueueBulkRetryActivities {
   beginBulkRetry(input: QueueBulkRetryInput): Promise<void>;
-  /** The failures that the plan takes, oldest first. */
+  /** Selects the failures that the plan covers, oldest first. */
   selectFailedJobs(input: BulkRetryRef & { plan: BulkRetryPlan }): Promise<RetryTarget[]>;
-  /** Retries each whose failure is still the one that was selected. @returns the ids to watch. */
+  /** Retries each job whose failure is still the selected one. @returns the ids to observe. */
   retryFailedJobs(input: BulkRetryRef & { targets: RetryTarget[] }): Promise<{ watched: string[]; skipped: number }>;
-  /** Which of them are settled. */
+  /** Tells which of the retried jobs are settled. */
   observeRetriedJobs(input: BulkRetryRef & { watched: string[] }): Promise<{ completed: string[]; failed: string[] }>;
   finishBulkRetry(input: BulkRetryRef & { end: BulkRetryEnd; counts: BulkRetryCounts }): Promise<void>;
 }
 
-/** Id of the workflow of a queue's bulk retry: one living at a time. */
+/** Id of the workflow of a queue's bulk retry: one runs at a time. */
 export function queueBulkRetryWorkflowId(tenantId: string, queueId: string): string {
   return `queue-bulk-retry/${tenantId}/${queueId}`;
 }

@@ -22,12 +22,13 @@ import type {
   RetryTarget,
 } from './queue-bulk-retry.contract.ts';
 
-const local = proxyLocalActivities<Pick<QueueBulkRetryActivities, 'beginBulkRetry' | 'finishBulkRetry'>>({
+/** One short transaction each, retried until it is done. */
+const background = proxyLocalActivities<Pick<QueueBulkRetryActivities, 'beginBulkRetry' | 'finishBulkRetry'>>({
   startToCloseTimeout: '5 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 seconds' },
 });
 
-/** An engine that is away is waited for an hour; then the rest is left as it is, and said to be. */
+/** An engine that is unavailable is waited for an hour; then the bulk retry ends as failed and leaves the rest alone. */
 const engine = proxyActivities<
   Pick<QueueBulkRetryActivities, 'selectFailedJobs' | 'retryFailedJobs' | 'observeRetriedJobs'>
 >({
@@ -37,14 +38,14 @@ const engine = proxyActivities<
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds' },
 });
 
-/** How many unsettled jobs are looked at each time, in turn. */
-const observed = 100;
+/** Unsettled jobs that are observed in one interval, in turn. */
+const observedAtOnce = 100;
 
 /**
- * Retries failed jobs by a plan: no more than the cap, no faster than the rate, and no further once too many of those
- * that are settled have failed anew. Id `queue-bulk-retry/<tenant>/<queueId>`.
+ * Retries failed jobs by a plan: no more than the cap, no faster than the rate, and no further once too many of the settled
+ * ones have failed again. Id `queue-bulk-retry/<tenant>/<queueId>`.
  *
- * What is retried was selected once, with the time of each failure, so nothing is retried twice whatever is killed.
+ * The jobs are selected once, each with the time of its failure, so a lost worker never makes a job be retried twice.
  */
 export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promise<BulkRetryCounts> {
   const { actor, queue_id, bulk_id, plan, carry } = input;
@@ -54,7 +55,7 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
   let watched: string[] = carry?.watched ?? [];
   let isCancelled = false;
 
-  const begun = carry === null ? local.beginBulkRetry(input) : Promise.resolve();
+  const begun = carry === null ? background.beginBulkRetry(input) : Promise.resolve();
   setHandler(beginBulkRetryUpdate, () => begun, {
     validator: (message: { bulk_id: string }) => {
       if (message.bulk_id !== bulk_id) {
@@ -68,11 +69,11 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
   setHandler(bulkRetryProgressQuery, () => ({ bulk_id, counts }));
 
   const isBegun = await begun.then(() => true, () => false);
-  if (isBegun) await finish(await work());
+  if (isBegun) await finish(await retryAndSettle());
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   return counts;
 
-  async function work(): Promise<BulkRetryEnd> {
+  async function retryAndSettle(): Promise<BulkRetryEnd> {
     try {
       if (carry === null) {
         targets = await engine.selectFailedJobs({ ...ref, plan });
@@ -96,7 +97,7 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
       watched.push(...more);
       counts.retried += more.length;
       counts.skipped += skipped;
-      await pause();
+      await waitInterval();
       if (await hasTripped()) return 'stopped';
       if (targets.length > 0 && workflowInfo().continueAsNewSuggested) {
         await condition(allHandlersFinished);
@@ -106,35 +107,35 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
     return null;
   }
 
-  /** Waits for the last results, so that the figures of the end are true; it is done in any case. */
+  /** Waits for the last results, so that the final counts are right. The bulk retry is done whether or not they come. */
   async function settle(): Promise<BulkRetryEnd> {
-    const until = Date.now() + input.settle_ms;
-    while (watched.length > 0 && !isCancelled && Date.now() < until) {
+    const deadline = Date.now() + input.settle_ms;
+    while (watched.length > 0 && !isCancelled && Date.now() < deadline) {
       if (await hasTripped()) return 'stopped';
-      if (watched.length > 0) await pause();
+      if (watched.length > 0) await waitInterval();
     }
     return 'done';
   }
 
   async function hasTripped(): Promise<boolean> {
-    const looked = watched.slice(0, observed);
-    const settled = await engine.observeRetriedJobs({ ...ref, watched: looked });
+    const observed = watched.slice(0, observedAtOnce);
+    const settled = await engine.observeRetriedJobs({ ...ref, watched: observed });
     counts.completed += settled.completed.length;
     counts.failed_again += settled.failed.length;
-    const gone = new Set([...settled.completed, ...settled.failed]);
-    // Those that take long come last next time, so that they do not hide the others.
-    watched = [...watched.slice(observed), ...looked.filter((id) => !gone.has(id))];
+    const settledIds = new Set([...settled.completed, ...settled.failed]);
+    // Jobs that are still unsettled go to the end, so that slow ones do not hide the others.
+    watched = [...watched.slice(observedAtOnce), ...observed.filter((id) => !settledIds.has(id))];
     setCurrentDetails(
       `${counts.retried} of ${counts.selected} retried, ${counts.completed} completed, ${counts.failed_again} failed anew`,
     );
     return isBreakerOpen(counts, plan);
   }
 
-  async function pause(): Promise<void> {
+  async function waitInterval(): Promise<void> {
     await condition(() => isCancelled, input.interval_ms, { summary: 'Rate of the bulk retry' });
   }
 
   async function finish(end: BulkRetryEnd): Promise<void> {
-    await CancellationScope.nonCancellable(() => local.finishBulkRetry({ ...ref, end, counts }));
+    await CancellationScope.nonCancellable(() => background.finishBulkRetry({ ...ref, end, counts }));
   }
 }

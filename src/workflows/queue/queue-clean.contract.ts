@@ -5,16 +5,16 @@ import { searchAttributes } from '../shared/search-attributes.ts';
 /** Name under which the workflow is registered. */
 export const queueCleanWorkflowType = 'queueCleanWorkflow';
 
-/** A cleaning that was decided; what it takes away stands in its event. */
+/** A cleaning that was decided; its event holds what is removed. */
 export interface QueueCleanInput {
   actor: ActorRef;
   queue_id: string;
   event_id: string;
 }
 
-/** The hands of the workflow; `src/activities/queue/queue.activities.ts`. Each may run twice. */
+/** The activities of the workflow; implemented in `src/activities/queue/queue.activities.ts`. All are idempotent. */
 export interface QueueCleanActivities {
-  /** Takes away one batch. @returns whether that was the last one. */
+  /** Removes one batch of jobs. @returns whether it was the last one. */
   cleanQueueBatch(input: QueueCleanInput): Promise<boolean>;
   failQueueClean(input: QueueCleanInput): Promise<void>;
 }
@@ -29,7 +29,7 @@ export function queueCleanStartOptions(input: QueueCleanInput) {
   return {
     workflowId: queueCleanWorkflowId(input),
     args: [input] as [QueueCleanInput],
-    // The event is cleaned for once, however often it is started.
+    // A cleaning runs once, however often it is started.
     workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.actor.tenant_id }]),
     staticSummary: 'Clean a queue',

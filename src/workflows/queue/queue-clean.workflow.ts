@@ -12,7 +12,7 @@ const { failQueueClean } = proxyActivities<QueueCleanActivities>({
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
 
-/** Takes jobs away from a queue, batch by batch. Id `queue-clean/<tenant>/<eventId>`. */
+/** Removes jobs from a queue, batch by batch. Id `queue-clean/<tenant>/<eventId>`. */
 export async function queueCleanWorkflow(input: QueueCleanInput): Promise<void> {
   try {
     while (!(await cleanQueueBatch(input)));

@@ -17,12 +17,12 @@ export interface QueuePauseInput {
   queue_id: string;
   pause_id: string;
   reason: string;
-  /** When the queue goes on by itself, milliseconds since the epoch. */
+  /** When the queue is resumed automatically, in milliseconds since the epoch. */
   paused_until: number;
   mfa_proof_id: string;
 }
 
-/** Which pause of which queue, and in whose name. */
+/** Which pause of which queue, and the actor. */
 export interface QueuePauseRef {
   actor: ActorRef;
   queue_id: string;
@@ -32,36 +32,36 @@ export interface QueuePauseRef {
 /** Somebody ends the pause before its time. */
 export interface ResumeMessage {
   actor: ActorRef;
-  /** Id of the event that says so. */
+  /** Id of the event that records it. */
   resume_id: string;
   reason: string | null;
   mfa_proof_id: string;
 }
 
-/** Where a pause is. */
+/** The state of a pause. */
 export type QueuePausePhase = 'starting' | 'paused' | 'ending' | 'ended' | 'refused';
 
-/** Answers when the engine has paused the queue, or with the reason why not. */
+/** Answers when the engine has paused the queue, or fails with the reason. */
 export const beginPauseUpdate = defineUpdate<void, [{ pause_id: string }]>('begin');
 /** Answers when the queue runs again. */
 export const resumeUpdate = defineUpdate<void, [ResumeMessage]>('resume');
 export const pausePhaseQuery = defineQuery<QueuePausePhase>('phase');
 
-/** The hands of the workflow; `src/activities/queue/queue.activities.ts`. Each may run twice. */
+/** The activities of the workflow; implemented in `src/activities/queue/queue.activities.ts`. All are idempotent. */
 export interface QueuePauseActivities {
-  /** Writes down that the queue is to be paused. */
+  /** Records that the queue is to be paused. */
   beginQueuePause(input: QueuePauseInput): Promise<void>;
-  /** Pauses it in its engine and says so. */
+  /** Pauses it in its engine and records that. */
   applyQueuePause(input: QueuePauseRef): Promise<void>;
-  /** Takes the note back: the engine could not be reached. */
+  /** Withdraws the record, because the engine could not be reached. */
   abandonQueuePause(input: QueuePauseRef): Promise<void>;
-  /** Writes down that somebody wants the queue to go on. */
+  /** Records that somebody wants the queue to be resumed. */
   acceptQueueResume(input: ResumeMessage & { queue_id: string; pause_id: string }): Promise<void>;
-  /** Lets the queue go on, in its engine and in its row; a pause that is over already is left alone. */
+  /** Resumes the queue, in its engine and in its row; a pause that is over already is left alone. */
   endQueuePause(input: QueuePauseRef): Promise<void>;
 }
 
-/** Id of the workflow of a queue's pause: one living at a time. */
+/** Id of the workflow of a queue's pause: one runs at a time. */
 export function queuePauseWorkflowId(tenantId: string, queueId: string): string {
   return `queue-pause/${tenantId}/${queueId}`;
 }

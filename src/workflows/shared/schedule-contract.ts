@@ -1,11 +1,11 @@
-/** A workflow that runs by the clock, through a Temporal Schedule (overlap: skip). */
+/** A workflow that a Temporal Schedule starts regularly (overlap policy: skip). */
 export interface ScheduleContract {
   readonly scheduleId: string;
   readonly workflowType: string;
   /** How often it runs, in milliseconds. */
   readonly everyMs: number;
-  /** How much of what was missed while Temporal was away is made up for, in milliseconds. */
+  /** Runs missed while Temporal was unavailable are made up for within this time, in milliseconds. */
   readonly catchupWindowMs: number;
-  /** What operators read beside it in Temporal Web. */
+  /** A note for operators, shown in Temporal Web. */
   readonly note: string;
 }

@@ -13,7 +13,7 @@ import { alertEvaluationSchedule } from '../health/alert-evaluation.contract.ts'
 import { healthCollectionSchedule } from '../health/health-collection.contract.ts';
 import { housekeepingSchedule } from '../operations/housekeeping.contract.ts';
 
-/** Every schedule of the product; the worker makes sure that they exist. */
+/** Every Schedule of the product; the worker creates those that are missing. */
 export const schedules: readonly ScheduleContract[] = [
   approvalSweepSchedule,
   auditCheckpointSchedule,

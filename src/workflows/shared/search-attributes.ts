@@ -1,8 +1,8 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 
 /**
- * What operators can search workflows by in Temporal Web. Ids and closed words only: search attributes are stored in
- * clear, whatever the payload codec does. The worker registers all of them at start.
+ * Search attributes by which operators find workflows in Temporal Web. Only ids and values of closed sets: they are stored
+ * unencrypted, whatever the payload codec does. The worker registers all of them when it starts.
  */
 export const searchAttributes = {
   tenantId: defineSearchAttributeKey('TenantId', 'KEYWORD'),

@@ -1,11 +1,11 @@
 import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 
 /**
- * Declares that a workflow ends on the version of the workers it began on: what was decided by the rules of one release
- * is carried out by them, whatever is deployed meanwhile. For workflows that wait for people or watch a rollout.
+ * Pins a workflow to the worker version it began on: what was decided by the rules of one release is carried out by the
+ * same rules, whatever is deployed meanwhile. For workflows that wait for people or watch a rollout.
  *
- * It says nothing where workers are not versioned (`TEMPORAL_WORKER_BUILD_ID` unset), because the server refuses the tasks
- * of a worker that declares a behaviour without a version.
+ * Declares nothing where workers are not versioned (`TEMPORAL_WORKER_BUILD_ID` unset), because the server refuses tasks of
+ * a worker that declares a versioning behaviour without a version.
  */
 export function pinnedVersioning<Args extends unknown[], Result>(workflow: (...args: Args) => Promise<Result>): void {
   setWorkflowOptions(() => (isVersioned() ? { versioningBehavior: 'PINNED' } : {}), workflow);

@@ -19,8 +19,8 @@ import { createApprovalDecision } from '../../support/factories/approval.ts';
 import { createMfaChallenge } from '../../support/factories/identity.ts';
 
 /*
- * The activities as a worker that is killed runs them: more than once, and at the same time. There is no worker here, so
- * that nothing else runs them.
+ * The activities run more than once and concurrently, as after a worker was killed. There is no worker here, so that
+ * nothing else runs them.
  */
 
 let app: TestApi;
@@ -48,14 +48,14 @@ const ref = (person: SignedIn): PersonRef => ({
   request_id: null,
 });
 
-/** The id of a factor proof that counts as met. */
+/** The id of a verified proof of the second factor. */
 async function proof({ user_id, session_id }: SignedIn): Promise<string> {
   return (await createMfaChallenge(app, { user_id, session_id })).id;
 }
 
 const policy = { ...safePolicy, steps: safePolicy.steps.map((step) => ({ ...step, quorum: 2 })) };
 
-/** A request to switch a new production flag on, opened by the activity alone. */
+/** A request to switch a new production flag on, opened by the activity without a workflow. */
 async function opened(key: string) {
   await approvalDriver(app, admin).productionFlag(key);
   const { db, keyring } = app.api.deps;
@@ -111,7 +111,7 @@ const historyOf = (id: string) =>
   ).then((rows) => rows.map(({ event }) => event));
 
 describe('activities that run twice', () => {
-  it('open a request once, with one proof', async () => {
+  it('open a request once and consume one proof', async () => {
     const { input, record } = await opened('opened-twice');
     const again = await activities.openApproval(input);
     expect(again).toEqual(record);
@@ -128,7 +128,7 @@ describe('activities that run twice', () => {
     expect(await historyOf(request.input.approval_id)).toEqual(['opened', 'approve']);
   });
 
-  it('execute once, however many attempts run at the same time', async () => {
+  it('execute a change once, however many attempts run at the same time', async () => {
     const request = await approved('executed-once');
     const attempts = await Promise.all(Array.from({ length: 5 }, () => activities.executeApproval(attempt(request))));
     expect(attempts.map(({ view }) => view.status)).toEqual(Array.from({ length: 5 }, () => 'executed'));
@@ -138,8 +138,8 @@ describe('activities that run twice', () => {
   });
 });
 
-describe('the transaction judges again', () => {
-  it('by the roles and permissions of the database, not by those the message names', async () => {
+describe('the transaction checks a command again', () => {
+  it('by the roles and permissions of the database, not by those of the message', async () => {
     const request = await opened('not-eligible');
     const regional = await app.signIn('role-regional-manager');
     const junior = await app.signIn('role-junior-agent');
@@ -161,7 +161,7 @@ describe('the transaction judges again', () => {
     });
   });
 
-  it('and uses the proof up with the decision, or not at all', async () => {
+  it('and consumes the proof together with the decision, or not at all', async () => {
     const request = await opened('proof-bound');
     const command = await approval(provider, request);
     const stolen = { ...command, mfa_proof_id: await proof(second) };
@@ -170,7 +170,7 @@ describe('the transaction judges again', () => {
     expect((await activities.recordApprovalCommand(command)).view.steps[0]?.approvals).toBe(1);
   });
 
-  it('a failed change leaves nothing but its failure', async () => {
+  it('and undoes a failed change, leaving only its failure', async () => {
     const request = await approved('half-done');
     await asSuperuser(
       app,
@@ -188,14 +188,14 @@ describe('the transaction judges again', () => {
     expect((await activities.executeApproval(attempt(request))).view.status).toBe('failed');
   });
 
-  it('another tenant’s request is not there', async () => {
+  it('and does not find a request of another tenant', async () => {
     const request = await opened('tenanted');
     const stranger = { ...attempt(request), actor: { ...ref(admin), tenant_id: randomUUID() } };
     await expect(activities.executeApproval(stranger)).rejects.toMatchObject({ type: 'resource.not-found' });
   });
 });
 
-describe('the database has the last lock', () => {
+describe('the database itself refuses', () => {
   const insertDecision = (request: Opened, approver: SignedIn, changes: { revision?: number } = {}) =>
     createApprovalDecision(app, {
       approval_id: request.input.approval_id,
@@ -204,7 +204,7 @@ describe('the database has the last lock', () => {
       ...changes,
     });
 
-  it('on the requester’s own approval, on another revision, on a second one by the same person', async () => {
+  it('an approval by the requester, of another revision, or a second one by the same person', async () => {
     const request = await opened('locked');
     await expect(insertDecision(request, admin)).rejects.toThrow(/nobody decides on a change of their own/);
     await expect(insertDecision(request, provider, { revision: 2 })).rejects.toThrow(/what the request says now/);
@@ -212,7 +212,7 @@ describe('the database has the last lock', () => {
     await expect(insertDecision(request, provider)).rejects.toThrow(/admin_approval_decisions_once_key/);
   });
 
-  it('on history, payloads and decisions: the application cannot rewrite them', async () => {
+  it('changes of history, payloads and decisions by the application', async () => {
     for (const table of [
       'admin_approval_history',
       'admin_approval_payloads',
@@ -231,7 +231,7 @@ describe('the database has the last lock', () => {
 });
 
 describe('payloads with secrets', () => {
-  it('lie sealed under their digest and are opened for the execution only', async () => {
+  it('are stored encrypted under their digest and decrypted for the execution only', async () => {
     const rotate = defineAction({
       name: 'test.rotate',
       title: 'Test',
@@ -262,7 +262,7 @@ describe('payloads with secrets', () => {
   });
 });
 
-it('the machine in memory and the row agree on a new request', async () => {
+it('the state in memory and the row of a new request are equal', async () => {
   const { input, record } = await opened('agreed');
   const memory = openApproval({ digest: input.digest, requested_by: admin.user_id, policy }, 0);
   expect(record.approval).toEqual({ ...memory, review_due_at: input.review_due_at });

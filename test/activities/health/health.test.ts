@@ -19,7 +19,7 @@ function der(tag: number, ...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }
 
-/** A self-signed certificate that ends at some time, as RFC 5280 shapes it. */
+/** A self-signed certificate (RFC 5280) that expires at the given time. */
 function certificateUntil(end: Date): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const algorithm = der(0x30, Buffer.from([0x06, 0x03, 0x2b, 0x65, 0x70]));
@@ -55,21 +55,21 @@ async function withTlsServer<Result>(end: Date, work: (url: string) => Promise<R
 }
 
 describe('health probes', () => {
-  it.each([12, -3])('a certificate that ends in %s days is seen as such, trusted or not', async (days) => {
+  it.each([12, -3])('measure a certificate that expires in %s days, trusted or not', async (days) => {
     const probe = (url: string) => createCertificateProbe({ PUBLIC_URL: url, HEALTH_API_URLS: [] }).measure();
     const found = await withTlsServer(new Date(Date.now() + days * day), probe);
     expect(found['certificates.days_left']).toBeCloseTo(days, 1);
   });
 
-  it('a certificate that cannot be looked at is unknown; where nobody speaks TLS there is none', async () => {
-    const away = createCertificateProbe({ PUBLIC_URL: 'https://127.0.0.1:1', HEALTH_API_URLS: [] });
-    expect(await runProbe(away, log)).toEqual([
+  it('report a certificate as unknown that cannot be read, and none without TLS', async () => {
+    const unreachable = createCertificateProbe({ PUBLIC_URL: 'https://127.0.0.1:1', HEALTH_API_URLS: [] });
+    expect(await runProbe(unreachable, log)).toEqual([
       { metric: 'certificates.days_left', value: null, reason: 'The probe failed (ECONNREFUSED).' },
     ]);
     expect(await createCertificateProbe({ PUBLIC_URL: 'http://127.0.0.1:1', HEALTH_API_URLS: [] }).measure()).toEqual({});
   });
 
-  it('a probe that hangs or fails takes down its own metrics only, and gives no address away', async () => {
+  it('make only their own metrics unknown when they hang or fail, without revealing addresses', async () => {
     const hangs: HealthProbe = { metrics: ['api.up', 'api.latency_ms'], measure: () => new Promise(() => undefined) };
     expect(await runProbe(hangs, log, 20)).toEqual([
       { metric: 'api.up', value: null, reason: 'No answer within 20 ms.' },
@@ -82,7 +82,7 @@ describe('health probes', () => {
     expect(await runProbe(fails, log)).toEqual([{ metric: 'database.up', value: null, reason: 'The probe failed.' }]);
   });
 
-  it('reads the counters of an instance out of its metrics', () => {
+  it('read the counters of an instance from its metrics', () => {
     const text = [
       '# HELP castellan_http_requests_total HTTP requests by route and status',
       'castellan_http_requests_total{method="GET",route="/a",status="200",component="api"} 40',

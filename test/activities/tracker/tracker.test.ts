@@ -17,7 +17,7 @@ import type { TestApi } from '../../support/api.ts';
 import { samplePeople } from '../../../src/dev/sample-data.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { newTenant, newUser } from '../../support/factories/identity.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 import { newGoal } from '../../support/factories/tracker.ts';
 
 let app: TestApi;

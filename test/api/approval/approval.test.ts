@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 describe('a production change (S2-15, S2-60, S2-39..43)', () => {
-  it('waits for another person with a second factor, is then made once, and says so everywhere', async () => {
+  it('waits for another person with a second factor, is then made once, and is recorded everywhere', async () => {
     const request = await drive.opened('main-job');
     expect(request).toMatchObject({
       action: 'flag.toggle',
@@ -93,7 +93,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     ]);
   });
 
-  it('S2-70: is not approved by its requester, whatever their role; the attempt is audited', async () => {
+  it('S2-70: is never approved by its requester, whatever their role; the attempt is audited', async () => {
     const request = await drive.opened('own');
     expect((await drive.approve(admin, request)).body.code).toBe('approval.own-request');
     const refused = await asSuperuser(
@@ -116,7 +116,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     await drive.settled(request.id, 'executed');
   });
 
-  it('twice by one person counts once; the same key gets the first answer', async () => {
+  it('counts two approvals of one person once; the same idempotency key gets the first answer', async () => {
     await drive.putPolicy({
       action: 'flag.create',
       environment: 'production',
@@ -151,7 +151,7 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'fail']);
   });
 
-  it('is refused at once when it is stale already, with the difference', async () => {
+  it('is refused at once, with the current version, when it is stale already', async () => {
     await drive.productionFlag('born-stale');
     await asSuperuser(app, "update admin_feature_flags set version = 3, enabled = true where key = 'born-stale'");
     expect(await drive.requestToggle('born-stale')).toMatchObject({
@@ -161,8 +161,8 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
   });
 });
 
-describe('policies (S2-68, S2-70)', () => {
-  it('1 of one role AND 2 of another, in that order, frozen at creation', async () => {
+describe('gate policies (S2-68, S2-70)', () => {
+  it('can ask for 1 of one role AND 2 of another, in that order; an open request keeps its policy', async () => {
     const steps = [
       { name: 'business', roles: ['role-regional-manager'], quorum: 1 },
       { name: 'platform', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 },
@@ -189,7 +189,7 @@ describe('policies (S2-68, S2-70)', () => {
     expect(removed.status).toBe(204);
   });
 
-  it('S2-70: refuses quorum 0, missing, or larger than the eligible people, and a gate below the floor', async () => {
+  it('S2-70: refuse a quorum of 0, a missing one, one above the eligible people, and a gate below the floor', async () => {
     const place = { action: 'flag.update', environment: 'production' };
     const roles = ['role-regional-manager'];
     expect((await drive.putPolicy({ ...place, steps: [{ name: 'a', roles, quorum: 0 }] })).status).toBe(422);
@@ -203,7 +203,7 @@ describe('policies (S2-68, S2-70)', () => {
     expect((await drive.putPolicy(stranger)).body.errors).toMatchObject([{ pointer: '/bypassers/0' }]);
   });
 
-  it('the database refuses a quorum of 0 as well', async () => {
+  it('have no quorum of 0 in the database either', async () => {
     const insert = (steps: unknown) =>
       asSuperuser(
         app,
@@ -223,7 +223,7 @@ describe('policies (S2-68, S2-70)', () => {
     }
   });
 
-  it('refuses a request that nobody else could approve', async () => {
+  it('refuse a request that nobody but its requester could approve', async () => {
     await drive.putPolicy({
       action: 'flag.update',
       environment: 'production',
@@ -237,7 +237,7 @@ describe('policies (S2-68, S2-70)', () => {
     expect(answer).toMatchObject({ status: 409, body: { code: 'approval.policy-unsatisfiable' } });
   });
 
-  it('S2-68: names every changing endpoint with its gate, the policy ones by environment', async () => {
+  it('S2-68: are listed with the gate of every changing endpoint, by environment where the gate is data', async () => {
     const { body } = await app.call('GET', '/admin/approvals/gates', { token: admin.token });
     const changing = app.api.deps.routes.filter(({ method }) => method !== 'get').map(({ operationId }) => operationId);
     expect(body.items.map((item: { operation_id: string }) => item.operation_id)).toEqual(changing);
@@ -252,7 +252,7 @@ describe('policies (S2-68, S2-70)', () => {
   });
 });
 
-describe('ends of a request', () => {
+describe('a request', () => {
   it('is rejected for good, with a reason', async () => {
     const request = await drive.opened('rejected');
     expect((await drive.say(provider, 'reject', request, { digest: request.digest })).status).toBe(422);
@@ -272,7 +272,7 @@ describe('ends of a request', () => {
     );
   });
 
-  it('is not made for a requester who has left meanwhile', async () => {
+  it('fails when its requester was deactivated meanwhile', async () => {
     const request = await approvalDriver(app, provider).opened('requester-left');
     await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
     try {
@@ -319,7 +319,7 @@ describe('ends of a request', () => {
 });
 
 describe('break-glass', () => {
-  it('is for named people with a reason, owes a review, and is barred while one is overdue', async () => {
+  it('is for people whom the policy names, needs a reason, owes a review, and is barred while a review is overdue', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
     const place = { action: 'flag.toggle', environment: 'production', steps };
     const policy = await drive.putPolicy({ ...place, bypassers: [second.user_id], bypass_review_seconds: 60 });
@@ -360,8 +360,8 @@ describe('break-glass', () => {
   });
 });
 
-describe('doors', () => {
-  it('is closed to the unauthenticated, to those without the permission, and to other tenants', async () => {
+describe('access to requests', () => {
+  it('is refused without authentication, without the permission, and for requests that are not there', async () => {
     const request = await drive.opened('doors');
     const path = `/admin/approvals/${request.id}/approve`;
     const body = { digest: request.digest };
@@ -373,7 +373,7 @@ describe('doors', () => {
     expect((await drive.approve(provider, { id: request.id, digest: 'nonsense' })).status).toBe(422);
   });
 
-  it('S2-69: a proof for one request is refused for another, and after an edit', async () => {
+  it('S2-69: takes a proof of the second factor for exactly one request with exactly one digest, once', async () => {
     const [one, other] = [await drive.opened('bound-one'), await drive.opened('bound-other')];
     const path = (request: { id: string }) => `/admin/approvals/${request.id}/approve`;
     const asked = await app.call('POST', path(one), { token: provider.token, body: { digest: one.digest } });
@@ -386,7 +386,7 @@ describe('doors', () => {
     expect((await send(one)).body.code).toMatch(/mfa.required|approval\./);
   });
 
-  it('S2-60: the activity and the action refuse what is not approved, called directly', async () => {
+  it('S2-60: cannot bypass the approval by calling the activity or the action directly', async () => {
     const request = await drive.opened('direct');
     const { db } = app.api.deps;
     const activities = createApprovalActivities(app.api.deps);
@@ -412,7 +412,7 @@ describe('doors', () => {
     expect((await drive.flag('direct')).version).toBe(1);
   });
 
-  it('refuses to execute a payload that is not the one that was approved', async () => {
+  it('does not execute a payload that is not the one that was approved', async () => {
     const request = await drive.opened('tampered');
     await asSuperuser(
       app,
@@ -423,7 +423,7 @@ describe('doors', () => {
     expect(await drive.settled(request.id, 'failed')).toMatchObject({ failure_code: 'approval.payload-changed' });
   });
 
-  it('asks for a change by name: unknown actions, bad payloads and missing permissions are refused', async () => {
+  it('opens a request for an action by name; unknown actions, invalid payloads and missing permissions are refused', async () => {
     const ask = (person: SignedIn, body: object) => callProven(app, person, 'POST', '/admin/approvals', { body });
     expect((await ask(admin, { action: 'flag.explode', payload: {} })).body.errors).toMatchObject([
       { pointer: '/action' },
@@ -452,7 +452,7 @@ describe('doors', () => {
     expect((await ask(admin, emergency)).status).toBe(409);
   });
 
-  it('lists by state and pages', async () => {
+  it('lists requests by status, page by page', async () => {
     const page = await app.call('GET', '/admin/approvals?status=executed&limit=2', { token: admin.token });
     expect(page.body.items).toHaveLength(2);
     expect(page.body.items.every((item: { status: string }) => item.status === 'executed')).toBe(true);

@@ -38,8 +38,8 @@ afterAll(async () => {
 
 const etagOf = async (path: string) => (await app.call('GET', path, { token: admin.token })).headers.get('etag') ?? '';
 
-describe('where the tenant asks for approval', () => {
-  it('S2-7, S2-68: a deletion waits for somebody else, and is then made in the requester’s name', async () => {
+describe('users and roles where the tenant asks for approval', () => {
+  it('S2-7, S2-68: a deletion waits for another person, and is then made in the requester’s name', async () => {
     const applications = 'siem@apps.example';
     await callProven(app, admin, 'POST', '/admin/notifications/channels', {
       body: { kind: 'email', name: 'Applications', email: applications, events: ['session.revoked'] },
@@ -53,7 +53,7 @@ describe('where the tenant asks for approval', () => {
     await drive.settled(asked.body.id, 'executed');
     expect((await app.call('GET', path, { token: admin.token })).body).toMatchObject({ status: 'deleted', roles: [] });
     expect((await app.call('GET', '/users/me', { token: person.token })).status).toBe(401);
-    // Connected applications end their sessions, too.
+    // Connected applications are notified, so that they end their sessions too.
     const told = await eventually(
       () => asSuperuser<{ body: string }>(app, 'select body from development_mails where recipient = $1', [applications]),
       (mails) => mails.length > 0,
@@ -61,7 +61,7 @@ describe('where the tenant asks for approval', () => {
     expect(told).toEqual([{ body: expect.stringContaining(person.user_id) }]);
   });
 
-  it('S2-12: a new matrix names the request under which it was given', async () => {
+  it('S2-12: a changed permission matrix names the request that allowed it', async () => {
     const roles = await app.call('GET', '/admin/roles', { token: admin.token });
     const support = roles.body.items.find(({ code }: { code: string }) => code === 'role-support-staff');
     const path = `/admin/roles/${support.id}/permissions`;
@@ -80,7 +80,7 @@ describe('where the tenant asks for approval', () => {
     });
   });
 
-  it('S2-10, S2-71: a new role, its move below another one and its end wait for somebody else', async () => {
+  it('S2-10, S2-71: creating a role, moving it below another one and deleting it wait for another person', async () => {
     const roleOf = async (code: string) => {
       const { body } = await app.call('GET', '/admin/roles', { token: admin.token });
       return body.items.find((role: { code: string }) => role.code === code);
@@ -119,7 +119,7 @@ describe('where the tenant asks for approval', () => {
     expect(undo).toEqual({ action: 'role.create', payload: { code, name, description, permissions, parent_role_id } });
   });
 
-  it('S2-71: nobody asks for what they could not give themselves', async () => {
+  it('S2-71: nobody can request permissions that they do not hold themselves', async () => {
     const roles = await app.call('GET', '/admin/roles', { token: admin.token });
     const junior = roles.body.items.find(({ code }: { code: string }) => code === 'role-junior-agent');
     const path = `/admin/roles/${junior.id}/permissions`;
@@ -130,7 +130,7 @@ describe('where the tenant asks for approval', () => {
     expect(asked).toMatchObject({ status: 403, body: { code: 'role.grant-exceeds-own' } });
   });
 
-  it('a deletion that was approved cancels the requests of whoever is deleted', async () => {
+  it('an approved deletion of a user cancels their open requests', async () => {
     const leaver = await app.signIn('role-regional-manager');
     const [role] = await asSuperuser<{ id: string }>(app, "select id from admin_roles where code = 'role-provider-admin'");
     const given = await callProven(app, admin, 'POST', `/admin/users/${leaver.user_id}/roles`, {
@@ -151,7 +151,7 @@ describe('where the tenant asks for approval', () => {
     expect(await drive.events(waiting.body.id)).toEqual(['opened', 'abort']);
   });
 
-  it('the waiting requests of a person who is switched off are cancelled', async () => {
+  it('deactivating a user cancels their open requests', async () => {
     const target = await app.signIn('role-senior-agent');
     const path = `/admin/users/${target.user_id}`;
     const asked = await callProven(app, provider, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });

@@ -29,7 +29,7 @@ afterAll(async () => {
   await app.close();
 });
 
-/** A campaign with a pool of new people; settings by place in the pool. */
+/** A campaign with a pool of new users; settings by position in the pool. */
 async function poolOf(count: number, settings: readonly Record<string, unknown>[] = []) {
   const campaign = await drive.campaign();
   const people = await addPeople(app, count);
@@ -42,8 +42,8 @@ async function poolOf(count: number, settings: readonly Record<string, unknown>[
 const outcomesOf = (answer: { body: { results: { outcome: string; reason: string; user_id: string | null }[] } }) =>
   answer.body.results.map(({ outcome, reason, user_id }) => ({ outcome, reason, user_id }));
 
-describe('S3-2..7: the six endpoints', () => {
-  it('S3-3, S3-43: puts a person into campaigns, again without effect, and says so of an unknown one', async () => {
+describe('S3-2..7: assignments of a user', () => {
+  it('S3-3, S3-43: adds a user to campaigns; a repetition changes nothing, an unknown campaign is a conflict', async () => {
     const campaign = await drive.campaign();
     const [person = ''] = await addPeople(app, 1);
     const ask = { campaign_ids: [campaign, randomUUID()], permissions: { can_edit: true }, weight: 200 };
@@ -57,7 +57,7 @@ describe('S3-2..7: the six endpoints', () => {
     ]);
   });
 
-  it('S3-4, S3-41, S3-43: gives contacts by hand; conflicts are skipped, moved or refused as asked', async () => {
+  it('S3-4, S3-41, S3-43: assigns contacts by hand; owned ones are skipped, reassigned or refused as asked', async () => {
     const [one = '', two = ''] = await addPeople(app, 2);
     const contacts = await addContacts(app, 2);
     expect(outcomesOf(await drive.give(one, contacts))).toEqual(
@@ -85,7 +85,7 @@ describe('S3-2..7: the six endpoints', () => {
     expect(list.body.items.find(({ id }: { id: string }) => id === lead)).toMatchObject({ campaign_count: 1, contact_count: 3 });
   });
 
-  it('S3-6, S3-7, S3-43: removes once, keeps the history, answers 404 afterwards', async () => {
+  it('S3-6, S3-7, S3-43: a removal works once, keeps the history, and answers 404 when repeated', async () => {
     const { campaign, lead } = await poolOf(1);
     const [contact = ''] = await addContacts(app, 1);
     await drive.deal(lead, campaign, [contact]);
@@ -100,7 +100,7 @@ describe('S3-2..7: the six endpoints', () => {
     expect(again.body.results[0].outcome).toBe('assigned');
   });
 
-  it('X-25: removal follows the policy table, where nothing is written by default', async () => {
+  it('X-25: a removal follows the gate policy of the tenant; by default there is none', async () => {
     const { campaign, lead } = await poolOf(1);
     await createApprovalPolicy(app, { action: 'assignment.remove-campaign', environment: 'any', gate: 'mfa', updated_by: manager.user_id });
     const refused = await drive.call('DELETE', `/api/admin/users/${lead}/campaigns/${campaign}`);
@@ -109,7 +109,7 @@ describe('S3-2..7: the six endpoints', () => {
     expect((await drive.call('DELETE', `/api/admin/users/${lead}/campaigns/${campaign}`)).status).toBe(204);
   });
 
-  it('S3-32: another tenant’s people, campaigns and contacts are not there', async () => {
+  it('S3-32: users, campaigns and contacts of another tenant do not exist', async () => {
     const { campaign, lead } = await poolOf(1);
     const [contact = ''] = await addContacts(app, 1);
     const { token } = other.admin;
@@ -126,7 +126,7 @@ describe('S3-2..7: the six endpoints', () => {
     expect(given.body.results).toEqual([{ contact_id: contact, outcome: 'conflict', reason: 'not_found', user_id: null }]);
   });
 
-  it('needs the permission; people see their own, and only their own, without it', async () => {
+  it('without the permission users see their own assignments and no others', async () => {
     const contacts = await addContacts(app, 1);
     await drive.give(agent.user_id, contacts);
     const refused = await app.call('GET', `/api/admin/users/${agent.user_id}/assignments`, { token: agent.token });
@@ -136,14 +136,14 @@ describe('S3-2..7: the six endpoints', () => {
   });
 });
 
-describe('S3-40: dealing', () => {
-  it('S3-40: 1,000 contacts by 50 parallel callers to 10 equal people end at exactly 100 each', async () => {
+describe('S3-40: auto-assigning', () => {
+  it('S3-40: 1,000 contacts assigned by 50 parallel callers to 10 equal members end at exactly 100 each', async () => {
     const { campaign, people, lead } = await poolOf(10);
     const contacts = await addContacts(app, 1000);
     const callers = Array.from({ length: 50 }, async (_, caller) => {
       for (let n = 0; n < 20; n += 1) {
         const contact = contacts[caller * 20 + n] ?? '';
-        // A caller who waits too long for one of five connections is told so, and asks again.
+        // A caller who waits too long for one of the five connections gets 503, and repeats the call.
         const answer = await eventually(() => drive.deal(lead, campaign, [contact]), ({ status }) => status !== 503);
         expect(answer).toMatchObject({ status: 200, body: { results: [{ outcome: 'assigned' }] } });
       }
@@ -159,7 +159,7 @@ describe('S3-40: dealing', () => {
     expect(owners).toEqual({ owned: '1000', rows: '1000' });
   }, 120_000);
 
-  it('S3-40: weights hold in SQL as they do in the rule', async () => {
+  it('S3-40: the rule in SQL keeps to the weights', async () => {
     const weights = [100, 200, 300];
     const { campaign, people, lead } = await poolOf(3, weights.map((weight) => ({ weight })));
     for (const contact of await addContacts(app, 60)) await drive.deal(lead, campaign, [contact]);
@@ -167,7 +167,7 @@ describe('S3-40: dealing', () => {
     expect(people.map((person) => counts.get(person))).toEqual([10, 20, 30]);
   });
 
-  it('a newcomer and a returner get a fair share of what follows, and no backlog', async () => {
+  it('a member who joins or returns gets a fair share of what follows, and no backlog', async () => {
     const { campaign, people, lead } = await poolOf(5, [{}, {}, {}, {}, { paused_until: '2099-01-01T00:00:00Z' }]);
     await drive.deal(lead, campaign, await addContacts(app, 300));
     const [newcomer = ''] = await addPeople(app, 1);
@@ -178,7 +178,7 @@ describe('S3-40: dealing', () => {
     expect([counts.get(newcomer), counts.get(people[4] ?? '')]).toEqual([10, 10]);
   });
 
-  it('S3-40: closed, absent, excluded, full people and those without rights get nothing; by hand it works', async () => {
+  it('S3-40: deactivated, absent, excluded and full members and those without the permission are not chosen; by hand they can be', async () => {
     const { campaign, people, lead } = await poolOf(6, [
       {}, {}, { paused_until: '2099-01-01T00:00:00Z' }, { auto_assign: false }, { max_open_contacts: 0 }, {},
     ]);
@@ -197,7 +197,7 @@ describe('S3-40: dealing', () => {
     expect(await drive.give(closed, [byHand])).toMatchObject({ status: 409, body: { code: 'assignment.user-inactive' } });
   });
 
-  it('S3-36: every assignment says why, and its replay gives the same choice', async () => {
+  it('S3-36: every assignment stores its reason, and repeating the choice gives the same owner', async () => {
     const { campaign, people, lead } = await poolOf(3, [{ weight: 50 }, { weight: 150 }, { max_open_contacts: 2 }]);
     for (const contact of await addContacts(app, 20)) await drive.deal(lead, campaign, [contact]);
     for (const person of people) {
@@ -210,7 +210,7 @@ describe('S3-40: dealing', () => {
     }
   });
 
-  it('many at once get the owners of one by one, and a repeated key adds nothing', async () => {
+  it('many contacts at once get the owners that they get one by one, and a repeated key adds nothing', async () => {
     const settings = [{ weight: 70 }, { weight: 110, max_open_contacts: 9 }, { weight: 300 }, { paused_until: '2099-01-01T00:00:00Z' }];
     const [single, bulk] = [await poolOf(4, settings), await poolOf(4, settings)];
     const [ones, many] = [await addContacts(app, 40), await addContacts(app, 40)];
@@ -234,7 +234,7 @@ describe('S3-40: dealing', () => {
     expect(bare(pools[1])).toEqual(bare(pools[0]));
   });
 
-  it('the rule in SQL is the rule of the domain: the same choice, order and shares for random pools', async () => {
+  it('the rule in SQL equals the rule of the domain: the same choice, order and shares for random pools', async () => {
     for (let round = 0; round < 12; round += 1) {
       const size = 2 + (round % 4);
       const settings = Array.from({ length: size }, () => ({
@@ -262,7 +262,7 @@ describe('S3-40: dealing', () => {
     }
   }, 60_000);
 
-  it('gives a contact to the same person again when asked', async () => {
+  it('keep_owner assigns a contact to its previous owner again', async () => {
     const { campaign, people, lead } = await poolOf(3);
     const [contact = '', ...rest] = await addContacts(app, 6);
     const { body } = await drive.deal(lead, campaign, [contact]);
@@ -273,7 +273,7 @@ describe('S3-40: dealing', () => {
     expect(outcomesOf(again)).toEqual([{ outcome: 'assigned', reason: 'previous_owner', user_id: owner }]);
   });
 
-  it('S3-40: with nobody free contacts wait in order; a later arrival does not overtake them', async () => {
+  it('S3-40: without capacity contacts wait in order, and a later one does not overtake them', async () => {
     const { campaign, lead } = await poolOf(1, [{ max_open_contacts: 1 }]);
     const [first = '', second = '', third = '', fourth = ''] = await addContacts(app, 4);
     await drive.deal(lead, campaign, [first]);
@@ -283,15 +283,15 @@ describe('S3-40: dealing', () => {
     expect(queue.body.items.map(({ contact_id }: { contact_id: string }) => contact_id)).toEqual([second, third]);
     expect(queue.body.items[0].reason).toMatchObject({ kind: 'no_candidate', excluded: [{ user_id: lead, reason: 'full' }] });
     expect(outcomesOf(await drive.deal(lead, campaign, [second]))[0]?.reason).toBe('already_waiting');
-    // No worker runs in this file: the freed place goes to the one that has waited longest with the next deal.
+    // No worker runs in this file: the next assignment serves the contact that has waited longest.
     await drive.take(lead, first);
     expect(outcomesOf(await drive.deal(lead, campaign, [fourth]))[0]?.outcome).toBe('queued');
     expect((await drive.why(lead, second)).status).toBe(200);
   });
 });
 
-describe('S3-38: the policies', () => {
-  it('show a session its own rows only, and let it write none, unless it was opened for managing', async () => {
+describe('S3-38: row-level security', () => {
+  it('shows a session its own rows only and lets it write none, unless assignments were opened to it', async () => {
     const contacts = await addContacts(app, 1);
     await drive.give(agent.user_id, contacts);
     const session = await app.api.deps.db.readPool.connect();

@@ -26,7 +26,7 @@ beforeAll(async () => {
   app = await startTestApi();
   [admin, support] = await Promise.all([app.signIn('role-super-admin'), app.signIn('role-support-staff')]);
   await createOneOfEach(app, admin.user_id);
-  // Requests are made by the one and can be decided by the other.
+  // One opens approval requests, the other can decide them.
   await app.signIn('role-super-admin', 1);
 });
 
@@ -76,7 +76,7 @@ describe('S2-2: getAdminDashboard', () => {
     ]);
   });
 
-  it('shows what fires, the gravest first, and when it was last looked at', async () => {
+  it('shows firing alerts, the gravest first, and when thresholds were last evaluated', async () => {
     for (const severity of ['warning', 'critical'] as const) {
       await createAlert(app, await createAlertThreshold(app, { severity }), { value: 0 });
     }
@@ -89,7 +89,7 @@ describe('S2-2: getAdminDashboard', () => {
     expect(alerts.age_seconds).toBeGreaterThanOrEqual(90);
   });
 
-  it('shows rollouts in flight, failing integrations and the backlog of queues', async () => {
+  it('shows running rollouts, failing integrations and the backlog of queues', async () => {
     const { id: proposal_id } = await createConfigProposal(app);
     const version = { environment: 'staging', config_version: 77, proposal_id } as const;
     const { digest } = await createConfigVersion(app, version);
@@ -121,7 +121,7 @@ describe('S2-2: getAdminDashboard', () => {
     expect(queues.age_seconds).toBeGreaterThanOrEqual(40);
   });
 
-  it('keeps to itself what the caller may not see', async () => {
+  it('hides sections whose permission the caller lacks', async () => {
     const { sections } = (await show(support)).body;
     expect(sections.users.state).toBe('ok');
     expect(sections.audit).toEqual({
@@ -133,7 +133,7 @@ describe('S2-2: getAdminDashboard', () => {
     });
   });
 
-  it('shows another tenant nothing of this one', async () => {
+  it('shows another tenant no data of this one', async () => {
     const outsider = await makePerson(app, otherTenantId, 'role-super-admin');
     const { sections } = (await show(outsider)).body;
     expect(sections.approvals.data).toMatchObject({ pending_count: 0, items: [] });
@@ -141,7 +141,7 @@ describe('S2-2: getAdminDashboard', () => {
     expect(sections.users.data).toMatchObject({ active_count: 1, session_count: 1 });
   });
 
-  it('a section that cannot be read says so, and the others are shown', async () => {
+  it('a section that cannot be read is unavailable, and the others are shown', async () => {
     await asSuperuser(app, 'revoke select on admin_feature_flags, admin_flag_history from castellan_app');
     try {
       const { status, body } = await show(admin);
@@ -157,7 +157,7 @@ describe('S2-2: getAdminDashboard', () => {
     expect((await show(admin)).body.sections.flags.state).toBe('ok');
   });
 
-  it('a section that hangs is given up after its time, and the others are shown', async () => {
+  it('a section that hangs is unavailable after its time limit, and the others are shown', async () => {
     await withClient(app.database.adminUrl, async (holder) => {
       await holder.query('begin');
       await holder.query('lock table admin_flag_history in access exclusive mode');
@@ -168,7 +168,7 @@ describe('S2-2: getAdminDashboard', () => {
     });
   });
 
-  it('all sections together are one wait for the database', async () => {
+  it('all sections together take one round trip to the database', async () => {
     const url = new URL(app.database.appUrl);
     const proxy = await startCountingProxy({ host: url.hostname, port: Number(url.port) });
     url.port = String(proxy.port);
@@ -184,7 +184,7 @@ describe('S2-2: getAdminDashboard', () => {
 });
 
 describe('the typed client', () => {
-  it('S2-2, S2-32, S2-33, S2-34 under their names', async () => {
+  it('has the functions of S2-2, S2-32, S2-33 and S2-34 under their names', async () => {
     const tokens = { access_token: admin.token, refresh_token: admin.refresh_token };
     const client = createCastellanClient({ baseUrl: app.url, tokens });
     const { adminApi } = client;

@@ -12,7 +12,7 @@ import { auditEvents } from '../../support/audit-events.ts';
 
 const base = '/admin/system-health';
 
-/** A threshold as it is answered. */
+/** A threshold in an answer. */
 type AnyThreshold = Readonly<Record<string, unknown>>;
 
 const minute = 60_000;
@@ -56,7 +56,7 @@ const measure = (metric: string, at: number, value: number | null, reason: strin
   asSuperuser(app, 'select record_platform_health($1, $2, $3, $4)', [new Date(at), [metric], [value], [reason]]);
 
 describe('S2-32: getSystemHealth', () => {
-  it('says that it knows nothing before anything was measured', async () => {
+  it('is unknown before anything was measured', async () => {
     const { status, body } = await get(reader, base);
     expect(status).toBe(200);
     expect(body).toMatchObject({ status: 'unknown', measured_at: null, evaluated_at: null, alerts: [] });
@@ -72,7 +72,7 @@ describe('S2-32: getSystemHealth', () => {
     ]);
   });
 
-  it('says that the alerting is down when it has run and stopped, however long ago', async () => {
+  it('reports alerting as down when it has run and stopped, however long ago', async () => {
     await measure('alerting.evaluated', Date.now() - day, 3);
     const { body } = await get(reader, base);
     const alerting = body.components.find(({ component }: { component: string }) => component === 'alerting');
@@ -80,7 +80,7 @@ describe('S2-32: getSystemHealth', () => {
     expect(body.status).toBe('down');
   });
 
-  it('shows every part as it was last measured, and why one could not be', async () => {
+  it('shows every component as last measured, and why one could not be measured', async () => {
     const now = Date.now();
     await measure('api.up', now - 2 * minute, 0);
     await measure('api.up', now - minute, 1);
@@ -101,7 +101,7 @@ describe('S2-32: getSystemHealth', () => {
     expect(of('alerting')).toMatchObject({ status: 'up' });
   });
 
-  it('shows the platform to another tenant, and nothing of this one', async () => {
+  it('shows another tenant the platform, and no data of this tenant', async () => {
     await createMeasurement(app, { tenant_id: defaultTenantId, metric: 'approvals.pending', value: 7 });
     const names = async (person: SignedIn) =>
       (await get(person, base)).body.components.map(({ component }: { component: string }) => component);
@@ -127,7 +127,7 @@ describe('S2-32: getSystemHealth', () => {
 });
 
 describe('S2-33: getSystemMetricsHistory', () => {
-  it('joins hours of long ago, five minutes of lately and single measurements of today, without gap or overlap', async () => {
+  it('joins hourly, five-minute and single measurements without gap or overlap', async () => {
     const now = Date.now();
     const hour = Math.floor(now / 3_600_000) * 3_600_000;
     const row = (resolution_seconds: HealthResolution, at: number, value: number) =>
@@ -145,7 +145,7 @@ describe('S2-33: getSystemMetricsHistory', () => {
       [3600, 40 * day, 10],
       [300, 10 * day, 20],
       [0, 6 * 60 * minute, 30],
-      // Rolled up as well: each moment is read from one resolution only.
+      // These are rolled up as well: each time is read from one resolution only.
       [3600, 10 * day, 99],
       [300, 6 * 60 * minute, 99],
     ] as const) {
@@ -158,7 +158,7 @@ describe('S2-33: getSystemMetricsHistory', () => {
     expect(body.points[0]).toMatchObject({ min: 10, max: 10, known_count: 5, unknown_count: 1 });
   });
 
-  it('weighs what it draws together, and shows unknown as unknown', async () => {
+  it('weights aggregated averages, and shows unknown as unknown', async () => {
     const start = Math.floor(Date.now() / 600_000) * 600_000 - 1_200_000;
     for (const [offset, value] of [
       [0, 1],
@@ -189,10 +189,10 @@ describe('S2-33: getSystemMetricsHistory', () => {
   });
 });
 
-describe('S2-34: the thresholds that a tenant begins with', () => {
+describe('S2-34: the default thresholds of a tenant', () => {
   const names = (body: { thresholds: { name: string }[] }) => body.thresholds.map(({ name }) => name);
 
-  it('watch the installation for the default tenant, and what is its own for every tenant that is made', async () => {
+  it('watch the platform in the default tenant, and its own components in every new tenant', async () => {
     const { body: ours } = await get(admin, `${base}/alerts`);
     expect(ours).toMatchObject({ version: 0, updated_at: null });
     expect(names(ours)).toEqual(expect.arrayContaining(['Database connections', 'Task queue backlog', 'Failed workflows']));
@@ -210,7 +210,7 @@ describe('S2-34: the thresholds that a tenant begins with', () => {
     ]);
     expect(names(ours)).toEqual(expect.arrayContaining(names(theirs)));
 
-    // What comes back can be put back: one changed, one switched off, the others gone.
+    // The answer can be sent back as input: one changed, one switched off, the others left out.
     const settings = theirs.thresholds
       .slice(0, 2)
       .map(({ id: _id, state: _state, since: _since, observed: _observed, is_silenced: _silenced, ...setting }: AnyThreshold) => setting);
@@ -222,7 +222,7 @@ describe('S2-34: the thresholds that a tenant begins with', () => {
     expect(answer).toMatchObject({ status: 200, body: { version: 1, thresholds: changed } });
   });
 
-  it('know every metric that they name, and are told with what to do', async () => {
+  it('name existing metrics, and have a note of what to do', async () => {
     const { thresholds } = (await get(admin, `${base}/alerts`)).body;
     expect(thresholds).toHaveLength(17);
     for (const { metric, note } of thresholds) expect({ metric, note }).toEqual({ metric: expect.stringMatching(/^[a-z]/), note: expect.any(String) });
@@ -231,7 +231,7 @@ describe('S2-34: the thresholds that a tenant begins with', () => {
 });
 
 describe('S2-34: configureSystemAlerts', () => {
-  it('needs the factor, the permission and the version that was read', async () => {
+  it('needs a second factor, the permission and the version that was read', async () => {
     const body = { thresholds: [backlog] };
     expect((await app.call('PUT', `${base}/alerts`, { body })).status).toBe(401);
     expect((await app.call('PUT', `${base}/alerts`, { body, token: reader.token })).body.code).toBe('auth.forbidden');
@@ -247,7 +247,7 @@ describe('S2-34: configureSystemAlerts', () => {
     });
   });
 
-  it('replaces the set: what keeps its name and metric keeps its id, what is left out goes', async () => {
+  it('replaces the set: a threshold that keeps name and metric keeps its id, one that is left out is removed', async () => {
     const first = await configure([backlog, { ...backlog, name: 'Other' }], 0);
     expect(first.status).toBe(200);
     expect(first.headers.get('etag')).toBe('"1"');
@@ -278,7 +278,7 @@ describe('S2-34: configureSystemAlerts', () => {
     expect(entry?.new_values).toMatchObject({ version: 2 });
   });
 
-  it('in parallel one wins, the others learn that they came late', async () => {
+  it('accepts one of several parallel changes, and refuses the others as stale', async () => {
     const { version } = (await get(admin, `${base}/alerts`)).body;
     const answers = await Promise.all([1, 2, 3].map((threshold) => configure([{ ...backlog, threshold }], version)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 412, 412]);
@@ -345,7 +345,7 @@ describe('silences of alerts', () => {
     expect(thresholds).toMatchObject([{ is_silenced: true }]);
   });
 
-  it('change on top of the version that was read, and end once', async () => {
+  it('are changed on the version that was read, and end once', async () => {
     const { body } = await silence({ reason: 'Move', ends_at: hence(60 * minute) });
     const patch = (change: object, version: number) =>
       callProven(app, admin, 'PATCH', `${path}/${body.id}`, { body: change, headers: { 'if-match': `"${version}"` } });
@@ -364,7 +364,7 @@ describe('silences of alerts', () => {
     ]);
   });
 
-  it('refuse an end that has passed or is too far, a threshold that is not there, and no reason', async () => {
+  it('are refused with an end in the past or too far ahead, an unknown threshold, or no reason', async () => {
     for (const ends_at of [hence(-minute), hence(31 * day)]) {
       expect((await silence({ reason: 'x', ends_at })).body.errors).toMatchObject([{ pointer: '/ends_at' }]);
     }

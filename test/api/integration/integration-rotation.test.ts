@@ -27,8 +27,8 @@ afterAll(async () => {
   await stack.close();
 });
 
-describe('key rotations (S2-21)', () => {
-  it('checks, creates, proves, switches, revokes and proves that the old key is refused', async () => {
+describe('key rotation (S2-21)', () => {
+  it('checks, creates and proves a key, switches, revokes the old key and proves that it is refused', async () => {
     const { id, key_id, secret } = await drive.connected(service);
     const begun = await drive.rotate(id, { grace_seconds: 0, reason: 'yearly' });
     expect(begun).toMatchObject({ status: 201, body: { old_key_id: key_id, status: 'requested', reason: 'yearly' } });
@@ -52,14 +52,14 @@ describe('key rotations (S2-21)', () => {
     expect(kept).toEqual({ new_secret_ciphertext: null, old_secret_ciphertext: null });
   });
 
-  it('works by client credentials too', async () => {
+  it('works with client credentials too', async () => {
     const { id, key_id } = await drive.connected(service, oauthConfig(service, { client_authentication: 'post' }));
     const begun = await drive.rotate(id, { grace_seconds: 0 });
     await drive.rotated(id, begun.body.id, 'completed');
     expect(service.living).not.toContain(key_id);
   });
 
-  it('S2-68: opens an approval for an integration of production, and the environment cannot be disguised', async () => {
+  it('S2-68: opens an approval request for an integration of production, and refuses a false environment', async () => {
     const { id } = await drive.connected(service, restConfig(service), { environment: 'production' });
     const disguised = await drive.rotate(id, { environment: 'staging' });
     expect(disguised).toMatchObject({ status: 422, body: { errors: [{ pointer: '/environment' }] } });
@@ -74,13 +74,13 @@ describe('key rotations (S2-21)', () => {
     const { body } = await eventually(list, (answer) => answer.body.items.length === 1);
     expect(body.items).toMatchObject([{ approval_id: asked.body.id, requested_by: admin.user_id }]);
     await drive.rotated(id, body.items[0].id, 'completed');
-    // Started with the execution of the request, not by the next sweep.
+    // Started by the execution of the request, not by the next sweep.
     const ref = { tenant_id: defaultTenantId, integration_id: id, rotation_id: body.items[0].id };
     const { startTime } = await app.api.deps.temporal.client.workflow.getHandle(keyRotationWorkflowId(ref)).describe();
     expect(startTime.getTime() - Date.parse(body.items[0].created_at)).toBeLessThan(10_000);
   });
 
-  it('runs once at a time, keeps the configuration still, and is called off without a trace before the switch', async () => {
+  it('runs once at a time, blocks changes of the configuration, and can be aborted without effect before the switch', async () => {
     const { id, key_id } = await drive.connected(service);
     const held = service.hold(/^POST \/keys/, 'after');
     const both = await Promise.all([drive.rotate(id), drive.rotate(id)]);
@@ -130,7 +130,7 @@ describe('key rotations (S2-21)', () => {
     expect(await drive.details(unproven.id)).toMatchObject({ key_id: unproven.key_id });
   });
 
-  it('cannot rotate what the remote service does not manage, or whose id is unknown', async () => {
+  it('is refused when the remote service does not manage keys, or the id of the key is unknown', async () => {
     const unmanaged = await drive.connected(service, restConfig(service, { key_management: null }));
     const unnamed = await drive.connected(service, restConfig(service), { key_id: null });
     for (const { id } of [unmanaged, unnamed]) {
@@ -138,7 +138,7 @@ describe('key rotations (S2-21)', () => {
     }
   });
 
-  it('past its switch, lets the secret alone be exchanged by hand: a key lost at the service locks nobody out', async () => {
+  it('permits, after the switch, to exchange the secret alone by hand, in case the key is lost at the service', async () => {
     const { id } = await drive.connected(service);
     const begun = (await drive.rotate(id, { grace_seconds: 3_600 })).body;
     await drive.rotated(id, begun.id, 'switched');
@@ -152,7 +152,7 @@ describe('key rotations (S2-21)', () => {
     expect(await put({ config, ...byHand })).toMatchObject({ status: 200, body: { key_id: byHand.key_id } });
   });
 
-  it('keeps a failed revoke in sight, tells its requester, and tries again when asked', async () => {
+  it('shows a failed revoke, notifies its requester, and retries on request', async () => {
     const { id } = await drive.connected(service);
     service.trouble(/^DELETE \/keys/, 500);
     service.acceptsRevoked = true;
@@ -172,17 +172,17 @@ describe('key rotations (S2-21)', () => {
     expect(done.attempt_error_code).toBeNull();
     expect(done.revoke_attempts).toBeGreaterThanOrEqual(2);
     expect((await retry()).status).toBe(409);
-    const told = await asSuperuser<{ event: string }>(
+    const notified = await asSuperuser<{ event: string }>(
       app,
       'select distinct event from notification_deliveries where event_key like $1 order by event',
       [`integration/${id}/%`],
     );
-    expect(told.map(({ event }) => event)).toContain('integration.revoke-failed');
+    expect(notified.map(({ event }) => event)).toContain('integration.revoke-failed');
   });
 });
 
 describe('fingerprints of secrets', () => {
-  it('tells where a value is and was in use without keeping it, on record', async () => {
+  it('find where a value is and was in use without storing it, with an audit entry', async () => {
     const { id, secret } = await drive.connected(service);
     const find = async (value: string) =>
       (await callProven(app, admin, 'POST', '/admin/integrations/find-secret', { body: { secret: value } })).body.uses;
@@ -194,8 +194,8 @@ describe('fingerprints of secrets', () => {
   });
 });
 
-describe('secrets in answers and stores', () => {
-  it('leaves no secret of any remote system in a table, a workflow or an answer', async () => {
+describe('secrets of remote systems', () => {
+  it('do not appear in clear in any table, workflow or answer', async () => {
     const { id, secret } = await drive.connected(service);
     const begun = await drive.rotate(id, { grace_seconds: 0 });
     await drive.rotated(id, begun.body.id, 'completed');
@@ -221,7 +221,7 @@ describe('adminApi (S2-17..22)', () => {
       tokens: { access_token: admin.token, refresh_token: admin.refresh_token },
     }).adminApi;
 
-  it('reads, syncs, configures and rotates under the names of the UI', async () => {
+  it('reads, syncs, configures and rotates under the names that the UI uses', async () => {
     const { id, key_id } = await drive.connected(service);
     const api = client();
     expect((await api.getIntegrations({ limit: 1 })).items).toMatchObject([{ id }]);

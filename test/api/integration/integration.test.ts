@@ -35,7 +35,7 @@ const records = (count: number, changes: object = {}) =>
   Array.from({ length: count }, (_, index) => ({ id: index + 1, name: `record ${index + 1}`, ...changes }));
 
 describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
-  it('asks for a token, the permission and a second factor', async () => {
+  it('needs a token, the permission and a second factor', async () => {
     const body = { name: 'gated', environment: 'staging', config: restConfig(service), secret: 'some-secret-1' };
     expect((await app.call('POST', '/admin/integrations', { body })).status).toBe(401);
     expect((await app.call('POST', '/admin/integrations', { body, token: support.token })).status).toBe(403);
@@ -111,7 +111,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(other).toMatchObject({ status: 422, body: { errors: [{ pointer: '/config/kind' }] } });
   });
 
-  it('sends a secret nowhere else than it was given for', async () => {
+  it('never sends a secret to another destination than it was given for', async () => {
     const { id } = await drive.connected(service);
     const other = restConfig(service, { base_url: `${service.url}/elsewhere` });
     const put = (secret: string | null) =>
@@ -123,7 +123,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(await put('a-new-secret-1')).toMatchObject({ status: 200, body: { key_id: null, version: 2 } });
   });
 
-  it('reveals a secret by a right of its own, with a second factor, on record', async () => {
+  it('reveals a secret with a permission of its own and a second factor, and audits it', async () => {
     const { id, secret } = await drive.connected(service);
     const path = `/admin/integrations/${id}/reveal-secret`;
     expect((await app.call('POST', path, { token: support.token })).status).toBe(403);
@@ -134,7 +134,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(await drive.events(id)).toEqual(['create', 'reveal-secret']);
   });
 
-  it('switches off, renames and deletes; what is deleted is not there', async () => {
+  it('switches off, renames and deletes; a deleted integration is not found', async () => {
     const { id } = await drive.connected(service);
     const path = `/admin/integrations/${id}`;
     const patch = (body: object, version: number) =>
@@ -149,7 +149,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(await drive.events(id)).toEqual(['create', 'update', 'delete']);
   });
 
-  it('shows nothing of another tenant', async () => {
+  it('shows no data of another tenant', async () => {
     const { id } = await drive.connected(service);
     const other = await secondTenant(app);
     const as = (method: string, path: string, options = {}) => callProven(app, other.admin, method, path, options);
@@ -166,7 +166,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
 });
 
 describe('syncs (S2-19, S2-22)', () => {
-  it('answers with an operation whose end state counts created, updated, unchanged and failed', async () => {
+  it('are operations whose result counts created, updated, unchanged and failed records', async () => {
     const { id } = await drive.connected(service);
     service.items = [...records(23), { name: 'without id' }, { id: 1, name: 'again' }];
     const started = await drive.sync(id);
@@ -176,7 +176,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(first).toMatchObject({
       status: 'completed_with_failures',
       created_count: 23,
-      // Its id came on an earlier page already: the last word of the service holds.
+      // Its id was on an earlier page already: the newer record counts.
       updated_count: 1,
       unchanged_count: 0,
       failed_count: 1,
@@ -199,7 +199,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(await drive.events(id)).toEqual(['create', 'sync-begin', 'sync-end', 'sync-begin', 'sync-end']);
   });
 
-  it('joins the sync that runs, also of two at once, and stops it when asked', async () => {
+  it('join the running sync, also of two started at once, and can be cancelled', async () => {
     const { id } = await drive.connected(service);
     service.items = records(30);
     const held = service.hold(/^GET \/records.*cursor=10/);
@@ -217,7 +217,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect((await drive.ended(id, (await drive.sync(id)).body.id)).created_count).toBe(20);
   });
 
-  it('waits out trouble of the remote system, and fails with the reason when the key is refused', async () => {
+  it('retry transient errors of the remote system, and fail with the reason when the key is refused', async () => {
     const { id, key_id } = await drive.connected(service, oauthConfig(service));
     service.items = records(5);
     service.trouble(/^GET \/records/, 503);
@@ -225,14 +225,14 @@ describe('syncs (S2-19, S2-22)', () => {
     service.revoke(key_id);
     const failed = await drive.ended(id, (await drive.sync(id)).body.id);
     expect(failed).toMatchObject({ status: 'failed', error_code: 'refused' });
-    const told = await eventually(
+    const notified = await eventually(
       () =>
         asSuperuser<{ event: string }>(app, 'select event from notification_deliveries where event_key = $1', [
           `integration/${id}/sync/${failed.id}`,
         ]),
       (rows) => rows.length > 0,
     );
-    expect(told).toEqual([{ event: 'integration.sync-failed' }]);
+    expect(notified).toEqual([{ event: 'integration.sync-failed' }]);
   });
 
   it.each([
@@ -248,12 +248,12 @@ describe('syncs (S2-19, S2-22)', () => {
     const startedAt = performance.now();
     const job = await drive.ended(id, (await drive.sync(id)).body.id);
     service.retryAfter = undefined;
-    // The retry policy alone would ask again after a second.
+    // The retry policy alone would retry after a second.
     expect(performance.now() - startedAt).toBeGreaterThan(1_900);
     expect(job).toMatchObject({ status: 'succeeded', created_count: 1 });
   });
 
-  it('marks what a complete sync misses, removes what the next one misses too, and counts both', async () => {
+  it('mark records that a complete sync misses, remove those that the next one misses too, and count both', async () => {
     const { id } = await drive.connected(service);
     const sync = async () => drive.ended(id, (await drive.sync(id)).body.id);
     const kept = async () => {
@@ -269,7 +269,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(await sync()).toMatchObject({ status: 'succeeded', unchanged_count: 23, missing_count: 2, removed_count: 0 });
     expect(await kept()).toEqual({ all: 25, missing: [3, 17] });
 
-    // One comes back; a pass that is cancelled, fails or cannot take a record says nothing of what is missing.
+    // One comes back; a pass that is cancelled, fails or cannot store a record does not tell what is missing.
     service.items = [...records(25).filter(({ id: one }) => one !== 17), { name: 'without id' }];
     expect(await sync()).toMatchObject({ status: 'completed_with_failures', unchanged_count: 24, removed_count: 0 });
     expect(await kept()).toEqual({ all: 25, missing: [17] });
@@ -283,7 +283,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(await kept()).toEqual({ all: 24, missing: [25] });
   });
 
-  it('fails with the reason when the answer is no page, or its cursor leads nowhere', async () => {
+  it('fail with the reason when the answer is no page, or its cursor does not advance', async () => {
     const { id } = await drive.connected(service, restConfig(service, { paging: { items_pointer: '/rows' } }));
     const failed = await drive.ended(id, (await drive.sync(id)).body.id);
     expect(failed).toMatchObject({ status: 'failed', error_code: 'unexpected' });
@@ -291,7 +291,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(await drive.ended(lost.id, (await drive.sync(lost.id)).body.id)).toMatchObject({ error_code: 'unexpected' });
   });
 
-  it('needs the right to sync, and an integration that is fetched from', async () => {
+  it('need the permission to sync, and an integration that is fetched from', async () => {
     const { id } = await drive.connected(service);
     const denied = await app.call('POST', `/admin/integrations/${id}/sync`, { token: support.token });
     expect(denied).toMatchObject({ status: 403, body: { permission: 'integration:sync' } });
@@ -301,7 +301,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(missing.status).toBe(404);
   });
 
-  it('S2-22: has no history of an integration that is not there, or is another tenant’s; a removed one keeps its own', async () => {
+  it('S2-22: have no history for an unknown integration or that of another tenant; a deleted one keeps its history', async () => {
     const { id } = await drive.connected(service);
     service.items = records(2);
     const job = await drive.ended(id, (await drive.sync(id)).body.id);
@@ -320,7 +320,7 @@ describe('syncs (S2-19, S2-22)', () => {
     expect(history.body.items).toMatchObject([{ id: job.id }]);
   });
 
-  it('runs by the clock through a Schedule that follows the row', async () => {
+  it('run on a Schedule that follows the row', async () => {
     const { id } = await drive.connected(service, restConfig(service), { sync_every_seconds: 3_600 });
     service.items = records(3);
     const { client } = app.api.deps.temporal;
@@ -346,7 +346,7 @@ describe('syncs (S2-19, S2-22)', () => {
 });
 
 describe('a PostgreSQL source', () => {
-  it('fetches a table page by page, in a read-only transaction, from an allowed host only', async () => {
+  it('is read page by page, in a read-only transaction, from an allowed host only', async () => {
     await asSuperuser(app, 'create table remote_things (id int primary key, name text)');
     await asSuperuser(app, "insert into remote_things select n, 'thing ' || n from generate_series(1, 25) n");
     await asSuperuser(app, "create role remote_reader login password 'remote-reader-pass'");
@@ -370,7 +370,7 @@ describe('a PostgreSQL source', () => {
     const there = integrationDriver(allowed, admin);
     const made = await there.create({ config, secret: 'remote-reader-pass' });
     expect(made.status).toBe(201);
-    // The worker looks again, by its own rules: what was allowed when it was configured is refused when it is not now.
+    // The worker checks the address again by its own allow-list, whatever was permitted at configuration.
     const refused = await there.ended(made.body.id, (await there.sync(made.body.id)).body.id);
     expect(refused).toMatchObject({ status: 'failed', error_code: 'address_refused' });
     await stack.restartWorker({ OUTBOUND_ALLOW: [service.host, `${hostname}:${port}`] });
@@ -397,7 +397,7 @@ describe('a signed webhook source', () => {
   };
   const message = (data: object) => JSON.stringify({ type: 'thing.changed', timestamp: new Date().toISOString(), data });
 
-  it('takes a message once by its id, and its records as new, changed or known', async () => {
+  it('stores a message once by its id, and its records as created, updated or unchanged', async () => {
     const { body } = await drive.create({ config: { kind: 'webhook_source', id_pointer: '/thing/id' } });
     expect(body.webhook_url).toContain(`/integrations/${body.id}/webhook`);
     const { secret } = (await callProven(app, admin, 'POST', `/admin/integrations/${body.id}/reveal-secret`)).body;
@@ -409,7 +409,7 @@ describe('a signed webhook source', () => {
     expect(await drive.events(body.id)).toEqual(['create', 'reveal-secret', 'receive', 'receive', 'receive']);
   });
 
-  it('refuses a wrong signature, an altered body, an old message and one that carries no object', async () => {
+  it('refuses a wrong signature, a changed body, an old message and one without an object', async () => {
     const { body } = await drive.create({ config: { kind: 'webhook_source' } });
     const { secret } = (await callProven(app, admin, 'POST', `/admin/integrations/${body.id}/reveal-secret`)).body;
     const text = message({ id: 1 });

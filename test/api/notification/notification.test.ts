@@ -4,10 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import { Webhook } from 'standardwebhooks';
-import {
-  assertReachable,
-  createNotificationChannel,
-} from '../../../src/services/notification/notification-channel.service.ts';
+import { createNotify } from '../../../src/services/notification/notification-delivery.client.ts';
+import { assertReachable, createNotificationChannel } from '../../../src/services/notification/notification-channel.service.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import type { Notification } from '../../../src/domain/notification/notification.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
@@ -26,14 +24,13 @@ import { createUserPreferences } from '../../support/factories/identity.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
-import { createNotify } from '../../../src/services/notification/notification-delivery.client.ts';
 
 interface Received {
   readonly headers: Record<string, string>;
   readonly body: string;
 }
 
-/** The system of a partner; it answers as `answers` says, the last one for ever. */
+/** The system of a recipient; it gives `answers` in order, and the last one for ever. */
 let receiver: Server;
 let received: Received[];
 let answers: number[];
@@ -82,7 +79,7 @@ beforeEach(async () => {
   );
 });
 
-/** A webhook channel, written as the route does but without a factor proof for each. */
+/** A webhook channel, written as by the route but without a proof of the second factor. */
 async function addHook(events: string[] = ['*']): Promise<{ id: string; secret: string }> {
   const actor = systemActor(defaultTenantId);
   const { channel, secret } = await unitOfWork(app.api.deps.db, actor, (tx) =>
@@ -123,7 +120,7 @@ const actorOf = (person: SignedIn) => ({
   request_id: null,
 });
 
-/** Starts one delivery with pauses of our own choice and waits for its end. */
+/** Starts a delivery with the given pauses and waits for its end. */
 async function deliver(channelId: string, retry_delays_seconds: number[], notice = noticeOf()): Promise<DeliveryView> {
   const input: NotificationDeliveryInput = {
     actor: actorOf(admin),
@@ -144,7 +141,7 @@ async function deliver(channelId: string, retry_delays_seconds: number[], notice
 describe('notification channels', () => {
   const path = '/admin/notifications/channels';
 
-  it('are made, read, changed, and removed by people who may, with a factor proof', async () => {
+  it('are created, read, updated and deleted with the permission and a second factor', async () => {
     const body = { kind: 'webhook', name: 'Chat', url: hookUrl, events: ['approval.opened'] };
     const created = await callProven(app, admin, 'POST', path, { body });
     expect(created.status).toBe(201);
@@ -176,7 +173,7 @@ describe('notification channels', () => {
     expect((await app.call('POST', `${path}/${id}/test`, { token: admin.token })).status).toBe(404);
   });
 
-  it('are closed to people without the permission', async () => {
+  it('are refused to people without the permission', async () => {
     const agent = await app.signIn('role-junior-agent');
     expect((await app.call('GET', path, { token: agent.token })).status).toBe(403);
     expect((await app.call('POST', path, { token: agent.token, body: {} })).status).toBe(403);
@@ -197,7 +194,7 @@ describe('notification channels', () => {
 });
 
 describe('webhook deliveries', () => {
-  it('are signed as Standard Webhooks asks, so that its own library accepts them', async () => {
+  it('are signed as Standard Webhooks asks, so that its library verifies them', async () => {
     const { id, secret } = await addHook();
     const test = await app.call('POST', `/admin/notifications/channels/${id}/test`, { token: admin.token });
     expect(test.status).toBe(202);
@@ -211,7 +208,7 @@ describe('webhook deliveries', () => {
     expect(() => new Webhook('whsec_AAAA').verify(message?.body ?? '', message?.headers ?? {})).toThrow();
   });
 
-  it('carry two signatures while a secret is being changed', async () => {
+  it('carry two signatures during the grace of a rotated secret', async () => {
     const { id, secret: oldSecret } = await addHook();
     const rotated = await callProven(app, admin, 'POST', `/admin/notifications/channels/${id}/rotate-secret`, { body: {} });
     expect(rotated.status).toBe(200);
@@ -231,7 +228,7 @@ describe('webhook deliveries', () => {
     expect(() => new Webhook(oldSecret).verify(received[1]?.body ?? '', received[1]?.headers ?? {})).toThrow();
   });
 
-  it('are tried again after a failure, with the same id, until one is taken', async () => {
+  it('are retried after a failure, with the same id, until one is accepted', async () => {
     const { id } = await addHook();
     answers = [500, 302, 200];
     const delivered = await deliver(id, [1, 1, 1]);
@@ -239,7 +236,7 @@ describe('webhook deliveries', () => {
     expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
   });
 
-  it('fail when every attempt did, and can be sent once more by hand', async () => {
+  it('fail when every attempt has failed, and can be delivered once more by request', async () => {
     const { id } = await addHook();
     answers = [503];
     const failed = await deliver(id, [1]);
@@ -252,7 +249,7 @@ describe('webhook deliveries', () => {
     expect(await settled(id, 'delivered')).toMatchObject({ attempts: 3 });
   });
 
-  it('switch a channel off whose receiver answers 410, with an audit entry', async () => {
+  it('switch a channel off whose recipient answers 410, and audit it', async () => {
     const { id } = await addHook();
     answers = [410];
     expect(await deliver(id, [1, 1])).toMatchObject({ status: 'failed', attempts: 1, last_status: 410 });
@@ -267,7 +264,7 @@ describe('webhook deliveries', () => {
     expect(received).toHaveLength(1);
   });
 
-  it('leave nothing readable in the history but ids, when payload keys are set', async () => {
+  it('leave nothing but ids readable in the workflow history when payload keys are set', async () => {
     const { id, secret } = await addHook();
     const notice = noticeOf({ text: 'canary-text', data: { canary: 'canary-data' } });
     const { id: deliveryId } = await deliver(id, [], notice);
@@ -280,7 +277,7 @@ describe('webhook deliveries', () => {
     expect(JSON.parse(received[0]?.body ?? '')).toMatchObject({ data: { canary: 'canary-data' } });
   });
 
-  it('are refused for an address that became private after it was configured', async () => {
+  it('are refused for an address that has become private since it was configured', async () => {
     const { id } = await addHook();
     await asSuperuser(app, "update notification_channels set url = 'https://127.0.0.1/hook' where id = $1", [id]);
     expect(await deliver(id, [1])).toMatchObject({
@@ -292,7 +289,7 @@ describe('webhook deliveries', () => {
 });
 
 describe('notify', () => {
-  it('tells every channel that takes the event and the named people, each once however often it is called', async () => {
+  it('reaches every channel that takes the event and the named people once, however often it is called', async () => {
     const [wanted, other] = [await addHook(['approval.opened']), await addHook(['approval.executed'])];
     const notice = noticeOf();
     const notify = createNotify(app.api.deps);
@@ -308,7 +305,7 @@ describe('notify', () => {
     expect((await app.call('GET', `/dev/outbox?to=${approver.email}`)).body).toHaveLength(1);
   });
 
-  it('leaves people alone who switched e-mail off or are not active', async () => {
+  it('does not reach people who switched e-mail off or are not active', async () => {
     const agent = await app.signIn('role-junior-agent');
     await createUserPreferences(app, { user_id: agent.user_id, email_notifications: false });
     await createNotify(app.api.deps)(actorOf(admin), noticeOf(), [agent.user_id, randomUUID()]);
@@ -318,7 +315,7 @@ describe('notify', () => {
 });
 
 describe('the development outbox', () => {
-  it('is not there where mail goes to a server', async () => {
+  it('does not exist where mail goes to a mail server', async () => {
     const other = await app.another({ SMTP_URL: 'smtp://127.0.0.1:1' });
     expect((await callApi(other.url, 'GET', '/dev/outbox')).status).toBe(404);
     expect((await app.call('GET', '/dev/outbox')).status).toBe(200);

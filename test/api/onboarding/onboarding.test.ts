@@ -38,7 +38,7 @@ async function makeLink(body: object = {}): Promise<Made> {
   return { id: answer.body.id, token: answer.body.token };
 }
 
-/** The limiter counts by address for all tests of the file; only its own test is to meet it. */
+/** The rate limiter counts by address for all tests of the file; only its own test may reach the limit. */
 const forget = () => asSuperuser(app, "delete from rate_limit_counters where key like 'public-token%'");
 async function visit(method: string, { token }: Pick<Made, 'token'>, rest = '', body?: unknown): Promise<Answer> {
   await forget();
@@ -55,7 +55,7 @@ const endTime = ({ id }: Made) =>
   asSuperuser(app, "update onboarding_link set expires_at = now() - interval '1 minute' where id = $1", [id]);
 
 describe('S3-15..19: the links of a tenant', () => {
-  it('are created with an address that is shown once, listed, shown, and found by state', async () => {
+  it('are created with an address that is returned once, are listed, and are found by status', async () => {
     const made = await makeLink({ recipient_email: 'Ada@Example.com' });
     const shown = await detail(made);
     expect(shown).toMatchObject({
@@ -77,7 +77,7 @@ describe('S3-15..19: the links of a tenant', () => {
     expect(expired.body.items.map(({ id }: Made) => id)).toContain(made.id);
   });
 
-  it('S3-50: tokens are 32 base64url characters, never the same, and in no table', async () => {
+  it('S3-50: tokens are 32 base64url characters, unique, and stored in no table', async () => {
     const [drawn] = await asSuperuser<{ tokens: number; shortest: number; bad: number }>(
       app,
       `select count(distinct t)::int as tokens, min(length(t)) as shortest, count(*) filter (where t !~ '^[A-Za-z0-9_-]{32}$')::int as bad
@@ -100,7 +100,7 @@ describe('S3-15..19: the links of a tenant', () => {
     }
   });
 
-  it('S3-52: extending counts from the end, revives an expired link, and stops at ninety days', async () => {
+  it('S3-52: extending counts from the end, reopens an expired link, and stops at ninety days', async () => {
     const made = await makeLink();
     const before = await detail(made);
     const day = 24 * 3600;
@@ -116,7 +116,7 @@ describe('S3-15..19: the links of a tenant', () => {
     expect((await post(made, 'extend')).body).toMatchObject({ status: 409, code: 'onboarding.life-spent' });
   });
 
-  it('S3-51: live as long as their tenant has laid down', async () => {
+  it('S3-51: live as long as the settings of their tenant say', async () => {
     const settings = `${base}/settings`;
     const put = (body: object) => app.call('PUT', settings, { token: manager.token, body });
     const usual = { default_life_seconds: 604_800, max_step_seconds: 2_592_000, max_life_seconds: 7_776_000 };
@@ -142,7 +142,7 @@ describe('S3-15..19: the links of a tenant', () => {
     });
     expect(refused.body).toMatchObject({ status: 422, errors: [{ pointer: '/life_seconds' }] });
     expect((await put(usual)).body).toEqual(usual);
-    // Links that are there keep the longest life that they were made with.
+    // Existing links keep the longest life that they were created with.
     expect((await detail(made)).max_expires_at).toBe(link.max_expires_at);
   });
 
@@ -159,7 +159,7 @@ describe('S3-15..19: the links of a tenant', () => {
     expect(await auditEvents(app, 'onboarding_link', made.id)).toEqual(['onboarding_link.create', 'onboarding_link.revoke']);
   });
 
-  it('S3-46: whoever may only read sees the own ones; another tenant sees none', async () => {
+  it('S3-46: callers who may only read see their own links; another tenant sees none', async () => {
     const made = await makeLink();
     const outsider = await makePerson(app, otherTenantId, 'role-super-admin');
     expect((await app.call('GET', `${base}/link/${made.id}`, { token: outsider.token })).status).toBe(404);
@@ -175,7 +175,7 @@ describe('S3-15..19: the links of a tenant', () => {
 });
 
 describe('S3-20..22: the holder of a link', () => {
-  it('S3-47: comes in without an account, and leaves no trace in referrers and caches', async () => {
+  it('S3-47: needs no account, and the address gets into no referrer and no cache', async () => {
     const made = await makeLink();
     const answer = await visit('GET', made);
     expect(answer.status).toBe(200);
@@ -186,7 +186,7 @@ describe('S3-20..22: the holder of a link', () => {
     expect(dead.headers.get('referrer-policy')).toBe('no-referrer');
   });
 
-  it('S3-53: meets the same 404 for a malformed token and an unknown one', async () => {
+  it('S3-53: gets the same 404 for a malformed token and an unknown one', async () => {
     const [malformed, unknown] = [await visit('GET', { token: 'nonsense' }), await visit('GET', { token: 'A'.repeat(32) })];
     const { instance: _one, ...first } = malformed.body;
     const { instance: _other, ...second } = unknown.body;
@@ -194,7 +194,7 @@ describe('S3-20..22: the holder of a link', () => {
     expect(first).toMatchObject({ status: 404, code: 'resource.not-found' });
   });
 
-  it('S3-53: meets 410 with a reason and nothing personal at a dead link', async () => {
+  it('S3-53: gets 410 with a reason and nothing personal from a link that has ended', async () => {
     const made = { expired: await makeLink(), revoked: await makeLink(), completed: await makeLink() };
     await endTime(made.expired);
     await post(made.revoked, 'revoke');
@@ -209,7 +209,7 @@ describe('S3-20..22: the holder of a link', () => {
     for (const one of [made.expired, made.revoked]) expect((await visit('POST', one, '/complete', {})).status).toBe(410);
   });
 
-  it('S3-54: twenty looks of a mail scanner change nothing but the access record', async () => {
+  it('S3-54: opening a link twenty times, as a mail scanner does, changes only the access record', async () => {
     const made = await makeLink();
     const before = await stored(made);
     for (let look = 0; look < 20; look += 1) expect((await visit(look % 2 === 0 ? 'GET' : 'HEAD', made)).status).toBe(200);
@@ -249,7 +249,7 @@ describe('S3-20..22: the holder of a link', () => {
   const metric = async () =>
     Number(/^castellan_onboarding_duration_seconds_count\{[^}]*\} (\d+)/m.exec((await app.call('GET', '/metrics')).body)?.[1] ?? 0);
 
-  it('a stale save gets 409 with the current state, and another device goes on from there', async () => {
+  it('a stale save gets 409 with the current state, from which another device goes on', async () => {
     const made = await makeLink();
     const first = await visit('PUT', made, '/progress', { version: 1, answers: { name: 'Ada' }, current_step: 'name', progress_percent: 20 });
     expect(first.body).toMatchObject({ status: 'in_progress', version: 2, progress_percent: 20 });
@@ -269,7 +269,7 @@ describe('S3-20..22: the holder of a link', () => {
     expect(seen).toEqual(['refused', 'stale', 'shown', 'saved', 'stale', 'saved']);
   });
 
-  it('declares what the link may do and refuses the rest', async () => {
+  it('is refused what the link does not allow', async () => {
     const made = await makeLink({ capabilities: ['complete'] });
     const answer = await visit('PUT', made, '/progress', { version: 1 });
     expect(answer.body).toMatchObject({ status: 403, code: 'onboarding.not-allowed', capability: 'save_progress' });
@@ -286,7 +286,7 @@ describe('S3-20..22: the holder of a link', () => {
     expect(accesses).toMatchObject([{ outcome: 'revoked' }, { outcome: 'shown', user_agent: 'scanner/1', ip: '127.0.0.1' }]);
   });
 
-  it('S3-53: too many tries from one address are refused with 429, whatever the token', async () => {
+  it('S3-53: too many attempts from one address are refused with 429, whatever the token', async () => {
     await forget();
     const answers: number[] = [];
     for (let attempt = 0; attempt < 62; attempt += 1) {
@@ -305,7 +305,7 @@ describe('a link that creates an account', () => {
     return row?.id ?? '';
   };
 
-  it('gives plain roles at once and lets those of administrators wait for approval', async () => {
+  it('assigns ordinary roles at once and lets those of administrators wait for an approval', async () => {
     const [plain, strong] = [await roleId('role-junior-agent'), await roleId('role-provider-admin')];
     const recipient_email = 'grace@example.com';
     const campaign = await createCampaign(app, { status: 'active' });
@@ -324,13 +324,13 @@ describe('a link that creates an account', () => {
     expect(signedIn.status).toBe(200);
     const user = await app.call('GET', `/admin/users/${outcome.user_id}`, { token: manager.token });
     expect(user.body).toMatchObject({ full_name: 'Grace Hopper', email: recipient_email });
-    // Completing again lets nobody in and changes nothing, whatever is sent.
+    // Completing again gives no access and changes nothing, whatever is sent.
     const again = await visit('POST', made, '/complete', { password: 'another one that is long enough' });
     expect(again.body).toEqual(done.body);
     expect((await app.call('POST', '/auth/login', { body: { email: recipient_email, password } })).status).toBe(200);
   });
 
-  it('leaves an account alone that is there already', async () => {
+  it('leaves an existing account unchanged', async () => {
     const made = await makeLink({ recipient_email: 'late@example.com', account: {} });
     await createUser(app, { email: 'late@example.com' });
     expect((await visit('POST', made, '/complete', {})).body).toMatchObject({ account: 'kept_back' });
@@ -341,7 +341,7 @@ describe('a link that creates an account', () => {
     expect(refused.status).toBe(409);
   });
 
-  it('is made by nobody who could not create the account by hand', async () => {
+  it('cannot be created by a caller who could not create the account directly', async () => {
     const regional = await app.signIn('role-regional-manager');
     const answer = await app.call('POST', `${base}/create-link`, {
       token: regional.token,

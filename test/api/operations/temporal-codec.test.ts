@@ -42,7 +42,7 @@ interface JsonPayload {
 const base64 = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString('base64');
 const textOf = ({ data }: JsonPayload) => Buffer.from(data, 'base64').toString();
 
-/** The input of a request's workflow and its summary as the server holds them, in Temporal's JSON. */
+/** The input and summary of an approval request's workflow as stored by the server, in Temporal's JSON. */
 async function storedPayloads(): Promise<JsonPayload[]> {
   const { history } = await app.api.deps.temporal.client.workflowService.getWorkflowExecutionHistory({
     namespace: app.env.TEMPORAL_NAMESPACE,
@@ -61,7 +61,7 @@ const codec = (what: 'decode' | 'encode', body: unknown, token: string | undefin
   app.call('POST', `/temporal/codec/${what}`, { token, body, headers: { 'x-namespace': 'default', origin: web } });
 
 describe('codec server for Temporal Web', () => {
-  it('opens what the server holds sealed, and seals again', async () => {
+  it('opens sealed payloads of the server, and seals them again', async () => {
     const sealed = await storedPayloads();
     expect(sealed).toHaveLength(2);
     expect(sealed.map(textOf).join()).not.toContain(request.id);
@@ -77,7 +77,7 @@ describe('codec server for Temporal Web', () => {
     expect((await codec('decode', again.body)).body).toEqual(opened.body);
   });
 
-  it('refuses what no key opens, in words, and what is no payload', async () => {
+  it('refuses payloads that no key opens, with the reason, and input that is no payload', async () => {
     const [sealed] = await storedPayloads();
     if (sealed === undefined) throw new Error('no payload');
     const foreign = { ...sealed.metadata, 'encryption-key-id': base64(Buffer.from('gone')) };
@@ -88,7 +88,7 @@ describe('codec server for Temporal Web', () => {
     expect((await codec('decode', { payloads: [], tenant_id: defaultTenantId })).status).toBe(422);
   });
 
-  it('is for the staff of the platform: no token, a lower role and another tenant’s super admin are refused', async () => {
+  it('is for the staff of the platform: refuses no token, a lower role and a super admin of another tenant', async () => {
     const sealed = { payloads: await storedPayloads() };
     expect((await app.call('POST', '/temporal/codec/decode', { body: sealed })).status).toBe(401);
     const provider = await app.signIn('role-provider-admin');
@@ -98,7 +98,7 @@ describe('codec server for Temporal Web', () => {
     expect((await codec('encode', sealed, other.admin.token)).status).toBe(403);
   });
 
-  it('lets pages of Temporal Web call it, and nothing else', async () => {
+  it('permits cross-origin calls from Temporal Web to these paths only', async () => {
     const preflight = (path: string) =>
       app.call('OPTIONS', path, {
         headers: {

@@ -67,7 +67,7 @@ withRedis('Queues of BullMQ in Redis (S2-67; needs redis-server)', () => {
     expect(await mails.isPaused()).toBe(false);
   });
 
-  it('answers 503 while the engine is away, changes nothing, and serves the rest', async () => {
+  it('answer 503 while the engine is unavailable, change nothing, and do not affect other routes', async () => {
     const [id = ''] = await failJobs(company, mails, ['again']);
     proxy.cut();
     expect(await get(path)).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });

@@ -56,7 +56,7 @@ const events = async (name: string): Promise<{ kind: string; state: string; requ
   (await get(`/admin/queues/${name}/events`)).body.items;
 
 describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
-  it('S2-23, S2-24: lists queues and tells the age of the oldest waiting job, and rates', async () => {
+  it('S2-23, S2-24: are listed, with the age of the oldest waiting job and rates', async () => {
     const queue = company.queue('slow');
     await queue.addBulk([{ name: 'old', data: {} }, { name: 'new', data: {} }]);
     await asSuperuser(app, "update bullmq.job set added_at_ms = added_at_ms - 90000 where name = 'old'");
@@ -72,7 +72,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     expect(list.body.items.map(({ name }: { name: string }) => name)).toEqual(['mails', 'slow']);
   });
 
-  it('S2-25: shows jobs by state, page by page, with secrets masked', async () => {
+  it('S2-25: show jobs by state, page by page, with secrets masked', async () => {
     const queue = company.queue('paged');
     await register('paged');
     await failJobs(company, queue, ['no route to 10.0.0.1', 'no route to 10.0.0.2', 'token=abc?api_key=verysecret']);
@@ -88,7 +88,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     expect((await get('/admin/queues/paged')).body.rates.failed_per_minute).toBeGreaterThan(0);
   });
 
-  it('S2-26: retries a failed job once, however many ask, and keeps who did', async () => {
+  it('S2-26: retry a failed job once, however many ask, and record who did', async () => {
     const [id = ''] = await failJobs(company, mails, ['boom']);
     const answers = await Promise.all([1, 2, 3].map(() => post(`${path}/jobs/${id}/retry`, { reason: 'fixed' })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
@@ -103,7 +103,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     expect(audited).toHaveLength(1);
   });
 
-  it('promotes a delayed job and removes a waiting one', async () => {
+  it('promote a delayed job and remove a waiting one', async () => {
     const delayed = await mails.add('later', {}, { delay: 3_600_000 });
     expect((await post(`${path}/jobs/${delayed.id}/promote`)).body).toMatchObject({ kind: 'promote', state: 'done' });
     expect(await delayed.getState()).toBe('waiting');
@@ -112,7 +112,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     expect(await mails.getJob(delayed.id ?? '')).toBeUndefined();
   });
 
-  it('S2-27, S2-28: pauses with reason and end, once of many at the same time, and resumes', async () => {
+  it('S2-27, S2-28: are paused with reason and end, by one of several concurrent requests, and resumed', async () => {
     const body = { reason: 'mail server is down', paused_until: inOneHour() };
     const answers = await Promise.all([1, 2, 3].map(() => post(`${path}/pause`, body)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
@@ -131,7 +131,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     ]);
   });
 
-  it('S2-28: a queue whose pause Temporal has lost is resumed all the same', async () => {
+  it('S2-28: are resumed even if Temporal has lost the workflow of the pause', async () => {
     const { body } = await post(`${path}/pause`, { reason: 'lost', paused_until: inOneHour() });
     const { client } = app.api.deps.temporal;
     await client.workflow.getHandle(queuePauseWorkflowId(defaultTenantId, body.id)).terminate('lost');
@@ -139,7 +139,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     expect(await mails.isPaused()).toBe(false);
   });
 
-  it('S2-67: the application owns nothing of BullMQ and starts all the same', async () => {
+  it('S2-67: work although the application role owns none of BullMQ’s tables', async () => {
     const owned = await asSuperuser(
       app,
       "select 1 from pg_tables where schemaname = 'bullmq' and tableowner <> 'castellan_owner'",
@@ -148,7 +148,7 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
   });
 });
 
-/** Keeps the history of the bulk retry that has just ended, for the replay of later builds. */
+/** Keeps the history of the bulk retry that has just ended, to be replayed with later builds. */
 async function keepBulkRetry(name: string, queue: string): Promise<void> {
   const { id } = (await get(`/admin/queues/${queue}`)).body;
   const handle = app.api.deps.temporal.client.workflow.getHandle(queueBulkRetryWorkflowId(defaultTenantId, id));
@@ -157,7 +157,7 @@ async function keepBulkRetry(name: string, queue: string): Promise<void> {
 }
 
 describe('Bulk retry', () => {
-  it('is previewed by class of error, takes what the plan says, and ends by itself', async () => {
+  it('is previewed by error class, retries what the plan covers, and ends', async () => {
     const queue = company.queue('bulk');
     await register('bulk');
     await failJobs(company, queue, [...Array.from({ length: 6 }, (_, n) => `no route to 10.0.0.${n}`), 'other thing']);
@@ -182,7 +182,7 @@ describe('Bulk retry', () => {
     await working.close();
   });
 
-  it('stops itself when too many of the retried jobs fail anew; a second one meanwhile is refused', async () => {
+  it('stops itself when too many of the retried jobs fail again; a second one meanwhile is refused', async () => {
     const queue = company.queue('broken');
     await register('broken');
     await failJobs(company, queue, Array.from({ length: 12 }, (_, n) => `still broken ${n}`));
@@ -202,7 +202,7 @@ describe('Bulk retry', () => {
 });
 
 describe('Cancelling a bulk retry', () => {
-  it('leaves the rest failed, keeps what is retried, is on record, and needs the right but no factor', async () => {
+  it('leaves the rest failed, keeps what is retried, is audited, and needs the permission but no factor', async () => {
     const queue = company.queue('halted');
     await register('halted');
     await failJobs(company, queue, Array.from({ length: 40 }, (_, n) => `out of order ${n}`));
@@ -230,7 +230,7 @@ describe('Cancelling a bulk retry', () => {
     expect(entry).toMatchObject({ new_values: { event_id: started.body.id } });
     await keepBulkRetry('cancelled', 'halted');
 
-    // The queue is free for the next one.
+    // The next bulk retry of the queue can start.
     const next = await post('/admin/queues/halted/bulk-retries', { reason: 'again', per_second: 100 });
     const done = await eventually(() => get(next.headers.get('location') ?? ''), ({ body }) => body.state !== 'running');
     expect(done.body.state).toBe('done');
@@ -242,7 +242,7 @@ describe('Cancelling a bulk retry', () => {
 describe('Cleaning', () => {
   const cleaning = { state: 'failed', older_than_seconds: 0, reason: 'old' };
 
-  it('takes old jobs away with a factor outside of production, and says how many', async () => {
+  it('removes old jobs with a factor outside of production, and reports how many', async () => {
     const queue = company.queue('stale');
     await register('stale');
     await failJobs(company, queue, ['a', 'b', 'c']);
@@ -262,7 +262,7 @@ describe('Cleaning', () => {
     await recordedHistories('queue-clean').record('done', await handle.fetchHistory());
   });
 
-  it('waits for approval in production and is done by it', async () => {
+  it('waits for an approval in production and is then carried out', async () => {
     const queue = company.queue('live');
     await register('live', { environment: 'production' });
     await failJobs(company, queue, ['a', 'b']);
@@ -281,7 +281,7 @@ describe('Cleaning', () => {
 });
 
 describe('Queues of Temporal (S2-67)', () => {
-  it('shows the task queue with its pollers and the executions of the own tenant only; refuses what it cannot do', async () => {
+  it('show the pollers of the task queue and the executions of the own tenant only; refuse unsupported operations', async () => {
     const source_name = app.env.TEMPORAL_TASK_QUEUE;
     expect((await register('workflows', { provider: 'temporal', source_name })).status).toBe(201);
     const shown = await eventually(() => get('/admin/queues/workflows'), ({ body }) => body.live?.counts?.completed > 0);
@@ -298,7 +298,7 @@ describe('Queues of Temporal (S2-67)', () => {
     expect(seen.body.live.counts).toMatchObject({ active: 0, completed: 0, failed: 0 });
   });
 
-  it('S2-26: runs a failed execution again as a new run, once', async () => {
+  it('S2-26: retry a failed execution as a new run, once', async () => {
     const { temporal } = app.api.deps;
     const actor = { tenant_id: defaultTenantId, user_id: null, session_id: null, request_id: null };
     const missing = '00000000-0000-4000-8000-000000000000';
@@ -321,7 +321,7 @@ describe('Queues of Temporal (S2-67)', () => {
 });
 
 describe('A failed execution of Temporal, from the step that failed (S2-26, S2-67)', () => {
-  it('goes on with what the steps before it have done', async () => {
+  it('continues with the results of the steps before it', async () => {
     const { temporal } = app.api.deps;
     const workflowId = 'evaluation-that-fails-at-its-end';
     const record = 'function record_platform_health(timestamptz, text[], double precision[], text[])';
@@ -354,7 +354,7 @@ describe('A failed execution of Temporal, from the step that failed (S2-26, S2-6
     };
     const [before, after] = [await steps(job_id), await steps(retried.body.details.watch_id)];
     expect(before.map((step) => step.replace(/\d+ /, ''))).toEqual(['evaluateAlerts', 'closeAlertEvaluation']);
-    // The first step is the very event of the first run; only the one that failed was scheduled anew.
+    // The first step is the event of the first run; only the step that failed was scheduled again.
     expect(after[0]).toBe(before[0]);
     expect(after.map((step) => step.replace(/\d+ /, ''))).toEqual(['evaluateAlerts', 'closeAlertEvaluation']);
     expect(after[1]).not.toBe(before[1]);
@@ -362,14 +362,14 @@ describe('A failed execution of Temporal, from the step that failed (S2-26, S2-6
   }, 60_000);
 });
 
-describe('Who may', () => {
-  it('asks for sign-in, permission and factor, and hides the queues of other tenants', async () => {
+describe('Access to queues', () => {
+  it('needs a sign-in, the permission and a factor; queues of other tenants are hidden', async () => {
     expect((await app.call('GET', '/admin/queues')).status).toBe(401);
     const agent = await app.signIn('role-junior-agent');
     expect((await get('/admin/queues', agent)).status).toBe(403);
     const support = await app.signIn('role-support-staff');
     expect((await get(path, support)).status).toBe(200);
-    const tries = ['retry', 'promote', 'remove'].map((deed) => `${path}/jobs/1/${deed}`);
+    const tries = ['retry', 'promote', 'remove'].map((operation) => `${path}/jobs/1/${operation}`);
     for (const at of [...tries, `${path}/pause`, `${path}/resume`, `${path}/clean`, `${path}/bulk-retries`]) {
       expect((await app.call('POST', at, { token: support.token, body: {} })).status).toBe(403);
     }
@@ -378,7 +378,7 @@ describe('Who may', () => {
     expect((await get(path, other.admin)).status).toBe(404);
   });
 
-  it('lets a tenant register queues of its own name only, each once, and refuses bad input', async () => {
+  it('permits a tenant to register only queues named after it, each once, and refuses bad input', async () => {
     const asOther = (source_name: string, name = 'theirs'): Promise<Answer> =>
       callProven(app, other.admin, 'POST', '/admin/queues', {
         body: { name, provider: 'bullmq', source_name, environment: 'staging' },
@@ -399,7 +399,7 @@ describe('Who may', () => {
 });
 
 describe('adminApi', () => {
-  it('reads and refuses under the names of S2-23..28', async () => {
+  it('has the functions of S2-23..28 under their names', async () => {
     const client = createCastellanClient({ baseUrl: app.url });
     await client.signIn({ email: admin.email, password: samplePassword });
     const { adminApi } = client;

@@ -6,8 +6,8 @@ import { sameJson } from '../../../src/domain/shared/canonical.ts';
 import type { ApprovalPolicy, EligiblePerson } from '../../../src/domain/approval/approval-policy.ts';
 
 /*
- * The model knows nothing of steps-in-progress or of what the machine stores: it keeps the log of what was accepted and
- * says, from the log alone and by the words of the requirements, what is allowed and what must hold.
+ * The model does not know the state that the implementation stores. It keeps the log of accepted commands and derives
+ * from the log alone, by the requirements, what is allowed and what must hold.
  */
 
 type Entry = { command: ApprovalCommand; at: number };
@@ -83,14 +83,14 @@ function isMet(log: Entry[], policy: ApprovalPolicy): boolean {
   return policy.steps.every((step, at) => votes.filter((vote) => vote.step === at).length >= step.quorum);
 }
 
-/** Waiting for decisions, agreed on, or over: from the log. */
+/** The phase of the request, derived from the log: pending, approved or closed. */
 function phase(log: Entry[], policy: ApprovalPolicy): 'open' | 'agreed' | 'over' {
   if (log.some(({ command }) => ['reject', 'cancel', 'expire', 'abort', 'execute', 'fail'].includes(command.kind)))
     return 'over';
   return isBypassed(log) || isMet(log, policy) ? 'agreed' : 'open';
 }
 
-/** Somebody broke the glass for what the request says now, and still may. */
+/** Somebody has bypassed the present revision and still has the right to. */
 function isBypassed(log: Entry[]): boolean {
   const since = log.findLastIndex(({ command }) => command.kind === 'break-glass');
   const bypass = log[since]?.command;
@@ -205,7 +205,7 @@ class Send implements fc.Command<Model, Real> {
   }
 }
 
-/** The phase in which a closed request was when it ended. */
+/** The phase of a closed request before it was closed. */
 function phaseBeforeEnd(log: Entry[], policy: ApprovalPolicy): 'open' | 'agreed' | 'over' {
   const current = phase(log, policy);
   return current === 'over' ? phase(log.slice(0, -1), policy) : current;
@@ -235,7 +235,7 @@ const step = fc.record({
   quorum: fc.integer({ min: 1, max: 2 }),
 });
 
-/** Mostly the digest that is shown, now and then an old one. */
+/** Mostly the present digest, sometimes an old one. */
 const digestChoice = fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constant('d0') });
 const newDigest = fc.integer({ min: 0, max: 5 }).map((value) => `d${value}`);
 const later = fc.oneof(

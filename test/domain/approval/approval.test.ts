@@ -70,7 +70,7 @@ describe('approval request (S2-70)', () => {
     expect(code(edited, edit(platform('ed'), 'd2', 'd2'))).toBe('approval.unchanged');
   });
 
-  it('without the right an approval falls, and those given on its strength', () => {
+  it('an approval falls with the right of its approver, and later steps fall with it', () => {
     const approved = after([approve(security('s1')), approve(platform('p1')), approve(platform('p2'))]);
     const withoutSecond = after([{ kind: 'return-to-review', lost: ['p2'] }], approved);
     expect(withoutSecond.approvals.map((counted) => counted.approver_id)).toEqual(['s1', 'p1']);
@@ -78,20 +78,20 @@ describe('approval request (S2-70)', () => {
     expect(withoutFirst).toMatchObject({ status: 'pending', approvals: [] });
   });
 
-  it('S2-70: refuses decisions after the review window, from creation', () => {
+  it('S2-70: refuses decisions after the review window, which begins with the opening', () => {
     const due = 24 * 3600 * 1000;
     expect(code(opened(), approve(security('s1')), due - 1)).toBeUndefined();
     expect(code(opened(), approve(security('s1')), due)).toBe('approval.closed');
   });
 
-  it('only a named person breaks the glass', () => {
+  it('only a person whom the policy names can bypass it', () => {
     expect(code(opened(), { kind: 'break-glass', by: both('s1'), digest: 'd1' })).toBe('approval.bypass-refused');
     const broken = after([{ kind: 'break-glass', by: { user_id: 'chief', roles: [] }, digest: 'd1' }]);
     expect(broken).toMatchObject({ status: 'approved', bypassed_by: 'chief' });
     expect(after([{ kind: 'return-to-review', lost: ['chief'] }], broken).bypassed_by).toBeNull();
   });
 
-  it('ends for good: nothing follows a closed request', () => {
+  it('refuses every command once it is closed', () => {
     const endings: ApprovalCommand[] = [
       { kind: 'reject', by: security('s1'), digest: 'd1' },
       { kind: 'cancel', by: platform('rita') },
@@ -110,14 +110,14 @@ describe('approval request (S2-70)', () => {
   });
 });
 
-describe('S2-70: quorum sanity at save', () => {
+describe('S2-70: an approval policy that cannot be met', () => {
   const people = [security('s1'), both('b1'), platform('p1')];
   const faults = (quorums: [number, number]): string[] =>
     policyFaults({ steps: policy.steps.map((step, index) => ({ ...step, quorum: quorums[index] ?? 0 })) }, people).map(
       (fault) => fault.path,
     );
 
-  it('refuses 0, missing, fractional, infinite and more than the eligible people', () => {
+  it('has a quorum of 0, none, a fractional or infinite one, or one above the eligible people', () => {
     for (const quorum of [0, -1, Number.NaN, 1.5, Number.POSITIVE_INFINITY, 3]) {
       expect(faults([quorum, 1])).toEqual(['/steps/0/quorum']);
     }
@@ -125,16 +125,16 @@ describe('S2-70: quorum sanity at save', () => {
     expect(policyFaults({ steps: [] }, people)).toHaveLength(1);
   });
 
-  it('refuses quorums that only one person in two places could meet', () => {
+  it('has quorums that only one person counted twice could meet', () => {
     expect(faults([2, 2])).toEqual(['/steps']);
     expect(faults([2, 1])).toEqual([]);
   });
 });
 
-describe('forced review', () => {
+describe('break-glass review', () => {
   const review = { user_id: 'chief', due_at: 100, reviewed_at: null };
 
-  it('bars the person, and only that person, while a review is overdue', () => {
+  it('bars only the person who made the emergency change while it is overdue', () => {
     expect(bypassBarred([review], 'chief', 99)).toBeNull();
     expect(bypassBarred([review], 'chief', 100)?.code).toBe('approval.bypass-barred');
     expect(bypassBarred([review], 'other', 100)).toBeNull();

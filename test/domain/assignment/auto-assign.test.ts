@@ -22,7 +22,7 @@ const ownersOf = (pool: readonly PoolMember[], count: number) =>
 
 const countOf = (owners: readonly (string | null)[], name: string) => owners.filter((owner) => owner === name).length;
 
-/** Pools as they can stand in the database. */
+/** Pools as the database can hold them. */
 const pools = fc.uniqueArray(
   fc.record({
     user_id: fc.stringMatching(/^[a-f]{4}$/),
@@ -36,8 +36,8 @@ const pools = fc.uniqueArray(
   { selector: ({ user_id }) => user_id, maxLength: 8 },
 );
 
-describe('S3-40: the rule of dealing', () => {
-  it('S3-40: with weights 1:2:3 every prefix of 600 stays within one of the exact share', () => {
+describe('S3-40: the auto-assign rule', () => {
+  it('S3-40: with weights 1:2:3 every load stays within one contact of its exact share, after each of 600 assignments', () => {
     const pool = [member('a', { weight: 100 }), member('b', { weight: 200 }), member('c', { weight: 300 })];
     const owners = ownersOf(pool, 600);
     const counts = new Map(pool.map(({ user_id }) => [user_id, 0]));
@@ -50,38 +50,38 @@ describe('S3-40: the rule of dealing', () => {
     expect([...counts.values()]).toEqual([100, 200, 300]);
   });
 
-  it('takes the largest shortfall, then the least recently dealt to, then the lower id', () => {
+  it('chooses the largest shortfall, then the member chosen least recently, then the lower id', () => {
     expect(chooseNext([member('a', { load: 1 }), member('b')]).chosen_user_id).toBe('b');
     expect(chooseNext([member('a', { last_turn: 2 }), member('b', { last_turn: 1 })]).chosen_user_id).toBe('b');
     expect(chooseNext([member('b'), member('a')]).chosen_user_id).toBe('a');
   });
 
-  it('who joins after 300 gets no more than a fair share of the next 60', () => {
+  it('a member who joins after 300 assignments gets a fair share of the next 60 and no more', () => {
     const { pool } = assignRound(['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), items(300));
     const totals = { load: 300, weight: 500 };
     const owners = ownersOf([...pool, member('f', { load: levelLoad(100, totals) })], 60);
     expect(countOf(owners, 'f')).toBe(10);
   });
 
-  it('who returns after an absence of 300 gets no more than a fair share of the next 60', () => {
+  it('a member who returns after an absence of 300 assignments gets a fair share of the next 60 and no more', () => {
     const away = member('f', { exclusion: 'absent' });
     const { pool } = assignRound([...['a', 'b', 'c', 'd', 'e'].map((name) => member(name)), away], items(300));
     const owners = ownersOf(pool.map((one) => (one.user_id === 'f' ? { ...one, exclusion: null } : one)), 60);
     expect(countOf(owners, 'f')).toBe(10);
   });
 
-  it('S3-40: is over when everybody is full', () => {
+  it('S3-40: chooses nobody once every member is full', () => {
     const owners = ownersOf([member('a', { max_open_contacts: 2 }), member('b', { max_open_contacts: 1 })], 5);
     expect(owners).toEqual(['a', 'b', 'a', null, null]);
   });
 
-  it('gives a contact to the owner before when asked, unless something speaks against it', () => {
+  it('chooses the previous owner when asked to keep the owner, unless that member is excluded', () => {
     const pool = [member('a'), member('b', { load: 9 }), member('c', { exclusion: 'absent' })];
     expect(chooseNext(pool, 'b').chosen_user_id).toBe('b');
     expect(chooseNext(pool, 'c').chosen_user_id).toBe('a');
   });
 
-  it('S3-40: never chooses somebody who is excluded, and says why of everybody', () => {
+  it('S3-40: never chooses an excluded member, and stores the reason of every exclusion', () => {
     fc.assert(
       fc.property(pools, (pool) => {
         const reason = chooseNext(pool);
@@ -93,7 +93,7 @@ describe('S3-40: the rule of dealing', () => {
     );
   });
 
-  it('replaying the stored inputs gives the same choice, whatever their order', () => {
+  it('repeating a choice from its stored inputs gives the same result, whatever their order', () => {
     fc.assert(
       fc.property(pools, fc.nat(8), (pool, place) => {
         const reason = chooseNext(pool, pool[place]?.user_id ?? null);
@@ -103,7 +103,7 @@ describe('S3-40: the rule of dealing', () => {
     );
   });
 
-  it('a round gives the owners that its parts give one after the other', () => {
+  it('a round assigns the same owners as its parts one after the other', () => {
     fc.assert(
       fc.property(pools, fc.integer({ min: 1, max: 40 }), fc.nat(40), (pool, count, cut) => {
         const whole = assignRound(pool, items(count));
@@ -115,7 +115,7 @@ describe('S3-40: the rule of dealing', () => {
     );
   });
 
-  it('nobody who was passed over is owed more than the others', () => {
+  it('no excluded member is owed more than the others', () => {
     fc.assert(
       fc.property(pools, (pool) => {
         const { pool: after, assignments } = assignRound(pool, items(30));

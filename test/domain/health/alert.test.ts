@@ -29,7 +29,7 @@ const rules: fc.Arbitrary<AlertRule> = fc
     for_seconds,
   }));
 
-/** A series of rounds a minute apart, with gaps in what is known. */
+/** A series of observations a minute apart, some of them unknown. */
 const series: fc.Arbitrary<Observed[]> = fc.array(
   fc.oneof({ weight: 5, arbitrary: fc.integer({ min: -15, max: 15 }) }, { weight: 1, arbitrary: fc.constant(null) }),
   { maxLength: 60 },
@@ -54,7 +54,7 @@ function run(rule: AlertRule, observations: readonly Observed[]): Taken[] {
 }
 
 describe('S2-75: pending → firing → resolved', () => {
-  it('fires only after the threshold was broken for as long as asked, without a good value in between', () => {
+  it('fires only after the threshold was broken for `for_seconds` without a good value in between', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
         const taken = run(rule, observations);
@@ -71,7 +71,7 @@ describe('S2-75: pending → firing → resolved', () => {
     );
   });
 
-  it('alternates: nothing fires twice without having been resolved, nothing is resolved that did not fire', () => {
+  it('alternates: an alert fires once before it is resolved, and is resolved only after it fired', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
         const turns = run(rule, observations).flatMap(({ step }) =>
@@ -82,7 +82,7 @@ describe('S2-75: pending → firing → resolved', () => {
     );
   });
 
-  it('changes nothing on unknown data: it never fires, drops or resolves', () => {
+  it('does not change on unknown data', () => {
     fc.assert(
       fc.property(rules, series, (rule, observations) => {
         for (const { observed, step } of run(rule, observations)) if (observed === null) expect(step).toBe('stay');
@@ -119,7 +119,7 @@ describe('S2-75: pending → firing → resolved', () => {
   });
 });
 
-describe('what a threshold looks at', () => {
+describe('the observed value of a threshold', () => {
   const window = { avg: 2, min: 1, max: 3, last: 3, last_at: 10 * minute };
 
   it('is the aggregate of its window, or the newest measurement', () => {
@@ -127,7 +127,7 @@ describe('what a threshold looks at', () => {
     expect(observe(window, { aggregate: 'min', window_seconds: 0 }, 10 * minute)).toBe(3);
   });
 
-  it('is unknown when nothing was measured lately, or the newest measurement is unknown', () => {
+  it('is unknown when nothing was measured recently, or the newest measurement is unknown', () => {
     expect(observe(window, { aggregate: 'avg', window_seconds: 3600 }, 14 * minute)).toBeNull();
     expect(observe({ ...window, last: null }, { aggregate: 'avg', window_seconds: 0 }, 10 * minute)).toBeNull();
     expect(observe({ ...window, last_at: null }, { aggregate: 'avg', window_seconds: 0 }, 10 * minute)).toBeNull();
@@ -135,35 +135,35 @@ describe('what a threshold looks at', () => {
 });
 
 /**
- * A worker that works on one alert and is killed anywhere: between the row and the notice, and between notice and
- * mark.
+ * A worker that handles one alert and may die anywhere: between the row and the notification, and between the notification
+ * and its mark.
  */
-describe('S2-75: everybody is told once', () => {
+describe('S2-75: every recipient is notified once', () => {
   type Move = 'fire' | 'resolve' | 'tell' | 'tell and be killed' | 'silence' | 'end silence';
   const moves = fc.array(
     fc.constantFrom<Move>('fire', 'resolve', 'tell', 'tell and be killed', 'silence', 'end silence'),
     { maxLength: 40 },
   );
 
-  it('one notice of firing and one of the end for each episode, both or neither under a silence', () => {
+  it('each alert sends one notification of firing and one of its end, or neither of them under a silence', () => {
     fc.assert(
       fc.property(moves, (list) => {
-        const told = new Map<string, number>();
+        const notified = new Map<string, number>();
         const deliveries = new Set<string>();
         const episodes: NotificationState[] = [];
         let isSilenced = false;
         let isSilencedSinceFired = false;
-        const tell = (isKilled: boolean) => {
+        const notify = (isKilled: boolean) => {
           episodes.forEach((episode, index) => {
-            for (const news of notificationsDue(episode, isSilenced)) {
-              const key = `${index}/${news}`;
-              // The notifier knows the occurrence by its key.
-              if (!deliveries.has(key)) told.set(key, (told.get(key) ?? 0) + 1);
+            for (const status of notificationsDue(episode, isSilenced)) {
+              const key = `${index}/${status}`;
+              // Repetitions are recognised by the key of the notification.
+              if (!deliveries.has(key)) notified.set(key, (notified.get(key) ?? 0) + 1);
               deliveries.add(key);
               if (isKilled) return;
               const current = episodes[index] ?? episode;
               episodes[index] =
-                news === 'firing' ? { ...current, firing_told: true } : { ...current, resolved_told: true };
+                status === 'firing' ? { ...current, firing_told: true } : { ...current, resolved_told: true };
             }
           });
         };
@@ -171,7 +171,7 @@ describe('S2-75: everybody is told once', () => {
           const last = episodes.at(-1);
           if (move === 'silence') isSilenced = true;
           else if (move === 'end silence') isSilenced = isSilencedSinceFired = false;
-          else if (move === 'tell' || move === 'tell and be killed') tell(move === 'tell and be killed');
+          else if (move === 'tell' || move === 'tell and be killed') notify(move === 'tell and be killed');
           else if (move === 'fire' && last?.status !== 'firing') {
             episodes.push(fired);
             isSilencedSinceFired = isSilenced;
@@ -184,10 +184,10 @@ describe('S2-75: everybody is told once', () => {
           }
         }
         isSilenced = false;
-        tell(false);
-        tell(false);
+        notify(false);
+        notify(false);
         episodes.forEach(({ status, suppressed }, index) => {
-          const [firing, resolved] = [told.get(`${index}/firing`) ?? 0, told.get(`${index}/resolved`) ?? 0];
+          const [firing, resolved] = [notified.get(`${index}/firing`) ?? 0, notified.get(`${index}/resolved`) ?? 0];
           expect({ firing, resolved }).toEqual(
             suppressed ? { firing: 0, resolved: 0 } : { firing: 1, resolved: status === 'resolved' ? 1 : 0 },
           );

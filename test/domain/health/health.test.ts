@@ -7,8 +7,8 @@ import { componentStatus, worstStatus } from '../../../src/domain/health/health-
 const day = 86_400_000;
 const now = Date.parse('2026-11-21T16:40:12.345Z');
 
-describe('S2-33: what a stretch of time is read from', () => {
-  it('covers all of it once, in order, each part from one resolution', () => {
+describe('S2-33: the resolution that a time span is read from', () => {
+  it('covers all of the span once, in order, each part from one resolution', () => {
     const moments = fc.integer({ min: now - 500 * day, max: now });
     fc.assert(
       fc.property(moments, fc.integer({ min: 1, max: 500 * day }), (from, length) => {
@@ -20,20 +20,20 @@ describe('S2-33: what a stretch of time is read from', () => {
         segments.slice(1).forEach((segment, index) => {
           expect(segment.from).toBe(segments[index]?.to);
           expect(segment.resolution).toBeLessThan(segments[index]?.resolution ?? 0);
-          // Averages begin on full hours or five minutes: none reaches over a border.
+          // Averages begin on full hours or five minutes, so none crosses a boundary.
           expect(segment.from % 3_600_000).toBe(0);
         });
       }),
     );
   });
 
-  it('is single measurements for the last day', () => {
+  it('is that of single measurements for the last day', () => {
     expect(healthSegments(now - 3_600_000, now, now)).toEqual([{ resolution: 0, from: now - 3_600_000, to: now }]);
   });
 });
 
-describe('what a probe found', () => {
-  it('is a number, unknown with its reason, or left out where it does not apply', () => {
+describe('the measurements of a probe', () => {
+  it('are numbers, unknown with a reason, or left out where they do not apply', () => {
     const metrics = [
       'database.up',
       'database.latency_ms',
@@ -56,10 +56,10 @@ describe('what a probe found', () => {
   });
 });
 
-describe('S2-32: the state of a part', () => {
+describe('S2-32: the status of a component', () => {
   const up = { metric: 'api.up', value: 1, reason: null } as const;
 
-  it('is down, unknown, degraded or up, the worst first', () => {
+  it('is down, unknown, degraded or up, in this precedence', () => {
     const unknown = { metric: 'api.latency_ms', value: null, reason: 'away' } as const;
     const none = new Set<string>();
     expect(componentStatus([{ ...up, value: 0 }, unknown], none)).toBe('down');
@@ -69,13 +69,13 @@ describe('S2-32: the state of a part', () => {
     expect(componentStatus([], none)).toBe('unknown');
   });
 
-  it('together is the worst of all, and unknown of nothing', () => {
+  it('of several is the worst, and unknown of none', () => {
     expect(worstStatus(['up', 'degraded', 'unknown'])).toBe('unknown');
     expect(worstStatus(['up', 'down', 'unknown'])).toBe('down');
     expect(worstStatus([])).toBe('unknown');
   });
 
-  it('has metrics of one scope, named after it', () => {
+  it('is of metrics of one scope that are named after the component', () => {
     for (const name of allHealthMetrics) {
       const { component, scope } = healthMetrics[name];
       expect(name.split('.')[0]).toBe(component);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JsonValue } from '../../../src/domain/shared/canonical.ts';
-import { addressesOf, hasKeyManagement, isPassing, isPulled, remoteFaults, serviceUrl } from '../../../src/domain/integration/integration.ts';
+import { addressesOf, hasKeyManagement, isTransient, isPulled, remoteFaults, serviceUrl } from '../../../src/domain/integration/integration.ts';
 import type { RestConfig } from '../../../src/domain/integration/integration.ts';
-import { atPointer, readPage, recordLimits, sortRecords } from '../../../src/domain/integration/integration-records.ts';
+import { atPointer, readPage, recordLimits, partitionRecords } from '../../../src/domain/integration/integration-records.ts';
 import { pointerToken } from '../../../src/domain/shared/json-pointer.ts';
 import {
   canMoveRotation,
@@ -25,11 +25,11 @@ const paging = {
 };
 
 describe('records of a page', () => {
-  it('every record is taken or named, whatever the service sends, and what is taken can be stored', () => {
+  it('every record is accepted or reported, whatever the service sends, and accepted ones can be stored', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.jsonValue(), fc.record({ id: fc.jsonValue(), v: fc.jsonValue() }))), (given) => {
         const items = given as JsonValue[];
-        const { records, failures } = sortRecords(items, '/id');
+        const { records, failures } = partitionRecords(items, '/id');
         expect(records.length + failures.length).toBe(items.length);
         expect(new Set(records.map(({ external_id }) => external_id)).size).toBe(records.length);
         for (const { external_id, payload } of records) {
@@ -52,11 +52,11 @@ describe('records of a page', () => {
     [{ id: 1, text: 'a\u0000b' }, 'unstorable'],
     [{ id: 1, text: '\ud800' }, 'unstorable'],
   ] satisfies [JsonValue, string][])('%j is not taken: %s', (item, reason) => {
-    expect(sortRecords([item], '/id')).toMatchObject({ records: [], failures: [{ place: 0, reason }] });
+    expect(partitionRecords([item], '/id')).toMatchObject({ records: [], failures: [{ place: 0, reason }] });
   });
 
-  it('takes the first of two records with one id and names the other', () => {
-    const page = sortRecords([{ id: 1 }, { id: '1' }], '/id');
+  it('the first of two records with one id is accepted, and the other reported', () => {
+    const page = partitionRecords([{ id: 1 }, { id: '1' }], '/id');
     expect(page.records).toEqual([{ external_id: '1', payload: { id: 1 } }]);
     expect(page.failures).toEqual([{ external_id: '1', place: 1, reason: 'repeated' }]);
   });
@@ -78,7 +78,7 @@ describe('records of a page', () => {
     },
   );
 
-  it('a pointer finds what stands under any name (RFC 6901)', () => {
+  it('a pointer finds a member of any name (RFC 6901)', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { maxLength: 4 }), fc.jsonValue(), (names, value) => {
         const nested = names.reduceRight<JsonValue>((inner, name) => ({ [name]: inner }), value as JsonValue);
@@ -95,7 +95,7 @@ describe('records of a page', () => {
 describe('S2-21: the states of a rotation', () => {
   const status = fc.constantFrom(...rotationStatuses);
 
-  it('never leads from after the switch to a state in which the new key is discarded, nor back', () => {
+  it('never lead from after the switch to one in which the new key is discarded, nor back', () => {
     const after: RotationStatus[] = ['switched', 'revoking', 'completed'];
     fc.assert(
       fc.property(status, status, (from, to) => {
@@ -107,7 +107,7 @@ describe('S2-21: the states of a rotation', () => {
     );
   });
 
-  it('leads from every open state to an end, and from no end anywhere', () => {
+  it('lead from every open state to a final one, and from no final one to another', () => {
     const reachesEnd = (from: RotationStatus, seen: ReadonlySet<RotationStatus>): boolean =>
       isEndedRotation(from) ||
       rotationStatuses.some((to) => canMoveRotation(from, to) && !seen.has(to) && reachesEnd(to, new Set([...seen, to])));
@@ -118,11 +118,11 @@ describe('S2-21: the states of a rotation', () => {
     }
   });
 
-  it('can be given up exactly before the switch', () => {
+  it('can be given up before the switch only', () => {
     expect(rotationStatuses.filter(isBeforeSwitch)).toEqual(rotationStatuses.filter((from) => canMoveRotation(from, 'discarding')));
   });
 
-  it('waits longer from try to try and never gives up', () => {
+  it('wait longer from attempt to attempt without end', () => {
     const delays = [5, 30, 3_600];
     expect([1, 2, 3, 4, 1_000].map((failures) => retryDelayMs(failures, delays))).toEqual([5e3, 3e4, 36e5, 36e5, 36e5]);
     fc.assert(fc.property(fc.integer(), (failures) => retryDelayMs(failures, delays) >= 5_000));
@@ -141,16 +141,16 @@ describe('kinds of integrations', () => {
     key_management: null,
   };
 
-  it('know their addresses, whether they are fetched from, and whether their keys are managed', () => {
+  it('have URLs, are fetched from or not, and have managed keys or not', () => {
     const source = { kind: 'webhook_source', id_pointer: '/id' } as const;
     expect(addressesOf(rest)).toEqual([{ pointer: '/config/base_url', url: rest.base_url }]);
     expect(addressesOf(source)).toEqual([]);
     expect([isPulled(rest), isPulled(source)]).toEqual([true, false]);
     expect([hasKeyManagement(rest), hasKeyManagement(source)]).toEqual([false, false]);
-    expect(remoteFaults.filter(isPassing)).toEqual(['unreachable', 'failing']);
+    expect(remoteFaults.filter(isTransient)).toEqual(['unreachable', 'failing']);
   });
 
-  it('never leave their base, whatever the path', () => {
+  it('never leave their base URL, whatever the path', () => {
     const path = fc.array(fc.stringMatching(/^[\w.-]{1,8}$/), { maxLength: 4 }).map((parts) => `/${parts.join('/')}`);
     fc.assert(
       fc.property(path, (given) => {

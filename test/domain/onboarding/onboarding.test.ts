@@ -33,7 +33,7 @@ const link: OnboardingLinkState = {
   announced: [],
 };
 
-describe('S3-52: the moves of an onboarding link', () => {
+describe('S3-52: the transitions of an onboarding link', () => {
   it('end in revoked and completed, and lead back from expired', () => {
     for (const to of onboardingStatuses) {
       expect(canMoveOnboarding('revoked', to)).toBe(false);
@@ -45,7 +45,7 @@ describe('S3-52: the moves of an onboarding link', () => {
     }
   });
 
-  it('S3-55: past its time a link is expired at once, whatever is written', () => {
+  it('S3-55: a link past its end is expired at once, whatever status is stored', () => {
     fc.assert(
       fc.property(fc.constantFrom(...onboardingStatuses), fc.integer({ min: -day, max: day }), (status, offset) => {
         const shown = effectiveOnboardingStatus({ ...link, status }, start + 7 * day + offset);
@@ -55,12 +55,12 @@ describe('S3-52: the moves of an onboarding link', () => {
     );
   });
 
-  it('S3-54: a link that was looked at shows as opened while what is stored is untouched', () => {
+  it('S3-54: a pending link that was accessed is displayed as opened', () => {
     expect(effectiveOnboardingStatus({ ...link, first_accessed_at: at(start) }, start)).toBe('opened');
     expect(effectiveOnboardingStatus({ ...link, status: 'in_progress', first_accessed_at: at(start) }, start)).toBe('in_progress');
   });
 
-  it('an expired link goes on where its holder had come', () => {
+  it('an extended link returns to the status that its holder had reached', () => {
     const expired = { status: 'expired' as const, version: 1, first_accessed_at: null };
     expect(reopenedOnboardingStatus(expired)).toBe('pending');
     expect(reopenedOnboardingStatus({ ...expired, first_accessed_at: at(start) })).toBe('opened');
@@ -70,7 +70,7 @@ describe('S3-52: the moves of an onboarding link', () => {
 });
 
 describe('S3-51: the life of a link', () => {
-  it('is extended from now or from its end, never beyond ninety days, and not at all at the end of them', () => {
+  it('is extended from now or from its end, never beyond ninety days, and not at all after them', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 90 }),
@@ -89,7 +89,7 @@ describe('S3-51: the life of a link', () => {
 });
 
 describe('what the workflow of a link does next', () => {
-  it('reminds every two days, warns a day before the end, expires at the minute', () => {
+  it('reminds every two days, warns a day before the end, expires at the end', () => {
     expect(nextOnboardingStep(link, start)).toEqual({ kind: 'wait', until: start + 2 * day });
     expect(nextOnboardingStep(link, start + 2 * day)).toEqual({ kind: 'remind' });
     const reminded = { ...link, reminder_count: 1, last_reminder_at: at(start + 2 * day) };
@@ -109,20 +109,20 @@ describe('what the workflow of a link does next', () => {
     expect(nextOnboardingStep(reminded, late)).toEqual({ kind: 'wait', until: start + 6 * day });
   });
 
-  it('reminds nobody without an address, and warns of a short link in the last quarter of its life', () => {
+  it('reminds nobody without an address, and warns for the last quarter of a short life', () => {
     expect(nextOnboardingStep({ ...link, has_email: false }, start)).toEqual({ kind: 'wait', until: start + 6 * day });
     const short = { ...link, expires_at: at(start + 4 * 3600_000) };
     expect(nextOnboardingStep(short, start)).toEqual({ kind: 'wait', until: start + 3 * 3600_000 });
   });
 
-  it('of a suspended tenant neither reminds nor warns but expires, and catches up with one reminder', () => {
+  it('neither reminds nor warns for a suspended tenant, still expires, and sends one reminder afterwards', () => {
     const silent = { ...link, is_silent: true };
     expect(nextOnboardingStep(silent, start + 5 * day)).toEqual({ kind: 'wait', until: start + 7 * day });
     expect(nextOnboardingStep(silent, start + 7 * day)).toEqual({ kind: 'expire' });
     expect(nextOnboardingStep({ ...silent, is_silent: false }, start + 5 * day)).toEqual({ kind: 'remind' });
   });
 
-  it('always comes to an end: each step that is taken leads on, and nothing is done once a link is closed', () => {
+  it('always ends: each step leads to the next, and there is none for a link that has ended', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10 }), fc.integer({ min: 1, max: 80 }), (lateDays, lifeDays) => {
         let facts: OnboardingLinkState = { ...link, expires_at: at(start + lifeDays * day) };
@@ -147,8 +147,8 @@ describe('what the workflow of a link does next', () => {
   });
 });
 
-describe('what the creator is told', () => {
-  it('is each thing once; an extended link that expires again is told again', () => {
+describe('the notifications of the creator', () => {
+  it('come once each; an extended link that expires again is notified of again', () => {
     const expired: OnboardingLinkState = { ...link, status: 'expired', first_accessed_at: at(start) };
     expect(unsentNotifications(expired)).toEqual(['opened', 'expired']);
     const told = { ...expired, announced: ['opened', notificationKey('expired', 0)] };
@@ -159,7 +159,7 @@ describe('what the creator is told', () => {
 });
 
 describe('progress', () => {
-  it('keeps the answers that are not sent again', () => {
+  it('keeps the answers that are not sent', () => {
     const before = { progress: { name: 'Ada', city: 'London' }, progress_percent: 40, current_step: 'address' };
     expect(mergeProgress(before, { answers: { city: 'Paris' } })).toEqual({ ...before, progress: { name: 'Ada', city: 'Paris' } });
     expect(mergeProgress(before, { answers: {}, progress_percent: 60, current_step: null })).toEqual({

@@ -13,11 +13,11 @@ import {
 const tenant = '11111111-1111-4111-8111-111111111111';
 const other = '22222222-2222-4222-8222-222222222222';
 
-describe('whose queue it is (S2-67)', () => {
+describe('the tenant of a queue (S2-67)', () => {
   const bullmq = (source_name: string) => ({ provider: 'bullmq' as const, source_name });
   const taskQueue = (source_name: string) => ({ provider: 'temporal' as const, source_name });
 
-  it('stands in its name; names without a tenant are those of the default tenant', () => {
+  it('is part of its name; names without a tenant belong to the default tenant', () => {
     expect(maySeeSource(tenant, bullmq(`${tenant}.mails`), 'castellan')).toBe(true);
     expect(maySeeSource(tenant, bullmq(`${other}.mails`), 'castellan')).toBe(false);
     expect(maySeeSource(tenant, bullmq('mails'), 'castellan')).toBe(false);
@@ -25,7 +25,7 @@ describe('whose queue it is (S2-67)', () => {
     expect(maySeeSource(defaultTenantId, bullmq(`${other}.mails`), 'castellan')).toBe(false);
   });
 
-  it('is everybody’s for the task queue that all tenants share, and only in Temporal', () => {
+  it('may be any for the task queue that all tenants share, but only in Temporal', () => {
     expect(maySeeSource(tenant, taskQueue('castellan'), 'castellan')).toBe(true);
     expect(maySeeSource(tenant, taskQueue('billing'), 'castellan')).toBe(false);
     expect(maySeeSource(tenant, bullmq('castellan'), 'castellan')).toBe(false);
@@ -33,7 +33,7 @@ describe('whose queue it is (S2-67)', () => {
 });
 
 describe('job data', () => {
-  it('is shown without what is secret in it, by name and by look, at any depth', () => {
+  it('is shown with secrets masked, by field name and by form, at any depth', () => {
     const data = { to: 'a@b.example', auth: { api_key: 'abc', note: 'Bearer abcdefghijkl' }, list: [{ password: 'x' }] };
     expect(maskedJobData(data)).toEqual({
       to: 'a@b.example',
@@ -45,7 +45,7 @@ describe('job data', () => {
 });
 
 describe('rates (S2-24)', () => {
-  it('count the finished jobs of the window, and of their own span where there were more than could be read', () => {
+  it('count the finished jobs of the window, or of the time that the read ones span when there are more', () => {
     const now = 10 * rateWindowMs;
     expect(perMinute([], now, true)).toBe(0);
     expect(perMinute([now, now - 1, now - rateWindowMs - 1], now, true)).toBeCloseTo(2 / 5);
@@ -64,7 +64,7 @@ describe('bulk retry', () => {
     { maxLength: 60 },
   );
 
-  it('sorts failures that differ in numbers, ids and quoted parts into one class', () => {
+  it('puts failures that differ in numbers, ids and quoted parts into one class', () => {
     const stack = 'TypeError: x\n    at y';
     const classes = new Set(
       ['user 17 "a" at 10.0.0.1', 'user 4 "bc" at 10.0.0.2'].map((reason) => errorClassOf({ reason, stack })),
@@ -73,7 +73,7 @@ describe('bulk retry', () => {
     expect(errorClassOf({ reason: 'no stack' })).toBe('Error: no stack');
   });
 
-  it('never shows more or less failures than there are', () => {
+  it('counts every failure exactly once', () => {
     fc.assert(
       fc.property(failures, (jobs) => {
         const classes = countByErrorClass(jobs);
@@ -83,7 +83,7 @@ describe('bulk retry', () => {
     );
   });
 
-  it('takes the oldest of the wanted classes, never more than the cap', () => {
+  it('selects the oldest failures of the wanted classes, up to the cap', () => {
     fc.assert(
       fc.property(failures, fc.subarray(['A: a', 'B: b']), fc.integer({ min: 1, max: 20 }), (jobs, error_classes, cap) => {
         const selected = selectForRetry(jobs, { error_classes, cap });
@@ -96,7 +96,7 @@ describe('bulk retry', () => {
     );
   });
 
-  it('stops above the threshold only, and only on enough samples', () => {
+  it('stops only above the threshold, and only with enough samples', () => {
     const breaker = { max_new_failure_ratio: 0.5, min_samples: 4 };
     expect(isBreakerOpen({ completed: 0, failed_again: 3 }, breaker)).toBe(false);
     expect(isBreakerOpen({ completed: 2, failed_again: 2 }, breaker)).toBe(false);
@@ -106,7 +106,7 @@ describe('bulk retry', () => {
       fc.property(fc.nat(100), fc.nat(100), fc.integer({ min: 1, max: 50 }), (completed, failed_again, min_samples) => {
         const worse = { completed, failed_again: failed_again + 1 };
         const limit = { max_new_failure_ratio: 0.3, min_samples };
-        // Another failure never closes an open breaker.
+        // A further failure never closes an open breaker.
         expect(isBreakerOpen({ completed, failed_again }, limit) && !isBreakerOpen(worse, limit)).toBe(false);
       }),
     );

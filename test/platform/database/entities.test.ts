@@ -11,7 +11,7 @@ import { MfaFactorEntity } from '../../../src/entities/identity/mfa.entity.ts';
 import { ServiceTokenEntity } from '../../../src/entities/identity/service-token.entity.ts';
 import { AdminUserEntity, UserEntity } from '../../../src/entities/identity/user.entity.ts';
 import { AdminMeetingEntity } from '../../../src/entities/tracker/meeting.entity.ts';
-import { lockOne, toRow } from '../../../src/platform/database/entity-rows.ts';
+import { lockOne, toRow } from '../../../src/platform/database/entity-row.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import type { Tx } from '../../../src/platform/database/unit-of-work.ts';
 import { assertVersion } from '../../../src/platform/row-version.ts';

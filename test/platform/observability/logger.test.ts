@@ -9,7 +9,7 @@ function logged(write: (log: ReturnType<typeof createLogger>) => void): string {
 }
 
 describe('S1-46: logs', () => {
-  it('are one JSON object a line, with time and name', () => {
+  it('are one JSON object for each line, with time and name', () => {
     const line = JSON.parse(logged((log) => log.info({ request_id: 'r' }, 'hello'))) as Record<string, unknown>;
     expect(line).toMatchObject({ name: 'test', msg: 'hello', request_id: 'r', time: expect.stringMatching(/^\d{4}-.*Z$/) });
   });
@@ -23,12 +23,12 @@ describe('S1-46: logs', () => {
     },
   );
 
-  it('keep line breaks of the outside inside of the line (ASVS 16.4.1)', () => {
+  it('escape line breaks of logged values (ASVS 16.4.1)', () => {
     const text = logged((log) => log.info({ user_agent: 'x\n{"level":60,"msg":"forged"}\r\n' }, 'a\nb'));
     expect(text.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  it('drop what drivers hang on errors, and keep type, code, stack and cause', () => {
+  it('drop what drivers attach to errors, and keep name, code, stack and cause', () => {
     const error = Object.assign(new Error('failed', { cause: new TypeError('inner') }), {
       code: '23505',
       detail: 'Key (email)=(hunter2@x) already exists.',

@@ -17,7 +17,7 @@ let worker: RunningWorker;
 let admin: SignedIn;
 
 beforeAll(async () => {
-  // Once a process, before API and worker, which then find it there.
+  // Once for the process and before API and worker, whose own calls then return the same.
   startTracing({ TRACE_SAMPLE_RATIO: 0, OTEL_EXPORTER_OTLP_ENDPOINT: undefined }, 'test', new SimpleSpanProcessor(exporter));
   await quietTemporal();
   app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
@@ -32,7 +32,7 @@ afterAll(async () => {
 
 let flags = 0;
 
-/** Asks for a production flag to be switched, which starts an approval workflow whose activity writes the row. */
+/** Requests that a production flag is switched, which starts an approval workflow whose activity writes the row. */
 async function openApproval(traceparent: string | null): Promise<string> {
   const key = `traced-${(flags += 1)}`;
   await approvalDriver(app, admin).productionFlag(key);
@@ -45,7 +45,7 @@ async function openApproval(traceparent: string | null): Promise<string> {
 }
 
 describe('one trace from the request to the row', () => {
-  it('carries a sampled traceparent through client, workflow and activity into the audit row', async () => {
+  it('propagates a sampled traceparent through client, workflow and activity to the audit entry', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const id = await openApproval(`00-${traceId}-b7ad6b7169203331-01`);
     const names = async () => exporter.getFinishedSpans().filter((span) => span.spanContext().traceId === traceId).map(({ name }) => name);
@@ -67,7 +67,7 @@ describe('one trace from the request to the row', () => {
     expect(rows.rows).toEqual([{ trace_id: traceId }]);
   });
 
-  it('gives a request without a traceparent a trace of its own and records no span of it', async () => {
+  it('starts a trace for a request without a traceparent and records no span of it', async () => {
     exporter.reset();
     const id = await openApproval(null);
     const { rows } = await withClient(app.database.adminUrl, (client) =>
@@ -77,7 +77,7 @@ describe('one trace from the request to the row', () => {
     expect(exporter.getFinishedSpans().filter(({ name }) => /^(POST|GET|HTTP)/.test(name))).toEqual([]);
   });
 
-  it('takes no nonsense for a traceparent', async () => {
+  it('ignores an invalid traceparent', async () => {
     const answer = await app.call('GET', '/users/me', { token: admin.token, headers: { traceparent: '00-zz-1-01; drop table' } });
     expect(answer.status).toBe(200);
   });

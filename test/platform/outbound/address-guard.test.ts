@@ -58,7 +58,7 @@ describe('public addresses', () => {
     '2001:0:7f00:1::',
     '2a00:1450::5efe:127.0.0.1',
     '2a00:1450::200:5efe:a00:1',
-    // other spellings, which no resolver gives
+    // other spellings, which a resolver never gives
     '0177.0.0.1',
     '0x7f.0.0.1',
     '2130706433',

@@ -19,7 +19,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** A mail server that speaks just enough SMTP (RFC 5321) to take a message, or to refuse every recipient. */
+/** A mail server with just enough SMTP (RFC 5321) to accept a message, or to refuse every recipient. */
 function smtpServer(received: string[], refusesRecipients: () => boolean): Server {
   return createServer((socket) => {
     let isData = false;
@@ -71,7 +71,7 @@ describe('mail by SMTP', () => {
   afterEach(() => mailer.close());
   afterAll(() => new Promise((done) => server.close(done)));
 
-  it('hands a plain message to the server', async () => {
+  it('sends a plain message to the server', async () => {
     await mailer.send({ to: 'ana@example.com', subject: 'Your code', text: 'Your code is 123456\n' });
     expect(mailer.kind).toBe('smtp');
     expect(received).toHaveLength(1);
@@ -81,7 +81,7 @@ describe('mail by SMTP', () => {
     expect(received[0]).toContain('Your code is 123456');
   });
 
-  it('lets nobody add a header or a recipient', async () => {
+  it('does not permit injected headers or recipients', async () => {
     await mailer.send({ to: 'ana@example.com', subject: 'Hi\r\nBcc: eve@example.com', text: 'x' });
     expect(received[0]).toMatch(/^Subject: Hi Bcc: eve@example\.com$/m);
     expect(received[0]).not.toMatch(/^Bcc:/m);
@@ -96,19 +96,19 @@ describe('mail by SMTP', () => {
     expect(received).toHaveLength(1);
   });
 
-  it('answers 503 when the server refuses or is away', async () => {
+  it('fails with 503 when the server refuses or is unavailable', async () => {
     refuses = true;
     const unavailable = { code: 'service.unavailable', status: 503 };
     await expect(mailer.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject(unavailable);
     const env = { SMTP_URL: 'smtp://127.0.0.1:1', MAIL_FROM: 'a@example.com', NODE_ENV: 'production' as const };
-    const away = createMailer({ env, db: { readPool: pool } });
-    await expect(away.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject(unavailable);
-    away.close();
+    const unreachable = createMailer({ env, db: { readPool: pool } });
+    await expect(unreachable.send({ to: 'ana@example.com', subject: 'x', text: 'x' })).rejects.toMatchObject(unavailable);
+    unreachable.close();
   });
 });
 
 describe('mail without a server', () => {
-  it('goes into the outbox in development', async () => {
+  it('is stored in the outbox in development', async () => {
     const env = { SMTP_URL: undefined, MAIL_FROM: 'a@example.com', NODE_ENV: 'development' as const };
     const mailer = createMailer({ env, db: { readPool: pool } });
     expect(mailer.kind).toBe('outbox');
@@ -117,7 +117,7 @@ describe('mail without a server', () => {
     expect(rows).toEqual([{ recipient: 'ana@example.com', subject: 'Your code', body: 'Your code is 123456\n' }]);
   });
 
-  it('is refused in production, so that nobody waits for what never comes', async () => {
+  it('is refused in production, so that no message is lost unnoticed', async () => {
     const env = { SMTP_URL: undefined, MAIL_FROM: 'a@example.com', NODE_ENV: 'production' as const };
     const mailer = createMailer({ env, db: { readPool: pool } });
     expect(mailer.kind).toBe('none');

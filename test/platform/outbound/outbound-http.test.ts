@@ -3,15 +3,15 @@ import { type AddressInfo, type Server as SocketServer, createServer as createSo
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type OutboundHttp, type ResolvedAddress, createOutboundHttp } from '../../../src/platform/outbound/outbound-http.ts';
 
-/** Counts every connection to this machine: none may come. */
+/** Counts the connections to this machine; the refused targets must cause none. */
 let canary: SocketServer;
 let canaryPort: number;
 let canaryConnections = 0;
 
-/** A target that the operator allowed by name; it answers as its path says. */
+/** A target that the operator has allowed; its path decides how it answers. */
 let partner: Server;
 let partnerPort: number;
-const doors: OutboundHttp[] = [];
+const clients: OutboundHttp[] = [];
 
 const portOf = (server: SocketServer): number => (server.address() as AddressInfo).port;
 const listen = async (server: SocketServer, host: string): Promise<number> => {
@@ -20,9 +20,9 @@ const listen = async (server: SocketServer, host: string): Promise<number> => {
 };
 
 function open(allow: string[] = [], resolve?: (host: string) => Promise<ResolvedAddress[]>): OutboundHttp {
-  const door = createOutboundHttp(resolve === undefined ? { allow } : { allow, resolve });
-  doors.push(door);
-  return door;
+  const client = createOutboundHttp(resolve === undefined ? { allow } : { allow, resolve });
+  clients.push(client);
+  return client;
 }
 
 function answer(incoming: IncomingMessage, response: ServerResponse): void {
@@ -56,7 +56,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(doors.splice(0).map((door) => door.close()));
+  await Promise.all(clients.splice(0).map((client) => client.close()));
 });
 
 afterAll(async () => {
@@ -99,7 +99,7 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
     'LOCALHOST',
     'localhost.',
     'ip6-localhost.localhost',
-    // other places that are nobody's business
+    // other targets that must not be reachable
     '169.254.169.254',
     '0xa9fea9fe',
     '2852039166',
@@ -114,7 +114,7 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
   ];
 
   it.each(hosts)('makes no connection to %s', async (host) => {
-    const door = open([], (name) =>
+    const client = open([], (name) =>
       Promise.resolve(
         name.endsWith('localhost')
           ? [
@@ -125,11 +125,11 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
       ),
     );
     for (const url of [`https://${host}:${canaryPort}/`, `http://${host}:${canaryPort}/`, `https://${host}/`]) {
-      await expect(door.send({ url, method: 'GET' })).rejects.toMatchObject({
+      await expect(client.send({ url, method: 'GET' })).rejects.toMatchObject({
         name: 'OutboundRefusedError',
         refusal: 'address',
       });
-      await expect(door.check(url)).rejects.toMatchObject({ refusal: 'address' });
+      await expect(client.check(url)).rejects.toMatchObject({ refusal: 'address' });
     }
     expect(canaryConnections).toBe(0);
   });
@@ -147,28 +147,28 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
     ['a mapped one', [{ address: '::ffff:127.0.0.1', family: 6 }]],
     ['none at all', []],
   ])('refuses a name whose addresses are %s', async (_what, addresses) => {
-    const door = open([], () => Promise.resolve(addresses));
-    await expect(door.send({ url: 'https://hook.example/', method: 'POST' })).rejects.toMatchObject({
+    const client = open([], () => Promise.resolve(addresses));
+    await expect(client.send({ url: 'https://hook.example/', method: 'POST' })).rejects.toMatchObject({
       refusal: 'address',
     });
   });
 
-  it('connects to the address it checked, whatever the name says a moment later (rebinding)', async () => {
+  it('connects to the address that was checked, whatever the name resolves to a moment later (rebinding)', async () => {
     let lookups = 0;
-    // The first address is exempt, so that the port of the canary passes the first look.
-    const door = open(['203.0.113.7'], () => {
+    // The first address is exempt, so that the port of the canary passes the first check.
+    const client = open(['203.0.113.7'], () => {
       lookups += 1;
       return Promise.resolve([{ address: lookups === 1 ? '203.0.113.7' : '127.0.0.1', family: 4 }]);
     });
     const url = `http://rebind.example:${canaryPort}/`;
-    await expect(door.send({ url, method: 'GET' })).rejects.toMatchObject({ refusal: 'address' });
+    await expect(client.send({ url, method: 'GET' })).rejects.toMatchObject({ refusal: 'address' });
     expect(lookups).toBe(2);
     expect(canaryConnections).toBe(0);
   });
 
   it('does not follow a redirect', async () => {
-    const door = open([`127.0.0.1:${partnerPort}`]);
-    const response = await door.send({ url: `http://127.0.0.1:${partnerPort}/redirect`, method: 'GET' });
+    const client = open([`127.0.0.1:${partnerPort}`]);
+    const response = await client.send({ url: `http://127.0.0.1:${partnerPort}/redirect`, method: 'GET' });
     expect(response.status).toBe(302);
     expect(response.headers.location).toContain(String(canaryPort));
     expect(canaryConnections).toBe(0);
@@ -188,19 +188,19 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
   });
 
   it('allows an address only with the port that the operator named', async () => {
-    const door = open([`127.0.0.1:${partnerPort}`]);
-    const response = await door.send({ url: `http://127.0.0.1:${partnerPort}/`, method: 'POST', body: 'hello' });
+    const client = open([`127.0.0.1:${partnerPort}`]);
+    const response = await client.send({ url: `http://127.0.0.1:${partnerPort}/`, method: 'POST', body: 'hello' });
     expect(response).toMatchObject({ status: 200, body: 'hello' });
-    await expect(door.send({ url: `http://127.0.0.1:${canaryPort}/`, method: 'GET' })).rejects.toMatchObject({
+    await expect(client.send({ url: `http://127.0.0.1:${canaryPort}/`, method: 'GET' })).rejects.toMatchObject({
       refusal: 'address',
     });
     expect(canaryConnections).toBe(0);
   });
 
   it('allows a host by its name', async () => {
-    const door = open(['partner.internal'], () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]));
-    await expect(door.check(`http://partner.internal:${partnerPort}/`)).resolves.toBeUndefined();
-    const response = await door.send({
+    const client = open(['partner.internal'], () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]));
+    await expect(client.check(`http://partner.internal:${partnerPort}/`)).resolves.toBeUndefined();
+    const response = await client.send({
       url: `http://PARTNER.internal.:${partnerPort}/`,
       method: 'POST',
       body: 'hello',
@@ -212,27 +212,27 @@ describe('outbound HTTP: server-side request forgery (ASVS 1.3.6)', () => {
 describe('outbound HTTP: bounds', () => {
   const failed = (text: string) => ({ name: 'OutboundFailedError', message: expect.stringContaining(text) as unknown });
 
-  it.each(['/silent', '/drip'])('ends %s when its time is over', async (path) => {
-    const door = open([`127.0.0.1:${partnerPort}`]);
+  it.each(['/silent', '/drip'])('aborts %s at the time limit', async (path) => {
+    const client = open([`127.0.0.1:${partnerPort}`]);
     const started = performance.now();
     const url = `http://127.0.0.1:${partnerPort}${path}`;
-    await expect(door.send({ url, method: 'GET', timeoutMs: 300 })).rejects.toMatchObject(failed('within 300 ms'));
+    await expect(client.send({ url, method: 'GET', timeoutMs: 300 })).rejects.toMatchObject(failed('within 300 ms'));
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 
-  it('stops reading an answer that is too long', async () => {
+  it('aborts an answer that is too long', async () => {
     const url = `http://127.0.0.1:${partnerPort}/long`;
     await expect(open([`127.0.0.1:${partnerPort}`]).send({ url, method: 'GET' })).rejects.toMatchObject(
       failed('longer than'),
     );
   });
 
-  it('says when nobody listens and when a name has no address', async () => {
+  it('reports that nothing listens, and that a name has no address', async () => {
     const closed = createSocketServer();
     const port = await listen(closed, '127.0.0.1');
     await new Promise((done) => closed.close(done));
-    const door = open([`127.0.0.1:${port}`]);
-    await expect(door.send({ url: `http://127.0.0.1:${port}/`, method: 'GET' })).rejects.toMatchObject(
+    const client = open([`127.0.0.1:${port}`]);
+    await expect(client.send({ url: `http://127.0.0.1:${port}/`, method: 'GET' })).rejects.toMatchObject(
       failed('ECONNREFUSED'),
     );
     const lost = open([], () => Promise.reject(new Error('ENOTFOUND')));

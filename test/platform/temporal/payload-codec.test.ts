@@ -12,7 +12,7 @@ const toPayload = (value: unknown) => defaultPayloadConverter.toPayload(value);
 const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString('utf8');
 
 describe('the payload codec', () => {
-  it('makes payloads unreadable and gives them back as they were', async () => {
+  it('seals payloads and opens them unchanged', async () => {
     const codec = codecOf(newKey);
     const payloads = [{ canary: 'canary-secret' }, 'text', null, undefined, 12.5, new Uint8Array([1, 2])].map(
       toPayload,
@@ -28,7 +28,7 @@ describe('the payload codec', () => {
     expect(defaultPayloadConverter.fromPayload(opened[0] ?? {})).toEqual({ canary: 'canary-secret' });
   });
 
-  it('opens what a retired key sealed, seals with the new one, and refuses a key that is gone by its name', async () => {
+  it('opens what a retired key has sealed, seals with the new key, and names a missing key in its refusal', async () => {
     const sealed = await codecOf(oldKey).encode([toPayload('secret')]);
     const both = codecOf(newKey, oldKey);
     expect((await both.decode(sealed)).map((payload) => defaultPayloadConverter.fromPayload(payload))).toEqual([
@@ -39,12 +39,12 @@ describe('the payload codec', () => {
     await expect(codecOf(newKey).decode(sealed)).rejects.toThrow('no key "2025"');
   });
 
-  it('lets payloads through that were written before encryption was switched on', async () => {
+  it('passes payloads through that were written before encryption was switched on', async () => {
     const plain = [toPayload({ a: 1 }), toPayload(undefined)];
     await expect(codecOf(newKey).decode(plain)).resolves.toEqual(plain);
   });
 
-  it('refuses a payload that was changed, cut, or relabelled with another key', async () => {
+  it('refuses a payload that was changed, truncated, or labelled with another key', async () => {
     const codec = codecOf(newKey, oldKey);
     const [sealed] = await codec.encode([toPayload('secret')]);
     const data = Buffer.from(sealed?.data ?? []);

@@ -20,15 +20,15 @@ afterAll(async () => {
 const run = (statement: string, values: unknown[] = []) =>
   withClient(database.adminUrl, async (admin) => (await admin.query<{ count: number }>(statement, values)).rows);
 
-/** How many thresholds each tenant has. */
+/** The number of thresholds by tenant. */
 const counts = async () => {
   const of = async (tenant: string) =>
     (await run('select count(*)::int from admin_alert_thresholds where tenant_id = $1', [tenant]))[0]?.count;
   return { default: await of(defaultTenantId), plain: await of(plain), decided: await of(decided) };
 };
 
-describe('S2-34: a release brings default thresholds', () => {
-  it('to tenants that are there, but not to one that has set its own, and to none twice', async () => {
+describe('S2-34: the migration that adds default thresholds', () => {
+  it('adds them to existing tenants, but not to one that has configured its own, and to none twice', async () => {
     await migrateUp(database.ownerUrl);
     for (let reverted: string[] = []; !reverted.includes(migration); ) reverted = await migrateDown(database.ownerUrl);
     await run('delete from admin_alert_thresholds');
@@ -39,7 +39,7 @@ describe('S2-34: a release brings default thresholds', () => {
         [id],
       );
     }
-    // It had thresholds once and took all of them away.
+    // It had thresholds once and has removed all of them.
     await run('insert into admin_alert_settings (tenant_id, version) values ($1, 2)', [decided]);
     expect(await counts()).toEqual({ default: 0, plain: 0, decided: 0 });
     await migrateUp(database.ownerUrl);

@@ -22,14 +22,14 @@ export const plainFlag: Omit<FlagDefinition, 'description' | 'rules'> = {
   rollout_percentage: 0,
 };
 
-/** Speaks of approvals to a test API, as people with a second factor do. */
+/** Requests and decides approvals at a test API, with the second factor where it is asked for. */
 export interface ApprovalDriver {
-  /** Puts a production flag there behind the gates, at version 1, so that a test starts with the change it is about. */
+  /** Inserts a production flag at version 1, past the gates, so that a test starts with the change it is about. */
   productionFlag(key: string): Promise<void>;
-  /** The flag as it is in production. */
+  /** The flag of production. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
   flag(key: string): Promise<any>;
-  /** Asks for a production flag to be switched on. */
+  /** Requests that a production flag is switched on. */
   requestToggle(key: string): Promise<Answer>;
   /** A new production flag and the request to switch it on. */
   opened(key: string): Promise<OpenedRequest>;
@@ -45,13 +45,13 @@ export interface ApprovalDriver {
   detail(id: string): Promise<any>;
   /** Waits until the request has a status. */
   settled(id: string, status: string, timeoutMs?: number): ReturnType<ApprovalDriver['detail']>;
-  /** What happened to the request, in order. */
+  /** The events of the request's history, oldest first. */
   events(id: string): Promise<string[]>;
-  /** Writes the policy of switching production flags; `version` 0 for the first time. */
+  /** Writes the gate policy of switching production flags; `version` 0 for a new one. */
   putPolicy(body: object): Promise<Answer>;
 }
 
-/** A driver that asks as `requester` and looks with the same eyes. */
+/** A driver that requests and reads as `requester`. */
 export function approvalDriver(app: TestApi, requester: SignedIn): ApprovalDriver {
   const { token } = requester;
   const driver: ApprovalDriver = {

@@ -3,7 +3,7 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from '../api.ts';
 import { newContact } from '../factories/assignment.ts';
 import { newUser, systemRoleId } from '../factories/identity.ts';
-import { insertRows } from '../factories/insert-rows.ts';
+import { insertRows } from '../factories/row-insertion.ts';
 import { asSuperuser, withSuperuser } from '../superuser.ts';
 
 /** Puts active people with a system role into the sample tenant; they never sign in, so they need no password. */

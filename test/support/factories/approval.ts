@@ -3,10 +3,10 @@ import { safePolicy } from '../../../src/domain/approval/approval-gate.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { day, fromNow, hour } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, Row, Target } from './row-insertion.ts';
 
-/** Which gate an action has; one that asks for the second factor, where no other is named. */
+/** A gate policy; it asks for the second factor where no other gate is given. */
 export function createApprovalPolicy(
   target: Target,
   columns: Given<'admin_approval_policies', 'action'>,
@@ -22,7 +22,7 @@ export function createApprovalPolicy(
   });
 }
 
-/** What is to be done, by the digest that people approve. */
+/** The payload of a change, under the digest that people approve. */
 export function createApprovalPayload(
   target: Target,
   columns: Columns<'admin_approval_payloads'> = {},
@@ -37,7 +37,7 @@ export function createApprovalPayload(
   });
 }
 
-/** A request that waits for one administrator; its payload has to be there. No workflow stands behind it. */
+/** A pending request for one administrator's approval, without a workflow. Its payload must exist. */
 export function createApproval(
   target: Target,
   columns: Given<'admin_approvals', 'digest' | 'requested_by'>,
@@ -54,7 +54,7 @@ export function createApproval(
   });
 }
 
-/** An approval of the first step, with a proof that nobody looks at. */
+/** An approval of the first step, with a proof that does not exist. */
 export function createApprovalDecision(
   target: Target,
   columns: Given<'admin_approval_decisions', 'approval_id' | 'digest' | 'approver_id'>,
@@ -70,7 +70,7 @@ export function createApprovalDecision(
   });
 }
 
-/** A review that an emergency switch-off owes. */
+/** The open review of an emergency switch-off. */
 export function createBreakGlassReview(
   target: Target,
   columns: Given<'admin_break_glass_reviews', 'user_id'>,

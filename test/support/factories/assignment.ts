@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, NewRow, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
 /** A campaign that is being planned. */
 export function createCampaign(target: Target, columns: Columns<'campaigns'> = {}): Promise<Row<'campaigns'>> {

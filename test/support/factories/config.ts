@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { RolloutPlan } from '../../../src/domain/config/config-rollout.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, Row, Target } from './row-insertion.ts';
 
 const atOnce: RolloutPlan = {
   strategy: { kind: 'all_at_once', bake_seconds: 0 },

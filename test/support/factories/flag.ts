@@ -1,8 +1,8 @@
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, Row, Target } from './row-insertion.ts';
 
 /** A boolean flag of the production environment that is off. */
 export function createFlag(target: Target, columns: Columns<'admin_feature_flags'> = {}): Promise<Row<'admin_feature_flags'>> {

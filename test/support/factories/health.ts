@@ -1,7 +1,7 @@
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { fromNow, hour, uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, NewRow, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
 export function newMeasurement(columns: Given<'admin_system_health', 'metric'>): NewRow<'admin_system_health'> {
   return { resolution_seconds: 0, at: fromNow(0), known_count: 1, unknown_count: 0, ...columns };

@@ -3,8 +3,8 @@ import type { Kysely } from 'kysely';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
 import { fromNow, uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, NewRow, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
 export function newTenant(columns: Columns<'tenants'> = {}): NewRow<'tenants'> {
   return { name: 'Other', domain: `${randomUUID()}.test`, ...columns };

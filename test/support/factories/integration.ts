@@ -1,8 +1,8 @@
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Row, Target } from './row-insertion.ts';
 
 /** A system that sends its records; its secret is sealed with no key. */
 export function createIntegration(target: Target, columns: Columns<'admin_integrations'> = {}): Promise<Row<'admin_integrations'>> {

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Row, Target } from './row-insertion.ts';
 
-/** An e-mail address that is told of all events. */
+/** An e-mail channel that takes all events. */
 export function createNotificationChannel(
   target: Target,
   columns: Columns<'notification_channels'> = {},
@@ -20,7 +20,7 @@ export function createNotificationChannel(
   });
 }
 
-/** A message that waits for its delivery. No workflow stands behind it. */
+/** A pending delivery without a workflow. */
 export function createNotificationDelivery(
   target: Target,
   columns: Columns<'notification_deliveries'> = {},

@@ -3,8 +3,8 @@ import { defaultOnboardingTiming } from '../../../src/domain/onboarding/onboardi
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { day, fromNow } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Given, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Given, Row, Target } from './row-insertion.ts';
 
 /** A link that was not used yet; the hash is of no token that anybody has. No workflow stands behind it. */
 export function createOnboardingLink(

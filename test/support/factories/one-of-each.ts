@@ -6,7 +6,7 @@ import { createConfigProposal, createConfigVersion, createDeployment, createEnvi
 import { createFlag } from './flag.ts';
 import { createAlert, createAlertSilence, createAlertThreshold } from './health.ts';
 import { createRole, createServiceToken } from './identity.ts';
-import type { Target } from './insert-rows.ts';
+import type { Target } from './row-insertion.ts';
 import { createIntegration } from './integration.ts';
 import { createNotificationChannel, createNotificationDelivery } from './notification.ts';
 import { createOnboardingLink } from './onboarding.ts';

@@ -1,7 +1,7 @@
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Row, Target } from './row-insertion.ts';
 
 /** A registered queue of the staging environment, under the name that it has in its engine. */
 export function createQueue(target: Target, columns: Columns<'admin_queues'> = {}): Promise<Row<'admin_queues'>> {

@@ -1,7 +1,7 @@
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { fromNow, uniqueName } from './defaults.ts';
-import { insertRow } from './insert-rows.ts';
-import type { Columns, Given, NewRow, Row, Target } from './insert-rows.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
 export function newGoal(columns: Given<'admin_goals', 'user_id'>): NewRow<'admin_goals'> {
   return { tenant_id: defaultTenantId, week_start: '2026-01-05', ...columns };

@@ -63,7 +63,7 @@ describe('recovery', () => {
     await eventually(() => lockWaiters(app), (count) => count === 2);
 
     await temporal.kill();
-    // One change is committed while there is nobody to tell, the other has begun and is cut off.
+    // One change is committed while Temporal cannot take the result, the other has begun and is interrupted.
     await holdCommitted.release();
     await eventually(
       () => statusOf(committed.id),

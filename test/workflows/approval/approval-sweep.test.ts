@@ -46,7 +46,7 @@ function sweep(): Promise<ApprovalSweepResult> {
 }
 
 describe('the sweep of approvals', () => {
-  it('closes a request whose workflow was terminated, audits it, tells its author, and leaves the others alone', async () => {
+  it('closes a request whose workflow was terminated, audits it, notifies its author, and leaves other requests alone', async () => {
     const [lost, alive] = [await drive.opened('swept-lost'), await drive.opened('swept-alive')];
     await handleOf(lost.id).terminate('an operator was in a hurry');
     expect(await sweep()).toEqual({ checked: 2, closed: 1, cancelled: 0 });
@@ -68,7 +68,7 @@ describe('the sweep of approvals', () => {
     expect(await sweep()).toEqual({ checked: 1, closed: 0, cancelled: 0 });
   }, 60_000);
 
-  it('cancels what somebody asked for who has left without anybody noticing', async () => {
+  it('cancels the open requests of deactivated users that were missed', async () => {
     const request = await approvalDriver(app, provider).opened('swept-leaver');
     await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
     expect((await sweep()).cancelled).toBe(1);

@@ -14,7 +14,7 @@ import { createApprovalDecision } from '../../support/factories/approval.ts';
 
 const hour = 3600;
 
-/** The whole product on a server whose time is skipped; the second round replays every workflow on every task. */
+/** The whole product on a time-skipping server; with the small cache workflows are replayed on nearly every task. */
 describe.each([
   { cache: 'as it comes', variables: {} },
   { cache: 'of three workflows', variables: { TEMPORAL_MAX_CACHED_WORKFLOWS: '3' } },
@@ -51,7 +51,7 @@ describe.each([
     return rows.map(({ event }) => event).sort();
   };
 
-  it('S2-70: closes a request that nobody decided on, after the review window, with its history kept', async () => {
+  it('S2-70: expires a request that nobody decided on at the end of the review window, and keeps its history', async () => {
     const request = await drive.opened('unwatched');
     await time.sleep('23 hours');
     expect((await drive.detail(request.id)).status).toBe('pending');
@@ -70,7 +70,7 @@ describe.each([
     expect((await handleOf(request.id).describe()).status.name).toBe('COMPLETED');
   });
 
-  it('reminds the approvers at the interval of the policy, and only while the request waits', async () => {
+  it('reminds the approvers at the interval of the policy, while the request is pending only', async () => {
     expect((await drive.putPolicy({ version: 0, reminder_interval_seconds: 6 * hour })).status).toBe(200);
     const request = await drive.opened('reminded');
     for (let round = 0; round < 13; round += 1) await time.sleep('1 hour');
@@ -84,10 +84,10 @@ describe.each([
     expect(notices).toEqual(['approval.executed', 'approval.opened', 'approval.reminder', 'approval.reminder']);
   });
 
-  it('S2-70: closes an approved request that could not be executed within the execution window', async () => {
+  it('S2-70: expires an approved request that could not be executed within the execution window', async () => {
     await drive.putPolicy({ version: 1, execution_window_seconds: 120, reminder_interval_seconds: 0 });
     const request = await drive.opened('unreachable');
-    // A database that refuses, as one that is away does: something another attempt may not meet.
+    // The database refuses with an error that another attempt may not meet, as while it is unavailable.
     await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
     try {
       expect((await approve(request)).body.status).toBe('approved');
@@ -103,7 +103,7 @@ describe.each([
     expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'expire']);
   });
 
-  it('executes within the window as soon as it can, and once', async () => {
+  it('executes a change once, as soon as the database allows it within the window', async () => {
     const request = await drive.opened('patient');
     await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
     await approve(request);
@@ -115,7 +115,7 @@ describe.each([
     expect(rows).toHaveLength(1);
   });
 
-  it('tells people later, and once, what could not be told together with the execution', async () => {
+  it('notifies people once, by an activity of its own, when it failed together with the execution', async () => {
     const request = await drive.opened('told-late');
     await eventually(
       () => noticesOf(request.id),
@@ -141,7 +141,7 @@ describe.each([
     expect(notices).toEqual(['approval.executed', 'approval.opened']);
   });
 
-  it('takes an edit and a cancellation while the execution is being tried', async () => {
+  it('accepts an edit and a cancellation while the execution is retried', async () => {
     const request = await drive.opened('changed-mind');
     await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
     try {
@@ -161,7 +161,7 @@ describe.each([
     expect(rows).toHaveLength(0);
   });
 
-  it('tells a person at once that the database is away, and waits for it where nobody waits', async () => {
+  it('answers a person at once while the database is unavailable, and retries where nobody waits', async () => {
     const request = await drive.opened('database-away');
     await asSuperuser(app, 'revoke insert on admin_approval_history from castellan_app');
     try {
@@ -183,7 +183,7 @@ describe.each([
     expect(await drive.events(request.id)).toEqual(['opened', 'abort']);
   });
 
-  it('answers the query with its state, and holds no payload', async () => {
+  it('answers the query with its state, without the payload', async () => {
     const request = await drive.opened('asked');
     const state = await handleOf(request.id).query(stateQuery);
     expect(state).toMatchObject({
@@ -200,19 +200,19 @@ describe.each([
     expect(decoded).not.toContain('"enabled"');
   });
 
-  it('shows operators where it waits, by file and line of the source', async () => {
+  it('shows operators the file and line of the source where it waits', async () => {
     const request = await drive.opened('traced');
     const trace = await handleOf(request.id).query<string>('__stack_trace');
     expect(trace).toMatch(/src\/workflows\/approval\/approval\.workflow\.ts:\d+:\d+/);
   });
 
-  it('takes over a decision that was committed but never answered', async () => {
+  it('adopts a decision that was committed but never answered', async () => {
     await drive.putPolicy({
       version: 2,
       steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }],
     });
     const request = await drive.opened('unanswered');
-    // What a kill between commit and answer leaves: the row knows of the approval, the workflow does not.
+    // As after a kill between commit and answer: the row holds the approval, the workflow does not.
     await createApprovalDecision(app, { approval_id: request.id, digest: request.digest, approver_id: provider.user_id });
     const repeated = await approve(request);
     expect(repeated).toMatchObject({ status: 200, body: { steps: [{ approvals: 1 }] } });

@@ -17,7 +17,7 @@ import { asSuperuser } from '../../support/superuser.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 import { createQueuedContact, newContactAssignment } from '../../support/factories/assignment.ts';
 import { fromNow, hour } from '../../support/factories/defaults.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -57,7 +57,7 @@ const finished = (id: string) =>
 const batches = recordedHistories('assignment-batch');
 const drains = recordedHistories('assignment-drain');
 
-/** The history of a workflow that has ended, or has been told to. */
+/** The history of a workflow, once it has ended. */
 const historyOf = async (workflowId: string) => {
   const handle = app.api.deps.temporal.client.workflow.getHandle(workflowId);
   await eventually(() => handle.describe(), ({ status }) => status.name !== 'RUNNING');
@@ -66,7 +66,7 @@ const historyOf = async (workflowId: string) => {
 const recordBatch = async (name: string, batchId: string) =>
   batches.record(name, await historyOf(assignmentBatchWorkflowId(defaultTenantId, batchId)));
 
-/** Asked of the table itself, and often: the worker is to be killed in the midst of it. */
+/** Read from the table itself, because it is read often: the worker is to be killed in the middle of the batch. */
 const settledOf = async (id: string): Promise<number> => {
   const [row] = await asSuperuser<{ settled_position: number }>(app, 'select settled_position from assignment_batches where id = $1', [id]);
   return row?.settled_position ?? 0;
@@ -81,8 +81,8 @@ const auditOf = async (contacts: readonly string[], event: string): Promise<numb
   return Number(row?.count);
 };
 
-describe('S3-39: bulk dealing is a workflow', () => {
-  it('deals as one by one would, audits each contact, and a repeated key adds nothing', async () => {
+describe('S3-39: bulk assignment is a workflow', () => {
+  it('assigns fairly, audits each contact, and a repeated key adds nothing', async () => {
     const { campaign, people } = await poolOf(4);
     const contacts = await addContacts(app, 600);
     const headers = { 'idempotency-key': randomUUID() };
@@ -101,7 +101,7 @@ describe('S3-39: bulk dealing is a workflow', () => {
     await recordBatch('bulk', first.body.id);
   }, 90_000);
 
-  it('deals everything that nobody looks after, by source; the rest waits in the queue', async () => {
+  it('assigns all contacts of a source without an owner; those beyond the capacity wait in the queue', async () => {
     const source = `fair-${randomUUID()}`;
     const { campaign } = await poolOf(2, { max_open_contacts: 5 });
     await addContacts(app, 15, source);
@@ -113,14 +113,14 @@ describe('S3-39: bulk dealing is a workflow', () => {
 });
 
 describe('S3-40: the queue', () => {
-  it('gives the oldest contact to a freed place at once, and ends when nothing waits', async () => {
+  it('assigns the oldest contact as soon as a member has capacity, and ends when nothing waits', async () => {
     const { campaign, lead } = await poolOf(1, { max_open_contacts: 1 });
     const [held = '', oldest = '', later = ''] = await addContacts(app, 3);
     for (const contact of [held, oldest, later]) await drive.deal(lead, campaign, [contact]);
     const freedAt = Date.now();
     expect((await drive.take(lead, held)).status).toBe(204);
     await eventually(() => drive.why(lead, oldest), ({ status }) => status === 200);
-    // Two seconds are promised; what must not have happened is that the sweep did it, a minute later.
+    // Two seconds are promised; it must not have been the sweep, a minute later.
     expect(Date.now() - freedAt).toBeLessThan(20_000);
     expect((await drive.queue(campaign)).body.items).toMatchObject([{ contact_id: later }]);
     await drive.change(lead, campaign, { max_open_contacts: null });
@@ -128,7 +128,7 @@ describe('S3-40: the queue', () => {
     await drains.record('woken', await historyOf(assignmentDrainWorkflowId(defaultTenantId, campaign)));
   });
 
-  it('goes on by itself when an absence is over', async () => {
+  it('assigns waiting contacts when an absence ends', async () => {
     const back = new Date(Date.now() + 2500).toISOString();
     const { campaign, lead } = await poolOf(1, { paused_until: back });
     const [contact = ''] = await addContacts(app, 1);
@@ -139,7 +139,7 @@ describe('S3-40: the queue', () => {
   });
 });
 
-/** Contacts that a person looks after already; as rows, because nothing of this is what is tested. */
+/** Makes a user the owner of contacts; as rows, because this is not what is tested. */
 const lookAfter = (user_id: string, campaign_id: string, contacts: readonly string[]) =>
   insertRows(
     app,
@@ -147,8 +147,8 @@ const lookAfter = (user_id: string, campaign_id: string, contacts: readonly stri
     contacts.map((contact_id) => newContactAssignment({ user_id, campaign_id, contact_id })),
   );
 
-describe('hand-over on deactivation', () => {
-  it('is shown beforehand, survives a worker that is killed halfway, and audits each contact once', async () => {
+describe('reassignment after a deactivation', () => {
+  it('matches its preview, survives a worker that is killed halfway, and audits each contact once', async () => {
     const { campaign, people, lead } = await poolOf(3);
     const contacts = await addContacts(app, 4_000);
     const loose = await addContacts(app, 2);
@@ -187,7 +187,7 @@ describe('hand-over on deactivation', () => {
     await recordBatch('hand-over-killed', id);
   }, 120_000);
 
-  it('goes to one person where one is named, and is not begun for nobody’s sake', async () => {
+  it('goes to one user where one is named, and starts no batch without contacts', async () => {
     const [from = '', to = ''] = await addPeople(app, 2);
     const contacts = await addContacts(app, 3);
     await drive.give(from, contacts);
@@ -201,8 +201,8 @@ describe('hand-over on deactivation', () => {
   });
 });
 
-describe('cancelling', () => {
-  it('ends a batch; what is done stays, and a finished one is refused', async () => {
+describe('cancelling a batch', () => {
+  it('ends it, keeps what is done, and is refused for a finished one', async () => {
     await stop();
     const { campaign } = await poolOf(1);
     const { body } = await drive.autoAssign(campaign, { contact_ids: await addContacts(app, 10) });
@@ -226,11 +226,11 @@ describe('the sweep', () => {
     });
   const lastBatch = async () => (await drive.call('GET', '/api/admin/assignment-batches?limit=1')).body.items[0];
 
-  it('hands over what a person looked after who was closed by an approval', async () => {
+  it('reassigns the contacts of a user who was deactivated by an approval', async () => {
     const { campaign, people, lead } = await poolOf(2);
     const contacts = await addContacts(app, 3);
     await lookAfter(lead, campaign, contacts);
-    // What the approval of user.delete leaves: it is carried out where no request of the API is.
+    // The state after an approved user.delete, which runs in the worker.
     await asSuperuser(app, "update users set status = 'deleted' where id = $1", [lead]);
     expect(await sweep()).toMatchObject({ handed_over: 1 });
     const { id } = await lastBatch();
@@ -249,7 +249,7 @@ describe('the sweep', () => {
     expect(await sweep()).toMatchObject({ handed_over: 1 });
   }, 60_000);
 
-  it('goes on with a batch whose workflow was lost, and leaves one alone that is running', async () => {
+  it('restarts a batch whose workflow was lost, and leaves a running one alone', async () => {
     const { campaign } = await poolOf(2);
     await stop();
     const { body } = await drive.autoAssign(campaign, { contact_ids: await addContacts(app, 5) });
@@ -267,14 +267,14 @@ describe('the sweep', () => {
     const [contact = ''] = await addContacts(app, 1);
     await createQueuedContact(app, { campaign_id: campaign, contact_id: contact, created_at: fromNow(-hour) });
     await asSuperuser(app, 'update user_campaign_assignment set max_open_contacts = null where user_id = $1', [lead]);
-    // Who wakes it is not asked: the drain that the member's coming began may still be at work.
+    // Whether the sweep has woken it is not checked: the workflow that the joining member has started may still run.
     await sweep();
     await eventually(() => drive.why(lead, contact), ({ status }) => status === 200);
   }, 60_000);
 });
 
-describe('a hand-over from a deleted campaign', () => {
-  it('lets its contacts wait to be taken by hand, because there is no pool any more', async () => {
+describe('a reassignment from a deleted campaign', () => {
+  it('lets its contacts wait to be assigned by hand, because there is no pool any more', async () => {
     const { campaign, lead } = await poolOf(2);
     const contacts = await addContacts(app, 2);
     await lookAfter(lead, campaign, contacts);
@@ -284,8 +284,8 @@ describe('a hand-over from a deleted campaign', () => {
   }, 60_000);
 });
 
-describe('committed histories of batches and queues', () => {
-  it('replay with the present code', async () => {
+describe('recorded histories of batches and queues', () => {
+  it('replay with the current code', async () => {
     expect(await batches.names()).toEqual(expect.arrayContaining(['bulk', 'bulk-with-queue', 'hand-over-killed', 'cancelled']));
     expect(await drains.names()).toEqual(expect.arrayContaining(['woken', 'absence-over']));
     await batches.replayAll();

@@ -26,7 +26,7 @@ import { auditEvents } from '../../support/audit-events.ts';
 
 const minute = 60_000;
 
-/** Hours in moments: rounds happen by the virtual clock, which is also what their rows say. */
+/** Hours pass in moments: rounds run by the virtual clock, whose time is also in their rows. */
 describe('alerts in virtual time', () => {
   let time: TestWorkflowEnvironment;
   let app: TestApi;
@@ -57,7 +57,7 @@ describe('alerts in virtual time', () => {
   });
 
   let runs = 0;
-  /** `keptAs` keeps the history for the replay of later builds. */
+  /** With `keptAs` the history is kept, to be replayed with later builds. */
   const execute = async <Result>(workflowType: string, feature: string, keptAs?: string): Promise<Result> => {
     runs += 1;
     const { client, taskQueue } = app.api.deps.temporal;
@@ -70,7 +70,7 @@ describe('alerts in virtual time', () => {
     execute<HealthCollectionResult>(healthCollectionWorkflowType, 'health-collection', keptAs);
   const evaluate = (keptAs?: string) =>
     execute<AlertEvaluationResult>(alertEvaluationWorkflowType, 'alert-evaluation', keptAs);
-  /** Goes on by some minutes and does what the two Schedules would do then. */
+  /** Lets some minutes pass and does what the two Schedules would do in them. */
   const round = async (minutes: number, keptAs?: string) => {
     await time.sleep(minutes * minute);
     const collected = await collect(keptAs === undefined ? undefined : 'round');
@@ -90,8 +90,8 @@ describe('alerts in virtual time', () => {
     (await app.call('GET', '/admin/alerts', { token: admin.token })).body.items.filter(
       (alert: { name: string }) => alert.name === name,
     );
-  /** Everything that was told of some name, in order; a receiver gets each once. */
-  const told = async (text: string): Promise<string[]> => {
+  /** The notifications about some name, in order; a recipient gets each once. */
+  const notified = async (text: string): Promise<string[]> => {
     const rows = await asSuperuser<{ event: string }>(
       app,
       "select event from notification_deliveries where subject like '%' || $1 || '%' order by created_at, event",
@@ -101,7 +101,7 @@ describe('alerts in virtual time', () => {
   };
   const toldEventually = (text: string, events: string[]) =>
     eventually(
-      () => told(text),
+      () => notified(text),
       (found) => found.length >= events.length,
     ).then((found) => expect(found).toEqual(events));
   const waiting = async (count: number) => {
@@ -126,24 +126,24 @@ describe('alerts in virtual time', () => {
     await waiting(0);
   });
 
-  it('S2-34: a fresh installation alerts by its default thresholds, and without a channel tells those who answer for it', async () => {
+  it('S2-34: a new installation alerts by its default thresholds, and without a channel notifies who may configure them', async () => {
     await asSuperuser(app, "update notification_channels set events = '{approval.opened}'");
     try {
       const { version, thresholds } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
       expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 17 });
       await round(1);
       expect((await app.call('GET', '/admin/alerts', { token: admin.token })).body.items).toEqual([]);
-      // Nothing signs the audit here, so that what signing in has written stands unsigned after a quarter of an hour.
+      // Nothing signs the audit chain here, so the entries of the sign-in are unsigned after a quarter of an hour.
       await round(16);
       expect(await alerts('Audit unsigned')).toMatchObject([{ status: 'firing' }]);
-      const receivers = () =>
+      const recipients = () =>
         asSuperuser<{ email: string; event: string }>(
           app,
           `select u.email, d.event from notification_deliveries d join users u on u.id = d.user_id
            where d.subject like '%Audit unsigned' and d.channel_id is null order by u.email`,
         );
-      const told = await eventually(receivers, (rows) => rows.length >= 3);
-      expect(told).toEqual(
+      const notified = await eventually(recipients, (rows) => rows.length >= 3);
+      expect(notified).toEqual(
         ['approver', 'provider', 'superadmin'].map((name) => ({ email: `${name}@agentmitra.com`, event: 'alert.firing' })),
       );
     } finally {
@@ -158,12 +158,12 @@ describe('alerts in virtual time', () => {
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
     await round(20);
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'pending' }]);
-    expect(await told('Half an hour')).toEqual([]);
+    expect(await notified('Half an hour')).toEqual([]);
     await round(11, 'fired');
     expect(await alerts('Half an hour')).toMatchObject([{ status: 'firing' }]);
     await toldEventually('Half an hour', ['alert.firing']);
 
-    // What cannot be read is unknown, with the reason, and resolves nothing. The rest of the round goes on.
+    // A metric that cannot be read is unknown, with the reason, and resolves nothing. The rest of the round is not affected.
     await asSuperuser(app, 'revoke select on admin_approvals from castellan_app');
     const { collected } = await round(10);
     await asSuperuser(app, 'grant select on admin_approvals to castellan_app');
@@ -192,7 +192,7 @@ describe('alerts in virtual time', () => {
     expect(await auditEvents(app, 'alert', episode?.id ?? '')).toEqual(['alert.fire', 'alert.resolve']);
   });
 
-  it('what comes to nothing within its time leaves no trace', async () => {
+  it('a pending alert that recovers in time is deleted', async () => {
     await configure([{ ...threshold('Short'), for_seconds: 600 }]);
     await waiting(3);
     await round(1);
@@ -204,10 +204,10 @@ describe('alerts in virtual time', () => {
     await round(5);
     await round(8);
     expect(await alerts('Short')).toMatchObject([{ status: 'pending' }]);
-    expect(await told('Short')).toEqual([]);
+    expect(await notified('Short')).toEqual([]);
   });
 
-  it('a silence holds news back, tells of its lapse, and then of what still fires', async () => {
+  it('a silence holds notifications back, notifies its end, and then of the alerts that still fire', async () => {
     await configure([threshold('Silenced')]);
     const now = await time.currentTimeMs();
     await createAlertSilence(app, {
@@ -225,7 +225,7 @@ describe('alerts in virtual time', () => {
     await waiting(3);
     await round(1);
     expect(await alerts('Silenced')).toMatchObject([{ status: 'firing' }, { status: 'resolved' }]);
-    expect(await told('Silenced')).toEqual([]);
+    expect(await notified('Silenced')).toEqual([]);
     await round(60);
     await toldEventually('Silenced', ['alert.firing']);
     const lapses = () =>
@@ -233,10 +233,10 @@ describe('alerts in virtual time', () => {
     await eventually(lapses, (found) => found.length === 2);
     await round(1);
     expect(await lapses()).toHaveLength(2);
-    expect(await told('Silenced')).toEqual(['alert.firing']);
+    expect(await notified('Silenced')).toEqual(['alert.firing']);
   });
 
-  it('an alert whose threshold is taken away is over, and people are told', async () => {
+  it('an alert whose threshold is removed is resolved, and notified', async () => {
     await configure([threshold('Removed')]);
     await waiting(3);
     await round(1);
@@ -247,22 +247,22 @@ describe('alerts in virtual time', () => {
     await toldEventually('Removed', ['alert.firing', 'alert.resolved']);
   });
 
-  it('S2-75: news that a lost notifier left untold are told once by the next evaluation', async () => {
+  it('S2-75: notifications that could not be sent are sent once by the next evaluation', async () => {
     await configure([threshold('Untold')]);
     await waiting(3);
     await time.sleep(minute);
     await collect();
-    // The row is committed and the notifier is not there: what a worker leaves that is killed in between.
-    const away = createTemporalClient(
+    // The row is committed and nothing can be sent: the state that a worker leaves which dies in between.
+    const unreachable = createTemporalClient(
       { ...app.env, TEMPORAL_ADDRESS: '127.0.0.1:1' },
       createMetrics('worker'),
       undefined,
       { maxAttempts: 1 },
     );
-    const activities = createAlertActivities({ ...stage.worker.deps, temporal: away });
+    const activities = createAlertActivities({ ...stage.worker.deps, temporal: unreachable });
     const at = await time.currentTimeMs();
     const page = await new MockActivityEnvironment().run(activities.evaluateAlerts, { at, after: null });
-    await away.close();
+    await unreachable.close();
     expect(page).toMatchObject({ changed: expect.any(Number), failed: 1 });
     expect(await alerts('Untold')).toMatchObject([{ status: 'firing', firing_told_at: null }]);
     await Promise.all([evaluate(), evaluate()]);
@@ -270,9 +270,9 @@ describe('alerts in virtual time', () => {
     await toldEventually('Untold', ['alert.firing']);
   });
 
-  it('the watch watches itself: each half tells that the other has stopped, once', async () => {
+  it('collector and evaluation notify once that the other has stopped', async () => {
     const begun = new Date(await time.currentTimeMs());
-    // Earlier tests skip hours between their rounds, which is a stop of both.
+    // Earlier tests skip hours between their rounds, so both have counted as stopped.
     const stops = async () => {
       const rows = await asSuperuser<{ what: string }>(
         app,
@@ -294,7 +294,7 @@ describe('alerts in virtual time', () => {
   });
 
   it('a metric of the system health guards a rollout: unknown holds, good goes on, bad restores', async () => {
-    // Nothing here measures certificates, so that only the test says how they are.
+    // Nothing here measures certificates, so only the test writes their metric.
     const metric = 'certificates.days_left';
     const measure = (days: number, samples: number) =>
       asSuperuser(
@@ -337,7 +337,7 @@ describe('alerts in virtual time', () => {
     expect((await drive.shown('staging')).running.document).toEqual({ limit: 3 });
   }, 120_000);
 
-  it('every evaluation pings the external watcher, and says when that did not work', async () => {
+  it('every evaluation pings the external watcher, and records when that failed', async () => {
     const before = pings;
     await round(1);
     expect(pings).toBe(before + 1);

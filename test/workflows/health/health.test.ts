@@ -14,7 +14,7 @@ import { killProcess, startWorkerProcess } from '../../support/temporal/worker-p
 import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import { newAlertThreshold, newMeasurement } from '../../support/factories/health.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 import { createNotificationChannel } from '../../support/factories/notification.ts';
 import { createQueue } from '../../support/factories/queue.ts';
 
@@ -47,7 +47,7 @@ describe('the health collector', () => {
   beforeAll(async () => {
     other = `http://127.0.0.1:${await freePort()}`;
     const env = { ...app.env, HEALTH_API_URLS: [app.url, other] };
-    // Without the Schedules, so that rounds happen when the tests say.
+    // Without the Schedules, so that the tests start the rounds.
     worker = await startInProcessWorker(app, { env });
   });
 
@@ -65,7 +65,7 @@ describe('the health collector', () => {
     return Object.fromEntries(rows.map(({ metric, value, reason }) => [metric, reason ?? value]));
   };
 
-  it('S2-32: measures the API, PostgreSQL and Temporal; an instance that is away is down, not unknown', async () => {
+  it('S2-32: measures the API, PostgreSQL and Temporal; an instance that does not answer is down, not unknown', async () => {
     await collect();
     const first = await latest();
     expect(first).toMatchObject({
@@ -73,7 +73,7 @@ describe('the health collector', () => {
       'api.instances_down': 1,
       'api.latency_ms': expect.any(Number),
       'api.event_loop_lag_ms': expect.any(Number),
-      // There is nothing to compare with yet.
+      // There is no earlier measurement to compare with.
       'api.error_ratio': 'There is no earlier look to compare with.',
       'database.up': 1,
       'database.latency_ms': expect.any(Number),
@@ -85,7 +85,7 @@ describe('the health collector', () => {
       'temporal.pollers': 1,
       'temporal.failed_workflows': 0,
     });
-    // Neither a standby nor a certificate is there to be measured.
+    // There is neither a standby nor a certificate.
     expect(first).not.toHaveProperty(['database.replication_lag_seconds']);
     expect(first).not.toHaveProperty(['certificates.days_left']);
     expect(first['database.connections']).toBeGreaterThan(0);
@@ -97,7 +97,7 @@ describe('the health collector', () => {
     expect(second['api.error_ratio']).toBe(0);
   });
 
-  it('the age of the oldest waiting job tells a queue that nobody works on; queues are measured without any threshold', async () => {
+  it('measures the age of the oldest waiting job, which shows a stalled queue; queues are measured without any threshold', async () => {
     const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
     try {
       const queue = company.queue('mail');
@@ -108,7 +108,7 @@ describe('the health collector', () => {
       ]);
       await createQueue(app, { name: 'mail' });
       await createQueue(app, { name: 'workflows', provider: 'temporal', source_name: app.env.TEMPORAL_TASK_QUEUE });
-      // A job has to have waited for a moment, and a new search attribute is known to all of Temporal a moment later.
+      // A job must have waited for a while, and Temporal takes a while to apply a new search attribute everywhere.
       const measured = await eventually(
         async () => {
           expect(await collect()).toMatchObject({ tenants: 1, failed_tenants: 0 });
@@ -128,7 +128,7 @@ describe('the health collector', () => {
     }
   });
 
-  it('draws single measurements together and lets the old ones go, in bounded batches', async () => {
+  it('aggregates single measurements and purges old ones, in bounded batches', async () => {
     await asSuperuser(app, 'delete from admin_system_health');
     // Three days, a measurement a minute: n at minute n, every tenth unknown.
     const thisHour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
@@ -158,19 +158,19 @@ describe('the health collector', () => {
       ['71', '3834', '426'],
       ['852', '3834', '426'],
     ]);
-    // The single ones are kept for two days.
+    // Single measurements are kept for two days.
     expect(Number(counts[2]?.rows)).toBeLessThanOrEqual(47 * 60 + 1);
     expect(Number(counts[2]?.rows)).toBeGreaterThanOrEqual(46 * 60);
     const [hour] = await asSuperuser<{ value: number; min_value: number; max_value: number }>(
       app,
       'select value, min_value, max_value from admin_system_health where resolution_seconds = 3600 order by at limit 1',
     );
-    // 0 to 58 without 9, 19, … 59: the average of what is known.
+    // 0 to 58 without 9, 19, … 59: the average of the known ones.
     expect(hour).toEqual({ value: 29, min_value: 0, max_value: 58 });
   });
 });
 
-describe('a worker that is killed', () => {
+describe('a worker that is killed during an evaluation', () => {
   const alertCount = 20;
   const workers: ChildProcess[] = [];
 
@@ -178,7 +178,7 @@ describe('a worker that is killed', () => {
     for (const worker of workers) await killProcess(worker);
   });
 
-  it('S2-75: has told some people of some alerts; the next one tells the rest, everybody once', async () => {
+  it('S2-75: has sent some notifications; the next worker sends the rest, each once', async () => {
     await asSuperuser(app, "select record_platform_health(now(), '{temporal.backlog}', '{9}', '{null}')");
     await createNotificationChannel(app, { events: ['alert.firing'] });
     const backlog = { metric: 'temporal.backlog', comparator: 'gt', aggregate: 'max', window_seconds: 3600, severity: 'critical' } as const;
@@ -186,25 +186,25 @@ describe('a worker that is killed', () => {
     await insertRows(app, 'admin_alert_thresholds', thresholds);
     workers.push(await startWorkerProcess(app.env));
     const evaluation = await start(alertEvaluationWorkflowType);
-    const toldCount = async () => {
-      const [row] = await asSuperuser<{ told: string }>(app, 'select count(firing_told_at) as told from admin_alerts');
-      return Number(row?.told);
+    const notifiedCount = async () => {
+      const [row] = await asSuperuser<{ notified: string }>(app, 'select count(firing_told_at) as notified from admin_alerts');
+      return Number(row?.notified);
     };
-    await eventually(toldCount, (told) => told > 0, 30_000);
+    await eventually(notifiedCount, (notified) => notified > 0, 30_000);
     for (const worker of workers) await killProcess(worker);
-    const toldBefore = await toldCount();
+    const notifiedBefore = await notifiedCount();
     workers.push(await startWorkerProcess(app.env));
     await evaluation.result();
-    expect(toldBefore).toBeLessThan(alertCount);
-    expect(await toldCount()).toBe(alertCount);
+    expect(notifiedBefore).toBeLessThan(alertCount);
+    expect(await notifiedCount()).toBe(alertCount);
     const deliveries = () =>
       asSuperuser<{ event_key: string }>(
         app,
         "select event_key from notification_deliveries where event = 'alert.firing'",
       );
-    const told = await eventually(deliveries, (rows) => rows.length >= alertCount, 30_000);
-    expect(new Set(told.map(({ event_key }) => event_key)).size).toBe(alertCount);
-    expect(told).toHaveLength(alertCount);
+    const notified = await eventually(deliveries, (rows) => rows.length >= alertCount, 30_000);
+    expect(new Set(notified.map(({ event_key }) => event_key)).size).toBe(alertCount);
+    expect(notified).toHaveLength(alertCount);
     const mails = () => asSuperuser(app, "select 1 from development_mails where subject like 'Firing%'");
     await eventually(mails, (rows) => rows.length === alertCount, 30_000);
     const fired = await asSuperuser(app, "select 1 from audit_logs where event = 'alert.fire'");

@@ -8,7 +8,7 @@ import { callProven } from '../../support/second-factor.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 
-/** A worker that is killed, not stopped, while a sync and rotations are in the middle of a step. */
+/** A worker is killed (not stopped) while a sync and rotations are in the middle of a step. */
 let service: KeyService;
 let app: TestApi;
 let worker: ChildProcess;
@@ -28,10 +28,10 @@ afterAll(async () => {
 });
 
 describe('recovery of integrations', () => {
-  it('another worker goes on: no page is counted twice and no key is lost, in whatever step', async () => {
+  it('another worker continues: no page is counted twice and no key is lost, whatever the step', async () => {
     service.items = Array.from({ length: 35 }, (_, index) => ({ id: index + 1 }));
     const synced = await drive.connected(service);
-    // Each path is held for one integration only, so that each rotation is caught in a step of its own.
+    // Each path is delayed for one integration only, so that each rotation is interrupted in a different step.
     const at = (path: string) => restConfig(service, { base_url: `${service.url}/${path}` });
     const [creating, proving, revoking] = [
       await drive.connected(service, at('a')),
@@ -48,7 +48,7 @@ describe('recovery of integrations', () => {
       ])
     ).map(({ body }) => body);
     await made.arrived;
-    // The first probe was the check of the old key; this one proves the new.
+    // The first probe has checked the old key; this one proves the new one.
     const proof = service.hold(/^GET \/b\/me/);
     made.release();
     await Promise.all([...holds.map(({ arrived }) => arrived), proof.arrived]);
@@ -72,7 +72,7 @@ describe('recovery of integrations', () => {
       await drive.rotated(revoking.id, second.id, 'completed', 60_000),
       await drive.rotated(proving.id, third.id, 'completed', 60_000),
     ];
-    // Four keys by hand and one for each rotation: asking again after the kill has made no other.
+    // Four keys by hand and one for each rotation: the request repeated after the kill has created no other.
     expect(service.issued).toBe(7);
     expect(service.count(/^POST \/a\/keys/)).toBe(2);
     expect(service.living.sort()).toEqual([synced.key_id, ...ended.map(({ new_key_id }) => new_key_id)].sort());
@@ -81,7 +81,7 @@ describe('recovery of integrations', () => {
     }
   }, 180_000);
 
-  it('takes a rotation up again whose workflow was terminated, from the step that was written', async () => {
+  it('a rotation whose workflow was terminated continues from its recorded step', async () => {
     const { id, key_id } = await drive.connected(service);
     const begun = (await drive.rotate(id, { grace_seconds: 3_600 })).body;
     await drive.rotated(id, begun.id, 'switched');

@@ -12,7 +12,7 @@ import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
 
-/** Days of grace and hours of failed revokes in a moment: the workflows' clock is virtual. */
+/** Grace periods of days and revokes that fail for hours take moments, because the workflows' clock is virtual. */
 describe('integrations in virtual time', () => {
   let time: TestWorkflowEnvironment;
   let service: KeyService;
@@ -43,7 +43,7 @@ describe('integrations in virtual time', () => {
     return drive.rotation(integrationId, rotationId);
   }
 
-  it('S2-21: the old key works through its grace and not a minute longer', async () => {
+  it('S2-21: the old key works until the end of the grace period and not a minute longer', async () => {
     const { id, key_id } = await drive.connected(service);
     const begun = (await drive.rotate(id, { grace_seconds: 24 * 3_600 })).body;
     const switched = await drive.rotated(id, begun.id, 'switched');
@@ -58,7 +58,7 @@ describe('integrations in virtual time', () => {
     expect(service.living).not.toContain(key_id);
   }, 120_000);
 
-  it('a revoke that fails for hours stays in sight, is told of, and succeeds in the end', async () => {
+  it('a revoke that fails for hours is shown and notified, and succeeds in the end', async () => {
     const { id, key_id } = await drive.connected(service);
     service.trouble(/^DELETE \/keys/, ...Array.from({ length: 12 }, () => 503));
     const begun = (await drive.rotate(id, { grace_seconds: 0 })).body;
@@ -71,7 +71,7 @@ describe('integrations in virtual time', () => {
     expect(done).toMatchObject({ revoke_attempts: 12, attempt_error_code: null, error_code: null });
     expect(service.living).not.toContain(key_id);
     expect(service.count(new RegExp(`^DELETE /keys/${key_id}`))).toBe(13);
-    const told = await eventually(
+    const notified = await eventually(
       () =>
         asSuperuser<{ event_key: string }>(
           app,
@@ -80,19 +80,19 @@ describe('integrations in virtual time', () => {
         ),
       (rows) => rows.length >= 2,
     );
-    expect(told.map(({ event_key }) => event_key.split('/').at(-1)).sort()).toEqual(['1', '11']);
+    expect(notified.map(({ event_key }) => event_key.split('/').at(-1)).sort()).toEqual(['1', '11']);
   }, 120_000);
 
-  it('a service that is away is waited for before the switch, for a while; then the old key stays', async () => {
+  it('before the switch an unavailable service is waited for, for a limited time; then the old key stays', async () => {
     const { id, key_id } = await drive.connected(service);
     service.trouble(/^POST \/keys/, 503, 503);
-    const patient = (await drive.rotate(id, { grace_seconds: 0 })).body;
+    const waiting = (await drive.rotate(id, { grace_seconds: 0 })).body;
     await eventually(
-      () => drive.rotation(id, patient.id),
+      () => drive.rotation(id, waiting.id),
       ({ attempt_error_code }) => attempt_error_code === 'failing',
     );
     await time.sleep('1 minute');
-    await drive.rotated(id, patient.id, 'completed');
+    await drive.rotated(id, waiting.id, 'completed');
     const second = await drive.connected(service);
     service.trouble(/^GET \/me/, ...Array.from({ length: 8 }, () => 502));
     const given = (await drive.rotate(second.id)).body;
@@ -103,10 +103,10 @@ describe('integrations in virtual time', () => {
     expect(service.living).not.toContain(key_id);
   }, 120_000);
 
-  it('an abort comes between two tries, and finds the key whose arrival was never seen', async () => {
+  it('an abort interrupts the wait between two attempts, and revokes the key whose creation was never answered', async () => {
     const { id, key_id } = await drive.connected(service);
     const before = service.issued;
-    // The key is made and every answer is lost for a while: only its Idempotency-Key can tell of it.
+    // The key is created and every answer is lost for a while: only its Idempotency-Key leads to it.
     for (let lost = 0; lost < 4; lost += 1) service.loseAnswer(/^POST \/keys/);
     const begun = (await drive.rotate(id)).body;
     await eventually(
@@ -122,7 +122,7 @@ describe('integrations in virtual time', () => {
     expect(service.living).not.toContain(aborted.new_key_id);
   }, 120_000);
 
-  it('a sync waits out an hour of trouble no longer than it has patience', async () => {
+  it('a sync fails after its attempts when the remote system stays unavailable', async () => {
     const { id } = await drive.connected(service);
     service.items = [{ id: 1 }];
     const done = (await drive.sync(id)).body;

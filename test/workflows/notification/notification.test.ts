@@ -17,7 +17,7 @@ import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 
-/** The system of a partner; the last of its answers it gives for ever. */
+/** The system of a recipient; it gives its last answer for ever. */
 let receiver: Server;
 let answers: number[] = [200];
 let app: TestApi;
@@ -49,7 +49,7 @@ afterAll(async () => {
   await new Promise((done) => receiver.close(done));
 });
 
-/** Runs a delivery to its end, replays it, and keeps its history where this way to end has none yet. */
+/** Runs a delivery to its end, replays it, and keeps its history where this outcome has none yet. */
 async function deliver(name: string, values: Partial<NotificationDeliveryInput>): Promise<DeliveryView> {
   const { client, taskQueue } = app.api.deps.temporal;
   const input: NotificationDeliveryInput = {
@@ -77,22 +77,22 @@ async function deliver(name: string, values: Partial<NotificationDeliveryInput>)
   return delivery;
 }
 
-describe('the delivery of a piece of news, to each of its ends', () => {
-  it('is made at once, by webhook or by mail', async () => {
+describe('the delivery of a notification, to each of its outcomes', () => {
+  it('succeeds at once, by webhook or by mail', async () => {
     answers = [200];
     expect(await deliver('delivered', {})).toMatchObject({ status: 'delivered', attempts: 1, last_status: 200 });
     const mailed = { kind: 'email', receiver: { channel_id: null, user_id: userId } } as const;
     expect(await deliver('mailed', mailed)).toMatchObject({ status: 'delivered', attempts: 1 });
   });
 
-  it('is tried again after the pauses that it was given, and fails when they are used up', async () => {
+  it('is retried after the given pauses, and fails when they are used up', async () => {
     answers = [500, 200];
     expect(await deliver('retried', { retry_delays_seconds: [1] })).toMatchObject({ status: 'delivered', attempts: 2 });
     answers = [500];
     expect(await deliver('failed', { retry_delays_seconds: [1] })).toMatchObject({ status: 'failed', attempts: 2 });
   });
 
-  it('ends at once for a receiver that is gone for good', async () => {
+  it('ends at once for a recipient that answers 410', async () => {
     answers = [410];
     expect(await deliver('gone', { retry_delays_seconds: [1] })).toMatchObject({ status: 'failed', attempts: 1 });
   });

@@ -20,7 +20,7 @@ const recording = new Recording();
 const tokens: string[] = [];
 
 let app: TestApi;
-/** A second process of the API, which logs everything it can; the holders of links speak to it. */
+/** A second process of the API at log level trace, which serves the holders of links. */
 let logged: RunningApi;
 let worker: RunningWorker;
 let admin: SignedIn;
@@ -63,7 +63,7 @@ const roleId = async (code: string) => {
 };
 
 describe('roles that wait on a link', () => {
-  it('are given by an approval of onboarding.grant-roles, once, and name the request', async () => {
+  it('are assigned once, by an approval of onboarding.grant-roles, and refer to the request', async () => {
     const strong = await roleId('role-provider-admin');
     const { id, token } = await makeLink({
       recipient_email: 'grace@example.com',
@@ -93,7 +93,7 @@ describe('roles that wait on a link', () => {
   }, 120_000);
 });
 
-describe('a gate that the tenant has written for revoking', () => {
+describe('a gate policy of the tenant for revoking', () => {
   it('opens a request instead of revoking; the approval revokes and ends the workflow', async () => {
     const written = await drive.putPolicy({ action: 'onboarding.revoke', environment: 'any' });
     expect(written.status).toBe(200);
@@ -109,7 +109,7 @@ describe('a gate that the tenant has written for revoking', () => {
 });
 
 describe('the token of a link', () => {
-  it('is in no log, workflow, table, refusal or metric, whatever was done with it', async () => {
+  it('is in no log, workflow, table, refusal or metric, whatever is done with it', async () => {
     const { token } = await makeLink({ recipient_email: 'canary@example.com' });
     await visit('GET', token);
     await visit('HEAD', token);
@@ -132,7 +132,7 @@ describe('the token of a link', () => {
       ...[...tables].map(([name, text]) => [`table ${name}`, text] as const),
       ...[...workflows].map(([id, text]) => [`workflow ${id}`, text] as const),
     ]);
-    // The places are looked at for real: each holds what it should.
+    // Each place is really searched: it holds what it should.
     expect(recording.text).toContain('/api/admin/onboarding/o/:link_token');
     expect(tables.get('onboarding_link_access')).toContain(defaultTenantId);
     expect([...workflows.keys()].some((id) => id.startsWith('onboarding/'))).toBe(true);

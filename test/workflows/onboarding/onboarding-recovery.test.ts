@@ -28,7 +28,7 @@ afterAll(async () => {
   await app.close();
 });
 
-/** A link with times of seconds, which the API does not offer: they stand in its row, and the workflow looks again. */
+/** A link with times of seconds, which the API does not allow: they are written into its row, and the workflow is signalled. */
 async function makeLink(values: { expires_in: number; timing?: object }): Promise<string> {
   const { body } = await app.call('POST', `${base}/create-link`, {
     token: manager.token,
@@ -54,7 +54,7 @@ const stored = async (id: string) => {
   if (row === undefined) throw new Error('no such link');
   return row;
 };
-/** When each event of a kind was written down, milliseconds since the epoch. */
+/** When each event of a kind was recorded, milliseconds since the epoch. */
 const eventTimes = async (id: string, event: string) => {
   const rows = await asSuperuser<{ recorded_at: Date }>(
     app,
@@ -70,7 +70,7 @@ const news = async (id: string) => {
 };
 
 describe('onboarding links in real time', () => {
-  it('S3-55: a link expires as an event within five seconds of its time, and its creator is told', async () => {
+  it('S3-55: a link expires within five seconds of its end, and its creator is notified', async () => {
     const id = await makeLink({ expires_in: 2 });
     const { expires_at } = await expired(id);
     const [at = Infinity, ...more] = await eventTimes(id, 'expire');
@@ -80,14 +80,14 @@ describe('onboarding links in real time', () => {
     await eventually(() => news(id), (told) => told === 1);
   }, 90_000);
 
-  it('S3-55: after an outage a link expires once, and overdue reminders collapse into one', async () => {
+  it('S3-55: after an outage a link expires once, and one of its overdue reminders is sent', async () => {
     const intervalMs = 5_000;
     const timing = { first_reminder_seconds: 1, reminder_interval_seconds: intervalMs / 1000, max_reminders: 20 };
     await killProcess(worker);
     const [expiring, reminded] = [await makeLink({ expires_in: 1 }), await makeLink({ expires_in: 3_600, timing })];
     const back = Date.now() + 2 * intervalMs + 2_000;
     await eventually(async () => Date.now(), (now) => now > back);
-    // On read it is expired at once, although nobody has written it down.
+    // It is displayed as expired at once, although that is not stored yet.
     expect((await stored(expiring)).status).toBe('pending');
     const shown = await app.call('GET', `${base}/link/${expiring}`, { token: manager.token });
     expect(shown.body.status).toBe('expired');

@@ -24,7 +24,7 @@ interface Made {
   readonly expires_at: string;
 }
 
-/** Weeks in a moment: the clock of the workflows is virtual, that of the database real. */
+/** Weeks pass at once: the clock of the workflows is virtual, that of the database real. */
 describe('onboarding links in virtual time', () => {
   let stage: VirtualTime;
   let time: TestWorkflowEnvironment;
@@ -44,7 +44,7 @@ describe('onboarding links in virtual time', () => {
   let names = 0;
   async function makeLink(body: object = {}, token = manager.token): Promise<Made> {
     names += 1;
-    // The virtual clock runs ahead of the real one, by which the API counts.
+    // The virtual clock runs ahead of the real one, which the API uses.
     const ahead = Math.ceil(((await time.currentTimeMs()) - Date.now()) / 1000);
     const answer = await app.call('POST', `${base}/create-link`, {
       token,
@@ -94,7 +94,7 @@ describe('onboarding links in virtual time', () => {
     return rows.map(({ text }) => text);
   };
 
-  it('no token is in a workflow', async () => {
+  it('the history of a workflow holds no token', async () => {
     const link = await makeLink();
     await attended(link);
     const history = await handleOf(link).fetchHistory();
@@ -105,7 +105,7 @@ describe('onboarding links in virtual time', () => {
     expect(payloads.map((text) => Object.keys(JSON.parse(text) as object))).toEqual([['tenant_id', 'link_id']]);
   });
 
-  it('tells the creator of the first open and of the completion, once each', async () => {
+  it('notifies the creator of the first opening and of the completion, once each', async () => {
     const link = await makeLink({ recipient_email: null });
     await app.call('GET', `${base}/o/${link.token}`);
     await told(link, 'opened');
@@ -125,7 +125,7 @@ describe('onboarding links in virtual time', () => {
     expect(deliveries.map(({ event }) => event)).toEqual(['onboarding.completed', 'onboarding.opened']);
   }, 120_000);
 
-  it('S3-55: the sweep expires what a workflow has missed, tells it, and repeats nothing', async () => {
+  it('S3-55: the sweep expires what a workflow has missed, signals it, and repeats nothing', async () => {
     const link = await makeLink({ recipient_email: null });
     await attended(link);
     await handleOf(link).terminate('lost');
@@ -137,7 +137,7 @@ describe('onboarding links in virtual time', () => {
     expect(await events(link)).toEqual(['create', 'expire']);
   }, 120_000);
 
-  it('S3-55: reminds, warns a day before, expires at the minute, each once', async () => {
+  it('S3-55: reminds, warns a day before the end and expires at the minute, each once', async () => {
     const link = await makeLink();
     await attended(link);
     await time.sleep(2 * day + hour);
@@ -171,7 +171,7 @@ describe('onboarding links in virtual time', () => {
     await record('extended-revoked', link);
   }, 120_000);
 
-  it('S1-63: a suspended tenant reminds nobody; resumed, its overdue reminders collapse into one', async () => {
+  it('S1-63: a suspended tenant reminds nobody; once it is resumed, one of its overdue reminders is sent', async () => {
     const other = await secondTenant(app);
     const link = await makeLink({}, other.admin.token);
     const handle = handleOf(link, other.tenant_id);
@@ -184,7 +184,7 @@ describe('onboarding links in virtual time', () => {
     expect((await turn('suspend', 1)).status).toBe(200);
     const before = (await row(link)).attended_at?.getTime() ?? 0;
     await time.sleep(5 * day);
-    // It has looked when the first reminder was due. Asked by rows: queries while it works can hang the server that skips time.
+    // It has read the row when the first reminder was due. Not asked by a query, which can hang the time-skipping server.
     await eventually(() => row(link), ({ attended_at }) => (attended_at?.getTime() ?? 0) > before);
     const mails = () => mailsTo(`ada${names}@example.com`);
     expect(await mails()).toEqual([]);
@@ -198,8 +198,8 @@ describe('onboarding links in virtual time', () => {
   }, 120_000);
 });
 
-describe('committed histories of onboarding links', () => {
-  it('replay with the present code', async () => {
+describe('recorded histories of onboarding links', () => {
+  it('replay with the current code', async () => {
     expect(await histories.names()).toEqual(
       expect.arrayContaining(['completed', 'expired', 'extended-revoked']),
     );

@@ -11,7 +11,7 @@ import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { fromNow } from '../../support/factories/defaults.ts';
 import { newIdempotencyKey } from '../../support/factories/idempotency.ts';
 import { createTenant } from '../../support/factories/identity.ts';
-import { insertRows } from '../../support/factories/insert-rows.ts';
+import { insertRows } from '../../support/factories/row-insertion.ts';
 
 let app: TestApi;
 let worker: RunningWorker;
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe('housekeeping', () => {
-  it('removes what has run out in every tenant, in batches, and nothing that lives', async () => {
+  it('deletes expired rows of every tenant, in batches, and no others', async () => {
     const { id: other } = await createTenant(app);
     for (const tenant_id of [defaultTenantId, other]) {
       const old = Array.from({ length: 700 }, () => newIdempotencyKey({ tenant_id, expires_at: fromNow(-60) }));

@@ -28,7 +28,7 @@ afterAll(async () => {
   await app.close();
 });
 
-/** What docs/runbooks/deploy-workers.md asks of an operator: start the new version, wait until it polls, make it current. */
+/** The steps of docs/runbooks/deploy-workers.md: start the new version, wait until it polls, make it current. */
 async function deploy(buildId: string): Promise<void> {
   workers.push(await startWorker({ ...app.env, TEMPORAL_WORKER_BUILD_ID: buildId }, app.api.deps.log));
   const service = app.api.deps.temporal.client.workflowService;
@@ -50,7 +50,7 @@ async function versionOf(id: string): Promise<string | null | undefined> {
 }
 
 describe('worker versioning', () => {
-  it('a waiting approval ends on the version it began on; new ones begin on the current one', async () => {
+  it('a waiting approval ends on the version that it began on; new ones begin on the current version', async () => {
     await deploy('1.0.0');
     const older = await drive.opened('versioned-older');
     await deploy('1.1.0');

@@ -20,7 +20,7 @@ const day = 24 * hour;
 const pauses = recordedHistories('queue-pause');
 const bulkRetries = recordedHistories('queue-bulk-retry');
 
-/** A super admin, and a company that uses BullMQ. */
+/** A super admin, and an application that uses BullMQ. */
 async function usersOf(app: TestApi) {
   return { admin: await app.signIn('role-super-admin'), company: postgresApplication(app.env.DATABASE_OWNER_URL ?? '') };
 }
@@ -59,7 +59,7 @@ describe('the end of a pause, in virtual time (S2-27)', () => {
     await stage?.close();
   });
 
-  /** The virtual clock runs ahead of the real one, by which the API counts. */
+  /** The end is counted from the virtual time, which is ahead of the real time of the API. */
   const pause = async (name: string, days: number) =>
     callProven(app, admin, 'POST', `/admin/queues/${name}/pause`, {
       body: { reason: 'maintenance', paused_until: new Date((await time.currentTimeMs()) + days * day).toISOString() },
@@ -73,7 +73,7 @@ describe('the end of a pause, in virtual time (S2-27)', () => {
     app.api.deps.temporal.client.workflow.getHandle(queuePauseWorkflowId(defaultTenantId, id)).fetchHistory();
   const untilEnded = (id: string) => eventually(() => phaseOf(id), (phase) => phase === 'ended', 30_000);
 
-  it('S2-27: comes by itself after days, once, and lets the jobs run', async () => {
+  it('S2-27: comes automatically after days, once, and lets the jobs run', async () => {
     const queue = await register(app, admin, company, 'held');
     const paused = await pause('held', 2);
     expect(paused).toMatchObject({ status: 200, body: { pause: { state: 'paused', reason: 'maintenance' } } });
@@ -91,7 +91,7 @@ describe('the end of a pause, in virtual time (S2-27)', () => {
     expect(await eventsOf(app, admin, 'held', 'pause')).toMatchObject([{ state: 'done', requested_by: admin.user_id }]);
   });
 
-  it('S2-28: does not come a second time after somebody has resumed, and a new pause has an end of its own', async () => {
+  it('S2-28: does not come after somebody has resumed the queue, and a new pause has an end of its own', async () => {
     const queue = await register(app, admin, company, 'again');
     const first = await pause('again', 1);
     expect(first.status).toBe(200);
@@ -112,7 +112,7 @@ describe('the end of a pause, in virtual time (S2-27)', () => {
 });
 
 describe('histories of earlier builds', () => {
-  it('replay with this one', async () => {
+  it('can be replayed with this one', async () => {
     await pauses.replayAll();
     await bulkRetries.replayAll();
   });
@@ -136,7 +136,7 @@ describe('a worker that is killed', () => {
     await app?.close();
   });
 
-  it('neither retries a job twice in a bulk retry nor leaves a queue paused', async () => {
+  it('neither makes a job be retried twice nor leaves a queue paused', async () => {
     const held = await register(app, admin, company, 'held');
     const bulk = await register(app, admin, company, 'bulk');
     await failJobs(company, bulk, Array.from({ length: 40 }, (_, n) => `failure ${n}`));

@@ -1,0 +1,75 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { notLapsed } from './active-role.queries.ts';
+import { Problem } from '../../../platform/problem.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { defineAction } from '../../actions/action.ts';
+import { assertOwnRole } from './role-hierarchy.service.ts';
+import { rowVersion } from '../../../platform/row-version-input.ts';
+
+export const roleDeletePayload = z.strictObject({
+  role_id: z.uuid(),
+  version: rowVersion,
+});
+
+type Payload = z.output<typeof roleDeletePayload>;
+
+/**
+ * Deletes a role of the tenant that nobody holds and no role inherits from, so that nobody loses a right by it (S2-71).
+ * It is undone by creating a role with the same values.
+ */
+export const roleDelete = defineAction({
+  name: 'role.delete',
+  title: 'Delete a role',
+  permission: 'role:manage',
+  payload: roleDeletePayload,
+  environment: () => null,
+  reason: () => null,
+  describe: ({ role_id }) => `Delete the role ${role_id}, which nobody holds.`,
+  check: async (tx, payload) => {
+    await assertDeletable(tx, payload);
+  },
+  execute: async (tx, payload, authority) => {
+    const { id, code, name, description, parent_role_id, permissions } = await assertDeletable(tx, payload);
+    await tx.sql
+      .updateTable('admin_roles')
+      .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1) }))
+      .where('id', '=', id)
+      .execute();
+    tx.invalidate({ kind: 'tenant-roles', key: tx.actor.tenant_id });
+    const role = { code, name, description, parent_role_id, permissions: [...permissions] };
+    tx.audit({
+      event: 'role.delete',
+      action: 'delete',
+      resource_type: 'role',
+      resource_id: id,
+      old_values: role,
+      new_values: { approval_id: authority.kind === 'approval' ? authority.approval_id : null },
+    });
+    return role;
+  },
+  undo: (_payload, role) => ({ action: 'role.create', payload: role }),
+});
+
+/** @throws Problem `role.in-use` while somebody holds the role or another role inherits from it. */
+async function assertDeletable(tx: Tx, { role_id, version }: Payload) {
+  const role = await assertOwnRole(tx, role_id, version);
+  const holder = await tx.sql
+    .selectFrom('admin_role_assignments as a')
+    .where('a.role_id', '=', role_id)
+    .where('a.revoked_at', 'is', null)
+    .where(notLapsed)
+    .select('a.id')
+    .executeTakeFirst();
+  const child = await tx.sql
+    .selectFrom('admin_roles')
+    .where('parent_role_id', '=', role_id)
+    .where('deleted_at', 'is', null)
+    .select('id')
+    .executeTakeFirst();
+  if (holder === undefined && child === undefined) return role;
+  throw new Problem({
+    code: 'role.in-use',
+    detail: holder === undefined ? 'Another role inherits from it.' : 'Somebody holds it; take it from them first.',
+  });
+}
