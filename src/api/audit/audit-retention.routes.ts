@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
 import { idParams } from '../../platform/value-schemas.ts';
-import { runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { chainScope } from '../../services/audit/audit-chain.queries.ts';
 import { chainOf } from '../../services/audit/audit-log.queries.ts';
 import { segmentsQuery, verificationsQuery } from '../../services/audit/audit-retention.queries.ts';

@@ -1,11 +1,9 @@
 import type { ChainReport } from '../../domain/audit/audit-chain.ts';
 import { platformChainId, tenantOfChain } from '../../domain/audit/audit-entry.ts';
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
-import type { DecisionDifference, VerificationOutcome } from '../../domain/audit/audit-retention.ts';
+import type { VerificationOutcome } from '../../domain/audit/audit-retention.ts';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -15,6 +13,8 @@ import { droppedEnd } from './audit-chain.queries.ts';
 import { verifyChain } from './audit-chain-verification.service.ts';
 import { decisionsInAudit } from './audit-decision.queries.ts';
 import { signerOf } from './audit-proof.service.ts';
+import { recordVerification } from './audit-verification.repository.ts';
+import type { DecisionComparison } from './audit-verification.repository.ts';
 import { witnessedNotes } from './audit-witness.service.ts';
 import { publishedNotes } from './checkpoint-file.ts';
 import { originOfChain } from './signed-note.ts';
@@ -25,8 +25,6 @@ type Deps = Pick<ProcessDeps, 'db' | 'env' | 'log' | 'temporal'> & {
   readonly notify: Notify;
 };
 
-/** Differences that are recorded; the log has the count of all. */
-const maxDifferences = 100;
 /** How much further back the other side is searched for a decision at the edge of the span. */
 const edgeMs = 3_600_000;
 
@@ -35,14 +33,6 @@ export interface ComparedSpan {
   readonly compare_back_ms: number;
   /** What is younger is left to the next verification: one side may still be writing it. */
   readonly settle_ms: number;
-}
-
-/** What comparing decisions has shown. */
-interface Comparison {
-  readonly compared: number;
-  /** Workflows whose history Temporal does not keep any more, so that they cannot be compared. */
-  readonly gone: number;
-  readonly differences: readonly DecisionDifference[];
 }
 
 /**
@@ -67,8 +57,8 @@ export async function verifyAndCompareChain(
   });
   const comparison = await compareWithTemporal(deps, chainId, span, signal);
   const outcome = outcomeOf(report, comparison);
-  const actor = systemActor(chainId, { workflow_id: workflowId });
-  await recordVerification(deps, actor, { report, comparison, outcome, duration_ms: performance.now() - startedAt });
+  const duration_ms = performance.now() - startedAt;
+  await recordVerification(deps.db, { report, comparison, outcome, workflow_id: workflowId, duration_ms });
   if (outcome !== 'intact') {
     const { first_bad_seq, findings } = report;
     const { differences } = comparison;
@@ -88,7 +78,7 @@ const requested = new Set<string>();
  */
 export async function verifyOnRequest(
   { env }: Pick<Deps, 'env'>,
-  inUnitOfWork: UnitOfWork,
+  unitOfWork: UnitOfWork,
   chainId: string,
 ): Promise<ChainReport & { readonly duration_ms: number }> {
   if (requested.has(chainId)) {
@@ -104,7 +94,7 @@ export async function verifyOnRequest(
       columns: true,
     });
     const { valid, size, first_bad_seq } = report;
-    await inUnitOfWork(async (tx) => {
+    await unitOfWork(async (tx) => {
       const resource = { resource_type: 'audit_log', resource_id: chainId };
       tx.audit({ event: 'audit.verify', action: 'read', ...resource, new_values: { valid, size, first_bad_seq } });
     });
@@ -128,7 +118,7 @@ async function compareWithTemporal(
   chainId: string,
   { compare_back_ms, settle_ms }: ComparedSpan,
   signal: AbortSignal,
-): Promise<Comparison> {
+): Promise<DecisionComparison> {
   // Requests belong to tenants; the platform's own chain has none.
   if (chainId === platformChainId) return { compared: 0, gone: 0, differences: [] };
   const dropped = await droppedEnd(deps.db, chainId);
@@ -149,51 +139,12 @@ async function compareWithTemporal(
   return { compared: temporal.length, gone: gone.size, differences: compareDecisions(comparable, temporal, span) };
 }
 
-function outcomeOf(report: ChainReport, { differences }: Comparison): VerificationOutcome {
+function outcomeOf(report: ChainReport, { differences }: DecisionComparison): VerificationOutcome {
   if (!report.valid) return 'damaged';
   return differences.length > 0 ? 'decisions_differ' : 'intact';
 }
 
-interface Verification {
-  readonly report: ChainReport;
-  readonly comparison: Comparison;
-  readonly outcome: VerificationOutcome;
-  readonly duration_ms: number;
-}
-
-async function recordVerification(
-  { db }: Pick<Deps, 'db'>,
-  actor: Actor,
-  { report, comparison, outcome, duration_ms }: Verification,
-): Promise<void> {
-  const { chain_id, size, first_bad_seq, findings } = report;
-  await unitOfWork(db, actor, async (tx) => {
-    await tx.sql
-      .insertInto('audit_verifications')
-      .values({
-        chain_id,
-        size,
-        outcome,
-        first_bad_seq,
-        findings: JSON.stringify(findings),
-        decisions_compared: comparison.compared,
-        histories_gone: comparison.gone,
-        differences: JSON.stringify(comparison.differences.slice(0, maxDifferences)),
-        duration_ms: Math.round(duration_ms),
-        workflow_id: actor.workflow_id,
-      })
-      .execute();
-    tx.audit({
-      event: 'audit.verify',
-      action: 'read',
-      resource_type: 'audit_log',
-      resource_id: chain_id,
-      new_values: { outcome, size, first_bad_seq, decisions_compared: comparison.compared },
-    });
-  });
-}
-
-function notificationOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: Comparison): Notification {
+function notificationOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: DecisionComparison): Notification {
   if (!valid) {
     return {
       event: 'audit.chain-damaged',
