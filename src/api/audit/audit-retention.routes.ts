@@ -70,9 +70,8 @@ const erasePerson = route({
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
-  handler: async ({ params, body, gate, unitOfWork }) => {
-    const change = personErase.prepare({ person_id: params.id, ...body });
-    await unitOfWork((tx) => runAction(tx, change, { kind: gate === 'none' ? 'none' : 'mfa' }));
+  handler: async (context) => {
+    await runGatedAction(context, personErase.prepare({ person_id: context.params.id, ...context.body }));
     return reply(204);
   },
 });
