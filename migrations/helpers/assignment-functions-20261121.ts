@@ -73,7 +73,7 @@ export const assignmentFunctions = [
       order by p.user_id
     $$`,
 
-  // The rule of src/domain/assignment-dealing.ts (chooseNext). Locks the campaign; the statement after the lock sees
+  // The rule of src/domain/assignment/auto-assign.ts (chooseNext). Locks the campaign; the statement after the lock sees
   // what the transaction before has committed. One row: user_id is null when nobody can take a contact.
   `create function get_next_user_round_robin(
       p_campaign_id uuid, p_former_owner uuid default null, p_preferred uuid default null)
