@@ -21,7 +21,7 @@ export interface AuditBench {
   write(tenantId: string, count: number, perTransaction?: number): Promise<void>;
   /** Runs SQL as superuser. */
   admin<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
-  /** Changes what nobody may change: as a superuser who switches the triggers off. */
+  /** Changes protected rows, as a superuser who disables the triggers. */
   tamper(text: string, values?: unknown[]): Promise<void>;
   close(): Promise<void>;
 }

@@ -14,11 +14,11 @@ type RouteMiddleware = Middleware<RequestState>;
 type Context = Parameters<RouteMiddleware>[0];
 
 /**
- * Answers 304 in front of the other middlewares where an application asks for something that has not changed: the most
- * frequent request of all, whose answer none of them has anything to do with (ADR 22). Route, caller, permission and
- * input are found by the functions of the ordinary way. Whatever is not plainly this case (a person, a browser, a
- * traced request, a refusal, a change) goes the ordinary way. A request that is answered here is counted, but neither
- * logged nor traced.
+ * Answers 304 in front of the other middlewares where an application asks for something that has not changed, because
+ * this is the most frequent request and they would multiply its cost (ADR 22). Route, caller, permission and input are
+ * found by the functions of the ordinary way. Any other request (of a person, of a browser, traced, refused, or about
+ * something that has changed) goes the ordinary way. A request that is answered here is counted, but neither logged nor
+ * traced.
  *
  * @param parseBody the middleware that parses bodies on the ordinary way, too
  */
@@ -29,13 +29,15 @@ export function answerConditionalGet(
 ): RouterMiddleware<RequestState> {
   const index = new RouteIndex();
   for (const route of routes) {
-    if (route.notModified !== undefined) index.add(route.method, route.path, answerNotModified(deps, route, parseBody));
+    if (route.notModified === undefined) continue;
+    if (route.rateLimit !== false) throw new Error(`Route ${route.operationId} is limited, but its 304 could not be.`);
+    index.add(route.method, route.path, answerNotModified(deps, route, parseBody));
   }
   const find = index.routes();
   return (ctx, next): unknown => (ctx.req.headers['if-none-match'] === undefined ? next() : find(ctx, next));
 }
 
-/** Applications ask the same again and again: what was asked is parsed once. */
+/** Applications repeat the same requests: what `notModified` returned for one is kept by its text, up to these bounds. */
 const maxKnownRequests = 2_000;
 const maxKnownLength = 2_000;
 
@@ -55,12 +57,15 @@ function answerNotModified(deps: ApiDeps, route: Route, parseBody: RouteMiddlewa
     const actor = await findApplication(deps, headers.authorization ?? '');
     if (actor === null) return null;
     assertPermission(actor, route);
-    if (route.body !== undefined) await parseBody(ctx, () => Promise.resolve());
+    if (route.body !== undefined) {
+      if (ctx.request.type !== 'application/json') return null;
+      await parseBody(ctx, () => Promise.resolve());
+    }
     return (await find(ctx)?.(deps, actor)) ?? null;
   };
   return async (ctx, next) => {
     const started = performance.now();
-    // A refusal or a failure is given, logged and counted by the ordinary way, which meets it again.
+    // What was refused or failed is so again on the ordinary way, which answers, logs and counts it.
     const headers = await headersOf(ctx).catch(() => null);
     if (headers === null || headers['etag'] !== ctx.req.headers['if-none-match']) {
       await next();

@@ -81,8 +81,8 @@ export type NotModified = (
 export interface RouteSpec<Params, Query, Body> extends RouteDescription<Params, Query, Body> {
   /**
    * Finds the tag of the answer that the handler would give now. With it, applications get their 304 in front of the
-   * middlewares (`conditional-get.ts`), so it must be cheap, which means from a cache. It depends on nothing but the input:
-   * what it returns is kept for requests that say the same.
+   * middlewares (`conditional-get.ts`), so it must read from a cache, and the route must not be rate-limited. What it
+   * returns may depend on the input only: it is kept for requests with the same text.
    */
   readonly notModified?: (input: Input<Params, Query, Body>) => NotModified;
   readonly handler: (context: HandlerContext<Params, Query, Body>) => Promise<unknown>;

@@ -50,7 +50,7 @@ async function deletePerson({ id, version }: { id: string; version: number }): P
 const erase = (id: string, body: object = { kind: 'user', reason: 'request of 21 November' }) =>
   callProven(app, admin, 'POST', `/admin/persons/${id}/erase`, { body });
 
-/** What the log says was written when the person was created. */
+/** The new values in the log entry of the person's creation. */
 async function creationOf(id: string) {
   const { items } = await get(`/admin/audit-logs?resource_type=user&resource_id=${id}&event=user.create`);
   return get(`/admin/audit-logs/${items[0].id}`);
@@ -64,8 +64,8 @@ async function verifiedExport(format: 'csv' | 'jsonl') {
   return { text, report: await verifyExportFile(path, { verifiers: public_keys.map(parseVerifier) }) };
 }
 
-describe('what is about persons is sealed in the log', () => {
-  it('lies unreadable in the database, and is shown to who may read the log', async () => {
+describe('data about persons in the log', () => {
+  it('is sealed in the database, and shown to those who may read the log', async () => {
     const person = await createPerson('Greta Sealed');
     const stored = await asSuperuser<{ private: string; v: number }>(
       app,
@@ -84,7 +84,7 @@ describe('what is about persons is sealed in the log', () => {
     expect(items[0].ip).toMatch(/127\.0\.0\.1/);
   });
 
-  it('is exported readable, and still as it was chained', async () => {
+  it('is readable in an export that verifies', async () => {
     for (const format of ['csv', 'jsonl'] as const) {
       const { text, report } = await verifiedExport(format);
       expect(report).toMatchObject({ valid: true, complete: true });
@@ -94,7 +94,7 @@ describe('what is about persons is sealed in the log', () => {
 });
 
 describe('erasing a person (person.erase)', () => {
-  it('is for who may delete users, with a factor, for people who have left', async () => {
+  it('requires the permission to delete users and a second factor, and a deactivated person', async () => {
     const person = await createPerson('Still Here');
     const agent = await app.signIn('role-junior-agent');
     const body = { kind: 'user', reason: 'r' };
@@ -111,7 +111,7 @@ describe('erasing a person (person.erase)', () => {
     expect((await erase(person.id, { kind: 'contact', reason: 'r' })).status).toBe(404);
   });
 
-  it('waits for approval, then nobody can read any more who it was, and the chain verifies', async () => {
+  it('waits for approval, then makes the data about the person unreadable, and the chain still verifies', async () => {
     const person = await createPerson('Ida Leaving');
     await deletePerson(person);
     const other = await app.another();
@@ -153,7 +153,7 @@ describe('erasing a person (person.erase)', () => {
     ).rejects.toThrow(/does not come back/);
   }, 60_000);
 
-  it('takes payload and reasons from the closed requests that name the person, and leaves digest and decisions', async () => {
+  it('removes payload and reasons of closed requests that name the person, and keeps digest and decisions', async () => {
     const policy = { action: 'user.delete', environment: 'any', gate: 'approval', version: 0 };
     const steps = [{ name: 'admins', roles: ['role-super-admin'], users: [], quorum: 1 }];
     const written = await callProven(app, admin, 'PUT', '/admin/approval-policies', { body: { ...policy, steps } });

@@ -45,7 +45,7 @@ afterAll(async () => {
 
 const get = (path: string, token = admin.token) => app.call('GET', path, { token });
 
-/** What the test of a filled gap touches of a row of a JSON Lines export. */
+/** Members of a row of a JSON Lines export that the test of a filled gap needs. */
 interface SkippingRow {
   readonly entry_hash: string;
   skipped: string[];
@@ -92,7 +92,7 @@ describe('GET /admin/audit-logs (S2-29, S4-19)', () => {
     expect(new Set(seqs).size).toBe(400);
   });
 
-  it('shows who did what from where, under which request', async () => {
+  it('shows actor, operation, address and request', async () => {
     const { body } = await get('/admin/audit-logs?limit=1&request_id=request-of-the-test');
     expect(body.items[0]).toMatchObject({
       tenant_id: defaultTenantId,
@@ -123,7 +123,7 @@ describe('GET /admin/audit-logs (S2-29, S4-19)', () => {
     expect((await get('/api/v1/audit-logs?limit=1')).body.items).toHaveLength(1);
   });
 
-  it('is for those who may, and refusals are entries as well', async () => {
+  it('requires the permission, and refusals are entries as well', async () => {
     const agent = await app.signIn('role-junior-agent');
     expect((await get('/admin/audit-logs', agent.token)).status).toBe(403);
     const { body } = await get(`/admin/audit-logs?user_id=${agent.user_id}&outcome=refused`);
@@ -132,7 +132,7 @@ describe('GET /admin/audit-logs (S2-29, S4-19)', () => {
 });
 
 describe('GET /admin/audit-logs/:id (S2-30)', () => {
-  it('shows values, permissions of the time and a proof that leads to the signed root', async () => {
+  it('shows values, the permissions at the time and a proof that leads to the signed root', async () => {
     const { body: list } = await get('/admin/audit-logs?limit=3&event=flag.toggle');
     for (const item of list.items) {
       const { status, body } = await get(`/admin/audit-logs/${item.id}`);
@@ -163,7 +163,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     expect(body.items[0]).toMatchObject({ seq: report.rows, user_id: admin.user_id, action: 'read' });
   });
 
-  it.each(['jsonl', 'csv'])('exports a filtered slice as %s that verifies offline, and says that it is one', async (format) => {
+  it.each(['jsonl', 'csv'])('exports a filtered slice as %s that verifies offline and is stated to be one', async (format) => {
     const slices = ['event=flag.toggle', 'resource_id=resource-4', 'action=login', 'event=nothing'];
     for (const filter of slices) {
       const report = await check(await download(`slice.${format}`, `format=${format}&${filter}`));
@@ -178,7 +178,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     for (const record of records) for (const cell of Object.values(record)) expect(cell).not.toMatch(/^[=+\-@\t\r]/);
   });
 
-  it('streams: the first rows come long before the last ones are read', async () => {
+  it('streams: the first rows arrive long before the last ones are read', async () => {
     const response = await fetch(new URL('/admin/audit-logs/export?format=jsonl', app.url), {
       headers: { authorization: `Bearer ${admin.token}` },
     });
@@ -193,7 +193,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
 
   describe.each(['jsonl', 'csv'])('finds in a %s file', (format) => {
     let path: string;
-    /** The header of a CSV file takes the first line. */
+    /** The first line of a CSV file is its header. */
     const at = (seq: number) => (format === 'csv' ? seq : seq - 1);
 
     beforeAll(async () => {
@@ -210,7 +210,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
       expect(await checkChanged(path, edited)).toMatchObject({ valid: false, first_bad_seq: 20 });
     });
 
-    it('rows that changed places', async () => {
+    it('reordered rows', async () => {
       const swapped = (lines: string[]) => lines.with(at(20), lines[at(21)] ?? '').with(at(21), lines[at(20)] ?? '');
       expect(await checkChanged(path, swapped)).toMatchObject({ valid: false, first_bad_seq: 20 });
     });
@@ -224,7 +224,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
       expect(await checkChanged(path, (lines) => lines.toSpliced(at(20), 1))).toMatchObject({ valid: false, first_bad_seq: 20 });
     });
 
-    it('a cut tail, with and without the manifest', async () => {
+    it('a truncated end, with and without the manifest', async () => {
       expect(await checkChanged(path, (lines) => lines.toSpliced(-3, 2))).toMatchObject({ valid: false });
       expect(await checkChanged(path, (lines) => lines.slice(0, 30))).toMatchObject({ valid: false });
     });
@@ -235,7 +235,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     });
   });
 
-  it('finds a column for people that does not say what the entry says', async () => {
+  it('finds a display column that differs from the entry', async () => {
     const path = await download('columns.csv', 'format=csv&event=flag.toggle');
     const edited = (lines: string[]) => lines.with(1, (lines[1] ?? '').replace(',flag.toggle,', ',flag.delete,'));
     const report = await checkChanged(path, edited);
@@ -243,7 +243,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     expect(report.findings[0]?.detail).toContain('column event');
   });
 
-  it('finds a row that was taken out of a slice, although its hash fills the gap', async () => {
+  it('finds a row that was removed from a slice, although its hash fills the gap', async () => {
     const path = await download('slice.jsonl', 'format=jsonl&event=flag.toggle');
     const report = await checkChanged(path, (lines) => {
       const [taken, next] = lines.map((line): SkippingRow => JSON.parse(line));
@@ -256,7 +256,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     expect(report).toMatchObject({ valid: false });
   });
 
-  it('finds a chain that was written anew as a whole, by an earlier checkpoint', async () => {
+  it('finds a chain that was rewritten as a whole, by an earlier checkpoint', async () => {
     const path = await download('signed.jsonl', 'format=jsonl');
     const { body } = await get('/admin/audit-logs/checkpoints/latest');
     expect(await check(await download('later.jsonl', 'format=jsonl'), [body.note])).toMatchObject({ valid: true, compared: [body.size] });
@@ -272,7 +272,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     }
   });
 
-  it('proves that a slice belongs to a chain that began as an earlier checkpoint says', async () => {
+  it('proves that a slice belongs to a chain that an earlier checkpoint is the beginning of', async () => {
     const { body: early } = await get('/admin/audit-logs/checkpoints/latest');
     await app.signIn('role-super-admin');
     const query = `format=jsonl&action=login&consistent_with=${early.size}`;
@@ -285,7 +285,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
     expect((await get('/admin/audit-logs/export?consistent_with=99999999')).status).toBe(422);
   });
 
-  it('is checked by a small command without a database, which tells by its exit code', async () => {
+  it('is verified by a command without a database, with the result as its exit code', async () => {
     const path = await download('command.csv', 'format=csv');
     const keyFile = join(folder, 'key');
     const key = await publicKey();
@@ -311,7 +311,7 @@ describe('GET /admin/audit-logs/export (S2-31, S2-74)', () => {
 });
 
 describe('GET /admin/audit-logs/verify and /checkpoints (S2-73)', () => {
-  it('recomputes the chain and says what it compared', async () => {
+  it('recomputes the chain and reports what was compared', async () => {
     const { status, body } = await get('/admin/audit-logs/verify');
     expect(status).toBe(200);
     expect(body).toMatchObject({ chain_id: defaultTenantId, valid: true, first_bad_seq: null, findings: [] });
@@ -321,7 +321,7 @@ describe('GET /admin/audit-logs/verify and /checkpoints (S2-73)', () => {
     expect(list.next_cursor).not.toBeNull();
   });
 
-  it('keeps the tenants apart, and the platform\'s chain for its staff', async () => {
+  it('separates the tenants, and shows the chain of the platform to its staff only', async () => {
     const other = await secondTenant(app);
     const { body: own } = await get('/admin/audit-logs?limit=100', other.admin.token);
     expect(own.items.length).toBeGreaterThan(0);
@@ -334,7 +334,7 @@ describe('GET /admin/audit-logs/verify and /checkpoints (S2-73)', () => {
     expect(exported.body).not.toContain(defaultTenantId);
   });
 
-  it('names the first damaged entry, goes on serving, and signs no more', async () => {
+  it('reports the first damaged entry, keeps serving, and signs no further checkpoint', async () => {
     const before: { size: number } = (await get('/admin/audit-logs/checkpoints/latest')).body;
     await app.signIn('role-super-admin');
     await asSuperuser(

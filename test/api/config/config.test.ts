@@ -58,12 +58,12 @@ async function deployed(document: object, more: object = {}) {
 }
 
 describe('S2-35, S2-36: documents, schemas and secrets', () => {
-  it('begins with nothing, and says so to applications', async () => {
+  it('answers config.none to applications before the first configuration', async () => {
     expect(await drive.shown('development')).toMatchObject({ running: null, candidate: null, rollout: null });
     expect(await drive.read(devToken, 'development')).toMatchObject({ status: 404, body: { code: 'config.none' } });
   });
 
-  it('shows the difference, rolls out where no approval is asked for, and masks secrets for people only', async () => {
+  it('shows the difference, rolls out where no approval is required, and masks secrets for people only', async () => {
     const document = { limit: 10, database: { host: 'db', password } };
     const answer = await drive.propose({ environment: 'development', schema: shopSchema, document });
     expect({ status: answer.status, body: answer.body }).toMatchObject({
@@ -87,7 +87,7 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
     expect(JSON.stringify([stored, audited])).not.toContain(password);
   });
 
-  it('keeps a secret whose mask is sent back, and refuses the mask of another', async () => {
+  it('keeps a secret whose mask is sent back, and refuses the mask of another secret', async () => {
     const { running } = await drive.shown('development');
     await deployed({ ...running.document, limit: 20 });
     expect((await drive.read(devToken, 'development')).body.document).toEqual({
@@ -99,7 +99,7 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
     expect(wrong.body.errors[0].pointer).toBe('/changes/0/document/database/password');
   });
 
-  it('refuses a document that breaks its schema at every place, without repeating values', async () => {
+  it('refuses a document that violates its schema, with every place and without repeating values', async () => {
     const bad = await drive.propose({
       environment: 'development',
       document: { limit: 0, database: { password: 'tiny!' }, extra: 1 },
@@ -115,7 +115,7 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
     expect(JSON.stringify(bad.body)).not.toContain('tiny!');
   });
 
-  it('refuses a schema that is none, one that takes for ever, no change, and a stale base', async () => {
+  it('refuses an invalid schema, one that takes too long, a proposal without a change, and a stale base', async () => {
     const propose = (more: object) => drive.propose({ environment: 'development', document: { limit: 1 }, ...more });
     const schemaPointer = '/changes/0/schema';
     expect((await propose({ schema: { type: 'nonsense' } })).body.errors[0].pointer).toBe(schemaPointer);
@@ -131,7 +131,7 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
     });
   });
 
-  it('refuses plans that shrink or whose guards speak to places that are not permitted', async () => {
+  it('refuses plans with shrinking shares, and guards with addresses that are not permitted', async () => {
     const propose = (plan: object) => drive.propose({ environment: 'development', document: { limit: 3 }, plan });
     const shrinking = { kind: 'custom', stages: [{ percentage: 50, bake_seconds: 1 }, { percentage: 10, bake_seconds: 1 }] };
     expect((await propose({ strategy: shrinking })).status).toBe(422);
@@ -143,7 +143,7 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
 });
 
 describe('reading by applications', () => {
-  it('answers 304 to the ETag it gave, until something is rolled out, and asks no database when warm', async () => {
+  it('answers 304 to the ETag it gave, until something is rolled out, without reading the database', async () => {
     const first = await drive.read(devToken, 'development', 'web-1');
     const headers = { 'if-none-match': first.headers.get('etag') ?? '' };
     const { db } = app.api.deps;
@@ -164,7 +164,7 @@ describe('reading by applications', () => {
     expect(changed.body.document).toEqual({ limit: 77 });
   });
 
-  it('is for the one environment of a token, and for people who may look', async () => {
+  it('is limited to the environment of a token, and to people with the permission', async () => {
     expect((await drive.read(devToken, 'staging')).status).toBe(403);
     expect((await app.call('GET', '/config/development')).status).toBe(401);
     expect((await call('GET', '/config/development', agent)).status).toBe(403);
@@ -227,7 +227,7 @@ describe('S2-37, S2-77: production, by approval', () => {
     expect((await drive.shown('production')).running.document.limit).toBe(5);
   }, 40_000);
 
-  it('goes back to what was approved lately with a second factor only, and asks again for the rest', async () => {
+  it('goes back to what was approved within the window with a second factor only, and requires approval for the rest', async () => {
     const answer = await drive.propose({ environment: 'production', document: { limit: 8 }, plan: { strategy: { kind: 'all_at_once' } } });
     await drive.approve(approver, answer.body);
     await eventually(
@@ -253,7 +253,7 @@ describe('S2-37, S2-77: production, by approval', () => {
     expect((await call('GET', '/admin/deployments/ledger?environment=production')).body).toMatchObject({ is_intact: true, first_broken_seq: null });
   }, 60_000);
 
-  it('S2-61: tells what ran at a moment, and notices an altered ledger', async () => {
+  it('S2-61: shows what ran at a time, and detects an altered ledger', async () => {
     const [row] = await asSuperuser<{ at: Date }>(
       app,
       "select at from admin_deployment_events where environment = 'production' and event = 'succeeded' order by seq limit 1",
@@ -270,17 +270,17 @@ describe('S2-37, S2-77: production, by approval', () => {
   });
 });
 
-describe('who may, twice, in parallel, another tenant', () => {
+describe('permissions, repetition, concurrency and other tenants', () => {
   const body = { changes: [{ environment: 'staging', base_version: null, document: { limit: 1 } }], reason: 'race' };
 
-  it('asks for a session, the permission and a second factor', async () => {
+  it('requires a session, the permission and a second factor', async () => {
     expect((await app.call('POST', proposals, { body })).status).toBe(401);
     expect((await app.call('POST', proposals, { token: agent.token, body })).status).toBe(403);
     expect((await app.call('POST', proposals, { token: admin.token, body })).body.code).toBe('mfa.required');
     expect((await call('GET', '/admin/deployments', agent)).status).toBe(403);
   });
 
-  it('lets one of several proposals at once roll out, and repeats the answer for the same key', async () => {
+  it('lets one of several concurrent proposals roll out, and repeats the answer for the same idempotency key', async () => {
     const answers = await Promise.all([1, 2, 3].map(() => callProven(app, admin, 'POST', proposals, { body })));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
     const [deployment] = answers.find(({ status }) => status === 201)?.body.deployments ?? [];
@@ -294,7 +294,7 @@ describe('who may, twice, in parallel, another tenant', () => {
     await drive.settled(first.body.deployments[0].id, 'succeeded');
   }, 40_000);
 
-  it('refuses another change while a rollout is under way, and obeys its people', async () => {
+  it('refuses another change while a rollout is under way, and carries out the commands of people', async () => {
     const slow = { strategy: { kind: 'linear', step_percentage: 50, bake_seconds: 3600 } };
     const { id } = await drive.started({ environment: 'staging', document: { limit: 30 }, plan: slow });
     await drive.settled(id, 'running');
@@ -313,7 +313,7 @@ describe('who may, twice, in parallel, another tenant', () => {
     expect((await drive.say(id, 'abort', {}, agent)).status).toBe(403);
   }, 40_000);
 
-  it('serves a share of the instances that is near the asked one, always the same ones', async () => {
+  it('serves the candidate to about the given share of instances, always the same ones', async () => {
     const plan = { strategy: { kind: 'custom', stages: [{ percentage: 30, bake_seconds: 3600 }, { percentage: 100, bake_seconds: 0 }] } };
     const { id } = await drive.started({ environment: 'staging', document: { limit: 40 }, plan });
     await drive.settled(id, 'running');
@@ -334,7 +334,7 @@ describe('who may, twice, in parallel, another tenant', () => {
     expect(new Set(await eventually(versionsOf, (limits) => !limits.includes(2), 5_000))).toEqual(new Set([40]));
   }, 40_000);
 
-  it('shows another tenant nothing and lets it do nothing', async () => {
+  it('can neither be read nor changed by another tenant', async () => {
     const [deployment] = (await call('GET', '/admin/deployments')).body.items;
     expect((await call('GET', '/admin/deployments', other.admin)).body.items).toEqual([]);
     expect((await call('GET', `/admin/deployments/${deployment.id}`, other.admin)).status).toBe(404);

@@ -75,7 +75,7 @@ describe('feature flags (S2-14..16)', () => {
     ]);
   });
 
-  it('replaces a definition under If-Match: 428 without, 412 with the difference when stale', async () => {
+  it('replaces a definition under If-Match: 428 without it, 412 with the difference for a stale version', async () => {
     await create('replace');
     const body = { environment: 'staging', ...plainFlag, enabled: true, rollout_percentage: 12.5, description: 'new' };
     const path = '/admin/feature-flags/replace';
@@ -94,7 +94,7 @@ describe('feature flags (S2-14..16)', () => {
     });
   });
 
-  it('of two toggles in parallel on the same version one is made', async () => {
+  it('accepts one of two concurrent toggles of the same version', async () => {
     await create('race');
     const answers = await Promise.all([
       toggle('race', { enabled: true, version: 1 }),
@@ -104,7 +104,7 @@ describe('feature flags (S2-14..16)', () => {
     expect((await read('race')).body.version).toBe(2);
   });
 
-  it('tells every fault of a definition with its place', async () => {
+  it('reports every fault of a definition with its place', async () => {
     const answer = await create('broken', {
       on_variant: 'nowhere',
       rollout_percentage: 33.33333,
@@ -126,7 +126,7 @@ describe('feature flags (S2-14..16)', () => {
     ]);
   });
 
-  it('refuses a taken key, another type elsewhere, a change that changes nothing', async () => {
+  it('refuses a used key, another type than in other environments, and a change without effect', async () => {
     await create('typed');
     expect((await create('typed')).status).toBe(409);
     const text = { value_type: 'string', variants: { on: 'a', off: 'b' }, environment: 'development' };
@@ -134,7 +134,7 @@ describe('feature flags (S2-14..16)', () => {
     expect((await toggle('typed', { enabled: false, version: 1 })).body.code).toBe('resource.conflict');
   });
 
-  it('is closed to those without the permission, and open for reading to those who may', async () => {
+  it('is refused without the permission, and readable with the permission to read', async () => {
     await create('guarded');
     expect((await app.call('GET', '/admin/feature-flags')).status).toBe(401);
     expect((await read('guarded', agent)).status).toBe(403);
@@ -142,7 +142,7 @@ describe('feature flags (S2-14..16)', () => {
     expect((await toggle('guarded', { enabled: true, version: 1 }, support)).body.code).toBe('auth.forbidden');
   });
 
-  it('does not show a flag of another tenant', async () => {
+  it('does not show flags of another tenant', async () => {
     const { id: tenant_id } = await createTenant(app);
     await createFlag(app, { tenant_id, key: 'theirs', environment: 'staging' });
     expect((await read('theirs')).status).toBe(404);
@@ -164,7 +164,7 @@ describe('feature flags (S2-14..16)', () => {
     expect(seen).toEqual(expect.arrayContaining(['first', 'switch', 'guarded']));
   });
 
-  it('uses a factor proof once, for exactly the payload it was made for', async () => {
+  it('accepts a factor proof once, for exactly the payload it was made for', async () => {
     await create('proof');
     const path = '/admin/feature-flags/proof/toggle';
     const body = { environment: 'staging', enabled: true, version: 1 };
@@ -179,7 +179,7 @@ describe('feature flags (S2-14..16)', () => {
 });
 
 describe('emergency off', () => {
-  it('is one call with a reason, owes a review by somebody else, and the way back takes the whole path', async () => {
+  it('is one call with a reason, opens a review by somebody else, and switching on again takes the ordinary gate', async () => {
     await createFlag(app, { key: 'burning', enabled: true, rollout_percentage: 25 });
     const path = '/admin/feature-flags/burning/emergency-off';
     expect((await callProven(app, admin, 'POST', path, { body: { environment: 'production' } })).status).toBe(422);

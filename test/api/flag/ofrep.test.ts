@@ -108,7 +108,7 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
     expect(await client.getObjectDetails('limits', {})).toMatchObject({ value: { max: 10, names: ['a'] } });
   });
 
-  it('X-21: targets by attribute and by tenant, and says which rule it was', async () => {
+  it('X-21: targets by attribute and by tenant, and names the rule that decided', async () => {
     expect(await client.getStringDetails('banner', '')).toMatchObject({ value: 'red', reason: 'DEFAULT' });
     expect(await client.getStringDetails('banner', '', { app_version: '2.1.0' })).toMatchObject({
       value: 'blue',
@@ -118,7 +118,7 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
     expect(await client.getStringDetails('banner', '', { tenant_id: otherTenant })).toMatchObject({ value: 'blue' });
   });
 
-  it('splits by targeting key, the same way every time', async () => {
+  it('splits by targeting key, with the same result every time', async () => {
     const seen = new Set<boolean>();
     for (let index = 0; index < 20; index += 1) {
       const context = { targetingKey: `user-${index}` };
@@ -130,7 +130,7 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
     expect(seen.size).toBe(2);
   });
 
-  it('gives the default with the right error when there is no flag, no targeting key, or another type', async () => {
+  it('gives the default with the matching error for a missing flag, a missing targeting key, and another type', async () => {
     expect(await client.getBooleanDetails('missing', true)).toMatchObject({ value: true, errorCode: 'FLAG_NOT_FOUND' });
     expect(await client.getBooleanDetails('half', true)).toMatchObject({
       value: true,
@@ -194,7 +194,7 @@ describe('the protocol on the wire', () => {
     );
   });
 
-  it('keeps the answers of environments apart whose flags have the same keys and versions', async () => {
+  it('does not mix up environments whose flags have the same keys and versions', async () => {
     const other = await secondTenant(app);
     for (const environment of ['development', 'production'] as const) {
       const enabled = environment === 'development';
@@ -211,12 +211,12 @@ describe('the protocol on the wire', () => {
     expect(production.etag).not.toBe(development.etag);
   });
 
-  it('tells in the bulk which flags need a targeting key', async () => {
+  it('names the flags that need a targeting key in a bulk evaluation', async () => {
     const { body } = await evaluateAll({});
     expect(body.flags).toContainEqual(expect.objectContaining({ key: 'half', errorCode: 'TARGETING_KEY_MISSING' }));
   });
 
-  it('refuses a bad context by the protocol: 400 INVALID_CONTEXT', async () => {
+  it('refuses an invalid context as the protocol says: 400 INVALID_CONTEXT', async () => {
     for (const context of ['text', [1], { targetingKey: 5 }]) {
       expect(await evaluate('plain', context)).toMatchObject({
         status: 400,
@@ -230,7 +230,7 @@ describe('the protocol on the wire', () => {
     });
   });
 
-  it('asks the database once, not for each evaluation', async () => {
+  it('reads the database once, not for each evaluation', async () => {
     const { db } = app.api.deps;
     await evaluate('plain', {});
     let connections = 0;
@@ -273,7 +273,7 @@ describe('service tokens', () => {
     expect(JSON.stringify(rows)).not.toContain(token);
   });
 
-  it('hold no more than their issuer, and open no door but theirs', async () => {
+  it('have no permission that their issuer lacks, and give access to nothing else', async () => {
     const provider = await app.signIn('role-provider-admin');
     const greedy = await callProven(app, provider, 'POST', '/admin/service-tokens', {
       body: { name: 'greedy', permissions: ['approval-policy:manage'] },
@@ -290,7 +290,7 @@ describe('service tokens', () => {
     expect(toggled.body.code).toBe('mfa.required');
   });
 
-  it('are refused on every process within a second of their revocation', async () => {
+  it('are refused by every process within a second of their revocation', async () => {
     const issued = await callProven(app, admin, 'POST', '/admin/service-tokens', {
       body: { name: 'short-lived', environment: 'staging', permissions: ['flag:evaluate'] },
     });

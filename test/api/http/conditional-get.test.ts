@@ -73,7 +73,10 @@ describe('a conditional request of an application', () => {
     expect((await evaluate(asked, { token: elsewhere })).status).toBe(200);
     expect(await evaluate(json, { body: '{"context":' })).toMatchObject({ status: 400, body: { code: 'request.malformed' } });
     expect(await evaluate(asked, { body: { context: { text: 'x'.repeat(1_100_000) } } })).toMatchObject({ status: 413 });
-    expect(await evaluate({ ...asked, 'content-type': 'text/plain' }, { body: 'text' })).toMatchObject({ status: 415 });
+    const ofNothing = { 'if-none-match': etagOf(await evaluate({}, { body: {} })) };
+    for (const type of ['text/plain', 'application/vnd.api+json']) {
+      expect(await evaluate({ ...ofNothing, 'content-type': type }, { body: '{}' })).toMatchObject({ status: 415 });
+    }
     expect((await evaluate(asked, { body: { context: [] } })).body).toMatchObject({ errorCode: 'INVALID_CONTEXT' });
     const badQuery = await app.call('POST', `${flagsPath}?environment=moon`, { token, body: {}, headers: asked });
     expect(badQuery).toMatchObject({ status: 422 });

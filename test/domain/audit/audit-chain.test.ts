@@ -17,7 +17,7 @@ interface Deed {
 
 const deeds: Deed[] = Array.from({ length: 40 }, (_, place) => ({ name: `deed ${place + 1}`, hidden: `"old ${place}"` }));
 
-/** Chains deeds as the database does; also what somebody does who rewrites history with all formulas at hand. */
+/** Chains entries as the database does, and as somebody would who rewrites a chain with correct hashes. */
 function chain(contents: readonly Deed[]): ChainRow[] {
   let previous = genesisHash(sha256, chainId);
   return contents.map(({ name, hidden }, place) => {
@@ -70,7 +70,7 @@ describe('verification of a chain (S2-73)', () => {
     expect(verify([], [], null)).toMatchObject({ valid: true, size: 0 });
   });
 
-  it('goes on from a position and comes to the same end', () => {
+  it('continues from a position with the same result', () => {
     const first = new ChainVerifier(sha256, chainId);
     for (const row of rows.slice(0, 17)) first.add(row);
     const second = new ChainVerifier(sha256, chainId, { from: first.position(), checkpoints });
@@ -78,7 +78,7 @@ describe('verification of a chain (S2-73)', () => {
     expect(second.finish(headOf(rows))).toMatchObject({ valid: true, size: 40, root_hash: checkpointAt(40).root_hash });
   });
 
-  it('finds an edit of the entry, of its time, of the private part and of a hash, and names the row', () => {
+  it('finds an edit of the entry, its time, the private part or a hash, and names the row', () => {
     const edits: [Partial<ChainRow>, string][] = [
       [{ entry: Buffer.from(rowAt(12).entry.toString().replace('deed', 'dead')) }, 'entry'],
       [{ recorded_at_ms: 1 }, 'entry'],
@@ -101,7 +101,7 @@ describe('verification of a chain (S2-73)', () => {
     expect(kinds(report)).toEqual(['link']);
   });
 
-  it('finds rows that changed places, with and without their numbers', () => {
+  it('finds reordered rows, with and without their numbers', () => {
     const swapped = rows.with(11, rowAt(13)).with(12, rowAt(12));
     expect(verify(swapped)).toMatchObject({ valid: false, first_bad_seq: 12 });
     const renumbered = rows.with(11, { ...rowAt(13), seq: 12 }).with(12, { ...rowAt(12), seq: 13 });
@@ -117,7 +117,7 @@ describe('verification of a chain (S2-73)', () => {
     expect(kinds(deleted)).toContain('sequence');
   });
 
-  it('finds a cut tail by the head, and by a checkpoint when the head was cut as well', () => {
+  it('finds a truncated end by the head, and by a checkpoint when the head was changed as well', () => {
     const cut = rows.slice(0, 30);
     expect(verify(cut, [], headOf(rows))).toMatchObject({ valid: false, first_bad_seq: 31 });
     expect(verify(cut)).toMatchObject({ valid: true });
@@ -130,7 +130,7 @@ describe('verification of a chain (S2-73)', () => {
     expect(verify([], checkpoints, null)).toMatchObject({ valid: false, first_bad_seq: 1, size: 0 });
   });
 
-  it('finds a chain that was rewritten as a whole by a checkpoint, and between which checkpoints', () => {
+  it('finds a chain that was rewritten as a whole by a checkpoint, and between which checkpoints it differs', () => {
     const rewritten = chain(deeds.with(14, { name: 'something else', hidden: 'null' }));
     expect(verify(rewritten)).toMatchObject({ valid: true });
     const report = verify(rewritten, checkpoints);
@@ -138,7 +138,7 @@ describe('verification of a chain (S2-73)', () => {
     expect(report.findings[0]?.detail).toContain('11 to 25');
   });
 
-  it('finds a head row that is gone or forged', () => {
+  it('finds a head row that is missing or forged', () => {
     expect(kinds(verify(rows, [], null))).toEqual(['head']);
     expect(kinds(verify(rows, [], { size: 40, chain_hash: sha256(Buffer.from('x')) }))).toEqual(['head']);
     expect(kinds(verify(rows, [], { size: 41, chain_hash: rowAt(40).chain_hash }))).toEqual(['head']);

@@ -17,7 +17,7 @@ const sha256: Sha256 = (data) => createHash('sha256').update(data).digest();
 const leafHash = (data: string) => sha256(Buffer.concat([Buffer.from([0]), Buffer.from(data, 'hex')]));
 const leaves = Array.from({ length: 300 }, (_, index) => leafHash(Buffer.from(`entry ${index}`).toString('hex')));
 
-/** The definition of RFC 6962 §2.1, word by word. */
+/** The definition of RFC 6962 §2.1, literally. */
 function treeHash(hashes: readonly Uint8Array[]): Uint8Array {
   if (hashes.length === 0) return sha256(new Uint8Array());
   const [only] = hashes;
@@ -50,7 +50,7 @@ describe('the Merkle tree of a chain (RFC 6962)', () => {
     );
   });
 
-  it('has the root of the definition at every size, and goes on from a stored frontier', () => {
+  it('has the root of the definition at every size, and continues from a stored frontier', () => {
     fc.assert(
       fc.property(twoSizes, ([stop, size]) => {
         const resumed = new MerkleFrontier(sha256, frontierOf(stop).state());
@@ -60,7 +60,7 @@ describe('the Merkle tree of a chain (RFC 6962)', () => {
     );
   });
 
-  it('tells every inner subtree once, when it is complete', () => {
+  it('reports every inner subtree once, when it is complete', () => {
     const told = new Map<string, Uint8Array>();
     const frontier = new MerkleFrontier(sha256, undefined, (subtree, hash) => {
       expect(told.has(`${subtree.level}/${subtree.index}`)).toBe(false);
@@ -71,7 +71,7 @@ describe('the Merkle tree of a chain (RFC 6962)', () => {
     expect(told.size).toBe(150 + 75 + 37 + 18 + 9 + 4 + 2 + 1);
   });
 
-  it('takes subtrees in place of their leaves, and refuses one that cannot stand there', () => {
+  it('accepts subtrees in place of their leaves, and refuses one that does not fit', () => {
     fc.assert(
       fc.property(twoSizes, ([from, to]) => {
         const frontier = frontierOf(from);
@@ -83,7 +83,7 @@ describe('the Merkle tree of a chain (RFC 6962)', () => {
     expect(() => new MerkleFrontier(sha256, { size: 3, hashes: [] })).toThrow(RangeError);
   });
 
-  it('cuts every range into neighbouring complete subtrees', () => {
+  it('divides every range into adjacent complete subtrees', () => {
     fc.assert(
       fc.property(twoSizes, ([from, to]) => {
         let place = from;
@@ -96,7 +96,7 @@ describe('the Merkle tree of a chain (RFC 6962)', () => {
     );
   });
 
-  it('proves every leaf of every tree, and nothing else', () => {
+  it('proves every leaf of every tree, and accepts no other proof', () => {
     const leafOfTree = fc.integer({ min: 1, max: leaves.length }).chain((size) =>
       fc.record({ size: fc.constant(size), index: fc.integer({ min: 0, max: size - 1 }) }),
     );

@@ -58,12 +58,12 @@ describe('redaction by field before writing (S4-24)', () => {
     expect(isSecretName(name)).toBe(false);
   });
 
-  it('hides what a resource registers, and shows what it knows to be harmless', () => {
+  it('hides and shows what the rule of a resource says', () => {
     const rule = { hide: ['value'], show: ['code'] };
     expect(redactChange({ new_values: { value: 'x', code: 'IN' } }, rule).new_values).toEqual({ value: redacted, code: 'IN' });
   });
 
-  it('says that a hidden value changed, without saying how', () => {
+  it('states that a hidden value was changed, but not how', () => {
     const change = redactChange({
       old_values: { password: 'a', pin: 1, token: 'same' },
       new_values: { password: 'b', pin: 2, token: 'same' },
@@ -72,7 +72,7 @@ describe('redaction by field before writing (S4-24)', () => {
     expect(change.new_values).toEqual({ password: redactedChange, pin: redactedChange, token: redacted });
   });
 
-  it('keeps whether a secret is set', () => {
+  it('shows whether a secret is set', () => {
     expect(shown({ totp_secret: null, password: true })).toEqual({ totp_secret: null, password: true });
   });
 
@@ -91,7 +91,7 @@ describe('redaction by field before writing (S4-24)', () => {
     expect(shown({ note: text })).toEqual({ note: expected });
   });
 
-  it('leaves no canary of a secret field, wherever it hides, and always gives canonical JSON', () => {
+  it('leaves no value of a secret field at any place, and always gives canonical JSON', () => {
     const value = fc.jsonValue({ maxDepth: 4 });
     fc.assert(
       fc.property(value, value, fc.constantFrom(...secretNames), (left, right, name) => {

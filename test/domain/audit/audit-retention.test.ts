@@ -11,13 +11,13 @@ const decision = (user: string, at: number, more: Partial<DecisionRecord> = {}):
 });
 const span = { from_ms: 100, to_ms: 200 };
 
-describe('decisions of audit and Temporal', () => {
-  it('agree whatever their order and number', () => {
+describe('comparison of decisions in audit and Temporal', () => {
+  it('ignores order and repetition', () => {
     const both = [decision('a', 110), decision('b', 120), decision('a', 130)];
     expect(compareDecisions(both, both.toReversed().slice(1), span)).toEqual([]);
   });
 
-  it('differ by person, verdict and workflow, on either side', () => {
+  it('reports a decision of another person, verdict or workflow on either side', () => {
     const audit = [decision('a', 110), decision('b', 120)];
     const temporal = [decision('a', 111, { verdict: 'reject' }), decision('b', 121)];
     expect(compareDecisions(audit, temporal, span)).toEqual([
@@ -26,7 +26,7 @@ describe('decisions of audit and Temporal', () => {
     ]);
   });
 
-  it('are looked for beyond the span, and not missed outside of it', () => {
+  it('searches the other side beyond the span, and reports nothing outside of it', () => {
     expect(compareDecisions([decision('a', 199)], [decision('a', 201)], span)).toEqual([]);
     expect(compareDecisions([decision('a', 99), decision('b', 200)], [decision('c', 50)], span)).toEqual([]);
   });

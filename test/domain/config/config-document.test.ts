@@ -18,14 +18,14 @@ const document = { host: 'db', password: 'hunter22', nested: { keys: ['a/b', 'c~
 const places = new Set(['/password', '/nested/keys/1', '/nested/odd~1name']);
 
 describe('S2-58: secrets of a document', () => {
-  it('are taken out by pointer and put back', () => {
+  it('are removed by pointer and put back', () => {
     const { masked, secrets } = splitSecrets(document, places, print);
     expect(JSON.stringify(masked)).not.toMatch(/hunter22|c~d|secret!/);
     expect(Object.keys(secrets).sort()).toEqual([...places].sort());
     expect(joinSecrets(masked, secrets)).toEqual(document);
   });
 
-  it('of any document: what is shown holds the mask, and joining gives the document', () => {
+  it('of any document: the masked form holds no secret, and joining the secrets gives the document', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (any) => {
         const value = any as JsonValue;
@@ -37,7 +37,7 @@ describe('S2-58: secrets of a document', () => {
     );
   });
 
-  it('stay when their mask is sent back to the same place, and nowhere else', () => {
+  it('are kept when their mask is sent back to the same place, and not at another place', () => {
     const { masked, secrets } = splitSecrets(document, places, print);
     expect(resolveKeptSecrets(masked, masked, secrets)).toEqual({ document, unknown: [] });
     const moved = { ...(masked as object), other: maskedSecret(print('hunter22')) };
@@ -46,7 +46,7 @@ describe('S2-58: secrets of a document', () => {
     expect(resolveKeptSecrets(forged, masked, secrets).unknown).toEqual(['/password']);
   });
 
-  it('S2-36: differ as wholes, and the rest by place', () => {
+  it('S2-36: are compared as a whole, all other values by place', () => {
     const shown = (secret: string) => splitSecrets({ ...document, password: secret }, places, print).masked;
     const differences = configDifferences(shown('one'), shown('two'));
     expect(differences).toHaveLength(1);
@@ -91,12 +91,12 @@ describe('S2-61: the ledger', () => {
   const head = { seq: 4, hash: rows[3]?.hash ?? '' };
   const broken = (changed: readonly LedgerRow[]) => brokenLedgerRow('t', changed, head, payloadDigest);
 
-  it('is intact, also when the database has left trailing zeros out', () => {
+  it('is intact, also when the database has dropped trailing zeros of a time', () => {
     expect(broken(rows)).toBeNull();
     expect(broken(rows.map((row) => ({ ...row, at: row.at.replace('.500Z', '.5Z') })))).toBeNull();
   });
 
-  it('shows edit, deletion, reorder and a cut end', () => {
+  it('reveals edited, deleted, reordered and truncated rows', () => {
     expect(broken(rows.map((row) => (row.seq === 2 ? { ...row, stable_version: 9 } : row)))).toBe(2);
     expect(broken(rows.filter(({ seq }) => seq !== 3))).toBe(4);
     expect(broken(rows.toSorted((left, right) => right.seq - left.seq))).toBe(4);

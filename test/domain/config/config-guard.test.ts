@@ -23,8 +23,8 @@ const verdict = (measurements: readonly Measurement[], asked: Guard = guard) => 
   return guardVerdict(asked, watch, at);
 };
 
-describe('a guard has threshold, for, minimum samples and three outcomes', () => {
-  it('is bad only after the breach has lasted', () => {
+describe('verdicts of a guard by threshold, duration and minimum samples', () => {
+  it('is bad only after the breach has lasted for for_seconds', () => {
     expect(verdict([value(9)])).toBe('undecided');
     expect(verdict([value(9), value(9)])).toBe('undecided');
     expect(verdict([value(9), value(9), value(9)])).toBe('bad');
@@ -34,7 +34,7 @@ describe('a guard has threshold, for, minimum samples and three outcomes', () =>
     expect(verdict([value(1)], { ...guard, bad_when: 'below', for_seconds: 0 })).toBe('bad');
   });
 
-  it('does not know without enough samples, without a source, and before the first look', () => {
+  it('is unknown with too few samples, without a source, and before the first measurement', () => {
     expect(guardVerdict(guard, unmeasured, 0)).toBe('unknown');
     expect(verdict([unknown])).toBe('unknown');
     expect(verdict([value(0, 2)])).toBe('unknown');
@@ -43,20 +43,20 @@ describe('a guard has threshold, for, minimum samples and three outcomes', () =>
     expect(verdict([value(0, null), value(0, null), value(0, null)])).toBe('good');
   });
 
-  it('takes somebody else’s verdict', () => {
+  it('takes the verdict of a webhook', () => {
     const judged = { ...guard, for_seconds: 0, min_samples: 1 };
     expect(verdict([{ kind: 'verdict', verdict: 'bad' }], judged)).toBe('bad');
     expect(verdict([{ kind: 'verdict', verdict: 'good' }], judged)).toBe('good');
   });
 
-  it('says the worst of several together', () => {
+  it('is the worst of several guards', () => {
     expect(jointVerdict([])).toBe('good');
     expect(jointVerdict(['good', 'undecided'])).toBe('undecided');
     expect(jointVerdict(['undecided', 'unknown'])).toBe('unknown');
     expect(jointVerdict(['unknown', 'bad', 'good'])).toBe('bad');
   });
 
-  it('never calls good what it has not measured within the threshold at last', () => {
+  it('is never good unless the latest measurement is within the threshold', () => {
     const measurement = fc.oneof(
       fc.constant(unknown),
       fc.record({ kind: fc.constant('value' as const), value: fc.integer({ min: 0, max: 10 }), samples: fc.nat(6) }),

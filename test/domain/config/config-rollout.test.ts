@@ -33,7 +33,7 @@ const someStrategy: fc.Arbitrary<RolloutStrategy> = fc.oneof(
 );
 
 describe('strategies', () => {
-  it('grow in the asked way and end at 100 %', () => {
+  it('grow as given and end at 100 %', () => {
     expect(shares({ kind: 'all_at_once', bake_seconds: 0 })).toEqual([100]);
     expect(shares({ kind: 'linear', step_percentage: 30, bake_seconds: 0 })).toEqual([30, 60, 90, 100]);
     expect(shares({ kind: 'exponential', start_percentage: 1, factor: 10, bake_seconds: 0 })).toEqual([1, 10, 100]);
@@ -41,7 +41,7 @@ describe('strategies', () => {
     expect(shares(nearly)).toEqual([5, 100]);
   });
 
-  it('are refused when they shrink, stop short, or never end', () => {
+  it('are refused when they shrink, stop below 100 %, or do not end', () => {
     const stages = (...list: number[]) => ({ kind: 'custom' as const, stages: list.map((percentage) => ({ percentage, bake_seconds: 0 })) });
     for (const bad of [stages(10, 50), stages(50, 10, 100), stages(10, 10, 100)]) expect(() => stagesOf(bad)).toThrow(RangeError);
     expect(() => stagesOf({ kind: 'linear', step_percentage: 0.001, bake_seconds: 0 })).toThrow(RangeError);
@@ -59,8 +59,8 @@ describe('strategies', () => {
   });
 });
 
-describe('the rollout machine', () => {
-  it('serves exactly one of old and new at its end, whatever it was told on the way', () => {
+describe('the states of a rollout', () => {
+  it('ends with either the old or the new version, whatever commands it got', () => {
     fc.assert(
       fc.property(someStrategy, fc.boolean(), fc.array(fc.constantFrom(...rolloutTransitions), { maxLength: 80 }), (strategy, isDry, said) => {
         const asked = plan(strategy, isDry);
@@ -75,7 +75,7 @@ describe('the rollout machine', () => {
           expect(served.stable_version).toBe(isNew ? 2 : 1);
           expect((served.candidate_version === null) === (served.candidate_percentage === 0)).toBe(true);
           if (isRolloutClosed(rollout.status) || isDry) expect(served.candidate_version).toBeNull();
-          // Only a guard that says good, or a person, gives more instances the new version.
+          // Only a guard whose verdict is good, or a person, gives more instances the new version.
           if (shareOf(asked, rollout) > shareOf(asked, before)) expect(['advance', 'promote']).toContain(command);
         }
       }),
@@ -91,7 +91,7 @@ describe('the rollout machine', () => {
 });
 
 describe('who gets the candidate', () => {
-  it('is the same for an instance every time, and a larger share only adds instances', () => {
+  it('is decided the same for an instance every time, and a larger share only adds instances', () => {
     fc.assert(
       fc.property(fc.uuid(), fc.string({ minLength: 1 }), fc.integer({ min: 1, max: 99 }), (id, instance, percentage) => {
         const picked = getsCandidate(id, percentage, instance);
@@ -103,7 +103,7 @@ describe('who gets the candidate', () => {
     );
   });
 
-  it('is near the asked share of many instances', () => {
+  it('is about the given share of many instances', () => {
     for (const percentage of [1, 10, 50]) {
       const picked = Array.from({ length: 20_000 }, (_, index) => getsCandidate('d-1', percentage, `host-${index}`));
       const share = (picked.filter(Boolean).length / picked.length) * 100;

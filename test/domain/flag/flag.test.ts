@@ -28,7 +28,7 @@ function rule(changes: Partial<FlagRule> = {}): FlagRule {
 }
 
 describe('flag evaluation (S2-14, X-21)', () => {
-  it('answers the off variant with DISABLED whatever the rules say', () => {
+  it('serves the off variant of a disabled flag with the reason DISABLED, whatever the rules say', () => {
     const disabled = flag({ enabled: false, rules: [rule()] });
     expect(evaluateFlag('f', disabled, {}, tenant)).toMatchObject({ value: false, variant: 'off', reason: 'DISABLED' });
   });
@@ -66,7 +66,7 @@ describe('flag evaluation (S2-14, X-21)', () => {
     expect(evaluateFlag('f', ordered, {}, tenant)).toMatchObject({ value: 'a', rule: 'a for all' });
   });
 
-  it('targets tenants: the caller tenant unless the context names one', () => {
+  it('targets the tenant of the caller unless the context names one', () => {
     const targeted = flag({ rollout_percentage: 0, rules: [rule({ tenants: [otherTenant] })] });
     expect(evaluateFlag('f', targeted, {}, tenant)).toMatchObject({ value: false, reason: 'DEFAULT' });
     expect(evaluateFlag('f', targeted, { tenant_id: otherTenant }, tenant)).toMatchObject({
@@ -75,14 +75,14 @@ describe('flag evaluation (S2-14, X-21)', () => {
     expect(evaluateFlag('f', targeted, {}, otherTenant)).toMatchObject({ value: true });
   });
 
-  it('asks for a targeting key only where a split has to decide', () => {
+  it('requires a targeting key only where a split decides', () => {
     expect(evaluateFlag('f', flag({ rollout_percentage: 50 }), {}, tenant)).toEqual({
       outcome: 'targeting-key-missing',
     });
     expect(evaluateFlag('f', flag({ rollout_percentage: 100 }), {}, tenant)).toMatchObject({ outcome: 'served' });
   });
 
-  it('keeps everybody who is in when a rollout grows, and serves about the stated share', () => {
+  it('keeps the variant of those who have it when a rollout grows, and serves about the given share', () => {
     const subjects = Array.from({ length: 4_000 }, (_, index) => `subject-${index}`);
     const included = (percentage: number) =>
       new Set(
@@ -102,7 +102,7 @@ describe('flag evaluation (S2-14, X-21)', () => {
     });
   });
 
-  it('serves every context a declared variant when the definition has no fault', () => {
+  it('serves a declared variant to every context when the definition has no fault', () => {
     fc.assert(
       fc.property(
         arbitraryFlag,
@@ -121,7 +121,7 @@ describe('flag evaluation (S2-14, X-21)', () => {
 });
 
 describe('flag definition', () => {
-  it('names every fault with its place', () => {
+  it('reports every fault with its place', () => {
     const broken = flag({
       variants: { on: true, off: 'no' },
       on_variant: 'missing',
@@ -146,7 +146,7 @@ describe('flag definition', () => {
     expect(flagFaults(flag({ on_variant: 'constructor' }))).toHaveLength(1);
   });
 
-  it('toggles to exactly 0 or 100 and keeps rules and variants (X-21)', () => {
+  it('toggles to exactly 0 or 100 % and keeps rules and variants (X-21)', () => {
     const before = flag({ rollout_percentage: 25, rules: [rule()] });
     expect(toggled(before, false)).toEqual({ ...before, enabled: false, rollout_percentage: 0 });
     expect(toggled(before, true)).toEqual({ ...before, enabled: true, rollout_percentage: 100 });
@@ -157,7 +157,7 @@ describe('flag conditions', () => {
   const holds = (operator: FlagCondition['operator'], values: FlagCondition['values'], attribute: unknown) =>
     conditionHolds({ attribute: 'a', operator, values }, attribute as never);
 
-  it('never holds for a missing attribute, except not_exists', () => {
+  it('do not hold for a missing attribute, except not_exists', () => {
     for (const operator of [
       'equals',
       'not_equals',
@@ -176,7 +176,7 @@ describe('flag conditions', () => {
     expect(holds('not_exists', [], '')).toBe(false);
   });
 
-  it('converts nothing', () => {
+  it('convert no types', () => {
     expect(holds('equals', [5], '5')).toBe(false);
     expect(holds('not_equals', [5], '5')).toBe(false);
     expect(holds('greater_than', [4], '5')).toBe(false);
@@ -184,7 +184,7 @@ describe('flag conditions', () => {
     expect(holds('not_in', ['1'], 1)).toBe(false);
   });
 
-  it('compares texts, numbers, lists, times and versions', () => {
+  it('compare texts, numbers, lists, times and versions', () => {
     expect(holds('contains', ['ell'], 'hello')).toBe(true);
     expect(holds('contains', ['a'], ['a', 'b'])).toBe(true);
     expect(holds('in', ['b', 'c'], ['a', 'b'])).toBe(true);
@@ -201,7 +201,7 @@ describe('flag conditions', () => {
 });
 
 describe('three-way difference', () => {
-  it('tells whose change it is and where both collide', () => {
+  it('says which side has changed a place, and where both have changed it differently', () => {
     const base = { enabled: false, rollout_percentage: 0, variants: { on: 1, off: 0 } };
     const current = { enabled: true, rollout_percentage: 10, variants: { on: 1, off: 0 } };
     const proposed = { enabled: true, rollout_percentage: 50, variants: { on: 2, off: 0 } };
@@ -219,7 +219,7 @@ describe('three-way difference', () => {
     ]);
   });
 
-  it('is empty exactly when all three agree, and has no conflict when one side did nothing', () => {
+  it('is empty exactly when all three agree, and has no conflict when one side changed nothing', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (base, changed) => {
         expect(threeWayDiff(base as never, base as never, base as never)).toEqual([]);

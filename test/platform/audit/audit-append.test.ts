@@ -49,7 +49,7 @@ const chainOf = (tenantId: string) =>
     'select *, entry::text as entry, private::text as private from audit_logs where chain_id = $1 order by seq',
     [tenantId],
   );
-/** Inserts a row under an idempotency key: a change that the tests can see or not see. */
+/** Inserts a row under an idempotency key: a change whose commit the tests can check. */
 const change = (tenantId: string, key: string) =>
   sql`insert into idempotency_keys (tenant_id, principal, key, fingerprint, expires_at)
     values (${tenantId}, 'test', ${key}, '\\x00', now())`;
@@ -67,7 +67,7 @@ async function asApp(tenantId: string, text: string, values: unknown[] = []) {
 }
 
 describe('one transaction (X-7)', () => {
-  it('commits the change and its audit row together, with everything that is known of the deed', async () => {
+  it('commits the change and its audit row together, with everything that is known of the operation', async () => {
     const tenantId = randomUUID();
     const actor = actorOf(tenantId, { workflow_id: 'approval/x' });
     await unitOfWork(bench.db, actor, async (tx) => {
@@ -94,7 +94,7 @@ describe('one transaction (X-7)', () => {
       trace_id: actor.trace_id,
       workflow_id: 'approval/x',
     });
-    // What is about the person is sealed; what is about the flag is not.
+    // Data about the person is sealed, data about the flag is not.
     expect(hidden).toMatchObject({
       ip: null,
       user_agent: null,
@@ -117,7 +117,7 @@ describe('one transaction (X-7)', () => {
     });
   });
 
-  it('keeps the hashed text byte for byte, in the canonical form of RFC 8785', async () => {
+  it('stores the hashed text byte for byte, in the canonical form of RFC 8785', async () => {
     const tenantId = randomUUID();
     const odd = { 'ä€😀': [1e21, -0, 1.5, '\u2028"\\'], a: null };
     await unitOfWork(bench.db, actorOf(tenantId), async (tx) => tx.audit(entryOf(0, { new_values: odd })));
@@ -127,7 +127,7 @@ describe('one transaction (X-7)', () => {
     expect((await verifyChain(bench.database.appUrl, tenantId, { columns: true })).valid).toBe(true);
   });
 
-  it('keeps the effective permissions of the time, once for all entries that had them', async () => {
+  it('stores the effective permissions at the time, once for all entries with the same ones', async () => {
     const tenantId = randomUUID();
     await unitOfWork(bench.db, actorOf(tenantId, { permissions: ['user:read', 'flag:read'] }), async (tx) => {
       tx.audit(entryOf(1));
@@ -180,7 +180,7 @@ describe('one transaction (X-7)', () => {
     expect(row).toMatchObject({ outcome: 'refused', reason: 'auth.forbidden', event: 'deleteUser' });
   });
 
-  it('has no foreign key that could take the actor away (S4-28)', async () => {
+  it('has no foreign key by which the actor could be deleted (S4-28)', async () => {
     const keys = await bench.admin(
       "select conname from pg_constraint where contype = 'f' and conrelid::regclass::text = any($1)",
       [chainTables],
@@ -188,7 +188,7 @@ describe('one transaction (X-7)', () => {
     expect(keys).toEqual([]);
   });
 
-  it('bounds what a request can put into the log', async () => {
+  it('bounds the size of what a request can write into the log', async () => {
     const actor = actorOf(randomUUID(), { user_agent: 'x'.repeat(10_000) });
     await unitOfWork(bench.db, actor, async (tx) => tx.audit(entryOf(0, { new_values: { text: 'y'.repeat(1_000_000) } })));
     const [row] = await chainOf(actor.tenant_id);
@@ -196,7 +196,7 @@ describe('one transaction (X-7)', () => {
     expect(row).toMatchObject({ new_values: { omitted_bytes: 1_000_011 } });
   });
 
-  it('never stores a secret field, in no column (S4-24)', async () => {
+  it('stores the value of a secret field in no column (S4-24)', async () => {
     const tenantId = randomUUID();
     const canary = 'canary-5b1e';
     const values = { password: canary, deep: [{ totp_secret: canary, note: `Bearer ${canary}` }], cpf: canary, bytes: Buffer.from(canary) };
@@ -256,7 +256,7 @@ describe('one writer (S2-56, S2-73)', () => {
     await expect(asApp(tenantId, append, [tenantId, [own.entry], [], '[]'])).rejects.toThrow(/known form/);
   });
 
-  it('keeps tenants apart: neither rows, heads, checkpoints nor permission sets of another are seen', async () => {
+  it('separates tenants: rows, heads, checkpoints and permission sets of another one are invisible', async () => {
     const other = randomUUID();
     await bench.write(other, 2);
     for (const table of chainTables) {
@@ -269,7 +269,7 @@ describe('one writer (S2-56, S2-73)', () => {
     expect(view.rows).toEqual([{ chain_id: other }]);
   });
 
-  it('has a chain for what belongs to no tenant, which no tenant can have as its id', async () => {
+  it('has a chain for what belongs to no tenant, whose id no tenant can have', async () => {
     await unitOfWork(bench.db, systemActor(platformChainId), async (tx) => tx.audit(entryOf(0)));
     const [row] = await chainOf(platformChainId);
     expect(row).toMatchObject({ seq: '1', tenant_id: null });
@@ -289,8 +289,8 @@ describe('one writer (S2-56, S2-73)', () => {
   });
 });
 
-describe('many writers', () => {
-  it('fifty writers in five processes make one gap-free chain, without a deadlock', async () => {
+describe('fifty writers', () => {
+  it('in five processes make one gap-free chain, without a deadlock', async () => {
     const tenantId = randomUUID();
     const [writers, rounds] = [10, 20];
     const work = Array.from({ length: 5 }, () =>

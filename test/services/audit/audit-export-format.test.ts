@@ -18,14 +18,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const hash = Buffer.alloc(32, 7);
 
-/** Text as it may stand in a log: line ends, quotes, separators, formulas, other scripts. */
+/** Texts that may occur in a log: line ends, quotes, separators, formulas, other scripts. */
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: fc.constantFrom('=', '+', '-', '@', '\t', '\r', '\n', '"', "'", ',', ';', ' ', '＝', 'é', '\u2028') }),
 );
 
 describe.each(exportFormats)('the export format %s (S2-74)', (format) => {
-  it('gives back what was written, whatever the texts hold', async () => {
+  it('reads what was written, whatever the texts contain', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(text, text, text), { minLength: 1, maxLength: 5 }), async (texts) => {
         const sources = texts.map(([userAgent, resource, value], place): ExportSource => {

@@ -51,7 +51,7 @@ async function verify(tenantId: string) {
   return verifyChain(bench.database.appUrl, tenantId, { verifiers: verifiers(tenantId), notes, columns: true });
 }
 
-/** A chain of 700 rows, signed, with the note at the witness. */
+/** A chain of 700 rows, signed, with the note delivered to the witness. */
 async function witnessedChain(): Promise<string> {
   const tenantId = randomUUID();
   await bench.write(tenantId, 700, 100);
@@ -69,7 +69,7 @@ async function droppedChain(): Promise<string> {
 }
 
 describe('retention by segment', () => {
-  it('drops nothing that is young, or that no witness outside knows', async () => {
+  it('drops nothing that is too young or not covered by a witness', async () => {
     const tenantId = randomUUID();
     await bench.write(tenantId, 300, 100);
     await takeCheckpoint(bench.db, bench.signer, tenantId);
@@ -79,7 +79,7 @@ describe('retention by segment', () => {
     expect(await nextSegment(bench.db, tenantId, soon())).toEqual({ chain_id: tenantId, from_seq: 1, to_seq: 256 });
   });
 
-  it('drops what was archived, and what remains verifies, is proved and goes on', async () => {
+  it('drops what was archived; the rest verifies, can be proved and is continued', async () => {
     const tenantId = await witnessedChain();
     const plan = await nextSegment(bench.db, tenantId, soon());
     expect(plan).toMatchObject({ from_seq: 1, to_seq: 512 });
@@ -115,7 +115,7 @@ describe('retention by segment', () => {
     expect((await verifyExportFile(archive, { verifiers: verifiers(tenantId) })).valid).toBe(false);
   });
 
-  it('finds a row that was changed behind a dropped segment, and a segment that was made up', async () => {
+  it('finds a row that was changed behind a dropped segment, and a forged segment', async () => {
     const tenantId = await droppedChain();
     await bench.tamper(
       "update audit_logs set entry = replace(entry::text, 'success', 'refused')::json where chain_id = $1 and seq = 600",
@@ -142,7 +142,7 @@ describe('retention by segment', () => {
     await expect(verify(fourth)).rejects.toThrow(RangeError);
   });
 
-  it('lets rows go by the one function only, and that one only what is signed, witnessed, old and whole', async () => {
+  it('deletes rows by one function only, and only those that are signed, witnessed, old and complete', async () => {
     const tenantId = await witnessedChain();
     const refuse = async (text: string) =>
       bench.admin('select 1').then(async () => {
@@ -179,7 +179,7 @@ async function asApp(tenantId: string, text: string): Promise<void> {
 }
 
 describe('witnesses outside the database', () => {
-  it('keep one unchangeable file a checkpoint', async () => {
+  it('keep one immutable file for each checkpoint', async () => {
     const tenantId = await witnessedChain();
     const path = witnessFile(join(folder, 'witness'), tenantId, 700);
     const note = await readFile(path, 'utf8');
@@ -193,7 +193,7 @@ describe('witnesses outside the database', () => {
     expect((await witnessedNotes(join(folder, 'witness'), tenantId)).length).toBe(1);
   });
 
-  it('or a signed webhook, which is recorded and tried again', async () => {
+  it('get a signed webhook, which is recorded and retried', async () => {
     const secret = generateWebhookSecret();
     const received: { size: number; note: string }[] = [];
     let status = 503;

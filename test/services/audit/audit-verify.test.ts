@@ -40,7 +40,7 @@ const verifiersOf = (tenantId: string) => bench.signer.verifiers(originOfChain(t
 const verify = (tenantId: string, options: VerifyOptions = {}): Promise<ChainReport> =>
   verifyChain(bench.database.appUrl, tenantId, { verifiers: verifiersOf(tenantId), ...options });
 
-/** A chain of its own of 60 rows with checkpoints at 20 and 40, both handed outside. */
+/** A chain of its own of 60 rows with checkpoints at 20 and 40, both published. */
 async function signedChain(): Promise<{ tenantId: string; notes: string[] }> {
   const tenantId = randomUUID();
   for (let part = 0; part < 3; part += 1) {
@@ -74,7 +74,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     expect(await verify(tenantId, { columns: true })).toMatchObject({ valid: false, first_bad_seq: seq });
   });
 
-  it('two rows that changed places', async () => {
+  it('two reordered rows', async () => {
     const { tenantId } = await signedChain();
     await bench.tamper(
       `update audit_logs set seq = case seq when 12 then 1013 else 1012 end where chain_id = $1 and seq in (12, 13)`,
@@ -84,7 +84,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     expect(await verify(tenantId)).toMatchObject({ valid: false, first_bad_seq: 12 });
   });
 
-  it('an inserted row, with all others moved up', async () => {
+  it('an inserted row, with all later ones renumbered', async () => {
     const { tenantId } = await signedChain();
     await bench.tamper('update audit_logs set seq = seq + 1000 where chain_id = $1 and seq > 12', [tenantId]);
     await bench.tamper('update audit_logs set seq = seq - 999 where chain_id = $1 and seq > 1000', [tenantId]);
@@ -99,7 +99,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     expect(await verify(tenantId)).toMatchObject({ valid: false, first_bad_seq: 13 });
   });
 
-  it('a cut tail: by the head, and by a checkpoint when the head was set back as well', async () => {
+  it('a truncated end: by the head, and by a checkpoint when the head was changed as well', async () => {
     const { tenantId, notes } = await signedChain();
     await bench.tamper('delete from audit_logs where chain_id = $1 and seq > 30', [tenantId]);
     expect(await verify(tenantId)).toMatchObject({ valid: false, first_bad_seq: 31 });
@@ -122,7 +122,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     expect(await verify(tenantId, { notes })).toMatchObject({ valid: false, size: 0, first_bad_seq: 1 });
   });
 
-  it('a chain that was written anew as a whole, by a checkpoint outside', async () => {
+  it('a chain that was rewritten as a whole, by a checkpoint outside', async () => {
     const { tenantId, notes } = await signedChain();
     for (const table of ['audit_logs', 'audit_heads', 'audit_checkpoints', 'audit_tree_nodes']) {
       await bench.tamper(`delete from ${table} where chain_id = $1`, [tenantId]);
@@ -144,13 +144,13 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     expect(await verify(tenantId)).toMatchObject({ valid: false });
   });
 
-  it('takes no text for a chain id', async () => {
+  it('accepts only a UUID as chain id', async () => {
     await expect(verifyChain(bench.database.appUrl, "x' or true --")).rejects.toThrow(RangeError);
   });
 });
 
 describe('checkpoints (S2-73)', () => {
-  it('signs only the rows since the last one, and comes to the root of the whole chain', async () => {
+  it('reads only the rows since the last one, and has the root of the whole chain', async () => {
     const tenantId = randomUUID();
     expect(await takeCheckpoint(bench.db, bench.signer, tenantId)).toBeNull();
     for (const more of [1, 254, 2, 800]) {
@@ -166,7 +166,7 @@ describe('checkpoints (S2-73)', () => {
     expect(nodes).toHaveLength(4);
   });
 
-  it('proves every row and every earlier checkpoint from the kept nodes', async () => {
+  it('proves every row and every earlier checkpoint from the stored nodes', async () => {
     const tenantId = randomUUID();
     await bench.write(tenantId, 300, 100);
     const early = await takeCheckpoint(bench.db, bench.signer, tenantId);
@@ -189,14 +189,14 @@ describe('checkpoints (S2-73)', () => {
     expect(verifyConsistency(sha256, proof, { ...claim, first_root: late.root_hash })).toBe(false);
   });
 
-  it('does not sign rows that were tampered with before it came', async () => {
+  it('does not sign rows that were tampered with before', async () => {
     const { tenantId } = await signedChain();
     await bench.tamper(`update audit_logs set private = replace(private::text, 'false', 'true')::json ${rowOf}`, [tenantId, 50]);
     await expect(takeCheckpoint(bench.db, bench.signer, tenantId)).rejects.toThrow(BrokenChainError);
     expect((await latestCheckpoint(bench.db, tenantId))?.size).toBe(40);
   });
 
-  it('notices a chain that was cut off with its head set back, or lost its head', async () => {
+  it('detects a truncated chain with a changed head, and one without a head', async () => {
     const { tenantId } = await signedChain();
     await bench.tamper('delete from audit_logs where chain_id = $1 and seq > 30', [tenantId]);
     await bench.tamper('update audit_heads set size = 30 where chain_id = $1', [tenantId]);
@@ -207,7 +207,7 @@ describe('checkpoints (S2-73)', () => {
     await expect(takeCheckpoint(bench.db, bench.signer, tenantId)).rejects.toThrow(BrokenChainError);
   });
 
-  it('several at once make one checkpoint', async () => {
+  it('concurrent runs make one checkpoint', async () => {
     const tenantId = randomUUID();
     await bench.write(tenantId, 30);
     const taken = await Promise.all([1, 2, 3].map(() => takeCheckpoint(bench.db, bench.signer, tenantId)));
@@ -228,7 +228,7 @@ describe('checkpoints (S2-73)', () => {
     expect(due).toEqual(due.toSorted());
   });
 
-  it('appends to the file outside what it lacks, also after half a note', async () => {
+  it('appends to the file what it lacks, also after a partial note', async () => {
     const { tenantId, notes } = await signedChain();
     expect(notes).toHaveLength(2);
     await publishCheckpoints(bench.db, folder, tenantId);
@@ -242,7 +242,7 @@ describe('checkpoints (S2-73)', () => {
     expect(await publishedNotes(folder, randomUUID())).toEqual([]);
   });
 
-  it('are signed notes of C2SP with a key that outlives its successor', () => {
+  it('are signed notes of C2SP that verify after a change of the key', () => {
     const [old, young] = [{ key_id: 'a', bytes: randomBytes(32) }, { key_id: 'b', bytes: randomBytes(32) }];
     const origin = originOfChain(randomUUID());
     const body = { origin, size: 7, root_hash: sha256(Buffer.from('root')) };

@@ -69,7 +69,7 @@ async function stored(id: string) {
   return row;
 }
 
-/** A new version over the one that runs, and its deployment, as `config.apply` writes it. */
+/** A new version over the one that runs, and its deployment, as `config.apply` records it. */
 async function deployment(limit: number): Promise<{ id: string; version: number; previous: number | null }> {
   return work(async (tx) => {
     const { stable_version: base_version } = await slot();
@@ -82,7 +82,7 @@ async function deployment(limit: number): Promise<{ id: string; version: number;
   });
 }
 
-/** A run of a rollout, as it believes the world to be. */
+/** A run of a rollout, with the state that it knows. */
 interface Run {
   readonly id: string;
   row: DeploymentRow;
@@ -98,8 +98,8 @@ const act = fc.oneof(
 
 const expected = new Set(['rollout.fenced', 'rollout.closed', 'rollout.not-possible']);
 
-describe('the rollout machine on the database', () => {
-  it('never leaves a mixed or wrong document behind, whatever guards say and whoever is killed', async () => {
+describe('rollouts in the database', () => {
+  it('always serve a complete and correct document, whatever guards say and whichever process is killed', async () => {
     let limit = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 12 }), async (acts) => {

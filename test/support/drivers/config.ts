@@ -19,7 +19,7 @@ export const shopSchema = {
   additionalProperties: false,
 };
 
-/** A part of a proposal as a test words it. */
+/** A part of a proposal as a test states it. */
 export interface Change {
   readonly environment: EnvironmentName;
   readonly document: object;
@@ -28,11 +28,11 @@ export interface Change {
   readonly plan?: object;
 }
 
-/** Speaks of configuration to a test API, as people with a second factor do. */
+/** Calls the configuration endpoints of a test API as a person with a second factor. */
 export interface ConfigDriver {
-  /** Proposes a change on top of what runs, unless a base is named. */
+  /** Proposes a change of what runs, unless another base is given. */
   propose(change: Change | readonly Change[], headers?: Record<string, string>): Promise<Answer>;
-  /** Proposes a change outside production and gives its first deployment. */
+  /** Proposes a change outside production and returns its first deployment. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
   started(change: Change | readonly Change[]): Promise<any>;
   /** What an environment serves, as people see it. */
@@ -40,7 +40,7 @@ export interface ConfigDriver {
   shown(environment: EnvironmentName): Promise<any>;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into bodies of every shape
   deployment(id: string): Promise<any>;
-  /** What happened to a deployment by the ledger, in order. */
+  /** The events of a deployment in the ledger, in order. */
   events(id: string): Promise<string[]>;
   /** Waits until a deployment has a status. */
   settled(id: string, status: string, timeoutMs?: number): ReturnType<ConfigDriver['deployment']>;
@@ -48,7 +48,7 @@ export interface ConfigDriver {
   rollback(id: string, person?: SignedIn): Promise<Answer>;
   /** Approves a request by its own digest. */
   approve(person: SignedIn, request: { id: string; digest: string }): Promise<Answer>;
-  /** The ledger of an environment is intact. */
+  /** Whether the ledger of an environment is intact. */
   isIntact(environment: EnvironmentName): Promise<boolean>;
   /** A service token for an environment's configuration. */
   token(environment: EnvironmentName): Promise<string>;

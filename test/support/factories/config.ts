@@ -57,7 +57,7 @@ export function createEnvironmentConfig(
   });
 }
 
-/** A rollout of a version. No workflow stands behind it. */
+/** A rollout of a version. It has no workflow. */
 export function createDeployment(
   target: Target,
   columns: Given<'admin_deployments', 'proposal_id' | 'config_version' | 'digest' | 'status'>,

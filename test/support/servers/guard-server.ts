@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What the server says next. */
+/** The next answers of the server. */
 export interface GuardAnswers {
   /** The number that a Prometheus query gives; null: no series. */
   value: number | null;
@@ -10,7 +10,7 @@ export interface GuardAnswers {
   verdict: string;
 }
 
-/** A Prometheus and a webhook that say what a test tells them to. */
+/** A Prometheus server and a webhook with the answers that a test sets. */
 export interface GuardServer {
   readonly url: string;
   /** `host:port`, for the list of addresses that may be reached although they are private. */

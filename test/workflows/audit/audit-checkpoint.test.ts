@@ -57,7 +57,7 @@ describe('the checkpoint workflow (S2-73)', () => {
     expect(notes.map((note) => openCheckpoint(note, verifiers)?.size)).toEqual([first?.size, second?.size]);
   });
 
-  it('fails visibly, tells people and signs nothing when a chain is damaged', async () => {
+  it('fails visibly, notifies people and signs nothing when a chain is damaged', async () => {
     await createNotificationChannel(app, { events: ['audit.chain-damaged'] });
     await app.signIn('role-super-admin');
     const before = await latestCheckpoint(app.api.deps.db, defaultTenantId);

@@ -53,7 +53,7 @@ function start(type: string, args: unknown[]) {
 }
 
 describe('retention as a workflow', () => {
-  it('leaves nothing half done when the worker is killed between archive and drop', async () => {
+  it('completes a segment when the worker is killed between archive and drop', async () => {
     await (await start(auditCheckpointWorkflowType, [])).result();
     expect(await readdir(join(folder, 'witness', defaultTenantId))).toHaveLength(1);
     const held = await holdLocks(app, 'select 1 from audit_heads where chain_id = $1 for update', [defaultTenantId]);
@@ -76,7 +76,7 @@ describe('retention as a workflow', () => {
     expect((await get('/admin/audit-logs?limit=1&event=audit.segment-drop')).items).toHaveLength(1);
   }, 90_000);
 
-  it('shows what is left and exports it with a proof', async () => {
+  it('lists the dropped segments and exports the remaining rows with a proof', async () => {
     const { items } = await get('/admin/audit-logs?limit=100');
     expect(Math.min(...items.map(({ seq }: { seq: number }) => seq))).toBeGreaterThan(256);
     const text: string = await get('/admin/audit-logs/export?format=jsonl');
@@ -88,7 +88,7 @@ describe('retention as a workflow', () => {
     expect(report).toMatchObject({ valid: true, complete: false });
   });
 
-  it('is not for everybody', async () => {
+  it('requires the permission', async () => {
     const agent = await app.signIn('role-junior-agent');
     for (const path of ['/admin/audit-segments', '/admin/audit-verifications']) {
       expect((await app.call('GET', path, { token: agent.token })).status).toBe(403);

@@ -60,8 +60,8 @@ const told = (event: string) =>
     (rows) => rows.length === 1,
   );
 
-describe('the audit is verified and compared with Temporal', () => {
-  it('finds every decision on both sides, and records that it looked', async () => {
+describe('verification of the audit and comparison with Temporal', () => {
+  it('finds every decision on both sides, and records the verification', async () => {
     expect(await run()).toEqual({ intact: 1 });
     expect(await newest()).toMatchObject({
       outcome: 'intact',
@@ -74,7 +74,7 @@ describe('the audit is verified and compared with Temporal', () => {
     expect(body.items).toHaveLength(1);
   });
 
-  it('alerts on a decision that Temporal has never seen', async () => {
+  it('notifies of a decision that Temporal does not have', async () => {
     const workflowId = approvalWorkflowId(defaultTenantId, request.id);
     const forger = { tenant_id: defaultTenantId, user_id: admin.user_id, session_id: null, request_id: null };
     await unitOfWork(app.api.deps.db, actorInWorkflow(forger, workflowId), async (tx) => {
@@ -89,7 +89,7 @@ describe('the audit is verified and compared with Temporal', () => {
     await told('audit.decisions-differ');
   });
 
-  it('alerts on an entry that was edited', async () => {
+  it('notifies of an edited entry', async () => {
     await asSuperuser(
       app,
       `do $$ begin

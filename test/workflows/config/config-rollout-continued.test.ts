@@ -23,7 +23,7 @@ import { eventually } from '../../support/eventually.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 
-/** So few that a run goes on as a new one after each look at its guards and after each stage. */
+/** So few that a new run begins after each measurement of the guards and after each stage. */
 const maxRunEvents = 10;
 const workflowId = configRolloutWorkflowId(defaultTenantId, 'staging');
 const histories = recordedHistories('config-rollout');
@@ -111,7 +111,7 @@ const fenceOf = async (id: string) => {
   return row?.fence ?? 0;
 };
 
-/** Waits until the rollout has gone on as a new run, twice. */
+/** Waits until the rollout has been continued in a new run twice. */
 async function runsOn(id: string): Promise<void> {
   const before = await fenceOf(id);
   await eventually(
@@ -122,7 +122,7 @@ async function runsOn(id: string): Promise<void> {
 }
 
 describe('a rollout whose history grows long', () => {
-  it('goes on as a new run with the rest of its bake, and a stage reached meanwhile bakes in full', async () => {
+  it('is continued in a new run with the rest of its bake, and a stage reached meanwhile bakes in full', async () => {
     Object.assign(guards.answers, { value: 0, samples: 100 });
     const id = await begin(2, [600, 1, 600], 0);
     const first = await eventually(stage, isBaking);
@@ -147,7 +147,7 @@ describe('a rollout whose history grows long', () => {
     await histories.record('carried', await latest().fetchHistory());
   }, 120_000);
 
-  it('a breach that lasts over several runs counts as one, also while the rollout is paused', async () => {
+  it('counts a breach that lasts over several runs as one, also while it is paused', async () => {
     Object.assign(guards.answers, { value: 9, samples: 100 });
     const id = await begin(3, [600], 5);
     await eventually(stage, (seen) => seen !== null);
@@ -159,7 +159,7 @@ describe('a rollout whose history grows long', () => {
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
   }, 120_000);
 
-  it('takes every word that comes while one run ends and the next begins, once', async () => {
+  it('carries out every command that arrives between two runs once', async () => {
     Object.assign(guards.answers, { value: 0, samples: 100 });
     const id = await begin(4, [600], 0);
     const before = await fenceOf(id);

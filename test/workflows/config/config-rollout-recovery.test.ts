@@ -13,7 +13,7 @@ import { workflowBundlePath } from '../../support/temporal/temporal.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 import { holdLocks, lockWaiters } from '../../support/row-locks.ts';
 
-/** Real processes that are killed, not stopped, while a stage is baking and while a step is being written. */
+/** Real processes that are killed, not stopped, while a stage bakes and while a step is being recorded. */
 let temporal: OwnTemporal;
 let worker: ChildProcess;
 let app: TestApi;
@@ -32,7 +32,7 @@ afterAll(async () => {
   await temporal.stop();
 });
 
-/** Holds the row of an environment, so that the next step of its rollout has begun and cannot go on. */
+/** Locks the row of an environment, so that the next step of its rollout has begun and waits. */
 const hold = (environment: string) =>
   holdLocks(app, 'select 1 from admin_environment_configs where environment = $1 for update', [environment]);
 
@@ -41,7 +41,7 @@ const two = (bake_seconds: number) => ({
 });
 
 describe('recovery of rollouts', () => {
-  it('survives the kill of worker and server in a stage, of a worker in a step, and the loss of its workflow', async () => {
+  it('after killed workers and servers during a stage, a killed worker during a step, and the loss of the workflow', async () => {
     const first = await drive.started({ environment: 'development', document: { limit: 1 } });
     const other = await drive.started({ environment: 'staging', document: { limit: 1 } });
     await drive.settled(first.id, 'succeeded');
@@ -59,7 +59,7 @@ describe('recovery of rollouts', () => {
     await killProcess(worker);
     await held.release();
 
-    // What is served goes on being served, by the database alone.
+    // Applications are still served, from the database alone.
     expect(await drive.shown('development')).toMatchObject({ candidate_percentage: 50, candidate: { document: { limit: 2 } } });
     expect(await drive.shown('staging')).toMatchObject({ candidate_percentage: 50, running: { document: { limit: 1 } } });
     expect((await drive.read(token, 'development')).body.document).toEqual({ limit: 1 });
@@ -75,7 +75,7 @@ describe('recovery of rollouts', () => {
       expect(await drive.isIntact(environment)).toBe(true);
     }
 
-    // An operator terminates the workflow of a rollout: its change takes its end over and everybody gets the version before.
+    // An operator terminates the workflow of a rollout: its batch records the end, and everybody gets the version before.
     const lost = await drive.started({ environment: 'development', document: { limit: 3 }, plan: two(3_600) });
     await drive.settled(lost.id, 'running');
     const { client } = app.api.deps.temporal;

@@ -21,7 +21,7 @@ const histories = recordedHistories('config-rollout');
 const hour = 3_600;
 const staged = { kind: 'custom', stages: [1, 10, 50, 100].map((percentage) => ({ percentage, bake_seconds: hour })) };
 
-/** Hours of bake in a moment: the clock of the workflows is virtual, that of the database real. */
+/** Hours of bake pass at once: the clock of the workflows is virtual, that of the database real. */
 describe('rollouts in virtual time', () => {
   let time: TestWorkflowEnvironment;
   let guards: GuardServer;
@@ -67,7 +67,7 @@ describe('rollouts in virtual time', () => {
     return deployment;
   }
 
-  /** Says a word; on a busy machine the answer may be that nobody answered in time. */
+  /** Sends a command; on a busy machine it may time out. */
   async function tell(id: string, word: string): Promise<void> {
     const { step } = await stepOf(id);
     await eventually(
@@ -113,7 +113,7 @@ describe('rollouts in virtual time', () => {
     await histories.record(name, await handle.fetchHistory());
   }
 
-  it('serves 1, 10, 50 and 100 % with an hour each, and waits for every one', async () => {
+  it('serves 1, 10, 50 and 100 % for an hour each', async () => {
     const { id } = await begin(17, { strategy: staged });
     expect(await drive.deployment(id)).toMatchObject({ stage: 0, candidate_percentage: 1 });
     await time.sleep('59 minutes');
@@ -130,7 +130,7 @@ describe('rollouts in virtual time', () => {
     await keep('succeeded');
   }, 120_000);
 
-  it('a guard that is bad for long enough gives everybody exactly the document before', async () => {
+  it('a guard that is bad for long enough gives everybody exactly the previous document', async () => {
     const before = await drive.read(token, 'staging', 'web-1');
     const { id } = await begin(18, { strategy: { kind: 'linear', step_percentage: 50, bake_seconds: hour }, guards: [prometheus({ for_seconds: 600 })] });
     Object.assign(guards.answers, { value: 9, samples: 100 });
@@ -152,16 +152,16 @@ describe('rollouts in virtual time', () => {
     await keep('restored');
   }, 120_000);
 
-  it('a guard that does not know holds and asks, and never promotes; people do', async () => {
+  it('an unknown guard holds the rollout and notifies people, who alone can promote it', async () => {
     Object.assign(guards.answers, { value: null });
     const strategy = { kind: 'linear', step_percentage: 50, bake_seconds: 2 * hour };
     const { id } = await begin(19, { strategy, guards: [prometheus()], check_interval_seconds: hour });
     await passUntil(id, 'holding');
-    // Ends between two looks: the server that skips time can hang on a word that meets a workflow task under way.
+    // Ends between two measurements: the time-skipping server can hang on an update that meets a running workflow task.
     await time.sleep('10.25 hours');
     expect(await drive.deployment(id)).toMatchObject({ status: 'holding', stage: 0, candidate_percentage: 50 });
     expect(await handleOf('staging').query(rolloutStageQuery)).toMatchObject({ status: 'holding', guards: [{ verdict: 'unknown' }] });
-    // A guard that knows again asks nobody off: it says so when it is asked.
+    // A guard that is known again does not end the hold: it counts when the rollout is resumed.
     Object.assign(guards.answers, { value: 0 });
     await time.sleep('2 hours');
     expect((await drive.deployment(id)).status).toBe('holding');
@@ -172,7 +172,7 @@ describe('rollouts in virtual time', () => {
     await keep('held');
   }, 120_000);
 
-  it('a webhook judges, too few samples do not, and bad counts while it holds', async () => {
+  it('the verdict of a webhook counts, too few samples do not, and a bad verdict counts while the rollout holds', async () => {
     Object.assign(guards.answers, { value: 0, samples: 3, verdict: 'good' });
     const { id } = await begin(20, { strategy: { kind: 'all_at_once', bake_seconds: hour }, guards: [webhook(), prometheus()] });
     await passUntil(id, 'holding');
@@ -183,7 +183,7 @@ describe('rollouts in virtual time', () => {
     Object.assign(guards.answers, { samples: 100, verdict: 'good' });
   }, 120_000);
 
-  it('a dry run goes through all stages, serves nobody, and writes down what it would have done', async () => {
+  it('a dry run goes through all stages, serves nobody, and records what it would have served', async () => {
     const { id } = await begin(21, { strategy: staged, dry_run: true, guards: [webhook()] });
     await passUntil(id, 'succeeded');
     const { ledger } = await drive.deployment(id);
@@ -193,7 +193,7 @@ describe('rollouts in virtual time', () => {
     expect((await drive.shown('staging')).running.document.limit).toBe(19);
   }, 120_000);
 
-  it('what succeeded before a part that did not is taken back in reverse order', async () => {
+  it('parts that succeeded before one that did not are undone in reverse order', async () => {
     const answer = await drive.propose([
       { environment: 'development', document: { limit: 200 } },
       { environment: 'staging', document: { limit: 200 }, plan: { strategy: { kind: 'all_at_once', bake_seconds: 7200 }, guards: [webhook()], check_interval_seconds: 300 } },
@@ -226,7 +226,7 @@ describe('rollouts in virtual time', () => {
     expect(await drive.isIntact('development')).toBe(true);
   }, 120_000);
 
-  it('what cannot be taken back says why: a dry run, and what somebody has changed since', async () => {
+  it('parts that cannot be undone say why: a dry run, and what somebody has changed since', async () => {
     const failing = { strategy: { kind: 'all_at_once', bake_seconds: 7200 }, guards: [webhook()], check_interval_seconds: 300 };
     for (const [dry_run, undo, limit] of [[true, 'nothing_to_undo', 1], [false, 'changed_since', 211]] as const) {
       const answer = await drive.propose([
@@ -261,13 +261,13 @@ describe('rollouts in virtual time', () => {
     expect(text).not.toContain(password);
   });
 
-  it('goes on after its workers were away, and after its workflow was terminated a new run takes over', async () => {
+  it('continues after its workers were unavailable, and in a new run after its workflow was terminated', async () => {
     const { id } = await begin(30, { strategy: staged });
     await stage.worker.stop();
     await stage.worker.start();
     const batchId = (await drive.deployment(id)).batch_id as string;
     await time.client.workflow.getHandle(configBatchWorkflowId(defaultTenantId, batchId)).terminate('an accident');
-    // The real server ends children with their parent; the one that skips time leaves them.
+    // The real server ends children with their parent; the time-skipping one leaves them.
     await handleOf('staging').terminate('with its parent');
     expect((await drive.say(id, 'pause')).body.code).toBe('rollout.not-possible');
     const [before] = await asSuperuser<{ fence: number }>(app, 'select fence from admin_deployments where id = $1', [id]);
