@@ -45,5 +45,3 @@ export function createActivities(deps: ActivityDeps) {
     ...createQueueActivities(deps),
   };
 }
-
-export type Activities = ReturnType<typeof createActivities>;

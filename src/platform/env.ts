@@ -147,7 +147,6 @@ const envSchema = z.object({
 
 /** The validated environment. Read once at the start of a process and handed on; nothing else reads `process.env`. */
 export type Env = z.infer<typeof envSchema>;
-export type TrustedIssuer = z.infer<typeof trustedIssuer>;
 export type OidcProviderConfig = z.infer<typeof oidcProvider>;
 
 /** Thrown by {@link loadEnv}; its message has one line for each bad variable and never a value. */

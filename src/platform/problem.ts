@@ -7,7 +7,7 @@ export interface ProblemIssue {
   readonly detail: string;
 }
 
-export interface ProblemInit {
+interface ProblemInit {
   readonly code: ProblemCode;
   /** What the caller can do about it. Never holds a secret, SQL or another tenant's data. */
   readonly detail: string;

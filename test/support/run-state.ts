@@ -9,7 +9,6 @@ export type RunState = {
   /** The migrated database that every test database is copied from. */
   template_database: string;
   temporal_address: string;
-  temporal_namespace: string;
   /** The workflow code, bundled once for the run. */
   workflow_bundle: string;
   /** Tools that were downloaded or built once and are kept between runs. */

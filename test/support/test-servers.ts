@@ -51,7 +51,6 @@ export async function startTestServers(): Promise<TestServers> {
     const state: RunState = {
       ...(await starting.database),
       temporal_address: await starting.temporal,
-      temporal_namespace: namespace,
       workflow_bundle: await starting.bundle,
       cache_folder: cacheFolderPath(process.env),
     };

@@ -9,14 +9,14 @@ import { read } from '../../platform/database/read.ts';
 import { metricMeanQuery } from '../../services/config/config-guard.queries.ts';
 
 /** The rollout that a guard is measured for. */
-export interface GuardSubject {
+interface GuardSubject {
   readonly actor: Actor;
   readonly deployment_id: string;
   readonly environment: EnvironmentName;
 }
 
 /** Measures a guard once. A source that does not answer is `unknown`: only bugs throw. */
-export type MeasureGuard = (subject: GuardSubject, guard: Guard) => Promise<Measurement>;
+type MeasureGuard = (subject: GuardSubject, guard: Guard) => Promise<Measurement>;
 
 type Deps = { readonly db: Pick<Database, 'readPool'>; readonly outbound: Pick<OutboundHttp, 'send'> };
 

@@ -24,7 +24,7 @@ export function createCertificateProbe(env: Pick<Env, 'HEALTH_API_URLS' | 'PUBLI
 }
 
 /** When the certificate of a server expires, in milliseconds since the epoch. */
-export function certificateEnd({ hostname, port }: Pick<URL, 'hostname' | 'port'>): Promise<number> {
+function certificateEnd({ hostname, port }: Pick<URL, 'hostname' | 'port'>): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: hostname,

@@ -41,7 +41,7 @@ export const policyWindows = {
     .describe('Within this time an emergency must be reviewed'),
 };
 
-export const ApprovalStepBody = z
+const ApprovalStepBody = z
   .strictObject({
     name: z.string().trim().min(1).max(100),
     roles: z

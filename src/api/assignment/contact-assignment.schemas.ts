@@ -22,7 +22,7 @@ const choiceFields = {
 };
 
 /** Why a contact has its owner. */
-export const assignmentReasonView = z
+const assignmentReasonView = z
   .discriminatedUnion('kind', [
     z.object({ kind: z.literal('dealt'), from_user_id: z.uuid().nullable(), ...choiceFields }),
     z.object({ kind: z.literal('manual'), from_user_id: z.uuid().nullable() }),

@@ -125,7 +125,7 @@ export const ProposalRequest = z
   .meta({ id: 'ConfigProposalRequest' });
 
 /** One part of a proposal and what it would change. */
-export const ProposedChangeBody = z
+const ProposedChangeBody = z
   .object({
     environment: configEnvironment,
     version: configVersionNumber,

@@ -103,6 +103,3 @@ export function route<Params = Record<never, never>, Query = Record<never, never
   // handler and gate what their own schemas have parsed.
   return spec as unknown as Route;
 }
-
-/** A streamed answer's body. */
-export type StreamBody = Readable;

@@ -1,7 +1,7 @@
 import type { Refusal } from './approval.ts';
 
 /** The review that a bypass or an emergency switch-off owes: somebody else judges it before it is due. */
-export interface BreakGlassReview {
+interface BreakGlassReview {
   /** The person who acted without the usual approvals. */
   user_id: string;
   /** Milliseconds since the epoch. */
@@ -10,7 +10,7 @@ export interface BreakGlassReview {
 }
 
 /** True when the review is due and not done. */
-export function isOverdue(review: BreakGlassReview, now: number): boolean {
+function isOverdue(review: BreakGlassReview, now: number): boolean {
   return review.reviewed_at === null && review.due_at <= now;
 }
 

@@ -34,7 +34,7 @@ export interface EligiblePerson {
 }
 
 /** What is wrong with an approval policy; `path` is a JSON pointer into it. */
-export interface PolicyFault {
+interface PolicyFault {
   path: string;
   message: string;
 }

@@ -86,7 +86,7 @@ export function presentApproval(facts: ApprovalFacts, approval: Approval): Appro
 }
 
 /** The progress of each step, in order. */
-export function stepProgress(approval: Pick<Approval, 'policy' | 'approvals'>): StepProgress[] {
+function stepProgress(approval: Pick<Approval, 'policy' | 'approvals'>): StepProgress[] {
   return approval.policy.steps.map((step, index) => ({
     name: step.name,
     quorum: step.quorum,

@@ -28,7 +28,7 @@ export interface CountedApproval {
 }
 
 /** Bounds the edits of one request, so that its workflow stays far from Temporal's limits of a single run. */
-export const maximumRevisions = 100;
+const maximumRevisions = 100;
 
 /** The state of a request: everything that a command is judged by. Times are milliseconds since the epoch. */
 export interface Approval {
@@ -188,7 +188,7 @@ export function applyCommand(approval: Approval, command: ApprovalCommand, now: 
  * The approvals that still count when some approvers have lost the right. Approvals of later steps fall with them,
  * because a later step opens only when the earlier ones are met.
  */
-export function withoutLost(approvals: readonly CountedApproval[], lost: readonly string[]): CountedApproval[] {
+function withoutLost(approvals: readonly CountedApproval[], lost: readonly string[]): CountedApproval[] {
   const steps = approvals.filter((counted) => lost.includes(counted.approver_id)).map((counted) => counted.step);
   const firstLost = Math.min(...steps, Number.POSITIVE_INFINITY);
   return approvals.filter((counted) => counted.step <= firstLost && !lost.includes(counted.approver_id));

@@ -1,5 +1,5 @@
 /** Version of the rule below; every assignment stores the version that it was made by. */
-export const autoAssignRuleVersion = 1;
+const autoAssignRuleVersion = 1;
 
 /** Why the rule does not choose a member, the first reason that holds. Assigning by hand stays possible. */
 export const exclusionReasons = [
@@ -140,7 +140,7 @@ export function levelLoad(weight: number, totals: Totals): number {
  * The pool after an assignment. The chosen member has one contact more. The load of excluded members is raised to the
  * level of the others, so that an absence or a full capacity builds up no backlog that they would get at once later.
  */
-export function afterAssignment(members: readonly PoolMember[], reason: AutoAssignReason): PoolMember[] {
+function afterAssignment(members: readonly PoolMember[], reason: AutoAssignReason): PoolMember[] {
   if (reason.chosen_user_id === null) return [...members];
   const { load, weight } = totalsOf(reason.candidates);
   const totals = { load: load + 1, weight };
@@ -159,14 +159,14 @@ function withOneMore(member: PoolMember, turn: number): PoolMember {
 }
 
 /** One contact of a round. */
-export interface AutoAssignItem {
+interface AutoAssignItem {
   readonly contact_id: string;
   /** The previous owner, where the owner is to be kept if possible. */
   readonly preferred_user_id: string | null;
 }
 
 /** The result of a round. */
-export interface AutoAssignRound {
+interface AutoAssignRound {
   /** In the order of the items. */
   readonly assignments: readonly { readonly contact_id: string; readonly reason: AutoAssignReason }[];
   readonly pool: readonly PoolMember[];

@@ -8,7 +8,7 @@ export type ContactCsvColumn = (typeof contactCsvColumns)[number];
 export type ContactCsvRow = { readonly name: string } & { readonly [Column in Exclude<ContactCsvColumn, 'name'>]: string | null };
 
 /** A fault of one field. */
-export interface ContactCsvFault {
+interface ContactCsvFault {
   readonly column: ContactCsvColumn;
   readonly detail: string;
 }

@@ -4,7 +4,7 @@
  */
 
 /** What a resource adds to the names below. Names are field names, at any depth. */
-export interface RedactionRule {
+interface RedactionRule {
   /** Hidden although its name looks harmless. */
   readonly hide?: readonly string[];
   /** Shown although its name looks like a secret. */

@@ -4,12 +4,12 @@ import { threeWayDiff } from '../shared/three-way-diff.ts';
 import { pointerToken } from '../shared/json-pointer.ts';
 
 /** What replaces a secret in a document: a mask of one length for all, and a keyed fingerprint (S2-58). */
-export interface MaskedSecret extends JsonObject {
+interface MaskedSecret extends JsonObject {
   readonly $secret: typeof secretMask;
   readonly fingerprint: string;
 }
 
-export const secretMask = '********';
+const secretMask = '********';
 
 /** Values of the secrets of a document, by JSON pointer (RFC 6901). */
 export type SecretValues = Readonly<Record<string, JsonValue>>;
@@ -25,7 +25,7 @@ export function isMaskedSecret(value: JsonValue | undefined): value is MaskedSec
 }
 
 /** The text that a secret's fingerprint is made of: a string itself, anything else as JSON. */
-export function secretText(value: JsonValue): string {
+function secretText(value: JsonValue): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 

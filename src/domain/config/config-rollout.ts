@@ -75,7 +75,7 @@ export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'abort';
 export const pendingRollout: Rollout = { status: 'pending', stage: -1, step: 0 };
 
 /** The strategy where none is asked for: in production by stages, elsewhere at once. */
-export function defaultStrategy(environment: EnvironmentName): RolloutStrategy {
+function defaultStrategy(environment: EnvironmentName): RolloutStrategy {
   if (environment !== 'production') return { kind: 'all_at_once', bake_seconds: 0 };
   const stages = [1, 10, 50, 100].map((percentage) => ({ percentage, bake_seconds: 600 }));
   return { kind: 'custom', stages };

@@ -54,7 +54,7 @@ export function conditionHolds(condition: FlagCondition, attribute: JsonValue | 
 }
 
 /** Order of two semantic versions by semver.org 2.0.0 §11: negative, zero or positive. */
-export function compareSemver(left: SemanticVersion, right: SemanticVersion): number {
+function compareSemver(left: SemanticVersion, right: SemanticVersion): number {
   for (const index of [0, 1, 2] as const) {
     const order = left.numbers[index] - right.numbers[index];
     if (order !== 0) return order;

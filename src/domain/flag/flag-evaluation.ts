@@ -13,10 +13,10 @@ export interface FlagContext {
 }
 
 /** Why a value was served, by the names of the OpenFeature remote evaluation protocol. */
-export type FlagReason = 'STATIC' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'DEFAULT';
+type FlagReason = 'STATIC' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'DEFAULT';
 
 /** The value of a flag for one context, with the variant and the reason. */
-export interface FlagDecision {
+interface FlagDecision {
   outcome: 'served';
   variant: string;
   value: JsonValue;
@@ -26,12 +26,12 @@ export interface FlagDecision {
 }
 
 /** A split had to decide and the context names no subject. */
-export interface FlagNeedsTargetingKey {
+interface FlagNeedsTargetingKey {
   outcome: 'targeting-key-missing';
 }
 
 /** Result of {@link evaluateFlag}. */
-export type FlagEvaluation = FlagDecision | FlagNeedsTargetingKey;
+type FlagEvaluation = FlagDecision | FlagNeedsTargetingKey;
 
 /**
  * The value of a flag for a context (S2-14, X-21). A disabled flag answers its off variant. Else the first rule that

@@ -77,7 +77,7 @@ export type FlagDefinition = {
 };
 
 /** What is wrong with a definition: `path` is a JSON pointer into it. */
-export interface FlagFault {
+interface FlagFault {
   path: string;
   message: string;
 }

@@ -3,7 +3,7 @@ import type { AlertComparator, AlertSeverity } from './alert.ts';
 import { healthMetrics, isHealthMetric } from './health-metric.ts';
 
 /** An alert with its threshold, as far as recipients are told of it. */
-export interface NotifiedAlert {
+interface NotifiedAlert {
   readonly id: string;
   readonly name: string;
   readonly metric: string;

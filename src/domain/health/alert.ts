@@ -95,7 +95,7 @@ export function afterStep(standing: AlertStanding, step: AlertStep, at: number):
 }
 
 /** The aggregated measurements of a window. */
-export interface AlertWindow {
+interface AlertWindow {
   /** Of the known measurements; null when there is none. */
   readonly avg: number | null;
   readonly min: number | null;

@@ -28,7 +28,7 @@ const readBackMs: Readonly<Record<0 | 300, number>> = { 0: dayMs, 300: 29 * dayM
 export const maxHistoryPoints = 1_500;
 
 /** A time span with the resolution that it is read from; `from` included, `to` not. Milliseconds since the epoch. */
-export interface HealthSegment {
+interface HealthSegment {
   readonly resolution: HealthResolution;
   readonly from: number;
   readonly to: number;

@@ -4,7 +4,7 @@
  */
 
 /** The unit of a metric. `up` is 1 or 0; a ratio is between 0 and 1. */
-export type HealthUnit = 'up' | 'ms' | 'seconds' | 'days' | 'count' | 'per_second' | 'ratio';
+type HealthUnit = 'up' | 'ms' | 'seconds' | 'days' | 'count' | 'per_second' | 'ratio';
 
 /** The components whose health is shown; the first part of a metric's name. */
 export const healthComponents = [
@@ -26,7 +26,7 @@ export const healthComponents = [
 export type HealthComponent = (typeof healthComponents)[number];
 
 /** An entry of the catalogue. */
-export interface HealthMetric {
+interface HealthMetric {
   readonly component: HealthComponent;
   readonly scope: 'platform' | 'tenant';
   readonly unit: HealthUnit;

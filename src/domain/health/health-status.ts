@@ -13,7 +13,7 @@ export function worstStatus(statuses: readonly HealthStatus[]): HealthStatus {
 }
 
 /** A metric as it was last measured. */
-export interface MeasuredMetric {
+interface MeasuredMetric {
   readonly metric: HealthMetricName;
   readonly value: number | null;
   readonly reason: string | null;

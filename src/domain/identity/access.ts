@@ -4,14 +4,14 @@ import { isInForce, moduleAdminRoles } from './module-permission.ts';
 import type { ModuleAction, ModuleGrant, SoftwareModule } from './module-permission.ts';
 
 /** Whether somebody may do something, with the rule that decided (X-29). */
-export interface AccessDecision {
+interface AccessDecision {
   readonly allowed: boolean;
   /** E.g. `role-permission:flag:toggle`, `agent-module:client_management:read`, `no-rule`. */
   readonly rule: string;
 }
 
 /** What is asked about besides a permission: an action in a software module (X-8). */
-export interface AccessResource {
+interface AccessResource {
   readonly module?: { readonly name: SoftwareModule; readonly action: ModuleAction } | undefined;
   /** The actor's module grants, as read for this request; never cached beyond it (S4-25). */
   readonly module_grants?: readonly ModuleGrant[];

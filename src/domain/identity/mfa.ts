@@ -5,7 +5,7 @@ export const challengeTtlSeconds = 300;
 export const maxChallengeAttempts = 5;
 
 /** What decides whether a challenge may still be answered. */
-export interface ChallengeFacts {
+interface ChallengeFacts {
   readonly attempts: number;
   readonly locked_at: string | null;
   readonly verified_at: string | null;
@@ -13,7 +13,7 @@ export interface ChallengeFacts {
 }
 
 /** Whether a challenge may be answered, and if not, why. A locked one stays locked after it has expired. */
-export type ChallengeState = 'open' | 'locked' | 'verified' | 'expired';
+type ChallengeState = 'open' | 'locked' | 'verified' | 'expired';
 
 /** The state of a challenge at `nowMs`, milliseconds since the epoch. */
 export function challengeState(challenge: ChallengeFacts, nowMs: number): ChallengeState {

@@ -14,7 +14,7 @@ export type SystemRoleCode =
 /** The coarse role of S4-1, derived from the roles that a person holds. */
 export type CoarseRole = 'sysadmin' | 'admin' | 'user';
 
-export interface SystemRole {
+interface SystemRole {
   readonly code: SystemRoleCode;
   readonly name: string;
   readonly description: string;

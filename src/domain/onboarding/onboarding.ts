@@ -6,7 +6,7 @@ export type OnboardingStatus = (typeof onboardingStatuses)[number];
 
 /** A link with one of these can be used until it expires. */
 export const openOnboardingStatuses = ['pending', 'opened', 'in_progress'] as const satisfies readonly OnboardingStatus[];
-export type OpenOnboardingStatus = (typeof openOnboardingStatuses)[number];
+type OpenOnboardingStatus = (typeof openOnboardingStatuses)[number];
 
 /** All transitions (S3-52): revoked and completed are final, an expired link is reopened by extending it. */
 const transitions: Readonly<Record<OnboardingStatus, readonly OnboardingStatus[]>> = {
@@ -194,7 +194,7 @@ export function unsentNotifications(link: OnboardingLinkState): OnboardingNotifi
 }
 
 /** The progress of an onboarding, as saved last. */
-export interface OnboardingProgress {
+interface OnboardingProgress {
   readonly progress: JsonObject;
   readonly progress_percent: number;
   readonly current_step: string | null;

@@ -25,7 +25,7 @@ export interface FailedJob {
 }
 
 /** Failures of one class. */
-export interface ErrorClassCount {
+interface ErrorClassCount {
   readonly error_class: string;
   readonly count: number;
   readonly sample: string;
@@ -71,7 +71,7 @@ export interface RetryBreaker {
 }
 
 /** The results of retried jobs. */
-export interface RetryOutcome {
+interface RetryOutcome {
   readonly completed: number;
   readonly failed_again: number;
 }

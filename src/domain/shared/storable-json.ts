@@ -1,10 +1,10 @@
 import { pointerToken } from './json-pointer.ts';
 
 /** Levels of objects and arrays in each other; far more than anybody writes, far fewer than what recursion takes. */
-export const maxJsonDepth = 100;
+const maxJsonDepth = 100;
 
 /** A part of a JSON value that cannot be stored. */
-export interface UnstorablePart {
+interface UnstorablePart {
   /** JSON pointer (RFC 6901); of the object, where it is the name of a field. */
   readonly pointer: string;
   readonly detail: string;

@@ -3,7 +3,7 @@ import { sameJson } from './canonical.ts';
 import { pointerToken } from './json-pointer.ts';
 
 /** One place at which three versions of a value do not all agree. */
-export interface ThreeWayDifference {
+interface ThreeWayDifference {
   /** JSON pointer (RFC 6901) of the place; an absent value on a side is an absent member here. */
   path: string;
   base?: JsonValue;

@@ -11,7 +11,7 @@ export interface NudgePolicy {
 }
 
 /** What was delivered to the person before. */
-export interface NudgeRecord {
+interface NudgeRecord {
   /** Keys that were delivered or settled at any time, also of nudges that were deleted. */
   readonly settled_keys: ReadonlySet<string>;
   readonly delivered_today: number;

@@ -43,7 +43,7 @@ export interface Move {
 }
 
 /** The values after a move. A lost prospect keeps its last stage, which shows where it was lost. */
-export interface MoveResult {
+interface MoveResult {
   readonly status: ProspectStatus;
   readonly stage_id: number;
   readonly probability: number;
@@ -60,7 +60,7 @@ export type MoveRefusal =
   | { readonly kind: 'unchanged' };
 
 /** The fields that a stage requires and the prospect lacks. */
-export function missingFields(prospect: ProspectState, stage: Stage): RequirableField[] {
+function missingFields(prospect: ProspectState, stage: Stage): RequirableField[] {
   return stage.required_fields.filter((field) => prospect[field] === null || prospect[field] === '');
 }
 
@@ -117,7 +117,7 @@ export function refusalText(refusal: MoveRefusal): string {
 }
 
 /** What is derived for every prospect that is displayed. */
-export interface ProspectInsight {
+interface ProspectInsight {
   readonly seconds_in_stage: number;
   /** Null where the prospect cannot rot: it is closed, or its stage has no limit. */
   readonly rots_at: string | null;

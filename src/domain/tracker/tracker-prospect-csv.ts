@@ -30,7 +30,7 @@ export interface ProspectCsvRow {
 }
 
 /** What is invalid about one field. */
-export interface CsvFieldFault {
+interface CsvFieldFault {
   readonly column: ProspectCsvColumn;
   readonly detail: string;
 }

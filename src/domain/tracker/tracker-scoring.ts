@@ -7,20 +7,20 @@ export const activityStatuses = ['done', 'pending', 'cancelled'] as const;
 export type ActivityStatus = (typeof activityStatuses)[number];
 
 /** Points of one activity (S0-52). */
-export const activityWeights: Readonly<Record<ActivityType, number>> = { discovery: 10, email: 5, video: 15, call: 20 };
+const activityWeights: Readonly<Record<ActivityType, number>> = { discovery: 10, email: 5, video: 15, call: 20 };
 
 /** Cap of a day's score (S0-12, S0-52). */
-export const maxScore = 100;
+const maxScore = 100;
 
 /** The part of an activity that decides the score. An unknown type has weight 0 (S0-52). */
-export interface ScoredActivity {
+interface ScoredActivity {
   readonly type: string;
   readonly status: ActivityStatus;
   readonly amount: number;
 }
 
 /** Score of a day with the number of its done activities (S0-53). */
-export interface DailyScore {
+interface DailyScore {
   readonly score: number;
   /** Number of rows, whatever their amounts. */
   readonly activities_count: number;

@@ -43,7 +43,7 @@ export function runBefore(day: Day, before: StreakDay | null, calendar: RestCale
 }
 
 /** The streak up to and including a scored day. On a frozen day it continues unchanged, whatever the score. */
-export function streakOn({ day, score }: ScoredDay, before: StreakDay | null, calendar: RestCalendar): number {
+function streakOn({ day, score }: ScoredDay, before: StreakDay | null, calendar: RestCalendar): number {
   const run = runBefore(day, before, calendar);
   if (isFrozen(day, calendar)) return run;
   return score > 0 ? run + 1 : 0;

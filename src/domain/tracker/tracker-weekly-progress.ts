@@ -9,7 +9,7 @@ import type { RestCalendar } from './tracker-streak.ts';
 export type Amounts = Readonly<Record<ActivityType, number>>;
 
 /** Progress of one type as a state. `missed` is used only when the week is over. */
-export type ProgressState = 'no_target' | 'reached' | 'on_track' | 'behind' | 'missed';
+type ProgressState = 'no_target' | 'reached' | 'on_track' | 'behind' | 'missed';
 
 /** Progress of one type (S0-97). All numbers but `percent` are amounts of activities. */
 export interface TypeProgress {
@@ -37,8 +37,8 @@ export interface WeeklyProgress {
 }
 
 /** Percentages of a week's goal that get a nudge, once each. */
-export const milestones = [50, 90, 100] as const;
-export type Milestone = (typeof milestones)[number];
+const milestones = [50, 90, 100] as const;
+type Milestone = (typeof milestones)[number];
 
 /**
  * Progress of a week as of today.

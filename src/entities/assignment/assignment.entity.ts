@@ -2,10 +2,10 @@ import type { AssignmentReason, QueueReason } from '../../domain/assignment/assi
 import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
-export type AssignmentMethod = 'manual' | 'round_robin' | 'reassign';
-export type BatchKind = 'bulk' | 'hand_over';
-export type BatchStatus = 'running' | 'completed' | 'cancelled';
-export type ItemOutcome = 'assigned' | 'queued' | 'skipped' | 'conflict';
+type AssignmentMethod = 'manual' | 'round_robin' | 'reassign';
+type BatchKind = 'bulk' | 'hand_over';
+type BatchStatus = 'running' | 'completed' | 'cancelled';
+type ItemOutcome = 'assigned' | 'queued' | 'skipped' | 'conflict';
 
 /** The tenant's isolation, full access for a transaction that manages assignments, and each user's own rows (S3-38). */
 const assignmentPolicies = [

@@ -2,9 +2,9 @@ import { jsonb, timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** How a channel or delivery reaches its recipient. */
-export type NotificationChannelKind = 'webhook' | 'email';
+type NotificationChannelKind = 'webhook' | 'email';
 /** Who switched a channel off: a person, or the recipient by answering 410. */
-export type ChannelDisabledReason = 'by_person' | 'gone';
+type ChannelDisabledReason = 'by_person' | 'gone';
 /** `failed` is final: all attempts are used up, or the recipient takes nothing. */
 export type DeliveryStatus = 'pending' | 'delivered' | 'failed';
 

@@ -8,7 +8,7 @@ export type MeetingType = (typeof meetingTypes)[number];
 
 /** Outcomes of a planned meeting (S0-93). */
 export const meetingOutcomes = ['held', 'not_held', 'cancelled'] as const;
-export type MeetingOutcome = (typeof meetingOutcomes)[number];
+type MeetingOutcome = (typeof meetingOutcomes)[number];
 
 /** A template, or with `scheduled_at` a planned meeting (S0-15, S0-93). */
 export const AdminMeetingEntity = defineEntity({

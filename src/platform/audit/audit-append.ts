@@ -14,7 +14,7 @@ import { activeTraceId } from '../observability/tracing.ts';
 export type { AuditEntry } from '../../domain/audit/audit-entry.ts';
 
 /** An entry in the form that is hashed and stored. */
-export interface SealedEntry {
+interface SealedEntry {
   /** RFC 8785 text of the {@link AuditRecord}. */
   readonly entry: string;
   /** RFC 8785 text of the {@link AuditPrivate}. */

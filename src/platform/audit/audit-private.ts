@@ -14,7 +14,7 @@ const maxFieldLength = 512;
 const maxPrivateBytes = 64 * 1024;
 
 /** The private part of an entry in the form that is hashed and stored. */
-export interface PrivatePart {
+interface PrivatePart {
   /** RFC 8785 text of the {@link AuditPrivate}. */
   readonly text: string;
   /** 2 when parts of it are sealed under persons' keys. */

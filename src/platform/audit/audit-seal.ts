@@ -30,7 +30,7 @@ export function sealPart(key: Buffer, text: string): string {
 }
 
 /** The values of a part; null when the key is not the one it was sealed with. */
-export function openPart(key: Buffer, box: string): Record<string, unknown> | null {
+function openPart(key: Buffer, box: string): Record<string, unknown> | null {
   const sealed = Buffer.from(box, 'base64url');
   if (sealed.length < tagBytes || key.length !== personKeyBytes) return null;
   const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), nonce, { authTagLength: tagBytes });

@@ -6,7 +6,7 @@ const oid = { int8: 20, date: 1082, timestamptz: 1184 } as const;
  * PostgreSQL's text form of a timestamptz to RFC 3339 UTC (X-19). Connections run with `TimeZone=UTC`, so the
  * offset is always `+00`.
  */
-export function timestamptzToIso(text: string): string {
+function timestamptzToIso(text: string): string {
   return text.endsWith('+00') ? `${text.slice(0, 10)}T${text.slice(11, -3)}Z` : new Date(text).toISOString();
 }
 

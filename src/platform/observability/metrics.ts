@@ -1,8 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
-/** The result of a sign-in attempt (S1-45). */
-export type SignInOutcome = 'success' | 'refused' | 'rate_limited' | 'error';
-
 /** The metrics of one process, named after Prometheus' conventions. No label holds a tenant, a person or a raw path. */
 export interface Metrics {
   readonly registry: Registry;

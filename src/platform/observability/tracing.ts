@@ -71,7 +71,7 @@ export function activeTraceId(): string | null {
 }
 
 /** The attributes of a request span that are known when the request is over. */
-export interface RequestOutcome {
+interface RequestOutcome {
   readonly method: string;
   /** The path pattern of the route. Not the path, because its ids would make every span name unique. */
   readonly route: string;

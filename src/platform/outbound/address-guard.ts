@@ -7,7 +7,7 @@ type AllowRule = { readonly port: number | null } & (
 );
 
 /** Targets that outbound requests may reach although the guard would refuse them (`OUTBOUND_ALLOW`). */
-export type OutboundAllowList = {
+type OutboundAllowList = {
   /** True when this host is allowed by name for this port; then every address of it is accepted. */
   readonly allowsHost: (host: string, port: number) => boolean;
   /** True when this address is in an allowed range for this port. */

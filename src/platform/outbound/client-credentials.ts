@@ -12,7 +12,7 @@ import { fetchThrough } from '../security/oidc-client.ts';
 import type { OutboundHttp } from './outbound-http.ts';
 
 /** A client of a token endpoint (RFC 6749 section 4.4). */
-export interface ClientCredentials {
+interface ClientCredentials {
   readonly token_url: string;
   readonly client_id: string;
   readonly client_secret: string;

@@ -4,7 +4,7 @@ import { Agent, buildConnector, errors, request } from 'undici';
 import { canonicalHost, isPublicAddress, parseAllowList } from './address-guard.ts';
 
 /** Why a request was refused before a connection was made. A retry does not help. */
-export type OutboundRefusal = 'url' | 'scheme' | 'credentials' | 'port' | 'address';
+type OutboundRefusal = 'url' | 'scheme' | 'credentials' | 'port' | 'address';
 
 /** The request was not sent, because its target is not permitted. */
 export class OutboundRefusedError extends Error {

@@ -2,7 +2,7 @@ import { Client, escapeIdentifier } from 'pg';
 import type { OutboundHttp } from './outbound-http.ts';
 
 /** A PostgreSQL database of another party. */
-export interface RemotePostgres {
+interface RemotePostgres {
   readonly host: string;
   readonly port: number;
   readonly database: string;
@@ -12,7 +12,7 @@ export interface RemotePostgres {
 }
 
 /** One page of a table, in the order of its id column. */
-export interface RemoteTablePage {
+interface RemoteTablePage {
   readonly schema: string;
   readonly table: string;
   readonly id_column: string;
@@ -22,7 +22,7 @@ export interface RemoteTablePage {
 }
 
 /** A row as JSON, with its id as text. */
-export interface RemoteRow {
+interface RemoteRow {
   readonly id: string | null;
   readonly payload: unknown;
 }

@@ -1,7 +1,7 @@
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
 /** A signed message as it was received: the signed body and the headers. */
-export interface SignedMessage {
+interface SignedMessage {
   readonly body: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }

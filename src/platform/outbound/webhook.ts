@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { type OutboundHttp, OutboundFailedError, OutboundRefusedError } from './outbound-http.ts';
 
 /** The largest body that the Standard Webhooks specification recommends. */
-export const maxWebhookBytes = 20_000;
+const maxWebhookBytes = 20_000;
 
 const secretBytes = 32;
 const deliveryTimeoutMs = 10_000;
@@ -14,7 +14,7 @@ export function generateWebhookSecret(): string {
 }
 
 /** A message in the form of Standard Webhooks. */
-export interface WebhookMessage {
+interface WebhookMessage {
   /** The same in all attempts, so that the receiver can drop repetitions. */
   readonly id: string;
   /** Dotted name of what happened, e.g. `approval.requested`. */
@@ -25,7 +25,7 @@ export interface WebhookMessage {
 }
 
 /** The result of one attempt. Only after `failed` does another attempt make sense. */
-export type WebhookOutcome =
+type WebhookOutcome =
   | { readonly kind: 'delivered'; readonly status: number }
   /** The receiver answered 410: it wants no more of these. */
   | { readonly kind: 'gone'; readonly status: 410 }

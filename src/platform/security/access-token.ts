@@ -197,7 +197,7 @@ export function tokenRefused(cause: unknown): Problem {
 }
 
 /** Results of verification by the SHA-256 of the token: the tokens themselves are not kept in memory. */
-export type TokenCache<T> = {
+type TokenCache<T> = {
   readonly get: (token: string, nowMs: number) => T | undefined;
   readonly put: (token: string, value: T, untilMs: number) => void;
 };

@@ -81,7 +81,7 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
 }
 
 /** What is wrong with a chosen password. */
-export type PasswordFault = 'too-short' | 'too-long' | 'too-common' | 'contains-identity' | 'too-uniform';
+type PasswordFault = 'too-short' | 'too-long' | 'too-common' | 'contains-identity' | 'too-uniform';
 
 /** The most guessed passwords, and short stems that people extend with digits. */
 const commonStems = [

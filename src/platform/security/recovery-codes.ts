@@ -1,7 +1,7 @@
 import { createHash, randomInt } from 'node:crypto';
 
 /** How many codes a person is given at once. */
-export const recoveryCodeCount = 10;
+const recoveryCodeCount = 10;
 
 /** Crockford's base32: no I, L, O or U, so that a code can be read from paper. */
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

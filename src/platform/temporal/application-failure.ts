@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts';
  * members as the first detail. Other errors stay as they are, so that Temporal retries. `translateTemporalError` converts
  * it back.
  */
-export function toApplicationFailure(error: unknown): unknown {
+function toApplicationFailure(error: unknown): unknown {
   if (!(error instanceof Problem) || error.status >= 500) return error;
   return ApplicationFailure.nonRetryable(error.message, error.code, error.members);
 }

@@ -42,7 +42,7 @@ export interface CommittedChange<Payload extends JsonObject = JsonObject> {
  * A change that can be gated. Its file is the only writer of the rows it changes, whether it is called by a route
  * (gates `none` and `mfa`) or by the activity that executes an approved request (gate `approval`).
  */
-export interface ActionSpec<Payload extends JsonObject> {
+interface ActionSpec<Payload extends JsonObject> {
   /** `resource.operation`, e.g. `flag.toggle`; part of the public interface. */
   readonly name: string;
   /** What it does, for the list of gates. */

@@ -6,7 +6,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import type { Action } from './action.ts';
 
 /** The gate in force for an action in an environment, and the approval policy that a request is opened under. */
-export interface EffectiveGate {
+interface EffectiveGate {
   readonly gate: GateLevel;
   readonly policy: ApprovalPolicy;
 }
@@ -31,7 +31,7 @@ export function gatePolicyQuery(action: string, environment: EnvironmentName | n
 }
 
 /** A gate policy, as {@link gatePolicyQuery} returns it. */
-export interface GatePolicyRow extends ApprovalPolicy {
+interface GatePolicyRow extends ApprovalPolicy {
   readonly gate: GateLevel;
 }
 

@@ -23,7 +23,7 @@ import { roleUpdatePermissions } from '../identity/role/role-update-permissions.
 import { userDelete } from '../identity/user-delete.action.ts';
 
 /** Every change that can be gated or approved. */
-export const actions: readonly Action[] = [
+const actions: readonly Action[] = [
   flagCreate,
   flagUpdate,
   flagToggle,

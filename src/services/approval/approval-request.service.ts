@@ -69,7 +69,7 @@ export function changeFor(actor: Actor, name: string, payload: unknown): Prepare
 }
 
 /** A change to be approved. */
-export interface ApprovalRequest {
+interface ApprovalRequest {
   readonly prepared: PreparedAction;
   readonly reason: string | null;
   /** Id of the proof of the requester's second factor; consumed in the transaction that records the request. */

@@ -81,7 +81,7 @@ export async function insertDecision(tx: Tx, { revision, digest }: Approval, dec
 }
 
 /** What a transition writes to the row and to the history besides the state. */
-export interface TransitionNote {
+interface TransitionNote {
   readonly event: ApprovalEvent;
   readonly reason: string | null;
   readonly bypass_reason?: string;

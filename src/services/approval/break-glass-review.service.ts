@@ -4,7 +4,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** An emergency that somebody else must review. */
-export interface ReviewSubject {
+interface ReviewSubject {
   readonly kind: 'bypass' | 'emergency_off';
   readonly approval_id: string | null;
   /** What was changed, e.g. `feature flag checkout in production`. */
@@ -56,7 +56,7 @@ export async function assertNotBarred(tx: Tx, userId: string, now: number): Prom
 }
 
 /** The result of a review. */
-export interface ReviewVerdict {
+interface ReviewVerdict {
   readonly verdict: 'justified' | 'not_justified';
   readonly comment: string;
 }

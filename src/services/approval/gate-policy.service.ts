@@ -18,7 +18,7 @@ import { gatePolicyColumns } from './gate-policy.queries.ts';
 const resource_type = 'approval_policy';
 
 /** The gate of an action in an environment, and whose approval it takes. */
-export interface GatePolicy extends ApprovalPolicy {
+interface GatePolicy extends ApprovalPolicy {
   readonly action: string;
   /** `any` holds where no environment has a policy of its own. */
   readonly environment: EnvironmentName | 'any';

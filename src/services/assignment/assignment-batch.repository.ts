@@ -4,7 +4,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
 
 /** What a batch begins with. */
-export interface NewBatch {
+interface NewBatch {
   readonly id: string;
   readonly kind: 'bulk' | 'hand_over';
   readonly campaign_id?: string;

@@ -17,9 +17,9 @@ import { assignContacts } from './contact-assignment.service.ts';
 import { reassignContacts } from './reassign.service.ts';
 
 /** At most this many contacts a batch. */
-export const maxBatchSize = 10_000;
+const maxBatchSize = 10_000;
 /** Contacts a transaction: few commits for many contacts, and the campaign's lock is held well below a second. */
-export const batchChunkSize = 1_000;
+const batchChunkSize = 1_000;
 
 /** A batch of contacts that the rule is to assign to the pool of a campaign. */
 export interface BulkRequest {
@@ -66,7 +66,7 @@ async function unassignedContacts(tx: Tx, source: string | null): Promise<string
 }
 
 /** A batch of all contacts of a person that are to be reassigned. */
-export interface ReassignRequest {
+interface ReassignRequest {
   readonly batch_id: string;
   readonly from_user_id: string;
   /** Null: each contact goes to the pool of its campaign, or waits. */
@@ -99,7 +99,7 @@ export async function createReassignBatch(tx: Tx, request: ReassignRequest): Pro
 }
 
 /** What a chunk has done, and whether its batch is finished. */
-export interface BatchProgress {
+interface BatchProgress {
   readonly settled: number;
   readonly is_finished: boolean;
   /** The campaign in whose queue the chunk has put contacts. */

@@ -9,7 +9,7 @@ import { auditAssigned } from './assignment-audit.service.ts';
 import { sendQueueWakes } from './assignment-drain.client.ts';
 
 /** A contact that has to wait, and why. */
-export interface QueueRequest {
+interface QueueRequest {
   readonly contact_id: string;
   readonly from_user_id: string | null;
   readonly preferred_user_id: string | null;

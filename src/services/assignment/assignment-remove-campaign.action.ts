@@ -4,7 +4,7 @@ import { openAssignments } from './assignment-access.service.ts';
 import { lockCampaign, lockMember } from './campaign.repository.ts';
 import { removeMember } from './campaign-pool.service.ts';
 
-export const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z.uuid() });
+const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z.uuid() });
 
 /** Removes a user from a campaign's pool (S3-6). Ungated unless the tenant has a gate policy for it. */
 export const assignmentRemoveCampaign = defineAction({

@@ -5,7 +5,7 @@ import { openAssignments } from './assignment-access.service.ts';
 import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { unassignContact } from './contact-assignment.service.ts';
 
-export const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
+const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
 
 /** Takes a contact from its owner (S3-7). Ungated unless the tenant has a gate policy for it. */
 export const assignmentRemoveContact = defineAction({

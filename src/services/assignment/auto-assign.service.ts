@@ -20,7 +20,7 @@ export interface AutoAssignRequest {
 }
 
 /** What all contacts of a call have in common. */
-export interface AutoAssignOptions {
+interface AutoAssignOptions {
   readonly campaign_id: string;
   readonly method: 'round_robin' | 'reassign';
   /** Gets none of the contacts, because they are reassigned from this user. */

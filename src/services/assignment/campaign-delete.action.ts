@@ -5,7 +5,7 @@ import { openAssignments } from './assignment-access.service.ts';
 import { deleteCampaign } from './campaign.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
-export const campaignDeletePayload = z.strictObject({ campaign_id: z.uuid(), version: rowVersion });
+const campaignDeletePayload = z.strictObject({ campaign_id: z.uuid(), version: rowVersion });
 
 /** Ends the campaign's pool; contacts stay with their owners. Ungated unless the tenant has a gate policy for it. */
 export const campaignDelete = defineAction({

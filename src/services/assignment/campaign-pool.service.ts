@@ -4,7 +4,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockCampaign, lockMember } from './campaign.repository.ts';
 
 /** What a person may do in a campaign (S3-8). */
-export interface MemberPermissions {
+interface MemberPermissions {
   readonly can_view: boolean;
   readonly can_edit: boolean;
   readonly can_send: boolean;
@@ -21,7 +21,7 @@ export interface MemberSettings extends MemberPermissions {
 }
 
 /** The outcome of one campaign of a request (S3-41). */
-export interface CampaignOutcome {
+interface CampaignOutcome {
   readonly campaign_id: string;
   readonly outcome: 'assigned' | 'skipped' | 'conflict';
   readonly detail: 'by_hand' | 'already_assigned' | 'not_found';

@@ -8,7 +8,7 @@ import { Problem } from '../../platform/problem.ts';
 import { campaignColumns, lockCampaignForChange } from './campaign.repository.ts';
 
 /** The fields of a campaign that people write. Dates are `YYYY-MM-DD`. */
-export interface CampaignValues {
+interface CampaignValues {
   readonly name: string;
   readonly description: string | null;
   readonly channel: CampaignChannel | null;

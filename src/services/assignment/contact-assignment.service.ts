@@ -12,12 +12,12 @@ import { lastOwners, lockContacts, releaseAssignments } from './contact.reposito
 import type { LockedContact } from './contact.repository.ts';
 
 /** `manual`: all contacts to one user. `round_robin`: to the pool of a campaign, by the rule. */
-export type AssignTarget =
+type AssignTarget =
   | { readonly mode: 'manual'; readonly user_id: string; readonly campaign_id: string | null }
   | { readonly mode: 'round_robin'; readonly campaign_id: string; readonly keep_owner: boolean };
 
 /** What a caller asks for: contacts for a user or, with mode `round_robin`, for the pool that the user is a member of. */
-export interface ContactAssignmentRequest {
+interface ContactAssignmentRequest {
   readonly contact_ids: readonly string[];
   readonly campaign_id: string | null;
   readonly mode: AssignTarget['mode'];

@@ -6,7 +6,7 @@ import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { deleteContact } from './contact.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
-export const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
+const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
 
 /** The contact has no owner any more; its history stays. Ungated unless the tenant has a gate policy for it. */
 export const contactDelete = defineAction({

@@ -8,7 +8,7 @@ import { createMissingContacts } from './contact.service.ts';
 const maxImportRows = 2000;
 
 /** What an import has done. */
-export interface ContactImport {
+interface ContactImport {
   readonly created: number;
   /** Lines of the file whose e-mail address another contact has already. */
   readonly duplicates: number[];

@@ -27,7 +27,7 @@ function contactsQuery() {
 }
 
 /** Which contacts a list holds; what is undefined does not narrow it. */
-export interface ContactFilter {
+interface ContactFilter {
   /** Part of name, e-mail address, phone number or company, in any case. */
   readonly text: string | undefined;
   readonly source: string | undefined;

@@ -7,7 +7,7 @@ import { releaseAssignments } from './contact.repository.ts';
 import { assignTo } from './contact-assignment.service.ts';
 
 /** Where the contacts of a user go. */
-export interface Reassignment {
+interface Reassignment {
   readonly from_user_id: string;
   /** Null: to the pool of the campaign; without campaign, or with a deleted one, they wait to be assigned by hand. */
   readonly to_user_id: string | null;

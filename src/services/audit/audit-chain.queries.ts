@@ -25,7 +25,7 @@ export async function chainSize(db: ReadConnections, chainId: string): Promise<n
 }
 
 /** The end of the rows that were archived and dropped. */
-export interface DroppedEnd {
+interface DroppedEnd {
   /** Sequence number of the last one. */
   readonly to_seq: number;
   /** When it was recorded, RFC 3339. */

@@ -57,7 +57,7 @@ export type ExportRecord =
   | { readonly kind: 'problem'; readonly seq: number; readonly detail: string };
 
 /** Turns rows into the text of a file. */
-export interface ExportWriter {
+interface ExportWriter {
   readonly contentType: string;
   head(): string;
   row(source: ExportSource, skipped: readonly Uint8Array[]): string;

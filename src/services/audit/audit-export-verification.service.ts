@@ -11,7 +11,7 @@ import { isManifestSigned, openCheckpoint, originOfChain } from './signed-note.t
 import type { CheckpointVerifier } from './signed-note.ts';
 
 /** What an export is verified with. */
-export interface ExportTrust {
+interface ExportTrust {
   readonly verifiers: readonly CheckpointVerifier[];
   /** Signed notes that the reader has kept. */
   readonly notes?: readonly string[];

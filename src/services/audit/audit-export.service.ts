@@ -110,7 +110,7 @@ async function filteredRows(
 export type ExportedRow = ExportSource & { readonly permissions_digest: string };
 
 /** What is exported, and what proves it. */
-export interface ExportJob {
+interface ExportJob {
   readonly db: ReadConnections;
   readonly signer: CheckpointSigner;
   /** The signed state that the proofs refer to; rows behind it are not in the export. */

@@ -109,7 +109,7 @@ async function openRows<Row extends { readonly id: string; readonly private: str
 }
 
 /** A row as the list query gives it. */
-export interface ListedRow {
+interface ListedRow {
   readonly seq: number;
   readonly recorded_at: string;
   readonly entry: unknown;

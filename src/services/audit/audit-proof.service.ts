@@ -18,7 +18,7 @@ export function signerOf({ env }: Pick<ProcessDeps, 'env'>): CheckpointSigner {
 }
 
 /** The public keys of a chain's checkpoints as verifier texts, the active one first. */
-export function publicKeys(deps: Pick<ProcessDeps, 'env'>, chainId: string): string[] {
+function publicKeys(deps: Pick<ProcessDeps, 'env'>, chainId: string): string[] {
   return signerOf(deps).verifiers(originOfChain(chainId)).map(formatVerifier);
 }
 

@@ -19,14 +19,14 @@ import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 
 /** Rows of a chain that may be archived and dropped: old enough, signed, and covered by a witness. */
-export interface SegmentPlan {
+interface SegmentPlan {
   readonly chain_id: string;
   readonly from_seq: number;
   readonly to_seq: number;
 }
 
 /** A segment that is not in the database any more. */
-export interface DroppedSegment extends SegmentPlan {
+interface DroppedSegment extends SegmentPlan {
   /** Where the archive lies inside the archive folder. */
   readonly archive_name: string;
   /** Hex SHA-256 of the archive. */
@@ -65,7 +65,7 @@ export async function nextSegment(
 }
 
 /** What archiving and dropping need. */
-export interface RetentionTools {
+interface RetentionTools {
   readonly db: Database;
   readonly signer: CheckpointSigner;
   /** Root of the archives (`AUDIT_ARCHIVE_DIR`). */

@@ -42,7 +42,7 @@ export async function subtreeHashes(db: ReadConnections, chainId: string, subtre
 }
 
 /** Resolves the ranges of a proof to its hashes. */
-export async function proofHashes(db: ReadConnections, chainId: string, ranges: readonly LeafRange[]): Promise<Uint8Array[]> {
+async function proofHashes(db: ReadConnections, chainId: string, ranges: readonly LeafRange[]): Promise<Uint8Array[]> {
   const parts = ranges.map(alignedSubtrees);
   const hashes = await subtreeHashes(db, chainId, parts.flat());
   return parts.map((subtrees) => foldSubtrees(sha256, hashes.splice(0, subtrees.length)));

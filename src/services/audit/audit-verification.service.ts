@@ -29,7 +29,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'env' | 'log' | 'temporal'> & {
 const edgeMs = 3_600_000;
 
 /** Which span of time decisions are compared in, in milliseconds before now. */
-export interface ComparedSpan {
+interface ComparedSpan {
   readonly compare_back_ms: number;
   /** What is younger is left to the next verification: one side may still be writing it. */
   readonly settle_ms: number;

@@ -53,7 +53,7 @@ export async function chainsWithoutWitness(
 }
 
 /** The result of delivering a chain's newest checkpoint. */
-export interface WitnessDelivery {
+interface WitnessDelivery {
   readonly chain_id: string;
   readonly witness: WitnessKind;
   readonly size: number;

@@ -13,7 +13,7 @@ import { configDigest, lockEnvironment } from './environment-config.repository.t
 import { configDigestText, configEnvironment, configReason, configVersionNumber, rolloutPlan } from './config.payload.ts';
 
 /** What is approved: documents by their digests, and how they are rolled out. */
-export const configApplyPayload = z.strictObject({
+const configApplyPayload = z.strictObject({
   proposal_id: z.uuid(),
   changes: z
     .array(

@@ -85,7 +85,7 @@ export async function isBatchPending(db: ReadConnections, actor: ActorRef, batch
 }
 
 /** A batch of any tenant that is under way and has not moved for a while. */
-export interface DueBatch {
+interface DueBatch {
   readonly tenant_id: string;
   readonly batch_id: string;
   readonly requested_by: string | null;

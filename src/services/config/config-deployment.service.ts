@@ -16,7 +16,7 @@ import { jsonb } from '../../platform/database/jsonb.ts';
 export const rollbackWindowDays = 30;
 
 /** A deployment to record; its workflow carries it out. */
-export interface NewDeployment {
+interface NewDeployment {
   readonly environment: EnvironmentName;
   readonly kind: DeploymentKind;
   readonly batch_id: string;

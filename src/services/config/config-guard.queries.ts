@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { kysely } from '../../entities/kysely-schema.ts';
 
 /** The mean of a metric's samples, and over how many events they were taken. */
-export interface MetricMean {
+interface MetricMean {
   /** Null without a sample. */
   readonly value: number | null;
   readonly samples: number;

@@ -14,7 +14,7 @@ import { configApply } from './config-apply.action.ts';
 import { gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
 
 /** What is approved of a rollback. */
-export const configRollbackPayload = z.strictObject({
+const configRollbackPayload = z.strictObject({
   deployment_id: z.uuid().describe('The deployment to go back to'),
   environment: configEnvironment,
   version: configVersionNumber,

@@ -98,7 +98,7 @@ async function assertUnaltered(tx: Tx, row: DeploymentRow): Promise<void> {
 }
 
 /** A step of a rollout: the command, the state it was judged on, and the evidence for it. */
-export interface RolloutStep {
+interface RolloutStep {
   readonly deployment_id: string;
   /** Null for the end of a run that is gone: it takes the present fence. */
   readonly fence: number | null;
@@ -201,7 +201,7 @@ function ledgerEventOf(row: DeploymentRow, next: Rollout, command: RolloutTransi
 }
 
 /** The result of undoing a part. */
-export interface UndoResult {
+interface UndoResult {
   readonly deployment_id: string;
   readonly result: 'undone' | 'nothing_to_undo' | 'changed_since';
 }

@@ -81,7 +81,7 @@ export function configDigest(row: { environment: EnvironmentName; schema: JsonOb
 }
 
 /** A step of a deployment, as the ledger records it. */
-export interface LedgerNote {
+interface LedgerNote {
   readonly event: LedgerEvent;
   readonly deployment_id: string;
   readonly approval_id: string | null;

@@ -7,7 +7,7 @@ import { flagResult, insertFlag } from './flag.repository.ts';
 import type { FlagPlace } from './flag.queries.ts';
 import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
 
-export const flagCreatePayload = z.strictObject({
+const flagCreatePayload = z.strictObject({
   key: flagKey,
   environment: flagEnvironment,
   definition: flagDefinition,

@@ -8,7 +8,7 @@ import { flagResult, lockFlag, saveFlag } from './flag.repository.ts';
 import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
 import { changeReason, flagEnvironment, flagKey } from './flag.payload.ts';
 
-export const flagEmergencyOffPayload = z.strictObject({
+const flagEmergencyOffPayload = z.strictObject({
   key: flagKey,
   environment: flagEnvironment,
   reason: changeReason,

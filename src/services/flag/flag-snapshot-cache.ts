@@ -9,7 +9,7 @@ import { read } from '../../platform/database/read.ts';
 import { InvalidatedCache, keyedBy } from '../../platform/database/invalidated-cache.ts';
 
 /** All flags of one environment at one time. */
-export interface FlagSnapshot {
+interface FlagSnapshot {
   /** By key, in the order of keys. */
   readonly flags: ReadonlyMap<string, FlagDefinition>;
   /** Changes with every change of a flag; no two environments or tenants have the same. */

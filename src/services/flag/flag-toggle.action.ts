@@ -10,7 +10,7 @@ import type { StoredFlag } from './flag.repository.ts';
 import { changeReason, flagEnvironment, flagKey } from './flag.payload.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
-export const flagTogglePayload = z.strictObject({
+const flagTogglePayload = z.strictObject({
   key: flagKey,
   environment: flagEnvironment,
   enabled: z.boolean(),

@@ -9,7 +9,7 @@ import type { StoredFlag } from './flag.repository.ts';
 import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
-export const flagUpdatePayload = z.strictObject({
+const flagUpdatePayload = z.strictObject({
   key: flagKey,
   environment: flagEnvironment,
   version: rowVersion,

@@ -64,7 +64,7 @@ export async function assertFlagVersion(
 }
 
 /** How a change is recorded in history and audit. */
-export interface FlagChangeNote {
+interface FlagChangeNote {
   readonly change: FlagChange;
   readonly event: string;
   readonly reason: string | null;

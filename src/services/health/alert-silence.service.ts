@@ -11,7 +11,7 @@ const event = (operation: string) => ({ event: `alert_silence.${operation}`, res
 const maxSilenceMs = 30 * 86_400_000;
 
 /** A silence that somebody asks for; times are RFC 3339. */
-export interface NewSilence {
+interface NewSilence {
   /** Null silences every alert of the tenant. */
   readonly threshold_id: string | null;
   readonly reason: string;
@@ -76,13 +76,13 @@ async function insertSilence(tx: Tx, ownerId: string, wanted: NewSilence & { rea
 }
 
 /** What can be changed of a silence that is not over. */
-export interface SilenceChange {
+interface SilenceChange {
   readonly reason?: string | undefined;
   readonly ends_at?: string | undefined;
 }
 
 /** Which silence is changed, and the version that the change was made on. */
-export interface SilenceVersion {
+interface SilenceVersion {
   readonly id: string;
   readonly version: number;
 }

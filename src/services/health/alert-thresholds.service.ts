@@ -8,7 +8,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 
 /** A threshold as people configure it. Its name identifies it within the tenant. */
-export interface ThresholdSetting {
+interface ThresholdSetting {
   readonly name: string;
   readonly metric: HealthMetricName;
   readonly comparator: AlertComparator;

@@ -10,7 +10,7 @@ const defaultSpanMs = 3_600_000;
 const maxSpanMs = 400 * 86_400_000;
 
 /** Which history is asked for; times are RFC 3339. */
-export interface HistoryRequest {
+interface HistoryRequest {
   readonly metric: HealthMetricName;
   /** An hour before `to` when left out. */
   readonly from?: string | undefined;

@@ -4,10 +4,10 @@ import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 
 /** The readings of a tenant by metric; null where one does not apply. */
-export type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
+type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
 
 /** Measures a tenant by one query, which runs in the scope of the tenant. */
-export interface TenantProbe {
+interface TenantProbe {
   /** The metrics that it measures; all are unknown when the query fails. */
   readonly metrics: readonly HealthMetricName[];
   /** One row with the readings as of `at` (RFC 3339). */

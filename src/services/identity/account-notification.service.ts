@@ -19,7 +19,7 @@ const headlines = {
 } as const;
 
 /** A change of how an account is signed in to. */
-export type AccountChange = keyof typeof headlines;
+type AccountChange = keyof typeof headlines;
 
 /**
  * Notifies the owner by e-mail of a change of how the account is signed in to, so that one that somebody else made does not

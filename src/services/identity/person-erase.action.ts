@@ -8,7 +8,7 @@ import { defineAction } from '../actions/action.ts';
 /** What can be erased: people with an account, and contacts. */
 export const erasableKinds = ['user', 'contact'] as const;
 
-export const personErasePayload = z.strictObject({
+const personErasePayload = z.strictObject({
   person_id: z.uuid(),
   kind: z.enum(erasableKinds),
   reason: z.string().trim().min(1).max(500).describe('Why, for the record; name no person in it'),

@@ -10,7 +10,7 @@ import { revokeOtherSessions } from './sign-in/revoke-sessions.service.ts';
 import type { FactorOwner } from './sign-in/second-factor.service.ts';
 
 /** How a person wants the product to behave; undefined stays as it is. */
-export interface PreferenceChanges {
+interface PreferenceChanges {
   readonly language?: string | undefined;
   readonly theme?: 'system' | 'light' | 'dark' | undefined;
   readonly week_start?: 'monday' | 'saturday' | 'sunday' | undefined;

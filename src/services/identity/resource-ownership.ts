@@ -1,7 +1,7 @@
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** A kind of resource that must not be left without an owner when a person is deleted (S2-72, S4-28). */
-export interface OwnedKind {
+interface OwnedKind {
   /** As the 409 names it, e.g. `service_token`. */
   readonly resource: string;
   /** How many active ones the person owns. */

@@ -8,7 +8,7 @@ import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /** What a tenant may change of itself. */
-export interface TenantSettings {
+interface TenantSettings {
   readonly name: string;
   /** ISO 3166-1 alpha-2. */
   readonly country: string;

@@ -9,7 +9,7 @@ import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger } from './role/effective-rights.service.ts';
 
 /** What of an account and its portal profile can be changed; undefined stays as it is. */
-export interface AccountValues {
+interface AccountValues {
   readonly full_name?: string | undefined;
   readonly email?: string | null | undefined;
   readonly phone_number?: string | null | undefined;

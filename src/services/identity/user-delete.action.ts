@@ -11,7 +11,7 @@ import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, 
 import { revokeAllRoles } from './role/role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
-export const userDeletePayload = z.strictObject({
+const userDeletePayload = z.strictObject({
   user_id: z.uuid(),
   version: rowVersion,
   transfer_to: z.uuid().nullable().default(null).describe('Who gets what the person owns'),

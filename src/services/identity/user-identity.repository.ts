@@ -7,7 +7,7 @@ export interface ExternalAccount {
 }
 
 /** How an external account came to sign a person in. */
-export type LinkedBy = 'administrator' | 'verified_email';
+type LinkedBy = 'administrator' | 'verified_email';
 
 /** The active person whom an external account signs in; null for nobody. */
 export async function findLinkedUser(tx: Tx, { issuer, subject }: ExternalAccount): Promise<string | null> {

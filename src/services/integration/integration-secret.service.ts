@@ -24,7 +24,7 @@ export async function revealSecret(tx: Tx, keyring: Keyring, id: string) {
 }
 
 /** Where a secret was found; `rotation_id` is null for the one that an integration uses now. */
-export interface SecretUse {
+interface SecretUse {
   readonly integration_id: string;
   readonly rotation_id: string | null;
 }

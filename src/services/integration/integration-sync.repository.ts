@@ -58,7 +58,7 @@ export async function openSyncJob(
 }
 
 /** What a worker needs to continue a sync where the last one stopped. */
-export interface SyncPosition {
+interface SyncPosition {
   readonly integration_id: string;
   readonly config: PulledConfig;
   readonly secret_ciphertext: string;

@@ -15,7 +15,7 @@ import { integrationSecretPlace } from './integration.repository.ts';
 import { upsertRecords } from './integration-sync.repository.ts';
 
 /** A webhook source that a message was sent to, and the actor that stores the message in its tenant. */
-export interface WebhookSource {
+interface WebhookSource {
   readonly id: string;
   readonly config: WebhookSourceConfig;
   readonly is_enabled: boolean;
@@ -54,7 +54,7 @@ export function webhookSecret(keyring: Keyring, { id, secret_ciphertext }: Webho
 }
 
 /** What became of a message: stored, or known already. */
-export interface ReceivedMessage {
+interface ReceivedMessage {
   readonly outcome: 'created' | 'updated' | 'unchanged' | 'repeated';
   readonly external_id: string | null;
 }

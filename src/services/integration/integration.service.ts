@@ -14,7 +14,7 @@ import { assertNotRotating, changedNow, integrationSecretPlace, lockIntegration 
 import type { IntegrationRow } from './integration.repository.ts';
 
 /** An integration that is to be created. */
-export interface NewIntegration {
+interface NewIntegration {
   readonly name: string;
   readonly environment: EnvironmentName;
   readonly config: IntegrationConfig;
@@ -84,7 +84,7 @@ function assertSchedulable(config: IntegrationConfig, seconds: number | null): v
 }
 
 /** What can be changed apart from the connection. */
-export interface IntegrationChange {
+interface IntegrationChange {
   readonly name?: string | undefined;
   readonly is_enabled?: boolean | undefined;
   readonly sync_every_seconds?: number | null | undefined;
@@ -101,7 +101,7 @@ export async function changeIntegration(tx: Tx, id: string, version: number, cha
 }
 
 /** A new connection. */
-export interface NewConnection {
+interface NewConnection {
   readonly config: IntegrationConfig;
   /** Null keeps the present secret. */
   readonly secret: string | null;

@@ -152,7 +152,7 @@ export function beginRevoking(tx: Tx, id: string): Promise<void> {
 }
 
 /** Why the last attempt of a step failed; shown until an attempt succeeds. */
-export interface StepFailure {
+interface StepFailure {
   readonly code: RotationFault;
   readonly detail: string;
   /** When the step is attempted again, in milliseconds since the epoch. */

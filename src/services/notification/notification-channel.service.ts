@@ -13,7 +13,7 @@ import { channelColumns } from './notification.queries.ts';
 const table = 'notification_channels';
 
 /** What a new channel is made of. */
-export type NewChannel =
+type NewChannel =
   | { readonly kind: 'webhook'; readonly name: string; readonly url: string; readonly events: string[] }
   | { readonly kind: 'email'; readonly name: string; readonly email: string; readonly events: string[] };
 

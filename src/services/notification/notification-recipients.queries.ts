@@ -9,7 +9,7 @@ import { readAll } from '../../platform/database/read.ts';
 import type { NotificationRecipient } from '../../workflows/notification/notification-delivery.contract.ts';
 
 /** A notification for one recipient: a channel, or a person at their own e-mail address. */
-export interface PlannedDelivery {
+interface PlannedDelivery {
   /** The same for the same occurrence and recipient, so that a repetition finds the delivery. */
   readonly delivery_id: string;
   readonly receiver: NotificationRecipient;

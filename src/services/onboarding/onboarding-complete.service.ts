@@ -16,7 +16,7 @@ import { rolesQuery } from '../identity/role/role.queries.ts';
 import { createUser } from '../identity/user-account.service.ts';
 
 /** What the holder of a link sends at the end. */
-export interface OnboardingCompletion {
+interface OnboardingCompletion {
   /** Null: whatever was saved last; otherwise nothing may have been saved since this version. */
   readonly version: number | null;
   readonly answers: JsonObject;

@@ -9,7 +9,7 @@ import { clockTimestamp, lockOnboardingLink } from './onboarding-link.repository
 import { assignRole } from '../identity/role/role-assignment.service.ts';
 
 /** The link whose waiting roles are assigned. */
-export const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });
+const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });
 
 /** Assigns the roles that wait since the completion of a link, such as those of administrators. Always by approval. */
 export const onboardingGrantRoles = defineAction({

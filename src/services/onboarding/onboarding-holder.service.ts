@@ -34,7 +34,7 @@ export function saveHolderProgress(deps: Deps, access: PublicLinkAccess, saved: 
 }
 
 /** What the holder of a link sends at the end; see {@link completeOnboardingLink}. */
-export interface HolderCompletion {
+interface HolderCompletion {
   readonly version: number | null;
   readonly answers: JsonObject;
   readonly full_name: string | null;

@@ -25,7 +25,7 @@ function linksQuery() {
 }
 
 /** Which links a list holds; what is undefined does not narrow it. */
-export interface OnboardingLinkFilter {
+interface OnboardingLinkFilter {
   /** The effective status; see `effectiveOnboardingStatus`. */
   readonly status?: OnboardingStatus | undefined;
   readonly created_by?: string | undefined;

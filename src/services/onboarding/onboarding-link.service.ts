@@ -21,7 +21,7 @@ export function onboardingTokenHash(token: string): Buffer {
 }
 
 /** What a creator asks for. */
-export interface NewOnboardingLink {
+interface NewOnboardingLink {
   readonly recipient_name: string;
   readonly recipient_email: string | null;
   readonly purpose: string;

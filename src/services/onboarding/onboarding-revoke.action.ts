@@ -4,7 +4,7 @@ import { sendOnboardingChanged } from './onboarding-link.client.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
 
 /** The link to revoke, and why. */
-export const revokeOnboardingPayload = z.strictObject({
+const revokeOnboardingPayload = z.strictObject({
   link_id: z.uuid(),
   reason: z.string().min(1).max(500).nullable(),
 });

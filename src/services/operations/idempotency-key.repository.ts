@@ -14,14 +14,14 @@ const runningSeconds = 60;
 const replaySeconds = 24 * 3600;
 
 /** The answer to the first request, which repetitions get too. */
-export interface StoredAnswer {
+interface StoredAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
 
 /** A key that this request owns until it stores its answer or releases the key. */
-export interface IdempotencyClaim {
+interface IdempotencyClaim {
   /** The stored answer of an earlier request with the key; null when this request is the first. */
   readonly replay: StoredAnswer | null;
   /** Stores the answer for a day; sealed, because it may contain what only this caller may see. */

@@ -12,7 +12,7 @@ import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, Q
 export const bullmqSchema = 'bullmq';
 
 /** Where BullMQ keeps its jobs. */
-export type BullmqStore = { readonly redisUrl: string } | { readonly databaseUrl: string; readonly poolSize: number };
+type BullmqStore = { readonly redisUrl: string } | { readonly databaseUrl: string; readonly poolSize: number };
 
 /** The methods of a queue that are used here, on either backend. */
 type AnyQueue = Pick<

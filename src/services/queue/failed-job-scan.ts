@@ -3,11 +3,11 @@ import type { FailedJob } from '../../domain/queue/queue-bulk-retry.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 
 /** The number of failed jobs that a preview or a selection reads at most. */
-export const maxScannedFailures = 10_000;
+const maxScannedFailures = 10_000;
 const pageSize = 500;
 
 /** Failed jobs with their error classes, newest first. */
-export interface FailureScan {
+interface FailureScan {
   readonly jobs: FailedJob[];
   /** False when there are more than {@link maxScannedFailures}: the oldest ones are not among them. */
   readonly is_complete: boolean;

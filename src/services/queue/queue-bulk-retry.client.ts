@@ -19,7 +19,7 @@ import type { BulkRetryCounts, BulkRetryPlan } from '../../workflows/queue/queue
 type Deps = Pick<ProcessDeps, 'temporal'>;
 
 /** A bulk retry that somebody asks for. */
-export interface BulkRetryRequest {
+interface BulkRetryRequest {
   readonly queue_id: string;
   readonly reason: string;
   readonly plan: BulkRetryPlan;

@@ -14,7 +14,7 @@ import { findBulkRetryEvent, queueByName } from './queue.queries.ts';
 type Deps = Pick<ProcessDeps, 'db' | 'queues' | 'temporal'>;
 
 /** One bulk retry of one queue. */
-export interface BulkRetryId {
+interface BulkRetryId {
   readonly queue_name: string;
   readonly bulk_id: string;
 }

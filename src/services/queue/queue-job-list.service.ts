@@ -8,7 +8,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { queueByName } from './queue.queries.ts';
 
 /** Which page of a queue's jobs. */
-export interface JobListRequest {
+interface JobListRequest {
   readonly state: QueueJobState;
   readonly limit: number;
   readonly cursor?: string | undefined;

@@ -21,7 +21,7 @@ export interface JobOperation {
 }
 
 /** Which job is operated on, and why. */
-export interface JobTarget {
+interface JobTarget {
   readonly queue_name: string;
   readonly job_id: string;
   readonly reason: string | null;

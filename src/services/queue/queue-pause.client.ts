@@ -15,7 +15,7 @@ import type { ResumeMessage } from '../../workflows/queue/queue-pause.contract.t
 type Deps = Pick<ProcessDeps, 'temporal'>;
 
 /** A pause that somebody asks for; `paused_until` in milliseconds since the epoch. */
-export interface PauseRequest {
+interface PauseRequest {
   readonly queue_id: string;
   readonly reason: string;
   readonly paused_until: number;

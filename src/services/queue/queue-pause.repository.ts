@@ -4,7 +4,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockQueue, openQueueEvent, settleQueueEvent } from './queue.repository.ts';
 
 /** A pause: its id is also that of its event. Times are milliseconds since the epoch. */
-export interface QueuePause {
+interface QueuePause {
   readonly queue_id: string;
   readonly pause_id: string;
   readonly reason: string;

@@ -7,7 +7,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
 
 /** A queue of an engine, with the name that the tenant gives it. */
-export interface QueueRegistration {
+interface QueueRegistration {
   readonly name: string;
   readonly provider: QueueProviderName;
   readonly source_name: string;

@@ -91,7 +91,7 @@ export async function findBulkRetryEvent(db: ReadConnections, scope: ReadScope, 
 }
 
 /** What is left of a cleaning. */
-export interface OpenCleaning {
+interface OpenCleaning {
   readonly state: CleanableState;
   readonly olderThanMs: number;
   readonly limit: number;

@@ -25,7 +25,7 @@ export async function lockQueue(tx: Tx, by: { readonly id: string } | { readonly
 }
 
 /** An operation that is about to be attempted. */
-export interface NewQueueEvent {
+interface NewQueueEvent {
   /** Given by a workflow, so that a repetition finds the event; generated when left out. */
   readonly id?: string;
   readonly queue_id: string;
@@ -70,7 +70,7 @@ export async function openQueueEvent(tx: Tx, event: NewQueueEvent) {
 }
 
 /** A bulk retry that its workflow begins. */
-export interface NewBulkRetry {
+interface NewBulkRetry {
   readonly queue_id: string;
   readonly bulk_id: string;
   readonly reason: string;
@@ -94,7 +94,7 @@ export async function beginBulkRetry(tx: Tx, queues: Pick<QueueProviders, 'of'>,
 }
 
 /** How an operation has ended, or its progress. */
-export interface QueueEventOutcome {
+interface QueueEventOutcome {
   readonly state: QueueEventState;
   /** Merged into the details of the event. */
   readonly details?: JsonObject;

@@ -16,10 +16,10 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 export type ActivityRow = Selectable<CastellanSchema['admin_activities']>;
 
 /** A new activity without its owner. */
-export type NewActivity = Omit<Insertable<CastellanSchema['admin_activities']>, 'tenant_id' | 'user_id' | 'id'>;
+type NewActivity = Omit<Insertable<CastellanSchema['admin_activities']>, 'tenant_id' | 'user_id' | 'id'>;
 
 /** The fields of an activity that can change (S0-30). */
-export type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
+type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
 
 /**
  * Logs activities. This file is the only writer of activities and scores: with every change the score of its day is

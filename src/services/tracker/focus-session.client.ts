@@ -23,7 +23,7 @@ export type FocusCommand = keyof typeof updates;
 const updates = { complete: completeUpdate, interrupt: interruptUpdate, pause: pauseUpdate, resume: resumeUpdate };
 
 /** Names a session and so its workflow. */
-export interface FocusSessionKey {
+interface FocusSessionKey {
   readonly tenant_id: string;
   readonly session_id: number;
 }

@@ -54,7 +54,7 @@ export async function loadFocusRemaining(deps: Deps, owner: Person, id: number):
 }
 
 /** A session as it is asked for. */
-export interface NewFocusSession {
+interface NewFocusSession {
   readonly duration_minutes: number;
   readonly notes: string | null;
 }

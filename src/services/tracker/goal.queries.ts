@@ -31,7 +31,7 @@ export function goalPageQuery(
 }
 
 /** Goals of a person with the amounts done in their weeks. */
-export function goalProgressQuery(userId: string) {
+function goalProgressQuery(userId: string) {
   return kysely
     .selectFrom('admin_goals as g')
     .leftJoinLateral(

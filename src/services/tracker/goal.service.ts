@@ -16,10 +16,10 @@ const resource_type = 'goal';
 type Targets = Pick<GoalRow, 'target_discoveries' | 'target_emails' | 'target_videos' | 'target_calls'>;
 
 /** A goal as it is asked for. */
-export type NewGoal = Targets & Pick<GoalRow, 'week_start'>;
+type NewGoal = Targets & Pick<GoalRow, 'week_start'>;
 
 /** What the first day of a goal's week is moved back to: the Monday, or the first day of the person's own week. */
-export type WeekNormalization = 'monday' | 'week_start';
+type WeekNormalization = 'monday' | 'week_start';
 
 /** The first day of a goal's week: the day as given, or moved back on request (S0-76). */
 export async function goalWeekStart(

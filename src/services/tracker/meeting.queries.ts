@@ -10,7 +10,7 @@ export function meetingsQuery(userId: string) {
 }
 
 /** What a list of meetings is narrowed by. */
-export interface MeetingFilter {
+interface MeetingFilter {
   readonly kind?: 'template' | 'planned' | undefined;
   readonly type?: MeetingType | undefined;
   readonly prospect_id?: number | undefined;

@@ -14,14 +14,14 @@ const resource_type = 'meeting';
 const templateColumns = ['title', 'type', 'duration_minutes', 'agenda', 'questions', 'follow_up_tasks'] as const;
 
 /** A meeting as it is asked for. */
-export type NewMeeting = Pick<MeetingRow, (typeof templateColumns)[number] | 'scheduled_at' | 'prospect_id'> &
+type NewMeeting = Pick<MeetingRow, (typeof templateColumns)[number] | 'scheduled_at' | 'prospect_id'> &
   Partial<Pick<MeetingRow, 'template_id'>>;
 
 /** The fields of a meeting that can change. */
-export type MeetingChange = Partial<Omit<NewMeeting, 'template_id'> & Pick<MeetingRow, 'outcome' | 'outcome_notes'>>;
+type MeetingChange = Partial<Omit<NewMeeting, 'template_id'> & Pick<MeetingRow, 'outcome' | 'outcome_notes'>>;
 
 /** A follow-up task that becomes an activity: its line, from 1. */
-export interface FollowUp {
+interface FollowUp {
   readonly line: number;
   readonly type: ActivityType;
   readonly date: string;

@@ -67,7 +67,7 @@ type RowsOfAll<All extends readonly unknown[]> = { -readonly [Index in keyof All
 type FactRows = RowsOfAll<Queries>;
 
 /** What the rules know about a person, and what the person allows. */
-export interface PersonalNudges {
+interface PersonalNudges {
   readonly facts: NudgeFacts;
   readonly policy: NudgePolicy;
   readonly settled_keys: ReadonlySet<string>;

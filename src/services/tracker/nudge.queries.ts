@@ -4,7 +4,7 @@ import type { Page } from '../../platform/database/keyset-page.ts';
 import { latestFirst } from './tracker-page.queries.ts';
 
 /** The columns of a nudge that are displayed. */
-export const nudgeColumns = [
+const nudgeColumns = [
   'id',
   'user_id',
   'type',

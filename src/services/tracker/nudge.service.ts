@@ -75,7 +75,7 @@ async function markSettled(tx: Tx, userId: string, day: Day, keys: readonly stri
 }
 
 /** What a person does with a nudge: reads it, or snoozes it until a time, RFC 3339 (null: ends the snooze). */
-export type NudgeChange = { readonly read: true } | { readonly snoozed_until: string | null };
+type NudgeChange = { readonly read: true } | { readonly snoozed_until: string | null };
 
 /** Marks a nudge as read or snoozes it. @throws Problem `resource.not-found` when the person has no such nudge. */
 export async function updateNudge(tx: Tx, userId: string, id: number, change: NudgeChange): Promise<void> {

@@ -11,7 +11,7 @@ import { personQuery, trackerPerson, utcDay } from './tracker-profile.queries.ts
 import type { Person, TrackerPerson } from './tracker-profile.queries.ts';
 
 /** A score as it is stored. */
-export interface ScoreRow {
+interface ScoreRow {
   readonly id: number;
   readonly user_id: string;
   readonly date: Day;
@@ -23,7 +23,7 @@ export interface ScoreRow {
 }
 
 /** A score as it is displayed: a day without a row has neither id nor timestamps. */
-export type ScoreView = Omit<ScoreRow, 'id' | 'created_at' | 'updated_at'> & {
+type ScoreView = Omit<ScoreRow, 'id' | 'created_at' | 'updated_at'> & {
   readonly id: number | null;
   readonly created_at: string | null;
   readonly updated_at: string | null;

@@ -8,7 +8,7 @@ import { recomputeStreaks } from './activity.service.ts';
 import { trackerSettingsColumns, vacationColumns } from './tracker-settings.queries.ts';
 
 /** What a person sets; what is left out stays. */
-export interface TrackerSettingsChange {
+interface TrackerSettingsChange {
   readonly rest_weekdays?: number[] | undefined;
   readonly quiet_from_minute?: number | undefined;
   readonly quiet_to_minute?: number | undefined;
@@ -45,7 +45,7 @@ export async function updateTrackerSettings(tx: Tx, userId: string, change: Trac
 }
 
 /** First and last day of a vacation. */
-export interface NewVacation {
+interface NewVacation {
   readonly starts_on: Day;
   readonly ends_on: Day;
 }

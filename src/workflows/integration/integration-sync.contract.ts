@@ -8,7 +8,7 @@ import { workflowTaskTimeout } from '../shared/task-timeout.ts';
 
 /** Names under which the workflows are registered. */
 export const integrationSyncWorkflowType = 'integrationSyncWorkflow';
-export const scheduledSyncWorkflowType = 'scheduledSyncWorkflow';
+const scheduledSyncWorkflowType = 'scheduledSyncWorkflow';
 
 /** What a sync starts with. The secret stays in the database. */
 export interface IntegrationSyncInput {

@@ -25,7 +25,7 @@ export interface KeyRotationInput extends KeyRotationRef {
 }
 
 /** The defaults: attempts over minutes before the switch, over hours after it; revoking is never given up. */
-export const rotationDefaults = {
+const rotationDefaults = {
   heartbeat_timeout_ms: 6_000,
   step_delays_seconds: [1, 5, 15, 60, 120, 300, 600],
   revoke_delays_seconds: [5, 30, 120, 600, 1_800, 3_600],

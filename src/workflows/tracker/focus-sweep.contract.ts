@@ -1,7 +1,7 @@
 import type { ScheduleContract } from '../shared/schedule-contract.ts';
 
 /** Name under which the workflow is registered. */
-export const focusSweepWorkflowType = 'focusSweepWorkflow';
+const focusSweepWorkflowType = 'focusSweepWorkflow';
 
 /** Catches the focus sessions that their workflow did not end. */
 export const focusSweepSchedule: ScheduleContract = {

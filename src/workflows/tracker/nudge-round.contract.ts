@@ -7,7 +7,7 @@ export const nudgeRoundWorkflowType = 'nudgeRoundWorkflow';
 export const nudgeSchedulesWorkflowType = 'nudgeSchedulesWorkflow';
 
 /** Interval of a tenant's rounds. The rules work in hours, so a quarter of an hour is precise enough. */
-export const nudgeRoundEveryMs = 15 * 60_000;
+const nudgeRoundEveryMs = 15 * 60_000;
 
 /** A round for all people of a tenant, or for one of them when `user_id` is set. */
 export interface NudgeRoundInput {

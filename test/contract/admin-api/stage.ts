@@ -21,7 +21,7 @@ export interface Caller {
 }
 
 /** Functions that were called and what came of it. */
-export interface CallRecord {
+interface CallRecord {
   readonly succeeded: Set<string>;
   /** By a rule other than the missing factor, which every gated call meets first. */
   readonly refused: Set<string>;

@@ -11,10 +11,10 @@ interface IssuedKey {
 }
 
 /** A record that the service has. */
-export type RemoteItem = Readonly<Record<string, unknown>>;
+type RemoteItem = Readonly<Record<string, unknown>>;
 
 /** Where a held request has come to: `before` the service has done anything, or `after` it has, without an answer. */
-export type HoldPoint = 'before' | 'after';
+type HoldPoint = 'before' | 'after';
 
 interface Hold {
   readonly matches: RegExp;

@@ -8,7 +8,7 @@ import { freePort } from '../../../src/dev/ports.ts';
 import { eventually } from '../eventually.ts';
 
 /** A Redis server of one test file. */
-export interface TestRedis {
+interface TestRedis {
   readonly port: number;
   stop(): Promise<void>;
 }

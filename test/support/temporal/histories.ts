@@ -9,12 +9,12 @@ import { workflowBundlePath } from './temporal.ts';
 type History = Parameters<typeof historyToJSON>[0];
 
 /** A history as it is kept. */
-export interface KeptHistory {
+interface KeptHistory {
   readonly events: Record<string, unknown>[];
 }
 
 /** Recorded histories of one kind of workflow, under `test/histories/<kind>`: those of earlier builds, never rewritten. */
-export interface RecordedHistories {
+interface RecordedHistories {
   /** Names of what is kept. */
   names(): Promise<string[]>;
   /** What is kept, by name. */

@@ -12,11 +12,6 @@ export function temporalAddress(): string {
   return runState().temporal_address;
 }
 
-/** Namespace that the tests share; what keeps them apart are task queues and ids. */
-export function temporalNamespace(): string {
-  return runState().temporal_namespace;
-}
-
 /** The workflow code, bundled once for the run: `Worker.create({ workflowBundle: { codePath } })`. */
 export function workflowBundlePath(): string {
   return runState().workflow_bundle;

@@ -17,7 +17,7 @@ export async function lockRights(tx: Tx): Promise<void> {
 }
 
 /** What a person may do now. */
-export interface Rights {
+interface Rights {
   readonly roles: readonly string[];
   readonly permissions: readonly Permission[];
 }

@@ -7,7 +7,7 @@ import { defineAction } from '../../actions/action.ts';
 import { assertOwnRole } from './role-hierarchy.service.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
 
-export const roleDeletePayload = z.strictObject({
+const roleDeletePayload = z.strictObject({
   role_id: z.uuid(),
   version: rowVersion,
 });

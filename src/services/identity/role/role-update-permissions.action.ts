@@ -18,7 +18,7 @@ export const permissionSet = z
   .max(allPermissions.length)
   .transform((given) => allPermissions.filter((permission) => given.includes(permission)));
 
-export const roleUpdatePermissionsPayload = z.strictObject({
+const roleUpdatePermissionsPayload = z.strictObject({
   role_id: z.uuid(),
   permissions: permissionSet,
   version: rowVersion,

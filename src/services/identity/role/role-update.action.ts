@@ -14,7 +14,7 @@ export const roleChange = z.strictObject({
   parent_role_id: roleText.parent_role_id.optional(),
 });
 
-export const roleUpdatePayload = roleChange.extend({
+const roleUpdatePayload = roleChange.extend({
   role_id: z.uuid(),
   version: rowVersion,
 });

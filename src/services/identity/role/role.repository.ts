@@ -20,7 +20,7 @@ export async function loadRole(tx: Tx, id: string) {
 }
 
 /** On which approved request a role was changed; null for none. */
-export interface RoleChangeNote {
+interface RoleChangeNote {
   readonly approval_id: string | null;
 }
 

@@ -11,7 +11,7 @@ import { activeRoles, effectiveRights } from '../role/active-role.queries.ts';
 export const credentialMaxAgeMs = 30_000;
 
 /** Whose an active session is, and what the person may do. */
-export interface SessionFacts {
+interface SessionFacts {
   readonly user_id: string;
   readonly tenant_id: string;
   readonly session_id: string;

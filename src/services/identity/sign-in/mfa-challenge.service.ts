@@ -12,13 +12,13 @@ import type { ChallengeOwner, CodeVerdict } from './second-factor.service.ts';
 import { codeRefused, hasConfirmedFactor, verifyCode, consumeCode, withGuessBudget } from './second-factor.service.ts';
 
 /** What a challenge is to prove: that its owner wants this action with this payload. */
-export interface ChallengeSubject {
+interface ChallengeSubject {
   readonly action: string;
   readonly payload_digest: string;
 }
 
 /** A challenge as its owner sees it. */
-export interface ChallengeView extends ChallengeSubject {
+interface ChallengeView extends ChallengeSubject {
   readonly challenge_id: string;
   readonly method: MfaMethod;
   readonly expires_at: string;

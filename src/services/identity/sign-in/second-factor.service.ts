@@ -12,7 +12,7 @@ import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../../platform/process-deps.ts';
 
 /** What a code is asked for; it decides how old the code may be. */
-export type FactorPurpose = keyof typeof totpStepsBack;
+type FactorPurpose = keyof typeof totpStepsBack;
 
 /** The person whose factor is verified. */
 export type FactorOwner = Actor & { readonly user_id: string };

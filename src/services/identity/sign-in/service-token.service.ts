@@ -10,7 +10,7 @@ import { issueServiceToken } from './service-token-format.ts';
 import { serviceTokenColumns } from './service-token.queries.ts';
 
 /** What a service token is for. */
-export interface ServiceTokenInput {
+interface ServiceTokenInput {
   readonly name: string;
   /** The one environment whose flags and configuration it reads; null reads none. */
   readonly environment: EnvironmentName | null;

@@ -8,7 +8,7 @@ import { hasConfirmedFactor } from './second-factor.service.ts';
 import type { FactorOwner } from './second-factor.service.ts';
 
 /** Whether signing in with the password asks for a code too, and whether there is an app to give one. */
-export interface SignInFactor {
+interface SignInFactor {
   readonly sign_in_requires_totp: boolean;
   readonly has_authenticator_app: boolean;
 }

@@ -13,7 +13,7 @@ import type { TokenPair } from './session.service.ts';
 import { checkSignInCode } from './sign-in-code.service.ts';
 
 /** What somebody signs in with. */
-export interface PasswordCredentials {
+interface PasswordCredentials {
   /** E-mail address or phone number. */
   readonly identifier: string;
   readonly password: string;

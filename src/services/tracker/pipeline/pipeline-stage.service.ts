@@ -17,7 +17,7 @@ export interface NewStage {
 }
 
 /** What of a stage can change; what is left out stays. */
-export type StageChange = { readonly [Name in keyof NewStage]?: NewStage[Name] | undefined } & {
+type StageChange = { readonly [Name in keyof NewStage]?: NewStage[Name] | undefined } & {
   readonly position?: number | undefined;
 };
 

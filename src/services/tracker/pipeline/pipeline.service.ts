@@ -10,7 +10,7 @@ import { lockPipeline } from './pipeline.repository.ts';
 const resource_type = 'pipeline';
 
 /** A pipeline as it is asked for; the place of a stage in the list is its position. */
-export interface NewPipeline {
+interface NewPipeline {
   readonly name: string;
   readonly is_default: boolean;
   readonly stages: readonly NewStage[];
@@ -49,7 +49,7 @@ export async function createPipeline(tx: Tx, pipeline: NewPipeline): Promise<num
 }
 
 /** What of a pipeline can change. */
-export interface PipelineChange {
+interface PipelineChange {
   readonly name?: string | undefined;
   readonly is_default?: true | undefined;
 }

@@ -12,7 +12,7 @@ import { lockPipeline, stagesOf } from './pipeline.repository.ts';
 import type { NamedStage } from './pipeline.repository.ts';
 
 /** How a file is imported. */
-export interface ImportOptions {
+interface ImportOptions {
   /** Null: the default pipeline. */
   readonly pipeline_id: number | null;
   /** What to do about a known e-mail address: refuse the file, or leave the row out. */
@@ -20,7 +20,7 @@ export interface ImportOptions {
 }
 
 /** Number of rows that were imported and left out. */
-export interface ImportResult {
+interface ImportResult {
   readonly imported: number;
   readonly skipped: number;
 }

@@ -11,10 +11,10 @@ import { findStage, stagesOf } from './pipeline.repository.ts';
 import type { NamedStage } from './pipeline.repository.ts';
 
 /** A row of the table of prospects. */
-export type ProspectRow = Selectable<CastellanSchema['admin_prospects']>;
+type ProspectRow = Selectable<CastellanSchema['admin_prospects']>;
 
 /** What a person writes about a prospect; stage and status change by moving. */
-export type ProspectFields = Partial<
+type ProspectFields = Partial<
   Pick<
     Insertable<CastellanSchema['admin_prospects']>,
     | 'name'
@@ -30,7 +30,7 @@ export type ProspectFields = Partial<
 >;
 
 /** A prospect as it is asked for. */
-export interface NewProspect extends ProspectFields {
+interface NewProspect extends ProspectFields {
   readonly name: string;
   readonly stage_id?: number | undefined;
 }
@@ -68,7 +68,7 @@ export async function createProspect(tx: Tx, userId: string, { stage_id, ...fiel
 }
 
 /** A prospect of a person, on the version that the caller has read. */
-export interface ProspectTarget {
+interface ProspectTarget {
   readonly user_id: string;
   readonly id: number;
   /** The If-Match header; null accepts every version. */
@@ -104,7 +104,7 @@ export async function updateProspect(tx: Tx, target: ProspectTarget, fields: Pro
 }
 
 /** A move as it is asked for; what is null stays. */
-export interface MoveRequest {
+interface MoveRequest {
   readonly stage_id: number | null;
   readonly status: ProspectStatus | null;
   readonly lost_reason: string | null;
