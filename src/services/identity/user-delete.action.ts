@@ -5,7 +5,7 @@ import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { followDeletion } from './offboarding.service.ts';
-import { ownedKinds } from './resource-ownership.ts';
+import { ownedKinds } from './resource-ownership.service.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './role/effective-rights.service.ts';
 import { revokeAllRoles } from './role/role-assignment.service.ts';
