@@ -36,6 +36,7 @@ const signIn = route({
   },
 });
 
+/** Label of the counter of sign-ins (S1-45). */
 function outcomeOf(error: unknown): 'refused' | 'rate_limited' | 'error' {
   if (!(error instanceof Problem)) return 'error';
   if (error.code === 'request.rate-limited') return 'rate_limited';
