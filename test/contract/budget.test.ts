@@ -78,7 +78,7 @@ async function measure(name: string, work: (round: number) => Promise<Answer>, s
 /** Reads that go through a chain in batches: as many trips as it is long. */
 const walks = ['exportAuditLogs', 'verifyAuditLogs', 'getAuditLogDetails'];
 
-describe('A10 D10: what calls cost', () => {
+describe('what calls cost', () => {
   it.each(routes.filter(({ method, permission }) => method === 'get' && permission !== 'public').map((one) => [one.operationId, one] as const))(
     '%s',
     async (_, route) => {
@@ -162,7 +162,7 @@ async function historyLength(workflowId: string): Promise<number> {
   ).length;
 }
 
-describe('A10 D10: the budget', () => {
+describe('the budget', () => {
   it('is kept; growth is a decision: npm run budget, and commit budgets.json', async () => {
     const bundle = await readFile(workflowBundlePath(), 'utf8');
     const bundle_bytes = Buffer.byteLength(bundle.replace(/\n\/\/# sourceMappingURL=[\s\S]*$/, ''));

@@ -175,7 +175,7 @@ describe('ways around row-level security', () => {
     expect(nologin).toEqual([]);
   });
 
-  it('A5: functions in policies are not volatile, which would scan the table', async () => {
+  it('functions in policies are not volatile, which would scan the table', async () => {
     const volatile = await offenders(`
       select p.oid::regprocedure::text as name from pg_depend d join pg_proc p on p.oid = d.refobjid
       where d.classid = 'pg_policy'::regclass and d.refclassid = 'pg_proc'::regclass and p.provolatile = 'v'`);
