@@ -32,7 +32,7 @@ const fields = {
 /** Body of a creation. */
 export const campaignCreation = z
   .strictObject({
-    name: fields.name,
+    ...fields,
     description: fields.description.default(null),
     channel: fields.channel.default(null),
     status: fields.status.default('planning'),
@@ -46,13 +46,4 @@ export const campaignCreation = z
   .meta({ id: 'CampaignCreation' });
 
 /** Body of a change; what is left out stays. */
-export const campaignUpdate = z
-  .strictObject({
-    name: fields.name.optional(),
-    description: fields.description.optional(),
-    channel: fields.channel.optional(),
-    status: fields.status.optional(),
-    starts_on: fields.starts_on.optional(),
-    ends_on: fields.ends_on.optional(),
-  })
-  .meta({ id: 'CampaignUpdate' });
+export const campaignUpdate = z.strictObject(fields).partial().meta({ id: 'CampaignUpdate' });

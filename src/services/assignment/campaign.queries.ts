@@ -10,13 +10,15 @@ import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAssignments } from './assignment-access.service.ts';
 
+/** The columns that people write. */
+export const campaignColumns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
+
 /** Campaigns that are not deleted, with the columns of an answer. */
 function campaignsQuery() {
   return kysely
     .selectFrom('campaigns')
     .where('deleted_at', 'is', null)
-    .select(['id', 'name', 'description', 'channel', 'status', 'starts_on', 'ends_on'])
-    .select(['created_by', 'created_at', 'updated_at', 'version']);
+    .select(['id', ...campaignColumns, 'created_by', 'created_at', 'updated_at', 'version']);
 }
 
 /** A page of campaigns, newest first. */

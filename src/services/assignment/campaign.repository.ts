@@ -48,9 +48,6 @@ export async function lockMember(tx: Tx, campaignId: string, userId: string) {
   return member;
 }
 
-/** The columns that people write. */
-export const campaignColumns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
-
 /** Loads and locks a campaign that is to be changed. @throws Problem 404, 412 for an older version. */
 export async function lockCampaignForChange(tx: Tx, id: string, version: number) {
   return assertVersion(await lockOne(tx, CampaignEntity, { id, deleted_at: null }, 'campaign'), version);

@@ -1,21 +1,16 @@
 import { sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
-import type { CampaignChannel, CampaignStatus } from '../../entities/assignment/campaign.entity.ts';
+import type { CastellanSchema } from '../../entities/kysely-schema.ts';
 import { now } from '../../entities/shared/column-types.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
-import { campaignColumns, lockCampaignForChange } from './campaign.repository.ts';
+import { campaignColumns } from './campaign.queries.ts';
+import { lockCampaignForChange } from './campaign.repository.ts';
 
-/** The fields of a campaign that people write. Dates are `YYYY-MM-DD`. */
-interface CampaignValues {
-  readonly name: string;
-  readonly description: string | null;
-  readonly channel: CampaignChannel | null;
-  readonly status: CampaignStatus;
-  readonly starts_on: string | null;
-  readonly ends_on: string | null;
-}
+/** The fields of a campaign that people write. */
+type CampaignValues = Pick<Selectable<CastellanSchema['campaigns']>, (typeof campaignColumns)[number]>;
 
 /** Creates a campaign. @throws the database's unique violation when the name is taken (409). */
 export async function createCampaign(tx: Tx, values: CampaignValues): Promise<string> {
