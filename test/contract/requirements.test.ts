@@ -8,7 +8,7 @@ const list = 'docs/requirements.md';
 
 /** Merged migrations are frozen: their ids count, their words are left alone. */
 const frozen = 'migrations';
-const places = ['src', 'test', 'bench', 'scripts', 'docs', 'README.md', 'SECURITY.md', frozen];
+const places = ['src', 'test', 'bench', 'scripts', 'docs', 'README.md', 'SECURITY.md', 'CONTRIBUTING.md', frozen];
 /** Generated, recorded or measured: nobody names a requirement there. */
 const machineMade = ['src/sdk/openapi.types.ts', 'test/histories', 'bench/results'];
 
