@@ -27,7 +27,7 @@ const executionTimeoutMs = 30_000;
 const tokenLifeMs = 3_600_000;
 
 async function main(): Promise<void> {
-  await requireApi();
+  await assertApiAnswers();
   process.stdout.write(`Castellan at ${apiUrl}\n\n`);
   const requester = await signIn('superadmin@agentmitra.com');
   const wanted = await askForSwitch(requester);
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   say('All three have signed out');
 }
 
-async function requireApi(): Promise<void> {
+async function assertApiAnswers(): Promise<void> {
   const ready = await fetch(`${apiUrl}/health/ready`).then(
     (response) => response.ok,
     () => false,

@@ -39,7 +39,7 @@ const buildTimeoutMs = 30 * 60_000;
  */
 export async function findTemporal(options: FindTemporalOptions): Promise<TemporalSource> {
   const address = options.env.TEMPORAL_ADDRESS;
-  if (address !== undefined && address !== '') return { kind: 'server', address: await requireAnswer(address) };
+  if (address !== undefined && address !== '') return { kind: 'server', address: await assertAnswers(address) };
 
   const progress = options.progress ?? (() => undefined);
   const name = process.platform === 'win32' ? 'temporal.exe' : 'temporal';
@@ -126,7 +126,7 @@ async function adopt(path: string, target: string): Promise<Attempt> {
 }
 
 /** @throws StartupError when nothing accepts connections at the address */
-async function requireAnswer(address: string): Promise<string> {
+async function assertAnswers(address: string): Promise<string> {
   const separator = address.lastIndexOf(':');
   const host = address.slice(0, separator).replace(/^\[(.*)\]$/, '$1');
   const port = Number(address.slice(separator + 1));

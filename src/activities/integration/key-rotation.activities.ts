@@ -4,7 +4,7 @@ import {
   completeRotation,
   endDiscarded,
   giveUp,
-  keepNewKey,
+  saveNewKey,
   lockRotation,
   markCreation,
   markVerified,
@@ -84,7 +84,7 @@ async function createKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   if (key.secret === current || key.key_id === rotation.old_key_id) {
     throw new RemoteError('unexpected', 'The service gave the present key instead of a new one.');
   }
-  await inRotation(deps, ref, (tx) => keepNewKey(tx, deps.keyring, ref.rotation_id, key));
+  await inRotation(deps, ref, (tx) => saveNewKey(tx, deps.keyring, ref.rotation_id, key));
 }
 
 async function proveKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
@@ -126,7 +126,7 @@ async function recoverKeyId(
 ): Promise<string | null> {
   try {
     const key = await createAgain();
-    await inRotation(deps, ref, (tx) => keepNewKey(tx, deps.keyring, ref.rotation_id, key));
+    await inRotation(deps, ref, (tx) => saveNewKey(tx, deps.keyring, ref.rotation_id, key));
     return key.key_id;
   } catch (error) {
     if (error instanceof RemoteError && (error.fault === 'refused' || error.fault === 'unexpected')) return null;

@@ -24,7 +24,7 @@ const state = {
 export function databaseProblem(error: unknown): Problem | undefined {
   // Two changes of one row met without a lock; which version won is not known here.
   if (error instanceof OptimisticLockError) return new Problem({ ...staleRow, cause: error });
-  if (isAway(error)) {
+  if (isUnavailable(error)) {
     return new Problem({
       code: 'service.unavailable',
       detail: 'The database is away; nothing was changed. Try again shortly.',
@@ -87,7 +87,7 @@ function isDatabaseError(error: unknown): error is DatabaseError {
 const awayState = /^(08|57P|53)/;
 const awayCode = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'ENOTFOUND']);
 
-function isAway(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   if (isDatabaseError(error) && (awayCode.has(error.code) || awayState.test(error.code))) return true;
   return (
     error instanceof Error &&

@@ -64,7 +64,7 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
   const invalidation = new Invalidation({ connectionString: env.DATABASE_URL, application_name: applicationName }, log);
   const personKeys = new PersonKeys(createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS')), invalidation, log);
   try {
-    await refuseUnboundRole(readPool);
+    await assertBoundRole(readPool);
     await invalidation.start();
   } catch (error) {
     await Promise.allSettled([readPool.end(), orm.close(), invalidation.stop()]);
@@ -102,7 +102,7 @@ async function openOrm(url: string, entities: EntitySchema[], pool: Pool): Promi
   });
 }
 
-async function refuseUnboundRole(pool: Pool): Promise<void> {
+async function assertBoundRole(pool: Pool): Promise<void> {
   const { rows } = await pool.query<{ rolsuper: boolean; rolbypassrls: boolean; owns: boolean; role: string }>(`
     select r.rolname as role, r.rolsuper, r.rolbypassrls,
       exists (

@@ -95,7 +95,7 @@ export async function markCreation(tx: Tx, id: string): Promise<boolean> {
 }
 
 /** Seals the new key into the row, before it is used for anything. */
-export async function keepNewKey(tx: Tx, keyring: Keyring, id: string, key: { key_id: string; secret: string }): Promise<void> {
+export async function saveNewKey(tx: Tx, keyring: Keyring, id: string, key: { key_id: string; secret: string }): Promise<void> {
   const { status } = await lockRotation(tx, id);
   // A rotation that was given up while its key was being created stores the key too, to revoke it.
   if (status !== 'requested' && status !== 'discarding') return;

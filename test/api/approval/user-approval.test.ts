@@ -131,9 +131,9 @@ describe('users and roles where the tenant asks for approval', () => {
   });
 
   it('an approved deletion of a user cancels their open requests', async () => {
-    const leaver = await app.signIn('role-regional-manager');
+    const deactivated = await app.signIn('role-regional-manager');
     const [role] = await asSuperuser<{ id: string }>(app, "select id from admin_roles where code = 'role-provider-admin'");
-    const given = await callProven(app, admin, 'POST', `/admin/users/${leaver.user_id}/roles`, {
+    const given = await callProven(app, admin, 'POST', `/admin/users/${deactivated.user_id}/roles`, {
       body: { role_id: role?.id, reason: 'for this test' },
     });
     expect(given.status).toBe(201);
@@ -143,7 +143,7 @@ describe('users and roles where the tenant asks for approval', () => {
     const waiting = await callProven(app, again, 'DELETE', `/admin/users/${junior.id}`, { headers });
     expect(waiting).toMatchObject({ status: 202, body: { status: 'pending' } });
 
-    const path = `/admin/users/${leaver.user_id}`;
+    const path = `/admin/users/${deactivated.user_id}`;
     const asked = await callProven(app, admin, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });
     expect((await drive.approve(second, asked.body)).status).toBe(200);
     await drive.settled(asked.body.id, 'executed');

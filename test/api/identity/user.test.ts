@@ -209,32 +209,32 @@ describe('changing', () => {
 describe('deleting', () => {
   it('S2-7, S2-72: asks who becomes the owner of what the person owns, ends sessions and roles, and keeps the row', async () => {
     const by = await anotherAdmin();
-    const leaver = await newMember(app, by, ['role-provider-admin']);
-    const token = await callProven(app, leaver, 'POST', '/admin/service-tokens', {
+    const deactivated = await newMember(app, by, ['role-provider-admin']);
+    const token = await callProven(app, deactivated, 'POST', '/admin/service-tokens', {
       body: { name: 'reports', permissions: ['flag:evaluate'] },
     });
     expect(token.status).toBe(201);
-    const path = `/admin/users/${leaver.user_id}`;
-    const headers = { 'if-match': (await fetchUser(leaver.user_id)).etag };
+    const path = `/admin/users/${deactivated.user_id}`;
+    const headers = { 'if-match': (await fetchUser(deactivated.user_id)).etag };
     const owns = await callProven(app, by, 'DELETE', path, { headers });
     expect(owns).toMatchObject({
       status: 409,
       body: { code: 'user.owns-things', owned: [{ resource: 'service_token', count: 1 }] },
     });
-    const toNobody = await callProven(app, by, 'DELETE', `${path}?transfer_to=${leaver.user_id}`, { headers });
+    const toNobody = await callProven(app, by, 'DELETE', `${path}?transfer_to=${deactivated.user_id}`, { headers });
     expect(toNobody.status).toBe(422);
     const stale = await callProven(app, by, 'DELETE', path, { headers: { 'if-match': '"99"' } });
     expect(stale.status).toBe(412);
     const gone = await callProven(app, by, 'DELETE', `${path}?transfer_to=${by.user_id}`, { headers });
     expect(gone.status).toBe(204);
-    expect((await app.call('GET', '/users/me', { token: leaver.token })).status).toBe(401);
-    const row = await fetchUser(leaver.user_id);
+    expect((await app.call('GET', '/users/me', { token: deactivated.token })).status).toBe(401);
+    const row = await fetchUser(deactivated.user_id);
     expect(row.body).toMatchObject({ status: 'deleted', roles: [], role: 'user' });
     const tokens = await app.call('GET', '/admin/service-tokens', { token: by.token });
     expect(tokens.body.items[0]).toMatchObject({ name: 'reports', created_by: by.user_id });
     const twice = await callProven(app, by, 'DELETE', path, { headers: { 'if-match': row.etag } });
     expect(twice.status).toBe(404);
-    const reborn = await callProven(app, by, 'POST', '/admin/users', { body: { full_name: 'New', email: leaver.email } });
+    const reborn = await callProven(app, by, 'POST', '/admin/users', { body: { full_name: 'New', email: deactivated.email } });
     expect(reborn.status).toBe(201);
   });
 
@@ -266,8 +266,8 @@ describe('sessions', () => {
     expect(ended).toMatchObject({ status: 200, body: { sessions_ended: 1 } });
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect((await callApi(other.url, 'GET', '/users/me', { token: person.token })).status).toBe(401);
-    const living = await app.call('GET', `/admin/users/${person.user_id}/sessions`, { token: by.token });
-    expect(living.body.items).toEqual([]);
+    const active = await app.call('GET', `/admin/users/${person.user_id}/sessions`, { token: by.token });
+    expect(active.body.items).toEqual([]);
     const all = await app.call('GET', `/admin/users/${person.user_id}/sessions?state=all`, { token: by.token });
     expect(all.body.items[0]).toMatchObject({ revoke_reason: 'forced', is_living: false });
     expect((await app.call('GET', `/admin/users/${randomUUID()}/sessions`, { token: by.token })).status).toBe(404);

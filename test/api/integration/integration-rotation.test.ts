@@ -33,8 +33,8 @@ describe('key rotation (S2-21)', () => {
     const begun = await drive.rotate(id, { grace_seconds: 0, reason: 'yearly' });
     expect(begun).toMatchObject({ status: 201, body: { old_key_id: key_id, status: 'requested', reason: 'yearly' } });
     const done = await drive.rotated(id, begun.body.id, 'completed');
-    expect(service.living).toContain(done.new_key_id);
-    expect(service.living).not.toContain(key_id);
+    expect(service.activeKeys).toContain(done.new_key_id);
+    expect(service.activeKeys).not.toContain(key_id);
     expect(done.refused_at).not.toBeNull();
     const after = await drive.details(id);
     expect(after).toMatchObject({ key_id: done.new_key_id, secret_fingerprint: done.new_fingerprint, version: 2 });
@@ -56,7 +56,7 @@ describe('key rotation (S2-21)', () => {
     const { id, key_id } = await drive.connected(service, oauthConfig(service, { client_authentication: 'post' }));
     const begun = await drive.rotate(id, { grace_seconds: 0 });
     await drive.rotated(id, begun.body.id, 'completed');
-    expect(service.living).not.toContain(key_id);
+    expect(service.activeKeys).not.toContain(key_id);
   });
 
   it('S2-68: opens an approval request for an integration of production, and refuses a false environment', async () => {
@@ -98,8 +98,8 @@ describe('key rotation (S2-21)', () => {
     held.release();
     expect(await aborting).toMatchObject({ status: 200 });
     const aborted = await drive.rotated(id, rotationId, 'aborted');
-    expect(service.living).toContain(key_id);
-    expect(service.living).not.toContain(aborted.new_key_id);
+    expect(service.activeKeys).toContain(key_id);
+    expect(service.activeKeys).not.toContain(aborted.new_key_id);
     expect(await drive.details(id)).toMatchObject({ key_id, version: 1 });
     expect(await abort()).toMatchObject({ status: 409, body: { code: 'integration.rotation-switched' } });
   });
@@ -126,7 +126,7 @@ describe('key rotation (S2-21)', () => {
     held.release();
     const failed = await drive.rotated(unproven.id, third.body.id, 'failed');
     expect(failed).toMatchObject({ error_code: 'refused', switched_at: null });
-    expect(service.living).not.toContain(failed.new_key_id);
+    expect(service.activeKeys).not.toContain(failed.new_key_id);
     expect(await drive.details(unproven.id)).toMatchObject({ key_id: unproven.key_id });
   });
 

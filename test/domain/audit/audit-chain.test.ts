@@ -10,15 +10,15 @@ const sha256: Sha256 = (data) => createHash('sha256').update(data).digest();
 const chainId = '7c9e6679-7425-40de-944b-e07fc1f90ae7';
 
 /** Contents of a row before it is chained. */
-interface Deed {
+interface Operation {
   readonly name: string;
   readonly hidden: string;
 }
 
-const deeds: Deed[] = Array.from({ length: 40 }, (_, place) => ({ name: `deed ${place + 1}`, hidden: `"old ${place}"` }));
+const operations: Operation[] = Array.from({ length: 40 }, (_, place) => ({ name: `operation ${place + 1}`, hidden: `"old ${place}"` }));
 
 /** Chains entries as the database does, and as somebody would who rewrites a chain with correct hashes. */
-function chain(contents: readonly Deed[]): ChainRow[] {
+function chain(contents: readonly Operation[]): ChainRow[] {
   let previous = genesisHash(sha256, chainId);
   return contents.map(({ name, hidden }, place) => {
     const digest = createHash('sha256').update(hidden).digest('hex');
@@ -34,7 +34,7 @@ function chain(contents: readonly Deed[]): ChainRow[] {
   });
 }
 
-const rows = chain(deeds);
+const rows = chain(operations);
 const headOf = (list: readonly ChainRow[]) => {
   const last = list.at(-1);
   return last === undefined ? null : { size: last.seq, chain_hash: last.chain_hash };
@@ -80,7 +80,7 @@ describe('verification of a chain (S2-73)', () => {
 
   it('finds an edit of the entry, its time, the private part or a hash, and names the row', () => {
     const edits: [Partial<ChainRow>, string][] = [
-      [{ entry: Buffer.from(rowAt(12).entry.toString().replace('deed', 'dead')) }, 'entry'],
+      [{ entry: Buffer.from(rowAt(12).entry.toString().replace('operation', 'Operation')) }, 'entry'],
       [{ recorded_at_ms: 1 }, 'entry'],
       [{ private: Buffer.from('"forged"') }, 'private'],
       [{ private: null }, 'private'],
@@ -95,7 +95,7 @@ describe('verification of a chain (S2-73)', () => {
   });
 
   it('finds an edit whose entry hash was recomputed', () => {
-    const edited = { ...rowAt(12), entry: Buffer.from(rowAt(12).entry.toString().replace('deed', 'dead')) };
+    const edited = { ...rowAt(12), entry: Buffer.from(rowAt(12).entry.toString().replace('operation', 'Operation')) };
     const report = verify(withRow(12, { ...edited, entry_hash: entryHash(sha256, edited) }));
     expect(report).toMatchObject({ valid: false, first_bad_seq: 12 });
     expect(kinds(report)).toEqual(['link']);
@@ -131,7 +131,7 @@ describe('verification of a chain (S2-73)', () => {
   });
 
   it('finds a chain that was rewritten as a whole by a checkpoint, and between which checkpoints it differs', () => {
-    const rewritten = chain(deeds.with(14, { name: 'something else', hidden: 'null' }));
+    const rewritten = chain(operations.with(14, { name: 'something else', hidden: 'null' }));
     expect(verify(rewritten)).toMatchObject({ valid: true });
     const report = verify(rewritten, checkpoints);
     expect(report).toMatchObject({ valid: false, first_bad_seq: 11 });

@@ -25,7 +25,7 @@ const ecKey: IssuerKey = { kid: 'ec', alg: 'ES256', ...generateKeyPairSync('ec',
 let server: Server;
 let published: IssuerKey[];
 let isPublishedWithAlg: boolean;
-let isAway: boolean;
+let isUnavailable: boolean;
 let fetches: number;
 let nowMs: number;
 let issuers: ExternalIssuers;
@@ -34,7 +34,7 @@ let config: ExternalIssuerConfig;
 beforeAll(async () => {
   server = createServer((_incoming, response) => {
     fetches += 1;
-    if (isAway) {
+    if (isUnavailable) {
       response.writeHead(503).end();
       return;
     }
@@ -52,7 +52,7 @@ beforeAll(async () => {
 beforeEach(() => {
   published = [firstKey];
   isPublishedWithAlg = true;
-  isAway = false;
+  isUnavailable = false;
   fetches = 0;
   nowMs = Date.now();
   config = {
@@ -173,7 +173,7 @@ describe('bearer tokens of configured issuers (X-5)', () => {
 
   it('are verified with the last key set for a day while the issuer is unavailable, and not for longer', async () => {
     await issuers.verify(await makeToken());
-    isAway = true;
+    isUnavailable = true;
     const realNow = Date.now;
     try {
       Date.now = () => realNow() + 11 * 60_000;
@@ -191,7 +191,7 @@ describe('bearer tokens of configured issuers (X-5)', () => {
   });
 
   it('are answered with 503 when the keys were never fetched', async () => {
-    isAway = true;
+    isUnavailable = true;
     await expect(issuers.verify(await makeToken())).rejects.toMatchObject({ status: 503, retryAfterSeconds: 30 });
   });
 });

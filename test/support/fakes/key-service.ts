@@ -79,7 +79,7 @@ export class KeyService {
   }
 
   /** Keys that work, by id. */
-  get living(): string[] {
+  get activeKeys(): string[] {
     return [...this.#keys.values()].filter(({ isRevoked }) => !isRevoked).map(({ id }) => id);
   }
 

@@ -75,7 +75,7 @@ describe('recovery of integrations', () => {
     // Four keys by hand and one for each rotation: the request repeated after the kill has created no other.
     expect(service.issued).toBe(7);
     expect(service.count(/^POST \/a\/keys/)).toBe(2);
-    expect(service.living.sort()).toEqual([synced.key_id, ...ended.map(({ new_key_id }) => new_key_id)].sort());
+    expect(service.activeKeys.sort()).toEqual([synced.key_id, ...ended.map(({ new_key_id }) => new_key_id)].sort());
     for (const [index, { id }] of [creating, revoking, proving].entries()) {
       expect(await drive.details(id)).toMatchObject({ key_id: ended[index].new_key_id });
     }
@@ -93,7 +93,7 @@ describe('recovery of integrations', () => {
     const description = await client.workflow.getHandle(workflowId).describe();
     expect(description.status.name).toBe('RUNNING');
     expect(await drive.rotation(id, begun.id)).toMatchObject({ status: 'switched' });
-    expect(service.living).toContain(key_id);
+    expect(service.activeKeys).toContain(key_id);
     const admin = await app.signIn('role-super-admin');
     const reveal = await callProven(app, admin, 'POST', `/admin/integrations/${id}/reveal-secret`);
     expect(reveal.body.key_id).not.toBe(key_id);

@@ -48,14 +48,14 @@ describe('integrations in virtual time', () => {
     const begun = (await drive.rotate(id, { grace_seconds: 24 * 3_600 })).body;
     const switched = await drive.rotated(id, begun.id, 'switched');
     expect(Date.parse(switched.grace_until) - Date.parse(switched.switched_at)).toBe(24 * 3_600_000);
-    expect(service.living).toEqual(expect.arrayContaining([key_id, switched.new_key_id]));
+    expect(service.activeKeys).toEqual(expect.arrayContaining([key_id, switched.new_key_id]));
     await time.sleep('23 hours');
     expect(await drive.rotation(id, begun.id)).toMatchObject({ status: 'switched' });
-    expect(service.living).toContain(key_id);
+    expect(service.activeKeys).toContain(key_id);
     await time.sleep('61 minutes');
     await drive.rotated(id, begun.id, 'completed');
     await endsAs('completed', id, begun.id, 'completed');
-    expect(service.living).not.toContain(key_id);
+    expect(service.activeKeys).not.toContain(key_id);
   }, 120_000);
 
   it('a revoke that fails for hours is shown and notified, and succeeds in the end', async () => {
@@ -69,7 +69,7 @@ describe('integrations in virtual time', () => {
     }
     const done = await endsAs('revoke-retried', id, begun.id, 'completed');
     expect(done).toMatchObject({ revoke_attempts: 12, attempt_error_code: null, error_code: null });
-    expect(service.living).not.toContain(key_id);
+    expect(service.activeKeys).not.toContain(key_id);
     expect(service.count(new RegExp(`^DELETE /keys/${key_id}`))).toBe(13);
     const notified = await eventually(
       () =>
@@ -99,8 +99,8 @@ describe('integrations in virtual time', () => {
     await time.sleep('1 hour');
     const failed = await endsAs('failed', second.id, given.id, 'failed');
     expect(failed).toMatchObject({ error_code: 'failing', new_key_id: null, switched_at: null });
-    expect(service.living).toContain(second.key_id);
-    expect(service.living).not.toContain(key_id);
+    expect(service.activeKeys).toContain(second.key_id);
+    expect(service.activeKeys).not.toContain(key_id);
   }, 120_000);
 
   it('an abort interrupts the wait between two attempts, and revokes the key whose creation was never answered', async () => {
@@ -118,8 +118,8 @@ describe('integrations in virtual time', () => {
     const aborted = await endsAs('aborted', id, begun.id, 'aborted');
     expect(aborted).toMatchObject({ error_code: null, switched_at: null });
     expect(service.issued).toBe(before + 1);
-    expect(service.living).toContain(key_id);
-    expect(service.living).not.toContain(aborted.new_key_id);
+    expect(service.activeKeys).toContain(key_id);
+    expect(service.activeKeys).not.toContain(aborted.new_key_id);
   }, 120_000);
 
   it('a sync fails after its attempts when the remote system stays unavailable', async () => {
