@@ -77,7 +77,7 @@ const evaluateAll = route({
   path: '/ofrep/v1/evaluate/flags',
   tag,
   summary: 'Evaluate all flags of an environment (OpenFeature remote evaluation protocol)',
-  description: 'Send the ETag back in If-None-Match: 304 means that no flag has changed for this context.',
+  description: 'Send the ETag as If-None-Match: 304 means that no flag has changed for this context.',
   permission: 'flag:evaluate',
   gate: 'none',
   query: environmentQuery,
