@@ -45,7 +45,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for a new pair
-         * @description A refresh token works once. Using it a second time ends the session: somebody else has it.
+         * @description A refresh token works once. A second use ends the session, because somebody else may have the token.
          */
         post: operations["refresh"];
         delete?: never;
@@ -65,7 +65,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for a new pair
-         * @description A refresh token works once. Using it a second time ends the session: somebody else has it.
+         * @description A refresh token works once. A second use ends the session, because somebody else may have the token.
          */
         post: operations["refreshAlias"];
         delete?: never;
@@ -19727,7 +19727,7 @@ export interface operations {
     evaluateFlag: {
         parameters: {
             query?: {
-                /** @description For people; a service token reads its own environment only */
+                /** @description For users; a service token reads its own environment only */
                 environment?: "development" | "staging" | "production";
             };
             header?: never;
@@ -19842,7 +19842,7 @@ export interface operations {
     evaluateFlags: {
         parameters: {
             query?: {
-                /** @description For people; a service token reads its own environment only */
+                /** @description For users; a service token reads its own environment only */
                 environment?: "development" | "staging" | "production";
             };
             header?: never;
@@ -22136,7 +22136,7 @@ export interface operations {
         parameters: {
             query: {
                 environment: "development" | "staging" | "production";
-                /** @description The moment */
+                /** @description Time for which to look it up */
                 at: string;
             };
             header?: never;

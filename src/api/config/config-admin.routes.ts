@@ -81,7 +81,7 @@ const getConfigAt = route({
   summary: 'Configuration that ran in an environment at a given time, with its request and approvers',
   permission: 'config:read',
   gate: 'none',
-  query: z.strictObject({ environment: configEnvironment, at: timestampInput.describe('The moment') }),
+  query: z.strictObject({ environment: configEnvironment, at: timestampInput.describe('Time for which to look it up') }),
   responses: {
     200: z
       .object({ ledger: LedgerRowBody, running: ConfigVersionBody.nullable(), candidate: ConfigVersionBody.nullable() })

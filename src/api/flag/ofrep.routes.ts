@@ -42,7 +42,7 @@ const flagContext = z.looseObject({ targetingKey: z.string().max(1000).optional(
 const Body = z.looseObject({ context: z.json().optional().describe('OpenFeature evaluation context') });
 
 const environmentQuery = z.strictObject({
-  environment: environmentName.optional().describe('For people; a service token reads its own environment only'),
+  environment: environmentName.optional().describe('For users; a service token reads its own environment only'),
 });
 
 const evaluateOne = route({
