@@ -71,7 +71,10 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
     const type = ctx.request.type;
     const hasBody = ctx.get('content-length') !== '0' && (ctx.get('content-length') !== '' || ctx.get('transfer-encoding') !== '');
     if (mutating.has(ctx.method) && hasBody && type !== 'application/json' && !uploadTypes.has(type)) {
-      throw new Problem({ code: 'request.unsupported-media-type', detail: 'Send JSON with Content-Type: application/json.' });
+      throw new Problem({
+        code: 'request.unsupported-media-type',
+        detail: 'Send JSON with Content-Type: application/json.',
+      });
     }
     await next();
   });
@@ -93,8 +96,8 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
     router.allowedMethods({
       throw: true,
       methodNotAllowed: () =>
-        new Problem({ code: 'request.method-not-allowed', detail: 'See the Allow header for what is offered.' }),
-      notImplemented: () => new Problem({ code: 'request.method-not-allowed', detail: 'This method is not known here.' }),
+        new Problem({ code: 'request.method-not-allowed', detail: 'The Allow header lists the supported methods.' }),
+      notImplemented: () => new Problem({ code: 'request.method-not-allowed', detail: 'This method is unknown.' }),
     }),
   );
   return app;

@@ -10,7 +10,7 @@ export function inputIssues(prefix: string, error: z.ZodError): ProblemIssue[] {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         pointer: `${base}/${pointerToken(key)}`,
-        detail: 'This field is not known here.',
+        detail: 'This field is unknown.',
       }));
     }
     return [{ pointer: base, detail: issue.message }];

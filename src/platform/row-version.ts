@@ -21,7 +21,7 @@ export function expectedVersion(ifMatch: string | null): number {
   if (version === undefined) {
     throw new Problem({
       code: 'resource.version-mismatch',
-      detail: 'If-Match must be the strong ETag of this resource, as it was given.',
+      detail: 'If-Match must be the strong ETag of this resource, as it was returned.',
     });
   }
   return Number(version);

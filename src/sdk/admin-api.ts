@@ -29,11 +29,11 @@ function userApi(http: Http) {
     deleteUser: (id: string, query: QueryOf<'deleteUser'>, options: VersionedOptions) =>
       outcomeOf(http.DELETE('/admin/users/{id}', { params: { path: { id }, query, header: versionHeaders(options) } })),
 
-    /** Ends all sessions of a person, within a second everywhere (S2-8). */
+    /** Ends all sessions of a user, within a second everywhere (S2-8). */
     forceLogoutUser: (id: string, options: CreateOptions = {}) =>
       dataOf(http.POST('/admin/users/{id}/force-logout', { params: { path: { id }, header: createHeaders(options) } })),
 
-    /** Sessions of a person, newest first (S2-9). */
+    /** Sessions of a user, newest first (S2-9). */
     getUserSessions: (id: string, query: QueryOf<'getUserSessions'> = {}) =>
       dataOf(http.GET('/admin/users/{id}/sessions', { params: { path: { id }, query } })),
   };
@@ -164,10 +164,10 @@ function queueApi(http: Http) {
 
 function healthApi(http: Http) {
   return {
-    /** What is going on, at a glance; a section that cannot be read says so (S2-2). */
+    /** Overview of all areas; a section that cannot be read is marked (S2-2). */
     getAdminDashboard: () => dataOf(http.GET('/admin/dashboard')),
 
-    /** How every part of the system is, as last measured (S2-32). */
+    /** Status of every component as last measured (S2-32). */
     getSystemHealth: () => dataOf(http.GET('/admin/system-health')),
 
     /** The history of one metric in steps (S2-33). */
@@ -182,7 +182,7 @@ function healthApi(http: Http) {
 
 function auditApi(http: Http) {
   return {
-    /** Who did what, newest first (S2-29). */
+    /** Audit entries, newest first (S2-29). */
     getAuditLogs: (query: QueryOf<'getAuditLogs'> = {}) => dataOf(http.GET('/admin/audit-logs', { params: { query } })),
 
     /** One entry with old and new values and its proof (S2-30). */
@@ -212,7 +212,7 @@ function approvalApi(http: Http) {
     rejectRequest: (id: string, body: BodyOf<'rejectRequest'>, options: CreateOptions = {}) =>
       dataOf(http.POST('/admin/approvals/{id}/reject', { body, params: { path: { id }, header: createHeaders(options) } })),
 
-    /** Every transition of every request, newest first (S2-43). */
+    /** History of all approval requests, newest first (S2-43). */
     getApprovalHistory: (query: QueryOf<'getApprovalHistory'> = {}) =>
       dataOf(http.GET('/admin/approvals/history', { params: { query } })),
   };

@@ -11,7 +11,7 @@ export function createAssignmentApi(http: Http) {
 
 function peopleApi(http: Http) {
   return {
-    /** Campaigns and contacts of a person (S3-2). */
+    /** Campaigns and contacts of a user (S3-2). */
     getUserAssignments: (user_id: string, query: QueryOf<'getUserAssignments'> = {}) =>
       dataOf(http.GET('/api/admin/users/{user_id}/assignments', { params: { path: { user_id }, query } })),
 
@@ -19,7 +19,7 @@ function peopleApi(http: Http) {
     getMyAssignments: (query: QueryOf<'getMyAssignments'> = {}) =>
       dataOf(http.GET('/users/me/assignments', { params: { query } })),
 
-    /** Puts a person into the pools of campaigns (S3-3). */
+    /** Assigns a user to campaigns (S3-3). */
     assignCampaigns: (user_id: string, body: BodyOf<'assignCampaigns'>, options: CreateOptions = {}) =>
       dataOf(
         http.POST('/api/admin/users/{user_id}/assign-campaigns', {
@@ -28,7 +28,7 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Assigns contacts to a person, or auto-assigns them within the pool that the person is in (S3-4). */
+    /** Assigns contacts to a user, or auto-assigns them within the pool of the user (S3-4). */
     assignContacts: (user_id: string, body: BodyOf<'assignContacts'>, options: CreateOptions = {}) =>
       dataOf(
         http.POST('/api/admin/users/{user_id}/assign-contacts', {
@@ -37,7 +37,7 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Removes a person from a campaign (S3-6). */
+    /** Removes a user from a campaign (S3-6). */
     removeUserCampaign: (user_id: string, campaign_id: string, options: ChangeOptions = {}) =>
       outcomeOf(
         http.DELETE('/api/admin/users/{user_id}/campaigns/{campaign_id}', {
@@ -45,7 +45,7 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Removes a contact from a person (S3-7). */
+    /** Removes a contact from a user (S3-7). */
     removeUserContact: (user_id: string, contact_id: string, options: ChangeOptions = {}) =>
       outcomeOf(
         http.DELETE('/api/admin/users/{user_id}/contacts/{contact_id}', {
@@ -53,15 +53,15 @@ function peopleApi(http: Http) {
         }),
       ),
 
-    /** Why a person has a contact, with the choice made again. */
+    /** Why a user has a contact, with a replay of the choice. */
     explainContactAssignment: (user_id: string, contact_id: string) =>
       dataOf(http.GET('/api/admin/users/{user_id}/contacts/{contact_id}', { params: { path: { user_id, contact_id } } })),
 
-    /** Who would be assigned the contacts of a person. */
+    /** Who would be assigned the contacts of a user. */
     previewHandOver: (user_id: string, query: QueryOf<'previewHandOver'> = {}) =>
       dataOf(http.GET('/api/admin/users/{user_id}/hand-over', { params: { path: { user_id }, query } })),
 
-    /** Reassigns all contacts of a person. */
+    /** Reassigns all contacts of a user. */
     handOverContacts: (user_id: string, body: BodyOf<'handOverContacts'>, options: CreateOptions = {}) =>
       dataOf(
         http.POST('/api/admin/users/{user_id}/hand-over', {
@@ -176,11 +176,11 @@ function batchApi(http: Http) {
     getAssignmentBatches: (query: QueryOf<'getAssignmentBatches'> = {}) =>
       dataOf(http.GET('/api/admin/assignment-batches', { params: { query } })),
 
-    /** How far a batch is. */
+    /** Progress of a batch. */
     getAssignmentBatch: (batch_id: string) =>
       dataOf(http.GET('/api/admin/assignment-batches/{batch_id}', { params: { path: { batch_id } } })),
 
-    /** What became of each contact of a batch. */
+    /** Result of each contact of a batch. */
     getAssignmentBatchItems: (batch_id: string, query: QueryOf<'getAssignmentBatchItems'> = {}) =>
       dataOf(http.GET('/api/admin/assignment-batches/{batch_id}/items', { params: { path: { batch_id }, query } })),
 

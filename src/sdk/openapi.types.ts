@@ -45,7 +45,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for a new pair
-         * @description A refresh token works once. Using it a second time ends the session: somebody else has it.
+         * @description A refresh token works once. A second use ends the session, because somebody else may have the token.
          */
         post: operations["refresh"];
         delete?: never;
@@ -65,7 +65,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for a new pair
-         * @description A refresh token works once. Using it a second time ends the session: somebody else has it.
+         * @description A refresh token works once. A second use ends the session, because somebody else may have the token.
          */
         post: operations["refreshAlias"];
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sign in with an identity provider: sends the browser there */
+        /** Start a sign-in with an identity provider by redirecting the browser to it */
         get: operations["startOidcSignIn"];
         put?: never;
         post?: never;
@@ -133,8 +133,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where the identity provider sends the browser back to
-         * @description The first sign-in is linked to the active account with the same address, if the provider has verified it; from then on issuer and subject decide.
+         * Callback to which the identity provider redirects the browser
+         * @description The first sign-in is linked to the active account with the same address, if the provider has verified it; later sign-ins are matched by issuer and subject.
          */
         get: operations["completeOidcSignIn"];
         put?: never;
@@ -152,11 +152,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** External accounts that sign a person in */
+        /** External accounts linked to a user */
         get: operations["getUserIdentities"];
         put?: never;
         /**
-         * Let an external account sign a person in
+         * Link an external account to a user
          * @description Bearer tokens of trusted issuers are accepted for linked subjects only, never by e-mail.
          */
         post: operations["linkUserIdentity"];
@@ -176,7 +176,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Stop an external account from signing a person in; ends all sessions of the person */
+        /** Unlink an external account from a user and end all sessions of the user */
         delete: operations["unlinkUserIdentity"];
         options?: never;
         head?: never;
@@ -193,8 +193,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a second factor for one action with one payload (S2-44)
-         * @description Send what a 403 `mfa.required` answer named. People with an authenticator app answer with its code; the others are sent six digits by e-mail. A challenge lives five minutes and takes five tries.
+         * Request a second-factor challenge for one action with one payload
+         * @description Send the action and the payload digest that a 403 `mfa.required` response named. Users with an authenticator app answer with its code; others get six digits by e-mail. A challenge is valid for five minutes and five attempts.
          */
         post: operations["requestMFACode"];
         delete?: never;
@@ -213,8 +213,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answer a challenge and get the token for the repeated request (S2-45)
-         * @description Every code works once. Five wrong ones lock the challenge; ten in an hour, on any route, lock the person.
+         * Answer a challenge and get the token for repeating the request
+         * @description Each code works once. Five wrong codes lock the challenge; ten within an hour, on any route, lock the user.
          */
         post: operations["verifyMFACode"];
         delete?: never;
@@ -230,7 +230,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** See whether an authenticator app is in use */
+        /** Show whether an authenticator app is enabled */
         get: operations["getTotpStatus"];
         put?: never;
         post?: never;
@@ -247,7 +247,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** See whether an authenticator app is in use */
+        /** Show whether an authenticator app is enabled */
         get: operations["getTotpStatusAlias"];
         put?: never;
         post?: never;
@@ -266,7 +266,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to set up an authenticator app (S4-1) */
+        /** Start setting up an authenticator app */
         post: operations["setUpTotp"];
         delete?: never;
         options?: never;
@@ -283,7 +283,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to set up an authenticator app (S4-1) */
+        /** Start setting up an authenticator app */
         post: operations["setUpTotpAlias"];
         delete?: never;
         options?: never;
@@ -300,7 +300,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Put the authenticator app into use with a first code (S4-1) */
+        /** Enable the authenticator app with a first code */
         post: operations["verifyTotp"];
         delete?: never;
         options?: never;
@@ -317,7 +317,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Put the authenticator app into use with a first code (S4-1) */
+        /** Enable the authenticator app with a first code */
         post: operations["verifyTotpAlias"];
         delete?: never;
         options?: never;
@@ -334,7 +334,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take the authenticator app out of use, with password and code (S4-27) */
+        /** Disable the authenticator app, with password and code */
         post: operations["disableTotp"];
         delete?: never;
         options?: never;
@@ -351,7 +351,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take the authenticator app out of use, with password and code (S4-27) */
+        /** Disable the authenticator app, with password and code */
         post: operations["disableTotpAlias"];
         delete?: never;
         options?: never;
@@ -368,7 +368,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Get new recovery codes; the old ones are void (S4-27) */
+        /** Replace the recovery codes; the old ones become invalid */
         post: operations["renewRecoveryCodes"];
         delete?: never;
         options?: never;
@@ -385,7 +385,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Get new recovery codes; the old ones are void (S4-27) */
+        /** Replace the recovery codes; the old ones become invalid */
         post: operations["renewRecoveryCodesAlias"];
         delete?: never;
         options?: never;
@@ -400,12 +400,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where this tenant is told what happens */
+        /** Notification channels of the tenant */
         get: operations["listNotificationChannels"];
         put?: never;
         /**
          * Add a webhook or an e-mail address
-         * @description Webhooks are signed as Standard Webhooks asks. The address must be https and public; the name is looked at now and again at every delivery.
+         * @description Webhooks are signed according to Standard Webhooks. The address must be https and public; it is checked now and at every delivery.
          */
         post: operations["createNotificationChannel"];
         delete?: never;
@@ -425,11 +425,11 @@ export interface paths {
         get: operations["getNotificationChannel"];
         put?: never;
         post?: never;
-        /** Remove a channel; its deliveries stay on record */
+        /** Remove a channel; the records of its deliveries are retained */
         delete: operations["deleteNotificationChannel"];
         options?: never;
         head?: never;
-        /** Change a channel, or switch it off and on */
+        /** Change, disable or enable a channel */
         patch: operations["updateNotificationChannel"];
         trace?: never;
     };
@@ -443,8 +443,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give a webhook a new signing secret
-         * @description Until `grace_hours` are over every message carries two signatures, one of each secret.
+         * Replace the signing secret of a webhook
+         * @description For `grace_hours` every message carries two signatures, one by each secret.
          */
         post: operations["rotateNotificationSecret"];
         delete?: never;
@@ -462,7 +462,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send a test message; look at the delivery to see what came of it */
+        /** Send a test message; its delivery shows the result */
         post: operations["testNotificationChannel"];
         delete?: never;
         options?: never;
@@ -477,7 +477,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was sent, and what came of it */
+        /** Deliveries of notifications with their results */
         get: operations["listNotificationDeliveries"];
         put?: never;
         post?: never;
@@ -496,7 +496,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Deliver once more what has failed or was delivered */
+        /** Repeat a failed or completed delivery */
         post: operations["redeliverNotification"];
         delete?: never;
         options?: never;
@@ -512,8 +512,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Mail that was not sent because this is development, newest first
-         * @description Answers 404 wherever mail goes to a mail server, and always in production.
+         * Mail captured instead of sent in development, newest first
+         * @description Answers 404 where a mail server is configured, and always in production.
          */
         get: operations["readDevelopmentOutbox"];
         put?: never;
@@ -531,7 +531,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The signed-in person, with tenant, roles and permissions */
+        /** The signed-in user, with tenant, roles and permissions */
         get: operations["getProfile"];
         put?: never;
         post?: never;
@@ -548,7 +548,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The signed-in person, with tenant, roles and permissions */
+        /** The signed-in user, with tenant, roles and permissions */
         get: operations["getProfileAlias"];
         put?: never;
         post?: never;
@@ -565,9 +565,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the signed-in person wants the product to behave */
+        /** Preferences of the signed-in user */
         get: operations["getPreferences"];
-        /** Change preferences; what is left out stays */
+        /** Change preferences; omitted fields are unchanged */
         put: operations["updatePreferences"];
         post?: never;
         delete?: never;
@@ -583,9 +583,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the signed-in person wants the product to behave */
+        /** Preferences of the signed-in user */
         get: operations["getPreferencesAlias"];
-        /** Change preferences; what is left out stays */
+        /** Change preferences; omitted fields are unchanged */
         put: operations["updatePreferencesAlias"];
         post?: never;
         delete?: never;
@@ -602,7 +602,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Change the own password; ends all other sessions */
+        /** Change the caller’s password and end all other sessions */
         put: operations["changePassword"];
         post?: never;
         delete?: never;
@@ -619,7 +619,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Change the own password; ends all other sessions */
+        /** Change the caller’s password and end all other sessions */
         put: operations["changePasswordAlias"];
         post?: never;
         delete?: never;
@@ -635,11 +635,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether signing in with the password asks for a code too */
+        /** Show whether password sign-in also requires a code */
         get: operations["getSignInFactor"];
         /**
-         * Ask for a code of the authenticator app at sign-in, or no longer
-         * @description Asks for the password again: a stolen session must not weaken the sign-in (S4-27).
+         * Require a code of the authenticator app at sign-in, or stop requiring it
+         * @description Requires the password again, so that a stolen session cannot weaken the sign-in.
          */
         put: operations["updateSignInFactor"];
         post?: never;
@@ -656,11 +656,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether signing in with the password asks for a code too */
+        /** Show whether password sign-in also requires a code */
         get: operations["getSignInFactorAlias"];
         /**
-         * Ask for a code of the authenticator app at sign-in, or no longer
-         * @description Asks for the password again: a stolen session must not weaken the sign-in (S4-27).
+         * Require a code of the authenticator app at sign-in, or stop requiring it
+         * @description Requires the password again, so that a stolen session cannot weaken the sign-in.
          */
         put: operations["updateSignInFactorAlias"];
         post?: never;
@@ -677,7 +677,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All roles this tenant can give */
+        /** All roles that this tenant can assign */
         get: operations["getRbacRoles"];
         put?: never;
         post?: never;
@@ -694,7 +694,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All roles this tenant can give */
+        /** All roles that this tenant can assign */
         get: operations["getRbacRolesAlias"];
         put?: never;
         post?: never;
@@ -711,7 +711,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The permission catalogue, with what the caller holds */
+        /** The permission catalogue, with the permissions that the caller holds */
         get: operations["getRbacPermissions"];
         put?: never;
         post?: never;
@@ -728,7 +728,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The permission catalogue, with what the caller holds */
+        /** The permission catalogue, with the permissions that the caller holds */
         get: operations["getRbacPermissionsAlias"];
         put?: never;
         post?: never;
@@ -748,8 +748,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * May they? With the rule that decides
-         * @description About oneself, or about another person of the tenant for callers who may read users.
+         * Check whether a user has a permission, and by which rule
+         * @description For the caller, or for another user of the tenant if the caller may read users.
          */
         post: operations["checkPermission"];
         delete?: never;
@@ -768,8 +768,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * May they? With the rule that decides
-         * @description About oneself, or about another person of the tenant for callers who may read users.
+         * Check whether a user has a permission, and by which rule
+         * @description For the caller, or for another user of the tenant if the caller may read users.
          */
         post: operations["checkPermissionAlias"];
         delete?: never;
@@ -789,8 +789,8 @@ export interface paths {
         get: operations["getUsers"];
         put?: never;
         /**
-         * Create an account, with roles where wanted
-         * @description Without a password the person signs in by an identity provider. Giving roles needs role:assign too.
+         * Create an account, optionally with roles
+         * @description Without a password the user signs in through an identity provider. Assigning roles also requires role:assign.
          */
         post: operations["createUser"];
         delete?: never;
@@ -826,14 +826,14 @@ export interface paths {
         /** One account */
         get: operations["getUserById"];
         /**
-         * Change an account; what is left out stays
-         * @description Setting it inactive ends its sessions within a second and cancels the requests it has opened.
+         * Change an account; omitted fields are unchanged
+         * @description Deactivating it ends its sessions within a second and cancels its open approval requests.
          */
         put: operations["updateUser"];
         post?: never;
         /**
-         * Delete an account; its row stays for the audit
-         * @description A person who owns things needs somebody in `transfer_to` who gets them: the 409 lists what is owned.
+         * Delete an account; its row is retained for the audit
+         * @description If the user owns resources, `transfer_to` must name the new owner; the 409 response lists what is owned.
          */
         delete: operations["deleteUser"];
         options?: never;
@@ -865,7 +865,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sessions of a person, newest first */
+        /** Sessions of a user, newest first */
         get: operations["getUserSessions"];
         put?: never;
         post?: never;
@@ -885,8 +885,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End every session of a person
-         * @description Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process. Channels that take `session.revoked` are told, so that connected applications end their own sessions.
+         * End all sessions of a user
+         * @description Every process refuses access tokens, refresh tokens and bearer tokens of external issuers within a second. Channels that subscribe to `session.revoked` are notified, so that connected applications end their own sessions.
          */
         post: operations["forceLogoutUser"];
         delete?: never;
@@ -924,7 +924,7 @@ export interface paths {
         /** Change name, description or parent of a tenant role */
         put: operations["updateRole"];
         post?: never;
-        /** Remove a tenant role that nobody holds */
+        /** Remove a tenant role that is not assigned to anyone */
         delete: operations["deleteRole"];
         options?: never;
         head?: never;
@@ -940,7 +940,7 @@ export interface paths {
         };
         /** Permission matrix of a role in this tenant */
         get: operations["getRolePermissions"];
-        /** Change what a role gives in this tenant */
+        /** Change the permissions of a role in this tenant */
         put: operations["updateRolePermissions"];
         post?: never;
         delete?: never;
@@ -958,7 +958,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give a person a role, for a time where wanted */
+        /** Assign a role to a user, optionally with an end */
         post: operations["assignUserRole"];
         delete?: never;
         options?: never;
@@ -976,7 +976,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take a role from a person; the ledger keeps the row */
+        /** Remove a role from a user; the ledger retains the row */
         delete: operations["revokeUserRole"];
         options?: never;
         head?: never;
@@ -991,7 +991,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Confirm a role before its review is due, and set the next review */
+        /** Confirm a role assignment before its review is due, and set the next review */
         put: operations["reviewUserRole"];
         post?: never;
         delete?: never;
@@ -1024,7 +1024,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a person could do at a moment, who gave it and under which request */
+        /** Roles and permissions of a user at a given time, who assigned them and under which request */
         get: operations["getUserRights"];
         put?: never;
         post?: never;
@@ -1041,10 +1041,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a person may do in the agent modules */
+        /** Module permissions of a user */
         get: operations["getAgentPermissions"];
         put?: never;
-        /** Let a person use an agent module, until a moment where wanted */
+        /** Grant a user permissions in a module, optionally with an end */
         post: operations["createAgentPermission"];
         delete?: never;
         options?: never;
@@ -1059,12 +1059,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a person may do in one agent module */
+        /** Permissions of a user in one module */
         get: operations["getAgentPermission"];
-        /** Replace what a person may do in an agent module */
+        /** Replace the permissions of a user in a module */
         put: operations["updateAgentPermission"];
         post?: never;
-        /** Take an agent module from a person */
+        /** Remove the permissions of a user in a module */
         delete: operations["deleteAgentPermission"];
         options?: never;
         head?: never;
@@ -1078,9 +1078,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The own tenant */
+        /** The caller’s tenant */
         get: operations["getTenant"];
-        /** Change the own tenant; what is left out stays */
+        /** Change the caller’s tenant; omitted fields are unchanged */
         put: operations["updateTenant"];
         post?: never;
         delete?: never;
@@ -1135,8 +1135,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Shut a tenant out; for the staff of the default tenant
-         * @description Its sessions end, and sign-ins, refresh tokens, service tokens and onboarding links of it are refused within a second on every process. Schedules pass it over; timers of what already waits go on. Its data stays.
+         * Suspend a tenant; for the staff of the default tenant
+         * @description Its sessions end, and every process refuses its sign-ins, refresh tokens, service tokens and onboarding links within a second. Schedules skip the tenant; running timers continue. Its data is retained.
          */
         post: operations["suspendTenant"];
         delete?: never;
@@ -1155,8 +1155,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Shut a tenant out; for the staff of the default tenant
-         * @description Its sessions end, and sign-ins, refresh tokens, service tokens and onboarding links of it are refused within a second on every process. Schedules pass it over; timers of what already waits go on. Its data stays.
+         * Suspend a tenant; for the staff of the default tenant
+         * @description Its sessions end, and every process refuses its sign-ins, refresh tokens, service tokens and onboarding links within a second. Schedules skip the tenant; running timers continue. Its data is retained.
          */
         post: operations["suspendTenantAlias"];
         delete?: never;
@@ -1174,7 +1174,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a suspended tenant in again; its people sign in anew */
+        /** Resume a suspended tenant; its users have to sign in again */
         post: operations["resumeTenant"];
         delete?: never;
         options?: never;
@@ -1191,7 +1191,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a suspended tenant in again; its people sign in anew */
+        /** Resume a suspended tenant; its users have to sign in again */
         post: operations["resumeTenantAlias"];
         delete?: never;
         options?: never;
@@ -1209,8 +1209,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open sealed workflow payloads
-         * @description Temporal’s remote codec: for the codec endpoint of Temporal Web and of the command line. Workflows of all tenants share a namespace, so it is for the staff of the default tenant. Without `TEMPORAL_PAYLOAD_KEYS` nothing is changed.
+         * Decrypt sealed workflow payloads
+         * @description Temporal’s remote codec for Temporal Web and the command line. Workflows of all tenants share a namespace, so it is for the staff of the default tenant. Without `TEMPORAL_PAYLOAD_KEYS` payloads are unchanged.
          */
         post: operations["decodeTemporalPayloads"];
         delete?: never;
@@ -1229,8 +1229,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Seal workflow payloads
-         * @description Temporal’s remote codec: for the codec endpoint of Temporal Web and of the command line. Workflows of all tenants share a namespace, so it is for the staff of the default tenant. Without `TEMPORAL_PAYLOAD_KEYS` nothing is changed.
+         * Encrypt workflow payloads
+         * @description Temporal’s remote codec for Temporal Web and the command line. Workflows of all tenants share a namespace, so it is for the staff of the default tenant. Without `TEMPORAL_PAYLOAD_KEYS` payloads are unchanged.
          */
         post: operations["encodeTemporalPayloads"];
         delete?: never;
@@ -1250,8 +1250,8 @@ export interface paths {
         get: operations["getApprovalRequests"];
         put?: never;
         /**
-         * Ask for the approval of a change
-         * @description The policy in force now is frozen into the request. The change runs by itself when the policy is met.
+         * Open an approval request for a change
+         * @description The current gate policy is stored with the request. The change is executed automatically when the policy is met.
          */
         post: operations["createApprovalRequest"];
         delete?: never;
@@ -1267,7 +1267,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One request: what it would change, who said what, how it could be undone */
+        /** One request with its change, its decisions and how to undo it */
         get: operations["getApprovalRequest"];
         put?: never;
         post?: never;
@@ -1285,8 +1285,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Every transition of every request, newest first
-         * @description Kept for good: a request that has expired or was rejected keeps its whole history.
+         * History of all approval requests, newest first
+         * @description Retained permanently, also for requests that expired or were rejected.
          */
         get: operations["getApprovalHistory"];
         put?: never;
@@ -1307,8 +1307,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Approve a request as it was shown
-         * @description Names the digest that was shown; after an edit it is refused.
+         * Approve a request in the version that was shown
+         * @description Send the digest that was shown; it is refused if the request has been edited since.
          */
         post: operations["approveRequest"];
         delete?: never;
@@ -1344,8 +1344,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Carry a change out in an emergency, without the missing approvals
-         * @description For people whom the policy of the request names. Opens a review by somebody else; while one of your reviews is overdue you cannot do it again.
+         * Execute a change in an emergency without the missing approvals (break-glass)
+         * @description For users whom the gate policy of the request names. Opens a review by another user; while a review of one of your emergency changes is overdue, you cannot make another.
          */
         post: operations["breakGlass"];
         delete?: never;
@@ -1363,7 +1363,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Withdraw a request of your own */
+        /** Cancel a request that you made or edited */
         post: operations["cancelRequest"];
         delete?: never;
         options?: never;
@@ -1380,7 +1380,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change what a request would do; its approvals start again */
+        /** Edit the change of a request; its approvals start again */
         post: operations["editRequest"];
         delete?: never;
         options?: never;
@@ -1396,8 +1396,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Every endpoint that changes something, with its gate
-         * @description Made from the routes themselves; the typed client, scripts and service tokens pass the same gates.
+         * All endpoints that change something, with their gates
+         * @description Generated from the routes; the typed client, scripts and service tokens pass the same gates.
          */
         get: operations["getApprovalGates"];
         put?: never;
@@ -1415,11 +1415,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The written policies; where none is written the safe default holds */
+        /** Gate policies of the tenant; without one the safe default applies */
         get: operations["getApprovalPolicies"];
         /**
-         * Say which gate an action has in an environment, and whose approval it takes
-         * @description Requests that are open keep the policy they were opened under.
+         * Set the gate of an action in an environment, and who approves it
+         * @description Open requests keep the gate policy that they were opened under.
          */
         put: operations["putApprovalPolicy"];
         post?: never;
@@ -1439,7 +1439,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Go back to the safe default */
+        /** Remove a gate policy, so that the safe default applies */
         delete: operations["deleteApprovalPolicy"];
         options?: never;
         head?: never;
@@ -1453,7 +1453,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Emergency changes and what their review found, newest first */
+        /** Emergency changes with the results of their reviews, newest first */
         get: operations["getBreakGlassReviews"];
         put?: never;
         post?: never;
@@ -1472,7 +1472,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Say what the review of an emergency found */
+        /** Record the result of the review of an emergency change */
         post: operations["completeBreakGlassReview"];
         delete?: never;
         options?: never;
@@ -1505,11 +1505,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One flag in one environment; its ETag goes into If-Match */
+        /** One flag in one environment; send its ETag as If-Match to change it */
         get: operations["getFeatureFlag"];
         /**
-         * Replace what a flag says in one environment
-         * @description If-Match names the version the change was built on; a stale one is refused with the three-way difference.
+         * Replace the definition of a flag in one environment
+         * @description If-Match names the version that the change is based on; an outdated one is refused with the three-way difference.
          */
         put: operations["updateFeatureFlag"];
         post?: never;
@@ -1530,7 +1530,7 @@ export interface paths {
         put?: never;
         /**
          * Switch a flag on for everybody, or off
-         * @description In production this opens an approval request and answers 202; elsewhere it takes a second factor.
+         * @description In production this opens an approval request and answers 202; elsewhere it requires a second factor.
          */
         post: operations["toggleFeatureFlag"];
         delete?: never;
@@ -1549,8 +1549,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Switch a flag off at once; somebody else reviews it afterwards
-         * @description The way back on takes the whole path.
+         * Switch a flag off immediately; another user reviews it afterwards
+         * @description Switching it on again passes the regular gate.
          */
         post: operations["emergencyOffFeatureFlag"];
         delete?: never;
@@ -1604,7 +1604,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate all flags of an environment (OpenFeature remote evaluation protocol)
-         * @description Send the ETag back in If-None-Match: 304 means that no flag has changed for this context.
+         * @description Send the ETag as If-None-Match: 304 means that no flag has changed for this context.
          */
         post: operations["evaluateFlags"];
         delete?: never;
@@ -1621,14 +1621,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Registered queues by name, with what their engines say at the moment
-         * @description An engine that cannot be reached hides nobody: its queues have `live: null`.
+         * Registered queues by name, with their current state in the engines
+         * @description Queues of an engine that cannot be reached are listed with `live: null`.
          */
         get: operations["getQueues"];
         put?: never;
         /**
          * Register a queue of an engine, so that it can be administered
-         * @description Engines know no tenants, so a queue says whose it is by its name: `<tenant id>.<anything>`. Names without a tenant belong to the default tenant, whose staff run the platform.
+         * @description Engines have no tenants, so the name of a queue identifies its owner: `<tenant id>.<anything>`. Names without a tenant belong to the default tenant, whose staff run the platform.
          */
         post: operations["registerQueue"];
         delete?: never;
@@ -1648,7 +1648,7 @@ export interface paths {
         get: operations["getQueueDetails"];
         put?: never;
         post?: never;
-        /** Take a queue off the list; nothing happens to it in its engine */
+        /** Unregister a queue; nothing changes in its engine */
         delete: operations["unregisterQueue"];
         options?: never;
         head?: never;
@@ -1664,7 +1664,7 @@ export interface paths {
         };
         /**
          * Jobs of a queue in one state, with masked data
-         * @description Finished jobs newest first, waiting ones in the order in which they will be taken. A queue moves while it is read: a job can be seen twice or missed between two pages.
+         * @description Finished jobs newest first, waiting ones in the order of processing. A queue changes while it is read: between two pages a job can be listed twice or missed.
          */
         get: operations["getQueueJobs"];
         put?: never;
@@ -1682,7 +1682,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that was done to a queue, newest first */
+        /** Operations on a queue, newest first */
         get: operations["getQueueEvents"];
         put?: never;
         post?: never;
@@ -1702,7 +1702,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Try a failed job again
+         * Retry a failed job
          * @description A failed execution of Temporal becomes a new run of the same workflow: from the step that failed, or from its start.
          */
         post: operations["retryFailedJob"];
@@ -1721,7 +1721,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a delayed job run at once */
+        /** Run a delayed job immediately */
         post: operations["promoteQueueJob"];
         delete?: never;
         options?: never;
@@ -1738,7 +1738,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take one job away for good; a running one belongs to its worker */
+        /** Remove one job permanently; a running job cannot be removed */
         post: operations["removeQueueJob"];
         delete?: never;
         options?: never;
@@ -1756,8 +1756,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop a queue until a time at which it goes on by itself
-         * @description Producers go on adding jobs, and jobs that run go on to their end. At most 90 days.
+         * Pause a queue until a given time, at which it resumes automatically
+         * @description Producers can still add jobs, and running jobs are completed. A pause lasts at most 90 days.
          */
         post: operations["pauseQueue"];
         delete?: never;
@@ -1775,7 +1775,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a paused queue go on before its time */
+        /** Resume a paused queue before the end of its pause */
         post: operations["resumeQueue"];
         delete?: never;
         options?: never;
@@ -1793,8 +1793,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take old jobs of one state away for good
-         * @description In production this opens an approval request and answers 202. What came of the cleaning stands in the events.
+         * Remove old jobs of one state permanently
+         * @description In production this opens an approval request and answers 202. The result is recorded in the events of the queue.
          */
         post: operations["cleanQueue"];
         delete?: never;
@@ -1810,7 +1810,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Failed jobs by class of their error, and what a bulk retry would take; changes nothing */
+        /** Preview of a bulk retry: failed jobs by error class and how many would be retried */
         get: operations["previewBulkRetry"];
         put?: never;
         post?: never;
@@ -1829,7 +1829,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Retry many failed jobs, with a cap, a rate, and a stop when too many fail anew */
+        /** Retry many failed jobs, with a cap, a rate, and a stop when too many fail again */
         post: operations["startBulkRetry"];
         delete?: never;
         options?: never;
@@ -1844,7 +1844,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How far a bulk retry is */
+        /** Progress of a bulk retry */
         get: operations["getBulkRetry"];
         put?: never;
         post?: never;
@@ -1863,7 +1863,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End a bulk retry early; what is retried stays retried */
+        /** End a bulk retry early; jobs that were retried already are not affected */
         post: operations["cancelBulkRetry"];
         delete?: never;
         options?: never;
@@ -1878,7 +1878,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What each environment runs, what is being rolled out, and what instances report */
+        /** Running configuration, rollout and reported versions of each environment */
         get: operations["getEnvironmentConfig"];
         put?: never;
         post?: never;
@@ -1898,8 +1898,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Propose a change of configuration and see the difference to what runs
-         * @description Where an environment asks for approval (production always does) this opens an approval request and answers 202; elsewhere the change begins to roll out. What is approved is a digest, and exactly that rolls out.
+         * Propose a configuration change and get the difference to the running configuration
+         * @description Where an environment requires approval (production always does) this opens an approval request and answers 202; elsewhere the rollout starts. Approvers approve a digest, and exactly that version is rolled out.
          */
         post: operations["proposeConfigChange"];
         delete?: never;
@@ -1915,7 +1915,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A proposal with the difference to what runs now, for those who approve it */
+        /** A proposal with the difference to the running configuration, for its approvers */
         get: operations["getConfigProposal"];
         put?: never;
         post?: never;
@@ -1932,7 +1932,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What exactly ran in an environment at a moment, by which request, approved by whom */
+        /** Configuration that ran in an environment at a given time, with its request and approvers */
         get: operations["getConfigAt"];
         put?: never;
         post?: never;
@@ -1951,7 +1951,7 @@ export interface paths {
         };
         /**
          * The configuration of an environment, for an instance of an application
-         * @description A service token that is bound to the environment gets secrets in clear; people get them masked. Send the ETag back in If-None-Match: 304 means that nothing has changed for this instance.
+         * @description A service token of the environment gets secrets in plain text; users get them masked. Send the ETag as If-None-Match: 304 means that nothing has changed for this instance.
          */
         get: operations["getConfig"];
         put?: never;
@@ -1971,7 +1971,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Say which version an instance runs */
+        /** Report which version an instance runs */
         post: operations["reportConfigVersion"];
         delete?: never;
         options?: never;
@@ -2003,7 +2003,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether every row of an environment’s ledger follows from the one before it */
+        /** Verify the hash chain of an environment’s ledger */
         get: operations["verifyDeploymentLedger"];
         put?: never;
         post?: never;
@@ -2040,8 +2040,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go back to what this deployment brought, at once for everybody
-         * @description What was approved within the last thirty days takes a second factor only. Where the environment asks for approval, anything else opens a request and answers 202.
+         * Roll back to the version of this deployment, immediately for all instances
+         * @description A version approved within the last thirty days requires a second factor only. Where the environment requires approval, any other version opens a request and answers 202.
          */
         post: operations["rollbackConfig"];
         delete?: never;
@@ -2059,7 +2059,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a rollout where it is; nobody gets more of it or loses it */
+        /** Pause a rollout at its current share of instances */
         post: operations["pauseRollout"];
         delete?: never;
         options?: never;
@@ -2076,7 +2076,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a paused or holding rollout watch its stage again */
+        /** Resume a paused or holding rollout at its current stage */
         post: operations["resumeRollout"];
         delete?: never;
         options?: never;
@@ -2093,7 +2093,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Go to the next stage without waiting, whatever the guards know */
+        /** Promote a rollout to its next stage, regardless of its guards */
         post: operations["promoteRollout"];
         delete?: never;
         options?: never;
@@ -2110,7 +2110,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give everybody the version before, at once */
+        /** Abort a rollout; all instances get the previous version immediately */
         post: operations["abortRollout"];
         delete?: never;
         options?: never;
@@ -2146,7 +2146,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke a service token; it is refused everywhere within a second */
+        /** Revoke a service token; every process refuses it within a second */
         delete: operations["revokeServiceToken"];
         options?: never;
         head?: never;
@@ -2198,10 +2198,10 @@ export interface paths {
         };
         /** One campaign */
         get: operations["getCampaign"];
-        /** Change a campaign; what is left out stays */
+        /** Change a campaign; omitted fields are unchanged */
         put: operations["updateCampaign"];
         post?: never;
-        /** Delete a campaign; contacts stay with their owners */
+        /** Delete a campaign; contacts keep their owners */
         delete: operations["deleteCampaign"];
         options?: never;
         head?: never;
@@ -2232,7 +2232,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who takes part in dealing, with shares, and why somebody gets nothing now */
+        /** Members of the pool with their shares, and why a member is not assigned contacts now */
         get: operations["getCampaignPool"];
         put?: never;
         post?: never;
@@ -2250,7 +2250,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Change permissions, weight, capacity or absence of a member; what is left out stays */
+        /** Change permissions, weight, capacity or absence of a member; omitted fields are unchanged */
         put: operations["updateCampaignMember"];
         post?: never;
         delete?: never;
@@ -2266,7 +2266,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Contacts that wait for somebody with a place, the next one first */
+        /** Contacts that wait for a member with free capacity, the next one first */
         get: operations["getCampaignQueue"];
         put?: never;
         post?: never;
@@ -2286,8 +2286,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deal contacts to the pool of a campaign
-         * @description Runs as a workflow; the answer is the batch, where its progress can be followed. Without contact_ids all contacts that nobody looks after are dealt, oldest first, up to 10,000.
+         * Auto-assign contacts to the pool of a campaign
+         * @description Runs as a workflow; the response is the batch, which shows the progress. Without contact_ids all contacts without an owner are assigned, oldest first, up to 10,000.
          */
         post: operations["autoAssignContacts"];
         delete?: never;
@@ -2323,10 +2323,10 @@ export interface paths {
         };
         /** One contact */
         get: operations["getContact"];
-        /** Change a contact; what is left out stays */
+        /** Change a contact; omitted fields are unchanged */
         put: operations["updateContact"];
         post?: never;
-        /** Delete a contact; its history stays */
+        /** Delete a contact; its history is retained */
         delete: operations["deleteContact"];
         options?: never;
         head?: never;
@@ -2344,7 +2344,7 @@ export interface paths {
         put?: never;
         /**
          * Create contacts from a CSV file
-         * @description The first line names the columns: name, email, phone_number, company, source, notes; only name must be there. Either the whole file is good, or nothing is imported and every fault is listed by line.
+         * @description The first line names the columns: name, email, phone_number, company, source, notes; only name is required. If any line is invalid, nothing is imported and every error is listed by line.
          */
         post: operations["importContacts"];
         delete?: never;
@@ -2360,7 +2360,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everybody who has looked after a contact, newest first, each with the reason */
+        /** All owners of a contact, newest first, each with the reason for the assignment */
         get: operations["getContactAssignments"];
         put?: never;
         post?: never;
@@ -2394,7 +2394,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Campaigns and contacts of a person */
+        /** Campaigns and contacts of a user */
         get: operations["getUserAssignments"];
         put?: never;
         post?: never;
@@ -2414,8 +2414,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Put a person into the pools of campaigns
-         * @description Who is in one already stays there as is. A newcomer starts level with the others of the pool.
+         * Assign a user to campaigns
+         * @description Existing memberships are unchanged. A new member starts at the level of the others in the pool.
          */
         post: operations["assignCampaigns"];
         delete?: never;
@@ -2434,8 +2434,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give contacts to a person, or deal them to the pool that the person is in
-         * @description Mode manual gives all of them to this person. Mode round_robin deals them to the pool of campaign_id, of which this person is a member; results say who got which. For more than 500 use auto-assign.
+         * Assign contacts to a user, or auto-assign them to the user’s pool
+         * @description Mode manual assigns all contacts to this user. Mode round_robin auto-assigns them to the pool of campaign_id, of which this user is a member; the results name the owner of each. For more than 500 use auto-assign.
          */
         post: operations["assignContacts"];
         delete?: never;
@@ -2454,7 +2454,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take a person out of a campaign; contacts stay with the person */
+        /** Remove a user from a campaign; the user keeps the contacts */
         delete: operations["removeUserCampaign"];
         options?: never;
         head?: never;
@@ -2468,11 +2468,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Why this person has this contact: candidates, shares, shortfalls, exclusions, and the choice made again */
+        /** Why this user has this contact: candidates, shares, shortfalls, exclusions, and a replay of the choice */
         get: operations["explainContactAssignment"];
         put?: never;
         post?: never;
-        /** Take a contact from a person; nobody looks after it then */
+        /** Remove a contact from a user; it then has no owner */
         delete: operations["removeUserContact"];
         options?: never;
         head?: never;
@@ -2486,7 +2486,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Batches of dealing and handing over, newest first */
+        /** Batches of auto-assignments and reassignments, newest first */
         get: operations["getAssignmentBatches"];
         put?: never;
         post?: never;
@@ -2503,7 +2503,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How far a batch is */
+        /** Progress of a batch */
         get: operations["getAssignmentBatch"];
         put?: never;
         post?: never;
@@ -2520,7 +2520,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What became of each contact of a batch, in order */
+        /** Result of each contact of a batch, in order */
         get: operations["getAssignmentBatchItems"];
         put?: never;
         post?: never;
@@ -2539,7 +2539,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End a batch early; what it has done stays */
+        /** End a batch early; its completed assignments remain */
         post: operations["cancelAssignmentBatch"];
         delete?: never;
         options?: never;
@@ -2554,12 +2554,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who would get the contacts of a person; changes nothing */
+        /** Preview who would get the contacts of a user */
         get: operations["previewHandOver"];
         put?: never;
         /**
-         * Hand over all contacts of a person; by itself when an account is closed
-         * @description Runs as a workflow; the answer is the batch, or null when there is nothing to hand over. Without to_user_id each contact is dealt to the pool of its campaign, or waits.
+         * Reassign all contacts of a user; automatic when an account is deactivated
+         * @description Runs as a workflow; the response is the batch, or null when there is nothing to reassign. Without to_user_id each contact is auto-assigned to the pool of its campaign, or waits.
          */
         post: operations["handOverContacts"];
         delete?: never;
@@ -2578,7 +2578,7 @@ export interface paths {
         /** Own activities, newest first */
         get: operations["getActivities"];
         put?: never;
-        /** Log an activity; the score of its day and the streaks follow in the same transaction */
+        /** Log an activity; the score of its day and the streaks are updated in the same transaction */
         post: operations["createActivity"];
         delete?: never;
         options?: never;
@@ -2593,7 +2593,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Own activities of today in the own time zone, newest first, as an array */
+        /** Own activities of today in the caller’s time zone, newest first, as an array */
         get: operations["getTodayActivities"];
         put?: never;
         post?: never;
@@ -2612,14 +2612,14 @@ export interface paths {
         };
         /** One activity */
         get: operations["getActivity"];
-        /** Change status or notes; what is left out stays */
+        /** Change status or notes; omitted fields are unchanged */
         put: operations["updateActivity"];
         post?: never;
-        /** Remove an activity; the score of its day and the streaks follow */
+        /** Remove an activity; the score of its day and the streaks are updated */
         delete: operations["deleteActivity"];
         options?: never;
         head?: never;
-        /** Change status or notes; what is left out stays */
+        /** Change status or notes; omitted fields are unchanged */
         patch: operations["patchActivity"];
         trace?: never;
     };
@@ -2633,7 +2633,7 @@ export interface paths {
         /** Own goals, latest week first */
         get: operations["getGoals"];
         put?: never;
-        /** Set the goals of a week; one row for each person and week */
+        /** Set the goals of a week; one row for each user and week */
         post: operations["createGoal"];
         delete?: never;
         options?: never;
@@ -2648,7 +2648,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the present week stands: target, done, expected by now, projection and state */
+        /** Progress of the current week: target, done, expected by now, projection and state */
         get: operations["getWeeklyProgress"];
         put?: never;
         post?: never;
@@ -2665,7 +2665,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the week of a goal stands, or how it ended */
+        /** Progress of the week of a goal, or its final result */
         get: operations["getGoalProgress"];
         put?: never;
         post?: never;
@@ -2684,14 +2684,14 @@ export interface paths {
         };
         /** One goal */
         get: operations["getGoal"];
-        /** Change targets; what is left out stays, the week never changes */
+        /** Change targets; omitted fields are unchanged, and the week cannot be changed */
         put: operations["updateGoal"];
         post?: never;
         /** Remove a goal */
         delete: operations["deleteGoal"];
         options?: never;
         head?: never;
-        /** Change targets; what is left out stays, the week never changes */
+        /** Change targets; omitted fields are unchanged, and the week cannot be changed */
         patch: operations["patchGoal"];
         trace?: never;
     };
@@ -2702,7 +2702,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Score and streak of today; a day without activities has score 0 and the running streak */
+        /** Score and streak of today; a day without activities has score 0 and the current streak */
         get: operations["getTodayScore"];
         put?: never;
         post?: never;
@@ -2719,7 +2719,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The seven days of the own week, days without activities with score 0 */
+        /** The seven days of the caller’s week; days without activities have score 0 */
         get: operations["getWeekScores"];
         put?: never;
         post?: never;
@@ -2736,7 +2736,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The streak that ends today, or yesterday while today is still empty */
+        /** The streak that ends today, or yesterday while today has no score yet */
         get: operations["getStreak"];
         put?: never;
         post?: never;
@@ -2789,13 +2789,13 @@ export interface paths {
         };
         /** Rest days, quiet hours and the daily cap of nudges */
         get: operations["getTrackerSettings"];
-        /** Change settings; what is left out stays. Other rest days change the streaks in the same transaction */
+        /** Change settings; omitted fields are unchanged. New rest days update the streaks in the same transaction */
         put: operations["updateTrackerSettings"];
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change settings; what is left out stays. Other rest days change the streaks in the same transaction */
+        /** Change settings; omitted fields are unchanged. New rest days update the streaks in the same transaction */
         patch: operations["patchTrackerSettings"];
         trace?: never;
     };
@@ -2809,7 +2809,7 @@ export interface paths {
         /** Own days off, latest first */
         get: operations["getTrackerVacations"];
         put?: never;
-        /** Take days off, also in the past; they freeze the streak */
+        /** Add days off, also in the past; they freeze the streak */
         post: operations["createTrackerVacation"];
         delete?: never;
         options?: never;
@@ -2827,7 +2827,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take days off back; the streaks follow */
+        /** Remove days off; the streaks are updated */
         delete: operations["deleteTrackerVacation"];
         options?: never;
         head?: never;
@@ -2842,8 +2842,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What is going on, at a glance
-         * @description One section for each area, with where to read on and of when it is. A section that cannot be read says so and takes nothing else with it.
+         * Overview of all areas
+         * @description One section for each area, with a link to the details and the age of the data. A section that cannot be read is marked as such and does not affect the others.
          */
         get: operations["getAdminDashboard"];
         put?: never;
@@ -2862,8 +2862,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How every part of the system is, as last measured
-         * @description Parts of the platform are the same for everybody. Parts of the tenant are measured while the tenant has a threshold, which it has from the beginning. When the collector stops, what it last said is not shown as the present; when the evaluation stops, `alerting` is `down`, and before its first round it is `unknown`.
+         * Status of every component as last measured
+         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`.
          */
         get: operations["getSystemHealth"];
         put?: never;
@@ -2883,7 +2883,7 @@ export interface paths {
         };
         /**
          * The history of one metric in steps
-         * @description Single measurements of the last day, five-minute averages of the last 29 days, hourly ones before. At most 1500 steps. A step in which nothing was measured is left out; one in which all was unknown has no numbers.
+         * @description Single measurements of the last day, five-minute averages of the last 29 days, hourly ones before. At most 1500 steps. A step without measurements is omitted; one with only unknown measurements has no numbers.
          */
         get: operations["getSystemMetricsHistory"];
         put?: never;
@@ -2901,11 +2901,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The thresholds of the tenant, with what they look at now */
+        /** Thresholds of the tenant, with the current values */
         get: operations["getSystemAlerts"];
         /**
          * Replace the thresholds of the tenant
-         * @description The set is replaced as a whole: what is left out goes, and an alert that fires for it is resolved. A threshold that keeps its name and metric keeps its open alert.
+         * @description The set is replaced as a whole: omitted thresholds are removed, and their firing alerts are resolved. A threshold that keeps its name and metric keeps its open alert.
          */
         put: operations["configureSystemAlerts"];
         post?: never;
@@ -2960,8 +2960,8 @@ export interface paths {
         get: operations["getAlertSilences"];
         put?: never;
         /**
-         * Hold back the news of alerts for a time
-         * @description Alerts go on as ever; nobody is told that they fire. What still fires at the end is told then, and so is the end itself, to the channels and to the owner, who is the person that made it.
+         * Hold back notifications of alerts for a time
+         * @description Alerts are evaluated as usual, but nobody is notified when they fire. At the end the channels and the owner, who is the user that created the silence, are notified of the end, and then of the alerts that still fire.
          */
         post: operations["createAlertSilence"];
         delete?: never;
@@ -2977,15 +2977,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One silence; its ETag goes into If-Match */
+        /** One silence; send its ETag as If-Match to change it */
         get: operations["getAlertSilence"];
         put?: never;
         post?: never;
-        /** End a silence now; it stays on record */
+        /** End a silence now; its record is retained */
         delete: operations["deleteAlertSilence"];
         options?: never;
         head?: never;
-        /** Change the end or the reason of a silence that still lies */
+        /** Change the end or the reason of a silence that has not ended */
         patch: operations["updateAlertSilence"];
         trace?: never;
     };
@@ -2996,7 +2996,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the regular verifications of the chain have found, newest first */
+        /** Results of the regular verifications of the chain, newest first */
         get: operations["getAuditVerifications"];
         put?: never;
         post?: never;
@@ -3013,7 +3013,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Segments that were archived and dropped, newest first */
+        /** Archived and dropped segments, newest first */
         get: operations["getAuditSegments"];
         put?: never;
         post?: never;
@@ -3033,8 +3033,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Erase a deleted user or contact for good
-         * @description Destroys the key to what the audit log holds about the person. Entries stay and verify; nobody can read any more what they say about the person, in archives and exports without keys neither. There is no way back.
+         * Erase a deleted user or contact permanently
+         * @description Destroys the key to what the audit log holds about the person. Entries remain and verify, but what they say about the person cannot be read any more, nor can it in archives and in exports without keys. This cannot be undone.
          */
         post: operations["erasePerson"];
         delete?: never;
@@ -3050,7 +3050,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who did what, newest first */
+        /** Audit entries, newest first */
         get: operations["getAuditLogs"];
         put?: never;
         post?: never;
@@ -3067,7 +3067,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who did what, newest first */
+        /** Audit entries, newest first */
         get: operations["getAuditLogsAlias"];
         put?: never;
         post?: never;
@@ -3085,7 +3085,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All entries that pass the filters, oldest first, with their proof
+         * Export all entries that match the filters, oldest first, with their proof
          * @description Streamed. The last record is a signed manifest; `npm run audit:verify FILE` checks the file without a database. The export is itself an entry, and part of what it exports.
          */
         get: operations["exportAuditLogs"];
@@ -3104,7 +3104,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Signed states of the chain, newest first */
+        /** Signed checkpoints of the chain, newest first */
         get: operations["getAuditCheckpoints"];
         put?: never;
         post?: never;
@@ -3121,7 +3121,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The chain as it stands now, signed */
+        /** Signed checkpoint of the chain as it is now */
         get: operations["getLatestAuditCheckpoint"];
         put?: never;
         post?: never;
@@ -3140,7 +3140,7 @@ export interface paths {
         };
         /**
          * Recompute the whole chain and compare it with its signed checkpoints
-         * @description Takes seconds for a long chain. Checkpoints outside the database are compared where this server has them.
+         * @description Takes seconds for a long chain. Checkpoints outside the database are compared as well if this server has them.
          */
         get: operations["verifyAuditLogs"];
         put?: never;
@@ -3178,7 +3178,7 @@ export interface paths {
         /** Own focus sessions, latest start first */
         get: operations["getFocusSessions"];
         put?: never;
-        /** Start a focus session with a durable timer; one active session for each person */
+        /** Start a focus session with a durable timer; a user has at most one active session */
         post: operations["startFocusSession"];
         delete?: never;
         options?: never;
@@ -3227,7 +3227,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What is left of a session, asked of its timer */
+        /** Remaining time of a session, from its timer */
         get: operations["getFocusRemaining"];
         put?: never;
         post?: never;
@@ -3262,7 +3262,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Give the session up */
+        /** Interrupt the session */
         put: operations["interruptFocusSession"];
         post?: never;
         delete?: never;
@@ -3279,7 +3279,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Stop the timer for a while */
+        /** Pause the session */
         put: operations["pauseFocusSession"];
         post?: never;
         delete?: never;
@@ -3296,7 +3296,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Let the timer run on */
+        /** Resume the session */
         put: operations["resumeFocusSession"];
         post?: never;
         delete?: never;
@@ -3316,7 +3316,7 @@ export interface paths {
         put?: never;
         /**
          * Create an onboarding link; its address is shown once
-         * @description With `account`, completing the link creates an account: that needs user:create and role:assign too. Roles of administrators wait for an approval (`onboarding.grant-roles`) after completion.
+         * @description With `account`, completing the link creates an account, which also requires user:create and role:assign. Roles of administrators wait for an approval (`onboarding.grant-roles`) after completion.
          */
         post: operations["createOnboardingLink"];
         delete?: never;
@@ -3332,7 +3332,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Onboarding links, newest first; without onboarding:manage the own ones */
+        /** Onboarding links, newest first; without onboarding:manage only the caller’s own */
         get: operations["getOnboardingLinks"];
         put?: never;
         post?: never;
@@ -3349,7 +3349,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One link with its progress and the accesses to it, refused ones included */
+        /** One link with its progress and all accesses, including refused ones */
         get: operations["getOnboardingLink"];
         put?: never;
         post?: never;
@@ -3368,7 +3368,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Revoke a link for good */
+        /** Revoke a link permanently */
         post: operations["revokeOnboardingLink"];
         delete?: never;
         options?: never;
@@ -3385,7 +3385,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give a link more time; an expired one lives again */
+        /** Extend a link; an expired one becomes valid again */
         post: operations["extendOnboardingLink"];
         delete?: never;
         options?: never;
@@ -3400,11 +3400,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How long onboarding links live */
+        /** Lifetime settings of onboarding links */
         get: operations["getOnboardingSettings"];
         /**
-         * Change how long onboarding links live; what is left out stays
-         * @description Links that are there keep the longest life that they were made with.
+         * Change the lifetime settings of onboarding links; omitted fields are unchanged
+         * @description Existing links keep the maximum lifetime that they were created with.
          */
         put: operations["updateOnboardingSettings"];
         post?: never;
@@ -3421,7 +3421,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open an onboarding link; looking changes nothing but the access record */
+        /** Open an onboarding link; only the access is recorded */
         get: operations["openOnboarding"];
         put?: never;
         post?: never;
@@ -3440,8 +3440,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Save progress; answers that are not sent stay
-         * @description A save that is built on an older version is refused with 409 and the current state, on any device.
+         * Save progress; answers that are not sent are unchanged
+         * @description A save based on an older version is refused with 409 and the current state.
          */
         put: operations["saveOnboardingProgress"];
         post?: never;
@@ -3460,7 +3460,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Complete the onboarding: final, and the same answer to everybody who does it again */
+        /** Complete the onboarding; it is final, and repeating it returns the same response */
         post: operations["completeOnboarding"];
         delete?: never;
         options?: never;
@@ -3478,7 +3478,7 @@ export interface paths {
         /** Own meetings, newest first */
         get: operations["getMeetings"];
         put?: never;
-        /** Write a template, or with scheduled_at a planned meeting */
+        /** Create a template, or with scheduled_at a planned meeting */
         post: operations["createMeeting"];
         delete?: never;
         options?: never;
@@ -3495,14 +3495,14 @@ export interface paths {
         };
         /** One meeting */
         get: operations["getMeeting"];
-        /** Change what is sent; an outcome belongs to a planned meeting */
+        /** Change the fields that are sent; only a planned meeting has an outcome */
         put: operations["updateMeeting"];
         post?: never;
         /** Remove a meeting */
         delete: operations["deleteMeeting"];
         options?: never;
         head?: never;
-        /** Change what is sent; an outcome belongs to a planned meeting */
+        /** Change the fields that are sent; only a planned meeting has an outcome */
         patch: operations["patchMeeting"];
         trace?: never;
     };
@@ -3515,7 +3515,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Plan a meeting like this one */
+        /** Plan a meeting as a copy of this one */
         post: operations["planMeeting"];
         delete?: never;
         options?: never;
@@ -3532,7 +3532,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make pending activities of follow-up tasks; each line once */
+        /** Create pending activities from follow-up tasks; each line once */
         post: operations["createMeetingFollowUps"];
         delete?: never;
         options?: never;
@@ -3570,7 +3570,7 @@ export interface paths {
         /** Rename a pipeline or make it the default */
         put: operations["updatePipeline"];
         post?: never;
-        /** Archive a pipeline that holds no prospect */
+        /** Archive a pipeline without prospects */
         delete: operations["deletePipeline"];
         options?: never;
         head?: never;
@@ -3623,7 +3623,7 @@ export interface paths {
         /** Change a stage; prospects in it keep their probability until they move */
         put: operations["updatePipelineStage"];
         post?: never;
-        /** Archive an empty stage; the last one stays */
+        /** Archive an empty stage, unless it is the last one */
         delete: operations["deletePipelineStage"];
         options?: never;
         head?: never;
@@ -3642,7 +3642,7 @@ export interface paths {
         put?: never;
         /**
          * Import prospects from a CSV file, all rows or none
-         * @description The first row names the columns: name, and any of company, email, phone, source, stage, value_minor, currency, next_activity_at. Faults are told by row, the header being row 1.
+         * @description The first row names the columns: name, and any of company, email, phone, source, stage, value_minor, currency, next_activity_at. Errors are listed by row; the header is row 1.
          */
         post: operations["importProspects"];
         delete?: never;
@@ -3658,7 +3658,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Own prospects as CSV, streamed; what a spreadsheet would run as a formula gets an apostrophe */
+        /** Own prospects as CSV, streamed; values that a spreadsheet would run as a formula get an apostrophe */
         get: operations["exportProspects"];
         put?: never;
         post?: never;
@@ -3675,7 +3675,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Own prospects, newest first; time in stage, rotting and next activity with each */
+        /** Own prospects, newest first, each with time in stage, rotting and next activity */
         get: operations["getProspects"];
         put?: never;
         /** Add a prospect; its e-mail address is unique in the tenant */
@@ -3695,14 +3695,14 @@ export interface paths {
         };
         /** One prospect, with its version as ETag */
         get: operations["getProspect"];
-        /** Change what is sent; stage and status change by moving. If-Match is honoured when it is sent */
+        /** Change the fields that are sent; stage and status are changed by moving. If-Match is checked if sent */
         put: operations["updateProspect"];
         post?: never;
-        /** Remove a prospect; its history stays */
+        /** Remove a prospect; its history is retained */
         delete: operations["deleteProspect"];
         options?: never;
         head?: never;
-        /** Change what is sent; stage and status change by moving. If-Match is honoured when it is sent */
+        /** Change the fields that are sent; stage and status are changed by moving. If-Match is checked if sent */
         patch: operations["patchProspect"];
         trace?: never;
     };
@@ -3715,7 +3715,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Move to a stage, or win, lose or reopen; on the version that was read */
+        /** Move to a stage, or win, lose or reopen; requires the version that was read */
         post: operations["moveProspect"];
         delete?: never;
         options?: never;
@@ -3766,7 +3766,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let the rules speak now; what was said before is not said again */
+        /** Evaluate the nudge rules now; existing nudges are not repeated */
         post: operations["generateNudges"];
         delete?: never;
         options?: never;
@@ -3818,7 +3818,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove a nudge; it does not come back */
+        /** Remove a nudge; it is not generated again */
         delete: operations["deleteNudge"];
         options?: never;
         head?: never;
@@ -3837,7 +3837,7 @@ export interface paths {
         put?: never;
         /**
          * Connect a remote system
-         * @description Addresses must be public ones; they are looked at now and again at every call.
+         * @description Addresses must be public; they are checked now and at every call.
          */
         post: operations["createIntegration"];
         delete?: never;
@@ -3853,15 +3853,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One integration; its ETag goes into If-Match */
+        /** One integration; send its ETag as If-Match to change it */
         get: operations["getIntegrationDetails"];
         put?: never;
         post?: never;
-        /** Take an integration out of use; its syncs stay on record */
+        /** Remove an integration; the records of its syncs are retained */
         delete: operations["deleteIntegration"];
         options?: never;
         head?: never;
-        /** Rename an integration, switch it off and on, or set its schedule */
+        /** Rename, disable or enable an integration, or set its schedule */
         patch: operations["updateIntegration"];
         trace?: never;
     };
@@ -3874,8 +3874,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Replace what an integration is connected with
-         * @description A secret that is left out stays, unless the integration is pointed to another place: nobody can have a secret sent where its owner did not mean it to go. The kind cannot change.
+         * Replace the configuration of an integration
+         * @description An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never sent to a destination that it was not given for. The kind cannot change.
          */
         put: operations["updateIntegrationConfig"];
         post?: never;
@@ -3894,7 +3894,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** See the secret of an integration; every look is on record */
+        /** Reveal the secret of an integration; every access is audited */
         post: operations["revealIntegrationSecret"];
         delete?: never;
         options?: never;
@@ -3911,7 +3911,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Tell where a secret is or was in use, by its fingerprint; the value is not kept */
+        /** Find where a secret is or was in use, by its fingerprint; the value is not stored */
         post: operations["findIntegrationSecret"];
         delete?: never;
         options?: never;
@@ -3926,7 +3926,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Records as they were fetched last, newest first */
+        /** Records as last fetched, newest first */
         get: operations["getIntegrationRecords"];
         put?: never;
         post?: never;
@@ -3946,8 +3946,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Fetch the records of an integration now, or join the sync that runs
-         * @description Answers with the operation; its end state counts what was created, updated and failed. Follow it at `Location`.
+         * Start a sync of an integration, or join the running one
+         * @description Returns the operation; its final state counts created, updated and failed records. Poll it at `Location`.
          */
         post: operations["triggerManualSync"];
         delete?: never;
@@ -3999,7 +3999,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a sync; what was written stays */
+        /** Cancel a sync; records that were written remain */
         post: operations["cancelSyncJob"];
         delete?: never;
         options?: never;
@@ -4017,8 +4017,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Exchange the key of an integration; in production this opens an approval request and answers 202
-         * @description The rotation checks first, creates a key, proves it by a live call, switches, waits the grace, revokes the old key and proves that it is refused. Follow it at `Location`.
+         * Rotate the key of an integration; in production this opens an approval request and answers 202
+         * @description The rotation checks the current key, creates a new one, proves it by a live call, switches to it, waits for the grace period, revokes the old key and proves that it is refused. Poll it at `Location`.
          */
         post: operations["rotateAPIKey"];
         delete?: never;
@@ -4070,7 +4070,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Call a key rotation off before its switch; the key that was made for it is revoked */
+        /** Abort a key rotation before its switch; the new key is revoked */
         post: operations["abortKeyRotation"];
         delete?: never;
         options?: never;
@@ -4087,7 +4087,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try the present step of a key rotation again at once, e.g. a revoke that has failed */
+        /** Retry the current step of a key rotation now, e.g. a failed revoke */
         post: operations["retryKeyRotation"];
         delete?: never;
         options?: never;
@@ -4105,8 +4105,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take a signed message of a webhook source (Standard Webhooks)
-         * @description A message id is taken once; a repetition is answered like the first and changes nothing.
+         * Receive a signed message of a webhook source (Standard Webhooks)
+         * @description A message id is accepted once; a repetition gets the same response and changes nothing.
          */
         post: operations["receiveIntegrationMessage"];
         delete?: never;
@@ -4124,7 +4124,7 @@ export interface components {
             /** Format: email */
             email?: string;
             password: string;
-            /** @description TOTP or recovery code, where the account asks for one at sign-in */
+            /** @description TOTP or recovery code, if the account requires one at sign-in */
             code?: string;
             /** @description Needed when the same address has accounts in several tenants */
             tenant_domain?: string;
@@ -4159,12 +4159,12 @@ export interface components {
             /** Format: uuid */
             role_id: string;
             /**
-             * @description When the role ends by itself
+             * @description When the role ends automatically
              * @default null
              */
             valid_until?: string | null;
             /**
-             * @description The role lapses here unless somebody confirms it
+             * @description When the role lapses unless it is confirmed
              * @default null
              */
             review_due_at?: string | null;
@@ -4274,7 +4274,7 @@ export interface components {
         ApprovalPolicyInput: {
             action: string;
             /**
-             * @description `any` holds where no environment has a policy of its own
+             * @description `any` applies to environments without a policy of their own
              * @default any
              * @enum {string}
              */
@@ -4282,7 +4282,7 @@ export interface components {
             /** @enum {string} */
             gate: "none" | "mfa" | "approval";
             /**
-             * @description All of them, in this order
+             * @description All steps must be met, in this order
              * @default []
              */
             steps?: components["schemas"]["ApprovalStep"][];
@@ -4302,16 +4302,16 @@ export interface components {
              */
             reminder_interval_seconds?: 0 | number;
             /**
-             * @description Within this time an emergency must be reviewed
+             * @description Time within which an emergency change must be reviewed
              * @default 259200
              */
             bypass_review_seconds?: number;
             /**
-             * @description Who may break the glass, by name; empty means nobody
+             * @description Users who may break the glass; empty means nobody
              * @default []
              */
             bypassers?: string[];
-            /** @description The version that was read; 0 for a policy that is not written yet */
+            /** @description The version that was read; 0 for a policy that does not exist yet */
             version: number;
         };
         ApprovalStep: {
@@ -4322,7 +4322,7 @@ export interface components {
              */
             roles?: string[];
             /**
-             * @description People who are eligible by name
+             * @description Users who are eligible by name
              * @default []
              */
             users?: string[];
@@ -4357,7 +4357,7 @@ export interface components {
             reason: string;
             /**
              * Format: date-time
-             * @description When the queue goes on by itself
+             * @description When the queue resumes automatically
              */
             paused_until: string;
         };
@@ -4368,16 +4368,16 @@ export interface components {
         };
         QueueCleanRequest: {
             /**
-             * @description That of the queue: what is about to be cleaned has to be known
+             * @description Environment of the queue, to confirm what is cleaned
              * @enum {string}
              */
             environment: "development" | "staging" | "production";
             /** @enum {string} */
             state: "waiting" | "prioritized" | "delayed" | "completed" | "failed";
-            /** @description Younger jobs stay */
+            /** @description Younger jobs are not removed */
             older_than_seconds: number;
             /**
-             * @description No more jobs than these are taken away
+             * @description Maximum number of jobs to remove
              * @default 10000
              */
             limit?: number;
@@ -4386,27 +4386,27 @@ export interface components {
         BulkRetryRequest: {
             reason: string;
             /**
-             * @description As the preview names them; empty: all
+             * @description As named by the preview; empty: all
              * @default []
              */
             error_classes?: string[];
             /**
-             * @description No more jobs than these are retried
+             * @description Maximum number of jobs to retry
              * @default 1000
              */
             cap?: number;
             /**
-             * @description Jobs retried a second, at most
+             * @description Maximum number of jobs retried per second
              * @default 10
              */
             per_second?: number;
             /**
-             * @description Share of settled jobs that may fail anew
+             * @description Share of settled jobs that may fail again
              * @default 0.5
              */
             max_new_failure_ratio?: number;
             /**
-             * @description Settled jobs before the share counts
+             * @description Settled jobs before the share is checked
              * @default 10
              */
             min_samples?: number;
@@ -4416,19 +4416,19 @@ export interface components {
             changes: {
                 /** @enum {string} */
                 environment: "development" | "staging" | "production";
-                /** @description The version it was built on; null for the first one */
+                /** @description The version that the change is based on; null for the first one */
                 base_version: number | null;
-                /** @description JSON Schema from now on; `x-secret` or `writeOnly` marks secrets */
+                /** @description New JSON Schema; `x-secret` or `writeOnly` marks secrets */
                 schema?: {
                     [key: string]: components["schemas"]["__schema4"];
                 };
-                /** @description The whole document; a mask that was read stands for the secret it was read for */
+                /** @description The whole document; the mask of a secret keeps that secret */
                 document: {
                     [key: string]: components["schemas"]["__schema4"];
                 };
                 /** @default {} */
                 plan?: {
-                    /** @description Default: 1, 10, 50, 100 % with ten minutes each in production, else at once */
+                    /** @description Default: 1, 10, 50, 100 % with ten minutes each in production, else 100 % */
                     strategy?: {
                         /** @constant */
                         kind: "all_at_once";
@@ -4449,7 +4449,7 @@ export interface components {
                         kind: "exponential";
                         /** @description Share of the instances in percent */
                         start_percentage: number;
-                        /** @description By what a share is multiplied to get the next */
+                        /** @description Factor between one share and the next */
                         factor: number;
                         /** @description How long a stage is watched before the next one */
                         bake_seconds: number;
@@ -4470,7 +4470,7 @@ export interface components {
                             /** @constant */
                             kind: "health";
                             /**
-                             * @description A metric of the system health; one that nobody measures would hold for ever
+                             * @description A health metric; while it is not measured the rollout holds
                              * @enum {string}
                              */
                             metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
@@ -4485,7 +4485,7 @@ export interface components {
                             /** @description Instant query that gives one number */
                             query: string;
                             /**
-                             * @description Over how many events it counts
+                             * @description How many events it is based on
                              * @default null
                              */
                             samples_query?: string | null;
@@ -4504,17 +4504,17 @@ export interface components {
                          */
                         bad_when?: "above" | "below";
                         /**
-                         * @description Of the value; a webhook judges itself
+                         * @description Limit of the value; not used for a webhook
                          * @default 0
                          */
                         threshold?: number;
                         /**
-                         * @description How long the value must be bad without a break
+                         * @description How long the value must be bad without interruption
                          * @default 0
                          */
                         for_seconds?: number;
                         /**
-                         * @description With fewer samples the guard does not know
+                         * @description With fewer samples the guard is unknown
                          * @default 1
                          */
                         min_samples?: number;
@@ -4531,7 +4531,7 @@ export interface components {
             reason: string;
         };
         ConfigVersionReport: {
-            /** @description Name of the running copy, always the same: it decides who is in the share of a rollout */
+            /** @description Stable name of the instance; it decides whether the instance is in the share of a rollout */
             instance: string;
             /** @description Number of a configuration version in its environment */
             version: number;
@@ -4569,31 +4569,31 @@ export interface components {
             can_edit?: boolean;
             can_send?: boolean;
             can_manage?: boolean;
-            /** @description Relative share of what is dealt */
+            /** @description Relative share of auto-assigned contacts */
             weight?: number;
             /** @description Null: no limit */
             max_open_contacts?: number | null;
-            /** @description False: contacts come by hand only */
+            /** @description False: contacts are assigned by hand only */
             auto_assign?: boolean;
-            /** @description Away until then */
+            /** @description Absent until then */
             paused_until?: string | null;
         };
         AutoAssignment: {
             /** @default null */
             contact_ids?: string[] | null;
             /**
-             * @description Only contacts from there
+             * @description Only contacts from this source
              * @default null
              */
             source?: string | null;
             /**
-             * @description For contacts that somebody looks after already
+             * @description Contacts that already have an owner
              * @default skip
              * @enum {string}
              */
             on_conflict?: "skip" | "reassign";
             /**
-             * @description Each contact to its last owner again where possible
+             * @description Assign each contact to its previous owner where possible
              * @default false
              */
             keep_owner?: boolean;
@@ -4640,7 +4640,7 @@ export interface components {
                 can_manage?: boolean;
             };
             /**
-             * @description Relative share of what is dealt
+             * @description Relative share of auto-assigned contacts
              * @default 100
              */
             weight?: number;
@@ -4650,12 +4650,12 @@ export interface components {
              */
             max_open_contacts?: number | null;
             /**
-             * @description False: contacts come by hand only
+             * @description False: contacts are assigned by hand only
              * @default true
              */
             auto_assign?: boolean;
             /**
-             * @description Away until then
+             * @description Absent until then
              * @default null
              */
             paused_until?: string | null;
@@ -4670,13 +4670,13 @@ export interface components {
              */
             mode?: "manual" | "round_robin";
             /**
-             * @description For contacts that somebody else looks after
+             * @description What to do with contacts that another user owns
              * @default skip
              * @enum {string}
              */
             on_conflict?: "skip" | "reassign" | "fail";
             /**
-             * @description Each contact to its last owner again where possible
+             * @description Assign each contact to its previous owner where possible
              * @default false
              */
             keep_owner?: boolean;
@@ -4732,7 +4732,7 @@ export interface components {
         };
         AlertThresholdsInput: {
             thresholds: {
-                /** @description Unique in the tenant; the threshold is known by it */
+                /** @description Unique in the tenant; identifies the threshold */
                 name: string;
                 /** @enum {string} */
                 metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
@@ -4744,13 +4744,13 @@ export interface components {
                 /** @description In the unit of the metric */
                 threshold: number;
                 /**
-                 * @description What the measurements of the window are drawn together to
+                 * @description How the measurements of the window are aggregated
                  * @default avg
                  * @enum {string}
                  */
                 aggregate?: "avg" | "min" | "max";
                 /**
-                 * @description 0 looks at the newest measurement alone
+                 * @description 0: only the newest measurement
                  * @default 0
                  */
                 window_seconds?: number;
@@ -4765,25 +4765,25 @@ export interface components {
                  */
                 severity?: "info" | "warning" | "critical";
                 /**
-                 * @description Channels that are told; empty for every channel that takes `alert.firing` or `alert.resolved`
+                 * @description Channels to notify; empty for every channel that subscribes to `alert.firing` or `alert.resolved`
                  * @default []
                  */
                 channel_ids?: string[];
                 /**
-                 * @description What to do; sent with the news of firing
+                 * @description What to do; sent with the notification that the alert fires
                  * @default null
                  */
                 note?: string | null;
                 /** @default true */
                 is_enabled?: boolean;
-                /** @description Where a firing alert ends: on the good side of `threshold`; `threshold` itself when left out */
+                /** @description Where a firing alert ends: on the good side of `threshold`; `threshold` itself when omitted */
                 clear_threshold?: number;
             }[];
         };
         PersonErasure: {
             /** @enum {string} */
             kind: "user" | "contact";
-            /** @description Why, for the record; name no person in it */
+            /** @description Reason, for the record; must not name a person */
             reason: string;
         };
         /** @default {} */
@@ -4796,13 +4796,13 @@ export interface components {
         OnboardingLinkCreation: {
             recipient_name: string;
             /**
-             * @description Who is reminded, and the address of the account
+             * @description Address for reminders and of the account
              * @default null
              */
             recipient_email?: string | null;
             purpose: string;
             /**
-             * @description How long the link lives; null for the time in the settings, which also bound it
+             * @description Lifetime of the link; null for the default of the settings
              * @default null
              */
             life_seconds?: number | null;
@@ -4843,17 +4843,17 @@ export interface components {
         /** @default {} */
         OnboardingLinkExtension: {
             /**
-             * @description How much time; null for the default life in the settings
+             * @description Time to add; null for the default of the settings
              * @default null
              */
             extend_seconds?: number | null;
         };
         OnboardingSettingsUpdate: {
-            /** @description Life of a link for which no time is asked, and what an extension gives */
+            /** @description Default lifetime of a link and default length of an extension */
             default_life_seconds?: number;
-            /** @description Most that a link is given at a time */
+            /** @description Maximum time that a link is given at once */
             max_step_seconds?: number;
-            /** @description Longest time from the creation of a link to its last end */
+            /** @description Maximum time from the creation of a link to its last expiry */
             max_life_seconds?: number;
         };
         OnboardingProgress: {
@@ -4869,7 +4869,7 @@ export interface components {
         /** @default {} */
         OnboardingCompletion: {
             /**
-             * @description When given, nothing may have been saved since
+             * @description If given, it must still be the current version
              * @default null
              */
             version?: number | null;
@@ -4883,7 +4883,7 @@ export interface components {
              */
             full_name?: string | null;
             /**
-             * @description Of the account, where the link creates one
+             * @description Password of the account, if the link creates one
              * @default null
              */
             password?: string | null;
@@ -4899,7 +4899,7 @@ export interface components {
             /** @default null */
             questions?: string | null;
             /**
-             * @description One task a line
+             * @description One task per line
              * @default null
              */
             follow_up_tasks?: string | null;
@@ -4915,7 +4915,7 @@ export interface components {
             duration_minutes?: number;
             agenda?: string | null;
             questions?: string | null;
-            /** @description One task a line */
+            /** @description One task per line */
             follow_up_tasks?: string | null;
             scheduled_at?: string | null;
             prospect_id?: number | null;
@@ -4925,13 +4925,13 @@ export interface components {
         PipelineCreate: {
             name: string;
             /**
-             * @description Takes over from the present default
+             * @description Replaces the current default
              * @default false
              */
             is_default?: boolean;
             stages: {
                 name: string;
-                /** @description Chance of winning from here on, in percent */
+                /** @description Chance of winning from this stage, in percent */
                 probability: number;
                 /** @default null */
                 rotting_days?: number | null;
@@ -4946,7 +4946,7 @@ export interface components {
         };
         PipelineStageCreate: {
             name: string;
-            /** @description Chance of winning from here on, in percent */
+            /** @description Chance of winning from this stage, in percent */
             probability: number;
             /** @default null */
             rotting_days?: number | null;
@@ -4957,7 +4957,7 @@ export interface components {
         PipelineStageUpdate: {
             name?: string;
             position?: number;
-            /** @description Chance of winning from here on, in percent */
+            /** @description Chance of winning from this stage, in percent */
             probability?: number;
             rotting_days?: number | null;
             required_fields?: ("company" | "email" | "phone" | "source" | "value_minor" | "next_activity_at")[];
@@ -5011,13 +5011,13 @@ export interface components {
         __schema5: unknown;
         __schema6: unknown;
         TokenPair: {
-            /** @description Goes into Authorization: Bearer … */
+            /** @description Send as Authorization: Bearer … */
             access_token: string;
             /** @constant */
             token_type: "Bearer";
-            /** @description Seconds until the access token ends */
+            /** @description Seconds until the access token expires */
             expires_in: number;
-            /** @description Exchanged once, at /auth/refresh, for the next pair */
+            /** @description Can be exchanged once, at /auth/refresh, for a new pair */
             refresh_token: string;
             /** Format: uuid */
             session_id: string;
@@ -5032,7 +5032,7 @@ export interface components {
             status: number;
             /** @description What the caller can do about it */
             detail: string;
-            /** @description The request id, by which the logs are searched */
+            /** @description The request id, for searching the logs */
             instance: string;
             /** @description Stable name of the problem */
             code: string;
@@ -5071,7 +5071,7 @@ export interface components {
             sent_to: string | null;
         };
         MfaToken: {
-            /** @description Goes into the header X-MFA-Token of the repeated request; works once */
+            /** @description Send in the header X-MFA-Token of the repeated request; works once */
             mfa_token: string;
             /** @description Seconds */
             expires_in: number;
@@ -5088,7 +5088,7 @@ export interface components {
             otpauth_uri: string;
         };
         RecoveryCodes: {
-            /** @description Shown this once; each works once */
+            /** @description Shown only once; each works once */
             recovery_codes: string[];
         };
         NotificationChannel: {
@@ -5101,9 +5101,9 @@ export interface components {
             email: string | null;
             events: string[];
             is_enabled: boolean;
-            /** @description `gone`: the receiver answered 410 */
+            /** @description `gone`: the recipient answered 410 */
             disabled_reason: ("by_person" | "gone") | null;
-            /** @description Until then messages carry a signature of the old secret too */
+            /** @description Until then messages also carry a signature by the old secret */
             previous_secret_expires_at: string | null;
             /** Format: date-time */
             created_at: string;
@@ -5121,16 +5121,16 @@ export interface components {
             email: string | null;
             events: string[];
             is_enabled: boolean;
-            /** @description `gone`: the receiver answered 410 */
+            /** @description `gone`: the recipient answered 410 */
             disabled_reason: ("by_person" | "gone") | null;
-            /** @description Until then messages carry a signature of the old secret too */
+            /** @description Until then messages also carry a signature by the old secret */
             previous_secret_expires_at: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
             updated_at: string;
             version: number;
-            /** @description Signing secret (Standard Webhooks, `whsec_…`); shown this once */
+            /** @description Signing secret (Standard Webhooks, `whsec_…`); shown only once */
             secret: string | null;
         };
         NotificationDelivery: {
@@ -5185,7 +5185,7 @@ export interface components {
             /** @enum {string} */
             week_start: "monday" | "saturday" | "sunday";
             email_notifications: boolean;
-            /** @description Null follows the tenant */
+            /** @description Null: as the tenant */
             time_zone: string | null;
         };
         SignInFactor: {
@@ -5245,7 +5245,7 @@ export interface components {
             role_id: string;
             code: string;
             name: string;
-            /** @description When it ends by itself, at its end or at its review */
+            /** @description When it ends automatically, by its end or its review */
             valid_until: string | null;
         };
         Approval: {
@@ -5262,7 +5262,7 @@ export interface components {
             requested_by: string;
             editors: string[];
             reason: string | null;
-            /** @description Frozen when the request was opened */
+            /** @description As it was when the request was opened */
             policy: {
                 steps: {
                     name: string;
@@ -5276,7 +5276,7 @@ export interface components {
                 execution_window_seconds: number;
                 /** @description 0 for no reminders */
                 reminder_interval_seconds: 0 | number;
-                /** @description Within this time an emergency must be reviewed */
+                /** @description Time within which an emergency change must be reviewed */
                 bypass_review_seconds: number;
                 bypassers: string[];
             };
@@ -5326,7 +5326,7 @@ export interface components {
             revoked_at: string | null;
             revoke_reason: string | null;
             is_living: boolean;
-            /** @description The session of this very call */
+            /** @description Whether this call belongs to the session */
             is_current: boolean;
         };
         Role: {
@@ -5341,9 +5341,9 @@ export interface components {
             ancestors: string[];
             /** @enum {string} */
             coarse_role: "sysadmin" | "admin" | "user";
-            /** @description What it gives itself */
+            /** @description Its own permissions, without inherited ones */
             permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
-            /** @description With what it inherits */
+            /** @description Including inherited permissions */
             effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
             /** Format: date-time */
@@ -5356,9 +5356,9 @@ export interface components {
             role_id: string;
             code: string;
             is_immutable: boolean;
-            /** @description What the role gives itself */
+            /** @description Own permissions of the role */
             permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
-            /** @description What comes from its ancestors */
+            /** @description Permissions inherited from its ancestors */
             inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
@@ -5371,7 +5371,7 @@ export interface components {
             /** Format: uuid */
             role_id: string;
             assigned_by: string | null;
-            /** @description The approved request under which it was given */
+            /** @description The approved request under which it was assigned */
             approval_id: string | null;
             reason: string | null;
             /** Format: date-time */
@@ -5379,7 +5379,7 @@ export interface components {
             valid_until: string | null;
             review_due_at: string | null;
             revoked_at: string | null;
-            /** @description Null for one that lapsed */
+            /** @description Null if it lapsed */
             revoked_by: string | null;
         };
         RoleLedgerEntry: {
@@ -5390,7 +5390,7 @@ export interface components {
             /** Format: uuid */
             role_id: string;
             assigned_by: string | null;
-            /** @description The approved request under which it was given */
+            /** @description The approved request under which it was assigned */
             approval_id: string | null;
             reason: string | null;
             /** Format: date-time */
@@ -5398,7 +5398,7 @@ export interface components {
             valid_until: string | null;
             review_due_at: string | null;
             revoked_at: string | null;
-            /** @description Null for one that lapsed */
+            /** @description Null if it lapsed */
             revoked_by: string | null;
             user_name: string;
             role_code: string;
@@ -5410,14 +5410,14 @@ export interface components {
             user_id: string;
             /** Format: date-time */
             at: string;
-            /** @description Null before the account was there */
+            /** @description Null before the account was created */
             status: ("active" | "inactive" | "deleted") | null;
-            /** @description Codes, with inherited ones */
+            /** @description Codes, including inherited roles */
             roles: string[];
             permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
-            /** @description The rows of the ledger that gave them */
+            /** @description The rows of the ledger from which they follow */
             assignments: components["schemas"]["RoleLedgerEntry"][];
-            /** @description What each of these roles gave itself at that moment */
+            /** @description Own permissions of each of these roles at that time */
             role_definitions: {
                 /** Format: uuid */
                 role_id: string;
@@ -5425,7 +5425,7 @@ export interface components {
                 permissions: string[];
                 /**
                  * Format: date-time
-                 * @description Since when the role gave this
+                 * @description Since when the role had these permissions
                  */
                 changed_at: string;
                 /** @description Null for the default of a system role */
@@ -5446,7 +5446,7 @@ export interface components {
             can_delete: boolean;
             granted_by: string | null;
             expires_at: string | null;
-            /** @description Judged at this moment; an expired one gives nothing */
+            /** @description As of now; an expired permission grants nothing */
             is_expired: boolean;
             /** Format: date-time */
             created_at: string;
@@ -5477,7 +5477,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             status: "active" | "suspended";
-            /** @description Grows with every change of the tenant */
+            /** @description Increases with every change of the tenant */
             version: number;
         };
         ApprovalDetail: {
@@ -5494,7 +5494,7 @@ export interface components {
             requested_by: string;
             editors: string[];
             reason: string | null;
-            /** @description Frozen when the request was opened */
+            /** @description As it was when the request was opened */
             policy: {
                 steps: {
                     name: string;
@@ -5508,7 +5508,7 @@ export interface components {
                 execution_window_seconds: number;
                 /** @description 0 for no reminders */
                 reminder_interval_seconds: 0 | number;
-                /** @description Within this time an emergency must be reviewed */
+                /** @description Time within which an emergency change must be reviewed */
                 bypass_review_seconds: number;
                 bypassers: string[];
             };
@@ -5556,7 +5556,7 @@ export interface components {
                 /** Format: date-time */
                 created_at: string;
             }[];
-            /** @description A request that would take the executed change back */
+            /** @description A request that would undo the executed change */
             undo: {
                 action: string;
                 payload: components["schemas"]["__schema8"];
@@ -5591,12 +5591,12 @@ export interface components {
             path: string;
             permission: string;
             /**
-             * @description `policy`: the gate table decides, by environment
+             * @description `policy`: depends on the gate policy of the environment
              * @enum {string}
              */
             gate: "none" | "mfa" | "policy";
             action: string | null;
-            /** @description What holds now in this tenant */
+            /** @description Gate that applies now in this tenant */
             by_environment: {
                 /** @enum {string} */
                 any: "none" | "mfa" | "approval";
@@ -5616,7 +5616,7 @@ export interface components {
             environment: "any" | "development" | "staging" | "production";
             /** @enum {string} */
             gate: "none" | "mfa" | "approval";
-            /** @description All of them, in this order */
+            /** @description All steps must be met, in this order */
             steps: components["schemas"]["ApprovalStepOutput"][];
             /** @description From the opening of a request to its last decision */
             review_window_seconds: number;
@@ -5624,9 +5624,9 @@ export interface components {
             execution_window_seconds: number;
             /** @description 0 for no reminders */
             reminder_interval_seconds: 0 | number;
-            /** @description Within this time an emergency must be reviewed */
+            /** @description Time within which an emergency change must be reviewed */
             bypass_review_seconds: number;
-            /** @description Who may break the glass, by name; empty means nobody */
+            /** @description Users who may break the glass; empty means nobody */
             bypassers: string[];
             updated_by: string | null;
             /** Format: date-time */
@@ -5673,10 +5673,10 @@ export interface components {
             enabled: boolean;
             on_variant: string;
             off_variant: string;
-            /** @description 0 to 100, to thousandths; a toggle is 0 or 100 */
+            /** @description 0 to 100 with up to three decimals; a toggle is 0 or 100 */
             rollout_percentage: number;
             /**
-             * @description The first that holds decides
+             * @description The first rule that matches decides
              * @default []
              */
             rules: {
@@ -5687,7 +5687,7 @@ export interface components {
                  */
                 tenants: string[];
                 /**
-                 * @description All must hold
+                 * @description All conditions must match
                  * @default []
                  */
                 conditions: {
@@ -5729,10 +5729,10 @@ export interface components {
                 enabled: boolean;
                 on_variant: string;
                 off_variant: string;
-                /** @description 0 to 100, to thousandths; a toggle is 0 or 100 */
+                /** @description 0 to 100 with up to three decimals; a toggle is 0 or 100 */
                 rollout_percentage: number;
                 /**
-                 * @description The first that holds decides
+                 * @description The first rule that matches decides
                  * @default []
                  */
                 rules: {
@@ -5743,7 +5743,7 @@ export interface components {
                      */
                     tenants: string[];
                     /**
-                     * @description All must hold
+                     * @description All conditions must match
                      * @default []
                      */
                     conditions: {
@@ -5789,16 +5789,16 @@ export interface components {
             name: string;
             /** @enum {string} */
             provider: "bullmq" | "temporal";
-            /** @description What the queue is called in its engine */
+            /** @description Name of the queue in its engine */
             source_name: string;
             /** @enum {string} */
             environment: "development" | "staging" | "production";
             description: string;
-            /** @description What the engine can do; anything else is refused */
+            /** @description Operations that the engine supports */
             capabilities: ("pause" | "retry" | "promote" | "remove" | "clean")[];
-            /** @description The states that jobs of this engine know */
+            /** @description States of jobs in this engine */
             job_states: ("waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed")[];
-            /** @description The pause that was ordered here; null when there is none */
+            /** @description The pause requested through this API; null when there is none */
             pause: components["schemas"]["QueuePause"] | null;
             /** Format: date-time */
             created_at: string;
@@ -5816,7 +5816,7 @@ export interface components {
             paused_at: string;
             /**
              * Format: date-time
-             * @description When the queue goes on by itself
+             * @description When the queue resumes automatically
              */
             paused_until: string;
         };
@@ -5824,9 +5824,9 @@ export interface components {
             counts: {
                 [key: string]: number;
             };
-            /** @description What the engine says, whoever paused it */
+            /** @description State in the engine, whoever paused it */
             is_paused: boolean;
-            /** @description Who takes jobs at the moment */
+            /** @description Connected workers */
             workers: number;
             oldest_waiting_seconds: number | null;
             backlog: number | null;
@@ -5837,16 +5837,16 @@ export interface components {
             name: string;
             /** @enum {string} */
             provider: "bullmq" | "temporal";
-            /** @description What the queue is called in its engine */
+            /** @description Name of the queue in its engine */
             source_name: string;
             /** @enum {string} */
             environment: "development" | "staging" | "production";
             description: string;
-            /** @description What the engine can do; anything else is refused */
+            /** @description Operations that the engine supports */
             capabilities: ("pause" | "retry" | "promote" | "remove" | "clean")[];
-            /** @description The states that jobs of this engine know */
+            /** @description States of jobs in this engine */
             job_states: ("waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed")[];
-            /** @description The pause that was ordered here; null when there is none */
+            /** @description The pause requested through this API; null when there is none */
             pause: components["schemas"]["QueuePause"] | null;
             /** Format: date-time */
             created_at: string;
@@ -5857,16 +5857,16 @@ export interface components {
             name: string;
             /** @enum {string} */
             provider: "bullmq" | "temporal";
-            /** @description What the queue is called in its engine */
+            /** @description Name of the queue in its engine */
             source_name: string;
             /** @enum {string} */
             environment: "development" | "staging" | "production";
             description: string;
-            /** @description What the engine can do; anything else is refused */
+            /** @description Operations that the engine supports */
             capabilities: ("pause" | "retry" | "promote" | "remove" | "clean")[];
-            /** @description The states that jobs of this engine know */
+            /** @description States of jobs in this engine */
             job_states: ("waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed")[];
-            /** @description The pause that was ordered here; null when there is none */
+            /** @description The pause requested through this API; null when there is none */
             pause: components["schemas"]["QueuePause"] | null;
             /** Format: date-time */
             created_at: string;
@@ -5877,7 +5877,7 @@ export interface components {
                 /** @description Jobs failed a minute, over the last five */
                 failed_per_minute: number;
                 /**
-                 * @description kept_jobs: counted on the finished jobs that are still there
+                 * @description `kept_jobs`: counted from stored finished jobs
                  * @enum {string}
                  */
                 source: "engine" | "kept_jobs";
@@ -5919,7 +5919,7 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
-            /** @description Null: by itself */
+            /** @description Null: by the system */
             requested_by: string | null;
             approval_id: string | null;
             /** Format: date-time */
@@ -5927,9 +5927,9 @@ export interface components {
             finished_at: string | null;
         };
         BulkRetryPreview: {
-            /** @description How many failed jobs were looked at */
+            /** @description Number of failed jobs that were read */
             scanned: number;
-            /** @description False: there are more; the oldest ones were not looked at */
+            /** @description False: there are more, and the oldest ones were not read */
             is_complete: boolean;
             classes: {
                 error_class: string;
@@ -5942,14 +5942,14 @@ export interface components {
                 /** Format: date-time */
                 newest_at: string;
             }[];
-            /** @description How many a bulk retry with this class and cap would take */
+            /** @description Number of jobs that a bulk retry with this class and cap would retry */
             would_retry: number;
         };
         BulkRetry: {
             /** Format: uuid */
             id: string;
             /**
-             * @description stopped: too many of the retried jobs failed anew
+             * @description `stopped`: too many of the retried jobs failed again
              * @enum {string}
              */
             state: "requested" | "running" | "done" | "failed" | "stopped" | "cancelled";
@@ -5957,29 +5957,29 @@ export interface components {
             /** @description Empty: all */
             error_classes: string[];
             /**
-             * @description No more jobs than these are retried
+             * @description Maximum number of jobs to retry
              * @default 1000
              */
             cap: number;
-            /** @description Jobs retried a second, at most */
+            /** @description Maximum number of jobs retried per second */
             per_second: number;
-            /** @description Share of settled jobs that may fail anew */
+            /** @description Share of settled jobs that may fail again */
             max_new_failure_ratio: number;
-            /** @description Settled jobs before the share counts */
+            /** @description Settled jobs before the share is checked */
             min_samples: number;
-            /** @description Null: it cannot be asked at the moment */
+            /** @description Null: it cannot be queried at the moment */
             progress: {
-                /** @description Jobs that were taken */
+                /** @description Jobs that were selected */
                 selected: number;
                 /** @description Jobs that were retried */
                 retried: number;
-                /** @description Gone or changed by the time it was their turn */
+                /** @description Removed or changed before they could be retried */
                 skipped: number;
                 /** @description Retried and completed */
                 completed: number;
-                /** @description Retried and failed anew */
+                /** @description Retried and failed again */
                 failed_again: number;
-                /** @description failed_again by all that are settled */
+                /** @description Share of settled jobs that failed again */
                 new_failure_ratio: number | null;
             } | null;
             requested_by: string | null;
@@ -5994,17 +5994,17 @@ export interface components {
             schema: {
                 [key: string]: components["schemas"]["__schema12"];
             } | null;
-            /** @description What everybody gets who is not in the share of a rollout */
+            /** @description Version of all instances that are not in the share of a rollout */
             running: components["schemas"]["ConfigVersion"] | null;
             /** @description What is being rolled out */
             candidate: components["schemas"]["ConfigVersion"] | null;
             /** @description Share of the instances in percent */
             candidate_percentage: number;
-            /** @description The rollout that is under way */
+            /** @description The rollout in progress */
             rollout: components["schemas"]["Deployment"] | null;
             /** @description What instances reported in the last hour */
             instances: {
-                /** @description What they run */
+                /** @description Running version */
                 version: number;
                 /** @description Number of instances */
                 count: number;
@@ -6015,7 +6015,7 @@ export interface components {
             version: number;
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
-            /** @description Secrets stand in it as {"$secret": "********", "fingerprint": …} */
+            /** @description Secrets are replaced by {"$secret": "********", "fingerprint": …} */
             document: components["schemas"]["__schema13"];
             /** Format: date-time */
             created_at: string;
@@ -6029,7 +6029,7 @@ export interface components {
             kind: "rollout" | "rollback" | "undo";
             /**
              * Format: uuid
-             * @description The parts of one change share it
+             * @description Shared by the parts of one change
              */
             batch_id: string;
             /** @description Place among the parts of the change, from 0 */
@@ -6037,7 +6037,7 @@ export interface components {
             proposal_id: string | null;
             /** @description Number of a configuration version in its environment */
             config_version: number;
-            /** @description What everybody gets back when the rollout is stopped */
+            /** @description Version that all instances get when the rollout is aborted */
             previous_version: number | null;
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
@@ -6062,7 +6062,7 @@ export interface components {
                     kind: "exponential";
                     /** @description Share of the instances in percent */
                     start_percentage: number;
-                    /** @description By what a share is multiplied to get the next */
+                    /** @description Factor between one share and the next */
                     factor: number;
                     /** @description How long a stage is watched before the next one */
                     bake_seconds: number;
@@ -6082,7 +6082,7 @@ export interface components {
                         /** @constant */
                         kind: "health";
                         /**
-                         * @description A metric of the system health; one that nobody measures would hold for ever
+                         * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
                         metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
@@ -6097,7 +6097,7 @@ export interface components {
                         /** @description Instant query that gives one number */
                         query: string;
                         /**
-                         * @description Over how many events it counts
+                         * @description How many events it is based on
                          * @default null
                          */
                         samples_query: string | null;
@@ -6116,17 +6116,17 @@ export interface components {
                      */
                     bad_when: "above" | "below";
                     /**
-                     * @description Of the value; a webhook judges itself
+                     * @description Limit of the value; not used for a webhook
                      * @default 0
                      */
                     threshold: number;
                     /**
-                     * @description How long the value must be bad without a break
+                     * @description How long the value must be bad without interruption
                      * @default 0
                      */
                     for_seconds: number;
                     /**
-                     * @description With fewer samples the guard does not know
+                     * @description With fewer samples the guard is unknown
                      * @default 1
                      */
                     min_samples: number;
@@ -6141,7 +6141,7 @@ export interface components {
             stage: number;
             /** @description Share of the instances in percent */
             candidate_percentage: number;
-            /** @description How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
+            /** @description How it ended, with the evidence. `undo`, if a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
             outcome: {
                 [key: string]: components["schemas"]["__schema14"];
             } | null;
@@ -6191,7 +6191,7 @@ export interface components {
                     kind: "exponential";
                     /** @description Share of the instances in percent */
                     start_percentage: number;
-                    /** @description By what a share is multiplied to get the next */
+                    /** @description Factor between one share and the next */
                     factor: number;
                     /** @description How long a stage is watched before the next one */
                     bake_seconds: number;
@@ -6211,7 +6211,7 @@ export interface components {
                         /** @constant */
                         kind: "health";
                         /**
-                         * @description A metric of the system health; one that nobody measures would hold for ever
+                         * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
                         metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
@@ -6226,7 +6226,7 @@ export interface components {
                         /** @description Instant query that gives one number */
                         query: string;
                         /**
-                         * @description Over how many events it counts
+                         * @description How many events it is based on
                          * @default null
                          */
                         samples_query: string | null;
@@ -6245,17 +6245,17 @@ export interface components {
                      */
                     bad_when: "above" | "below";
                     /**
-                     * @description Of the value; a webhook judges itself
+                     * @description Limit of the value; not used for a webhook
                      * @default 0
                      */
                     threshold: number;
                     /**
-                     * @description How long the value must be bad without a break
+                     * @description How long the value must be bad without interruption
                      * @default 0
                      */
                     for_seconds: number;
                     /**
-                     * @description With fewer samples the guard does not know
+                     * @description With fewer samples the guard is unknown
                      * @default 1
                      */
                     min_samples: number;
@@ -6265,7 +6265,7 @@ export interface components {
                 dry_run: boolean;
             };
             schema_changed: boolean;
-            /** @description Against what runs, by JSON pointer; an absent member means that there is nothing on that side */
+            /** @description Compared with what runs, by JSON pointer; an absent member means that there is no value on that side */
             differences: {
                 path: string;
                 current?: components["schemas"]["__schema15"];
@@ -6286,7 +6286,7 @@ export interface components {
             requested_by: string;
             editors: string[];
             reason: string | null;
-            /** @description Frozen when the request was opened */
+            /** @description As it was when the request was opened */
             policy: {
                 steps: {
                     name: string;
@@ -6300,7 +6300,7 @@ export interface components {
                 execution_window_seconds: number;
                 /** @description 0 for no reminders */
                 reminder_interval_seconds: 0 | number;
-                /** @description Within this time an emergency must be reviewed */
+                /** @description Time within which an emergency change must be reviewed */
                 bypass_review_seconds: number;
                 bypassers: string[];
             };
@@ -6359,13 +6359,13 @@ export interface components {
             /** @description The request that allowed it */
             approval_id: string | null;
             approvers: string[];
-            /** @description Who did it; null for the rollout itself */
+            /** @description User who acted; null for the rollout itself */
             actor_id: string | null;
             evidence: {
                 [key: string]: components["schemas"]["__schema17"];
             };
             prev_hash: string;
-            /** @description SHA-256 over the row and the hash of the one before it (RFC 8785) */
+            /** @description SHA-256 of the row and the hash of the row before it (RFC 8785) */
             hash: string;
         };
         ServedConfig: {
@@ -6380,11 +6380,11 @@ export interface components {
         DeploymentLedgerVerification: {
             /** @enum {string} */
             environment: "development" | "staging" | "production";
-            /** @description Rows that were looked at */
+            /** @description Rows that were checked */
             rows: number;
             head_hash: string | null;
             is_intact: boolean;
-            /** @description Sequence number of the first row that does not follow */
+            /** @description Sequence number of the first row that breaks the chain */
             first_broken_seq: number | null;
         };
         DeploymentDetail: {
@@ -6396,7 +6396,7 @@ export interface components {
             kind: "rollout" | "rollback" | "undo";
             /**
              * Format: uuid
-             * @description The parts of one change share it
+             * @description Shared by the parts of one change
              */
             batch_id: string;
             /** @description Place among the parts of the change, from 0 */
@@ -6404,7 +6404,7 @@ export interface components {
             proposal_id: string | null;
             /** @description Number of a configuration version in its environment */
             config_version: number;
-            /** @description What everybody gets back when the rollout is stopped */
+            /** @description Version that all instances get when the rollout is aborted */
             previous_version: number | null;
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
@@ -6429,7 +6429,7 @@ export interface components {
                     kind: "exponential";
                     /** @description Share of the instances in percent */
                     start_percentage: number;
-                    /** @description By what a share is multiplied to get the next */
+                    /** @description Factor between one share and the next */
                     factor: number;
                     /** @description How long a stage is watched before the next one */
                     bake_seconds: number;
@@ -6449,7 +6449,7 @@ export interface components {
                         /** @constant */
                         kind: "health";
                         /**
-                         * @description A metric of the system health; one that nobody measures would hold for ever
+                         * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
                         metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
@@ -6464,7 +6464,7 @@ export interface components {
                         /** @description Instant query that gives one number */
                         query: string;
                         /**
-                         * @description Over how many events it counts
+                         * @description How many events it is based on
                          * @default null
                          */
                         samples_query: string | null;
@@ -6483,17 +6483,17 @@ export interface components {
                      */
                     bad_when: "above" | "below";
                     /**
-                     * @description Of the value; a webhook judges itself
+                     * @description Limit of the value; not used for a webhook
                      * @default 0
                      */
                     threshold: number;
                     /**
-                     * @description How long the value must be bad without a break
+                     * @description How long the value must be bad without interruption
                      * @default 0
                      */
                     for_seconds: number;
                     /**
-                     * @description With fewer samples the guard does not know
+                     * @description With fewer samples the guard is unknown
                      * @default 1
                      */
                     min_samples: number;
@@ -6508,7 +6508,7 @@ export interface components {
             stage: number;
             /** @description Share of the instances in percent */
             candidate_percentage: number;
-            /** @description How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
+            /** @description How it ended, with the evidence. `undo`, if a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
             outcome: {
                 [key: string]: components["schemas"]["__schema14"];
             } | null;
@@ -6561,7 +6561,7 @@ export interface components {
             description: string | null;
             channel: ("email" | "sms" | "phone" | "whatsapp" | "in_person" | "other") | null;
             /**
-             * @description Contacts are dealt in an active one only
+             * @description Contacts are auto-assigned in an active campaign only
              * @enum {string}
              */
             status: "planning" | "active" | "paused" | "complete";
@@ -6577,15 +6577,15 @@ export interface components {
         PoolMember: {
             /** Format: uuid */
             user_id: string;
-            /** @description Relative share of new contacts; 100 is the usual */
+            /** @description Relative share of new contacts; 100 by default */
             weight: number;
-            /** @description Contacts dealt so far, with the credit given at joining */
+            /** @description Contacts auto-assigned so far, plus the credit */
             load: number;
             last_turn: number | null;
-            /** @description Contacts looked after now */
+            /** @description Contacts owned now */
             open_contacts: number;
             max_open_contacts: number | null;
-            /** @description Why nothing is dealt to this person now; null: it is */
+            /** @description Why this user gets no contacts now */
             exclusion: ("campaign_not_active" | "former_owner" | "inactive" | "permission_expired" | "excluded" | "absent" | "full") | null;
         };
         CampaignMember: {
@@ -6597,15 +6597,15 @@ export interface components {
             can_edit: boolean;
             can_send: boolean;
             can_manage: boolean;
-            /** @description Relative share of new contacts; 100 is the usual */
+            /** @description Relative share of new contacts; 100 by default */
             weight: number;
             max_open_contacts: number | null;
             auto_assign: boolean;
             paused_until: string | null;
-            /** @description Contacts looked after now */
+            /** @description Contacts owned now */
             open_contacts: number;
             dealt_count: number;
-            /** @description Stands for what was dealt before joining and during absences */
+            /** @description Contacts counted for the time before joining and for absences */
             credit: number;
             last_assigned_at: string | null;
             assigned_by: string | null;
@@ -6618,7 +6618,7 @@ export interface components {
             /** Format: uuid */
             contact_id: string;
             campaign_id: string | null;
-            /** @description Lower ones leave first */
+            /** @description Lower positions are assigned first */
             position: number;
             reason: components["schemas"]["QueueReason"];
             requested_by: string | null;
@@ -6632,14 +6632,14 @@ export interface components {
             candidates: {
                 /** Format: uuid */
                 user_id: string;
-                /** @description Relative share of new contacts; 100 is the usual */
+                /** @description Relative share of new contacts; 100 by default */
                 weight: number;
-                /** @description Contacts dealt so far, with the credit given at joining */
+                /** @description Contacts auto-assigned so far, plus the credit */
                 load: number;
                 last_turn: number | null;
-                /** @description Part of all dealing that is due, 0 to 1 */
+                /** @description Share of auto-assigned contacts that is due, 0 to 1 */
                 share: number;
-                /** @description Contacts behind the due share; the largest is dealt to next */
+                /** @description Contacts missing to the due share; the largest is next */
                 shortfall: number;
             }[];
             excluded: {
@@ -6672,15 +6672,15 @@ export interface components {
             status: "running" | "completed" | "cancelled";
             total: number;
             counts: {
-                /** @description Not worked through yet */
+                /** @description Not processed yet */
                 open: number;
-                /** @description Given to somebody */
+                /** @description Assigned to a user */
                 assigned: number;
-                /** @description Waiting for a free place */
+                /** @description Waiting for free capacity */
                 queued: number;
-                /** @description Left as they were */
+                /** @description Left unchanged */
                 skipped: number;
-                /** @description Refused because somebody else looks after them */
+                /** @description Refused because another user owns them */
                 conflict: number;
             };
             requested_by: string | null;
@@ -6697,9 +6697,9 @@ export interface components {
             company: string | null;
             source: string | null;
             notes: string | null;
-            /** @description Who looks after it, as far as the caller may see assignments */
+            /** @description Owner, if the caller may see assignments */
             user_id: string | null;
-            /** @description Waits in a queue for somebody with a place */
+            /** @description Waits in a queue for a member with free capacity */
             is_waiting: boolean;
             created_by: string | null;
             /** Format: date-time */
@@ -6711,7 +6711,7 @@ export interface components {
         ContactImport: {
             /** @description Contacts that were added */
             created: number;
-            /** @description Lines whose e-mail address a contact has already */
+            /** @description Lines whose e-mail address belongs to an existing contact */
             duplicates: number[];
             /** @description The new contacts, in the order of the file */
             contact_ids: string[];
@@ -6731,7 +6731,7 @@ export interface components {
             assigned_at: string;
             released_at: string | null;
             reason: components["schemas"]["AssignmentReason"];
-            /** @description The choice made again from the stored inputs; null for what was assigned by hand */
+            /** @description The choice repeated from the stored inputs; null if assigned by hand */
             replay: {
                 user_id: string | null;
                 agrees: boolean;
@@ -6745,14 +6745,14 @@ export interface components {
             candidates: {
                 /** Format: uuid */
                 user_id: string;
-                /** @description Relative share of new contacts; 100 is the usual */
+                /** @description Relative share of new contacts; 100 by default */
                 weight: number;
-                /** @description Contacts dealt so far, with the credit given at joining */
+                /** @description Contacts auto-assigned so far, plus the credit */
                 load: number;
                 last_turn: number | null;
-                /** @description Part of all dealing that is due, 0 to 1 */
+                /** @description Share of auto-assigned contacts that is due, 0 to 1 */
                 share: number;
-                /** @description Contacts behind the due share; the largest is dealt to next */
+                /** @description Contacts missing to the due share; the largest is next */
                 shortfall: number;
             }[];
             excluded: {
@@ -6777,10 +6777,10 @@ export interface components {
             /** Format: uuid */
             user_id: string;
             campaigns: components["schemas"]["CampaignMember"][];
-            /** @description Contacts that the person looks after, newest first */
+            /** @description Contacts that the user owns, newest first */
             contacts: {
                 items: components["schemas"]["ContactAssignment"][];
-                /** @description Goes into `cursor` for the next page; null on the last one */
+                /** @description Send as `cursor` to get the next page; null on the last page */
                 next_cursor: string | null;
             };
         };
@@ -6814,7 +6814,7 @@ export interface components {
             outcome: "assigned" | "queued" | "skipped" | "conflict";
             /** @enum {string} */
             reason: "by_hand" | "dealt" | "previous_owner" | "handed_over" | "no_candidate" | "no_campaign" | "already_assigned" | "owned_by_another" | "already_waiting" | "not_found";
-            /** @description Who looks after it now */
+            /** @description Current owner */
             user_id: string | null;
         };
         AssignmentBatchItem: {
@@ -6822,7 +6822,7 @@ export interface components {
             contact_id: string;
             position: number;
             campaign_id: string | null;
-            /** @description Null: still to be done */
+            /** @description Null: not processed yet */
             outcome: ("assigned" | "queued" | "skipped" | "conflict") | null;
             reason: string | null;
             user_id: string | null;
@@ -6835,15 +6835,15 @@ export interface components {
             total: number;
             campaigns: {
                 campaign_id: string | null;
-                /** @description How many contacts */
+                /** @description Number of contacts */
                 contacts: number;
                 would_get: {
                     /** Format: uuid */
                     user_id: string;
-                    /** @description How many of them */
+                    /** @description Contacts they get */
                     contacts: number;
                 }[];
-                /** @description Contacts for which nobody has a free place */
+                /** @description Contacts for which no member has free capacity */
                 would_wait: number;
             }[];
         };
@@ -6902,9 +6902,9 @@ export interface components {
             done: number;
             /** @description Whole percent of the target; 0 without a target */
             percent: number;
-            /** @description What the working days that are over ask for */
+            /** @description Result expected by now, after the working days that are over */
             expected: number;
-            /** @description What the week ends with at the present pace */
+            /** @description Expected result of the week at the current pace */
             projection: number;
             /** @enum {string} */
             state: "no_target" | "reached" | "on_track" | "behind" | "missed";
@@ -6933,14 +6933,14 @@ export interface components {
             streak_days: number;
             /**
              * Format: date
-             * @description Today in the own time zone
+             * @description Today in the caller’s time zone
              */
             date: string;
         };
         TrackerDashboard: {
             /**
              * Format: date
-             * @description Today in the own time zone
+             * @description Today in the caller’s time zone
              */
             date: string;
             score: components["schemas"]["AdminScoreResponse"];
@@ -6967,7 +6967,7 @@ export interface components {
             state: "running" | "paused" | "completed" | "interrupted";
             /**
              * Format: date-time
-             * @description When the timer ends if nobody pauses again
+             * @description When the timer ends if it is not paused again
              */
             due_at: string;
             paused_at: string | null;
@@ -6976,7 +6976,7 @@ export interface components {
             remaining_seconds: number;
             /** @description Whole minutes without pauses, once it has ended */
             actual_minutes: number | null;
-            /** @description What ended it */
+            /** @description How the session ended */
             ending: ("timer" | "manual" | "interrupted" | "pause_limit") | null;
             /** Format: date-time */
             created_at: string;
@@ -7011,7 +7011,7 @@ export interface components {
             duration_minutes: number;
             agenda: string | null;
             questions: string | null;
-            /** @description One task a line */
+            /** @description One task per line */
             follow_up_tasks: string | null;
             template_id: number | null;
             /** @description Null for a template */
@@ -7049,104 +7049,104 @@ export interface components {
             sections: {
                 users: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardUsers"] | null;
                 };
                 approvals: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardApprovals"] | null;
                 };
                 flags: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardFlags"] | null;
                 };
                 rollouts: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardRollouts"] | null;
                 };
                 integrations: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardIntegrations"] | null;
                 };
                 queues: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardQueues"] | null;
                 };
                 alerts: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardAlerts"] | null;
                 };
                 audit: {
                     /**
-                     * @description `unavailable`: it could not be read just now; `forbidden`: its permission is missing
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
                      * @enum {string}
                      */
                     state: "ok" | "unavailable" | "forbidden";
-                    /** @description Where the whole of it is */
+                    /** @description Link to the details */
                     link: string;
-                    /** @description Of when the data are; null when there are none */
+                    /** @description Time of the data; null when there is none */
                     as_of: string | null;
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardAudit"] | null;
@@ -7156,18 +7156,18 @@ export interface components {
         DashboardUsers: {
             /** @description Counted up to 10000 */
             active_count: number;
-            /** @description Made in the last seven days */
+            /** @description Created in the last seven days */
             new_count: number;
-            /** @description Sessions that could be used now */
+            /** @description Active sessions */
             session_count: number;
         };
         DashboardApprovals: {
             /** @description The oldest 100 at most */
             pending_count: number;
-            /** @description Of these, those that wait for my decision */
+            /** @description Of these, requests that wait for the caller’s decision */
             mine_count: number;
             oldest_at: string | null;
-            /** @description Mine first, then the oldest */
+            /** @description Those that wait for the caller first, then the oldest */
             items: {
                 /** Format: uuid */
                 id: string;
@@ -7175,7 +7175,7 @@ export interface components {
                 environment: ("development" | "staging" | "production") | null;
                 /** Format: uuid */
                 requested_by: string;
-                /** @description I could approve it now */
+                /** @description Whether the caller can approve it now */
                 is_mine: boolean;
                 /** Format: date-time */
                 review_due_at: string;
@@ -7199,7 +7199,7 @@ export interface components {
             }[];
         };
         DashboardRollouts: {
-            /** @description Those that wait for a person first */
+            /** @description Those that wait for a user’s decision first */
             items: {
                 /** Format: uuid */
                 id: string;
@@ -7209,7 +7209,7 @@ export interface components {
                 kind: "rollout" | "rollback" | "undo";
                 config_version: number;
                 /**
-                 * @description `holding` waits for a person
+                 * @description `holding` waits for a user’s decision
                  * @enum {string}
                  */
                 status: "pending" | "running" | "paused" | "holding" | "succeeded" | "restored" | "aborted";
@@ -7220,13 +7220,13 @@ export interface components {
             }[];
         };
         DashboardIntegrations: {
-            /** @description Enabled ones */
+            /** @description Enabled integrations */
             integration_count: number;
             /** @description Of these, those whose last sync failed */
             failing_count: number;
             /** @description Old keys that could not be revoked yet */
             stuck_revocation_count: number;
-            /** @description Failing ones, the longest first */
+            /** @description Failing integrations, the longest failing first */
             items: {
                 /** Format: uuid */
                 id: string;
@@ -7241,7 +7241,7 @@ export interface components {
             paused_count: number;
             /** @description Null: not measured lately, as are the three below */
             waiting_count: number | null;
-            /** @description Failed jobs that are kept */
+            /** @description Failed jobs that are stored */
             failed_count: number | null;
             oldest_waiting_seconds: number | null;
             /** @description Queues whose engine does not answer */
@@ -7250,14 +7250,14 @@ export interface components {
         DashboardAlerts: {
             /** @description Counted up to 10000 */
             firing_count: number;
-            /** @description The gravest first */
+            /** @description The most severe first */
             items: {
                 /** Format: uuid */
                 id: string;
                 name: string;
                 /** @enum {string} */
                 severity: "info" | "warning" | "critical";
-                /** @description What was seen when it fired */
+                /** @description Value when it fired */
                 value: number | null;
                 /** Format: date-time */
                 fired_at: string;
@@ -7274,11 +7274,11 @@ export interface components {
         };
         SystemHealth: {
             /**
-             * @description The worst of the parts
+             * @description The worst status of all components
              * @enum {string}
              */
             status: "up" | "degraded" | "unknown" | "down";
-            /** @description The newest measurement of the platform; null when there is none lately */
+            /** @description The newest measurement of the platform; null when there is no recent one */
             measured_at: string | null;
             age_seconds: number | null;
             /** @description When thresholds were last compared */
@@ -7289,7 +7289,7 @@ export interface components {
                 /** @enum {string} */
                 scope: "platform" | "tenant";
                 /**
-                 * @description `unknown`: it could not be measured, or not yet; `degraded`: it works and an alert fires
+                 * @description `unknown`: not measured, or not yet; `degraded`: it works, but an alert fires
                  * @enum {string}
                  */
                 status: "up" | "degraded" | "unknown" | "down";
@@ -7316,7 +7316,7 @@ export interface components {
                 severity: "info" | "warning" | "critical";
                 /** @enum {string} */
                 status: "pending" | "firing";
-                /** @description What was seen at the last change of status */
+                /** @description Value at the last change of status */
                 value: number | null;
                 pending_since: string | null;
                 fired_at: string | null;
@@ -7350,7 +7350,7 @@ export interface components {
             }[];
         };
         AlertThresholds: {
-            /** @description Goes into If-Match; 0 while it is the set that the tenant began with */
+            /** @description Send as If-Match; 0 for the set that the tenant began with */
             version: number;
             updated_at: string | null;
             updated_by: string | null;
@@ -7359,7 +7359,7 @@ export interface components {
         AlertThreshold: {
             /** Format: uuid */
             id: string;
-            /** @description Unique in the tenant; the threshold is known by it */
+            /** @description Unique in the tenant; identifies the threshold */
             name: string;
             /** @enum {string} */
             metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
@@ -7371,12 +7371,12 @@ export interface components {
             /** @description In the unit of the metric */
             threshold: number;
             /**
-             * @description What the measurements of the window are drawn together to
+             * @description How the measurements of the window are aggregated
              * @default avg
              * @enum {string}
              */
             aggregate: "avg" | "min" | "max";
-            /** @description 0 looks at the newest measurement alone */
+            /** @description 0: only the newest measurement */
             window_seconds: number;
             /**
              * @description How long it must be broken before the alert fires
@@ -7389,18 +7389,18 @@ export interface components {
              */
             severity: "info" | "warning" | "critical";
             /**
-             * @description Channels that are told; empty for every channel that takes `alert.firing` or `alert.resolved`
+             * @description Channels to notify; empty for every channel that subscribes to `alert.firing` or `alert.resolved`
              * @default []
              */
             channel_ids: string[];
             /**
-             * @description What to do; sent with the news of firing
+             * @description What to do; sent with the notification that the alert fires
              * @default null
              */
             note: string | null;
             /** @default true */
             is_enabled: boolean;
-            /** @description Where a firing alert ends */
+            /** @description Value at which a firing alert ends */
             clear_threshold: number;
             /** @enum {string} */
             state: "quiet" | "pending" | "firing";
@@ -7421,14 +7421,14 @@ export interface components {
             severity: "info" | "warning" | "critical";
             /** @enum {string} */
             status: "pending" | "firing" | "resolved";
-            /** @description What was seen at the last change of status */
+            /** @description Value at the last change of status */
             value: number | null;
             pending_since: string | null;
             fired_at: string | null;
             resolved_at: string | null;
-            /** @description `removed`: the threshold was taken away or switched off */
+            /** @description `removed`: the threshold was removed or disabled */
             resolve_reason: ("recovered" | "removed") | null;
-            /** @description Set when it was over before its silence: nobody was told */
+            /** @description Set when it ended within a silence, so that nobody was notified */
             suppressed_at: string | null;
             firing_told_at: string | null;
             resolved_told_at: string | null;
@@ -7447,10 +7447,10 @@ export interface components {
             starts_at: string;
             /** Format: date-time */
             ends_at: string;
-            /** @description Set when somebody ended it before its time */
+            /** @description Set when it was ended early */
             ended_at: string | null;
             ended_by: string | null;
-            /** @description When channels and owner were told that it has run out */
+            /** @description When the channels and the owner were notified of its end */
             lapse_told_at: string | null;
             version: number;
             /** Format: date-time */
@@ -7468,7 +7468,7 @@ export interface components {
             /** @description Entries of the chain at that time */
             size: number;
             /**
-             * @description `decisions_differ`: the chain is whole, but Temporal knows other decisions
+             * @description `decisions_differ`: the chain is intact, but Temporal has other decisions
              * @enum {string}
              */
             outcome: "intact" | "damaged" | "decisions_differ";
@@ -7476,7 +7476,7 @@ export interface components {
             first_bad_seq: number | null;
             /** @description Decisions found in Temporal histories */
             decisions_compared: number;
-            /** @description Histories that Temporal does not keep any more */
+            /** @description Histories that Temporal no longer retains */
             histories_gone: number;
             findings: {
                 kind: string;
@@ -7510,7 +7510,7 @@ export interface components {
             /** @description SHA-256 of the file in hex */
             archive_digest: string;
             /**
-             * @description Who had a checkpoint that covers it
+             * @description Witness that has a checkpoint covering it
              * @enum {string}
              */
             witness: "webhook" | "folder";
@@ -7529,7 +7529,7 @@ export interface components {
             occurred_at: string;
             /**
              * Format: date-time
-             * @description When the database chained it
+             * @description When the database added it to the chain
              */
             recorded_at: string;
             /** @enum {string} */
@@ -7618,7 +7618,7 @@ export interface components {
             occurred_at: string;
             /**
              * Format: date-time
-             * @description When the database chained it
+             * @description When the database added it to the chain
              */
             recorded_at: string;
             /** @enum {string} */
@@ -7648,7 +7648,7 @@ export interface components {
             entry_hash: string;
             /** @description SHA-256 in hex */
             chain_hash: string;
-            /** @description What the actor was allowed at the time */
+            /** @description Permissions of the actor at the time */
             permissions: string[];
             old_values: unknown;
             new_values: unknown;
@@ -7672,7 +7672,7 @@ export interface components {
             /** @enum {string} */
             state: "running" | "paused" | "completed" | "interrupted";
             remaining_seconds: number;
-            /** @description Null unless it runs */
+            /** @description Null unless the session is running */
             ends_at: string | null;
         };
         NewOnboardingLink: {
@@ -7741,11 +7741,11 @@ export interface components {
             reminder_count: number;
             last_reminder_at: string | null;
             warned_at: string | null;
-            /** @description Shown once; only its hash is kept */
+            /** @description Shown once; only its hash is stored */
             token: string;
             /**
              * Format: uri
-             * @description What the recipient opens
+             * @description Address for the recipient
              */
             url: string;
         };
@@ -7920,11 +7920,11 @@ export interface components {
             warned_at: string | null;
         };
         OnboardingSettings: {
-            /** @description Life of a link for which no time is asked, and what an extension gives */
+            /** @description Default lifetime of a link and default length of an extension */
             default_life_seconds: number;
-            /** @description Most that a link is given at a time */
+            /** @description Maximum time that a link is given at once */
             max_step_seconds: number;
-            /** @description Longest time from the creation of a link to its last end */
+            /** @description Maximum time from the creation of a link to its last expiry */
             max_life_seconds: number;
         };
         Onboarding: {
@@ -7932,7 +7932,7 @@ export interface components {
             purpose: string;
             /** @enum {string} */
             status: "pending" | "opened" | "in_progress";
-            /** @description What this link may do */
+            /** @description Operations that this link allows */
             capabilities: ("save_progress" | "complete" | "create_account")[];
             /** Format: date-time */
             expires_at: string;
@@ -7941,7 +7941,7 @@ export interface components {
             };
             progress_percent: number;
             current_step: string | null;
-            /** @description Goes into the next save */
+            /** @description Send with the next save */
             version: number;
         };
         OnboardingCompleted: {
@@ -7969,7 +7969,7 @@ export interface components {
             name: string;
             /** @description Order within the pipeline, from 1 */
             position: number;
-            /** @description Chance of winning from here on, in percent */
+            /** @description Chance of winning from this stage, in percent */
             probability: number;
             /** @description Days after which a prospect rots here; null: never */
             rotting_days: number | null;
@@ -7988,7 +7988,7 @@ export interface components {
         ProspectImport: {
             /** @description Prospects that were added */
             imported: number;
-            /** @description Rows left out because they are there already */
+            /** @description Rows skipped because the prospect exists already */
             skipped: number;
         };
         Prospect: {
@@ -8053,14 +8053,14 @@ export interface components {
                 /** Format: uri */
                 base_url: string;
                 /**
-                 * @description Asked to see whether the key is accepted
+                 * @description Called to check whether the key is accepted
                  * @default /
                  */
                 probe_path: string;
                 records_path: string;
                 paging: {
                     /**
-                     * @description Records asked for at a time
+                     * @description Records requested per page
                      * @default 100
                      */
                     page_size: number;
@@ -8069,24 +8069,24 @@ export interface components {
                     /** @default cursor */
                     cursor_param: string;
                     /**
-                     * @description Where the records stand in an answer
+                     * @description JSON pointer to the records in a response
                      * @default /items
                      */
                     items_pointer: string;
                     /**
-                     * @description Where the cursor of the next page stands
+                     * @description JSON pointer to the cursor of the next page
                      * @default /next_cursor
                      */
                     cursor_pointer: string;
                     /**
-                     * @description Where the id stands in a record
+                     * @description JSON pointer to the id in a record
                      * @default /id
                      */
                     id_pointer: string;
                 };
                 /** @default null */
                 key_management: {
-                    /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                    /** @description `POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
                     path: string;
                     /** @default /id */
                     id_pointer: string;
@@ -8102,14 +8102,14 @@ export interface components {
                 /** Format: uri */
                 base_url: string;
                 /**
-                 * @description Asked to see whether the key is accepted
+                 * @description Called to check whether the key is accepted
                  * @default /
                  */
                 probe_path: string;
                 records_path: string;
                 paging: {
                     /**
-                     * @description Records asked for at a time
+                     * @description Records requested per page
                      * @default 100
                      */
                     page_size: number;
@@ -8118,24 +8118,24 @@ export interface components {
                     /** @default cursor */
                     cursor_param: string;
                     /**
-                     * @description Where the records stand in an answer
+                     * @description JSON pointer to the records in a response
                      * @default /items
                      */
                     items_pointer: string;
                     /**
-                     * @description Where the cursor of the next page stands
+                     * @description JSON pointer to the cursor of the next page
                      * @default /next_cursor
                      */
                     cursor_pointer: string;
                     /**
-                     * @description Where the id stands in a record
+                     * @description JSON pointer to the id in a record
                      * @default /id
                      */
                     id_pointer: string;
                 };
                 /** @default null */
                 key_management: {
-                    /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                    /** @description `POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
                     path: string;
                     /** @default /id */
                     id_pointer: string;
@@ -8155,7 +8155,7 @@ export interface components {
                 /** @constant */
                 kind: "webhook_source";
                 /**
-                 * @description Where the id stands in the `data` of a message
+                 * @description JSON pointer to the id in the `data` of a message
                  * @default /id
                  */
                 id_pointer: string;
@@ -8181,26 +8181,26 @@ export interface components {
                 /** @default id */
                 id_column: string;
                 /**
-                 * @description Rows asked for at a time
+                 * @description Rows requested per page
                  * @default 100
                  */
                 page_size: number;
             };
             /**
-             * @description A mask of one length; `…/reveal-secret` shows the value
+             * @description A mask of fixed length; `…/reveal-secret` shows the value
              * @constant
              */
             secret: "••••••••••••";
-            /** @description Keyed: equal for equal secrets, and tells nothing else */
+            /** @description Keyed hash: equal for equal secrets, and reveals nothing else */
             secret_fingerprint: string;
             /** Format: date-time */
             secret_changed_at: string;
-            /** @description The remote service’s own name of the key */
+            /** @description Id of the key in the remote service */
             key_id: string | null;
-            /** @description Where a webhook source sends to; null for other kinds */
+            /** @description Address to which a webhook source sends; null for other kinds */
             webhook_url: string | null;
             is_enabled: boolean;
-            /** @description Seconds between scheduled syncs; null: only by hand */
+            /** @description Seconds between scheduled syncs; null: only on request */
             sync_every_seconds: number | null;
             last_sync_status: ("running" | "succeeded" | "completed_with_failures" | "failed" | "cancelled") | null;
             last_sync_at: string | null;
@@ -8209,7 +8209,7 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
-            /** @description Goes into If-Match as the ETag */
+            /** @description Send as ETag in If-Match */
             version: number;
         };
         RevealedSecret: {
@@ -8231,7 +8231,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             external_id: string;
-            /** @description Members whose name sounds like a secret are hidden */
+            /** @description Members whose names look like secrets are hidden */
             payload: {
                 [key: string]: unknown;
             };
@@ -8239,7 +8239,7 @@ export interface components {
             payload_digest: string;
             /** @description The sync that wrote it; null when it came by webhook */
             sync_job_id: string | null;
-            /** @description Since when the remote system does not have it any more; the next complete sync removes it */
+            /** @description Since when the remote system no longer has it; the next complete sync removes it */
             missing_since: string | null;
             /** Format: date-time */
             created_at: string;
@@ -8255,21 +8255,21 @@ export interface components {
             trigger: "manual" | "schedule";
             requested_by: string | null;
             /**
-             * @description Everything but `running` is an end state
+             * @description All statuses except `running` are final
              * @enum {string}
              */
             status: "running" | "succeeded" | "completed_with_failures" | "failed" | "cancelled";
-            /** @description Records that are new */
+            /** @description New records */
             created_count: number;
-            /** @description Records that have changed */
+            /** @description Changed records */
             updated_count: number;
-            /** @description Records that are as they were */
+            /** @description Unchanged records */
             unchanged_count: number;
-            /** @description Records that could not be taken */
+            /** @description Records that could not be stored */
             failed_count: number;
-            /** @description Records that the remote system does not have any more, seen for the first time */
+            /** @description Records found missing in the remote system for the first time */
             missing_count: number;
-            /** @description Records that were missing in the complete sync before too, and are removed */
+            /** @description Records that were missing in the previous complete sync as well, and are removed */
             removed_count: number;
             /** @description Pages that are written */
             page_count: number;
@@ -8308,15 +8308,15 @@ export interface components {
             verified_at: string | null;
             switched_at: string | null;
             grace_until: string | null;
-            /** @description Failed tries to revoke */
+            /** @description Failed attempts to revoke */
             revoke_attempts: number;
             next_attempt_at: string | null;
-            /** @description When a call with the old key was refused: the proof that it is dead */
+            /** @description When a call with the old key was refused: the proof that it is revoked */
             refused_at: string | null;
-            /** @description What went wrong with the last try of the present step */
+            /** @description Error of the last attempt of the current step */
             attempt_error_code: string | null;
             attempt_error_detail: string | null;
-            /** @description Why the rotation was given up */
+            /** @description Why the rotation failed */
             error_code: string | null;
             error_detail: string | null;
             /** Format: date-time */
@@ -8360,7 +8360,7 @@ export interface components {
              */
             roles: string[];
             /**
-             * @description People who are eligible by name
+             * @description Users who are eligible by name
              * @default []
              */
             users: string[];
@@ -8846,7 +8846,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Go to the Location */
+            /** @description Redirect to `Location` */
             302: {
                 headers: {
                     [name: string]: unknown;
@@ -9025,7 +9025,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -9592,7 +9592,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The current password; left out only by people who sign in through an identity provider */
+                    /** @description The current password; omitted only by users who sign in through an identity provider */
                     password?: string;
                 };
             };
@@ -9700,7 +9700,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The current password; left out only by people who sign in through an identity provider */
+                    /** @description The current password; omitted only by users who sign in through an identity provider */
                     password?: string;
                 };
             };
@@ -10022,7 +10022,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The current password; left out only by people who sign in through an identity provider */
+                    /** @description The current password; omitted only by users who sign in through an identity provider */
                     password?: string;
                     code: string;
                 };
@@ -10120,7 +10120,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The current password; left out only by people who sign in through an identity provider */
+                    /** @description The current password; omitted only by users who sign in through an identity provider */
                     password?: string;
                     code: string;
                 };
@@ -10218,7 +10218,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The current password; left out only by people who sign in through an identity provider */
+                    /** @description The current password; omitted only by users who sign in through an identity provider */
                     password?: string;
                     code: string;
                 };
@@ -10318,7 +10318,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The current password; left out only by people who sign in through an identity provider */
+                    /** @description The current password; omitted only by users who sign in through an identity provider */
                     password?: string;
                     code: string;
                 };
@@ -10413,7 +10413,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -10430,7 +10430,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["NotificationChannel"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -10509,7 +10509,7 @@ export interface operations {
                     name: string;
                     /** Format: uri */
                     url: string;
-                    /** @description Events that are sent here; `*` for all */
+                    /** @description Events sent to this channel; `*` for all */
                     events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 } | {
                     /** @constant */
@@ -10517,7 +10517,7 @@ export interface operations {
                     name: string;
                     /** Format: email */
                     email: string;
-                    /** @description Events that are sent here; `*` for all */
+                    /** @description Events sent to this channel; `*` for all */
                     events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 };
             };
@@ -10754,7 +10754,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -10770,7 +10770,7 @@ export interface operations {
                     name?: string;
                     /** Format: uri */
                     url?: string;
-                    /** @description Events that are sent here; `*` for all */
+                    /** @description Events sent to this channel; `*` for all */
                     events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;
                 };
@@ -11013,7 +11013,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -11111,7 +11111,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 channel_id?: string;
                 status?: "pending" | "delivered" | "failed";
@@ -11130,7 +11130,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["NotificationDelivery"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -11195,7 +11195,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -12753,13 +12753,13 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 /** @description Part of name, e-mail address or phone number */
                 q?: string;
-                /** @description Without it: all but deleted ones */
+                /** @description When omitted: all except deleted accounts */
                 status?: "active" | "inactive" | "deleted";
-                /** @description Code of a role that is held now */
+                /** @description Code of a role that the user holds now */
                 role?: string;
             };
             header?: never;
@@ -12845,7 +12845,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["User"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -12901,7 +12901,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -13052,13 +13052,13 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 /** @description Part of name, e-mail address or phone number */
                 q?: string;
-                /** @description Without it: all but deleted ones */
+                /** @description When omitted: all except deleted accounts */
                 status?: "active" | "inactive" | "deleted";
-                /** @description Code of a role that is held now */
+                /** @description Code of a role that the user holds now */
                 role?: string;
             };
             header?: never;
@@ -13144,7 +13144,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["User"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -13300,7 +13300,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -13476,12 +13476,12 @@ export interface operations {
     deleteUser: {
         parameters: {
             query?: {
-                /** @description Who gets what the person owns */
+                /** @description User who becomes the owner of what this user owns */
                 transfer_to?: string;
                 reason?: string;
             };
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -13697,9 +13697,9 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description Living ones, or ended ones too */
+                /** @description `living`: active sessions only */
                 state?: "living" | "all";
             };
             header?: never;
@@ -13740,7 +13740,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["Session"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -13805,7 +13805,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -14017,7 +14017,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -14145,7 +14145,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -14293,7 +14293,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -14483,7 +14483,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -14653,7 +14653,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -14976,15 +14976,15 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 role_id?: string;
                 user_id?: string;
-                /** @description Given at this moment or later */
+                /** @description Assigned at or after this time */
                 from?: string;
-                /** @description Given before this moment */
+                /** @description Assigned before this time */
                 to?: string;
-                /** @description In force at this moment */
+                /** @description In force at this time */
                 at?: string;
             };
             header?: never;
@@ -15025,7 +15025,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["RoleLedgerEntry"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -15229,7 +15229,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -15418,7 +15418,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -15674,7 +15674,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -15794,7 +15794,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -15811,7 +15811,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Tenant"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -15867,7 +15867,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -15983,7 +15983,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -16000,7 +16000,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Tenant"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -16056,7 +16056,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -16171,9 +16171,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -16312,9 +16312,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -16453,9 +16453,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -16594,9 +16594,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -16928,7 +16928,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 status?: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
                 action?: string;
@@ -17005,7 +17005,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["Approval"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -17070,7 +17070,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -17094,7 +17094,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description One of GET /admin/approvals/gates */
+                    /** @description An action listed by GET /admin/approvals/gates */
                     action: string;
                     payload: components["schemas"]["__schema0"];
                     /** @default null */
@@ -17327,7 +17327,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 approval_id?: string;
                 actor_id?: string;
@@ -17386,7 +17386,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["ApprovalHistoryEntry"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -17451,7 +17451,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -17635,7 +17635,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -17817,7 +17817,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -17942,7 +17942,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -18066,7 +18066,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -18079,7 +18079,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description Of the payload that the edit was built on */
+                    /** @description Digest of the payload that the edit is based on */
                     digest: string;
                     payload: components["schemas"]["__schema1"];
                     /** @default null */
@@ -18252,7 +18252,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 action?: string;
             };
@@ -18270,7 +18270,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["ApprovalPolicy"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -18443,7 +18443,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -18532,7 +18532,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 state?: "open" | "overdue" | "done";
                 user_id?: string;
@@ -18551,7 +18551,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["BreakGlassReview"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -18616,7 +18616,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -18742,7 +18742,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 environment?: "development" | "staging" | "production";
             };
@@ -18787,7 +18787,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["FeatureFlag"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -18852,7 +18852,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -18873,10 +18873,10 @@ export interface operations {
                     enabled: boolean;
                     on_variant: string;
                     off_variant: string;
-                    /** @description 0 to 100, to thousandths; a toggle is 0 or 100 */
+                    /** @description 0 to 100 with up to three decimals; a toggle is 0 or 100 */
                     rollout_percentage: number;
                     /**
-                     * @description The first that holds decides
+                     * @description The first rule that matches decides
                      * @default []
                      */
                     rules?: {
@@ -18887,7 +18887,7 @@ export interface operations {
                          */
                         tenants?: string[];
                         /**
-                         * @description All must hold
+                         * @description All conditions must match
                          * @default []
                          */
                         conditions?: {
@@ -19094,7 +19094,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -19117,10 +19117,10 @@ export interface operations {
                     enabled: boolean;
                     on_variant: string;
                     off_variant: string;
-                    /** @description 0 to 100, to thousandths; a toggle is 0 or 100 */
+                    /** @description 0 to 100 with up to three decimals; a toggle is 0 or 100 */
                     rollout_percentage: number;
                     /**
-                     * @description The first that holds decides
+                     * @description The first rule that matches decides
                      * @default []
                      */
                     rules?: {
@@ -19131,7 +19131,7 @@ export interface operations {
                          */
                         tenants?: string[];
                         /**
-                         * @description All must hold
+                         * @description All conditions must match
                          * @default []
                          */
                         conditions?: {
@@ -19286,7 +19286,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -19309,7 +19309,7 @@ export interface operations {
                     /** @enum {string} */
                     environment: "development" | "staging" | "production";
                     enabled: boolean;
-                    /** @description The version the change was built on */
+                    /** @description The version that the change is based on */
                     version: number;
                     /** @default null */
                     reason?: string | null;
@@ -19453,7 +19453,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -19579,7 +19579,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 environment?: "development" | "staging" | "production";
             };
@@ -19654,7 +19654,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["FeatureFlagHistoryEntry"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -19727,7 +19727,7 @@ export interface operations {
     evaluateFlag: {
         parameters: {
             query?: {
-                /** @description For people; a service token reads its own environment only */
+                /** @description For users; a service token reads its own environment only */
                 environment?: "development" | "staging" | "production";
             };
             header?: never;
@@ -19842,7 +19842,7 @@ export interface operations {
     evaluateFlags: {
         parameters: {
             query?: {
-                /** @description For people; a service token reads its own environment only */
+                /** @description For users; a service token reads its own environment only */
                 environment?: "development" | "staging" | "production";
             };
             header?: never;
@@ -19957,7 +19957,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 provider?: "bullmq" | "temporal";
             };
@@ -20015,7 +20015,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["QueueItem"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -20080,7 +20080,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -20375,7 +20375,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 state?: "waiting" | "prioritized" | "active" | "delayed" | "waiting_children" | "completed" | "failed";
             };
@@ -20421,7 +20421,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["QueueJob"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -20505,7 +20505,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -20524,7 +20524,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["QueueEvent"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -20598,7 +20598,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -20739,7 +20739,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -20861,7 +20861,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -20983,7 +20983,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -21137,7 +21137,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -21279,7 +21279,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -21408,9 +21408,9 @@ export interface operations {
     previewBulkRetry: {
         parameters: {
             query?: {
-                /** @description No more jobs than these are retried */
+                /** @description Maximum number of jobs to retry */
                 cap?: number;
-                /** @description Without it: all classes */
+                /** @description When omitted: all classes */
                 error_class?: string;
             };
             header?: never;
@@ -21499,7 +21499,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -21688,7 +21688,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -21870,7 +21870,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -22136,7 +22136,7 @@ export interface operations {
         parameters: {
             query: {
                 environment: "development" | "staging" | "production";
-                /** @description The moment */
+                /** @description Time for which to look it up */
                 at: string;
             };
             header?: never;
@@ -22405,7 +22405,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 environment?: "development" | "staging" | "production";
                 status?: "pending" | "running" | "paused" | "holding" | "succeeded" | "restored" | "aborted";
@@ -22508,7 +22508,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["Deployment"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -22707,7 +22707,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -22875,7 +22875,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -22997,7 +22997,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -23121,7 +23121,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -23245,7 +23245,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -23368,7 +23368,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -23385,7 +23385,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["ServiceToken"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -23461,7 +23461,7 @@ export interface operations {
                 "application/json": {
                     name: string;
                     /**
-                     * @description Whose flags and configuration it reads
+                     * @description Environment that the token reads
                      * @default null
                      */
                     environment?: ("development" | "staging" | "production") | null;
@@ -23628,7 +23628,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 status?: "planning" | "active" | "paused" | "complete";
             };
@@ -23646,7 +23646,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Campaign"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -23702,7 +23702,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -23811,7 +23811,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 status?: "planning" | "active" | "paused" | "complete";
             };
@@ -23829,7 +23829,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Campaign"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -23885,7 +23885,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -24060,7 +24060,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
             };
             path: {
@@ -24197,7 +24197,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -24530,7 +24530,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -24549,7 +24549,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["QueueEntry"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -24614,7 +24614,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -24734,12 +24734,12 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 /** @description Part of name, e-mail address, phone number or company */
                 q?: string;
                 source?: string;
-                /** @description Those that this person looks after */
+                /** @description Contacts that this user owns */
                 user_id?: string;
             };
             header?: never;
@@ -24756,7 +24756,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Contact"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -24812,7 +24812,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -24987,7 +24987,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
             };
             path: {
@@ -25124,7 +25124,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -25212,7 +25212,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -25321,7 +25321,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -25340,7 +25340,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["ExplainedAssignment"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -25406,7 +25406,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -25476,7 +25476,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -25556,7 +25556,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -25679,7 +25679,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -26009,7 +26009,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -26026,7 +26026,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AssignmentBatch"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -26150,7 +26150,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -26169,7 +26169,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AssignmentBatchItem"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -26234,7 +26234,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -26330,7 +26330,7 @@ export interface operations {
     previewHandOver: {
         parameters: {
             query?: {
-                /** @description Without it: the pools of the campaigns */
+                /** @description When omitted: the pools of the campaigns */
                 to_user_id?: string;
             };
             header?: never;
@@ -26410,7 +26410,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -26532,7 +26532,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 from?: string;
                 to?: string;
@@ -26554,7 +26554,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AdminActivityResponse"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -26619,7 +26619,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -27130,7 +27130,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 from?: string;
                 to?: string;
@@ -27149,7 +27149,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AdminGoalResponse"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -27213,11 +27213,11 @@ export interface operations {
     createGoal: {
         parameters: {
             query?: {
-                /** @description Move week_start back to the Monday, or to the first day of the own week */
+                /** @description Move week_start back to the Monday, or to the first day of the caller’s week */
                 normalize?: "monday" | "week_start";
             };
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -28332,7 +28332,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -28349,7 +28349,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["TrackerVacation"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -28414,7 +28414,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -28843,9 +28843,9 @@ export interface operations {
         parameters: {
             query: {
                 metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
-                /** @description An hour before `to` when left out */
+                /** @description One hour before `to` when omitted */
                 from?: string;
-                /** @description Now when left out; not included */
+                /** @description Now when omitted; exclusive */
                 to?: string;
                 /** @description Length of a step in seconds */
                 step?: number;
@@ -28983,7 +28983,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -29143,7 +29143,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 status?: "pending" | "firing" | "resolved";
                 severity?: "info" | "warning" | "critical";
@@ -29162,7 +29162,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Alert"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -29295,9 +29295,9 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description `true`: only those that are not over */
+                /** @description `true`: only silences that have not ended */
                 is_open?: string;
             };
             header?: never;
@@ -29314,7 +29314,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AlertSilence"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -29379,7 +29379,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -29395,11 +29395,11 @@ export interface operations {
                      * @default null
                      */
                     threshold_id?: string | null;
-                    /** @description Why nobody has to be told */
+                    /** @description Why notifications are held back */
                     reason: string;
                     /**
                      * Format: date-time
-                     * @description Now when left out
+                     * @description Now when omitted
                      */
                     starts_at?: string;
                     /** Format: date-time */
@@ -29648,7 +29648,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -29661,7 +29661,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description Why nobody has to be told */
+                    /** @description Why notifications are held back */
                     reason?: string;
                     /** Format: date-time */
                     ends_at?: string;
@@ -29793,9 +29793,9 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -29812,7 +29812,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AuditVerificationRecord"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -29878,9 +29878,9 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -29897,7 +29897,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AuditSegment"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -29962,7 +29962,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -30091,23 +30091,23 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description Who did it */
+                /** @description User who acted */
                 user_id?: string;
-                /** @description The exact deed, e.g. `flag.toggle` */
+                /** @description The exact event, e.g. `flag.toggle` */
                 event?: string;
-                /** @description The kind of deed */
+                /** @description The kind of operation */
                 action?: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
                 resource_type?: string;
                 resource_id?: string;
                 outcome?: "success" | "refused" | "failed";
                 request_id?: string;
-                /** @description Not before this moment */
+                /** @description At or after this time */
                 from?: string;
-                /** @description Before this moment */
+                /** @description Before this time */
                 to?: string;
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -30187,7 +30187,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["AuditLog"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -30253,23 +30253,23 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description Who did it */
+                /** @description User who acted */
                 user_id?: string;
-                /** @description The exact deed, e.g. `flag.toggle` */
+                /** @description The exact event, e.g. `flag.toggle` */
                 event?: string;
-                /** @description The kind of deed */
+                /** @description The kind of operation */
                 action?: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
                 resource_type?: string;
                 resource_id?: string;
                 outcome?: "success" | "refused" | "failed";
                 request_id?: string;
-                /** @description Not before this moment */
+                /** @description At or after this time */
                 from?: string;
-                /** @description Before this moment */
+                /** @description Before this time */
                 to?: string;
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -30349,7 +30349,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["AuditLog"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -30413,21 +30413,21 @@ export interface operations {
     exportAuditLogs: {
         parameters: {
             query?: {
-                /** @description Who did it */
+                /** @description User who acted */
                 user_id?: string;
-                /** @description The exact deed, e.g. `flag.toggle` */
+                /** @description The exact event, e.g. `flag.toggle` */
                 event?: string;
-                /** @description The kind of deed */
+                /** @description The kind of operation */
                 action?: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
                 resource_type?: string;
                 resource_id?: string;
                 outcome?: "success" | "refused" | "failed";
                 request_id?: string;
-                /** @description Not before this moment */
+                /** @description At or after this time */
                 from?: string;
-                /** @description Before this moment */
+                /** @description Before this time */
                 to?: string;
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
                 format?: "csv" | "jsonl";
                 /** @description Size of an earlier checkpoint to prove */
@@ -30510,9 +30510,9 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -30529,7 +30529,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AuditCheckpoint"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -30593,7 +30593,7 @@ export interface operations {
     getLatestAuditCheckpoint: {
         parameters: {
             query?: {
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
                 /** @description Size of an earlier checkpoint to prove */
                 since?: number;
@@ -30672,7 +30672,7 @@ export interface operations {
     verifyAuditLogs: {
         parameters: {
             query?: {
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -30740,7 +30740,7 @@ export interface operations {
     getAuditLogDetails: {
         parameters: {
             query?: {
-                /** @description `platform`: the chain of what belongs to no tenant */
+                /** @description `platform`: entries that belong to no tenant */
                 chain?: "tenant" | "platform";
             };
             header?: never;
@@ -30871,7 +30871,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 from?: string;
                 to?: string;
@@ -30890,7 +30890,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AdminFocusSessionResponse"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -30955,7 +30955,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -31853,7 +31853,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 status?: "pending" | "opened" | "in_progress" | "completed" | "expired" | "revoked";
                 created_by?: string;
@@ -31873,7 +31873,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["OnboardingLinkItem"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -32005,7 +32005,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -32138,7 +32138,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -32700,7 +32700,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 kind?: "template" | "planned";
                 type?: "discovery" | "demo" | "negotiation" | "closing";
@@ -32722,7 +32722,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AdminMeetingResponse"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -32787,7 +32787,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -33259,7 +33259,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -33383,7 +33383,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -33514,7 +33514,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -33531,7 +33531,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Pipeline"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -33596,7 +33596,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -34146,7 +34146,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -34575,7 +34575,7 @@ export interface operations {
             query?: {
                 /** @description Default: the default pipeline */
                 pipeline_id?: number;
-                /** @description What an e-mail address that is known already does */
+                /** @description What to do with a known e-mail address */
                 on_duplicate?: "error" | "skip";
             };
             header?: never;
@@ -34732,7 +34732,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 /** @description Part of name, company or e-mail address */
                 q?: string;
@@ -34757,7 +34757,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["Prospect"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -34822,7 +34822,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -35321,9 +35321,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
             };
             path: {
@@ -35461,7 +35461,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -35480,7 +35480,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["StageHistory"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -35555,7 +35555,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 read?: "true" | "false";
                 type?: "reminder" | "suggestion" | "alert" | "celebration";
@@ -35575,7 +35575,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["AdminNudgeResponse"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -35640,7 +35640,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -35803,7 +35803,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description How long it stays away */
+                    /** @description Minutes for which the nudge is hidden */
                     minutes: number;
                 };
             };
@@ -35971,7 +35971,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
                 kind?: "rest_api_key" | "oauth2_client_credentials" | "webhook_source" | "postgres_source";
                 environment?: "development" | "staging" | "production";
@@ -36037,7 +36037,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["Integration"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -36102,7 +36102,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -36122,7 +36122,7 @@ export interface operations {
                         /** Format: uri */
                         base_url: string;
                         /**
-                         * @description Asked to see whether the key is accepted
+                         * @description Called to check whether the key is accepted
                          * @default /
                          */
                         probe_path?: string;
@@ -36130,7 +36130,7 @@ export interface operations {
                         /** @default {} */
                         paging?: {
                             /**
-                             * @description Records asked for at a time
+                             * @description Records requested per page
                              * @default 100
                              */
                             page_size?: number;
@@ -36139,24 +36139,24 @@ export interface operations {
                             /** @default cursor */
                             cursor_param?: string;
                             /**
-                             * @description Where the records stand in an answer
+                             * @description JSON pointer to the records in a response
                              * @default /items
                              */
                             items_pointer?: string;
                             /**
-                             * @description Where the cursor of the next page stands
+                             * @description JSON pointer to the cursor of the next page
                              * @default /next_cursor
                              */
                             cursor_pointer?: string;
                             /**
-                             * @description Where the id stands in a record
+                             * @description JSON pointer to the id in a record
                              * @default /id
                              */
                             id_pointer?: string;
                         };
                         /** @default null */
                         key_management?: {
-                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            /** @description `POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
                             path: string;
                             /** @default /id */
                             id_pointer?: string;
@@ -36172,7 +36172,7 @@ export interface operations {
                         /** Format: uri */
                         base_url: string;
                         /**
-                         * @description Asked to see whether the key is accepted
+                         * @description Called to check whether the key is accepted
                          * @default /
                          */
                         probe_path?: string;
@@ -36180,7 +36180,7 @@ export interface operations {
                         /** @default {} */
                         paging?: {
                             /**
-                             * @description Records asked for at a time
+                             * @description Records requested per page
                              * @default 100
                              */
                             page_size?: number;
@@ -36189,24 +36189,24 @@ export interface operations {
                             /** @default cursor */
                             cursor_param?: string;
                             /**
-                             * @description Where the records stand in an answer
+                             * @description JSON pointer to the records in a response
                              * @default /items
                              */
                             items_pointer?: string;
                             /**
-                             * @description Where the cursor of the next page stands
+                             * @description JSON pointer to the cursor of the next page
                              * @default /next_cursor
                              */
                             cursor_pointer?: string;
                             /**
-                             * @description Where the id stands in a record
+                             * @description JSON pointer to the id in a record
                              * @default /id
                              */
                             id_pointer?: string;
                         };
                         /** @default null */
                         key_management?: {
-                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            /** @description `POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
                             path: string;
                             /** @default /id */
                             id_pointer?: string;
@@ -36226,7 +36226,7 @@ export interface operations {
                         /** @constant */
                         kind: "webhook_source";
                         /**
-                         * @description Where the id stands in the `data` of a message
+                         * @description JSON pointer to the id in the `data` of a message
                          * @default /id
                          */
                         id_pointer?: string;
@@ -36252,23 +36252,23 @@ export interface operations {
                         /** @default id */
                         id_column?: string;
                         /**
-                         * @description Rows asked for at a time
+                         * @description Rows requested per page
                          * @default 100
                          */
                         page_size?: number;
                     };
                     /**
-                     * @description API key, client secret, signing secret or password, by kind; null for a webhook source makes one
+                     * @description API key, client secret, signing secret or password, by kind; null generates one for a webhook source
                      * @default null
                      */
                     secret?: string | null;
                     /**
-                     * @description Needed to rotate the key: by it the old one is revoked
+                     * @description Needed for rotation, to revoke the old key
                      * @default null
                      */
                     key_id?: string | null;
                     /**
-                     * @description Seconds; null: only by hand
+                     * @description Seconds; null: on request
                      * @default null
                      */
                     sync_every_seconds?: number | null;
@@ -36481,7 +36481,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -36578,7 +36578,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -36593,7 +36593,7 @@ export interface operations {
                 "application/json": {
                     name?: string;
                     is_enabled?: boolean;
-                    /** @description Seconds; null: only by hand */
+                    /** @description Seconds; null: on request */
                     sync_every_seconds?: number | null;
                 };
             };
@@ -36722,7 +36722,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag that was read */
+                /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -36752,7 +36752,7 @@ export interface operations {
                         /** Format: uri */
                         base_url: string;
                         /**
-                         * @description Asked to see whether the key is accepted
+                         * @description Called to check whether the key is accepted
                          * @default /
                          */
                         probe_path?: string;
@@ -36760,7 +36760,7 @@ export interface operations {
                         /** @default {} */
                         paging?: {
                             /**
-                             * @description Records asked for at a time
+                             * @description Records requested per page
                              * @default 100
                              */
                             page_size?: number;
@@ -36769,24 +36769,24 @@ export interface operations {
                             /** @default cursor */
                             cursor_param?: string;
                             /**
-                             * @description Where the records stand in an answer
+                             * @description JSON pointer to the records in a response
                              * @default /items
                              */
                             items_pointer?: string;
                             /**
-                             * @description Where the cursor of the next page stands
+                             * @description JSON pointer to the cursor of the next page
                              * @default /next_cursor
                              */
                             cursor_pointer?: string;
                             /**
-                             * @description Where the id stands in a record
+                             * @description JSON pointer to the id in a record
                              * @default /id
                              */
                             id_pointer?: string;
                         };
                         /** @default null */
                         key_management?: {
-                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            /** @description `POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
                             path: string;
                             /** @default /id */
                             id_pointer?: string;
@@ -36802,7 +36802,7 @@ export interface operations {
                         /** Format: uri */
                         base_url: string;
                         /**
-                         * @description Asked to see whether the key is accepted
+                         * @description Called to check whether the key is accepted
                          * @default /
                          */
                         probe_path?: string;
@@ -36810,7 +36810,7 @@ export interface operations {
                         /** @default {} */
                         paging?: {
                             /**
-                             * @description Records asked for at a time
+                             * @description Records requested per page
                              * @default 100
                              */
                             page_size?: number;
@@ -36819,24 +36819,24 @@ export interface operations {
                             /** @default cursor */
                             cursor_param?: string;
                             /**
-                             * @description Where the records stand in an answer
+                             * @description JSON pointer to the records in a response
                              * @default /items
                              */
                             items_pointer?: string;
                             /**
-                             * @description Where the cursor of the next page stands
+                             * @description JSON pointer to the cursor of the next page
                              * @default /next_cursor
                              */
                             cursor_pointer?: string;
                             /**
-                             * @description Where the id stands in a record
+                             * @description JSON pointer to the id in a record
                              * @default /id
                              */
                             id_pointer?: string;
                         };
                         /** @default null */
                         key_management?: {
-                            /** @description `POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
+                            /** @description `POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured */
                             path: string;
                             /** @default /id */
                             id_pointer?: string;
@@ -36856,7 +36856,7 @@ export interface operations {
                         /** @constant */
                         kind: "webhook_source";
                         /**
-                         * @description Where the id stands in the `data` of a message
+                         * @description JSON pointer to the id in the `data` of a message
                          * @default /id
                          */
                         id_pointer?: string;
@@ -36882,13 +36882,13 @@ export interface operations {
                         /** @default id */
                         id_column?: string;
                         /**
-                         * @description Rows asked for at a time
+                         * @description Rows requested per page
                          * @default 100
                          */
                         page_size?: number;
                     };
                     /**
-                     * @description Null: the present one stays
+                     * @description Null: the current one is unchanged
                      * @default null
                      */
                     secret?: string | null;
@@ -37230,7 +37230,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -37249,7 +37249,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["IntegrationRecord"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -37323,7 +37323,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -37442,7 +37442,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -37487,7 +37487,7 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["SyncJob"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -37629,7 +37629,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -37727,7 +37727,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
@@ -37747,7 +37747,7 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description That of the integration; by it the gate is chosen
+                     * @description Environment of the integration; it determines the gate
                      * @enum {string}
                      */
                     environment: "development" | "staging" | "production";
@@ -37905,7 +37905,7 @@ export interface operations {
             query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -37924,7 +37924,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         items: components["schemas"]["KeyRotation"][];
-                        /** @description Goes into `cursor` for the next page; null on the last one */
+                        /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
                 };
@@ -38066,7 +38066,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -38164,7 +38164,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats of the request get the first answer */
+                /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
             };
             path: {

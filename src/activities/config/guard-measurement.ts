@@ -98,7 +98,7 @@ async function webhookVerdict(
   const parsed = webhookAnswer.safeParse(jsonOrNull(answer.body));
   if (!parsed.success) return unknown('the webhook gave no verdict');
   const { verdict, reason } = parsed.data;
-  return verdict === 'unknown' ? unknown(reason ?? 'the webhook does not know') : { kind: 'verdict', verdict };
+  return verdict === 'unknown' ? unknown(reason ?? 'the webhook answered unknown') : { kind: 'verdict', verdict };
 }
 
 async function measureRemote(ask: () => Promise<Measurement>): Promise<Measurement> {

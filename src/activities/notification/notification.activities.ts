@@ -36,10 +36,10 @@ async function attemptDelivery(deps: Deps, input: DeliveryAttempt): Promise<Deli
 
 async function send(deps: Deps, delivery: LoadedDelivery): Promise<AttemptResult> {
   const isOpen = delivery.channel_id === null ? delivery.user_status === 'active' : delivery.is_enabled === true;
-  if (!isOpen || delivery.deleted_at !== null) return refusedTo('The receiver does not take notifications any more.');
+  if (!isOpen || delivery.deleted_at !== null) return refusedTo('The recipient accepts no more notifications.');
   if (delivery.kind === 'webhook') return sendToWebhook(deps, delivery);
   const to = delivery.channel_email ?? delivery.user_email;
-  return to === null ? refusedTo('The receiver has no e-mail address.') : sendByMail(deps, delivery, to);
+  return to === null ? refusedTo('The recipient has no e-mail address.') : sendByMail(deps, delivery, to);
 }
 
 async function sendToWebhook(deps: Deps, delivery: LoadedDelivery): Promise<AttemptResult> {
@@ -51,7 +51,7 @@ async function sendToWebhook(deps: Deps, delivery: LoadedDelivery): Promise<Atte
     case 'delivered':
       return { outcome: 'delivered', status: outcome.status, error: null };
     case 'gone':
-      return { outcome: 'gone', status: outcome.status, error: 'The receiver answered 410 and gets no more.' };
+      return { outcome: 'gone', status: outcome.status, error: 'The recipient answered 410 and gets no more.' };
     case 'refused':
     case 'failed':
       return { outcome: outcome.kind, status: outcome.status, error: outcome.reason };

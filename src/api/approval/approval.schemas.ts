@@ -38,7 +38,7 @@ export const policyWindows = {
     .int()
     .min(60)
     .max(30 * day)
-    .describe('Within this time an emergency must be reviewed'),
+    .describe('Time within which an emergency change must be reviewed'),
 };
 
 const ApprovalStepBody = z
@@ -49,14 +49,14 @@ const ApprovalStepBody = z
       .max(20)
       .default([])
       .describe('Codes of roles whose holders are eligible'),
-    users: z.array(z.uuid()).max(50).default([]).describe('People who are eligible by name'),
+    users: z.array(z.uuid()).max(50).default([]).describe('Users who are eligible by name'),
     quorum: z.int().min(1).max(20),
   })
   .meta({ id: 'ApprovalStep' });
 
-export const policySteps = z.array(ApprovalStepBody).max(maximumSteps).describe('All of them, in this order');
+export const policySteps = z.array(ApprovalStepBody).max(maximumSteps).describe('All steps must be met, in this order');
 
-export const bypassers = z.array(z.uuid()).max(50).describe('Who may break the glass, by name; empty means nobody');
+export const bypassers = z.array(z.uuid()).max(50).describe('Users who may break the glass; empty means nobody');
 
 const frozenPolicy = z.object({
   steps: z.array(z.object({ name: z.string(), roles: z.array(z.string()), users: z.array(z.uuid()), quorum: z.int() })),
@@ -76,7 +76,7 @@ export const ApprovalBody = z
     requested_by: z.uuid(),
     editors: z.array(z.uuid()),
     reason: z.string().nullable(),
-    policy: frozenPolicy.describe('Frozen when the request was opened'),
+    policy: frozenPolicy.describe('As it was when the request was opened'),
     steps: z.array(z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(z.uuid()) })),
     open_step: z.int().nullable().describe('Index of the step that waits for approvals'),
     bypassed_by: z.uuid().nullable(),
@@ -115,7 +115,7 @@ export const ApprovalDetailBody = ApprovalBody.extend({
   undo: z
     .object({ action: z.string(), payload: z.json() })
     .nullable()
-    .describe('A request that would take the executed change back'),
+    .describe('A request that would undo the executed change'),
 }).meta({ id: 'ApprovalDetail' });
 
 /** One transition of a request. */

@@ -13,7 +13,7 @@ const getReviews = route({
   method: 'get',
   path: '/admin/break-glass-reviews',
   tag,
-  summary: 'Emergency changes and what their review found, newest first',
+  summary: 'Emergency changes with the results of their reviews, newest first',
   permission: 'approval:read',
   gate: 'none',
   query: z.strictObject({
@@ -34,7 +34,7 @@ const completeReview = route({
   method: 'post',
   path: '/admin/break-glass-reviews/:id/complete',
   tag,
-  summary: 'Say what the review of an emergency found',
+  summary: 'Record the result of the review of an emergency change',
   permission: 'approval:decide',
   gate: 'mfa',
   params: idParams,

@@ -11,7 +11,7 @@ const environment = z.enum(['any', ...environmentNames]);
 export const GatePolicyInput = z
   .strictObject({
     action: z.string().min(1).max(100),
-    environment: environment.default('any').describe('`any` holds where no environment has a policy of its own'),
+    environment: environment.default('any').describe('`any` applies to environments without a policy of their own'),
     gate: z.enum(gateLevels),
     steps: policySteps.default([]),
     review_window_seconds: policyWindows.review_window_seconds.default(defaultWindows.review_window_seconds),
@@ -21,7 +21,7 @@ export const GatePolicyInput = z
     ),
     bypass_review_seconds: policyWindows.bypass_review_seconds.default(defaultWindows.bypass_review_seconds),
     bypassers: bypassers.default([]),
-    version: z.int().min(0).describe('The version that was read; 0 for a policy that is not written yet'),
+    version: z.int().min(0).describe('The version that was read; 0 for a policy that does not exist yet'),
   })
   .meta({ id: 'ApprovalPolicyInput' });
 
@@ -51,11 +51,11 @@ export const GateBody = z
     method: z.string(),
     path: z.string(),
     permission: z.string(),
-    gate: z.enum(['none', 'mfa', 'policy']).describe('`policy`: the gate table decides, by environment'),
+    gate: z.enum(['none', 'mfa', 'policy']).describe('`policy`: depends on the gate policy of the environment'),
     action: z.string().nullable(),
     by_environment: z
       .object({ any: gateNow, development: gateNow, staging: gateNow, production: gateNow })
       .nullable()
-      .describe('What holds now in this tenant'),
+      .describe('Gate that applies now in this tenant'),
   })
   .meta({ id: 'Gate' });

@@ -15,11 +15,11 @@ export const batchView = z
     status: z.enum(['running', 'completed', 'cancelled']),
     total: z.number().int(),
     counts: z.object({
-      open: z.number().int().describe('Not worked through yet'),
-      assigned: z.number().int().describe('Given to somebody'),
-      queued: z.number().int().describe('Waiting for a free place'),
-      skipped: z.number().int().describe('Left as they were'),
-      conflict: z.number().int().describe('Refused because somebody else looks after them'),
+      open: z.number().int().describe('Not processed yet'),
+      assigned: z.number().int().describe('Assigned to a user'),
+      queued: z.number().int().describe('Waiting for free capacity'),
+      skipped: z.number().int().describe('Left unchanged'),
+      conflict: z.number().int().describe('Refused because another user owns them'),
     }),
     requested_by: z.uuid().nullable(),
     created_at: timestamp,
@@ -33,7 +33,7 @@ export const batchItemView = z
     contact_id: z.uuid(),
     position: z.number().int(),
     campaign_id: z.uuid().nullable(),
-    outcome: z.enum(assignmentOutcomes).nullable().describe('Null: still to be done'),
+    outcome: z.enum(assignmentOutcomes).nullable().describe('Null: not processed yet'),
     reason: z.string().nullable(),
     user_id: z.uuid().nullable(),
     settled_at: timestamp.nullable(),
@@ -49,9 +49,9 @@ export const reassignmentPreview = z
     campaigns: z.array(
       z.object({
         campaign_id: z.uuid().nullable(),
-        contacts: z.number().int().describe('How many contacts'),
-        would_get: z.array(z.object({ user_id: z.uuid(), contacts: z.number().int().describe('How many of them') })),
-        would_wait: z.number().int().describe('Contacts for which nobody has a free place'),
+        contacts: z.number().int().describe('Number of contacts'),
+        would_get: z.array(z.object({ user_id: z.uuid(), contacts: z.number().int().describe('Contacts they get') })),
+        would_wait: z.number().int().describe('Contacts for which no member has free capacity'),
       }),
     ),
   })

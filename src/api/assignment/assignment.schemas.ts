@@ -9,7 +9,7 @@ export const userAssignmentsView = z
   .object({
     user_id: z.uuid(),
     campaigns: z.array(memberView),
-    contacts: pageOf(contactAssignmentView).describe('Contacts that the person looks after, newest first'),
+    contacts: pageOf(contactAssignmentView).describe('Contacts that the user owns, newest first'),
   })
   .meta({ id: 'UserAssignments' });
 
@@ -46,11 +46,11 @@ export const contactAssignment = z
     contact_ids: uniqueIds(500),
     campaign_id: z.uuid().nullable().default(null),
     mode: z.enum(['manual', 'round_robin']).default('manual'),
-    on_conflict: z.enum(conflictRules).default('skip').describe('For contacts that somebody else looks after'),
-    keep_owner: z.boolean().default(false).describe('Each contact to its last owner again where possible'),
+    on_conflict: z.enum(conflictRules).default('skip').describe('What to do with contacts that another user owns'),
+    keep_owner: z.boolean().default(false).describe('Assign each contact to its previous owner where possible'),
   })
   .refine(({ mode, campaign_id }) => mode === 'manual' || campaign_id !== null, {
-    message: 'is needed for dealing',
+    message: 'is required for auto-assignment',
     path: ['campaign_id'],
   })
   .meta({ id: 'ContactAssignmentRequest' });

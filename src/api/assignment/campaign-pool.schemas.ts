@@ -12,13 +12,13 @@ export const memberView = z
     can_edit: z.boolean(),
     can_send: z.boolean(),
     can_manage: z.boolean(),
-    weight: z.number().int().describe('Relative share of new contacts; 100 is the usual'),
+    weight: z.number().int().describe('Relative share of new contacts; 100 by default'),
     max_open_contacts: z.number().int().nullable(),
     auto_assign: z.boolean(),
     paused_until: timestamp.nullable(),
-    open_contacts: z.number().int().describe('Contacts looked after now'),
+    open_contacts: z.number().int().describe('Contacts owned now'),
     dealt_count: z.number().int(),
-    credit: z.number().int().describe('Stands for what was dealt before joining and during absences'),
+    credit: z.number().int().describe('Contacts counted for the time before joining and for absences'),
     last_assigned_at: timestamp.nullable(),
     assigned_by: z.uuid().nullable(),
     assigned_at: timestamp,
@@ -29,12 +29,12 @@ export const memberView = z
 export const poolMemberView = z
   .object({
     user_id: z.uuid(),
-    weight: z.number().int().describe('Relative share of new contacts; 100 is the usual'),
-    load: z.number().int().describe('Contacts dealt so far, with the credit given at joining'),
+    weight: z.number().int().describe('Relative share of new contacts; 100 by default'),
+    load: z.number().int().describe('Contacts auto-assigned so far, plus the credit'),
     last_turn: z.number().int().nullable(),
-    open_contacts: z.number().int().describe('Contacts looked after now'),
+    open_contacts: z.number().int().describe('Contacts owned now'),
     max_open_contacts: z.number().int().nullable(),
-    exclusion: z.enum(exclusionReasons).nullable().describe('Why nothing is dealt to this person now; null: it is'),
+    exclusion: z.enum(exclusionReasons).nullable().describe('Why this user gets no contacts now'),
   })
   .meta({ id: 'PoolMember' });
 
@@ -44,7 +44,7 @@ export const queueEntryView = z
     id: z.uuid(),
     contact_id: z.uuid(),
     campaign_id: z.uuid().nullable(),
-    position: z.number().int().describe('Lower ones leave first'),
+    position: z.number().int().describe('Lower positions are assigned first'),
     reason: queueReasonView,
     requested_by: z.uuid().nullable(),
     created_at: timestamp,
@@ -57,10 +57,10 @@ export const memberSettings = {
   can_edit: z.boolean(),
   can_send: z.boolean(),
   can_manage: z.boolean(),
-  weight: z.int().min(1).max(10_000).describe('Relative share of what is dealt'),
+  weight: z.int().min(1).max(10_000).describe('Relative share of auto-assigned contacts'),
   max_open_contacts: z.int().min(0).max(1_000_000).nullable().describe('Null: no limit'),
-  auto_assign: z.boolean().describe('False: contacts come by hand only'),
-  paused_until: timestamp.nullable().describe('Away until then'),
+  auto_assign: z.boolean().describe('False: contacts are assigned by hand only'),
+  paused_until: timestamp.nullable().describe('Absent until then'),
 };
 
 /** Body of a change of a member. */
@@ -80,8 +80,8 @@ export const bulkAssignment = z
       .refine((ids) => new Set(ids).size === ids.length, 'must name each contact once')
       .nullable()
       .default(null),
-    source: z.string().trim().min(1).max(100).nullable().default(null).describe('Only contacts from there'),
-    on_conflict: z.enum(['skip', 'reassign']).default('skip').describe('For contacts that somebody looks after already'),
-    keep_owner: z.boolean().default(false).describe('Each contact to its last owner again where possible'),
+    source: z.string().trim().min(1).max(100).nullable().default(null).describe('Only contacts from this source'),
+    on_conflict: z.enum(['skip', 'reassign']).default('skip').describe('Contacts that already have an owner'),
+    keep_owner: z.boolean().default(false).describe('Assign each contact to its previous owner where possible'),
   })
   .meta({ id: 'AutoAssignment' });

@@ -76,7 +76,7 @@ const updateCampaign = route({
   method: 'put',
   path: campaignPath,
   tag: 'campaign',
-  summary: 'Change a campaign; what is left out stays',
+  summary: 'Change a campaign; omitted fields are unchanged',
   permission: 'campaign:manage',
   gate: 'none',
   requiresIfMatch: true,
@@ -98,7 +98,7 @@ const deleteCampaign = route({
   method: 'delete',
   path: campaignPath,
   tag: 'campaign',
-  summary: 'Delete a campaign; contacts stay with their owners',
+  summary: 'Delete a campaign; contacts keep their owners',
   permission: 'campaign:manage',
   gate: {
     action: campaignDelete.name,

@@ -9,7 +9,7 @@ export const campaignView = z
     name: z.string(),
     description: z.string().nullable(),
     channel: z.enum(campaignChannels).nullable(),
-    status: z.enum(campaignStatuses).describe('Contacts are dealt in an active one only'),
+    status: z.enum(campaignStatuses).describe('Contacts are auto-assigned in an active campaign only'),
     starts_on: z.iso.date().nullable(),
     ends_on: z.iso.date().nullable(),
     created_by: z.uuid().nullable(),

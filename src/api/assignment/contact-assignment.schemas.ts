@@ -9,11 +9,11 @@ const choiceFields = {
   candidates: z.array(
     z.object({
       user_id: z.uuid(),
-      weight: z.number().int().describe('Relative share of new contacts; 100 is the usual'),
-      load: z.number().int().describe('Contacts dealt so far, with the credit given at joining'),
+      weight: z.number().int().describe('Relative share of new contacts; 100 by default'),
+      load: z.number().int().describe('Contacts auto-assigned so far, plus the credit'),
       last_turn: z.number().int().nullable(),
-      share: z.number().describe('Part of all dealing that is due, 0 to 1'),
-      shortfall: z.number().describe('Contacts behind the due share; the largest is dealt to next'),
+      share: z.number().describe('Share of auto-assigned contacts that is due, 0 to 1'),
+      shortfall: z.number().describe('Contacts missing to the due share; the largest is next'),
     }),
   ),
   excluded: z.array(z.object({ user_id: z.uuid(), reason: z.enum(exclusionReasons) })),
@@ -61,7 +61,7 @@ export const explainedAssignmentView = z
     replay: z
       .object({ user_id: z.uuid().nullable(), agrees: z.boolean() })
       .nullable()
-      .describe('The choice made again from the stored inputs; null for what was assigned by hand'),
+      .describe('The choice repeated from the stored inputs; null if assigned by hand'),
   })
   .meta({ id: 'ExplainedAssignment' });
 
@@ -71,6 +71,6 @@ export const contactOutcomeView = z
     contact_id: z.uuid(),
     outcome: z.enum(assignmentOutcomes),
     reason: z.enum(outcomeDetails),
-    user_id: z.uuid().nullable().describe('Who looks after it now'),
+    user_id: z.uuid().nullable().describe('Current owner'),
   })
   .meta({ id: 'ContactOutcome' });

@@ -36,7 +36,7 @@ const getContacts = route({
     ...pageQuery,
     q: z.string().trim().min(1).max(100).optional().describe('Part of name, e-mail address, phone number or company'),
     source: z.string().max(100).optional(),
-    user_id: z.uuid().optional().describe('Those that this person looks after'),
+    user_id: z.uuid().optional().describe('Contacts that this user owns'),
   }),
   responses: { 200: pageOf(contactView) },
   handler: async ({ actor, deps, query: { limit, cursor, q: text, source, user_id } }) => {
@@ -81,7 +81,7 @@ const updateContact = route({
   method: 'put',
   path: contactPath,
   tag: 'contact',
-  summary: 'Change a contact; what is left out stays',
+  summary: 'Change a contact; omitted fields are unchanged',
   permission: 'contact:manage',
   gate: 'none',
   requiresIfMatch: true,
@@ -102,7 +102,7 @@ const deleteContact = route({
   method: 'delete',
   path: contactPath,
   tag: 'contact',
-  summary: 'Delete a contact; its history stays',
+  summary: 'Delete a contact; its history is retained',
   permission: 'contact:manage',
   gate: {
     action: contactDelete.name,
@@ -127,8 +127,8 @@ const importContacts = route({
   tag: 'contact',
   summary: 'Create contacts from a CSV file',
   description:
-    'The first line names the columns: name, email, phone_number, company, source, notes; only name must be there. Either ' +
-    'the whole file is good, or nothing is imported and every fault is listed by line.',
+    'The first line names the columns: name, email, phone_number, company, source, notes; only name is required. If ' +
+    'any line is invalid, nothing is imported and every error is listed by line.',
   permission: 'contact:manage',
   gate: 'none',
   body: contactCsv,
@@ -142,7 +142,7 @@ const getContactAssignments = route({
   method: 'get',
   path: `${contactPath}/assignments`,
   tag: 'assignment',
-  summary: 'Everybody who has looked after a contact, newest first, each with the reason',
+  summary: 'All owners of a contact, newest first, each with the reason for the assignment',
   permission: 'assignment:read',
   gate: 'none',
   params: contactParams,

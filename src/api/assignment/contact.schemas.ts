@@ -11,8 +11,8 @@ export const contactView = z
     company: z.string().nullable(),
     source: z.string().nullable(),
     notes: z.string().nullable(),
-    user_id: z.uuid().nullable().describe('Who looks after it, as far as the caller may see assignments'),
-    is_waiting: z.boolean().describe('Waits in a queue for somebody with a place'),
+    user_id: z.uuid().nullable().describe('Owner, if the caller may see assignments'),
+    is_waiting: z.boolean().describe('Waits in a queue for a member with free capacity'),
     created_by: z.uuid().nullable(),
     created_at: timestamp,
     updated_at: timestamp,
@@ -52,7 +52,7 @@ export const contactCsv = z.strictObject({ csv: z.string().min(1).max(1_000_000)
 export const contactImportView = z
   .object({
     created: z.number().int().describe('Contacts that were added'),
-    duplicates: z.array(z.number().int()).describe('Lines whose e-mail address a contact has already'),
+    duplicates: z.array(z.number().int()).describe('Lines whose e-mail address belongs to an existing contact'),
     contact_ids: z.array(z.uuid()).describe('The new contacts, in the order of the file'),
   })
   .meta({ id: 'ContactImport' });

@@ -17,7 +17,7 @@ const getAuditVerifications = route({
   method: 'get',
   path: '/admin/audit-verifications',
   tag: 'Audit',
-  summary: 'What the regular verifications of the chain have found, newest first',
+  summary: 'Results of the regular verifications of the chain, newest first',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
@@ -36,7 +36,7 @@ const getAuditSegments = route({
   method: 'get',
   path: '/admin/audit-segments',
   tag: 'Audit',
-  summary: 'Segments that were archived and dropped, newest first',
+  summary: 'Archived and dropped segments, newest first',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
@@ -55,17 +55,18 @@ const erasePerson = route({
   method: 'post',
   path: '/admin/persons/:id/erase',
   tag: 'Audit',
-  summary: 'Erase a deleted user or contact for good',
+  summary: 'Erase a deleted user or contact permanently',
   description:
-    'Destroys the key to what the audit log holds about the person. Entries stay and verify; nobody can read any more ' +
-    'what they say about the person, in archives and exports without keys neither. There is no way back.',
+    'Destroys the key to what the audit log holds about the person. Entries remain and verify, but what they say ' +
+    'about the person cannot be read any more, nor can it in archives and in exports without keys. This cannot be ' +
+    'undone.',
   permission: 'user:delete',
   gate: { action: personErase.name, payload: ({ params, body }) => ({ person_id: params.id, ...body }) },
   params: idParams,
   body: z
     .strictObject({
       kind: z.enum(erasableKinds),
-      reason: z.string().trim().min(1).max(500).describe('Why, for the record; name no person in it'),
+      reason: z.string().trim().min(1).max(500).describe('Reason, for the record; must not name a person'),
     })
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },

@@ -11,10 +11,10 @@ export const VerificationRecordBody = z
     size: z.int().describe('Entries of the chain at that time'),
     outcome: z
       .enum(verificationOutcomes)
-      .describe('`decisions_differ`: the chain is whole, but Temporal knows other decisions'),
+      .describe('`decisions_differ`: the chain is intact, but Temporal has other decisions'),
     first_bad_seq: z.int().nullable().describe('The first entry that is surely or possibly affected'),
     decisions_compared: z.int().describe('Decisions found in Temporal histories'),
-    histories_gone: z.int().describe('Histories that Temporal does not keep any more'),
+    histories_gone: z.int().describe('Histories that Temporal no longer retains'),
     findings: z.array(z.object({ kind: z.string(), seq: z.int(), detail: z.string() })),
     differences: z.array(
       z.object({
@@ -40,7 +40,7 @@ export const AuditSegmentBody = z
     note: z.string().describe('Signed note at the last entry (C2SP tlog-checkpoint)'),
     archive_name: z.string().describe('File below AUDIT_ARCHIVE_DIR'),
     archive_digest: z.string().describe('SHA-256 of the file in hex'),
-    witness: z.enum(witnessKinds).describe('Who had a checkpoint that covers it'),
+    witness: z.enum(witnessKinds).describe('Witness that has a checkpoint covering it'),
     recorded_until: timestamp,
     dropped_at: timestamp,
   })

@@ -28,7 +28,7 @@ const getAuditLogs = route({
   path: '/admin/audit-logs',
   aliases: ['/api/v1/audit-logs'],
   tag: 'Audit',
-  summary: 'Who did what, newest first',
+  summary: 'Audit entries, newest first',
   permission: 'audit:read',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...auditFilters, ...chainParam }),
@@ -45,7 +45,7 @@ const exportAuditLogs = route({
   method: 'get',
   path: '/admin/audit-logs/export',
   tag: 'Audit',
-  summary: 'All entries that pass the filters, oldest first, with their proof',
+  summary: 'Export all entries that match the filters, oldest first, with their proof',
   description:
     'Streamed. The last record is a signed manifest; `npm run audit:verify FILE` checks the file without a database. ' +
     'The export is itself an entry, and part of what it exports.',
@@ -76,7 +76,7 @@ const getAuditCheckpoints = route({
   method: 'get',
   path: '/admin/audit-logs/checkpoints',
   tag: 'Audit',
-  summary: 'Signed states of the chain, newest first',
+  summary: 'Signed checkpoints of the chain, newest first',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
@@ -95,7 +95,7 @@ const getLatestAuditCheckpoint = route({
   method: 'get',
   path: '/admin/audit-logs/checkpoints/latest',
   tag: 'Audit',
-  summary: 'The chain as it stands now, signed',
+  summary: 'Signed checkpoint of the chain as it is now',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({
@@ -113,7 +113,8 @@ const verifyAuditLogs = route({
   path: '/admin/audit-logs/verify',
   tag: 'Audit',
   summary: 'Recompute the whole chain and compare it with its signed checkpoints',
-  description: 'Takes seconds for a long chain. Checkpoints outside the database are compared where this server has them.',
+  description:
+    'Takes seconds for a long chain. Checkpoints outside the database are compared as well if this server has them.',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject(chainParam),

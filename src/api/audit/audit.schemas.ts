@@ -5,20 +5,20 @@ import { timestamp, timestampInput } from '../../platform/value-schemas.ts';
 
 /** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
 export const auditFilters = {
-  user_id: z.uuid().optional().describe('Who did it'),
-  event: z.string().max(100).optional().describe('The exact deed, e.g. `flag.toggle`'),
-  action: z.enum(auditActions).optional().describe('The kind of deed'),
+  user_id: z.uuid().optional().describe('User who acted'),
+  event: z.string().max(100).optional().describe('The exact event, e.g. `flag.toggle`'),
+  action: z.enum(auditActions).optional().describe('The kind of operation'),
   resource_type: z.string().max(100).optional(),
   resource_id: z.string().max(512).optional(),
   outcome: z.enum(auditOutcomes).optional(),
   request_id: z.string().max(100).optional(),
-  from: timestampInput.optional().describe('Not before this moment'),
-  to: timestampInput.optional().describe('Before this moment'),
+  from: timestampInput.optional().describe('At or after this time'),
+  to: timestampInput.optional().describe('Before this time'),
 };
 
 /** Which chain is looked at; the platform's own is for the staff of the tenant that runs the platform. */
 export const chainParam = {
-  chain: z.enum(['tenant', 'platform']).default('tenant').describe('`platform`: the chain of what belongs to no tenant'),
+  chain: z.enum(['tenant', 'platform']).default('tenant').describe('`platform`: entries that belong to no tenant'),
 };
 
 const hex = z.string().describe('SHA-256 in hex');
@@ -30,7 +30,7 @@ export const AuditLogView = z
     seq: z.int().describe('Place in the chain; gap-free, from 1'),
     tenant_id: z.uuid().nullable(),
     occurred_at: timestamp,
-    recorded_at: timestamp.describe('When the database chained it'),
+    recorded_at: timestamp.describe('When the database added it to the chain'),
     actor_kind: z.enum(['user', 'service', 'system']),
     user_id: z.uuid().nullable(),
     roles: z.array(z.string()),
@@ -65,7 +65,7 @@ const AuditProof = z
 
 /** An entry with everything that is stored of it. */
 export const AuditLogDetails = AuditLogView.extend({
-  permissions: z.array(z.string()).describe('What the actor was allowed at the time'),
+  permissions: z.array(z.string()).describe('Permissions of the actor at the time'),
   old_values: z.unknown(),
   new_values: z.unknown(),
   entry: z.string().describe('The text that is hashed (RFC 8785)'),

@@ -24,7 +24,7 @@ const getEnvironmentConfig = route({
   method: 'get',
   path,
   tag,
-  summary: 'What each environment runs, what is being rolled out, and what instances report',
+  summary: 'Running configuration, rollout and reported versions of each environment',
   permission: 'config:read',
   gate: 'none',
   query: z.strictObject({ environment: configEnvironment.optional() }),
@@ -37,10 +37,10 @@ const propose = route({
   method: 'post',
   path: `${path}/proposals`,
   tag,
-  summary: 'Propose a change of configuration and see the difference to what runs',
+  summary: 'Propose a configuration change and get the difference to the running configuration',
   description:
-    'Where an environment asks for approval (production always does) this opens an approval request and answers 202; ' +
-    'elsewhere the change begins to roll out. What is approved is a digest, and exactly that rolls out.',
+    'Where an environment requires approval (production always does) this opens an approval request and answers 202; ' +
+    'elsewhere the rollout starts. Approvers approve a digest, and exactly that version is rolled out.',
   permission: 'config:propose',
   gate: 'mfa',
   body: ProposalRequest,
@@ -64,7 +64,7 @@ const getConfigProposal = route({
   method: 'get',
   path: `${path}/proposals/:id`,
   tag,
-  summary: 'A proposal with the difference to what runs now, for those who approve it',
+  summary: 'A proposal with the difference to the running configuration, for its approvers',
   permission: 'config:read',
   gate: 'none',
   params: z.object({ id: z.uuid() }),
@@ -78,10 +78,10 @@ const getConfigAt = route({
   method: 'get',
   path: `${path}/at`,
   tag,
-  summary: 'What exactly ran in an environment at a moment, by which request, approved by whom',
+  summary: 'Configuration that ran in an environment at a given time, with its request and approvers',
   permission: 'config:read',
   gate: 'none',
-  query: z.strictObject({ environment: configEnvironment, at: timestampInput.describe('The moment') }),
+  query: z.strictObject({ environment: configEnvironment, at: timestampInput.describe('Time for which to look it up') }),
   responses: {
     200: z
       .object({ ledger: LedgerRowBody, running: ConfigVersionBody.nullable(), candidate: ConfigVersionBody.nullable() })

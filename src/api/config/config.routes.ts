@@ -17,7 +17,7 @@ const params = z.object({ environment: configEnvironment });
 const instance = z
   .string()
   .regex(/^[\w.:-]{1,200}$/)
-  .describe('Name of the running copy, always the same: it decides who is in the share of a rollout');
+  .describe('Stable name of the instance; it decides whether the instance is in the share of a rollout');
 
 const getConfig = route({
   operationId: 'getConfig',
@@ -26,8 +26,8 @@ const getConfig = route({
   tag,
   summary: 'The configuration of an environment, for an instance of an application',
   description:
-    'A service token that is bound to the environment gets secrets in clear; people get them masked. Send the ETag ' +
-    'back in If-None-Match: 304 means that nothing has changed for this instance.',
+    'A service token of the environment gets secrets in plain text; users get them masked. Send the ETag as ' +
+    'If-None-Match: 304 means that nothing has changed for this instance.',
   permission: 'config:read',
   gate: 'none',
   params,
@@ -77,7 +77,7 @@ const reportConfig = route({
   method: 'post',
   path: '/config/:environment/report',
   tag,
-  summary: 'Say which version an instance runs',
+  summary: 'Report which version an instance runs',
   permission: 'config:read',
   gate: 'none',
   params,

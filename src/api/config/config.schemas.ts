@@ -25,11 +25,11 @@ export const DeploymentBody = z
     id: z.uuid(),
     environment: configEnvironment,
     kind: z.enum(['rollout', 'rollback', 'undo']),
-    batch_id: z.uuid().describe('The parts of one change share it'),
+    batch_id: z.uuid().describe('Shared by the parts of one change'),
     position: z.int().describe('Place among the parts of the change, from 0'),
     proposal_id: z.uuid().nullable(),
     config_version: configVersionNumber,
-    previous_version: nullableVersion.describe('What everybody gets back when the rollout is stopped'),
+    previous_version: nullableVersion.describe('Version that all instances get when the rollout is aborted'),
     digest: configDigestText,
     plan: rolloutPlan,
     status: z.enum(rolloutStatuses),
@@ -39,8 +39,8 @@ export const DeploymentBody = z
       .record(z.string(), z.json())
       .nullable()
       .describe(
-        'How it ended, with the evidence. `undo`, where a later part of its change did not succeed: `undone`, ' +
-          '`nothing_to_undo` or `changed_since`',
+        'How it ended, with the evidence. `undo`, if a later part of its change did not succeed: `undone`, ' +
+        '`nothing_to_undo` or `changed_since`',
       ),
     reason: z.string().nullable(),
     requested_by: z.uuid().nullable(),
@@ -67,10 +67,10 @@ export const LedgerRowBody = z
     candidate_percentage: percentage,
     approval_id: z.uuid().nullable().describe('The request that allowed it'),
     approvers: z.array(z.uuid()),
-    actor_id: z.uuid().nullable().describe('Who did it; null for the rollout itself'),
+    actor_id: z.uuid().nullable().describe('User who acted; null for the rollout itself'),
     evidence: z.record(z.string(), z.json()),
     prev_hash: z.string(),
-    hash: z.string().describe('SHA-256 over the row and the hash of the one before it (RFC 8785)'),
+    hash: z.string().describe('SHA-256 of the row and the hash of the row before it (RFC 8785)'),
   })
   .meta({ id: 'DeploymentLedgerRow' });
 
@@ -84,7 +84,7 @@ export const ConfigVersionBody = z
   .object({
     version: configVersionNumber,
     digest: configDigestText,
-    document: z.json().describe('Secrets stand in it as {"$secret": "********", "fingerprint": …}'),
+    document: z.json().describe('Secrets are replaced by {"$secret": "********", "fingerprint": …}'),
     created_at: timestamp,
   })
   .meta({ id: 'ConfigVersion' });
@@ -94,21 +94,21 @@ export const EnvironmentConfigBody = z
   .object({
     environment: configEnvironment,
     schema: z.record(z.string(), z.json()).nullable().describe('JSON Schema (draft 2020-12) of the next document'),
-    running: ConfigVersionBody.nullable().describe('What everybody gets who is not in the share of a rollout'),
+    running: ConfigVersionBody.nullable().describe('Version of all instances that are not in the share of a rollout'),
     candidate: ConfigVersionBody.nullable().describe('What is being rolled out'),
     candidate_percentage: percentage,
-    rollout: DeploymentBody.nullable().describe('The rollout that is under way'),
+    rollout: DeploymentBody.nullable().describe('The rollout in progress'),
     instances: z
-      .array(z.object({ version: z.int().describe('What they run'), count: z.int().describe('Number of instances') }))
+      .array(z.object({ version: z.int().describe('Running version'), count: z.int().describe('Number of instances') }))
       .describe('What instances reported in the last hour'),
   })
   .meta({ id: 'EnvironmentConfig' });
 
 const change = z.strictObject({
   environment: configEnvironment,
-  base_version: nullableVersion.describe('The version it was built on; null for the first one'),
-  schema: jsonObject.optional().describe('JSON Schema from now on; `x-secret` or `writeOnly` marks secrets'),
-  document: jsonObject.describe('The whole document; a mask that was read stands for the secret it was read for'),
+  base_version: nullableVersion.describe('The version that the change is based on; null for the first one'),
+  schema: jsonObject.optional().describe('New JSON Schema; `x-secret` or `writeOnly` marks secrets'),
+  document: jsonObject.describe('The whole document; the mask of a secret keeps that secret'),
   plan: requestedPlan.prefault({}),
 });
 
@@ -119,7 +119,7 @@ export const ProposalRequest = z
     reason: configReason,
   })
   .refine(({ changes }) => new Set(changes.map(({ environment }) => environment)).size === changes.length, {
-    message: 'Each environment may stand in a proposal once.',
+    message: 'Each environment may occur once in a proposal.',
     path: ['changes'],
   })
   .meta({ id: 'ConfigProposalRequest' });
@@ -135,7 +135,7 @@ const ProposedChangeBody = z
     schema_changed: z.boolean(),
     differences: z
       .array(z.object({ path: z.string(), current: z.json().optional(), proposed: z.json().optional() }))
-      .describe('Against what runs, by JSON pointer; an absent member means that there is nothing on that side'),
+      .describe('Compared with what runs, by JSON pointer; an absent member means that there is no value on that side'),
   })
   .meta({ id: 'ProposedConfigChange' });
 

@@ -54,7 +54,7 @@ const verifyDeploymentLedger = route({
   method: 'get',
   path: `${path}/ledger`,
   tag,
-  summary: 'Whether every row of an environment’s ledger follows from the one before it',
+  summary: 'Verify the hash chain of an environment’s ledger',
   permission: 'config:read',
   gate: 'none',
   query: z.strictObject({ environment: configEnvironment }),
@@ -62,10 +62,10 @@ const verifyDeploymentLedger = route({
     200: z
       .object({
         environment: configEnvironment,
-        rows: z.int().describe('Rows that were looked at'),
+        rows: z.int().describe('Rows that were checked'),
         head_hash: z.string().nullable(),
         is_intact: z.boolean(),
-        first_broken_seq: z.int().nullable().describe('Sequence number of the first row that does not follow'),
+        first_broken_seq: z.int().nullable().describe('Sequence number of the first row that breaks the chain'),
       })
       .meta({ id: 'DeploymentLedgerVerification' }),
   },
@@ -77,10 +77,10 @@ const rollback = route({
   method: 'post',
   path: `${path}/:id/rollback`,
   tag,
-  summary: 'Go back to what this deployment brought, at once for everybody',
+  summary: 'Roll back to the version of this deployment, immediately for all instances',
   description:
-    'What was approved within the last thirty days takes a second factor only. Where the environment asks for approval, ' +
-    'anything else opens a request and answers 202.',
+    'A version approved within the last thirty days requires a second factor only. Where the environment requires ' +
+    'approval, any other version opens a request and answers 202.',
   permission: 'config:rollback',
   gate: 'mfa',
   params: idParams,
@@ -94,10 +94,10 @@ const rollback = route({
 });
 
 const commands = [
-  { command: 'pause', gate: 'none', summary: 'Stop a rollout where it is; nobody gets more of it or loses it' },
-  { command: 'resume', gate: 'mfa', summary: 'Let a paused or holding rollout watch its stage again' },
-  { command: 'promote', gate: 'mfa', summary: 'Go to the next stage without waiting, whatever the guards know' },
-  { command: 'abort', gate: 'none', summary: 'Give everybody the version before, at once' },
+  { command: 'pause', gate: 'none', summary: 'Pause a rollout at its current share of instances' },
+  { command: 'resume', gate: 'mfa', summary: 'Resume a paused or holding rollout at its current stage' },
+  { command: 'promote', gate: 'mfa', summary: 'Promote a rollout to its next stage, regardless of its guards' },
+  { command: 'abort', gate: 'none', summary: 'Abort a rollout; all instances get the previous version immediately' },
 ] as const satisfies readonly { command: RolloutCommand; gate: 'none' | 'mfa'; summary: string }[];
 
 const commandRoutes: Route[] = commands.map(({ command, gate, summary }) =>

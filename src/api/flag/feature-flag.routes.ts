@@ -42,7 +42,7 @@ const getFeatureFlag = route({
   method: 'get',
   path: '/admin/feature-flags/:key',
   tag,
-  summary: 'One flag in one environment; its ETag goes into If-Match',
+  summary: 'One flag in one environment; send its ETag as If-Match to change it',
   permission: 'flag:read',
   gate: 'none',
   params: keyParams,
@@ -97,9 +97,10 @@ const updateFeatureFlag = route({
   method: 'put',
   path: '/admin/feature-flags/:key',
   tag,
-  summary: 'Replace what a flag says in one environment',
+  summary: 'Replace the definition of a flag in one environment',
   description:
-    'If-Match names the version the change was built on; a stale one is refused with the three-way difference.',
+    'If-Match names the version that the change is based on; an outdated one is refused with the three-way ' +
+    'difference.',
   permission: 'flag:manage',
   gate: { action: 'flag.update', environment: ({ body }) => body.environment, payload: updatePayload },
   params: keyParams,
@@ -123,7 +124,7 @@ const updateFeatureFlag = route({
 const ToggleBody = z.strictObject({
   environment: flagEnvironment,
   enabled: z.boolean(),
-  version: z.int().min(1).describe('The version the change was built on'),
+  version: z.int().min(1).describe('The version that the change is based on'),
   reason,
 });
 
@@ -138,7 +139,7 @@ const toggleFeatureFlag = route({
   path: '/admin/feature-flags/:key/toggle',
   tag,
   summary: 'Switch a flag on for everybody, or off',
-  description: 'In production this opens an approval request and answers 202; elsewhere it takes a second factor.',
+  description: 'In production this opens an approval request and answers 202; elsewhere it requires a second factor.',
   permission: 'flag:toggle',
   gate: { action: 'flag.toggle', environment: ({ body }) => body.environment, payload: togglePayload },
   params: keyParams,
@@ -162,8 +163,8 @@ const emergencyOff = route({
   method: 'post',
   path: '/admin/feature-flags/:key/emergency-off',
   tag,
-  summary: 'Switch a flag off at once; somebody else reviews it afterwards',
-  description: 'The way back on takes the whole path.',
+  summary: 'Switch a flag off immediately; another user reviews it afterwards',
+  description: 'Switching it on again passes the regular gate.',
   permission: 'flag:emergency-off',
   gate: 'mfa',
   params: keyParams,

@@ -42,7 +42,7 @@ const flagContext = z.looseObject({ targetingKey: z.string().max(1000).optional(
 const Body = z.looseObject({ context: z.json().optional().describe('OpenFeature evaluation context') });
 
 const environmentQuery = z.strictObject({
-  environment: environmentName.optional().describe('For people; a service token reads its own environment only'),
+  environment: environmentName.optional().describe('For users; a service token reads its own environment only'),
 });
 
 const evaluateOne = route({
@@ -77,7 +77,7 @@ const evaluateAll = route({
   path: '/ofrep/v1/evaluate/flags',
   tag,
   summary: 'Evaluate all flags of an environment (OpenFeature remote evaluation protocol)',
-  description: 'Send the ETag back in If-None-Match: 304 means that no flag has changed for this context.',
+  description: 'Send the ETag as If-None-Match: 304 means that no flag has changed for this context.',
   permission: 'flag:evaluate',
   gate: 'none',
   query: environmentQuery,

@@ -16,7 +16,7 @@ const getSystemAlerts = route({
   method: 'get',
   path: '/admin/system-health/alerts',
   tag,
-  summary: 'The thresholds of the tenant, with what they look at now',
+  summary: 'Thresholds of the tenant, with the current values',
   permission: 'health:read',
   gate: 'none',
   responses: { 200: ThresholdsBody },
@@ -33,8 +33,8 @@ const configureSystemAlerts = route({
   tag,
   summary: 'Replace the thresholds of the tenant',
   description:
-    'The set is replaced as a whole: what is left out goes, and an alert that fires for it is resolved. A threshold that ' +
-    'keeps its name and metric keeps its open alert.',
+    'The set is replaced as a whole: omitted thresholds are removed, and their firing alerts are resolved. A ' +
+    'threshold that keeps its name and metric keeps its open alert.',
   permission: 'health:configure',
   gate: 'mfa',
   body: ThresholdsInput,

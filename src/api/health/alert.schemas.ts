@@ -11,21 +11,21 @@ const maxWindowSeconds = 6 * 3600;
 const limit = z.number().min(-1e12).max(1e12);
 
 const settingFields = {
-  name: z.string().trim().min(1).max(100).describe('Unique in the tenant; the threshold is known by it'),
+  name: z.string().trim().min(1).max(100).describe('Unique in the tenant; identifies the threshold'),
   metric: z.enum(allHealthMetrics),
   comparator: z.enum(alertComparators).describe('`gt`: it is broken while the value is greater than `threshold`'),
   threshold: limit.describe('In the unit of the metric'),
   aggregate: z
     .enum(alertAggregates)
     .default('avg')
-    .describe('What the measurements of the window are drawn together to'),
+    .describe('How the measurements of the window are aggregated'),
   window_seconds: z
     .int()
     .min(0)
     .max(maxWindowSeconds)
     .refine((seconds) => seconds === 0 || seconds >= minWindowSeconds, `must be 0 or at least ${minWindowSeconds}`)
     .default(0)
-    .describe('0 looks at the newest measurement alone'),
+    .describe('0: only the newest measurement'),
   for_seconds: z
     .int()
     .min(0)
@@ -38,7 +38,7 @@ const settingFields = {
     .max(20)
     .refine((ids) => new Set(ids).size === ids.length, 'must name each channel once')
     .default([])
-    .describe('Channels that are told; empty for every channel that takes `alert.firing` or `alert.resolved`'),
+    .describe('Channels to notify; empty for every channel that subscribes to `alert.firing` or `alert.resolved`'),
   note: z
     .string()
     .trim()
@@ -46,7 +46,7 @@ const settingFields = {
     .max(2000)
     .nullable()
     .default(null)
-    .describe('What to do; sent with the news of firing'),
+    .describe('What to do; sent with the notification that the alert fires'),
   is_enabled: z.boolean().default(true),
 };
 
@@ -55,7 +55,7 @@ const ThresholdInput = z
     ...settingFields,
     clear_threshold: limit
       .optional()
-      .describe('Where a firing alert ends: on the good side of `threshold`; `threshold` itself when left out'),
+      .describe('Where a firing alert ends: on the good side of `threshold`; `threshold` itself when omitted'),
   })
   .transform((setting) => ({ ...setting, clear_threshold: setting.clear_threshold ?? setting.threshold }))
   .refine(isClearSide, { path: ['clear_threshold'], message: 'must be on the good side of threshold' });
@@ -81,8 +81,8 @@ const ThresholdBody = z
   .object({
     id: z.uuid(),
     ...settingFields,
-    clear_threshold: limit.describe('Where a firing alert ends'),
-    window_seconds: z.int().describe('0 looks at the newest measurement alone'),
+    clear_threshold: limit.describe('Value at which a firing alert ends'),
+    window_seconds: z.int().describe('0: only the newest measurement'),
     state: z.enum(['quiet', 'pending', 'firing']),
     since: timestamp.nullable().describe('Since when it is pending or firing'),
     observed: z.number().nullable().describe('What is compared with the threshold now; null when unknown'),
@@ -93,7 +93,7 @@ const ThresholdBody = z
 /** The thresholds of a tenant. */
 export const ThresholdsBody = z
   .object({
-    version: z.int().describe('Goes into If-Match; 0 while it is the set that the tenant began with'),
+    version: z.int().describe('Send as If-Match; 0 for the set that the tenant began with'),
     updated_at: timestamp.nullable(),
     updated_by: z.uuid().nullable(),
     thresholds: z.array(ThresholdBody),
@@ -109,15 +109,15 @@ export const AlertBody = z
     metric: z.string(),
     severity: z.enum(alertSeverities),
     status: z.enum(alertStatuses),
-    value: z.number().nullable().describe('What was seen at the last change of status'),
+    value: z.number().nullable().describe('Value at the last change of status'),
     pending_since: timestamp.nullable(),
     fired_at: timestamp.nullable(),
     resolved_at: timestamp.nullable(),
     resolve_reason: z
       .enum(['recovered', 'removed'])
       .nullable()
-      .describe('`removed`: the threshold was taken away or switched off'),
-    suppressed_at: timestamp.nullable().describe('Set when it was over before its silence: nobody was told'),
+      .describe('`removed`: the threshold was removed or disabled'),
+    suppressed_at: timestamp.nullable().describe('Set when it ended within a silence, so that nobody was notified'),
     firing_told_at: timestamp.nullable(),
     resolved_told_at: timestamp.nullable(),
     created_at: timestamp,
@@ -133,13 +133,13 @@ export const SilenceBody = z
     reason: z.string(),
     starts_at: timestamp,
     ends_at: timestamp,
-    ended_at: timestamp.nullable().describe('Set when somebody ended it before its time'),
+    ended_at: timestamp.nullable().describe('Set when it was ended early'),
     ended_by: z.uuid().nullable(),
-    lapse_told_at: timestamp.nullable().describe('When channels and owner were told that it has run out'),
+    lapse_told_at: timestamp.nullable().describe('When the channels and the owner were notified of its end'),
     version: z.int(),
     created_at: timestamp,
     updated_at: timestamp,
   })
   .meta({ id: 'AlertSilence' });
 
-export const silenceReason = z.string().trim().min(1).max(1000).describe('Why nobody has to be told');
+export const silenceReason = z.string().trim().min(1).max(1000).describe('Why notifications are held back');

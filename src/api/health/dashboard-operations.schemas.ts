@@ -23,13 +23,13 @@ export const rollouts = dashboardSection({
             environment: environmentName,
             kind: z.enum(['rollout', 'rollback', 'undo']),
             config_version: z.int(),
-            status: z.enum(rolloutStatuses).describe('`holding` waits for a person'),
+            status: z.enum(rolloutStatuses).describe('`holding` waits for a user’s decision'),
             candidate_percentage: z.number(),
             started_at: timestamp.nullable(),
             updated_at: timestamp,
           }),
         )
-        .describe('Those that wait for a person first'),
+        .describe('Those that wait for a user’s decision first'),
     })
     .meta({ id: 'DashboardRollouts' }),
   query: openRolloutsQuery,
@@ -43,7 +43,7 @@ export const integrations = dashboardSection({
   link: '/admin/integrations',
   data: z
     .object({
-      integration_count: z.int().min(0).describe('Enabled ones'),
+      integration_count: z.int().min(0).describe('Enabled integrations'),
       failing_count: z.int().min(0).describe('Of these, those whose last sync failed'),
       stuck_revocation_count: z.int().min(0).describe('Old keys that could not be revoked yet'),
       items: z
@@ -55,7 +55,7 @@ export const integrations = dashboardSection({
             last_sync_at: timestamp.nullable(),
           }),
         )
-        .describe('Failing ones, the longest first'),
+        .describe('Failing integrations, the longest failing first'),
     })
     .meta({ id: 'DashboardIntegrations' }),
   query: failingIntegrationsQuery,
@@ -82,7 +82,7 @@ export const queues = dashboardSection({
       queue_count: z.int().min(0),
       paused_count: z.int().min(0),
       waiting_count: z.int().nullable().describe('Null: not measured lately, as are the three below'),
-      failed_count: z.int().nullable().describe('Failed jobs that are kept'),
+      failed_count: z.int().nullable().describe('Failed jobs that are stored'),
       oldest_waiting_seconds: z.number().nullable(),
       unreachable_count: z.int().nullable().describe('Queues whose engine does not answer'),
     })

@@ -26,8 +26,8 @@ const users = dashboardSection({
   data: z
     .object({
       active_count: counted,
-      new_count: counted.describe('Made in the last seven days'),
-      session_count: counted.describe('Sessions that could be used now'),
+      new_count: counted.describe('Created in the last seven days'),
+      session_count: counted.describe('Active sessions'),
     })
     .meta({ id: 'DashboardUsers' }),
   query: ({ now }) => userCountsQuery(now),
@@ -48,7 +48,7 @@ const approvals = dashboardSection({
   data: z
     .object({
       pending_count: z.int().min(0).max(scanLimit).describe(`The oldest ${scanLimit} at most`),
-      mine_count: z.int().min(0).describe('Of these, those that wait for my decision'),
+      mine_count: z.int().min(0).describe('Of these, requests that wait for the caller’s decision'),
       oldest_at: timestamp.nullable(),
       items: z
         .array(
@@ -57,12 +57,12 @@ const approvals = dashboardSection({
             action: z.string(),
             environment: environmentName.nullable(),
             requested_by: z.uuid(),
-            is_mine: z.boolean().describe('I could approve it now'),
+            is_mine: z.boolean().describe('Whether the caller can approve it now'),
             review_due_at: timestamp,
             created_at: timestamp,
           }),
         )
-        .describe('Mine first, then the oldest'),
+        .describe('Those that wait for the caller first, then the oldest'),
     })
     .meta({ id: 'DashboardApprovals' }),
   query: pendingApprovalsQuery,
@@ -129,11 +129,11 @@ const alerts = dashboardSection({
             id: z.uuid(),
             name: z.string(),
             severity: z.enum(alertSeverities),
-            value: z.number().nullable().describe('What was seen when it fired'),
+            value: z.number().nullable().describe('Value when it fired'),
             fired_at: timestamp,
           }),
         )
-        .describe('The gravest first'),
+        .describe('The most severe first'),
     })
     .meta({ id: 'DashboardAlerts' }),
   query: firingAlertsQuery,

@@ -15,9 +15,9 @@ const sectionTimeoutMs = 1_500;
 const frame = {
   state: z
     .enum(['ok', 'unavailable', 'forbidden'])
-    .describe('`unavailable`: it could not be read just now; `forbidden`: its permission is missing'),
-  link: z.string().describe('Where the whole of it is'),
-  as_of: timestamp.nullable().describe('Of when the data are; null when there are none'),
+    .describe('`unavailable`: it could not be read; `forbidden`: the caller lacks the permission'),
+  link: z.string().describe('Link to the details'),
+  as_of: timestamp.nullable().describe('Time of the data; null when there is none'),
   age_seconds: z.int().min(0).nullable(),
 };
 
@@ -31,10 +31,10 @@ const getAdminDashboard = route({
   method: 'get',
   path: '/admin/dashboard',
   tag: 'Dashboard',
-  summary: 'What is going on, at a glance',
+  summary: 'Overview of all areas',
   description:
-    'One section for each area, with where to read on and of when it is. A section that cannot be read says so and takes ' +
-    'nothing else with it.',
+    'One section for each area, with a link to the details and the age of the data. A section that cannot be read is ' +
+    'marked as such and does not affect the others.',
   permission: 'dashboard:read',
   gate: 'none',
   responses: {

@@ -16,11 +16,11 @@ const getSystemHealth = route({
   method: 'get',
   path: '/admin/system-health',
   tag,
-  summary: 'How every part of the system is, as last measured',
+  summary: 'Status of every component as last measured',
   description:
-    'Parts of the platform are the same for everybody. Parts of the tenant are measured while the tenant has a threshold, ' +
-    'which it has from the beginning. When the collector stops, what it last said is not shown as the present; when the ' +
-    'evaluation stops, `alerting` is `down`, and before its first round it is `unknown`.',
+    'Platform components are the same for all tenants. Tenant components are measured while the tenant has a ' +
+    'threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; ' +
+    'when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`.',
   permission: 'health:read',
   gate: 'none',
   responses: { 200: SystemHealthBody },
@@ -46,14 +46,15 @@ const getSystemMetricsHistory = route({
   tag,
   summary: 'The history of one metric in steps',
   description:
-    `Single measurements of the last day, five-minute averages of the last 29 days, hourly ones before. At most ${maxHistoryPoints} steps. ` +
-    'A step in which nothing was measured is left out; one in which all was unknown has no numbers.',
+    'Single measurements of the last day, five-minute averages of the last 29 days, hourly ones before. At most ' +
+    `${maxHistoryPoints} steps. A step without measurements is omitted; one with only unknown measurements has no ` +
+    'numbers.',
   permission: 'health:read',
   gate: 'none',
   query: z.strictObject({
     metric: z.enum(allHealthMetrics),
-    from: timestampInput.optional().describe('An hour before `to` when left out'),
-    to: timestampInput.optional().describe('Now when left out; not included'),
+    from: timestampInput.optional().describe('One hour before `to` when omitted'),
+    to: timestampInput.optional().describe('Now when omitted; exclusive'),
     step: z.coerce
       .number()
       .int()

@@ -5,16 +5,16 @@ import { timestamp } from '../../platform/value-schemas.ts';
 
 const status = z
   .enum(['up', 'degraded', 'unknown', 'down'])
-  .describe('`unknown`: it could not be measured, or not yet; `degraded`: it works and an alert fires');
+  .describe('`unknown`: not measured, or not yet; `degraded`: it works, but an alert fires');
 const unit = z.enum(['up', 'ms', 'seconds', 'days', 'count', 'per_second', 'ratio']);
 
 /** The state of every part, with the open alerts. */
 export const SystemHealthBody = z
   .object({
-    status: status.describe('The worst of the parts'),
+    status: status.describe('The worst status of all components'),
     measured_at: timestamp
       .nullable()
-      .describe('The newest measurement of the platform; null when there is none lately'),
+      .describe('The newest measurement of the platform; null when there is no recent one'),
     age_seconds: z.int().nullable(),
     evaluated_at: timestamp.nullable().describe('When thresholds were last compared'),
     components: z.array(
@@ -42,7 +42,7 @@ export const SystemHealthBody = z
         metric: z.string(),
         severity: z.enum(alertSeverities),
         status: z.enum(['pending', 'firing']),
-        value: z.number().nullable().describe('What was seen at the last change of status'),
+        value: z.number().nullable().describe('Value at the last change of status'),
         pending_since: timestamp.nullable(),
         fired_at: timestamp.nullable(),
       }),

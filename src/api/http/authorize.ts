@@ -13,7 +13,7 @@ export function assertPermission(actor: Pick<Actor, 'kind' | 'roles' | 'permissi
   if (permission === 'public') return;
   if (permission === 'authenticated') {
     if (actor.kind === 'user') return;
-    throw new Problem({ code: 'auth.forbidden', detail: 'This endpoint is for signed-in people.' });
+    throw new Problem({ code: 'auth.forbidden', detail: 'This endpoint is for signed-in users.' });
   }
   const decision = can(actor, permission);
   if (!decision.allowed) {

@@ -27,7 +27,7 @@ export function databaseProblem(error: unknown): Problem | undefined {
   if (isUnavailable(error)) {
     return new Problem({
       code: 'service.unavailable',
-      detail: 'The database is away; nothing was changed. Try again shortly.',
+      detail: 'The database is unavailable; nothing was changed. Try again shortly.',
       retryAfterSeconds: 5,
       cause: error,
     });
@@ -40,7 +40,7 @@ function refusalOf(error: DatabaseError): Problem | undefined {
     case state.uniqueViolation:
       return new Problem({
         code: 'resource.conflict',
-        detail: 'There is one like this already.',
+        detail: 'A resource with these values exists already.',
         errors: issueOf(error, 'is taken already'),
         cause: error,
       });
@@ -48,7 +48,7 @@ function refusalOf(error: DatabaseError): Problem | undefined {
     case state.restrictViolation:
       return new Problem({
         code: 'resource.conflict',
-        detail: 'The request refers to something that is not there, or that others still refer to.',
+        detail: 'The request refers to something that does not exist, or that is still in use.',
         // When a row goes that others refer to, the key names their column and not one of the request.
         errors: error.message.startsWith('insert or update') ? issueOf(error, 'refers to something that is not there') : [],
         cause: error,
@@ -56,7 +56,7 @@ function refusalOf(error: DatabaseError): Problem | undefined {
     case state.checkViolation:
       return new Problem({
         code: 'request.invalid',
-        detail: 'A value is not one that is allowed.',
+        detail: 'A value is not allowed.',
         errors: issueOf(error, 'is not allowed'),
         cause: error,
       });

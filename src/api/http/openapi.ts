@@ -12,7 +12,7 @@ const problem = z
     title: z.string().describe('What kind of problem it is'),
     status: z.number().int().describe('The HTTP status'),
     detail: z.string().describe('What the caller can do about it'),
-    instance: z.string().describe('The request id, by which the logs are searched'),
+    instance: z.string().describe('The request id, for searching the logs'),
     code: z.string().describe('Stable name of the problem'),
     errors: z
       .array(
@@ -103,9 +103,9 @@ function uploadContent(types: readonly string[]) {
 function headersOf(route: DescribedRoute): z.ZodObject | null {
   const fields: Record<string, z.ZodType> = {};
   if (route.method === 'post' && route.idempotency !== false) {
-    fields['Idempotency-Key'] = z.string().max(255).optional().describe('Repeats of the request get the first answer');
+    fields['Idempotency-Key'] = z.string().max(255).optional().describe('Repeats get the first response');
   }
-  if (route.requiresIfMatch === true) fields['If-Match'] = z.string().describe('The ETag that was read');
+  if (route.requiresIfMatch === true) fields['If-Match'] = z.string().describe('ETag of the version that was read');
   if (route.gate !== 'none') fields['X-MFA-Token'] = z.string().optional().describe('Proof of the second factor');
   return Object.keys(fields).length === 0 ? null : z.object(fields);
 }
@@ -115,7 +115,7 @@ const successDescriptions: Record<number, string> = {
   201: 'Created',
   202: 'Accepted: an approval request was opened',
   204: 'Done; nothing to show',
-  302: 'Go to the Location',
+  302: 'Redirect to `Location`',
   304: 'Not modified',
 };
 

@@ -50,7 +50,7 @@ const refresh = route({
   aliases: ['/api/v1/auth/refresh'],
   tag: 'auth',
   summary: 'Exchange a refresh token for a new pair',
-  description: 'A refresh token works once. Using it a second time ends the session: somebody else has it.',
+  description: 'A refresh token works once. A second use ends the session, because somebody else may have the token.',
   permission: 'public',
   gate: 'none',
   body: z.strictObject({ refresh_token: z.string().min(1).max(200) }),

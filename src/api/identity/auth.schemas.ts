@@ -5,10 +5,10 @@ import { email, passwordInput, phoneNumber } from '../../platform/value-schemas.
 /** The tokens of a session, as every way of signing in answers. */
 export const tokenPair = z
   .object({
-    access_token: z.string().describe('Goes into Authorization: Bearer …'),
+    access_token: z.string().describe('Send as Authorization: Bearer …'),
     token_type: z.literal('Bearer'),
-    expires_in: z.number().int().describe('Seconds until the access token ends'),
-    refresh_token: z.string().describe('Exchanged once, at /auth/refresh, for the next pair'),
+    expires_in: z.number().int().describe('Seconds until the access token expires'),
+    refresh_token: z.string().describe('Can be exchanged once, at /auth/refresh, for a new pair'),
     session_id: z.uuid(),
   })
   .meta({ id: 'TokenPair' });
@@ -22,7 +22,7 @@ export const loginBody = z
       .string()
       .regex(factorCodePattern)
       .optional()
-      .describe('TOTP or recovery code, where the account asks for one at sign-in'),
+      .describe('TOTP or recovery code, if the account requires one at sign-in'),
     tenant_domain: z.string().max(253).optional().describe('Needed when the same address has accounts in several tenants'),
   })
   .refine((body) => (body.phone_number === undefined) !== (body.email === undefined), {

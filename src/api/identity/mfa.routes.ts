@@ -18,7 +18,7 @@ const MfaChallengeView = z
 
 const MfaTokenView = z
   .object({
-    mfa_token: z.string().describe('Goes into the header X-MFA-Token of the repeated request; works once'),
+    mfa_token: z.string().describe('Send in the header X-MFA-Token of the repeated request; works once'),
     expires_in: z.int().describe('Seconds'),
   })
   .meta({ id: 'MfaToken' });
@@ -28,10 +28,11 @@ const requestMfaCode = route({
   method: 'post',
   path: '/admin/mfa/request',
   tag: 'MFA',
-  summary: 'Ask for a second factor for one action with one payload (S2-44)',
+  summary: 'Request a second-factor challenge for one action with one payload',
   description:
-    'Send what a 403 `mfa.required` answer named. People with an authenticator app answer with its code; the others ' +
-    'are sent six digits by e-mail. A challenge lives five minutes and takes five tries.',
+    'Send the action and the payload digest that a 403 `mfa.required` response named. Users with an authenticator ' +
+    'app answer with its code; others get six digits by e-mail. A challenge is valid for five minutes and five ' +
+    'attempts.',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,
@@ -49,9 +50,9 @@ const verifyMfaCode = route({
   method: 'post',
   path: '/admin/mfa/verify',
   tag: 'MFA',
-  summary: 'Answer a challenge and get the token for the repeated request (S2-45)',
+  summary: 'Answer a challenge and get the token for repeating the request',
   description:
-    'Every code works once. Five wrong ones lock the challenge; ten in an hour, on any route, lock the person.',
+    'Each code works once. Five wrong codes lock the challenge; ten within an hour, on any route, lock the user.',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,

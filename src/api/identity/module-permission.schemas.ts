@@ -14,7 +14,7 @@ export const modulePermissionView = z
     can_delete: z.boolean(),
     granted_by: z.uuid().nullable(),
     expires_at: timestamp.nullable(),
-    is_expired: z.boolean().describe('Judged at this moment; an expired one gives nothing'),
+    is_expired: z.boolean().describe('As of now; an expired permission grants nothing'),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.number().int(),

@@ -28,7 +28,7 @@ export const preferencesView = z
     theme: z.enum(['system', 'light', 'dark']),
     week_start: z.enum(['monday', 'saturday', 'sunday']),
     email_notifications: z.boolean(),
-    time_zone: z.string().nullable().describe('Null follows the tenant'),
+    time_zone: z.string().nullable().describe('Null: as the tenant'),
   })
   .meta({ id: 'Preferences' });
 

@@ -17,7 +17,7 @@ const getRbacRoles = route({
   path: '/rbac/roles',
   aliases: ['/api/v1/rbac/roles'],
   tag: 'rbac',
-  summary: 'All roles this tenant can give',
+  summary: 'All roles that this tenant can assign',
   permission: 'role:read',
   gate: 'none',
   responses: {
@@ -42,7 +42,7 @@ const getRbacPermissions = route({
   path: '/rbac/permissions',
   aliases: ['/api/v1/rbac/permissions'],
   tag: 'rbac',
-  summary: 'The permission catalogue, with what the caller holds',
+  summary: 'The permission catalogue, with the permissions that the caller holds',
   permission: 'authenticated',
   gate: 'none',
   responses: {
@@ -66,8 +66,8 @@ const checkPermission = route({
   path: '/rbac/check-permission',
   aliases: ['/api/v1/rbac/check-permission'],
   tag: 'rbac',
-  summary: 'May they? With the rule that decides',
-  description: 'About oneself, or about another person of the tenant for callers who may read users.',
+  summary: 'Check whether a user has a permission, and by which rule',
+  description: 'For the caller, or for another user of the tenant if the caller may read users.',
   permission: 'authenticated',
   gate: 'none',
   body: z

@@ -7,13 +7,13 @@ const assignment = {
   user_id: z.uuid(),
   role_id: z.uuid(),
   assigned_by: z.uuid().nullable(),
-  approval_id: z.uuid().nullable().describe('The approved request under which it was given'),
+  approval_id: z.uuid().nullable().describe('The approved request under which it was assigned'),
   reason: z.string().nullable(),
   assigned_at: timestamp,
   valid_until: timestamp.nullable(),
   review_due_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
-  revoked_by: z.uuid().nullable().describe('Null for one that lapsed'),
+  revoked_by: z.uuid().nullable().describe('Null if it lapsed'),
 };
 
 /** A row of the ledger of role assignments. */
@@ -35,21 +35,21 @@ export const userRights = z
   .object({
     user_id: z.uuid(),
     at: timestamp,
-    status: z.enum(['active', 'inactive', 'deleted']).nullable().describe('Null before the account was there'),
-    roles: z.array(z.string()).describe('Codes, with inherited ones'),
+    status: z.enum(['active', 'inactive', 'deleted']).nullable().describe('Null before the account was created'),
+    roles: z.array(z.string()).describe('Codes, including inherited roles'),
     permissions: permissionNames,
-    assignments: z.array(ledgerEntry).describe('The rows of the ledger that gave them'),
+    assignments: z.array(ledgerEntry).describe('The rows of the ledger from which they follow'),
     role_definitions: z
       .array(
         z.object({
           role_id: z.uuid(),
           code: z.string(),
           permissions: z.array(z.string()),
-          changed_at: timestamp.describe('Since when the role gave this'),
+          changed_at: timestamp.describe('Since when the role had these permissions'),
           changed_by: z.uuid().nullable().describe('Null for the default of a system role'),
           approval_id: z.uuid().nullable(),
         }),
       )
-      .describe('What each of these roles gave itself at that moment'),
+      .describe('Own permissions of each of these roles at that time'),
   })
   .meta({ id: 'UserRights' });

@@ -45,7 +45,7 @@ const updateRolePermissions = route({
   method: 'put',
   path: '/admin/roles/:id/permissions',
   tag: 'role',
-  summary: 'Change what a role gives in this tenant',
+  summary: 'Change the permissions of a role in this tenant',
   permission: 'role:manage',
   gate: {
     action: roleUpdatePermissions.name,

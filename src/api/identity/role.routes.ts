@@ -88,7 +88,7 @@ const deleteRole = route({
   method: 'delete',
   path: '/admin/roles/:id',
   tag: 'role',
-  summary: 'Remove a tenant role that nobody holds',
+  summary: 'Remove a tenant role that is not assigned to anyone',
   permission: 'role:manage',
   gate: {
     action: roleDelete.name,

@@ -43,7 +43,7 @@ const revokeServiceToken = route({
   method: 'delete',
   path: '/admin/service-tokens/:id',
   tag,
-  summary: 'Revoke a service token; it is refused everywhere within a second',
+  summary: 'Revoke a service token; every process refuses it within a second',
   permission: 'service-token:manage',
   gate: 'mfa',
   params: idParams,

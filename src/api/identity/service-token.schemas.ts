@@ -25,7 +25,7 @@ export const newServiceTokenView = serviceTokenView.extend({ token: z.string() }
 
 export const serviceTokenCreation = z.strictObject({
   name: z.string().trim().min(1).max(100),
-  environment: z.enum(environmentNames).nullable().default(null).describe('Whose flags and configuration it reads'),
+  environment: z.enum(environmentNames).nullable().default(null).describe('Environment that the token reads'),
   permissions: z
     .array(z.enum(allPermissions as [Permission, ...Permission[]]))
     .min(1)

@@ -20,7 +20,7 @@ const sessionView = z
     revoked_at: timestamp.nullable(),
     revoke_reason: z.string().nullable(),
     is_living: z.boolean(),
-    is_current: z.boolean().describe('The session of this very call'),
+    is_current: z.boolean().describe('Whether this call belongs to the session'),
   })
   .meta({ id: 'Session' });
 
@@ -29,13 +29,13 @@ const getUserSessions = route({
   method: 'get',
   path: '/admin/users/:id/sessions',
   tag: 'session',
-  summary: 'Sessions of a person, newest first',
+  summary: 'Sessions of a user, newest first',
   permission: 'user:read',
   gate: 'none',
   params: idParams,
   query: z.strictObject({
     ...pageQuery,
-    state: z.enum(['living', 'all']).default('living').describe('Living ones, or ended ones too'),
+    state: z.enum(['living', 'all']).default('living').describe('`living`: active sessions only'),
   }),
   responses: { 200: pageOf(sessionView) },
   problems: ['resource.not-found'],
@@ -50,10 +50,11 @@ const forceLogoutUser = route({
   method: 'post',
   path: '/admin/users/:id/force-logout',
   tag: 'session',
-  summary: 'End every session of a person',
+  summary: 'End all sessions of a user',
   description:
-    'Access tokens, refresh tokens and foreign bearer tokens are refused within a second on every process. Channels that ' +
-    'take `session.revoked` are told, so that connected applications end their own sessions.',
+    'Every process refuses access tokens, refresh tokens and bearer tokens of external issuers within a second. ' +
+    'Channels that subscribe to `session.revoked` are notified, so that connected applications end their own ' +
+    'sessions.',
   permission: 'user:force-logout',
   gate: 'mfa',
   params: idParams,

@@ -14,7 +14,7 @@ const tenantStatus = z
   .object({
     id: z.uuid(),
     status: z.enum(['active', 'suspended']),
-    version: z.int().describe('Grows with every change of the tenant'),
+    version: z.int().describe('Increases with every change of the tenant'),
   })
   .meta({ id: 'TenantStatus' });
 
@@ -38,10 +38,10 @@ const suspendTenant = route({
   operationId: 'suspendTenant',
   path: '/tenants/:id/suspend',
   aliases: ['/api/v1/tenants/:id/suspend'],
-  summary: 'Shut a tenant out; for the staff of the default tenant',
+  summary: 'Suspend a tenant; for the staff of the default tenant',
   description:
-    'Its sessions end, and sign-ins, refresh tokens, service tokens and onboarding links of it are refused within a ' +
-    'second on every process. Schedules pass it over; timers of what already waits go on. Its data stays.',
+    'Its sessions end, and every process refuses its sign-ins, refresh tokens, service tokens and onboarding links ' +
+    'within a second. Schedules skip the tenant; running timers continue. Its data is retained.',
   handler: (context) => setStatus(context, 'suspended'),
 });
 
@@ -50,7 +50,7 @@ const resumeTenant = route({
   operationId: 'resumeTenant',
   path: '/tenants/:id/resume',
   aliases: ['/api/v1/tenants/:id/resume'],
-  summary: 'Let a suspended tenant in again; its people sign in anew',
+  summary: 'Resume a suspended tenant; its users have to sign in again',
   handler: (context) => setStatus(context, 'active'),
 });
 

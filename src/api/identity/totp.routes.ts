@@ -17,7 +17,7 @@ const password = z
   .string()
   .max(maxPasswordLength)
   .optional()
-  .describe('The current password; left out only by people who sign in through an identity provider');
+  .describe('The current password; omitted only by users who sign in through an identity provider');
 const code = z.string().max(19).regex(factorCodePattern, 'must be six digits or a recovery code');
 
 const TotpStatusView = z
@@ -33,7 +33,7 @@ const TotpSetupView = z
   .meta({ id: 'TotpSetup' });
 
 const RecoveryCodesView = z
-  .object({ recovery_codes: z.array(z.string()).describe('Shown this once; each works once') })
+  .object({ recovery_codes: z.array(z.string()).describe('Shown only once; each works once') })
   .meta({ id: 'RecoveryCodes' });
 
 const getTotpStatus = route({
@@ -42,7 +42,7 @@ const getTotpStatus = route({
   path: '/auth/totp',
   aliases: ['/api/v1/auth/totp'],
   tag: 'Auth',
-  summary: 'See whether an authenticator app is in use',
+  summary: 'Show whether an authenticator app is enabled',
   permission: 'authenticated',
   gate: 'none',
   responses: { 200: TotpStatusView },
@@ -55,7 +55,7 @@ const setUpTotp = route({
   path: '/auth/totp/setup',
   aliases: ['/api/v1/auth/totp/setup'],
   tag: 'Auth',
-  summary: 'Begin to set up an authenticator app (S4-1)',
+  summary: 'Start setting up an authenticator app',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,
@@ -75,7 +75,7 @@ const verifyTotp = route({
   path: '/auth/totp/verify',
   aliases: ['/api/v1/auth/totp/verify'],
   tag: 'Auth',
-  summary: 'Put the authenticator app into use with a first code (S4-1)',
+  summary: 'Enable the authenticator app with a first code',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,
@@ -96,7 +96,7 @@ const disableTotpRoute = route({
   path: '/auth/totp/disable',
   aliases: ['/api/v1/auth/totp/disable'],
   tag: 'Auth',
-  summary: 'Take the authenticator app out of use, with password and code (S4-27)',
+  summary: 'Disable the authenticator app, with password and code',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,
@@ -117,7 +117,7 @@ const renewRecoveryCodesRoute = route({
   path: '/auth/totp/recovery-codes',
   aliases: ['/api/v1/auth/totp/recovery-codes'],
   tag: 'Auth',
-  summary: 'Get new recovery codes; the old ones are void (S4-27)',
+  summary: 'Replace the recovery codes; the old ones become invalid',
   permission: 'authenticated',
   gate: 'none',
   idempotency: false,

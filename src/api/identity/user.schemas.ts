@@ -8,7 +8,7 @@ const heldRole = z
     role_id: z.uuid(),
     code: z.string(),
     name: z.string(),
-    valid_until: timestamp.nullable().describe('When it ends by itself, at its end or at its review'),
+    valid_until: timestamp.nullable().describe('When it ends automatically, by its end or its review'),
   })
   .meta({ id: 'HeldRole' });
 
@@ -56,8 +56,8 @@ const accountFields = {
 export const roleGrant = z
   .strictObject({
     role_id: z.uuid(),
-    valid_until: timestampInput.nullable().default(null).describe('When the role ends by itself'),
-    review_due_at: timestampInput.nullable().default(null).describe('The role lapses here unless somebody confirms it'),
+    valid_until: timestampInput.nullable().default(null).describe('When the role ends automatically'),
+    review_due_at: timestampInput.nullable().default(null).describe('When the role lapses unless it is confirmed'),
     reason: z.string().trim().min(1).max(500).nullable().default(null),
   })
   .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {

@@ -10,8 +10,8 @@ const receiveIntegrationMessage = route({
   method: 'post',
   path: '/integrations/:id/webhook',
   tag: 'integration',
-  summary: 'Take a signed message of a webhook source (Standard Webhooks)',
-  description: 'A message id is taken once; a repetition is answered like the first and changes nothing.',
+  summary: 'Receive a signed message of a webhook source (Standard Webhooks)',
+  description: 'A message id is accepted once; a repetition gets the same response and changes nothing.',
   permission: 'public',
   gate: 'none',
   params: idParams,
@@ -35,7 +35,7 @@ const receiveIntegrationMessage = route({
       await deps.rateLimits.publicToken.take(anonymous.ip ?? 'unknown');
       throw new Problem({
         code: 'integration.signature-refused',
-        detail: 'The signature or its time is not right (Standard Webhooks: at most five minutes old).',
+        detail: 'The signature or its timestamp is not valid (Standard Webhooks: at most five minutes old).',
       });
     }
     return receiveMessage(deps.db, source, { id: messageId, data: body.data });

@@ -66,7 +66,7 @@ const getIntegrationDetails = route({
   method: 'get',
   path: '/admin/integrations/:id',
   tag,
-  summary: 'One integration; its ETag goes into If-Match',
+  summary: 'One integration; send its ETag as If-Match to change it',
   permission: 'integration:read',
   gate: 'none',
   params: idParams,
@@ -81,7 +81,7 @@ const getIntegrationDetails = route({
 const secretInput = integrationSecret
   .nullable()
   .default(null)
-  .describe('API key, client secret, signing secret or password, by kind; null for a webhook source makes one');
+  .describe('API key, client secret, signing secret or password, by kind; null generates one for a webhook source');
 
 const createIntegrationRoute = route({
   operationId: 'createIntegration',
@@ -89,7 +89,7 @@ const createIntegrationRoute = route({
   path: '/admin/integrations',
   tag,
   summary: 'Connect a remote system',
-  description: 'Addresses must be public ones; they are looked at now and again at every call.',
+  description: 'Addresses must be public; they are checked now and at every call.',
   permission: 'integration:manage',
   gate: 'mfa',
   body: z.strictObject({
@@ -97,7 +97,7 @@ const createIntegrationRoute = route({
     environment: integrationEnvironment,
     config: integrationConfig,
     secret: secretInput,
-    key_id: integrationKeyId.nullable().default(null).describe('Needed to rotate the key: by it the old one is revoked'),
+    key_id: integrationKeyId.nullable().default(null).describe('Needed for rotation, to revoke the old key'),
     sync_every_seconds: syncEverySeconds.default(null),
   }),
   responses: { 201: IntegrationBody },
@@ -115,7 +115,7 @@ const updateIntegration = route({
   method: 'patch',
   path: '/admin/integrations/:id',
   tag,
-  summary: 'Rename an integration, switch it off and on, or set its schedule',
+  summary: 'Rename, disable or enable an integration, or set its schedule',
   permission: 'integration:manage',
   gate: 'mfa',
   params: idParams,
@@ -142,16 +142,16 @@ const updateIntegrationConfig = route({
   method: 'put',
   path: '/admin/integrations/:id/config',
   tag,
-  summary: 'Replace what an integration is connected with',
+  summary: 'Replace the configuration of an integration',
   description:
-    'A secret that is left out stays, unless the integration is pointed to another place: nobody can have a secret sent ' +
-    'where its owner did not mean it to go. The kind cannot change.',
+    'An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never ' +
+    'sent to a destination that it was not given for. The kind cannot change.',
   permission: 'integration:manage',
   gate: 'mfa',
   params: idParams,
   body: z.strictObject({
     config: integrationConfig,
-    secret: integrationSecret.nullable().default(null).describe('Null: the present one stays'),
+    secret: integrationSecret.nullable().default(null).describe('Null: the current one is unchanged'),
     key_id: integrationKeyId.nullable().optional(),
   }),
   requiresIfMatch: true,
@@ -170,7 +170,7 @@ const deleteIntegrationRoute = route({
   method: 'delete',
   path: '/admin/integrations/:id',
   tag,
-  summary: 'Take an integration out of use; its syncs stay on record',
+  summary: 'Remove an integration; the records of its syncs are retained',
   permission: 'integration:manage',
   gate: 'mfa',
   params: idParams,
@@ -189,7 +189,7 @@ const revealIntegrationSecret = route({
   method: 'post',
   path: '/admin/integrations/:id/reveal-secret',
   tag,
-  summary: 'See the secret of an integration; every look is on record',
+  summary: 'Reveal the secret of an integration; every access is audited',
   permission: 'integration:reveal',
   gate: 'mfa',
   params: idParams,
@@ -205,7 +205,7 @@ const findIntegrationSecret = route({
   method: 'post',
   path: '/admin/integrations/find-secret',
   tag,
-  summary: 'Tell where a secret is or was in use, by its fingerprint; the value is not kept',
+  summary: 'Find where a secret is or was in use, by its fingerprint; the value is not stored',
   permission: 'integration:reveal',
   gate: 'mfa',
   body: z.strictObject({ secret: integrationSecret }),
@@ -223,7 +223,7 @@ const getIntegrationRecords = route({
   method: 'get',
   path: '/admin/integrations/:id/records',
   tag,
-  summary: 'Records as they were fetched last, newest first',
+  summary: 'Records as last fetched, newest first',
   permission: 'integration:read',
   gate: 'none',
   params: idParams,

@@ -4,7 +4,7 @@ import { integrationKinds, maskedSecret, syncStatuses, syncTriggers } from '../.
 import { rotationStatuses } from '../../domain/integration/key-rotation.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
-const version = z.int().describe('Goes into If-Match as the ETag');
+const version = z.int().describe('Send as ETag in If-Match');
 
 /** An integration as the API shows it, to whomever: without its secret (S2-58). */
 export const IntegrationBody = z
@@ -14,13 +14,13 @@ export const IntegrationBody = z
     kind: z.enum(integrationKinds),
     environment: integrationEnvironment,
     config: integrationConfig,
-    secret: z.literal(maskedSecret).describe('A mask of one length; `…/reveal-secret` shows the value'),
-    secret_fingerprint: z.string().describe('Keyed: equal for equal secrets, and tells nothing else'),
+    secret: z.literal(maskedSecret).describe('A mask of fixed length; `…/reveal-secret` shows the value'),
+    secret_fingerprint: z.string().describe('Keyed hash: equal for equal secrets, and reveals nothing else'),
     secret_changed_at: timestamp,
-    key_id: z.string().nullable().describe('The remote service’s own name of the key'),
-    webhook_url: z.url().nullable().describe('Where a webhook source sends to; null for other kinds'),
+    key_id: z.string().nullable().describe('Id of the key in the remote service'),
+    webhook_url: z.url().nullable().describe('Address to which a webhook source sends; null for other kinds'),
     is_enabled: z.boolean(),
-    sync_every_seconds: z.int().nullable().describe('Seconds between scheduled syncs; null: only by hand'),
+    sync_every_seconds: z.int().nullable().describe('Seconds between scheduled syncs; null: only on request'),
     last_sync_status: z.enum(syncStatuses).nullable(),
     last_sync_at: timestamp.nullable(),
     created_by: z.uuid().nullable(),
@@ -65,12 +65,12 @@ export const IntegrationRecordBody = z
   .object({
     id: z.uuid(),
     external_id: z.string(),
-    payload: z.record(z.string(), z.unknown()).describe('Members whose name sounds like a secret are hidden'),
+    payload: z.record(z.string(), z.unknown()).describe('Members whose names look like secrets are hidden'),
     payload_digest: z.string().describe('Hex SHA-256 of the canonical payload'),
     sync_job_id: z.uuid().nullable().describe('The sync that wrote it; null when it came by webhook'),
     missing_since: timestamp
       .nullable()
-      .describe('Since when the remote system does not have it any more; the next complete sync removes it'),
+      .describe('Since when the remote system no longer has it; the next complete sync removes it'),
     created_at: timestamp,
     updated_at: timestamp,
   })
@@ -85,13 +85,13 @@ export const SyncJobBody = z
     integration_id: z.uuid(),
     trigger: z.enum(syncTriggers),
     requested_by: z.uuid().nullable(),
-    status: z.enum(syncStatuses).describe('Everything but `running` is an end state'),
-    created_count: count('Records that are new'),
-    updated_count: count('Records that have changed'),
-    unchanged_count: count('Records that are as they were'),
-    failed_count: count('Records that could not be taken'),
-    missing_count: count('Records that the remote system does not have any more, seen for the first time'),
-    removed_count: count('Records that were missing in the complete sync before too, and are removed'),
+    status: z.enum(syncStatuses).describe('All statuses except `running` are final'),
+    created_count: count('New records'),
+    updated_count: count('Changed records'),
+    unchanged_count: count('Unchanged records'),
+    failed_count: count('Records that could not be stored'),
+    missing_count: count('Records found missing in the remote system for the first time'),
+    removed_count: count('Records that were missing in the previous complete sync as well, and are removed'),
     page_count: count('Pages that are written'),
     failures: z.array(
       z.object({
@@ -124,12 +124,12 @@ export const KeyRotationBody = z
     verified_at: timestamp.nullable().describe('When a live call with the new key was accepted'),
     switched_at: timestamp.nullable(),
     grace_until: timestamp.nullable(),
-    revoke_attempts: count('Failed tries to revoke'),
+    revoke_attempts: count('Failed attempts to revoke'),
     next_attempt_at: timestamp.nullable(),
-    refused_at: timestamp.nullable().describe('When a call with the old key was refused: the proof that it is dead'),
-    attempt_error_code: z.string().nullable().describe('What went wrong with the last try of the present step'),
+    refused_at: timestamp.nullable().describe('When a call with the old key was refused: the proof that it is revoked'),
+    attempt_error_code: z.string().nullable().describe('Error of the last attempt of the current step'),
     attempt_error_detail: z.string().nullable(),
-    error_code: z.string().nullable().describe('Why the rotation was given up'),
+    error_code: z.string().nullable().describe('Why the rotation failed'),
     error_detail: z.string().nullable(),
     created_at: timestamp,
     updated_at: timestamp,

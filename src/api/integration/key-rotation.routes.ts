@@ -20,7 +20,7 @@ const rotationIds = ({ id, rotationId }: z.output<typeof rotationParams>) => ({
 });
 
 const RotateBody = z.strictObject({
-  environment: rotateKeyPayload.shape.environment.describe('That of the integration; by it the gate is chosen'),
+  environment: rotateKeyPayload.shape.environment.describe('Environment of the integration; it determines the gate'),
   grace_seconds: rotateKeyPayload.shape.grace_seconds.describe('Seconds for which the old key works after the switch'),
   reason: rotateKeyPayload.shape.reason,
 });
@@ -35,10 +35,10 @@ const rotateAPIKey = route({
   method: 'post',
   path: '/admin/integrations/:id/rotate-key',
   tag,
-  summary: 'Exchange the key of an integration; in production this opens an approval request and answers 202',
+  summary: 'Rotate the key of an integration; in production this opens an approval request and answers 202',
   description:
-    'The rotation checks first, creates a key, proves it by a live call, switches, waits the grace, revokes the old key ' +
-    'and proves that it is refused. Follow it at `Location`.',
+    'The rotation checks the current key, creates a new one, proves it by a live call, switches to it, waits for the ' +
+    'grace period, revokes the old key and proves that it is refused. Poll it at `Location`.',
   permission: 'integration:rotate-key',
   gate: { action: 'integration.rotate-key', environment: ({ body }) => body.environment, payload: rotatePayload },
   params: idParams,
@@ -104,7 +104,7 @@ const abortKeyRotation = route({
   method: 'post',
   path: '/admin/integrations/:id/rotations/:rotationId/abort',
   tag,
-  summary: 'Call a key rotation off before its switch; the key that was made for it is revoked',
+  summary: 'Abort a key rotation before its switch; the new key is revoked',
   permission: 'integration:rotate-key',
   gate: 'none',
   params: rotationParams,
@@ -118,7 +118,7 @@ const retryKeyRotation = route({
   method: 'post',
   path: '/admin/integrations/:id/rotations/:rotationId/retry',
   tag,
-  summary: 'Try the present step of a key rotation again at once, e.g. a revoke that has failed',
+  summary: 'Retry the current step of a key rotation now, e.g. a failed revoke',
   permission: 'integration:rotate-key',
   gate: 'none',
   params: rotationParams,

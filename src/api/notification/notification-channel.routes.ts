@@ -19,7 +19,7 @@ const listChannels = route({
   method: 'get',
   path: '/admin/notifications/channels',
   tag: 'Notifications',
-  summary: 'Where this tenant is told what happens',
+  summary: 'Notification channels of the tenant',
   permission: 'notification:read',
   gate: 'none',
   query: z.strictObject(pageQuery),
@@ -56,8 +56,8 @@ const addChannel = route({
   tag: 'Notifications',
   summary: 'Add a webhook or an e-mail address',
   description:
-    'Webhooks are signed as Standard Webhooks asks. The address must be https and public; the name is looked at now ' +
-    'and again at every delivery.',
+    'Webhooks are signed according to Standard Webhooks. The address must be https and public; it is checked now and ' +
+    'at every delivery.',
   permission: 'notification:manage',
   gate: 'mfa',
   body: z.discriminatedUnion('kind', [
@@ -80,7 +80,7 @@ const updateChannel = route({
   method: 'patch',
   path: '/admin/notifications/channels/:id',
   tag: 'Notifications',
-  summary: 'Change a channel, or switch it off and on',
+  summary: 'Change, disable or enable a channel',
   permission: 'notification:manage',
   gate: 'mfa',
   params: idParams,
@@ -108,7 +108,7 @@ const deleteChannel = route({
   method: 'delete',
   path: '/admin/notifications/channels/:id',
   tag: 'Notifications',
-  summary: 'Remove a channel; its deliveries stay on record',
+  summary: 'Remove a channel; the records of its deliveries are retained',
   permission: 'notification:manage',
   gate: 'mfa',
   params: idParams,
@@ -124,8 +124,8 @@ const rotateSecret = route({
   method: 'post',
   path: '/admin/notifications/channels/:id/rotate-secret',
   tag: 'Notifications',
-  summary: 'Give a webhook a new signing secret',
-  description: 'Until `grace_hours` are over every message carries two signatures, one of each secret.',
+  summary: 'Replace the signing secret of a webhook',
+  description: 'For `grace_hours` every message carries two signatures, one by each secret.',
   permission: 'notification:manage',
   gate: 'mfa',
   params: idParams,

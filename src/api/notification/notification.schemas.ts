@@ -8,7 +8,7 @@ export const channelEvents = z
   .array(z.enum(['*', ...allNotificationEvents]))
   .min(1)
   .max(50)
-  .describe('Events that are sent here; `*` for all');
+  .describe('Events sent to this channel; `*` for all');
 
 /** A channel as it is displayed, without its secret. */
 export const ChannelBody = z
@@ -20,10 +20,10 @@ export const ChannelBody = z
     email: z.string().nullable(),
     events: z.array(z.string()),
     is_enabled: z.boolean(),
-    disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the receiver answered 410'),
+    disabled_reason: z.enum(['by_person', 'gone']).nullable().describe('`gone`: the recipient answered 410'),
     previous_secret_expires_at: timestamp
       .nullable()
-      .describe('Until then messages carry a signature of the old secret too'),
+      .describe('Until then messages also carry a signature by the old secret'),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.int(),
@@ -32,7 +32,7 @@ export const ChannelBody = z
 
 /** A channel with its signing secret: the answer to creating it and to rotating the secret. */
 export const ChannelWithSecretBody = ChannelBody.extend({
-  secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown this once'),
+  secret: z.string().nullable().describe('Signing secret (Standard Webhooks, `whsec_…`); shown only once'),
 }).meta({ id: 'NotificationChannelWithSecret' });
 
 /** A delivery as it is displayed. */

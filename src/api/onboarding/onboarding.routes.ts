@@ -37,8 +37,8 @@ const createLink = route({
   tag,
   summary: 'Create an onboarding link; its address is shown once',
   description:
-    'With `account`, completing the link creates an account: that needs user:create and role:assign too. Roles of ' +
-    'administrators wait for an approval (`onboarding.grant-roles`) after completion.',
+    'With `account`, completing the link creates an account, which also requires user:create and role:assign. Roles ' +
+    'of administrators wait for an approval (`onboarding.grant-roles`) after completion.',
   permission: 'onboarding:manage',
   gate: 'none',
   body: linkCreation,
@@ -59,7 +59,7 @@ const getLinks = route({
   method: 'get',
   path: `${path}/links`,
   tag,
-  summary: 'Onboarding links, newest first; without onboarding:manage the own ones',
+  summary: 'Onboarding links, newest first; without onboarding:manage only the caller’s own',
   permission: 'onboarding:read',
   gate: 'none',
   query: z.strictObject({
@@ -81,7 +81,7 @@ const getLink = route({
   method: 'get',
   path: `${path}/link/:link_id`,
   tag,
-  summary: 'One link with its progress and the accesses to it, refused ones included',
+  summary: 'One link with its progress and all accesses, including refused ones',
   permission: 'onboarding:read',
   gate: 'none',
   params: linkParams,
@@ -98,7 +98,7 @@ const revokeLink = route({
   method: 'post',
   path: `${path}/link/:link_id/revoke`,
   tag,
-  summary: 'Revoke a link for good',
+  summary: 'Revoke a link permanently',
   permission: 'onboarding:manage',
   gate: {
     action: onboardingRevoke.name,
@@ -120,7 +120,7 @@ const extendLink = route({
   method: 'post',
   path: `${path}/link/:link_id/extend`,
   tag,
-  summary: 'Give a link more time; an expired one lives again',
+  summary: 'Extend a link; an expired one becomes valid again',
   permission: 'onboarding:manage',
   gate: 'none',
   params: linkParams,

@@ -87,8 +87,8 @@ export const OnboardingLinkDetail = OnboardingLinkBody.extend({
 
 /** A new link; its address is shown this once. */
 export const NewOnboardingLink = OnboardingLinkBody.extend({
-  token: z.string().describe('Shown once; only its hash is kept'),
-  url: z.url().describe('What the recipient opens'),
+  token: z.string().describe('Shown once; only its hash is stored'),
+  url: z.url().describe('Address for the recipient'),
 }).meta({ id: 'NewOnboardingLink' });
 
 /** What the holder of a link sees. */
@@ -97,12 +97,12 @@ export const OnboardingView = z
     recipient_name: z.string(),
     purpose: z.string(),
     status: z.enum(openOnboardingStatuses),
-    capabilities: z.array(z.enum(onboardingCapabilities)).describe('What this link may do'),
+    capabilities: z.array(z.enum(onboardingCapabilities)).describe('Operations that this link allows'),
     expires_at: timestamp,
     answers: z.record(z.string(), z.unknown()),
     progress_percent: z.int(),
     current_step: z.string().nullable(),
-    version: z.int().describe('Goes into the next save'),
+    version: z.int().describe('Send with the next save'),
   })
   .meta({ id: 'Onboarding' });
 
@@ -127,9 +127,9 @@ const stepSeconds = z
 export const linkCreation = z
   .strictObject({
     recipient_name: z.string().trim().min(1).max(200),
-    recipient_email: email.nullable().default(null).describe('Who is reminded, and the address of the account'),
+    recipient_email: email.nullable().default(null).describe('Address for reminders and of the account'),
     purpose: z.string().trim().min(1).max(200),
-    life_seconds: stepSeconds.describe('How long the link lives; null for the time in the settings, which also bound it'),
+    life_seconds: stepSeconds.describe('Lifetime of the link; null for the default of the settings'),
     capabilities: z.array(z.enum(['save_progress', 'complete'])).max(2).default(['save_progress', 'complete']),
     account: z
       .strictObject({
@@ -158,7 +158,7 @@ export const linkCreation = z
 
 /** Body of an extension. */
 export const linkExtension = z
-  .strictObject({ extend_seconds: stepSeconds.describe('How much time; null for the default life in the settings') })
+  .strictObject({ extend_seconds: stepSeconds.describe('Time to add; null for the default of the settings') })
   .prefault({})
   .meta({ id: 'OnboardingLinkExtension' });
 
@@ -180,19 +180,19 @@ export const progressUpdate = z
 /** Body of a completion by the holder. */
 export const onboardingCompletion = z
   .strictObject({
-    version: version.nullable().default(null).describe('When given, nothing may have been saved since'),
+    version: version.nullable().default(null).describe('If given, it must still be the current version'),
     answers: answers.default({}),
     full_name: z.string().trim().min(1).max(200).nullable().default(null).describe('Name of the account'),
-    password: passwordInput.nullable().default(null).describe('Of the account, where the link creates one'),
+    password: passwordInput.nullable().default(null).describe('Password of the account, if the link creates one'),
   })
   .prefault({})
   .meta({ id: 'OnboardingCompletion' });
 
 const seconds = z.int().min(onboardingSettingsLimits.minSeconds).max(onboardingSettingsLimits.maxSeconds);
 const limits = {
-  default_life_seconds: seconds.describe('Life of a link for which no time is asked, and what an extension gives'),
-  max_step_seconds: seconds.describe('Most that a link is given at a time'),
-  max_life_seconds: seconds.describe('Longest time from the creation of a link to its last end'),
+  default_life_seconds: seconds.describe('Default lifetime of a link and default length of an extension'),
+  max_step_seconds: seconds.describe('Maximum time that a link is given at once'),
+  max_life_seconds: seconds.describe('Maximum time from the creation of a link to its last expiry'),
 };
 
 /** How long links of a tenant live. */

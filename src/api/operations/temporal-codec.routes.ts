@@ -32,14 +32,14 @@ const common = {
 } as const;
 
 const description =
-  'Temporal’s remote codec: for the codec endpoint of Temporal Web and of the command line. Workflows of all tenants ' +
-  'share a namespace, so it is for the staff of the default tenant. Without `TEMPORAL_PAYLOAD_KEYS` nothing is changed.';
+  'Temporal’s remote codec for Temporal Web and the command line. Workflows of all tenants share a namespace, so it ' +
+  'is for the staff of the default tenant. Without `TEMPORAL_PAYLOAD_KEYS` payloads are unchanged.';
 
 const decodeTemporalPayloads = route({
   ...common,
   operationId: 'decodeTemporalPayloads',
   path: '/temporal/codec/decode',
-  summary: 'Open sealed workflow payloads',
+  summary: 'Decrypt sealed workflow payloads',
   description,
   handler: (context) => recode(context, (codec, sealed) => codec.decode(sealed)),
 });
@@ -48,7 +48,7 @@ const encodeTemporalPayloads = route({
   ...common,
   operationId: 'encodeTemporalPayloads',
   path: '/temporal/codec/encode',
-  summary: 'Seal workflow payloads',
+  summary: 'Encrypt workflow payloads',
   description,
   handler: (context) => recode(context, (codec, open) => codec.encode(open)),
 });

@@ -10,7 +10,7 @@ export const capQuery = z.coerce
   .min(1)
   .max(5_000)
   .default(1_000)
-  .describe('No more jobs than these are retried');
+  .describe('Maximum number of jobs to retry');
 
 /** The name of an error class. */
 export const errorClass = z.string().min(1).max(maxClassLength);
@@ -19,19 +19,19 @@ export const errorClass = z.string().min(1).max(maxClassLength);
 export const BulkRetryRequest = z
   .strictObject({
     reason: z.string().trim().min(1).max(500),
-    error_classes: z.array(errorClass).max(50).default([]).describe('As the preview names them; empty: all'),
-    cap: z.int().min(1).max(5_000).default(1_000).describe('No more jobs than these are retried'),
-    per_second: z.int().min(1).max(100).default(10).describe('Jobs retried a second, at most'),
-    max_new_failure_ratio: z.number().min(0).max(1).default(0.5).describe('Share of settled jobs that may fail anew'),
-    min_samples: z.int().min(1).max(1_000).default(10).describe('Settled jobs before the share counts'),
+    error_classes: z.array(errorClass).max(50).default([]).describe('As named by the preview; empty: all'),
+    cap: z.int().min(1).max(5_000).default(1_000).describe('Maximum number of jobs to retry'),
+    per_second: z.int().min(1).max(100).default(10).describe('Maximum number of jobs retried per second'),
+    max_new_failure_ratio: z.number().min(0).max(1).default(0.5).describe('Share of settled jobs that may fail again'),
+    min_samples: z.int().min(1).max(1_000).default(10).describe('Settled jobs before the share is checked'),
   })
   .meta({ id: 'BulkRetryRequest' });
 
 /** Answer of the preview. */
 export const BulkRetryPreviewBody = z
   .object({
-    scanned: z.number().int().describe('How many failed jobs were looked at'),
-    is_complete: z.boolean().describe('False: there are more; the oldest ones were not looked at'),
+    scanned: z.number().int().describe('Number of failed jobs that were read'),
+    is_complete: z.boolean().describe('False: there are more, and the oldest ones were not read'),
     classes: z.array(
       z.object({
         error_class: z.string(),
@@ -41,7 +41,7 @@ export const BulkRetryPreviewBody = z
         newest_at: timestamp,
       }),
     ),
-    would_retry: z.number().int().describe('How many a bulk retry with this class and cap would take'),
+    would_retry: z.number().int().describe('Number of jobs that a bulk retry with this class and cap would retry'),
   })
   .meta({ id: 'BulkRetryPreview' });
 
@@ -51,24 +51,24 @@ const count = (what: string) => z.number().int().min(0).describe(what);
 export const BulkRetryBody = z
   .object({
     id: z.uuid(),
-    state: z.enum(queueEventStates).describe('stopped: too many of the retried jobs failed anew'),
+    state: z.enum(queueEventStates).describe('`stopped`: too many of the retried jobs failed again'),
     reason: z.string().nullable(),
     error_classes: z.array(z.string()).describe('Empty: all'),
     cap: capQuery,
-    per_second: z.number().describe('Jobs retried a second, at most'),
-    max_new_failure_ratio: z.number().describe('Share of settled jobs that may fail anew'),
-    min_samples: z.number().int().describe('Settled jobs before the share counts'),
+    per_second: z.number().describe('Maximum number of jobs retried per second'),
+    max_new_failure_ratio: z.number().describe('Share of settled jobs that may fail again'),
+    min_samples: z.number().int().describe('Settled jobs before the share is checked'),
     progress: z
       .object({
-        selected: count('Jobs that were taken'),
+        selected: count('Jobs that were selected'),
         retried: count('Jobs that were retried'),
-        skipped: count('Gone or changed by the time it was their turn'),
+        skipped: count('Removed or changed before they could be retried'),
         completed: count('Retried and completed'),
-        failed_again: count('Retried and failed anew'),
-        new_failure_ratio: z.number().nullable().describe('failed_again by all that are settled'),
+        failed_again: count('Retried and failed again'),
+        new_failure_ratio: z.number().nullable().describe('Share of settled jobs that failed again'),
       })
       .nullable()
-      .describe('Null: it cannot be asked at the moment'),
+      .describe('Null: it cannot be queried at the moment'),
     requested_by: z.uuid().nullable(),
     created_at: timestamp,
     finished_at: timestamp.nullable(),

@@ -18,13 +18,13 @@ const pauseQueueRoute = route({
   method: 'post',
   path: `${path}/pause`,
   tag,
-  summary: 'Stop a queue until a time at which it goes on by itself',
-  description: 'Producers go on adding jobs, and jobs that run go on to their end. At most 90 days.',
+  summary: 'Pause a queue until a given time, at which it resumes automatically',
+  description: 'Producers can still add jobs, and running jobs are completed. A pause lasts at most 90 days.',
   permission: 'queue:pause',
   gate: 'mfa',
   params: queueParams,
   body: z
-    .strictObject({ reason, paused_until: timestampInput.describe('When the queue goes on by itself') })
+    .strictObject({ reason, paused_until: timestampInput.describe('When the queue resumes automatically') })
     .meta({ id: 'QueuePauseRequest' }),
   responses: { 200: QueueBody },
   problems: [
@@ -43,7 +43,7 @@ const resumeQueueRoute = route({
   method: 'post',
   path: `${path}/resume`,
   tag,
-  summary: 'Let a paused queue go on before its time',
+  summary: 'Resume a paused queue before the end of its pause',
   permission: 'queue:resume',
   gate: 'mfa',
   params: queueParams,
@@ -66,9 +66,9 @@ const cleanQueueRoute = route({
   method: 'post',
   path: `${path}/clean`,
   tag,
-  summary: 'Take old jobs of one state away for good',
+  summary: 'Remove old jobs of one state permanently',
   description:
-    'In production this opens an approval request and answers 202. What came of the cleaning stands in the events.',
+    'In production this opens an approval request and answers 202. The result is recorded in the events of the queue.',
   permission: 'queue:clean',
   gate: { action: queueClean.name, environment: ({ body }) => body.environment, payload: cleanPayload },
   params: queueParams,

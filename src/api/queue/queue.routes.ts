@@ -20,8 +20,8 @@ const getQueues = route({
   method: 'get',
   path,
   tag,
-  summary: 'Registered queues by name, with what their engines say at the moment',
-  description: 'An engine that cannot be reached hides nobody: its queues have `live: null`.',
+  summary: 'Registered queues by name, with their current state in the engines',
+  description: 'Queues of an engine that cannot be reached are listed with `live: null`.',
   permission: 'queue:read',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, provider: z.enum(queueProviderNames).optional() }),
@@ -63,8 +63,8 @@ const getQueueJobs = route({
   tag,
   summary: 'Jobs of a queue in one state, with masked data',
   description:
-    'Finished jobs newest first, waiting ones in the order in which they will be taken. A queue moves while it is read: ' +
-    'a job can be seen twice or missed between two pages.',
+    'Finished jobs newest first, waiting ones in the order of processing. A queue changes while it is read: between ' +
+    'two pages a job can be listed twice or missed.',
   permission: 'queue:read',
   gate: 'none',
   params: queueParams,
@@ -82,7 +82,7 @@ const getQueueEvents = route({
   method: 'get',
   path: `${path}/:name/events`,
   tag,
-  summary: 'Everything that was done to a queue, newest first',
+  summary: 'Operations on a queue, newest first',
   permission: 'queue:read',
   gate: 'none',
   params: queueParams,
@@ -103,8 +103,8 @@ const createQueue = route({
   tag,
   summary: 'Register a queue of an engine, so that it can be administered',
   description:
-    'Engines know no tenants, so a queue says whose it is by its name: `<tenant id>.<anything>`. Names without a tenant ' +
-    'belong to the default tenant, whose staff run the platform.',
+    'Engines have no tenants, so the name of a queue identifies its owner: `<tenant id>.<anything>`. Names without a ' +
+    'tenant belong to the default tenant, whose staff run the platform.',
   permission: 'queue:manage',
   gate: 'mfa',
   body: z
@@ -130,7 +130,7 @@ const deleteQueue = route({
   method: 'delete',
   path: `${path}/:name`,
   tag,
-  summary: 'Take a queue off the list; nothing happens to it in its engine',
+  summary: 'Unregister a queue; nothing changes in its engine',
   permission: 'queue:manage',
   gate: 'mfa',
   params: queueParams,

@@ -27,7 +27,7 @@ const PauseBody = z
     reason: z.string(),
     paused_by: z.uuid().nullable(),
     paused_at: timestamp,
-    paused_until: timestamp.describe('When the queue goes on by itself'),
+    paused_until: timestamp.describe('When the queue resumes automatically'),
   })
   .meta({ id: 'QueuePause' });
 
@@ -37,12 +37,12 @@ export const QueueBody = z
     id: z.uuid(),
     name: z.string(),
     provider: z.enum(queueProviderNames),
-    source_name: z.string().describe('What the queue is called in its engine'),
+    source_name: z.string().describe('Name of the queue in its engine'),
     environment: z.enum(environmentNames),
     description: z.string(),
-    capabilities: z.array(z.enum(queueCapabilities)).describe('What the engine can do; anything else is refused'),
-    job_states: z.array(z.enum(queueJobStates)).describe('The states that jobs of this engine know'),
-    pause: PauseBody.nullable().describe('The pause that was ordered here; null when there is none'),
+    capabilities: z.array(z.enum(queueCapabilities)).describe('Operations that the engine supports'),
+    job_states: z.array(z.enum(queueJobStates)).describe('States of jobs in this engine'),
+    pause: PauseBody.nullable().describe('The pause requested through this API; null when there is none'),
     created_at: timestamp,
   })
   .meta({ id: 'Queue' });
@@ -50,10 +50,10 @@ export const QueueBody = z
 const LiveBody = z
   .object({
     counts: z.partialRecord(z.enum(queueJobStates), count('Jobs in this state')),
-    is_paused: z.boolean().describe('What the engine says, whoever paused it'),
-    workers: count('Who takes jobs at the moment'),
-    oldest_waiting_seconds: count('Age of the job that has waited longest').nullable(),
-    backlog: count('Tasks that nobody has taken yet, of all tenants').nullable(),
+    is_paused: z.boolean().describe('State in the engine, whoever paused it'),
+    workers: count('Connected workers'),
+    oldest_waiting_seconds: count('Age of the oldest waiting job').nullable(),
+    backlog: count('Tasks not yet taken by a worker, of all tenants').nullable(),
   })
   .meta({ id: 'QueueLive' });
 
@@ -66,7 +66,7 @@ export const QueueDetail = QueueBody.extend({
   rates: z.object({
     completed_per_minute: rate('Jobs completed'),
     failed_per_minute: rate('Jobs failed'),
-    source: z.enum(['engine', 'kept_jobs']).describe('kept_jobs: counted on the finished jobs that are still there'),
+    source: z.enum(['engine', 'kept_jobs']).describe('`kept_jobs`: counted from stored finished jobs'),
   }),
 }).meta({ id: 'QueueDetail' });
 
@@ -95,7 +95,7 @@ export const QueueEventBody = z
     job_id: z.string().nullable(),
     reason: z.string().nullable(),
     details: z.record(z.string(), z.unknown()),
-    requested_by: z.uuid().nullable().describe('Null: by itself'),
+    requested_by: z.uuid().nullable().describe('Null: by the system'),
     approval_id: z.uuid().nullable(),
     created_at: timestamp,
     finished_at: timestamp.nullable(),

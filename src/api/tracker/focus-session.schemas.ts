@@ -17,12 +17,12 @@ export const FocusSessionBody = z
     interrupted: z.boolean(),
     notes: z.string().nullable(),
     state: z.enum(focusStates),
-    due_at: timestamp.describe('When the timer ends if nobody pauses again'),
+    due_at: timestamp.describe('When the timer ends if it is not paused again'),
     paused_at: timestamp.nullable(),
     paused_ms: z.int().min(0).describe('Length of the pauses that are over, milliseconds'),
     remaining_seconds: z.int().min(0),
     actual_minutes: z.int().min(0).nullable().describe('Whole minutes without pauses, once it has ended'),
-    ending: z.enum(focusEndings).nullable().describe('What ended it'),
+    ending: z.enum(focusEndings).nullable().describe('How the session ended'),
     created_at: timestamp,
   })
   .meta({ id: 'AdminFocusSessionResponse' });
@@ -42,6 +42,6 @@ export const FocusRemainingBody = z
   .object({
     state: z.enum(focusStates),
     remaining_seconds: z.int().min(0),
-    ends_at: timestamp.nullable().describe('Null unless it runs'),
+    ends_at: timestamp.nullable().describe('Null unless the session is running'),
   })
   .meta({ id: 'FocusRemaining' });

@@ -18,12 +18,12 @@ const create = route({
   operationId: 'createGoal',
   method: 'post',
   path: `${trackerPath}/goals`,
-  summary: 'Set the goals of a week; one row for each person and week',
+  summary: 'Set the goals of a week; one row for each user and week',
   query: z.strictObject({
     normalize: z
       .enum(['monday', 'week_start'])
       .optional()
-      .describe('Move week_start back to the Monday, or to the first day of the own week'),
+      .describe('Move week_start back to the Monday, or to the first day of the caller’s week'),
   }),
   body: GoalCreate,
   responses: { 201: GoalBody },
@@ -54,7 +54,7 @@ const currentProgress = route({
   operationId: 'getWeeklyProgress',
   method: 'get',
   path: `${trackerPath}/goals/progress`,
-  summary: 'Where the present week stands: target, done, expected by now, projection and state',
+  summary: 'Progress of the current week: target, done, expected by now, projection and state',
   responses: { 200: GoalProgressBody },
   problems: ['resource.not-found'],
   handler: ({ actor, deps }) => loadCurrentProgress(deps, personOf(actor)),
@@ -65,7 +65,7 @@ const progress = route({
   operationId: 'getGoalProgress',
   method: 'get',
   path: `${trackerPath}/goals/:id/progress`,
-  summary: 'Where the week of a goal stands, or how it ended',
+  summary: 'Progress of the week of a goal, or its final result',
   params: idParams,
   responses: { 200: GoalProgressBody },
   handler: ({ actor, params, deps }) => loadGoalProgress(deps, personOf(actor), params.id),
@@ -90,7 +90,7 @@ const update = changeRoutes({
   ...trackerRoute,
   operationId: 'updateGoal',
   path: `${trackerPath}/goals/:id`,
-  summary: 'Change targets; what is left out stays, the week never changes',
+  summary: 'Change targets; omitted fields are unchanged, and the week cannot be changed',
   params: idParams,
   body: GoalUpdate,
   responses: { 200: GoalBody },

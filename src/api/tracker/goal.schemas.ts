@@ -41,8 +41,8 @@ const typeProgress = z
     target: amount,
     done: amount,
     percent: amount.describe('Whole percent of the target; 0 without a target'),
-    expected: amount.describe('What the working days that are over ask for'),
-    projection: amount.describe('What the week ends with at the present pace'),
+    expected: amount.describe('Result expected by now, after the working days that are over'),
+    projection: amount.describe('Expected result of the week at the current pace'),
     state: z.enum(['no_target', 'reached', 'on_track', 'behind', 'missed']),
   })
   .meta({ id: 'TypeProgress' });

@@ -13,7 +13,7 @@ const fields = {
   duration_minutes: z.int().min(1).max(1440),
   agenda: longText,
   questions: longText,
-  follow_up_tasks: longText.describe('One task a line'),
+  follow_up_tasks: longText.describe('One task per line'),
   scheduled_at: timestampInput.nullable(),
   prospect_id: rowId.nullable(),
 };
@@ -27,7 +27,7 @@ export const MeetingBody = z
     duration_minutes: z.int(),
     agenda: z.string().nullable(),
     questions: z.string().nullable(),
-    follow_up_tasks: z.string().nullable().describe('One task a line'),
+    follow_up_tasks: z.string().nullable().describe('One task per line'),
     template_id: rowId.nullable(),
     scheduled_at: timestamp.nullable().describe('Null for a template'),
     prospect_id: rowId.nullable(),

@@ -44,7 +44,7 @@ const generate = route({
   operationId: 'generateNudges',
   method: 'post',
   path: `${trackerPath}/nudges/generate`,
-  summary: 'Let the rules speak now; what was said before is not said again',
+  summary: 'Evaluate the nudge rules now; existing nudges are not repeated',
   responses: { 200: z.object({ items: z.array(NudgeBody) }) },
   handler: async ({ actor, deps, read }) => {
     const userId = ownerOf(actor);
@@ -90,7 +90,7 @@ const remove = route({
   operationId: 'deleteNudge',
   method: 'delete',
   path: `${trackerPath}/nudges/:id`,
-  summary: 'Remove a nudge; it does not come back',
+  summary: 'Remove a nudge; it is not generated again',
   params: idParams,
   responses: { 204: null },
   handler: async ({ actor, params, unitOfWork }) => {

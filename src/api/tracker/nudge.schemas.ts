@@ -23,5 +23,5 @@ export const NudgeBody = z
 const maxSnoozeMinutes = 7 * 24 * 60;
 
 export const NudgeSnooze = z.strictObject({
-  minutes: z.int().min(0).max(maxSnoozeMinutes).describe('How long it stays away'),
+  minutes: z.int().min(0).max(maxSnoozeMinutes).describe('Minutes for which the nudge is hidden'),
 });

@@ -34,7 +34,7 @@ const remove = route({
   operationId: 'deletePipelineStage',
   method: 'delete',
   path: `${trackerPath}/pipelines/:id/stages/:stageId`,
-  summary: 'Archive an empty stage; the last one stays',
+  summary: 'Archive an empty stage, unless it is the last one',
   params: stageParams,
   responses: { 204: null },
   problems: ['resource.conflict'],

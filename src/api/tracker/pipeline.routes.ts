@@ -74,7 +74,7 @@ const remove = route({
   operationId: 'deletePipeline',
   method: 'delete',
   path: `${trackerPath}/pipelines/:id`,
-  summary: 'Archive a pipeline that holds no prospect',
+  summary: 'Archive a pipeline without prospects',
   params: idParams,
   responses: { 204: null },
   problems: ['resource.conflict'],

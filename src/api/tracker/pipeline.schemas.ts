@@ -4,7 +4,7 @@ import { timestamp } from '../../platform/value-schemas.ts';
 import { freeText, rowId } from './tracker.schemas.ts';
 
 const name = freeText(100).min(1);
-const percent = z.int().min(0).max(100).describe('Chance of winning from here on, in percent');
+const percent = z.int().min(0).max(100).describe('Chance of winning from this stage, in percent');
 
 const stageFields = {
   name,
@@ -55,7 +55,7 @@ export const PipelineBody = z
 export const PipelineCreate = z
   .strictObject({
     name,
-    is_default: z.boolean().default(false).describe('Takes over from the present default'),
+    is_default: z.boolean().default(false).describe('Replaces the current default'),
     stages: z.array(newStage).min(1).max(50),
   })
   .meta({ id: 'PipelineCreate' });

@@ -20,14 +20,14 @@ const importFile = route({
   path: `${trackerPath}/prospects/import`,
   summary: 'Import prospects from a CSV file, all rows or none',
   description:
-    `The first row names the columns: name, and any of ${prospectCsvColumns.slice(1).join(', ')}. Faults are told by row, ` +
-    'the header being row 1.',
+    `The first row names the columns: name, and any of ${prospectCsvColumns.slice(1).join(', ')}. Errors are listed ` +
+    'by row; the header is row 1.',
   uploads: [csv],
   // A repeated import finds its own rows as duplicates, so it needs no key.
   idempotency: false,
   query: z.strictObject({
     pipeline_id: queryId.optional().describe('Default: the default pipeline'),
-    on_duplicate: z.enum(['error', 'skip']).default('error').describe('What an e-mail address that is known already does'),
+    on_duplicate: z.enum(['error', 'skip']).default('error').describe('What to do with a known e-mail address'),
   }),
   responses: { 200: ProspectImportBody },
   problems: ['prospect.import-refused', 'request.too-large', 'request.unsupported-media-type', 'resource.not-found'],
@@ -44,7 +44,7 @@ const exportFile = route({
   operationId: 'exportProspects',
   method: 'get',
   path: `${trackerPath}/prospects/export`,
-  summary: 'Own prospects as CSV, streamed; what a spreadsheet would run as a formula gets an apostrophe',
+  summary: 'Own prospects as CSV, streamed; values that a spreadsheet would run as a formula get an apostrophe',
   responses: { 200: { contentTypes: [csv], description: 'A row for each prospect, in the columns of the import' } },
   handler: async ({ actor, deps }) =>
     reply(200, Readable.from(exportProspects(deps, personOf(actor)), { objectMode: false }), {

@@ -80,6 +80,6 @@ export const StageHistoryBody = z
 export const ProspectImportBody = z
   .object({
     imported: z.int().describe('Prospects that were added'),
-    skipped: z.int().describe('Rows left out because they are there already'),
+    skipped: z.int().describe('Rows skipped because the prospect exists already'),
   })
   .meta({ id: 'ProspectImport' });

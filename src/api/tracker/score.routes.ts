@@ -8,7 +8,7 @@ const today = route({
   operationId: 'getTodayScore',
   method: 'get',
   path: `${trackerPath}/scores/today`,
-  summary: 'Score and streak of today; a day without activities has score 0 and the running streak',
+  summary: 'Score and streak of today; a day without activities has score 0 and the current streak',
   responses: { 200: ScoreBody },
   handler: async ({ actor, deps }) => {
     const { person, scores } = await loadScores(deps, personOf(actor));
@@ -21,7 +21,7 @@ const week = route({
   operationId: 'getWeekScores',
   method: 'get',
   path: `${trackerPath}/scores/week`,
-  summary: 'The seven days of the own week, days without activities with score 0',
+  summary: 'The seven days of the caller’s week; days without activities have score 0',
   responses: { 200: WeekScoresBody },
   handler: async ({ actor, deps }) => {
     const { person, scores } = await loadScores(deps, personOf(actor));
@@ -34,7 +34,7 @@ const streak = route({
   operationId: 'getStreak',
   method: 'get',
   path: `${trackerPath}/scores/streak`,
-  summary: 'The streak that ends today, or yesterday while today is still empty',
+  summary: 'The streak that ends today, or yesterday while today has no score yet',
   responses: { 200: StreakBody },
   handler: async ({ actor, deps }) => {
     const { person, scores } = await loadScores(deps, personOf(actor));

@@ -21,5 +21,5 @@ export const WeekScoresBody = z
   .meta({ id: 'WeekScores' });
 
 export const StreakBody = z
-  .object({ streak_days: z.int().min(0), date: day.describe('Today in the own time zone') })
+  .object({ streak_days: z.int().min(0), date: day.describe('Today in the caller’s time zone') })
   .meta({ id: 'Streak' });

@@ -8,7 +8,7 @@ import { day } from './tracker.schemas.ts';
 
 export const TrackerDashboardBody = z
   .object({
-    date: day.describe('Today in the own time zone'),
+    date: day.describe('Today in the caller’s time zone'),
     score: ScoreBody,
     streak_days: z.int().min(0),
     week_progress: GoalProgressBody.nullable().describe('Null without a goal for this week'),

@@ -17,7 +17,10 @@ export const trackerRoute = { tag: 'tracker', permission: 'tracker:use', gate: '
  */
 export function personOf(actor: Actor): Person {
   if (!isPerson(actor)) {
-    throw new Problem({ code: 'auth.forbidden', detail: 'The tracker belongs to people; a service token has none.' });
+    throw new Problem({
+      code: 'auth.forbidden',
+      detail: 'The tracker is for signed-in users, not for service tokens.',
+    });
   }
   return actor;
 }

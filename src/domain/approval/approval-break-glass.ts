@@ -30,7 +30,7 @@ export function bypassBarred(reviews: readonly BreakGlassReview[], userId: strin
 export function mayNotReview(review: BreakGlassReview, userId: string): Refusal | null {
   if (review.reviewed_at !== null) return { code: 'approval.review-closed', detail: 'The review is done already.' };
   if (review.user_id === userId) {
-    return { code: 'approval.own-request', detail: 'Nobody reviews an emergency change of their own.' };
+    return { code: 'approval.own-request', detail: 'You cannot review your own emergency change.' };
   }
   return null;
 }

@@ -118,7 +118,7 @@ export function approvalsOf(approval: Pick<Approval, 'approvals'>, step: number)
  */
 export function refusal(approval: Approval, command: ApprovalCommand, now: number): Refusal | null {
   if (isClosed(approval.status)) {
-    return { code: 'approval.closed', detail: `The request is ${approval.status}; nothing about it can change.` };
+    return { code: 'approval.closed', detail: `The request is ${approval.status} and cannot be changed.` };
   }
   switch (command.kind) {
     case 'approve':
@@ -215,7 +215,7 @@ function wrongDigest(approval: Approval, digest: string): Refusal | null {
   if (digest === approval.digest) return null;
   return {
     code: 'approval.digest-mismatch',
-    detail: 'The request has been edited: read it again and decide on what it says now.',
+    detail: 'The request has been edited: read it again and decide on the new version.',
   };
 }
 
@@ -239,7 +239,7 @@ function wrongPerson(approval: Approval, { kind, by }: Decision): Refusal | null
   const { policy, approvals } = approval;
   if (kind === 'break-glass') return policy.bypassers.includes(by.user_id) ? null : notNamedForEmergencies;
   if (isAuthor(approval, by.user_id)) {
-    return { code: 'approval.own-request', detail: 'Nobody decides on a request they made or edited.' };
+    return { code: 'approval.own-request', detail: 'You cannot decide on a request that you made or edited.' };
   }
   if (approvals.some((counted) => counted.approver_id === by.user_id)) {
     return { code: 'approval.already-decided', detail: 'You have approved this request already.' };
@@ -254,12 +254,12 @@ function wrongPerson(approval: Approval, { kind, by }: Decision): Refusal | null
 
 const notNamed = {
   code: 'approval.not-eligible',
-  detail: 'The policy of this request does not name you as an approver.',
+  detail: 'The gate policy of this request does not name you as an approver.',
 } as const satisfies Refusal;
 
 const notNamedForEmergencies = {
   code: 'approval.bypass-refused',
-  detail: 'The policy of this request does not name you for emergencies.',
+  detail: 'The gate policy of this request does not name you for emergencies.',
 } as const satisfies Refusal;
 
 function mayNotEdit(approval: Approval, command: { new_digest: string }, now: number): Refusal | null {

@@ -184,10 +184,10 @@ export const healthMetrics = {
     component: 'queues',
     scope: 'tenant',
     unit: 'seconds',
-    title: 'Age of the job that has waited longest',
+    title: 'Age of the oldest waiting job',
   },
   'queues.waiting': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Jobs that wait' },
-  'queues.failed': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Failed jobs that are kept' },
+  'queues.failed': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Failed jobs that are stored' },
   'queues.paused': { component: 'queues', scope: 'tenant', unit: 'count', title: 'Paused queues' },
   'queues.unreachable': {
     component: 'queues',

@@ -112,7 +112,7 @@ export function refusalText(refusal: MoveRefusal): string {
     case 'closed':
       return 'A closed prospect has to be opened again before it moves.';
     case 'unchanged':
-      return 'The prospect is there already.';
+      return 'The prospect is in this stage already.';
   }
 }
 

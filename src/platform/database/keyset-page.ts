@@ -6,14 +6,14 @@ import { Problem } from '../problem.ts';
 /** Query fields of every list: how many, and where to go on. */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(100).default(20).describe('Number of items, 1 to 100'),
-  cursor: z.string().max(512).optional().describe('`next_cursor` of the page before'),
+  cursor: z.string().max(512).optional().describe('`next_cursor` of the previous page'),
 };
 
 /** A page of a list. There is no total: counting costs more than the page. */
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({
     items: z.array(item),
-    next_cursor: z.string().nullable().describe('Goes into `cursor` for the next page; null on the last one'),
+    next_cursor: z.string().nullable().describe('Send as `cursor` to get the next page; null on the last page'),
   });
 }
 
@@ -38,7 +38,7 @@ export function parseCursor(cursor: string | undefined, position: z.ZodType<Posi
   } catch (cause) {
     throw new Problem({
       code: 'request.cursor-invalid',
-      detail: 'Start again without a cursor, or use next_cursor as this list gave it.',
+      detail: 'Start again without a cursor, or use next_cursor as this list returned it.',
       cause,
     });
   }

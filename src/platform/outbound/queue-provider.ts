@@ -104,7 +104,7 @@ export function assertQueueCapability(provider: Pick<QueueProvider, 'name' | 'ca
 export function throwJobStateConflict(state: string, wanted: string): never {
   throw new Problem({
     code: 'queue.job-state',
-    detail: `The job is ${state}; only a ${wanted} one can be treated like this.`,
+    detail: `The job is ${state}; this is possible for a job that is ${wanted} only.`,
     members: { state },
   });
 }

@@ -92,5 +92,5 @@ function outcomeOf(status: number): WebhookOutcome {
   if (status === 410) {
     return { kind: 'gone', status };
   }
-  return { kind: 'failed', status, reason: `The receiver answered ${status}.` };
+  return { kind: 'failed', status, reason: `The recipient answered ${status}.` };
 }

@@ -119,6 +119,6 @@ export async function consumeMfaProof(
 function proofRefused(): Problem {
   return new Problem({
     code: 'mfa.required',
-    detail: 'This factor proof was used already or is too old. Ask for a new code.',
+    detail: 'This factor proof was used already or has expired. Request a new code.',
   });
 }

@@ -112,7 +112,7 @@ function tooWeak(gate: 'none' | 'mfa' | 'approval'): Problem {
   return gate === 'approval'
     ? new Problem({
         code: 'approval.required',
-        detail: 'This change runs only on an approved request for exactly this.',
+        detail: 'This change requires an approved request for exactly this change.',
       })
     : new Problem({ code: 'mfa.required', detail: 'This change needs a second factor.' });
 }

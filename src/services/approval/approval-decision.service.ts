@@ -131,7 +131,7 @@ async function endedWorkflow({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, appr
   return new Problem({
     code: 'approval.closed',
     detail: isClosed(row.status)
-      ? `The request is ${row.status}; nothing about it can change.`
+      ? `The request is ${row.status} and cannot be changed.`
       : 'The workflow of this request was ended by an operator: open a new request.',
     members: { status: row.status },
   });

@@ -124,7 +124,7 @@ async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredAppr
   if (action === undefined) {
     throw new Problem({
       code: 'approval.payload-changed',
-      detail: `The action '${row.action}' is not offered any more.`,
+      detail: `The action '${row.action}' no longer exists.`,
     });
   }
   const prepared = action.prepare(payload);
@@ -174,7 +174,7 @@ async function rightsNow(tx: Tx, { requested_by, approvals, bypassed_by }: Appro
 
 const requesterNotEntitled = {
   code: 'approval.requester-left',
-  detail: 'Whoever asked for this change is not active any more, or may not make it any more.',
+  detail: 'The requester of this change is no longer active, or may no longer make it.',
 } as const;
 
 /** The change is made in the requester's name, so the requester still needs the permission to request it. */
@@ -256,6 +256,6 @@ function refusalOf(error: unknown): { code: string; detail: string } | null {
   if (error instanceof Problem && error.status < 500) return { code: error.code, detail: error.message };
   const isConstraint = error instanceof Error && 'code' in error && String(error.code).startsWith('23');
   return isConstraint
-    ? { code: 'resource.conflict', detail: 'The change is in conflict with what is there now.' }
+    ? { code: 'resource.conflict', detail: 'The change conflicts with the current state.' }
     : null;
 }

@@ -63,7 +63,10 @@ export function changeFor(actor: Actor, name: string, payload: unknown): Prepare
     throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
   }
   if (action.isEmergency) {
-    throw new Problem({ code: 'resource.conflict', detail: 'An emergency waits for nobody: use its own endpoint.' });
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: 'An emergency change needs no approval: use its own endpoint.',
+    });
   }
   return action.prepare(payload, '/payload');
 }
@@ -126,7 +129,7 @@ export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors:
   if (faults.length === 0) return;
   throw new Problem({
     code: 'approval.policy-unsatisfiable',
-    detail: `Not enough people could approve this: ${faults.map(({ message }) => message).join('; ')}.`,
+    detail: `Not enough users could approve this: ${faults.map(({ message }) => message).join('; ')}.`,
     errors: faults.map(({ path, message }) => ({ pointer: path, detail: message })),
   });
 }
@@ -164,7 +167,10 @@ async function assertNotErased(tx: Tx, digest: string): Promise<void> {
     .select('id')
     .executeTakeFirst();
   if (erased === undefined) return;
-  throw new Problem({ code: 'resource.conflict', detail: 'This change names a person who was erased since it was asked for.' });
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: 'This change names a person who has been erased since it was requested.',
+  });
 }
 
 /**
@@ -174,7 +180,7 @@ async function assertNotErased(tx: Tx, digest: string): Promise<void> {
  */
 export function personRef(actor: Actor): PersonRef {
   if (actor.user_id === null) {
-    throw new Problem({ code: 'auth.forbidden', detail: 'Approvals are for people who have signed in.' });
+    throw new Problem({ code: 'auth.forbidden', detail: 'Approvals are for signed-in users.' });
   }
   return { ...actorRef(actor), user_id: actor.user_id };
 }

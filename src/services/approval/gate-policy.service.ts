@@ -87,7 +87,7 @@ async function assertSound(tx: Tx, body: GatePolicy): Promise<void> {
   const able = rightsOfRows(rows).filter(({ permissions }) => permissions.includes('approval:break-glass'));
   body.bypassers.forEach((userId, index) => {
     if (able.some(({ user_id }) => user_id === userId)) return;
-    issues.push({ pointer: `/bypassers/${index}`, detail: 'must be an active person who may break the glass' });
+    issues.push({ pointer: `/bypassers/${index}`, detail: 'must be an active user who may break the glass' });
   });
   if (issues.length > 0) throw invalidInput(issues);
 }
@@ -95,7 +95,7 @@ async function assertSound(tx: Tx, body: GatePolicy): Promise<void> {
 function staleWrite(current_version: number): Problem {
   return new Problem({
     code: 'resource.conflict',
-    detail: 'The policy has changed since it was read. Read it again and repeat the change.',
+    detail: 'The gate policy has changed since it was read. Read it again and repeat the change.',
     members: { current_version },
   });
 }

@@ -9,13 +9,13 @@ const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z
 /** Removes a user from a campaign's pool (S3-6). Ungated unless the tenant has a gate policy for it (X-25). */
 export const assignmentRemoveCampaign = defineAction({
   name: 'assignment.remove-campaign',
-  title: 'Take a person out of a campaign',
+  title: 'Remove a user from a campaign',
   permission: 'assignment:manage',
   payload: removeCampaignPayload,
   unwrittenGate: 'none',
   environment: () => null,
   reason: () => null,
-  describe: ({ user_id, campaign_id }) => `Take the user ${user_id} out of the campaign ${campaign_id}.`,
+  describe: ({ user_id, campaign_id }) => `Remove the user ${user_id} from the campaign ${campaign_id}.`,
   check: async (tx, { user_id, campaign_id }) => {
     await openAssignments(tx);
     await lockMember(tx, campaign_id, user_id);

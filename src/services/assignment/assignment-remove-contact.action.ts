@@ -10,13 +10,13 @@ const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.u
 /** Takes a contact from its owner (S3-7). Ungated unless the tenant has a gate policy for it (X-25). */
 export const assignmentRemoveContact = defineAction({
   name: 'assignment.remove-contact',
-  title: 'Take a contact from a person',
+  title: 'Remove a contact from a user',
   permission: 'assignment:manage',
   payload: removeContactPayload,
   unwrittenGate: 'none',
   environment: () => null,
   reason: () => null,
-  describe: ({ user_id, contact_id }) => `Take the contact ${contact_id} from the user ${user_id}.`,
+  describe: ({ user_id, contact_id }) => `Remove the contact ${contact_id} from the user ${user_id}.`,
   check: async (tx, { user_id, contact_id }) => {
     await openAssignments(tx);
     const assignment = await tx.sql

@@ -37,7 +37,10 @@ export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');
   if (user.status !== 'active') {
-    throw new Problem({ code: 'assignment.user-inactive', detail: 'Only active people get campaigns and contacts.' });
+    throw new Problem({
+      code: 'assignment.user-inactive',
+      detail: 'Campaigns and contacts can be assigned to active users only.',
+    });
   }
 }
 
@@ -55,7 +58,7 @@ export async function assertMember(tx: Tx, userId: string, campaignId: string): 
     .executeTakeFirst();
   if (member === undefined) throw notFound('campaign');
   if (member.id === null) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The person is not in the pool of this campaign.' });
+    throw new Problem({ code: 'resource.conflict', detail: 'The user is not in the pool of this campaign.' });
   }
 }
 

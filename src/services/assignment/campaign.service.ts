@@ -32,7 +32,7 @@ export async function updateCampaign(
   const after = { ...before, ...changes };
   if (after.starts_on !== null && after.ends_on !== null && after.ends_on < after.starts_on) {
     const errors = [{ pointer: '/ends_on', detail: 'must not be before starts_on' }];
-    throw new Problem({ code: 'request.invalid', detail: 'A campaign ends after it begins.', errors });
+    throw new Problem({ code: 'request.invalid', detail: 'A campaign cannot end before it starts.', errors });
   }
   tx.em.assign(campaign, changes);
   await tx.flush();

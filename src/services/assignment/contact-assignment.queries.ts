@@ -91,7 +91,7 @@ export async function loadUserAssignments({ db }: Deps, actor: Actor, userId: st
  */
 export async function loadOwnAssignments({ db }: Deps, actor: Actor, page: Page) {
   const { user_id } = actor;
-  if (user_id === null) throw new Problem({ code: 'auth.forbidden', detail: 'Only people look after contacts.' });
+  if (user_id === null) throw new Problem({ code: 'auth.forbidden', detail: 'Only users can own contacts.' });
   const campaigns = await read(db, actor, membershipsOf(user_id));
   const contacts = await read(db, actor, ownedContacts(user_id, page));
   return { user_id, campaigns, contacts: ownedContactsPage(contacts, page.limit) };

@@ -146,7 +146,7 @@ function assertNoneOwned(outcomes: readonly ContactOutcome[], onConflict: Confli
   if (onConflict !== 'fail' || owned.length === 0) return;
   throw new Problem({
     code: 'assignment.contact-owned',
-    detail: 'Nothing was assigned. Use on_conflict skip or reassign for contacts that others look after.',
+    detail: 'Nothing was assigned. Use on_conflict skip or reassign for contacts that other users own.',
     members: { contact_ids: owned.map(({ contact_id }) => contact_id) },
   });
 }

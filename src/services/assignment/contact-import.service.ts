@@ -37,7 +37,7 @@ function readFile(csv: string): ContactCsvRow[] {
   if (records.length > maxImportRows) throw invalidInput([{ pointer: '/csv', detail: `has more than ${maxImportRows} lines` }]);
   const unknown = Object.keys(first).filter((column) => !isColumn(column));
   if (unknown.length > 0) {
-    throw invalidInput(unknown.map((column) => ({ pointer: '/csv', detail: `knows no column ${column.slice(0, 50)}` })));
+    throw invalidInput(unknown.map((column) => ({ pointer: '/csv', detail: `unknown column ${column.slice(0, 50)}` })));
   }
   const results = records.map(readContactCsvRow);
   const faults = results.flatMap((result, index) =>
@@ -54,7 +54,7 @@ function recordsOf(csv: string): Record<string, string>[] {
     return parse(csv, { bom: true, columns: true, skip_empty_lines: true, trim: true });
   } catch (error) {
     const detail = error instanceof Error ? error.message : 'cannot be read';
-    throw invalidInput([{ pointer: '/csv', detail: `is no CSV: ${detail}` }]);
+    throw invalidInput([{ pointer: '/csv', detail: `is not valid CSV: ${detail}` }]);
   }
 }
 

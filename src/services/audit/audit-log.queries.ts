@@ -36,7 +36,10 @@ export interface AuditFilters {
 export function chainOf(actor: Actor, chain: 'tenant' | 'platform'): string {
   if (chain === 'tenant') return actor.tenant_id;
   if (actor.tenant_id !== defaultTenantId) {
-    throw new Problem({ code: 'auth.forbidden', detail: 'The chain of the platform is for the staff that runs it.' });
+    throw new Problem({
+      code: 'auth.forbidden',
+      detail: 'The chain of the platform is for the staff of the default tenant.',
+    });
   }
   return platformChainId;
 }

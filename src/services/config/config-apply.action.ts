@@ -20,7 +20,7 @@ const configApplyPayload = z.strictObject({
       z.strictObject({
         environment: configEnvironment,
         version: configVersionNumber,
-        base_version: configVersionNumber.nullable().describe('What ran when the change was made'),
+        base_version: configVersionNumber.nullable().describe('Version that ran when the change was made'),
         digest: configDigestText,
         plan: rolloutPlan,
       }),
@@ -136,7 +136,9 @@ async function lockPart(
   if (slot.stable_version === change.base_version) return;
   throw new Problem({
     code: 'config.version-conflict',
-    detail: `Version ${slot.stable_version ?? 'none'} runs in ${change.environment} now. Look at the difference and propose again.`,
+    detail:
+      `Version ${slot.stable_version ?? 'none'} runs in ${change.environment} now. Check the difference and propose ` +
+      'again.',
     members: {
       environment: change.environment,
       base_version: change.base_version,

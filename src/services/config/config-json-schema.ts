@@ -82,7 +82,7 @@ function runBounded<Result>(pointer: string, work: () => Result): Result {
     throw new Problem({
       code: 'request.invalid',
       detail: 'Correct the named fields and send the request again.',
-      errors: [{ pointer: `${pointer}/schema`, detail: 'takes too long to check; look at its patterns' }],
+      errors: [{ pointer: `${pointer}/schema`, detail: 'takes too long to check; simplify its patterns' }],
       cause,
     });
   }

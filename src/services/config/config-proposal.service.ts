@@ -95,7 +95,7 @@ async function writePart(tx: Tx, keyring: Keyring, { slot, change, proposal_id, 
   const known = running === undefined ? {} : openConfigSecrets(keyring, running);
   const { document, unknown } = resolveKeptSecrets(change.document, running?.document ?? null, known);
   if (unknown.length > 0) {
-    const detail = 'is the mask of a secret that does not stand here; give its value';
+    const detail = 'is the mask of a secret that is not stored here; give its value';
     throw invalidInput(unknown.map((place) => ({ pointer: `${pointer}/document${place}`, detail })));
   }
   const places = validateConfig(schema, document, pointer);
@@ -107,7 +107,10 @@ async function writePart(tx: Tx, keyring: Keyring, { slot, change, proposal_id, 
   const schema_changed = running === undefined || !sameJson(running.schema, schema);
   const differences = configDifferences(running?.document ?? null, masked);
   if (differences.length === 0 && !schema_changed) {
-    throw new Problem({ code: 'resource.conflict', detail: `The configuration of ${environment} says exactly this already.` });
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: `The configuration of ${environment} has exactly this content already.`,
+    });
   }
   const id = randomUUID();
   const version = slot.last_version + 1;
@@ -157,7 +160,9 @@ function staleBase(
   const places = configDifferences(running ?? null, proposed).map(({ path }) => path);
   return new Problem({
     code: 'config.version-conflict',
-    detail: `Version ${stable_version ?? 'none'} runs in ${environment}, the change was built on ${base ?? 'none'}. Read it again.`,
+    detail:
+      `Version ${stable_version ?? 'none'} runs in ${environment}, the change is based on ${base ?? 'none'}. Read it ` +
+      'again.',
     members: { environment, base_version: base, current_version: stable_version, differing_paths: places.slice(0, 100) },
   });
 }

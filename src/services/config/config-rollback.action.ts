@@ -15,7 +15,7 @@ import { gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
 
 /** What is approved of a rollback. */
 const configRollbackPayload = z.strictObject({
-  deployment_id: z.uuid().describe('The deployment to go back to'),
+  deployment_id: z.uuid().describe('The deployment to roll back to'),
   environment: configEnvironment,
   version: configVersionNumber,
   digest: configDigestText,
@@ -38,7 +38,7 @@ export const rollbackPlan: RolloutPlan = {
  */
 export const configRollback = defineAction({
   name: 'config.rollback',
-  title: 'Go back to an earlier configuration',
+  title: 'Roll back to an earlier configuration',
   permission: 'config:rollback',
   payload: configRollbackPayload,
   environment: ({ environment }) => environment,
@@ -46,7 +46,8 @@ export const configRollback = defineAction({
   unwrittenGate: 'mfa',
   reason: ({ reason }) => reason,
   describe: ({ environment, version, digest }) =>
-    `Go back to configuration version ${version} (${digest.slice(0, 12)}) in ${environment}, at once for everybody.`,
+    `Roll back to configuration version ${version} (${digest.slice(0, 12)}) in ${environment}, immediately for all ` +
+    'instances.',
   check: async (tx, payload) => {
     await lockTarget(tx, payload);
   },

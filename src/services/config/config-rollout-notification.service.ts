@@ -7,10 +7,10 @@ import type { RolloutNotification } from '../../workflows/config/config-rollout.
 import type { Notify } from '../notification/notification-delivery.client.ts';
 
 const headlines = {
-  held: 'A rollout waits for you: its guards do not know whether it is good',
-  restored: 'A rollout was taken back by its guards; the version before runs everywhere',
+  held: 'A rollout waits for your decision: its guards are unknown',
+  restored: 'A rollout was reverted by its guards; the previous version runs everywhere',
   succeeded: 'A configuration was rolled out',
-  aborted: 'A rollout was stopped; the version before runs everywhere',
+  aborted: 'A rollout was aborted; the previous version runs everywhere',
 } as const satisfies Record<RolloutNotification, string>;
 
 /** The state that people are notified of, and at which step of which deployment it was reached. */

@@ -130,7 +130,7 @@ export async function stepDeployment(tx: Tx, input: RolloutStep): Promise<Steppe
   return { ...saved, is_repetition: false };
 }
 
-const overtaken = { code: 'rollout.not-possible', detail: 'The rollout has moved on since; look again.' } as const;
+const overtaken = { code: 'rollout.not-possible', detail: 'The rollout has changed since; read it again.' } as const;
 
 interface Move {
   readonly next: Rollout;

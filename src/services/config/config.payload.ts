@@ -15,7 +15,7 @@ const strategy = z
     z.strictObject({
       kind: z.literal('exponential'),
       start_percentage: share,
-      factor: z.number().min(1.1).max(100).describe('By what a share is multiplied to get the next'),
+      factor: z.number().min(1.1).max(100).describe('Factor between one share and the next'),
       bake_seconds: bakeSeconds,
     }),
     z.strictObject({
@@ -30,7 +30,7 @@ const strategy = z
     try {
       stagesOf(value);
     } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is no strategy' });
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is not a strategy' });
     }
   });
 
@@ -39,13 +39,13 @@ const guard = z.strictObject({
   source: z.discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('health'),
-      metric: z.enum(allHealthMetrics).describe('A metric of the system health; one that nobody measures would hold for ever'),
+      metric: z.enum(allHealthMetrics).describe('A health metric; while it is not measured the rollout holds'),
     }),
     z.strictObject({
       kind: z.literal('prometheus'),
       url: address.describe('Base address of the Prometheus server'),
       query: z.string().min(1).max(2_000).describe('Instant query that gives one number'),
-      samples_query: z.string().min(1).max(2_000).nullable().default(null).describe('Over how many events it counts'),
+      samples_query: z.string().min(1).max(2_000).nullable().default(null).describe('How many events it is based on'),
     }),
     z.strictObject({
       kind: z.literal('webhook'),
@@ -53,9 +53,9 @@ const guard = z.strictObject({
     }),
   ]),
   bad_when: z.enum(['above', 'below']).default('above'),
-  threshold: z.number().default(0).describe('Of the value; a webhook judges itself'),
-  for_seconds: seconds(86_400).default(0).describe('How long the value must be bad without a break'),
-  min_samples: z.int().min(0).max(1_000_000).default(1).describe('With fewer samples the guard does not know'),
+  threshold: z.number().default(0).describe('Limit of the value; not used for a webhook'),
+  for_seconds: seconds(86_400).default(0).describe('How long the value must be bad without interruption'),
+  min_samples: z.int().min(0).max(1_000_000).default(1).describe('With fewer samples the guard is unknown'),
 });
 
 /** How a change is rolled out in one environment; part of what is approved. */
@@ -68,7 +68,7 @@ export const rolloutPlan = z.strictObject({
 
 /** The plan as people give it; `completePlan` fills in what is left out. */
 export const requestedPlan = rolloutPlan.extend({
-  strategy: strategy.optional().describe('Default: 1, 10, 50, 100 % with ten minutes each in production, else at once'),
+  strategy: strategy.optional().describe('Default: 1, 10, 50, 100 % with ten minutes each in production, else 100 %'),
   guards: rolloutPlan.shape.guards.default([]),
   check_interval_seconds: rolloutPlan.shape.check_interval_seconds.default(30),
   dry_run: rolloutPlan.shape.dry_run.default(false),

@@ -46,7 +46,7 @@ async function assertKeyUnused(tx: Tx, payload: z.output<typeof flagCreatePayloa
     .select(['environment', 'value_type'])
     .execute();
   if (siblings.some((sibling) => sibling.environment === environment)) {
-    throw new Problem({ code: 'resource.conflict', detail: `There is a flag '${key}' in ${environment} already.` });
+    throw new Problem({ code: 'resource.conflict', detail: `A flag '${key}' exists in ${environment} already.` });
   }
   const other = siblings.find((sibling) => sibling.value_type !== definition.value_type);
   if (other === undefined) return;

@@ -53,7 +53,7 @@ async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>
     });
   }
   if (sameJson(flag.definition, proposed)) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The flag says exactly this already.' });
+    throw new Problem({ code: 'resource.conflict', detail: 'The flag has exactly this definition already.' });
   }
   return flag;
 }

@@ -28,7 +28,7 @@ const condition = z.strictObject({
 const rule = z.strictObject({
   name: z.string().trim().min(1).max(100),
   tenants: z.array(z.uuid()).max(1000).default([]).describe('Empty means every tenant'),
-  conditions: z.array(condition).max(20).default([]).describe('All must hold'),
+  conditions: z.array(condition).max(20).default([]).describe('All conditions must match'),
   serve: z
     .array(z.strictObject({ variant: name, percentage: z.number().min(0).max(100) }))
     .min(1)
@@ -47,8 +47,8 @@ export const flagContent = z.strictObject({
   enabled: z.boolean(),
   on_variant: name,
   off_variant: name,
-  rollout_percentage: z.number().min(0).max(100).describe('0 to 100, to thousandths; a toggle is 0 or 100'),
-  rules: z.array(rule).max(50).default([]).describe('The first that holds decides'),
+  rollout_percentage: z.number().min(0).max(100).describe('0 to 100 with up to three decimals; a toggle is 0 or 100'),
+  rules: z.array(rule).max(50).default([]).describe('The first rule that matches decides'),
 });
 
 /** Adds to a schema that holds a flag's content the checks that span several of its fields. */

@@ -54,7 +54,9 @@ export async function assertFlagVersion(
   const from = base?.definition ?? flag.definition;
   throw new Problem({
     code: change.code,
-    detail: `The flag is at version ${flag.version}, the change was built on version ${change.version}. Look at the differences and repeat it.`,
+    detail:
+      `The flag is at version ${flag.version}, the change is based on version ${change.version}. Check the ` +
+      'differences and repeat it.',
     members: {
       base_version: change.version,
       current_version: flag.version,

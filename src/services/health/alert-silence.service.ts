@@ -32,7 +32,7 @@ interface NewSilence {
 export async function createSilence(inTransaction: UnitOfWork, actor: Actor, wanted: NewSilence, now: number) {
   const { user_id } = actor;
   if (user_id === null) {
-    throw new Problem({ code: 'auth.forbidden', detail: 'Only a person can answer for a silence.' });
+    throw new Problem({ code: 'auth.forbidden', detail: 'Only a user can own a silence.' });
   }
   const starts_at = wanted.starts_at ?? new Date(now).toISOString();
   assertSpan(Date.parse(starts_at), wanted.ends_at, now);
@@ -50,7 +50,7 @@ function assertSpan(startsAt: number, endsAt: string, now: number): void {
     errors: [
       {
         pointer: '/ends_at',
-        detail: isAhead ? 'must be within 30 days of the start' : 'must lie ahead and after the start',
+        detail: isAhead ? 'must be within 30 days of the start' : 'must be in the future and after the start',
       },
     ],
   });
@@ -161,5 +161,5 @@ async function lockOpenSilence(tx: Tx, id: string) {
   const isOver =
     silence.ended_at !== null || silence.lapse_told_at !== null || Date.parse(silence.ends_at) <= Date.now();
   if (!isOver) return silence;
-  throw new Problem({ code: 'resource.conflict', detail: 'The silence is over. Make a new one.' });
+  throw new Problem({ code: 'resource.conflict', detail: 'The silence has ended. Create a new one.' });
 }

@@ -125,6 +125,6 @@ async function assertChannelsExist(tx: Tx, wanted: readonly ThresholdSetting[]):
     ),
   );
   if (errors.length > 0) {
-    throw new Problem({ code: 'request.invalid', detail: 'A threshold names a channel that is not there.', errors });
+    throw new Problem({ code: 'request.invalid', detail: 'A threshold names a channel that does not exist.', errors });
   }
 }

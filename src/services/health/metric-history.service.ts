@@ -60,5 +60,5 @@ function assertSpan(from: number, to: number, stepSeconds: number): void {
           ? { pointer: '/query/step', detail: `must be long enough for at most ${maxHistoryPoints} steps` }
           : null;
   if (fault === null) return;
-  throw new Problem({ code: 'request.invalid', detail: 'Ask for less, or in longer steps.', errors: [fault] });
+  throw new Problem({ code: 'request.invalid', detail: 'Request a shorter period or longer steps.', errors: [fault] });
 }

@@ -12,7 +12,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 const headlines = {
   'totp-enabled': 'An authenticator app was set up for your account',
   'totp-disabled': 'The authenticator app of your account was switched off',
-  'recovery-codes-renewed': 'Your account was given new recovery codes; the old ones are void',
+  'recovery-codes-renewed': 'Your account was given new recovery codes; the old ones are invalid',
   'sign-in-factor-required': 'Signing in to your account now asks for a code of the authenticator app',
   'sign-in-factor-dropped': 'Signing in to your account no longer asks for a code of the authenticator app',
   'password-changed': 'The password of your account was changed and your other sessions were ended',
@@ -57,6 +57,6 @@ async function notify(deps: Deps, actor: Actor, userIds: readonly string[], noti
   try {
     await createNotify(deps)(actorRef(actor), notification, userIds);
   } catch (error) {
-    deps.log.error({ err: error, event: notification.event }, 'news of an account could not be sent');
+    deps.log.error({ err: error, event: notification.event }, 'a notification about an account could not be sent');
   }
 }

@@ -11,7 +11,7 @@ export const erasableKinds = ['user', 'contact'] as const;
 const personErasePayload = z.strictObject({
   person_id: z.uuid(),
   kind: z.enum(erasableKinds),
-  reason: z.string().trim().min(1).max(500).describe('Why, for the record; name no person in it'),
+  reason: z.string().trim().min(1).max(500).describe('Reason, for the record; must not name a person'),
 });
 
 type Payload = z.output<typeof personErasePayload>;
@@ -23,7 +23,7 @@ type Payload = z.output<typeof personErasePayload>;
  */
 export const personErase = defineAction({
   name: 'person.erase',
-  title: 'Erase a deleted person for good',
+  title: 'Erase a deleted person permanently',
   permission: 'user:delete',
   payload: personErasePayload,
   unwrittenGate: 'approval',
@@ -31,7 +31,8 @@ export const personErase = defineAction({
   environment: () => null,
   reason: ({ reason }) => reason,
   describe: ({ kind, person_id }) =>
-    `Erase the deleted ${kind} ${person_id} for good: personal data, and the key to what the audit log holds about them.`,
+    `Permanently erase the deleted ${kind} ${person_id}: personal data, and the key to what the audit log holds ` +
+    'about them.',
   check: async (tx, payload) => {
     await assertDeleted(tx, payload);
   },
@@ -68,7 +69,10 @@ async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void
       : await tx.sql.selectFrom('contacts').where('id', '=', person_id).select('deleted_at').forNoKeyUpdate().executeTakeFirst();
   if (person === undefined) throw notFound(kind);
   if (person.deleted_at === null) {
-    throw new Problem({ code: 'resource.conflict', detail: `Delete the ${kind} first; only who has left can be erased.` });
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: `Delete the ${kind} first; only a deleted one can be erased.`,
+    });
   }
   const key = await tx.sql
     .selectFrom('audit_person_keys')

@@ -71,7 +71,7 @@ export async function hashNewPassword(
       .select(['password_hash', 'email', 'phone_number', 'full_name']),
   );
   if (!(await deps.passwords.verify(user?.password_hash ?? null, current_password))) {
-    throw new Problem({ code: 'auth.invalid-credentials', detail: 'The current password is not right.' });
+    throw new Problem({ code: 'auth.invalid-credentials', detail: 'The current password is wrong.' });
   }
   return hashAccountPassword(deps, new_password, user ?? {}, '/new_password');
 }

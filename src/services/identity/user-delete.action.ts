@@ -14,7 +14,7 @@ import { rowVersion } from '../../platform/row-version-input.ts';
 const userDeletePayload = z.strictObject({
   user_id: z.uuid(),
   version: rowVersion,
-  transfer_to: z.uuid().nullable().default(null).describe('Who gets what the person owns'),
+  transfer_to: z.uuid().nullable().default(null).describe('User who becomes the owner of what this user owns'),
   reason: z.string().min(1).max(500).nullable().default(null),
 });
 
@@ -32,7 +32,7 @@ export const userDelete = defineAction({
   environment: () => null,
   reason: ({ reason }) => reason,
   describe: ({ user_id, transfer_to }) =>
-    `Delete the user ${user_id}` + (transfer_to === null ? '.' : ` and give what they own to the user ${transfer_to}.`),
+    `Delete the user ${user_id}` + (transfer_to === null ? '.' : ` and transfer what they own to ${transfer_to}.`),
   check: async (tx, payload) => {
     await assertDeletable(tx, payload);
   },
@@ -104,7 +104,7 @@ async function assertSuccessor(
     if (owned.length === 0) return;
     throw new Problem({
       code: 'user.owns-things',
-      detail: 'Name in transfer_to who gets what this person owns.',
+      detail: 'Name in transfer_to the new owner of what this user owns.',
       members: { owned: owned.map(({ kind, count }) => ({ resource: kind.resource, count })) },
     });
   }
@@ -117,5 +117,5 @@ async function assertSuccessor(
     .executeTakeFirst();
   if (successor !== undefined) return;
   const errors = [{ pointer: '/transfer_to', detail: 'must be another active user' }];
-  throw new Problem({ code: 'request.invalid', detail: 'Nobody there could own these things.', errors });
+  throw new Problem({ code: 'request.invalid', detail: 'This user cannot become the owner.', errors });
 }

@@ -29,7 +29,7 @@ export async function openSyncJob(
   if (!integration.is_enabled || !isPulled(integration.config)) {
     throw new Problem({
       code: 'integration.not-syncable',
-      detail: integration.is_enabled ? 'A webhook source sends by itself.' : 'The integration is switched off.',
+      detail: integration.is_enabled ? 'A webhook source cannot be synced.' : 'The integration is disabled.',
     });
   }
   const orphan = await tx.sql

@@ -71,7 +71,7 @@ export async function receiveMessage(
   message: { readonly id: string; readonly data: JsonObject },
 ): Promise<ReceivedMessage> {
   if (!source.is_enabled) {
-    throw new Problem({ code: 'integration.not-syncable', detail: 'The integration is switched off.' });
+    throw new Problem({ code: 'integration.not-syncable', detail: 'The integration is disabled.' });
   }
   return unitOfWork(db, source.actor, (tx) => storeMessage(tx, source, message));
 }
@@ -90,7 +90,7 @@ async function storeMessage(
   if (fault !== undefined) {
     throw new Problem({
       code: 'request.invalid',
-      detail: 'The message carries no record that can be taken.',
+      detail: 'The message contains no record that can be stored.',
       errors: [{ pointer: '/data', detail: `cannot be stored: ${fault.reason}` }],
     });
   }

@@ -28,18 +28,18 @@ function isBare(url: string): boolean {
 
 const paging = z
   .strictObject({
-    page_size: z.int().min(1).max(500).default(100).describe('Records asked for at a time'),
+    page_size: z.int().min(1).max(500).default(100).describe('Records requested per page'),
     limit_param: queryName.default('limit'),
     cursor_param: queryName.default('cursor'),
-    items_pointer: pointer.default('/items').describe('Where the records stand in an answer'),
-    cursor_pointer: pointer.default('/next_cursor').describe('Where the cursor of the next page stands'),
-    id_pointer: pointer.min(2).default('/id').describe('Where the id stands in a record'),
+    items_pointer: pointer.default('/items').describe('JSON pointer to the records in a response'),
+    cursor_pointer: pointer.default('/next_cursor').describe('JSON pointer to the cursor of the next page'),
+    id_pointer: pointer.min(2).default('/id').describe('JSON pointer to the id in a record'),
   })
   .prefault({});
 
 const keyManagement = z
   .strictObject({
-    path: path.describe('`POST` makes a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured'),
+    path: path.describe('`POST` creates a key, `DELETE {path}/{id}` revokes one; `Idempotency-Key` must be honoured'),
     id_pointer: pointer.min(2).default('/id'),
     secret_pointer: pointer.min(2),
   })
@@ -48,7 +48,7 @@ const keyManagement = z
 
 const httpService = {
   base_url: webAddress,
-  probe_path: path.default('/').describe('Asked to see whether the key is accepted'),
+  probe_path: path.default('/').describe('Called to check whether the key is accepted'),
   records_path: path,
   paging,
   key_management: keyManagement,
@@ -77,7 +77,7 @@ export const integrationConfig = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('webhook_source'),
-    id_pointer: pointer.min(2).default('/id').describe('Where the id stands in the `data` of a message'),
+    id_pointer: pointer.min(2).default('/id').describe('JSON pointer to the id in the `data` of a message'),
   }),
   z.strictObject({
     kind: z.literal('postgres_source'),
@@ -92,7 +92,7 @@ export const integrationConfig = z.discriminatedUnion('kind', [
     schema: identifier.default('public'),
     table: identifier,
     id_column: identifier.default('id'),
-    page_size: z.int().min(1).max(500).default(100).describe('Rows asked for at a time'),
+    page_size: z.int().min(1).max(500).default(100).describe('Rows requested per page'),
   }),
 ]) satisfies z.ZodType<IntegrationConfig>;
 
@@ -111,4 +111,4 @@ export const integrationKeyId = z
   .regex(/^[\w.~:-]+$/, 'must be an id that can stand in a path');
 
 /** The interval of scheduled syncs; null: only by hand. */
-export const syncEverySeconds = z.int().min(60).max(31 * 24 * 3_600).nullable().describe('Seconds; null: only by hand');
+export const syncEverySeconds = z.int().min(60).max(31 * 24 * 3_600).nullable().describe('Seconds; null: on request');

@@ -53,7 +53,7 @@ export async function assertNotRotating(
   if (rotation === undefined || (phase === 'before-switch' && !isBeforeSwitch(rotation.status))) return;
   throw new Problem({
     code: 'integration.rotation-running',
-    detail: 'A key rotation of this integration is not at its end. Wait for it, or abort it before its switch.',
+    detail: 'A key rotation of this integration is still running. Wait for its end, or abort it before its switch.',
     members: { rotation_id: rotation.id, status: rotation.status },
   });
 }
@@ -71,7 +71,7 @@ export function assertRotatable({ config, key_id, is_enabled }: IntegrationRow):
       ? 'The id of its key is not known, so the key could not be revoked; give key_id with PUT …/config.'
       : is_enabled
         ? null
-        : 'It is switched off.';
+        : 'It is disabled.';
   if (missing === null && key_id !== null) return key_id;
   throw new Problem({
     code: 'integration.rotation-unsupported',

@@ -79,8 +79,8 @@ function badSecret(detail: string): Problem {
 
 function assertSchedulable(config: IntegrationConfig, seconds: number | null): void {
   if (seconds === null || isPulled(config)) return;
-  const errors = [{ pointer: '/sync_every_seconds', detail: 'a webhook source sends by itself' }];
-  throw new Problem({ code: 'request.invalid', detail: 'This kind of integration is not fetched from.', errors });
+  const errors = [{ pointer: '/sync_every_seconds', detail: 'is not possible for a webhook source' }];
+  throw new Problem({ code: 'request.invalid', detail: 'This kind of integration cannot be synced.', errors });
 }
 
 /** What can be changed apart from the connection. */
@@ -128,10 +128,10 @@ export async function configureIntegration(
   const before = await lockIntegration(tx, id, version);
   if (config.kind !== before.kind) {
     const errors = [{ pointer: '/config/kind', detail: `must stay ${before.kind}` }];
-    throw new Problem({ code: 'request.invalid', detail: 'Another kind is another integration.', errors });
+    throw new Problem({ code: 'request.invalid', detail: 'The kind of an integration cannot be changed.', errors });
   }
   if (secret === null && destinationsOf(config) !== destinationsOf(before.config)) {
-    throw badSecret('is needed again when the integration is pointed elsewhere');
+    throw badSecret('is required again when the destination changes');
   }
   const isSecretOnly = secret !== null && sameJson(config, before.config);
   await assertNotRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');

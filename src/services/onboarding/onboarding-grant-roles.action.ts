@@ -14,13 +14,13 @@ const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });
 /** Assigns the roles that wait since the completion of a link, such as those of administrators. Always by approval. */
 export const onboardingGrantRoles = defineAction({
   name: 'onboarding.grant-roles',
-  title: 'Give a newcomer the roles that wait for approval',
+  title: 'Assign the roles of an onboarding link that wait for approval',
   permission: 'role:assign',
   payload: grantOnboardingRolesPayload,
   floor: () => 'approval',
   environment: () => null,
   reason: () => null,
-  describe: ({ link_id }) => `Give the person who completed the onboarding link ${link_id} the roles that wait on it.`,
+  describe: ({ link_id }) => `Assign the waiting roles of the onboarding link ${link_id} to the user who completed it.`,
   check: async (tx, { link_id }) => {
     await lockWaitingRoles(tx, link_id);
   },

@@ -77,8 +77,12 @@ async function hashChosenPassword(deps: Deps, { actor, link }: PublicLinkAccess,
   const row = await unitOfWork(deps.db, actor, (tx) => lockOnboardingLink(tx, link.link_id));
   if (row.status === 'completed') return null;
   if (row.account === null) {
-    const errors = [{ pointer: '/password', detail: 'this link creates no account' }];
-    throw new Problem({ code: 'request.invalid', detail: 'There is no account that the password could be of.', errors });
+    const errors = [{ pointer: '/password', detail: 'is only possible if the link creates an account' }];
+    throw new Problem({
+      code: 'request.invalid',
+      detail: 'This link creates no account that could have a password.',
+      errors,
+    });
   }
   return hashAccountPassword(deps, password, { full_name: row.recipient_name, email: row.recipient_email }, '/password');
 }

@@ -90,11 +90,17 @@ export async function createOnboardingLink(
  */
 function assertMayCreate({ user_id, permissions }: Actor, createsAccount: boolean): string {
   if (user_id === null) {
-    throw new Problem({ code: 'auth.forbidden', detail: 'A link is made by a person, who is told what becomes of it.' });
+    throw new Problem({
+      code: 'auth.forbidden',
+      detail: 'Only a user can create a link, because its creator is notified.',
+    });
   }
   const missing = (['user:create', 'role:assign'] as const).find((permission) => !permissions.includes(permission));
   if (createsAccount && missing !== undefined) {
-    throw new Problem({ code: 'auth.forbidden', detail: `A link that creates an account needs the permission ${missing}.` });
+    throw new Problem({
+      code: 'auth.forbidden',
+      detail: `A link that creates an account needs the permission ${missing}.`,
+    });
   }
   return user_id;
 }
@@ -147,7 +153,7 @@ export async function extendOnboardingLink(
   if (until === null) {
     throw new Problem({
       code: 'onboarding.life-spent',
-      detail: 'The link has had its longest life. Make a new one.',
+      detail: 'The link has reached its maximum lifetime. Create a new one.',
       members: { max_expires_at: before.max_expires_at },
     });
   }

@@ -59,7 +59,7 @@ export function progressColumns(before: OnboardingRow, saved: Omit<SavedProgress
   const { progress, progress_percent, current_step } = mergeProgress(before, saved);
   if (Buffer.byteLength(JSON.stringify(progress)) > maxProgressBytes) {
     const errors = [{ pointer: '/answers', detail: `all answers together have at most ${maxProgressBytes} bytes` }];
-    throw new Problem({ code: 'request.invalid', detail: 'These are too many answers.', errors });
+    throw new Problem({ code: 'request.invalid', detail: 'The answers are too large.', errors });
   }
   return { progress: jsonb(progress), progress_percent, current_step };
 }
@@ -76,7 +76,7 @@ export function assertProgressVersion(row: OnboardingRow, version: number): void
   const { progress, progress_percent, current_step, version: current } = row;
   throw new Problem({
     code: 'onboarding.progress-stale',
-    detail: 'The progress was saved elsewhere in between. Go on from the current state.',
+    detail: 'The progress was saved elsewhere in the meantime. Continue from the current state.',
     members: { current: { answers: progress, progress_percent, current_step, version: current } },
   });
 }

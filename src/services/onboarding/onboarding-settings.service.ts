@@ -26,7 +26,11 @@ export function grantedSeconds(settings: OnboardingSettings, asked: number | nul
   const seconds = asked ?? settings.default_life_seconds;
   if (seconds <= settings.max_step_seconds) return seconds;
   const detail = `must be at most ${settings.max_step_seconds}`;
-  throw new Problem({ code: 'request.invalid', detail: 'A link is not given so much time at once.', errors: [{ pointer, detail }] });
+  throw new Problem({
+    code: 'request.invalid',
+    detail: 'A link cannot be given so much time at once.',
+    errors: [{ pointer, detail }],
+  });
 }
 
 /**
@@ -40,7 +44,11 @@ export async function updateOnboardingSettings(tx: Tx, changes: Partial<Onboardi
   const misplaced = firstLimitOutOfOrder(after);
   if (misplaced !== null) {
     const errors = [{ pointer: `/${misplaced}`, detail: 'must not be above the next longer limit' }];
-    throw new Problem({ code: 'request.invalid', detail: 'Default, step and longest life go from short to long.', errors });
+    throw new Problem({
+      code: 'request.invalid',
+      detail: 'The default must not exceed the step, nor the step the maximum lifetime.',
+      errors,
+    });
   }
   await tx.sql
     .insertInto('onboarding_settings')

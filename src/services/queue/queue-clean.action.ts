@@ -13,10 +13,10 @@ const maxCleaned = 100_000;
 /** Which jobs are removed from which queue. */
 export const queueCleanPayload = z.strictObject({
   name: z.string().min(1).max(100),
-  environment: z.enum(environmentNames).describe('That of the queue: what is about to be cleaned has to be known'),
+  environment: z.enum(environmentNames).describe('Environment of the queue, to confirm what is cleaned'),
   state: z.enum(cleanableStates),
-  older_than_seconds: z.int().min(0).max(10 * 365 * 86_400).describe('Younger jobs stay'),
-  limit: z.int().min(1).max(maxCleaned).default(10_000).describe('No more jobs than these are taken away'),
+  older_than_seconds: z.int().min(0).max(10 * 365 * 86_400).describe('Younger jobs are not removed'),
+  limit: z.int().min(1).max(maxCleaned).default(10_000).describe('Maximum number of jobs to remove'),
   reason: z.string().trim().min(1).max(500),
 });
 
@@ -28,14 +28,14 @@ type Payload = z.output<typeof queueCleanPayload>;
  */
 export const queueClean = defineAction({
   name: 'queue.clean',
-  title: 'Take jobs away from a queue',
+  title: 'Remove jobs from a queue',
   permission: 'queue:clean',
   payload: queueCleanPayload,
   environment: ({ environment }) => environment,
   reason: ({ reason }) => reason,
   describe: ({ name, environment, state, older_than_seconds, limit }) =>
-    `Take up to ${limit} ${state} jobs older than ${older_than_seconds} seconds away from the queue '${name}' in ` +
-    `${environment}, for good.`,
+    `Permanently remove up to ${limit} ${state} jobs older than ${older_than_seconds} seconds from the queue ` +
+    `'${name}' in ${environment}.`,
   check: async (tx, payload) => {
     await lockCleanableQueue(tx, payload);
   },

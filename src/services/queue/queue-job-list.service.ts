@@ -32,7 +32,7 @@ export async function listQueueJobs(
   if (!engine.states.includes(state)) {
     throw new Problem({
       code: 'queue.unsupported',
-      detail: `Jobs of ${engine.name} know no state '${state}'.`,
+      detail: `Jobs of ${engine.name} have no state '${state}'.`,
       members: { job_states: [...engine.states] },
     });
   }

@@ -212,7 +212,10 @@ async function reset(client: Client, own: string, runId: string, mode: RetryMode
   const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   const point = resetPoint(events ?? [], mode);
   if (point === null) {
-    throw new Problem({ code: 'queue.unsupported', detail: 'The execution failed before its first step; start it anew.' });
+    throw new Problem({
+      code: 'queue.unsupported',
+      detail: 'The execution failed before its first step; retry it from its start.',
+    });
   }
   const answer = await client.workflowService.resetWorkflowExecution({
     namespace: client.options.namespace,

@@ -10,7 +10,7 @@ export const approvalSweepSchedule: ScheduleContract = {
   everyMs: 10 * 60_000,
   // The next run finds what a missed one would have found.
   catchupWindowMs: 60_000,
-  note: 'Closes requests whose workflow was terminated, and cancels those of people who have left.',
+  note: 'Closes requests whose workflow was terminated, and cancels those of deactivated users.',
 };
 
 /** The result of a sweep or of one page of it. */

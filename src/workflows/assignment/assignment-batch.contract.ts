@@ -58,12 +58,12 @@ export function assignmentBatchWorkflowId(tenantId: string, batchId: string): st
 /** Everything but the task queue that a start needs. */
 export function assignmentBatchStartOptions(input: AssignmentBatchInput) {
   const { actor, batch_id, kind, total } = input;
-  const what = kind === 'bulk' ? 'Deal' : 'Hand over';
+  const what = kind === 'bulk' ? 'Deal' : 'Reassign';
   return {
     workflowId: assignmentBatchWorkflowId(actor.tenant_id, batch_id),
     args: [input] as [AssignmentBatchInput],
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: actor.tenant_id }]),
     staticSummary: `${what} ${total} contact(s)`,
-    staticDetails: `Assignment batch \`${batch_id}\`; what it has done stands in \`assignment_batch_items\`.`,
+    staticDetails: `Assignment batch \`${batch_id}\`; its results are in \`assignment_batch_items\`.`,
   };
 }

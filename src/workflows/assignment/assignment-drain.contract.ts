@@ -47,7 +47,7 @@ export function assignmentDrainStartOptions(input: AssignmentDrainInput) {
     workflowId: assignmentDrainWorkflowId(input.tenant_id, input.campaign_id),
     args: [input] as [AssignmentDrainInput],
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.tenant_id }]),
-    staticSummary: 'Give waiting contacts to whoever has a place',
+    staticSummary: 'Assign waiting contacts to members with capacity',
     staticDetails: `Queue of the campaign \`${input.campaign_id}\`, oldest contact first. Ends when nothing waits.`,
   };
 }

@@ -29,7 +29,7 @@ export async function assignmentDrainWorkflow(input: AssignmentDrainInput): Prom
     const result = await background.drainAssignmentQueue(input);
     ({ waiting } = result);
     assigned += result.assigned;
-    setCurrentDetails(`${waiting} contact(s) wait; ${assigned} given out`);
+    setCurrentDetails(`${waiting} contact(s) wait; ${assigned} assigned`);
     if (waiting === 0 && !isWoken) return assigned;
     if (!result.has_more) await condition(() => isWoken, pauseMs(result, input.recheck_ms), { summary: 'Next look' });
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof assignmentDrainWorkflow>(input);

@@ -10,7 +10,7 @@ export const assignmentSweepSchedule: ScheduleContract = {
   everyMs: 5 * 60_000,
   // A missed run is not made up for: the next one finds the same work.
   catchupWindowMs: 60_000,
-  note: 'Goes on with batches that nobody works on, wakes queues, and hands over the contacts of people who are closed.',
+  note: 'Restarts lost batches, wakes queues, and reassigns the contacts of deactivated users.',
 };
 
 /** What a sweep did. */

@@ -14,7 +14,7 @@ const { sweepAssignments } = proxyActivities<AssignmentSweepActivities>({
 export async function assignmentSweepWorkflow(): Promise<AssignmentSweepResult> {
   const swept = await sweepAssignments();
   setCurrentDetails(
-    `- batches restarted: ${swept.restarted}\n- queues woken: ${swept.woken}\n- hand-overs begun: ${swept.handed_over}`,
+    `- batches restarted: ${swept.restarted}\n- queues woken: ${swept.woken}\n- reassigning: ${swept.handed_over}`,
   );
   return swept;
 }

@@ -11,7 +11,7 @@ export const alertEvaluationSchedule: ScheduleContract = {
   everyMs: healthRoundMs,
   // The next evaluation sees what a missed one would have seen, and sends the notifications that are still due.
   catchupWindowMs: healthRoundMs,
-  note: 'Compares thresholds with measurements, tells people of alerts, pings the external watcher.',
+  note: 'Compares thresholds with measurements, notifies people of alerts, pings the external watcher.',
 };
 
 /** The time that all activities of an evaluation share, in milliseconds since the epoch. */

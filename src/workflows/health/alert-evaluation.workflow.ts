@@ -40,7 +40,7 @@ export async function alertEvaluationWorkflow(): Promise<AlertEvaluationResult> 
   });
   setCurrentDetails(
     [
-      `- thresholds: ${total.thresholds}, changed: ${total.changed}, told: ${total.told}, tenants put off: ${total.failed}`,
+      `- thresholds: ${total.thresholds}, changed: ${total.changed}, sent: ${total.told}, failed tenants: ${total.failed}`,
       ...(collector_stopped_since === null ? [] : [`- **nothing was measured since ${collector_stopped_since}**`]),
     ].join('\n'),
   );

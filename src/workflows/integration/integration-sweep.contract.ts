@@ -10,7 +10,7 @@ export const integrationSweepSchedule: ScheduleContract = {
   everyMs: 60_000,
   // The next run finds what a missed one would have found.
   catchupWindowMs: 30_000,
-  note: 'Brings the Schedules of integrations up to their rows and starts key rotations that wait.',
+  note: 'Updates the Schedules of integrations from their rows and starts waiting key rotations.',
 };
 
 /** What a sweep has done. */

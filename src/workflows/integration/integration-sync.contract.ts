@@ -77,7 +77,7 @@ export function integrationSyncStartOptions(input: IntegrationSyncInput) {
       ...(actor.user_id === null ? [] : [{ key: searchAttributes.requestedBy, value: actor.user_id }]),
     ]),
     staticSummary: `Sync of integration ${integration_id} (${trigger})`,
-    staticDetails: `Fetches the records of integration \`${integration_id}\`; what it has done stands in \`admin_sync_jobs\`.`,
+    staticDetails: `Fetches the records of integration \`${integration_id}\`; its results are in \`admin_sync_jobs\`.`,
   };
 }
 

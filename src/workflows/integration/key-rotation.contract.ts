@@ -91,6 +91,6 @@ export function keyRotationStartOptions(ref: KeyRotationRef) {
     workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: ref.tenant_id }]),
     staticSummary: `Key rotation of integration ${ref.integration_id}`,
-    staticDetails: `Rotation \`${ref.rotation_id}\`; its steps stand in \`admin_key_rotations\` and it goes on from there.`,
+    staticDetails: `Rotation \`${ref.rotation_id}\`; its state is in \`admin_key_rotations\`, from which it continues.`,
   };
 }

@@ -74,6 +74,6 @@ export function onboardingLinkStartOptions(input: OnboardingLinkInput) {
     signalArgs: [] as [],
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.tenant_id }]),
     staticSummary: `Onboarding link ${input.link_id}`,
-    staticDetails: `Reminds, warns and expires the onboarding link \`${input.link_id}\`; its times stand in its row.`,
+    staticDetails: `Reminds, warns and expires the onboarding link \`${input.link_id}\`; its times are in its row.`,
   };
 }

@@ -10,7 +10,7 @@ export const onboardingSweepSchedule: ScheduleContract = {
   everyMs: 15 * 60_000,
   // A missed run is not made up for: the next one finds the same work.
   catchupWindowMs: 60_000,
-  note: 'Expires onboarding links whose time is over and tells workflows of links what they have missed.',
+  note: 'Expires onboarding links whose time is over and signals link workflows that missed a change.',
 };
 
 /** What a sweep did. */

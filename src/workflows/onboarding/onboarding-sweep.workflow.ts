@@ -12,6 +12,6 @@ const { sweepOnboardingLinks } = proxyActivities<OnboardingSweepActivities>({
  */
 export async function onboardingSweepWorkflow(): Promise<OnboardingSweepResult> {
   const swept = await sweepOnboardingLinks();
-  setCurrentDetails(`- expired: ${swept.expired}\n- told: ${swept.told}`);
+  setCurrentDetails(`- expired: ${swept.expired}\n- signalled: ${swept.told}`);
   return swept;
 }

@@ -10,7 +10,7 @@ export const housekeepingSchedule: ScheduleContract = {
   everyMs: 10 * 60_000,
   // The next run finds what a missed one would have found.
   catchupWindowMs: 60_000,
-  note: 'Removes what has run out: stored answers, old challenges, spent tokens, counters, development mail.',
+  note: 'Removes expired data: stored responses, old challenges, used tokens, counters, development mail.',
 };
 
 /** Rows removed, by table. */

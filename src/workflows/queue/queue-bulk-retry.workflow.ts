@@ -126,7 +126,7 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
     // Jobs that are still unsettled go to the end, so that slow ones do not hide the others.
     watched = [...watched.slice(observedAtOnce), ...observed.filter((id) => !settledIds.has(id))];
     setCurrentDetails(
-      `${counts.retried} of ${counts.selected} retried, ${counts.completed} completed, ${counts.failed_again} failed anew`,
+      `${counts.retried} of ${counts.selected} retried, ${counts.completed} completed, ${counts.failed_again} failed`,
     );
     return isBreakerOpen(counts, plan);
   }

@@ -33,6 +33,6 @@ export function queueCleanStartOptions(input: QueueCleanInput) {
     workflowIdReusePolicy: 'REJECT_DUPLICATE' as const,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.actor.tenant_id }]),
     staticSummary: 'Clean a queue',
-    staticDetails: `Queue \`${input.queue_id}\`; what is taken away stands in \`admin_queue_events\`.`,
+    staticDetails: `Queue \`${input.queue_id}\`; the result is in \`admin_queue_events\`.`,
   };
 }

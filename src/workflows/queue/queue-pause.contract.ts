@@ -74,6 +74,6 @@ export function queuePauseStartOptions(input: QueuePauseInput) {
     workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([{ key: searchAttributes.tenantId, value: input.actor.tenant_id }]),
     staticSummary: `Pause of a queue until ${new Date(input.paused_until).toISOString()}`,
-    staticDetails: `Queue \`${input.queue_id}\`; reason and author stand in \`admin_queues\`.`,
+    staticDetails: `Queue \`${input.queue_id}\`; reason and author are in \`admin_queues\`.`,
   };
 }

@@ -2,7 +2,7 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio
 
 /** The failure of an update whose command could not be stored. */
 export function databaseUnavailable(): ApplicationFailure {
-  return ApplicationFailure.nonRetryable('The database is away. Try again shortly.', 'service.unavailable');
+  return ApplicationFailure.nonRetryable('The database is unavailable. Try again shortly.', 'service.unavailable');
 }
 
 /** True when an activity timed out or kept failing; false for a failure that it threw as not retryable. */

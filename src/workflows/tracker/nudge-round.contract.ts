@@ -68,6 +68,6 @@ export function nudgePersonStartOptions(tenantId: string, userId: string) {
       { key: searchAttributes.requestedBy, value: userId },
     ]),
     staticSummary: `Nudges for user ${userId}`,
-    staticDetails: `Looks at the day of user \`${userId}\` and writes the nudges that the rules ask for.`,
+    staticDetails: `Evaluates the nudge rules for the day of user \`${userId}\`.`,
   };
 }

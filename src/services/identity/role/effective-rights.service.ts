@@ -52,7 +52,7 @@ export async function assertWithinOwnRights(tx: Tx, wanted: readonly string[]): 
   if (missing.length === 0) return;
   throw new Problem({
     code: 'role.grant-exceeds-own',
-    detail: 'Somebody who holds these permissions has to do this.',
+    detail: 'A user who holds these permissions has to do this.',
     members: { missing_permissions: missing },
   });
 }
@@ -72,7 +72,7 @@ export async function assertNotStronger(tx: Tx, userId: string): Promise<void> {
   if (tx.actor.user_id === userId) return;
   const [own, theirs] = [await ownRights(tx), await rightsOf(tx, userId)];
   if (permissionsBeyond(own.permissions, theirs.permissions).length === 0) return;
-  throw new Problem({ code: 'user.exceeds-own', detail: 'Somebody with at least the same rights has to do this.' });
+  throw new Problem({ code: 'user.exceeds-own', detail: 'A user with at least the same rights has to do this.' });
 }
 
 /**
@@ -98,7 +98,7 @@ export async function assertSuperAdminRemains(tx: Tx): Promise<void> {
   if (remaining !== undefined) return;
   throw new Problem({
     code: 'user.last-super-admin',
-    detail: 'Make somebody else a super admin without an end first.',
+    detail: 'Make another user a super admin without an end first.',
   });
 }
 

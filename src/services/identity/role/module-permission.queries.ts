@@ -53,7 +53,7 @@ export async function modulePermissions(db: ReadConnections, scope: ReadScope, u
  */
 export async function modulePermission(db: ReadConnections, scope: ReadScope, userId: string, module: SoftwareModule) {
   const [permission] = await read(db, scope, modulePermissionsOf(userId).where('agent_name', '=', module));
-  if (permission === undefined) throw notFound('agent permission');
+  if (permission === undefined) throw notFound('module permission');
   return permission;
 }
 

@@ -87,5 +87,5 @@ export async function revokeModulePermission(tx: Tx, userId: string, module: Sof
 }
 
 function lockModulePermission(tx: Tx, userId: string, module: SoftwareModule) {
-  return lockOne(tx, ModulePermissionEntity, { user_id: userId, agent_name: module }, 'agent permission');
+  return lockOne(tx, ModulePermissionEntity, { user_id: userId, agent_name: module }, 'module permission');
 }

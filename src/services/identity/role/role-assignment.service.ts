@@ -38,7 +38,7 @@ const columns = [
  */
 export function assertMayAssignRoles(actor: Pick<Actor, 'permissions'>): void {
   if (actor.permissions.includes('role:assign')) return;
-  throw new Problem({ code: 'auth.forbidden', detail: 'Giving roles needs the permission role:assign.' });
+  throw new Problem({ code: 'auth.forbidden', detail: 'Assigning roles needs the permission role:assign.' });
 }
 
 /**
@@ -79,7 +79,7 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
   if (assigned === undefined) {
     throw new Problem({
       code: 'resource.conflict',
-      detail: 'The person holds this role already; take it first to change its times.',
+      detail: 'The user holds this role already; remove it first to change its times.',
     });
   }
   await recomputeRights(tx, userId);
@@ -141,7 +141,7 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
     .executeTakeFirst();
   if (before === undefined) throw notFound('role assignment');
   if (before.is_lapsed) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The assignment has lapsed; give the role anew.' });
+    throw new Problem({ code: 'resource.conflict', detail: 'The assignment has lapsed; assign the role again.' });
   }
   const reviewed = await tx.sql
     .updateTable('admin_role_assignments')

@@ -76,5 +76,5 @@ async function assertCreatable(tx: Tx, { code, permissions, parent_role_id }: Pa
     .select('id')
     .executeTakeFirst();
   if (taken === undefined) return parent;
-  throw new Problem({ code: 'resource.conflict', detail: 'There is a role with this code already.' });
+  throw new Problem({ code: 'resource.conflict', detail: 'A role with this code exists already.' });
 }

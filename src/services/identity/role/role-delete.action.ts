@@ -70,6 +70,6 @@ async function assertDeletable(tx: Tx, { role_id, version }: Payload) {
   if (holder === undefined && child === undefined) return role;
   throw new Problem({
     code: 'role.in-use',
-    detail: holder === undefined ? 'Another role inherits from it.' : 'Somebody holds it; take it from them first.',
+    detail: holder === undefined ? 'Another role inherits from it.' : 'It is assigned; remove it from its users first.',
   });
 }

@@ -17,7 +17,7 @@ export async function assertParent(tx: Tx, parentId: string | null) {
   const parent = await loadRole(tx, parentId);
   const { roles, permissions } = rightsOfRoles(await loadRoles(tx), [parentId]);
   if (roles.includes(superAdminCode)) {
-    throw new Problem({ code: 'role.immutable', detail: 'No role inherits from the super admin.' });
+    throw new Problem({ code: 'role.immutable', detail: 'No role can inherit from the super admin.' });
   }
   return { permissions, coarse_role: parent.coarse_role };
 }
@@ -30,7 +30,7 @@ export async function assertParent(tx: Tx, parentId: string | null) {
 export async function assertOwnRole(tx: Tx, id: string, version: number) {
   await lockRights(tx);
   const role = await loadRole(tx, id);
-  if (role.is_system_role) throw new Problem({ code: 'role.immutable', detail: 'System roles keep name and place.' });
+  if (role.is_system_role) throw new Problem({ code: 'role.immutable', detail: 'System roles keep name and parent.' });
   return assertVersion(role, version);
 }
 

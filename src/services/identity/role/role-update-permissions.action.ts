@@ -39,7 +39,7 @@ export const roleUpdatePermissions = defineAction({
   environment: () => null,
   reason: ({ reason }) => reason,
   describe: ({ role_id, permissions }) =>
-    `Let the role ${role_id} give these permissions and no others of its own: ${permissions.join(', ') || 'none'}.`,
+    `Set the own permissions of the role ${role_id} to: ${permissions.join(', ') || 'none'}.`,
   check: async (tx, payload) => {
     await assertChangeable(tx, payload);
   },
@@ -74,7 +74,7 @@ async function assertChangeable(tx: Tx, { role_id, permissions, version }: Paylo
   await lockRights(tx);
   const role = assertVersion(await loadRole(tx, role_id), version);
   if (role.code === superAdminCode && role.is_system_role) {
-    throw new Problem({ code: 'role.immutable', detail: 'The super admin always holds everything.' });
+    throw new Problem({ code: 'role.immutable', detail: 'The super admin always holds all permissions.' });
   }
   const own = await ownRights(tx);
   if (own.roles.includes(role.code)) {

@@ -148,11 +148,11 @@ async function countAttempt(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwne
   );
   if (found === undefined) throw notFound('challenge');
   if (challengeState(found, deps.now()) === 'locked') {
-    throw new Problem({ code: 'mfa.locked', detail: 'This challenge took too many wrong codes. Ask for a new one.' });
+    throw new Problem({ code: 'mfa.locked', detail: 'This challenge had too many wrong codes. Request a new one.' });
   }
   throw new Problem({
     code: 'mfa.challenge-closed',
-    detail: 'This challenge is answered or out of time. Ask for a new one.',
+    detail: 'This challenge is answered or has expired. Request a new one.',
   });
 }
 
@@ -225,7 +225,7 @@ async function lockChallenge(deps: Pick<Deps, 'db'>, owner: ChallengeOwner, id: 
   });
   throw new Problem({
     code: 'mfa.locked',
-    detail: 'That was the last try for this challenge. Ask for a new one.',
+    detail: 'That was the last attempt for this challenge. Request a new one.',
     // `withGuessBudget` reads the reason: this was a wrong guess too.
     members: { reason: 'wrong', attempts_left: 0 },
   });

@@ -28,7 +28,7 @@ export type ChallengeOwner = FactorOwner & { readonly session_id: string };
 export function factorOwner(actor: Actor): ChallengeOwner {
   const { kind, user_id, session_id } = actor;
   if (kind !== 'user' || user_id === null || session_id === null) {
-    throw new Problem({ code: 'auth.forbidden', detail: 'Only signed-in people have a second factor.' });
+    throw new Problem({ code: 'auth.forbidden', detail: 'Only signed-in users have a second factor.' });
   }
   return { ...actor, user_id, session_id };
 }
@@ -45,8 +45,8 @@ export type CodeVerdict =
 type Deps = Pick<SignInDeps, 'db' | 'keyring' | 'rateLimits' | 'log' | 'now'>;
 
 const refusalDetail: Readonly<Record<CodeRefusal, string>> = {
-  wrong: 'The code is not right.',
-  late: 'The code has run out. Use the one that is shown now.',
+  wrong: 'The code is wrong.',
+  late: 'The code has expired. Use the current one.',
   used: 'The code was used already. Wait for the next one.',
 };
 

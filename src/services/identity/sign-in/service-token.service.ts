@@ -55,7 +55,7 @@ export async function createServiceToken(tx: Tx, input: ServiceTokenInput) {
  * @throws Problem `resource.not-found` for one that is not there or was revoked before.
  */
 export async function revokeServiceToken(tx: Tx, id: string): Promise<void> {
-  const token = await lockOne(tx, ServiceTokenEntity, { id, revoked_at: null }, 'living service token');
+  const token = await lockOne(tx, ServiceTokenEntity, { id, revoked_at: null }, 'active service token');
   tx.em.assign(token, { revoked_at: now(), revoked_by: tx.actor.user_id });
   tx.audit({
     event: 'service-token.revoke',

@@ -162,7 +162,10 @@ export async function forceLogout(tx: Tx, userId: string): Promise<number> {
   if (user === undefined) throw notFound('user');
   const isSuperAdmin = (await rightsOf(tx, userId)).roles.includes(superAdminCode);
   if (isSuperAdmin && !tx.actor.roles.includes(superAdminCode)) {
-    throw new Problem({ code: 'user.exceeds-own', detail: 'Only a super admin ends the sessions of one.' });
+    throw new Problem({
+      code: 'user.exceeds-own',
+      detail: 'Only a super admin can end the sessions of a super admin.',
+    });
   }
   const ended = await revokeSessions(tx, { user_id: userId }, 'forced');
   tx.audit({

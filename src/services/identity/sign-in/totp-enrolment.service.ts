@@ -63,7 +63,7 @@ export async function beginTotpSetup(deps: Deps, owner: FactorOwner): Promise<{ 
     if (inserted === undefined) {
       throw new Problem({
         code: 'mfa.already-enrolled',
-        detail: 'Switch the present authenticator app off first: POST /auth/totp/disable.',
+        detail: 'Disable the current authenticator app first: POST /auth/totp/disable.',
       });
     }
     tx.audit({ event: 'mfa.setup', action: 'create', resource_type: 'mfa_factor', resource_id: id });
