@@ -58,7 +58,7 @@ export function assignmentBatchWorkflowId(tenantId: string, batchId: string): st
 /** Everything but the task queue that a start needs. */
 export function assignmentBatchStartOptions(input: AssignmentBatchInput) {
   const { actor, batch_id, kind, total } = input;
-  const what = kind === 'bulk' ? 'Deal' : 'Reassign';
+  const what = kind === 'bulk' ? 'Assign' : 'Reassign';
   return {
     workflowId: assignmentBatchWorkflowId(actor.tenant_id, batch_id),
     args: [input] as [AssignmentBatchInput],
