@@ -2,7 +2,7 @@ import type { AlertAggregate, AlertComparator, AlertSeverity, AlertStatus } from
 import type { HealthResolution } from '../../domain/health/health-history.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { timestamp } from '../shared/column-types.ts';
-import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
+import { defineEntity, p, sharedPolicies, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
  * Measurements and their averages (S2-51). Rows without a tenant belong to the platform: every tenant reads them, and only
@@ -13,16 +13,7 @@ export const SystemHealthEntity = defineEntity({
   name: 'SystemHealth',
   tableName: 'admin_system_health',
   rowLevelSecurity: 'force',
-  policies: [
-    {
-      name: 'tenant_isolation',
-      type: 'restrictive',
-      roles: ['castellan_app'],
-      using: `tenant_id is null or tenant_id = ${currentTenantSql}`,
-      check: `tenant_id = ${currentTenantSql}`,
-    },
-    { name: 'app_access', type: 'permissive', roles: ['castellan_app'], using: 'true', check: 'true' },
-  ],
+  policies: sharedPolicies,
   properties: {
     id: p.bigint('number').primary().autoincrement().generated('identity'),
     tenant_id: p.uuid().nullable(),

@@ -1,23 +1,14 @@
 import type { SoftwareModule } from '../../domain/identity/module-permission.ts';
 import type { CoarseRole } from '../../domain/identity/system-roles.ts';
 import { timestamp } from '../shared/column-types.ts';
-import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
+import { defineEntity, p, sharedPolicies, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /** A role; system roles belong to no tenant and are visible to all (S1-22, S1-60). */
 export const AdminRoleEntity = defineEntity({
   name: 'AdminRole',
   tableName: 'admin_roles',
   rowLevelSecurity: 'force',
-  policies: [
-    {
-      name: 'tenant_isolation',
-      type: 'restrictive',
-      roles: ['castellan_app'],
-      using: `tenant_id is null or tenant_id = ${currentTenantSql}`,
-      check: `tenant_id = ${currentTenantSql}`,
-    },
-    { name: 'app_access', type: 'permissive', roles: ['castellan_app'], using: 'true', check: 'true' },
-  ],
+  policies: sharedPolicies,
   properties: {
     ...tenantColumns,
     tenant_id: p.uuid().nullable(),
@@ -42,16 +33,7 @@ export const AdminRoleHistoryEntity = defineEntity({
   name: 'AdminRoleHistory',
   tableName: 'admin_role_history',
   rowLevelSecurity: 'force',
-  policies: [
-    {
-      name: 'tenant_isolation',
-      type: 'restrictive',
-      roles: ['castellan_app'],
-      using: `tenant_id is null or tenant_id = ${currentTenantSql}`,
-      check: `tenant_id = ${currentTenantSql}`,
-    },
-    { name: 'app_access', type: 'permissive', roles: ['castellan_app'], using: 'true', check: 'true' },
-  ],
+  policies: sharedPolicies,
   properties: {
     ...tenantColumns,
     tenant_id: p.uuid().nullable(),

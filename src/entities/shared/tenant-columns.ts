@@ -37,16 +37,24 @@ export const versionedColumns = {
     .concurrencyCheck(),
 };
 
+/** Lets the application in, inside what restrictive policies leave of the table. */
+const appAccess = { name: 'app_access', type: 'permissive' as const, roles: ['castellan_app'], using: 'true', check: 'true' };
+
 /** The two policies of a business table, as `migrations/helpers/tenant-table.ts` creates them. */
-export const tenantPolicies = [
-  {
+export const tenantPolicies = [isolation(`tenant_id = ${currentTenantSql}`), appAccess];
+
+/** The policies of a table whose rows without a tenant are read by every tenant, and written by none. */
+export const sharedPolicies = [isolation(`tenant_id is null or tenant_id = ${currentTenantSql}`), appAccess];
+
+/** @param using which rows are seen; those that are written are the tenant's own in any case. */
+function isolation(using: string) {
+  return {
     name: 'tenant_isolation',
     type: 'restrictive' as const,
     roles: ['castellan_app'],
-    using: `tenant_id = ${currentTenantSql}`,
+    using,
     check: `tenant_id = ${currentTenantSql}`,
-  },
-  { name: 'app_access', type: 'permissive' as const, roles: ['castellan_app'], using: 'true', check: 'true' },
-];
+  };
+}
 
 export { defineEntity, p };
