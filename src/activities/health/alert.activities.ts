@@ -25,7 +25,7 @@ export function createAlertActivities(deps: Deps): AlertActivities {
     const isAccepted = await sent.then(
       ({ status }) => status < 300,
       (error: unknown) => {
-        log.warn({ err: error }, 'the external watcher could not be pinged');
+        log.warn({ err: error }, 'the external watchdog could not be pinged');
         return false;
       },
     );
@@ -47,7 +47,7 @@ export function createAlertActivities(deps: Deps): AlertActivities {
           page.told += await sendAlertNotifications(deps, actor, at, heartbeat);
         } catch (error) {
           // The alerts of one tenant must not keep those of others back; the next evaluation takes up what is left.
-          log.error({ err: error, tenant_id: tenantId }, 'the alerts of a tenant were not evaluated or told this time');
+          log.error({ err: error, tenant_id: tenantId }, 'the alerts of a tenant could not be evaluated or sent; the next run tries again');
           page.failed += 1;
         }
         heartbeat();

@@ -75,7 +75,7 @@ export async function reassignFromDeactivated(
   try {
     await reassignAll(deps, actor, userId, toUserId);
   } catch (error) {
-    deps.log.warn({ err: error, user_id: userId }, 'the contacts of a person who left could not be handed over');
+    deps.log.warn({ err: error, user_id: userId }, 'the contacts of a deactivated user could not be reassigned');
   }
 }
 

@@ -57,6 +57,6 @@ async function notify(deps: Deps, actor: Actor, userIds: readonly string[], noti
   try {
     await createNotify(deps)(actorRef(actor), notification, userIds);
   } catch (error) {
-    deps.log.error({ err: error, event: notification.event }, 'news of an account could not be sent');
+    deps.log.error({ err: error, event: notification.event }, 'an account notification could not be sent');
   }
 }

@@ -19,7 +19,7 @@ export async function followDeactivation(
   try {
     await cancelRequestsOfDeactivated(deps, actor);
   } catch (error) {
-    deps.log.warn({ err: error, user_id: userId }, 'the requests of a person who left could not be cancelled yet');
+    deps.log.warn({ err: error, user_id: userId }, 'the approval requests of a deactivated user could not be cancelled yet');
   }
   await notifySessionsEnded(deps, actor, userId, 'deactivated');
 }

@@ -30,6 +30,6 @@ export async function sendOnboardingChangedOrLog(
   try {
     await sendOnboardingChanged({ temporal }, link);
   } catch (error) {
-    log.warn({ err: error, link_id: link.link_id }, 'an onboarding workflow could not be told; the sweep will');
+    log.warn({ err: error, link_id: link.link_id }, 'an onboarding workflow could not be notified; the sweep will do it');
   }
 }
