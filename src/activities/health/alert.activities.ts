@@ -47,7 +47,7 @@ export function createAlertActivities(deps: Deps): AlertActivities {
           page.told += await sendAlertNotifications(deps, actor, at, heartbeat);
         } catch (error) {
           // The alerts of one tenant must not keep those of others back; the next evaluation takes up what is left.
-          log.error({ err: error, tenant_id: tenantId }, 'the alerts of a tenant could not be evaluated or sent; the next run tries again');
+          log.error({ err: error, tenant_id: tenantId }, 'the alerts of a tenant could not be evaluated or sent this time');
           page.failed += 1;
         }
         heartbeat();
