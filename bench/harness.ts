@@ -1,24 +1,24 @@
-/** What one arm did in one slice. */
+/** The result of one arm in one slice. */
 export interface Slice {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** One way of doing the same work. */
+/** One implementation of the same work. */
 export interface Arm {
   readonly name: string;
   slice(durationMs: number): Promise<Slice>;
 }
 
-/** How long to measure. */
+/** Rounds and durations of a measurement. */
 export interface Plan {
   readonly rounds: number;
   readonly sliceMs: number;
   readonly warmupMs: number;
 }
 
-/** Median with the least and the greatest. */
+/** Median, minimum and maximum. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
@@ -34,17 +34,17 @@ export interface GoalResult {
   readonly value: Spread;
   readonly goal: { readonly at: 'least' | 'most'; readonly limit: number } | null;
   readonly met: boolean;
-  /** Absolute figures of each arm, for orientation: they belong to this machine and this minute. */
+  /** Absolute figures of each arm, for orientation: they hold for this machine and this run only. */
   readonly arms: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
 }
 
-/** Beyond this spread of the limit arm itself, a ratio says little (the machine was busy with something else). */
+/** Above this spread of the limit arm itself, a ratio is not reliable (the machine was busy with other work). */
 const noisySpread = 0.3;
 
 /**
- * Runs the arms in short slices one after the other, so that whatever else the machine does meets all alike. Every
- * other round goes in the reverse order, so that no arm always follows the same one.
+ * Runs the arms in short slices one after the other, so that other load on the machine affects all alike. Every second
+ * round runs in the reverse order, so that no arm always follows the same one.
  *
  * @returns the slices of each arm, by round.
  */
@@ -59,13 +59,13 @@ export async function interleave(arms: readonly Arm[], plan: Plan): Promise<Map<
   return slices;
 }
 
-/** Median, least and greatest of the values. */
+/** Median, minimum and maximum of the values. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   return { median: quantile(sorted, 0.5), min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
 }
 
-/** The value below which a share of the sorted values lies. */
+/** A quantile of the sorted values. */
 export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
@@ -82,7 +82,7 @@ export function ratioOf(
   return spreadOf(ours.map((slice, round) => slice[measure] / (theirs[round]?.[measure] ?? Number.NaN)));
 }
 
-/** Absolute figures of the arms in words. */
+/** Absolute figures of the arms as text. */
 export function figuresOf(slices: ReadonlyMap<string, readonly Slice[]>): Record<string, string> {
   const figures: Record<string, string> = {};
   for (const [name, rounds] of slices) {
@@ -96,21 +96,21 @@ export function figuresOf(slices: ReadonlyMap<string, readonly Slice[]>): Record
   return figures;
 }
 
-/** Says so when the limit arm itself varied too much for its ratios to mean much. */
+/** A note when the limit arm itself varied too much for reliable ratios. */
 export function noiseNotes(slices: ReadonlyMap<string, readonly Slice[]>, limitArm: string): string[] {
   const rate = spreadOf((slices.get(limitArm) ?? []).map(({ perSecond }) => perSecond));
   const spread = (rate.max - rate.min) / rate.median;
   return spread > noisySpread ? [`noisy: ${limitArm} itself varied by ${(spread * 100).toFixed(0)} %`] : [];
 }
 
-/** Whether the median keeps the goal. */
+/** Whether the median meets the goal. */
 export function meets(value: Spread, goal: GoalResult['goal']): boolean {
   if (goal === null) return true;
   return goal.at === 'least' ? value.median >= goal.limit : value.median <= goal.limit;
 }
 
 /**
- * Work that is done one after the other, as a slice.
+ * Sequential work as a slice.
  *
  * @param once does it and returns the milliseconds that count, without its preparations
  */
@@ -122,7 +122,7 @@ export async function sequentialSlice(durationMs: number, once: () => Promise<nu
   return sliceOf(latencies, latencies.reduce((sum, one) => sum + one, 0));
 }
 
-/** A slice of the latencies that were met in `durationMs`. */
+/** A slice of the latencies that were measured in `durationMs`. */
 export function sliceOf(latenciesMs: number[], durationMs: number): Slice {
   const sorted = latenciesMs.toSorted((a, b) => a - b);
   return {

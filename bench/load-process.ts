@@ -9,7 +9,7 @@ const chunkedHead = /\r\ntransfer-encoding: *chunked/i;
 const lastChunk = Buffer.from('\r\n0\r\n\r\n');
 
 /**
- * A process of its own that sends requests: each connection asks again as soon as it has its answer (closed loop). It
+ * A process of its own that sends requests: each connection sends the next request when it has its answer (closed loop). It
  * uses plain HTTP/1.1 and does as little as possible, because it shares the machine with what it measures.
  */
 process.on('message', (job: LoadJob) => {
@@ -47,7 +47,7 @@ async function run(job: LoadJob) {
 /** What a connection sends: one request again and again, or a list once. */
 function* requestsOf(job: LoadJob, index: number): Generator<Buffer, undefined> {
   if (job.sequences !== undefined) {
-    // Encoded before the first one is sent, so that encoding takes nothing from what is measured.
+    // Encoded before the first one is sent, so that encoding is not measured.
     yield* (job.sequences[index] ?? []).map((request) => encode(job, request));
     return;
   }
@@ -107,7 +107,7 @@ class Connection {
     const text = this.#received.toString('latin1', 0, head);
     const status = Number(text.slice(9, 12));
     if (chunkedHead.test(text)) {
-      // One request at a time, so what ends in the last chunk is whole.
+      // One request at a time, so the response is complete with its last chunk.
       if (!this.#received.subarray(-lastChunk.length).equals(lastChunk)) return;
       this.#received = Buffer.alloc(0);
       this.#answer.resolve(status);

@@ -26,7 +26,7 @@ export interface LoadRequest {
 
 export type LoadAnswer = { readonly slice: Slice } | { readonly error: string };
 
-/** The process that makes the load. */
+/** The process that generates the load. */
 export interface LoadProcess {
   /** @throws Error when an answer was not the expected one */
   run(job: LoadJob): Promise<Slice>;

@@ -13,7 +13,7 @@ const packages = [
 ];
 const installTimeoutMs = 5 * 60_000;
 
-/** Starts the FastAPI arm, or says why it cannot: it needs python3 with venv, and pip the first time. */
+/** Starts the FastAPI arm, or returns why it cannot: it needs python3 with venv, and pip the first time. */
 export async function startFastApi(stack: BenchStack): Promise<BenchProcess | { readonly skipped: string }> {
   const python = await virtualEnvironment();
   if ('skipped' in python) return python;

@@ -54,7 +54,7 @@ const plan: Plan = {
   warmupMs: Number(options['warmup-ms']),
 };
 
-/** The load is that before the bench began: what else the machine was doing. */
+/** The load average before the bench began: other work on the machine. */
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: availableParallelism(),
@@ -101,7 +101,7 @@ async function writeResults(results: readonly GoalResult[]): Promise<void> {
   const measured: Measured[] = results.map((result) => ({ ...result, at, machine, plan }));
   await mkdir(resultsFolder, { recursive: true });
   await writeFile(new URL(`${at.replaceAll(':', '-')}.json`, resultsFolder), textOf(measured));
-  // A run of some cases takes the place of these cases only.
+  // A run of some cases replaces the results of these cases only.
   const kept = (await readLatest()).filter(({ id }) => !results.some((result) => result.id === id));
   await writeFile(latestFile, textOf([...kept, ...measured]));
 }

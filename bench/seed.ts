@@ -16,11 +16,11 @@ export interface BenchPerson {
 }
 
 const furtherTenants = 7;
-/** Makes a list of 20 rows one page of many. */
+/** So many that a list of 20 rows is one page of many. */
 const colleagues = 2_000;
 
 /**
- * Puts tenants, people and sessions there as superuser, because nothing of this is what is measured.
+ * Inserts tenants, people and sessions as superuser, because this is not part of what is measured.
  *
  * @returns a super admin of the default tenant, then one person of each further tenant.
  */

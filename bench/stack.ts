@@ -30,7 +30,7 @@ export interface BenchProcess {
   stop(): Promise<void>;
 }
 
-/** Everything the cases measure on. The servers commit as in production (fsync on). */
+/** The servers and people that the cases use. The servers commit as in production (fsync on). */
 export interface BenchStack {
   readonly env: Env;
   readonly adminUrl: string;

@@ -19,7 +19,7 @@ export interface Unleash extends BenchProcess {
 }
 
 /**
- * Starts unleash-server with flags that are on in `development`, or says why it cannot. It is installed from npm into the
+ * Starts unleash-server with flags that are on in `development`, or returns why it cannot. It is installed from npm into the
  * cache folder, runs as a process of its own beside the measured ones, and is no part of the product.
  *
  * @param flags names of the flags it gets

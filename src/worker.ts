@@ -200,7 +200,7 @@ async function main(): Promise<void> {
   const env = loadEnv();
   const log = createLogger({ level: env.LOG_LEVEL, name: 'worker' });
   const worker = await startWorker(env, log);
-  log.info({ task_queue: env.TEMPORAL_TASK_QUEUE }, 'the worker polls');
+  log.info({ task_queue: env.TEMPORAL_TASK_QUEUE }, 'the worker is polling');
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');
     void worker.close().then(() => process.exit(0));

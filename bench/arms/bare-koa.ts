@@ -1,6 +1,6 @@
 import Koa from 'koa';
 
-/** The least that a Koa server can do for a conditional read: compare one header with one tag and answer 304. */
+/** The minimum that a Koa server can do for a conditional read: compare one header with one tag and answer 304. */
 const etag = process.env.BENCH_ETAG ?? '"1"';
 const app = new Koa();
 

@@ -5,7 +5,7 @@ import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 import { bareList } from './bare-statements.ts';
 
 /**
- * What the least possible code costs: `node:http` and `pg`, no framework, no check of the token, no validation. The
+ * The baseline: `node:http` and `pg`, no framework, no check of the token, no validation. The
  * same statements in the same transaction on the same number of connections as the application.
  */
 const tenantId = process.env.BENCH_TENANT_ID ?? '';

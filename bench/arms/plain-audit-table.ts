@@ -1,6 +1,6 @@
 /**
- * An audit table without chain: the same facts, the same indexes, the same row-level security as `audit_logs`, filled
- * by a plain insert. What an append costs more than that is the price of the chain.
+ * An audit table without chain: the same columns, the same indexes, the same row-level security as `audit_logs`, filled
+ * by a plain insert. The difference is the cost of the chain.
  */
 export const plainAuditTable = [
   `create table bench_plain_audit (

@@ -6,7 +6,7 @@ import { personQuery } from '../../src/services/tracker/tracker-profile.queries.
 import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 import { recentScoresQuery } from '../../src/services/tracker/score.queries.ts';
 
-/** The tracker's transactions with nothing around them: the statements of the application, `node:http` and `pg`. */
+/** The tracker's transactions without the application: its statements, `node:http` and `pg`. */
 const common = { connectionString: process.env.DATABASE_URL, types: createWireTypes(), options: '-c TimeZone=UTC' };
 const readPool = new Pool({ ...common, max: Number(process.env.DATABASE_READ_POOL_SIZE), pipeline: true });
 const writePool = new Pool({ ...common, max: Number(process.env.DATABASE_POOL_SIZE) });

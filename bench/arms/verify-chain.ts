@@ -1,7 +1,7 @@
 import { verifyChain } from '../../src/services/audit/audit-chain-verification.service.ts';
 import type { VerifyAnswer } from '../cases/audit-verify.ts';
 
-/** Verifies one chain as it stands in the database and says what that took. */
+/** Verifies one chain as it is in the database and prints the time and memory it took. */
 const started = performance.now();
 const cpuBefore = process.cpuUsage();
 const { valid, size } = await verifyChain(process.env.DATABASE_URL ?? '', process.argv[2] ?? '');

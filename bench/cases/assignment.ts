@@ -19,7 +19,7 @@ const goal = { at: 'most', limit: 3 } as const;
 
 /** Milliseconds of one round, each for the same ten thousand contacts. */
 interface Round {
-  readonly dealt: number;
+  readonly assigned: number;
   readonly bareRows: number;
   readonly bareWithAudit: number;
 }
@@ -34,7 +34,7 @@ export async function benchAssignment(stack: BenchStack, plan: Plan): Promise<Go
   const rounds: Round[] = [];
   try {
     await withClient(stack.adminUrl, async (admin) => {
-      await dealBefore(admin);
+      await insertEarlierAssignments(admin);
       await runRound(db, admin, stack.env.DATABASE_URL);
       for (let round = 0; round < plan.rounds; round += 1) {
         rounds.push(await runRound(db, admin, stack.env.DATABASE_URL));
@@ -43,9 +43,9 @@ export async function benchAssignment(stack: BenchStack, plan: Plan): Promise<Go
   } finally {
     await db.close();
   }
-  const against = (bare: (round: Round) => number) => spreadOf(rounds.map((round) => round.dealt / bare(round)));
+  const against = (bare: (round: Round) => number) => spreadOf(rounds.map((round) => round.assigned / bare(round)));
   const arms = {
-    'dealt in chunks of 1,000, chained audit': figure(rounds.map(({ dealt }) => dealt)),
+    'assigned in chunks of 1,000, chained audit': figure(rounds.map(({ assigned }) => assigned)),
     'bare insert … select': figure(rounds.map(({ bareRows }) => bareRows)),
     'the same with plain audit rows': figure(rounds.map(({ bareWithAudit }) => bareWithAudit)),
   };
@@ -55,8 +55,8 @@ export async function benchAssignment(stack: BenchStack, plan: Plan): Promise<Go
     {
       ...shared,
       id: 'assignment-bulk',
-      title: 'Dealing 10,000 contacts in bulk, with an audit entry each',
-      figure: 'time, dealing / bare insert … select of the same assignments and plain audit rows',
+      title: 'Auto-assigning 10,000 contacts in bulk, with an audit entry each',
+      figure: 'time, auto-assigning / bare insert … select of the same assignments and plain audit rows',
       value,
       goal,
       met: meets(value, goal),
@@ -65,7 +65,7 @@ export async function benchAssignment(stack: BenchStack, plan: Plan): Promise<Go
       ...shared,
       id: 'assignment-bulk-rows',
       title: 'The same against the assignments alone',
-      figure: 'time, dealing with its audit / bare insert … select of the assignments without any audit',
+      figure: 'time, auto-assigning with its audit / bare insert … select of the assignments without any audit',
       value: against(({ bareRows }) => bareRows),
       goal: null,
       met: true,
@@ -79,12 +79,12 @@ async function runRound(db: Database, admin: Client, appUrl: string): Promise<Ro
   const batch_id = randomUUID();
   await unitOfWork(db, actor, async (tx) => {
     await openAssignments(tx);
-    // A contact has its key from the entry of its creation.
+    // A contact gets its key with the audit entry of its creation.
     await db.personKeys.forWriting(tx.sql, actor.tenant_id, contact_ids);
     const request = { batch_id, campaign_id, contact_ids, source: null, on_conflict: 'skip', keep_owner: false } as const;
     await createBulkBatch(tx, request);
   });
-  const dealt = await timed(async () => {
+  const assigned = await timed(async () => {
     for (let isFinished = false; !isFinished; ) {
       const chunk = await unitOfWork(db, actor, async (tx) => {
         await openAssignments(tx);
@@ -98,14 +98,14 @@ async function runRound(db: Database, admin: Client, appUrl: string): Promise<Ro
     rows: await bareInsert(client, [insertRows]),
     withAudit: await bareInsert(client, [insertRows, insertAudit]),
   }));
-  return { dealt, bareRows: bare.rows, bareWithAudit: bare.withAudit };
+  return { assigned, bareRows: bare.rows, bareWithAudit: bare.withAudit };
 }
 
 /**
- * Assignments from before, because real tables are not empty: plans that were made for one read it whole, again and
- * again while it grows.
+ * Inserts earlier assignments, because real tables are not empty: plans made for an empty table are sequential scans, which
+ * get slower as it grows.
  */
-async function dealBefore(admin: Client): Promise<void> {
+async function insertEarlierAssignments(admin: Client): Promise<void> {
   const { campaign_id, contact_ids } = await prepare(admin);
   await admin.query(
     `insert into user_contact_assignment (tenant_id, user_id, contact_id, campaign_id, method, reason)
@@ -117,7 +117,7 @@ async function dealBefore(admin: Client): Promise<void> {
   );
 }
 
-/** A new campaign with its pool, and new contacts; by SQL, because nothing of this is what is measured. */
+/** A new campaign with its pool, and new contacts; by SQL, because this is not part of what is measured. */
 async function prepare(admin: Client): Promise<{ campaign_id: string; contact_ids: string[] }> {
   const campaign_id = randomUUID();
   await admin.query("insert into campaigns (id, tenant_id, name, status) values ($1, $2, $3, 'active')", [
@@ -144,7 +144,7 @@ async function prepare(admin: Client): Promise<{ campaign_id: string; contact_id
   return { campaign_id, contact_ids: rows.map(({ id }) => id) };
 }
 
-/** Keeps what was written beside the tables, and takes the assignments away, so that the same rows can be written again. */
+/** Copies the written rows to separate tables and deletes the assignments, so that the same rows can be inserted again. */
 async function setAside(admin: Client, campaignId: string): Promise<void> {
   await admin.query('drop table if exists bench_assignments, bench_audit');
   await admin.query(`create table bench_assignments as select * from user_contact_assignment where campaign_id = '${campaignId}'`);
@@ -153,7 +153,7 @@ async function setAside(admin: Client, campaignId: string): Promise<void> {
   await admin.query('grant select on bench_assignments, bench_audit to castellan_app');
   await admin.query('delete from user_contact_assignment where campaign_id = $1', [campaignId]);
   const [{ kept } = { kept: 0 }] = (await admin.query<{ kept: number }>('select count(*)::int as kept from bench_assignments')).rows;
-  if (kept !== contactCount) throw new Error(`${kept} of ${contactCount} contacts were dealt.`);
+  if (kept !== contactCount) throw new Error(`${kept} of ${contactCount} contacts were assigned.`);
 }
 
 const insertRows = `

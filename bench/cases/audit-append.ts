@@ -6,7 +6,7 @@ import type { BenchStack } from '../stack.ts';
 
 const goal = { at: 'least', limit: 0.65 } as const;
 
-/** What the process of the writers is asked for. */
+/** The job of the process of the writers. */
 export interface AppendJob {
   readonly how: 'chained' | 'plain';
   /** One writer for each entry. */

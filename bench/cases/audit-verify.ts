@@ -13,7 +13,7 @@ const timeGoal = { at: 'most', limit: 10_000 } as const;
 const memoryGoal = { at: 'most', limit: 150 } as const;
 const runs = 3;
 
-/** What the verifying process found. */
+/** The result of the verifying process. */
 export interface VerifyAnswer {
   readonly valid: boolean;
   readonly size: number;
@@ -25,7 +25,7 @@ export interface VerifyAnswer {
 
 /** Verifies a chain of a million entries, each time in a process of its own. */
 export async function benchAuditVerify(stack: BenchStack): Promise<GoalResult[]> {
-  // A tenant of its own: the chains of the other cases have entries already.
+  // A separate tenant: the chains of the other cases already have entries.
   const chainId = stack.people.at(-1)?.tenant_id ?? '';
   const size = await fill(stack.env.DATABASE_URL, chainId);
   const answers: VerifyAnswer[] = [];

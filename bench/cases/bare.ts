@@ -3,7 +3,7 @@ import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { projectFile } from '../stack.ts';
 import type { BenchProcess, BenchStack } from '../stack.ts';
 
-/** Starts the server that does the same transactions with nothing around them. */
+/** Starts the server that runs the same transactions without the application. */
 export async function startBareServer(stack: BenchStack): Promise<BenchProcess> {
   const port = await freePort();
   return stack.start({

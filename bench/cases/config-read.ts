@@ -57,7 +57,7 @@ export async function benchConfigRead(stack: BenchStack, plan: Plan): Promise<Go
   ];
 }
 
-/** A configuration and a token for it, by SQL: how they come to be is not what is measured. */
+/** A configuration and a token for it, by SQL: their creation is not measured. */
 async function seedConfiguration(stack: BenchStack): Promise<string> {
   const id = randomUUID();
   const { token, token_hash, last4 } = issueServiceToken(defaultTenantId, id);

@@ -9,7 +9,7 @@ import type { BenchPerson } from '../seed.ts';
 import type { BenchStack } from '../stack.ts';
 import type { Unleash } from '../unleash.ts';
 
-/** How the names of the flags begin. */
+/** Prefix of the names of the flags. */
 export const togglePrefix = 'bench-flag-';
 
 /** More than any slice of two seconds needs on one connection. */

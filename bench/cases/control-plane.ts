@@ -32,7 +32,7 @@ export async function benchControlPlane(stack: BenchStack, plan: Plan): Promise<
   return results;
 }
 
-/** Flags and a token of an application, by SQL: how they come to be is not what is measured. */
+/** Flags and a token of an application, by SQL: their creation is not measured. */
 async function seedFlags(stack: BenchStack): Promise<string> {
   const id = randomUUID();
   const { token, token_hash, last4 } = issueServiceToken(defaultTenantId, id);
@@ -177,7 +177,7 @@ async function startKoa(stack: BenchStack, etag: string): Promise<BenchProcess> 
   });
 }
 
-/** One person looks: the time of one answer, not how many fit beside each other. */
+/** One client: the latency of one answer, not the throughput of concurrent ones. */
 async function besideList(stack: BenchStack, plan: Plan): Promise<GoalResult> {
   const authorization = `Bearer ${stack.people[0]?.token ?? ''}`;
   const arm = (name: string, path: string): Arm => ({
@@ -206,7 +206,7 @@ async function besideList(stack: BenchStack, plan: Plan): Promise<GoalResult> {
   };
 }
 
-/** What cannot be installed here is measured elsewhere. */
+/** The result of a case whose counterpart cannot be installed here. */
 function skipped(reason: string): GoalResult[] {
   return ['flag-toggle', 'flag-bulk'].map((id) => ({
     id,

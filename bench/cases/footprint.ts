@@ -4,7 +4,7 @@ import type { BenchStack } from '../stack.ts';
 
 const goal = { at: 'most', limit: 3_000 } as const;
 
-/** Start of API and worker alone, with servers that run and a prebuilt bundle; and what they hold after all cases. */
+/** Start of API and worker alone, with running servers and a prebuilt bundle; and their memory after all cases. */
 export async function benchFootprint(stack: BenchStack): Promise<GoalResult[]> {
   const started = [stack.api.readyMs, stack.worker.readyMs];
   const value = spreadOf(started.map((ms) => Math.max(ms, 0)));

@@ -54,7 +54,7 @@ export async function benchIsolation({ adminUrl, env }: BenchStack, plan: Plan):
   }
 }
 
-/** The default tenant has its share of the rows; nobody else's matter but for being there. */
+/** The default tenant has its share of the rows; the others only fill the table. */
 async function fill(admin: Client): Promise<void> {
   const others = Array.from({ length: tenantCount - 1 }, () => randomUUID());
   await admin.query("insert into tenants (id, name, domain) select id, 'Rows', id || '.invalid' from unnest($1::uuid[]) as t(id)", [
@@ -76,7 +76,7 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** @throws Error when the list is not read off the tenant's index, or the setting is read more than once. */
+/** @throws Error when the list is not read from the tenant's index, or the setting is read more than once. */
 async function refuseWrongPlan(app: Client): Promise<void> {
   const { rows } = await app.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`explain (analyze, format json) ${page} ${order}`);
   const root = rows[0]?.['QUERY PLAN'][0].Plan;

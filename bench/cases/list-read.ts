@@ -8,7 +8,7 @@ const connections = 8;
 const bareGoal = { at: 'least', limit: 0.9 } as const;
 const pythonGoal = { at: 'least', limit: 4 } as const;
 
-/** A page of 20 people through the whole application, to the same transaction with nothing around it. */
+/** A page of 20 people through the whole application, to the same transaction without the application. */
 export async function benchListRead(stack: BenchStack, plan: Plan): Promise<GoalResult[]> {
   const bare = await startBareServer(stack);
   const python = await startFastApi(stack);

@@ -83,7 +83,7 @@ async function concurrentSlice(durationMs: number, once: () => Promise<number>):
   return sliceOf(latencies, durationMs);
 }
 
-/** Links of the default tenant, by SQL, because nothing of this is what is measured. @returns their tokens. */
+/** Links of the default tenant, by SQL, because this is not part of what is measured. @returns their tokens. */
 async function makeLinks({ adminUrl, people }: BenchStack): Promise<string[]> {
   const tokens = Array.from({ length: linkCount }, () => randomBytes(24).toString('base64url'));
   const hashes = tokens.map((token) => createHash('sha256').update(token).digest());

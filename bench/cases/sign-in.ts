@@ -10,7 +10,7 @@ const goal = { at: 'least', limit: 0.9 } as const;
 const connections = 8;
 const probeEveryMs = 100;
 
-/** Sign-ins a second, to argon2id alone on all cores; `/health/ready` is asked all the while. */
+/** Sign-ins a second, to argon2id alone on all cores; `/health/ready` is polled meanwhile. */
 export async function benchSignIn(stack: BenchStack, plan: Plan): Promise<GoalResult[]> {
   const hasher = fork(fileURLToPath(new URL('../arms/argon2-alone.ts', import.meta.url)), { stdio: 'inherit' });
   const readyMs: number[] = [];

@@ -14,7 +14,7 @@ const base = '/api/v1/master-admin';
 
 /** The tracker: logging an activity, reading the week, and importing a hundred thousand prospects. */
 export async function benchTracker(stack: BenchStack, plan: Plan): Promise<GoalResult[]> {
-  await letTrack(stack);
+  await grantTracker(stack);
   const bare = await startBare(stack);
   const day = new Date().toISOString().slice(0, 10);
   const bodyOf = (withBody: boolean) => (withBody ? { body: { type: 'call', status: 'done', date: day } } : {});
@@ -67,8 +67,8 @@ export async function benchTracker(stack: BenchStack, plan: Plan): Promise<GoalR
   ];
 }
 
-/** Only the master admin reaches the tracker: the people of the bench become super admins. */
-async function letTrack({ adminUrl, people }: BenchStack): Promise<void> {
+/** Only the master admin may use the tracker: the people of the bench become super admins. */
+async function grantTracker({ adminUrl, people }: BenchStack): Promise<void> {
   await withClient(adminUrl, (admin) =>
     admin.query(
       `insert into admin_role_assignments (tenant_id, user_id, role_id)
@@ -77,7 +77,7 @@ async function letTrack({ adminUrl, people }: BenchStack): Promise<void> {
       [people.map(({ user_id }) => user_id)],
     ),
   );
-  // Rights are cached for a moment.
+  // Rights are cached for 30 seconds.
   await new Promise((resolve) => setTimeout(resolve, 31_000));
 }
 

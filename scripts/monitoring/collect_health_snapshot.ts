@@ -1,5 +1,5 @@
 /**
- * Records how a running API answers somebody who has no token: every route of its own description, with the status that
+ * Records how a running API answers a caller without a token: every route of its own description, with the status that
  * is expected and the one that came (S0-66, X-22). Nothing is changed by it: what needs a sign-in must answer 401 before
  * anything else, and of the public routes only those without parameters are read.
  *
@@ -29,7 +29,7 @@ export interface RouteHealth {
   readonly ok: boolean;
 }
 
-/** All routes at one moment. */
+/** The answers of all routes in one run. */
 export interface HealthSnapshot {
   readonly taken_at: string;
   readonly api: string;
@@ -40,7 +40,7 @@ export interface HealthSnapshot {
 
 const methods = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const timeoutMs = 5_000;
-/** Machines' endpoints, which the description leaves out. */
+/** Operational endpoints, which the description leaves out. */
 const operations = ['/health', '/health/ready', '/openapi.json', '/.well-known/jwks.json'];
 
 /** @throws Error when the API does not describe itself. */

@@ -128,7 +128,7 @@ async function main(): Promise<void> {
   const env = loadEnv();
   const log = createLogger({ level: env.LOG_LEVEL, name: 'api' });
   const api = await startApi(env, log);
-  log.info({ url: api.url }, 'the API listens');
+  log.info({ url: api.url }, 'the API is listening');
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');
     void api.close().then(() => process.exit(0));

@@ -15,7 +15,7 @@ export const workflowBundleOptions: BundleOptions = {
   workflowInterceptorModules: [fileURLToPath(new URL('../workflows/shared/interceptors.ts', import.meta.url))],
 };
 
-/** Where `npm run build` puts the bundle and the container image expects it. */
+/** Where `npm run build` writes the bundle and the container image expects it. */
 export const defaultBundlePath = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
 
 /**
@@ -30,7 +30,7 @@ export async function buildWorkflowBundle(target: string): Promise<{ path: strin
   const logger = new DefaultLogger('ERROR', ({ message }) => errors.push(message));
   const { code } = await bundleWorkflowCode({ logger, ...workflowBundleOptions }).catch((error: unknown) => {
     const report = errors.join('\n');
-    const reason = report.slice(Math.max(0, report.indexOf('ERROR in'))); // above it stands what went well
+    const reason = report.slice(Math.max(0, report.indexOf('ERROR in'))); // the lines above it are of successful steps
     throw new Error(`The workflow code cannot be bundled: ${reason}`, { cause: error });
   });
   const bundle = withoutSources(code);
@@ -54,7 +54,7 @@ function withoutSources(code: string): string {
 }
 
 /**
- * The same in a process of its own: the bundler needs 200 MB that this process would never give back, and its core.
+ * The same in a process of its own: the bundler needs 200 MB that this process would not release, and a core.
  *
  * @throws Error with the bundler's message when the workflow code cannot be bundled
  */

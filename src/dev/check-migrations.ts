@@ -13,7 +13,7 @@ import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { migrateDown, migrateUp, migrationDrift } from './migrate.ts';
 import { freePort } from './ports.ts';
 
-/** What the way down must leave behind in `public`: the list of migrations itself. */
+/** What remains in `public` after all migrations are reverted: the list of migrations itself. */
 const remainsQuery = `
   select relname as name from pg_class
    where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'm', 'S', 'p')

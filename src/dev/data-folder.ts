@@ -11,7 +11,7 @@ export type DataFolder = {
   readonly path: string;
   /** Path of a thing inside the folder. */
   in(...names: string[]): string;
-  /** Gives the folder back, so that another process may take it. */
+  /** Releases the folder for another process. */
   release(): Promise<void>;
 };
 
@@ -79,7 +79,7 @@ function folderProblem(error: unknown, path: string): unknown {
     case 'ENOTDIR':
     case 'EEXIST':
       return new StartupError(
-        `${path} is not a folder (or another Castellan took it this moment): move it away, or set CASTELLAN_DATA to ` +
+        `${path} is not a folder (or another Castellan has just taken it): move it, or set CASTELLAN_DATA to ` +
           'another folder.',
         { cause: error },
       );

@@ -40,7 +40,7 @@ export async function prove<Result>(
     return await client.withMfa(operation, code);
   } catch (error) {
     if (!isProblem(error, 'mfa.code-refused')) throw error;
-    process.stdout.write('      (this code was used a moment ago: waiting for the next one)\n');
+    process.stdout.write('      (this code has just been used: waiting for the next one)\n');
     await nextTotpStep();
     return client.withMfa(operation, code);
   }
@@ -53,7 +53,7 @@ async function nextTotpStep(): Promise<void> {
 
 const waitTimeoutMs = 60_000;
 
-/** Asks until the answer is there. @throws Error when it takes too long */
+/** Polls until there is an answer. @throws Error when it takes too long */
 export async function waitFor<Answer>(what: string, ask: () => Promise<Answer | null>): Promise<Answer> {
   const deadline = Date.now() + waitTimeoutMs;
   for (;;) {

@@ -133,9 +133,9 @@ async function readAsApplication(operator: Caller, expected: boolean): Promise<v
 /** Shows the entries, a signed checkpoint that covers them, and an export that verifies without the server. */
 async function proveByAudit({ client }: Caller, approvalId: string): Promise<void> {
   const { items } = await client.adminApi.getAuditLogs({ limit: 50 });
-  const told = items.filter(({ resource_id, event }) => resource_id === approvalId || event.startsWith('flag.'));
+  const entries = items.filter(({ resource_id, event }) => resource_id === approvalId || event.startsWith('flag.'));
   say('The audit log tells it, newest first', {
-    ...Object.fromEntries(told.slice(0, 5).map(({ seq, event, outcome }) => [`entry ${seq}`, `${event} (${outcome})`])),
+    ...Object.fromEntries(entries.slice(0, 5).map(({ seq, event, outcome }) => [`entry ${seq}`, `${event} (${outcome})`])),
   });
   const { data: checkpoint, error } = await client.http.GET('/admin/audit-logs/checkpoints/latest');
   if (checkpoint === undefined) throw new ProblemError(error);

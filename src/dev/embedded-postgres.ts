@@ -31,7 +31,7 @@ export type EmbeddedPostgresOptions = {
   passwords: { superuser: string; owner: string; app: string };
   /** Further server settings, e.g. `fsync=off` for tests. */
   settings?: readonly string[];
-  /** The message for the person when the port is taken. */
+  /** The message for the user when the port is taken. */
   portRemedy?: string;
   progress?: (step: string) => void;
 };
@@ -42,10 +42,10 @@ const startTimeoutMs = 60_000;
 const stopTimeoutMs = 10_000;
 
 /**
- * Starts PostgreSQL 18 on the loopback address in the given folder: creates the cluster on the first start, clears
- * away leftovers of a crash, waits until it answers, makes sure of roles and database.
+ * Starts PostgreSQL 18 on the loopback address in the given folder: creates the cluster on the first start, removes
+ * what a crash has left, waits until it answers, and creates roles and database where they are missing.
  *
- * @throws StartupError with one line for everything that the person can mend
+ * @throws StartupError with one line for everything that the user can correct
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const cluster = join(options.folder, 'postgres');

@@ -16,10 +16,10 @@ import { errorMessage, StartupError } from './startup-error.ts';
 import { findTemporal } from './temporal-finder.ts';
 import { startTemporalServer } from './temporal-server.ts';
 
-/** Runs one named step of the start and shows it; `report` says in one line what the step is doing at the moment. */
+/** Runs one named step of the start and shows it; `report` shows its current progress in one line. */
 export type StepRunner = <T>(title: string, run: (report: (line: string) => void) => Promise<T>) => Promise<T>;
 
-/** The stack as a person sees it. */
+/** The running stack as it is displayed. */
 export type EmbeddedStack = {
   apiUrl: string;
   temporalWebUrl: string;
@@ -45,8 +45,8 @@ type Addresses = { appUrl: string; ownerUrl: string };
 type Undos = { name: string; undo: () => Promise<void> }[];
 
 /**
- * The application itself is loaded when its turn comes: a second of work that would only delay the message about a taken
- * port or a folder that cannot be written.
+ * The application itself is loaded late: it takes a second, which would only delay the message about a port that is taken
+ * or a folder that cannot be written.
  */
 const application = {
   migrations: () => import('./migrate.ts'),
@@ -59,7 +59,7 @@ const application = {
 /**
  * Starts PostgreSQL, Temporal, worker and API in this process and its children, with migrations and sample data.
  *
- * @throws StartupError with one line for everything that the person can mend; nothing is left running then
+ * @throws StartupError with one line for everything that the user can correct; nothing is left running then
  */
 export async function startEmbeddedStack(options: EmbeddedStackOptions): Promise<EmbeddedStack> {
   const source = withoutEmpty(options.source);

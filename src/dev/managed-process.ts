@@ -12,7 +12,7 @@ export type ManagedProcess = {
   hasEnded(): boolean;
   /** What it has written to its log since this start (its last 4 KiB). */
   recentLog(): Promise<string>;
-  /** Asks it to stop, waits, kills it after `graceMs`; harmless when it has ended. */
+  /** Asks it to stop, waits, kills it after `graceMs`; no effect when it has ended. */
   stop(graceMs?: number): Promise<void>;
 };
 
@@ -85,7 +85,7 @@ export async function startManagedProcess(options: ManagedProcessOptions): Promi
   };
 }
 
-/** Starts the shell that outlives us just long enough to stop the child; returns the function that dismisses it. */
+/** Starts the shell that outlives this process just long enough to stop the child; returns the function that ends it. */
 function startGuard(pid: number, signal: 'SIGINT' | 'SIGTERM'): () => void {
   if (process.platform === 'win32') return () => undefined;
   const guard = spawn('/bin/sh', ['-c', `cat >/dev/null; kill -s ${signal.slice(3)} ${pid} 2>/dev/null`], {

@@ -12,9 +12,9 @@ async function openMigrator(ownerUrl: string): Promise<MikroORM> {
     entities,
     namingStrategy: EntityCaseNamingStrategy,
     extensions: [Migrator],
-    // The command says what was applied; MikroORM's own lines would come between.
+    // The command prints what was applied; MikroORM's own output would be mixed with it.
     logger: () => undefined,
-    // BullMQ looks after its own.
+    // BullMQ migrates its own schema.
     schemaGenerator: { ignoreSchema: [bullmqSchema] },
     migrations: { migrationsList, tableName: 'schema_migrations', snapshot: false, transactional: true },
   });

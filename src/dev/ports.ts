@@ -8,11 +8,11 @@ export const loopback = '127.0.0.1';
 
 /**
  * Below the ranges from which systems take ports for outgoing connections (Linux from 32768, others from 49152): one of
- * those may be gone between the look here and its use.
+ * those may be taken between the check here and its use.
  */
 const freePortRange = { from: 15_000, to: 32_000 } as const;
 
-/** A TCP port on the loopback address that is free at this moment. */
+/** A TCP port on the loopback address that is free now. */
 export async function freePort(): Promise<number> {
   for (;;) {
     try {
@@ -67,7 +67,7 @@ export function whyNoAnswer(host: string, port: number, timeoutMs: number): Prom
   });
 }
 
-/** Listens on the port for an instant and returns its number. */
+/** Listens on the port briefly and returns its number. */
 function listenOnce(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

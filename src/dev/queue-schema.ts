@@ -5,8 +5,8 @@ import { appRole, withClient } from './bootstrap-database.ts';
 
 /**
  * Brings BullMQ's own schema to the version of the installed BullMQ, as the owner of the database, and gives the
- * application what administering needs: it reads and changes jobs, and owns nothing. BullMQ's migrations know no way
- * down, and jobs are not ours to drop: taking our migrations back leaves the schema.
+ * application what administering needs: it reads and changes jobs, and owns nothing. BullMQ's migrations have no down
+ * step, and its jobs are not the product's data: reverting the product's migrations leaves the schema.
  */
 export async function migrateQueueSchema(ownerUrl: string): Promise<void> {
   const schema = escapeIdentifier(bullmqSchema);

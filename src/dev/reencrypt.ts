@@ -5,9 +5,9 @@ import type { Keyring } from '../platform/security/keyring.ts';
 import { secretColumns } from '../platform/security/secret-columns.ts';
 import type { SecretColumn } from '../platform/security/secret-columns.ts';
 
-/** What became of one column. */
+/** The result for one column. */
 export interface ReencryptedColumn extends SecretColumn {
-  /** Values that were sealed anew. */
+  /** Values that were sealed again. */
   readonly resealed: number;
   /** Rows whose value does not open with any key of the ring; they were left as they are. */
   readonly unreadable: readonly string[];
@@ -21,9 +21,9 @@ interface SealedRow {
 const defaultBatchSize = 500;
 
 /**
- * Seals every registered secret anew under the active key, in all tenants, one short transaction for each batch.
+ * Seals every registered secret again under the active key, in all tenants, one short transaction for each batch.
  *
- * It may be stopped and started again at any moment: progress is read from the key id in the values themselves. It
+ * It may be stopped and started again at any time: progress is read from the key id in the values themselves. It
  * runs beside a live system, because a value that was changed meanwhile is left alone; such a value is under the
  * active key already, once all processes have the new ring.
  *

@@ -16,7 +16,7 @@ export interface SampleSignIn {
   readonly totp_secret: string;
 }
 
-/** Known to everybody: such an account must never exist in production. */
+/** Public: an account with this password must never exist in production. */
 export const samplePassword = 'testpassword';
 
 const superAdminId = '550e8400-e29b-41d4-a716-446655440000';
@@ -61,10 +61,10 @@ interface SampleSettings {
 }
 
 /**
- * Puts tenants, roles, people and flags there, in this order (S1-55); running it again changes nothing that is there.
+ * Inserts tenants, roles, people and flags, in this order (S1-55); running it again changes no existing row.
  * It writes as the application does, inside the default tenant.
  *
- * @throws Error in production: its passwords are known to everybody.
+ * @throws Error in production: its passwords are public.
  */
 export async function seedSampleData(env: SampleSettings): Promise<SampleSignIn[]> {
   if (env.NODE_ENV === 'production') throw new Error('Sample data is refused in production: its passwords are public.');

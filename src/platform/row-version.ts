@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import { Problem } from './problem.ts';
 
 /** The strong entity tag of a versioned resource (RFC 9110 section 8.8.3). */
@@ -37,6 +39,16 @@ export function expectedVersion(ifMatch: string | null): number {
 export function assertVersion<Row extends { readonly version: number }>(row: Row, version: number): Row {
   if (row.version === version) return row;
   throw new Problem({ ...staleRow, members: { current_version: row.version } });
+}
+
+/**
+ * The version of a row after a write by typed SQL, e.g. `.set({ ...changes, version: nextVersion() })`. An entity counts its
+ * versions itself (`versionedColumns`).
+ *
+ * @param table needed in `on conflict do update`, where the name of the column alone is ambiguous
+ */
+export function nextVersion(table?: string): RawBuilder<number> {
+  return sql<number>`${sql.ref(table === undefined ? 'version' : `${table}.version`)} + 1`;
 }
 
 /** The problem of a write that was based on an older version. */

@@ -18,6 +18,21 @@ export const email = z.email().max(320).toLowerCase();
 /** Phone number in E.164 form, e.g. `+919876543200`. */
 export const phoneNumber = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must be an E.164 phone number');
 
+const writtenPhonePattern = /^\+?[\d ()./-]{4,31}(?:(?:x|ext\.?|#) ?\d{1,6})?$/i;
+
+/**
+ * Phone number as people write it, e.g. `+91 98765 43210`, `(030) 123-45` or `030 12345 ext. 12`, which is kept and shown as
+ * it was written. Where the text may be empty, it is no number.
+ */
+export const writtenPhoneNumber = (text: z.ZodString) =>
+  text.max(32).refine((value) => value === '' || writtenPhonePattern.test(value), 'must be a phone number');
+
+/** Address of a web server, as it is taken. */
+export const webAddress = z.url({ protocol: /^https?$/ }).max(2_000);
+
+/** SHA-256 in hex, e.g. the digest of a change. */
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
+
 /** IANA time zone name the runtime knows. */
 export const timeZone = z
   .string()

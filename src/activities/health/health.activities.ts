@@ -36,7 +36,7 @@ export function createHealthActivities(deps: Deps): HealthActivities {
           await recordTenantHealth(db, tenantId, timestamp, measured.flat());
         } catch (error) {
           // One tenant must not keep the others from being measured.
-          log.warn({ err: error, tenant_id: tenantId }, 'a tenant was not measured this time');
+          log.warn({ err: error, tenant_id: tenantId }, 'a tenant could not be measured; the next run tries again');
           failed += 1;
         }
         Context.current().heartbeat(tenantId);

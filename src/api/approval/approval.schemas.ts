@@ -2,13 +2,10 @@ import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { maximumSteps } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { sha256Hex, timestamp } from '../../platform/value-schemas.ts';
 
 /** The digest of a change, see `changeDigest`. */
-export const digest = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
-  .describe('SHA-256 of the canonical change (RFC 8785), in hex');
+export const digest = sha256Hex.describe('SHA-256 of the canonical change (RFC 8785), in hex');
 
 export const environmentName = z.enum(environmentNames);
 

@@ -5,12 +5,13 @@ import { runGatedAction } from '../../services/actions/run-action.ts';
 import { loadAssignmentHistory } from '../../services/assignment/contact-assignment.queries.ts';
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
 import { importContacts as importCsv } from '../../services/assignment/contact-import.service.ts';
+import { contactCreation } from '../../services/assignment/contact.payload.ts';
 import { loadContact, loadContacts } from '../../services/assignment/contact.queries.ts';
 import { createContact as insertContact, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { explainedAssignmentView } from './contact-assignment.schemas.ts';
-import { contactCreation, contactCsv, contactImportView, contactUpdate, contactView } from './contact.schemas.ts';
+import { contactCsv, contactImportView, contactUpdate, contactView } from './contact.schemas.ts';
 
 const contactsPath = '/api/admin/contacts';
 const contactPath = `${contactsPath}/:contact_id`;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { email, timestamp } from '../../platform/value-schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+import { contactFields } from '../../services/assignment/contact.payload.ts';
 
 /** A contact. */
 export const contactView = z
@@ -20,30 +21,8 @@ export const contactView = z
   })
   .meta({ id: 'Contact' });
 
-/** The fields that people write, without defaults. */
-const fields = {
-  name: z.string().trim().min(1).max(200),
-  email: email.nullable(),
-  phone_number: z.string().trim().min(4).max(32).nullable(),
-  company: z.string().trim().min(1).max(200).nullable(),
-  source: z.string().trim().min(1).max(100).nullable().describe('Where the contact came from, e.g. fair-2026'),
-  notes: z.string().trim().min(1).max(5000).nullable(),
-};
-
-/** Body of a creation. */
-export const contactCreation = z
-  .strictObject({
-    name: fields.name,
-    email: fields.email.default(null),
-    phone_number: fields.phone_number.default(null),
-    company: fields.company.default(null),
-    source: fields.source.default(null),
-    notes: fields.notes.default(null),
-  })
-  .meta({ id: 'ContactCreation' });
-
 /** Body of a change; what is left out stays. */
-export const contactUpdate = z.strictObject(fields).partial().meta({ id: 'ContactUpdate' });
+export const contactUpdate = z.strictObject(contactFields).partial().meta({ id: 'ContactUpdate' });
 
 /** Body of an import. */
 export const contactCsv = z.strictObject({ csv: z.string().min(1).max(1_000_000) }).meta({ id: 'ContactCsv' });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Middleware } from 'koa';
+import { isUuid } from '../../domain/shared/uuid.ts';
 import type { Logger } from '../../platform/observability/logger.ts';
 import type { Metrics } from '../../platform/observability/metrics.ts';
 import { activeTraceId } from '../../platform/observability/tracing.ts';
@@ -17,8 +18,6 @@ export interface RequestState {
   bodyProblem?: Problem;
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /** Gives the request its id, address, trace and logger; writes one log line and the metrics when it is done. */
 export function requestContext(options: {
   readonly log: Logger;
@@ -30,8 +29,8 @@ export function requestContext(options: {
   const requestLog = options.log.child({}, { redact: [] });
   return async (ctx, next) => {
     const started = process.hrtime.bigint();
-    const given = ctx.get('x-request-id');
-    const id = uuid.test(given) ? given.toLowerCase() : randomUUID();
+    const given = ctx.get('x-request-id').toLowerCase();
+    const id = isUuid(given) ? given : randomUUID();
     const info: RequestInfo = {
       id,
       ip: clientAddress(ctx.req.socket.remoteAddress ?? '', ctx.get('x-forwarded-for'), options.trustedProxies),

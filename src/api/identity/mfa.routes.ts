@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { factorCodePattern } from '../../domain/identity/mfa.ts';
+import { sha256Hex } from '../../platform/value-schemas.ts';
 import { answerChallenge, openChallenge } from '../../services/identity/sign-in/mfa-challenge.service.ts';
 import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { route } from '../http/route.ts';
@@ -38,7 +39,7 @@ const requestMfaCode = route({
   idempotency: false,
   body: z.strictObject({
     action: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,99}$/),
-    payload_digest: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex'),
+    payload_digest: sha256Hex,
   }),
   responses: { 201: MfaChallengeView },
   problems: ['mfa.not-enrolled', 'request.rate-limited', 'service.unavailable'],

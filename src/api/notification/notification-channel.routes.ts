@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { email, idParams } from '../../platform/value-schemas.ts';
+import { email, idParams, webAddress } from '../../platform/value-schemas.ts';
 import {
   assertReachable,
   createNotificationChannel,
@@ -12,7 +12,7 @@ import {
 } from '../../services/notification/notification-channel.service.ts';
 import { channelsQuery } from '../../services/notification/notification.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { ChannelBody, ChannelWithSecretBody, channelEvents, channelName, webhookUrl } from './notification.schemas.ts';
+import { ChannelBody, ChannelWithSecretBody, channelEvents, channelName } from './notification.schemas.ts';
 
 const listChannels = route({
   operationId: 'listNotificationChannels',
@@ -61,7 +61,7 @@ const addChannel = route({
   permission: 'notification:manage',
   gate: 'mfa',
   body: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webhookUrl, events: channelEvents }),
+    z.strictObject({ kind: z.literal('webhook'), name: channelName, url: webAddress, events: channelEvents }),
     z.strictObject({ kind: z.literal('email'), name: channelName, email, events: channelEvents }),
   ]),
   responses: { 201: ChannelWithSecretBody },
@@ -87,7 +87,7 @@ const updateChannel = route({
   body: z
     .strictObject({
       name: channelName.optional(),
-      url: webhookUrl.optional(),
+      url: webAddress.optional(),
       events: channelEvents.optional(),
       is_enabled: z.boolean().optional(),
     })

@@ -3,7 +3,6 @@ import { allNotificationEvents } from '../../domain/notification/notification.ts
 import { timestamp } from '../../platform/value-schemas.ts';
 
 export const channelName = z.string().trim().min(1).max(100);
-export const webhookUrl = z.url({ protocol: /^https?$/ }).max(2_000);
 export const channelEvents = z
   .array(z.enum(['*', ...allNotificationEvents]))
   .min(1)

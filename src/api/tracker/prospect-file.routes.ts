@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { prospectCsvColumns } from '../../domain/tracker/tracker-prospect-csv.ts';
+import { prospectCsvColumns } from '../../services/tracker/pipeline/prospect-csv.ts';
 import { exportProspects } from '../../services/tracker/pipeline/prospect-export.service.ts';
 import { importProspects } from '../../services/tracker/pipeline/prospect-import.service.ts';
 import { reply, route } from '../http/route.ts';

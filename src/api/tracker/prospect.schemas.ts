@@ -1,26 +1,10 @@
 import { z } from 'zod';
 import { prospectStatuses } from '../../domain/tracker/tracker-pipeline.ts';
-import { email, timestampInput, timestamp } from '../../platform/value-schemas.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
+import { prospectCreation, prospectFields } from '../../services/tracker/pipeline/prospect.payload.ts';
 import { freeText, rowId } from './tracker.schemas.ts';
 
-const minorUnits = z.int().min(0).max(1_000_000_000_000);
-
 export const prospectStatus = z.enum(prospectStatuses);
-
-const prospectFields = {
-  name: freeText(255).min(1),
-  company: freeText(255).nullable(),
-  email: email.nullable(),
-  phone: freeText(32).nullable(),
-  source: freeText(100).nullable(),
-  value_minor: minorUnits.nullable(),
-  currency: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'must be a code of three capital letters')
-    .nullable(),
-  probability: z.int().min(0).max(100).describe('Chance of winning, in percent'),
-  next_activity_at: timestampInput.nullable(),
-};
 
 export const ProspectBody = z
   .object({
@@ -44,13 +28,8 @@ export const ProspectBody = z
   })
   .meta({ id: 'Prospect' });
 
-const needsCurrency = { path: ['currency'], message: 'must be given with value_minor' };
-
-export const ProspectCreate = z
-  .strictObject(prospectFields)
-  .partial()
-  .extend({ name: prospectFields.name, stage_id: rowId.optional().describe('Default: first stage of the default pipeline') })
-  .refine(({ value_minor, currency }) => value_minor == null || currency != null, needsCurrency)
+export const ProspectCreate = prospectCreation
+  .safeExtend({ stage_id: rowId.optional().describe('Default: first stage of the default pipeline') })
   .meta({ id: 'ProspectCreate' });
 
 export const ProspectUpdate = z.strictObject(prospectFields).partial().meta({ id: 'ProspectUpdate' });

@@ -1,4 +1,5 @@
 import type { Actor } from '../shared/actor.ts';
+import { isUuid } from '../shared/uuid.ts';
 
 /** The kinds of operations: the closed list of S4-4. The exact operation is the entry's `event`. */
 export const auditActions = ['create', 'read', 'update', 'delete', 'login', 'logout', 'permission_change'] as const;
@@ -91,13 +92,12 @@ export interface SealedPart {
 /** Resources whose values describe a person: those that are persons, and those that belong to the actor. */
 const personResources: ReadonlySet<string> = new Set(['user', 'contact']);
 const ownResources: ReadonlySet<string> = new Set(['session', 'mfa_factor', 'mfa_challenge']);
-const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The person that the values of an entry are about; null where they are about no person. */
 export function subjectOf(entry: AuditEntry, actor: Pick<Actor, 'user_id'>): string | null {
   if (ownResources.has(entry.resource_type)) return actor.user_id;
   const id = entry.resource_id;
-  return personResources.has(entry.resource_type) && id !== null && uuidPattern.test(id) ? id : null;
+  return personResources.has(entry.resource_type) && id !== null && isUuid(id) ? id : null;
 }
 
 /** Chain of everything that belongs to no tenant. It is never the id of a tenant. */

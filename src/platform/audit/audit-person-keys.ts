@@ -123,7 +123,7 @@ export class PersonKeys {
       return createSecretKey(this.#keyring.open(key_ciphertext, placeOf(id)), 'base64');
     } catch (error) {
       if (!(error instanceof SealedValueError)) throw error;
-      this.#log.error({ err: error, person_id }, 'the key of a person does not open; the audit leaves out what is about them');
+      this.#log.error({ err: error, person_id }, 'the key of a person cannot be decrypted; their personal data is left out of the audit');
       return null;
     }
   }

@@ -6,8 +6,8 @@ import { CompiledQuery } from 'kysely';
 import type { Kysely } from 'kysely';
 
 /**
- * MikroORM's driver, but values travel as parameters. As it comes it writes them into the SQL text: every statement would
- * then be a new one for PostgreSQL, none would be prepared, and values would stand in errors and logs.
+ * MikroORM's driver, except that values are sent as parameters. By default it writes them into the SQL text: PostgreSQL would
+ * then prepare no statement, because each text is new, and values would appear in errors and logs.
  */
 export class BoundDriver extends PostgreSqlDriver {
   protected override readonly connection = new BoundConnection(this.config);
@@ -32,7 +32,7 @@ class BoundConnection extends PostgreSqlConnection {
   }
 }
 
-/** SQL in MikroORM's form: `?` stands for a value, `??` for a name, `\?` for a question mark. */
+/** SQL in MikroORM's form: `?` is a placeholder of a value, `??` of an identifier, `\?` for a question mark. */
 interface Fragment {
   readonly sql: string;
   readonly params: readonly unknown[];
@@ -49,12 +49,12 @@ export function bindValues(fragment: Fragment, quoteName: (name: string) => stri
   const values: unknown[] = [];
   const put = (value: unknown): string => {
     if (isRaw(value)) return textOf(value);
-    // A list stands in the parentheses of `in (?)`; the values of array columns are texts here.
+    // A list is the operand of `in (?)`; values of array columns are already texts here.
     if (Array.isArray(value)) return value.map(put).join(', ');
     return `$${values.push(wireValue(value))}`;
   };
   const textOf = ({ sql, params }: Fragment): string => {
-    // Without parameters the text is meant as it stands.
+    // A text without parameters is sent unchanged.
     if (params.length === 0) return sql;
     let next = 0;
     return sql.replace(/\\\?|\?\??/g, (mark) => {
@@ -66,7 +66,7 @@ export function bindValues(fragment: Fragment, quoteName: (name: string) => stri
   return { text: textOf(fragment), values };
 }
 
-/** The driver would write a Date in the time zone of this process. */
+/** The driver would serialize a Date in the time zone of this process. */
 function wireValue(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString();
   return typeof value === 'bigint' ? value.toString() : value;

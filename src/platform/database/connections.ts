@@ -2,8 +2,7 @@ import { Client, Pool } from 'pg';
 import type { PoolConfig } from 'pg';
 
 /**
- * A connection beside the pools of the process, for what needs one for itself, such as a stream out of one snapshot. The
- * caller ends it.
+ * A dedicated connection outside the pools of the process, e.g. for a stream out of one snapshot. The caller closes it.
  */
 export async function connectClient(url: string, applicationName: string): Promise<Client> {
   const client = new Client({ connectionString: url, application_name: applicationName });
@@ -11,7 +10,7 @@ export async function connectClient(url: string, applicationName: string): Promi
   return client;
 }
 
-/** A pool for a library that brings its own statements. The caller ends it. */
+/** A pool for a library that sends its own statements. The caller closes it. */
 export function createPool(config: PoolConfig): Pool {
   return new Pool(config);
 }

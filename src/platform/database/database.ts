@@ -35,7 +35,7 @@ interface DatabaseOptions {
   readonly applicationName: string;
 }
 
-/** Limits of every connection: a stuck statement or an abandoned transaction must not hold locks for ever. */
+/** Limits of every connection: a statement that hangs or an abandoned transaction must not hold locks indefinitely. */
 const connectionOptions = '-c TimeZone=UTC -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s';
 
 /**
@@ -54,8 +54,8 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
       connectionTimeoutMillis: 5_000,
       pipeline: true,
     });
-    // Whoever uses a connection hears of its end by the query; an event that nobody listens to would end the process.
-    pool.on('connect', (client) => client.on('error', (error) => log.warn({ err: error }, 'a database connection broke')));
+    // The user of a connection learns of its end from the failed query; an 'error' event without a listener would end the process.
+    pool.on('connect', (client) => client.on('error', (error) => log.warn({ err: error }, 'a database connection was lost')));
     pool.on('error', () => undefined);
     return pool;
   };
@@ -81,9 +81,9 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
   };
 }
 
-/** MikroORM with the house's naming: entity property = column = JSON field. Its units of work are pipelined. */
+/** MikroORM with the project's naming: entity property = column = JSON field. Its units of work are pipelined. */
 async function openOrm(url: string, entities: EntitySchema[], pool: Pool): Promise<MikroORM> {
-  // By the type of the driver that it extends, so that the entity manager keeps the type of that one's.
+  // Typed as the driver that it extends, so that the entity manager keeps its type.
   const driver: new (config: Configuration) => PostgreSqlDriver = BoundDriver;
   return MikroORM.init({
     clientUrl: url,
@@ -92,11 +92,11 @@ async function openOrm(url: string, entities: EntitySchema[], pool: Pool): Promi
     namingStrategy: EntityCaseNamingStrategy,
     driverOptions: pipelinedDialect(pool),
     forceUtcTimezone: true,
-    // The batch form asks for versions before and does not look at what was changed.
+    // Batch updates query the versions beforehand and do not check how many rows were changed.
     useBatchUpdates: false,
-    // A column that was not given is null in answers and audit entries, not absent.
+    // A column without a value is null in answers and audit entries, not absent.
     initNullableProperties: true,
-    // The migrations make it; saves a query at every start.
+    // The schema is created by the migrations; skipping the check saves a query at every start.
     ensureDatabase: false,
     discovery: { warnWhenNoEntities: false },
   });

@@ -3,7 +3,7 @@ import type { EntityName, FilterQuery } from '@mikro-orm/core';
 import { notFound } from '../problem.ts';
 import type { Tx } from './unit-of-work.ts';
 
-/** Columns of an entity as plain values: null where nothing stands, never undefined. */
+/** Columns of an entity as plain values: null where there is no value, never undefined. */
 type PlainRow<Row, Name extends keyof Row> = { [Key in Name]-?: Exclude<Row[Key], undefined> };
 
 /**
@@ -24,10 +24,10 @@ export function toRow<Row extends object, Name extends keyof Row & string>(row: 
 }
 
 /**
- * Loads the one row that is to be changed and locks it until the end of the unit of work, so that what is checked about
- * it stays true.
+ * Loads the one row that is to be changed and locks it until the end of the unit of work, so that the
+ * conditions that were checked still hold at the commit.
  *
- * @param resource what the row is to people, e.g. `meeting`
+ * @param resource name of the resource in problem details, e.g. `meeting`
  * @throws Problem `resource.not-found` when there is none, or it is another tenant's.
  */
 export async function lockOne<Row extends object>(

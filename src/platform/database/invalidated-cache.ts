@@ -2,24 +2,24 @@ import { LRUCache } from 'lru-cache';
 import type { Database } from './database.ts';
 import type { InvalidationEvent } from './invalidation.ts';
 
-/** What a load gave. */
+/** The result of a load. */
 export interface Loaded<Value> {
   readonly value: Value;
-  /** When the value itself ends, milliseconds since the epoch; one that has ended already is not kept. */
+  /** When the value itself expires, milliseconds since the epoch; an expired one is not cached. */
   readonly endsAtMs?: number;
 }
 
-/** How long and how many values are kept, and which changes end that. */
+/** How long and how many values are cached, and which changes invalidate them. */
 export interface CacheRules<Value> {
-  /** When there are more, the least recently used one goes. */
+  /** When there are more, the least recently used one is evicted. */
   readonly maxEntries: number;
-  /** Longest trust in a value: it bounds the damage of a change whose event was never announced. */
+  /** Maximum age of a value: the bound for a change whose event was never announced. */
   readonly maxAgeMs: number;
-  /** Which entries an event makes stale; null when it concerns none. */
+  /** The entries that an event invalidates; null when it concerns none. */
   readonly concernedBy: (event: InvalidationEvent) => ((value: Value, key: string) => boolean) | null;
 }
 
-/** The rules of a cache of a kind of thing whose events name the very keys that are asked for. */
+/** The options of a cache whose events name the same keys as its lookups. */
 export function keyedBy(kind: string): CacheRules<unknown> {
   return {
     maxEntries: 1_000,
@@ -36,9 +36,9 @@ interface Entry<Value> {
 }
 
 /**
- * Values that were read from the database lately, so that hot requests need no statement. Changes of all processes arrive
+ * A read-through cache of database values, so that frequent requests need no statement. Changes of all processes arrive
  * through `Invalidation` within a second. While that channel is down every call loads: what was revoked or switched off
- * must not live on in a cache.
+ * must not be served from a cache.
  */
 export class InvalidatedCache<Value> {
   readonly #invalidation: Pick<Database['invalidation'], 'isLive'>;
@@ -62,8 +62,8 @@ export class InvalidatedCache<Value> {
   }
 
   /**
-   * The cached value, else what `load` gives now. Callers that come together share one load; one that began before an
-   * event is not kept after it, nor is a failed one.
+   * The cached value, otherwise the result of `load`. Concurrent callers share one load. A load that began before an event
+   * is not cached after it, nor is a failed one.
    */
   get(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
     if (!this.#invalidation.isLive) return load().then(({ value }) => value);
@@ -87,7 +87,7 @@ export class InvalidatedCache<Value> {
     return entry.promise;
   }
 
-  /** What a running load will give is not known yet, so those entries go too. */
+  /** The result of a running load is not known yet, so those entries are removed, too. */
   #drop(isConcerned: (value: Value, key: string) => boolean): void {
     const stale: string[] = [];
     for (const [key, { loaded }] of this.#entries.entries()) {
@@ -96,7 +96,7 @@ export class InvalidatedCache<Value> {
     for (const key of stale) this.#entries.delete(key);
   }
 
-  /** Another load may have taken the place of this one meanwhile. */
+  /** Another load may have replaced this one meanwhile. */
   #forget(key: string, entry: Entry<Value>): void {
     if (this.#entries.peek(key) === entry) this.#entries.delete(key);
   }

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import type { ClientConfig } from 'pg';
 import type { Logger } from '../observability/logger.ts';
 
-/** What changed: a cached thing's kind and key, e.g. `session` and its id. The key `*` means all of the kind. */
+/** What changed: kind and key of a cached value, e.g. `session` and its id. The key `*` means all of the kind. */
 export interface InvalidationEvent {
   readonly kind: string;
   readonly key: string;
@@ -17,11 +17,11 @@ const reconnectDelayMs = 200;
 const heartbeatMs = 5_000;
 
 /**
- * Tells the caches of this process what other processes changed, through LISTEN/NOTIFY: the notice arrives when the
- * change commits, well under a second.
+ * Informs the caches of this process about changes by other processes, through LISTEN/NOTIFY: the notification arrives
+ * when the change commits, well under a second.
  *
- * While the listening connection is down, {@link isLive} is false and caches must not be trusted: they fail closed by
- * asking the database. On every (re)connect listeners get `{ kind: '*', key: '*' }`.
+ * While the listening connection is down, {@link isLive} is false and caches must not be used: they fail closed by
+ * querying the database. On every (re)connect listeners get `{ kind: '*', key: '*' }`.
  */
 export class Invalidation {
   readonly #config: ClientConfig;
@@ -37,7 +37,7 @@ export class Invalidation {
     this.#log = log;
   }
 
-  /** True while notices arrive; false means that cached answers may be stale. */
+  /** True while notifications arrive; false means that cached answers may be stale. */
   get isLive(): boolean {
     return this.#live;
   }
@@ -68,7 +68,7 @@ export class Invalidation {
     await this.#client?.end().catch(() => undefined);
   }
 
-  /** A half-open connection delivers nothing and raises nothing, so ask regularly. */
+  /** A half-open connection neither delivers nor fails, so it is probed regularly. */
   #heartbeat(client: Client): void {
     this.#timer = setTimeout(() => {
       const deadline = setTimeout(() => this.#lost(client), heartbeatMs);
@@ -91,7 +91,7 @@ export class Invalidation {
     this.#client = undefined;
     this.#live = false;
     clearTimeout(this.#timer);
-    this.#log.warn('the invalidation connection was lost; caches are not trusted until it is back');
+    this.#log.warn('the invalidation connection was lost; caches are bypassed until it is restored');
     client.end().catch(() => undefined);
     this.#retry();
   }

@@ -3,7 +3,7 @@ import type { SelectQueryBuilder } from 'kysely';
 import { z } from 'zod';
 import { Problem } from '../problem.ts';
 
-/** Query fields of every list: how many, and where to go on. */
+/** Query fields of every list: page size and cursor. */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(100).default(20).describe('Number of items, 1 to 100'),
   cursor: z.string().max(512).optional().describe('`next_cursor` of the previous page'),
@@ -17,18 +17,18 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   });
 }
 
-/** The place after which a page begins: sort value and id of the last row of the page before (keyset paging). */
+/** The position after which a page begins: sort value and id of the last row of the page before (keyset paging). */
 export type Position = readonly [sortValue: string, id: string];
 
 /** Positions in a list that is ordered by a time and the id. */
 export const timePosition = z.tuple([z.iso.datetime({ offset: true }), z.guid()]);
 /** Positions in a list that is ordered by a name and the id. */
 export const namePosition = z.tuple([z.string().max(200), z.guid()]);
-/** Positions in a list that is ordered by a number of which each is there once. */
+/** Positions in a list that is ordered by a unique number. */
 export const numberPosition = z.tuple([z.string().regex(/^\d{1,15}$/), z.string().max(100)]);
 
 /**
- * @param position what the cursors of this list hold, so that one of another list does not reach the database.
+ * @param position schema of the cursors of this list, so that one of another list does not reach the database.
  * @throws Problem `request.cursor-invalid` when the text is none of its cursors.
  */
 export function parseCursor(cursor: string | undefined, position: z.ZodType<Position>): Position | null {

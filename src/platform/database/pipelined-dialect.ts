@@ -8,8 +8,8 @@ import { statementName } from './statement-name.ts';
 const deferred = new WeakSet<CompiledQuery>();
 
 /**
- * Marks a statement whose result nobody looks at: it goes with the next one that is waited for, at the latest with the
- * commit, and its error comes out of that.
+ * Marks a statement whose result is not used: it is sent with the next one that is awaited, at the latest with the commit,
+ * and its error rejects that one.
  */
 export function deferredQuery<Row>(query: CompiledQuery<Row>): CompiledQuery<Row> {
   deferred.add(query);
@@ -17,8 +17,8 @@ export function deferredQuery<Row>(query: CompiledQuery<Row>): CompiledQuery<Row
 }
 
 /**
- * Kysely over {@link runBatch}. `begin` is not waited for, and neither is what is marked by {@link deferredQuery}: a
- * unit of work so costs a round trip for each statement whose result it needs, and one for its end.
+ * Kysely over {@link runBatch}. Neither `begin` nor statements marked by {@link deferredQuery} are awaited: a unit
+ * of work costs one round trip for each statement whose result it needs, and one for its end.
  */
 export function pipelinedDialect(pool: Pool): Dialect {
   return {
@@ -37,7 +37,7 @@ class PipelinedDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    // The pool connects by itself.
+    // The pool connects on demand.
   }
 
   async acquireConnection(): Promise<PipelinedConnection> {
@@ -65,12 +65,12 @@ class PipelinedDriver implements Driver {
   }
 }
 
-/** A prepared statement whose table has changed since; the connection has to be left (feature_not_supported). */
+/** A prepared statement whose table has changed since; the connection has to be discarded (feature_not_supported). */
 const stalePlan = '0A000';
 
 class PipelinedConnection implements DatabaseConnection {
   readonly #client: PoolClient;
-  /** What goes with the next statement that is waited for. */
+  /** Statements that are sent with the next one that is awaited. */
   #waiting: CompiledQuery[] = [];
   #isUnusable = false;
 
@@ -85,12 +85,12 @@ class PipelinedConnection implements DatabaseConnection {
     return command === 'SELECT' ? { rows: rows as Row[] } : { rows: rows as Row[], numAffectedRows: BigInt(rowCount) };
   }
 
-  /** Puts a statement in front of the next one that is waited for. */
+  /** Queues a statement in front of the next one that is awaited. */
   put(query: CompiledQuery): void {
     this.#waiting.push(query);
   }
 
-  /** @throws the error of whatever was still waiting; PostgreSQL keeps nothing then. */
+  /** @throws the error of a statement that was still queued; PostgreSQL has then rolled back. */
   async commit(): Promise<void> {
     this.put(CompiledQuery.raw('commit'));
     const { command } = await this.#send();
@@ -100,7 +100,7 @@ class PipelinedConnection implements DatabaseConnection {
   async rollback(): Promise<void> {
     this.#waiting = [CompiledQuery.raw('rollback')];
     await this.#send().catch(() => {
-      // Whoever cannot roll back is closed; it would never come back to the pool if this failed.
+      // A connection that cannot roll back is closed; otherwise it would never return to the pool.
       this.#isUnusable = true;
     });
   }
@@ -109,12 +109,12 @@ class PipelinedConnection implements DatabaseConnection {
     this.#client.release(this.#isUnusable);
   }
 
-  // eslint-disable-next-line require-yield -- the interface asks for a generator
+  // eslint-disable-next-line require-yield -- the interface requires a generator
   async *streamQuery(): AsyncIterableIterator<never> {
     throw new Error('Rows are not streamed in a unit of work; read them in pages.');
   }
 
-  /** Sends what waits. @returns the result of the last statement. */
+  /** Sends what is queued. @returns the result of the last statement. */
   async #send(): Promise<StatementResult> {
     const statements = this.#waiting.map(({ sql, parameters }) => ({ name: statementName(sql), text: sql, values: parameters }));
     this.#waiting = [];

@@ -19,10 +19,10 @@ export interface ReadConnections {
   readonly readPool: Pool;
 }
 
-/** Whose rows may be seen: the tenant, and the person for policies that look at rows' owners. */
+/** Whose rows are visible: the tenant, and the person for policies on the owner of a row. */
 export type ReadScope = Pick<Actor, 'tenant_id' | 'user_id'>;
 
-/** The session of a transaction: what row-level security compares with. */
+/** The session settings of a transaction that row-level security compares with. */
 export function scopeStatement({ tenant_id, user_id }: ReadScope): Statement {
   return {
     name: 'castellan_scope',
@@ -31,7 +31,7 @@ export function scopeStatement({ tenant_id, user_id }: ReadScope): Statement {
   };
 }
 
-/** {@link scopeStatement} of a transaction that must not change anything. */
+/** {@link scopeStatement} of a read-only transaction. */
 function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {
   return {
     name: 'castellan_scope_read',
@@ -43,7 +43,7 @@ function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {
 }
 
 /**
- * The one read path: the session and the queries leave together, are one transaction and cost one round trip. Row-level
+ * The one read path: the session settings and the queries are sent together as one transaction, for one round trip. Row-level
  * security is in force, the transaction is read only, nothing is hydrated.
  *
  * @returns the rows of each query, in order.
@@ -64,8 +64,8 @@ export async function read<Row>(db: ReadConnections, scope: ReadScope, query: Co
 }
 
 /**
- * One technical statement in a transaction of its own and one round trip, for rows that are not business: stored
- * answers, counters of attempts. A change that somebody made goes through `unitOfWork`, which audits it.
+ * One infrastructure statement in a transaction of its own and one round trip, for rows that are no business data: stored
+ * answers, counters of attempts. A change by a person goes through `unitOfWork`, which audits it.
  */
 export async function writeInfrastructure<Row>(
   db: ReadConnections,
@@ -86,9 +86,9 @@ const backToSavepoint = { name: 'castellan_back', text: 'rollback to savepoint p
 const commit = { name: 'castellan_commit', text: 'commit' };
 
 /**
- * Reads parts that must not take each other down, still in one round trip: each is a batch of its own, sent at once.
- * After each goes the way back to one savepoint, which is harmless after a read that worked and undoes the abort of one
- * that did not.
+ * Reads parts that must fail independently, still in one round trip: each is a batch of its own, all are sent at once.
+ * Each is followed by a rollback to one savepoint, which has no effect after a successful read and ends the aborted state
+ * after a failed one.
  *
  * @param timeoutMs bound of each query.
  * @returns for each query its rows or its error; only a lost connection rejects.

@@ -9,21 +9,21 @@ export interface Statement {
   readonly values?: readonly unknown[];
 }
 
-/** What came of one statement. */
+/** The result of one statement. */
 export interface StatementResult {
   /** The first word of PostgreSQL's command tag, e.g. `UPDATE`. */
   readonly command: string;
-  /** Rows given or changed. */
+  /** Rows returned or changed. */
   readonly rowCount: number;
   readonly rows: object[];
 }
 
 /**
- * Sends statements together and waits once, for all of them. Where no transaction is open, they are one: PostgreSQL
- * begins it with the first statement and commits it at the end of the batch. The first one that fails ends the batch: what
- * comes after it is not run.
+ * Sends statements together and waits once for all of them. Where no transaction is open, they form one: PostgreSQL begins
+ * it with the first statement and commits it at the end of the batch. The first one that fails ends the batch: later ones
+ * are not executed.
  *
- * The driver alone ends every statement with a Sync of its own. PostgreSQL answers each of those with a packet, so a
+ * Without it the driver ends every statement with its own Sync. PostgreSQL answers each of those with a packet, so a
  * transaction of four statements wakes both sides four times.
  *
  * @param client a connection with `pipeline: true`; batches that are sent at once are answered in order.
@@ -36,7 +36,7 @@ export async function runBatch(client: PoolClient, statements: readonly Statemen
       client.query(new StatementBatch(client, statements, resolve, reject));
     });
   } catch (error) {
-    // The stack that leads to the socket's event says nothing; this one leads to who asked.
+    // The stack of the socket's event is of no use; this one shows the caller.
     if (error instanceof Error) Error.captureStackTrace(error);
     throw error;
   }
@@ -52,12 +52,12 @@ interface RowShape {
 const noRows: RowShape = { columns: [], empty: {} };
 
 /**
- * The shapes of prepared statements, by connection and name. They stay true: when a change of a table would change the
- * rows of a prepared statement, PostgreSQL refuses to run it. Those that are known need not be sent with every answer.
+ * The shapes of prepared statements, by connection and name. They remain valid: when a change of a table would change the
+ * rows of a prepared statement, PostgreSQL refuses to execute it. Known shapes need not be described with every result.
  */
 const shapesOf = new WeakMap<PoolClient, Map<string, RowShape>>();
 
-/** What the driver's connection can do, and what it notes of prepared statements: text by name. */
+/** The parts of the driver's connection that are used, with its record of prepared statements: text by name. */
 interface DriverConnection {
   readonly stream: { cork(): void; uncork(): void };
   readonly parsedStatements: Record<string, string>;
@@ -74,9 +74,9 @@ interface FieldDescription {
   readonly dataTypeID: number;
 }
 
-/** For the driver a batch is one query, with more than one result: it hands over what arrives until ReadyForQuery. */
+/** For the driver a batch is one query, with more than one result: it passes on every message until ReadyForQuery. */
 class StatementBatch extends Query {
-  /** Of the statement whose answer is arriving; the driver notes by them what has been prepared. */
+  /** Of the statement whose result is arriving; the driver records by them what has been prepared. */
   declare name: string | undefined;
   declare text: string;
   readonly #statements: readonly (Statement & { readonly bound: readonly unknown[] })[];
@@ -96,7 +96,7 @@ class StatementBatch extends Query {
     reject: (error: unknown) => void,
   ) {
     super('');
-    // Values that cannot be sent are found before anything is.
+    // Values that cannot be sent are detected before anything is sent.
     this.#statements = statements.map((one) => ({ ...one, bound: (one.values ?? []).map(utils.prepareValue) }));
     this.#types = client;
     this.#shapes = shapesOf.get(client) ?? new Map<string, RowShape>();
@@ -107,7 +107,7 @@ class StatementBatch extends Query {
   }
 
   override submit = (given: unknown): void => {
-    // The published types know neither the notes on statements nor that the second parameter is gone.
+    // The published types lack the record of statements and still have a second parameter.
     const connection = given as DriverConnection;
     connection.stream.cork();
     for (const { name = '', text, bound } of this.#statements) {
@@ -166,7 +166,7 @@ class StatementBatch extends Query {
   }
 
   handleError(error: unknown, { submittedNamedStatements }: DriverConnection): void {
-    // What comes after the failed statement was not prepared either.
+    // Statements after the failed one were not prepared either.
     for (const { name } of this.#statements.slice(this.#results.length)) {
       if (name !== undefined) Reflect.deleteProperty(submittedNamedStatements, name);
     }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
-/** Statements that each connection may keep prepared; far more than the routes have, far less than would hurt. */
+/** Statements that each connection may keep prepared: far more than the routes have, few enough for the server's memory. */
 const maxNames = 1_000;
-/** Texts that were seen once and wait for their second time. */
+/** Texts that were used once; the second use gets a name. */
 const maxCandidates = 1_000;
 /** Longer texts are bulk statements, whose shape changes with the number of their rows. */
 const maxLength = 8_192;
@@ -10,7 +10,7 @@ const maxLength = 8_192;
 const maxLengthsOfList = 2;
 
 const names = new Map<string, string>();
-/** In the order in which they were seen; the oldest falls out. */
+/** In the order of their use; the oldest is evicted. */
 const candidates = new Set<string>();
 const lengthsOfList = new Map<string, number>();
 

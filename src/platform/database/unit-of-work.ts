@@ -24,9 +24,9 @@ export interface Tx {
   flush(): Promise<void>;
   /** Typed SQL inside this transaction. */
   readonly sql: Kysely<Schema>;
-  /** Sends a statement whose result nobody needs, without a round trip; the work fails if it does. */
+  /** Sends a statement whose result is not needed, without a round trip; if it fails, the work fails. */
   defer(query: { compile(): CompiledQuery }): void;
-  /** Records what was done; written with the change or not at all. */
+  /** Adds an audit entry; it is committed with the change or not at all. */
   audit(entry: AuditEntry): void;
   /** Announces to the caches of all processes that something changed; takes effect at commit. */
   invalidate(event: InvalidationEvent): void;
@@ -38,7 +38,7 @@ export interface Tx {
  */
 const retryableCodes = new Set(['40001', '40P01', '0A000']);
 const maxAttempts = 3;
-/** Lets the other side of a deadlock go on first; at once, the same two could meet again. */
+/** Delay before the retry, so that the other transaction of a deadlock finishes first and the two do not collide again. */
 const retryPauseMs = 20;
 
 /**
@@ -69,11 +69,11 @@ async function runOnce<Result>(
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-  // No flush of its own accord: a `find` in the middle of the work must not write what is half done.
+  // No automatic flush: a `find` in the middle of the work must not write incomplete changes.
   const em = db.orm.em.fork({ flushMode: 'commit' });
-  // Whose rows created entities are (`entities/shared/tenant-columns.ts`).
+  // The tenant of created entities (`entities/shared/tenant-columns.ts`).
   em.setFilterParams('tenant', { id: actor.tenant_id });
-  // Not `transactional`, which forks once more and copies the entities back into a manager that nobody has.
+  // Not `transactional`, which forks again and copies the entities back into a manager that is not used.
   await em.begin();
   try {
     const result = await runIn(em, db, actor, work);
@@ -86,8 +86,8 @@ async function runOnce<Result>(
 }
 
 /**
- * The work and what belongs to its transaction: the session before it; after it the entities that are not written yet,
- * then notices and audit entries.
+ * The work and what belongs to its transaction: the session settings before it; after it the entities that are not flushed
+ * yet, then notifications and audit entries.
  */
 async function runIn<Result>(
   em: SqlEntityManager,
@@ -101,7 +101,7 @@ async function runIn<Result>(
   const sent: Promise<unknown>[] = [];
   const send = (query: CompiledQuery): void => {
     const one = kysely.executeQuery(deferredQuery(query));
-    one.catch(() => undefined); // looked at below, unless the work itself fails before
+    one.catch(() => undefined); // awaited below, unless the work itself fails before
     sent.push(one);
   };
   const { text, values } = scopeStatement(actor);

@@ -13,7 +13,7 @@ const clockSkewSeconds = 5;
 /** How long at most the result of a verification is used again. */
 const cacheSeconds = 60;
 const maxCachedTokens = 10_000;
-/** Longer ones are not ours and are refused without hashing them. */
+/** Longer tokens were not issued here and are refused without hashing them. */
 const maxTokenLength = 8_192;
 
 /** One of our signing keys, ready for use. */
@@ -27,7 +27,7 @@ export type SigningKeyring = {
   readonly jwks: () => JSONWebKeySet;
 };
 
-/** What an access token says. */
+/** The claims of an access token. */
 export type AccessTokenClaims = {
   readonly user_id: string;
   readonly tenant_id: string;
@@ -45,8 +45,8 @@ export type AccessTokens = {
     expires_in_seconds: number;
   }>;
   /**
-   * Checks signature, algorithm, type, issuer, audience and time. Whether the session is still active is another question,
-   * which the caller asks on every request.
+   * Checks signature, algorithm, type, issuer, audience and time. Whether the session is still active is checked by
+   * the caller on every request.
    *
    * @throws Problem 401 that does not say what was wrong; its cause does.
    */
@@ -147,7 +147,7 @@ const accessClaims = z
   }));
 
 /**
- * Creates what issues and verifies the access tokens of one deployment.
+ * Creates the issuer and verifier of the access tokens of one deployment.
  *
  * Verifying costs about 0.3 ms, more than the rest of a request that is answered from caches, so results are cached by the
  * token's SHA-256 until the token expires, and for a minute at most.

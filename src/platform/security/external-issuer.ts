@@ -70,7 +70,7 @@ export type ExternalIssuers = {
 };
 
 /**
- * Creates what verifies tokens of the configured issuers. Keys come from the configured address only; the token selects no
+ * Creates the verifier of tokens of the configured issuers. Keys come from the configured address only; the token selects no
  * more than one of the issuers and one of its keys.
  *
  * @param options.now clock in milliseconds; the system's when left out

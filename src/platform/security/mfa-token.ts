@@ -40,7 +40,7 @@ export interface MfaTokens {
   issue(binding: MfaBinding, challengeId: string): Promise<{ token: string; expires_in_seconds: number }>;
   /**
    * The challenge's id when the token is ours, unexpired and of exactly this binding; null otherwise. Whether the proof was
-   * used before, {@link consumeMfaProof} finds out.
+   * used before is checked by {@link consumeMfaProof}.
    */
   verify(token: string, expected: MfaBinding): Promise<string | null>;
 }
@@ -48,7 +48,7 @@ export interface MfaTokens {
 const mfaClaims = z.object({ sub: z.uuid(), sid: z.uuid(), act: z.string(), dig: z.string(), jti: z.uuid() });
 
 /**
- * Creates what issues and verifies the proofs of one deployment: `typ: mfa+jwt` with an audience of its own, so that
+ * Creates the issuer and verifier of the proofs of one deployment: `typ: mfa+jwt` with an audience of its own, so that
  * neither kind of token is accepted as the other.
  *
  * @param options.issuer `PUBLIC_URL`

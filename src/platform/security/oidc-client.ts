@@ -30,7 +30,7 @@ export interface OidcProvider {
   readonly scope: string;
 }
 
-/** What is stored between the two halves of a sign-in, and must stay secret. */
+/** The state between the redirect and the callback of a sign-in; secret. */
 export interface OidcSecrets {
   readonly state: string;
   readonly nonce: string;
@@ -62,7 +62,7 @@ export interface OidcClient {
 const metadataMaxAgeMs = 10 * 60_000;
 
 /**
- * Creates what signs people in with the configured providers. It has an outbound client of its own: the operator names
+ * Creates the OpenID Connect client of the configured providers. It has an outbound client of its own: the operator names
  * these hosts, so they may be private ones, and no others.
  *
  * @param options.allowsHttp accept providers without TLS; for development and tests

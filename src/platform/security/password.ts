@@ -15,7 +15,7 @@ const argon2id = 2;
 export const maxPasswordLength = 128;
 const minPasswordLength = 12;
 
-/** Hashing that is bounded in how much of the machine it takes. */
+/** Password hashing with bounded concurrency. */
 export type PasswordHasher = {
   /** Hashes with a new salt, in PHC string form. @throws Problem 503 when too many are queued. */
   readonly hash: (password: string) => Promise<string>;
@@ -44,7 +44,7 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
     if (queue.pending >= concurrency && queue.size >= queueLimit) {
       throw new Problem({
         code: 'service.unavailable',
-        detail: 'Too many sign-ins are waiting. Try again in a moment.',
+        detail: 'Too many sign-ins are queued. Try again shortly.',
         retryAfterSeconds: 2,
       });
     }

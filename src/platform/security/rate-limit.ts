@@ -8,7 +8,7 @@ import {
 } from 'rate-limiter-flexible';
 import { Problem } from '../problem.ts';
 
-/** How many in how long. */
+/** A number of requests in a window of time. */
 export interface RateLimitPolicy {
   /** Name in the `RateLimit` headers and in the store: lower case and dashes. */
   readonly name: string;
@@ -16,7 +16,7 @@ export interface RateLimitPolicy {
   readonly windowSeconds: number;
 }
 
-/** What is left to a caller after one request was counted. */
+/** The remaining quota of a caller after one request was counted. */
 export interface RateLimitState {
   readonly policy: RateLimitPolicy;
   readonly remaining: number;

@@ -50,7 +50,7 @@ export async function runAfterCommit(
     await prepared.afterCommit(deps, change);
   } catch (error) {
     if (action.isLostWithoutAfterCommit) throw error;
-    deps.log.warn({ err: error, action: action.name }, 'what follows a change could not be started; the sweep will');
+    deps.log.warn({ err: error, action: action.name }, 'the follow-up of a change could not be started; the sweep will start it');
   }
 }
 

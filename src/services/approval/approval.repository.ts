@@ -9,6 +9,7 @@ import type { ApprovalRow } from './approval-row.queries.ts';
 import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import type { ApprovalRecord, OpenApproval } from '../../workflows/approval/approval.contract.ts';
 
 /** A request of the database: its row and its state. */
@@ -112,7 +113,7 @@ export async function saveTransition(
       closed_at: isClosed(next.status) ? sql<string>`now()` : null,
       failure_code: note.failure?.code ?? null,
       failure_detail: note.failure?.detail ?? null,
-      version: row.version + 1,
+      version: nextVersion(),
       updated_at: sql<string>`now()`,
     })
     .$if(note.result !== undefined, (update) => update.set({ result: jsonb(note.result ?? null) }))

@@ -42,7 +42,7 @@ export async function sendQueueWakes(
     try {
       await sendQueueWake(deps, tenantId, campaign_id);
     } catch (error) {
-      deps.log.warn({ err: error, campaign_id }, 'a queue of contacts could not be woken');
+      deps.log.warn({ err: error, campaign_id }, 'the assignment of queued contacts could not be started');
     }
   }
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { lockCampaign, lockMember } from './campaign.repository.ts';
 
 /** What a person may do in a campaign (S3-8). */
@@ -147,14 +148,14 @@ export async function updateMember(
   const { weight } = changes;
   await tx.sql
     .updateTable('user_campaign_assignment')
-    .set((eb) => ({
+    .set({
       ...changes,
       ...(weight === undefined
         ? {}
         : { credit: sql<number>`ceil((dealt_count + credit)::numeric * ${weight}::int / weight) - dealt_count` }),
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: sql<string>`now()`,
-    }))
+    })
     .where('id', '=', before.id)
     .execute();
   const { id, ...old_values } = before;
@@ -177,12 +178,12 @@ export async function removeMember(tx: Tx, campaign_id: string, user_id: string)
   const { id, ...old_values } = await lockMember(tx, campaign_id, user_id);
   await tx.sql
     .updateTable('user_campaign_assignment')
-    .set((eb) => ({
+    .set({
       is_active: false,
       removed_at: sql<string>`now()`,
       updated_at: sql<string>`now()`,
-      version: eb('version', '+', 1),
-    }))
+      version: nextVersion(),
+    })
     .where('id', '=', id)
     .execute();
   tx.audit({

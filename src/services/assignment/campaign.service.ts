@@ -6,6 +6,7 @@ import { now } from '../../entities/shared/column-types.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { campaignColumns } from './campaign.queries.ts';
 import { lockCampaignForChange } from './campaign.repository.ts';
 
@@ -59,12 +60,12 @@ export async function deleteCampaign(tx: Tx, id: string, version: number): Promi
   await tx.flush();
   const left = await tx.sql
     .updateTable('user_campaign_assignment')
-    .set((eb) => ({
+    .set({
       is_active: false,
       removed_at: sql<string>`now()`,
       updated_at: sql<string>`now()`,
-      version: eb('version', '+', 1),
-    }))
+      version: nextVersion(),
+    })
     .where('campaign_id', '=', id)
     .where('is_active', '=', true)
     .returning('user_id')

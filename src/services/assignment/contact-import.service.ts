@@ -1,11 +1,21 @@
 import { parse } from 'csv-parse/sync';
-import { contactCsvColumns, readContactCsvRow } from '../../domain/assignment/contact-csv.ts';
-import type { ContactCsvColumn, ContactCsvRow } from '../../domain/assignment/contact-csv.ts';
+import { csvRowReader } from '../../platform/csv-row.ts';
+import type { CsvRowFormat } from '../../platform/csv-row.ts';
 import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
+import { contactCreation } from './contact.payload.ts';
+import { contactColumns } from './contact.repository.ts';
 import { createMissingContacts } from './contact.service.ts';
+import type { ContactValues } from './contact.service.ts';
 
 const maxImportRows = 2000;
+
+/** The columns of a contact file are the fields that people write, in any order; only `name` is required. */
+export const contactCsvFormat: CsvRowFormat<(typeof contactColumns)[number], ContactValues> = {
+  columns: contactColumns,
+  schema: contactCreation,
+  details: { email: 'is no e-mail address', phone_number: 'is no phone number' },
+};
 
 /** What an import has done. */
 interface ContactImport {
@@ -30,7 +40,7 @@ export async function importContacts(inTransaction: UnitOfWork, csv: string): Pr
   return { created: contact_ids.length, duplicates, contact_ids };
 }
 
-function readFile(csv: string): ContactCsvRow[] {
+function readFile(csv: string): ContactValues[] {
   const records = recordsOf(csv);
   const [first] = records;
   if (first === undefined) throw invalidInput([{ pointer: '/csv', detail: 'has no line below the names of the columns' }]);
@@ -39,7 +49,8 @@ function readFile(csv: string): ContactCsvRow[] {
   if (unknown.length > 0) {
     throw invalidInput(unknown.map((column) => ({ pointer: '/csv', detail: `unknown column ${column.slice(0, 50)}` })));
   }
-  const results = records.map(readContactCsvRow);
+  const readRow = csvRowReader(contactCsvFormat, contactColumns);
+  const results = records.map((record) => readRow(contactColumns.map((column) => record[column])));
   const faults = results.flatMap((result, index) =>
     'faults' in result
       ? result.faults.map(({ column, detail }) => ({ pointer: '/csv', detail: `line ${index + 2}, ${column}: ${detail}` }))
@@ -58,6 +69,6 @@ function recordsOf(csv: string): Record<string, string>[] {
   }
 }
 
-function isColumn(column: string): column is ContactCsvColumn {
-  return contactCsvColumns.some((known) => known === column);
+function isColumn(column: string): boolean {
+  return contactColumns.some((known) => known === column);
 }

@@ -7,7 +7,7 @@ import { leaveQueue } from './assignment-queue.service.ts';
 import { releaseAssignments, contactColumns, lockContactForChange } from './contact.repository.ts';
 
 /** The fields of a contact that people write. */
-interface ContactValues {
+export interface ContactValues {
   readonly name: string;
   /** Lower case. */
   readonly email: string | null;

@@ -24,7 +24,7 @@ export async function signChain(deps: Deps, chainId: string): Promise<'sealed' |
     return 'sealed';
   } catch (error) {
     if (!(error instanceof BrokenChainError)) {
-      log.warn({ err: error, chain_id: chainId }, 'an audit chain was not signed this time');
+      log.warn({ err: error, chain_id: chainId }, 'an audit chain could not be signed; the next run tries again');
       return 'failed';
     }
     const { chain_id, first_bad_seq, findings } = error.report;

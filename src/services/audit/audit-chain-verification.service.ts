@@ -2,6 +2,7 @@ import { escapeLiteral } from 'pg';
 import type { Client } from 'pg';
 import { ChainVerifier } from '../../domain/audit/audit-chain.ts';
 import type { ChainReport, Finding, TrustedCheckpoint } from '../../domain/audit/audit-chain.ts';
+import { isUuid } from '../../domain/shared/uuid.ts';
 import { copyOut } from '../../platform/database/copy-out.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { openCheckpoint } from './signed-note.ts';
@@ -19,7 +20,6 @@ export interface VerifyOptions {
 
 /** Of the checkpoints in the database the newest are compared, so that memory does not grow with age. */
 const maxStoredCheckpoints = 10_000;
-const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Recomputes a whole chain as it stands in the database, in one snapshot and in constant memory.
@@ -28,7 +28,7 @@ const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * @throws the database's error, RangeError when `chainId` is no UUID
  */
 export async function verifyChain(url: string, chainId: string, options: VerifyOptions = {}): Promise<ChainReport> {
-  if (!uuidPattern.test(chainId)) throw new RangeError('A chain id is a UUID in lower case.');
+  if (!isUuid(chainId)) throw new RangeError('A chain id is a UUID in lower case.');
   const client = await connectClient(url, 'castellan-audit-verify');
   try {
     await client.query('begin transaction isolation level repeatable read read only');

@@ -101,7 +101,7 @@ export async function reportFailedDelivery(
   { log, notify }: Pick<ProcessDeps, 'log'> & { readonly notify: Notify },
   delivery: WitnessDelivery,
 ): Promise<void> {
-  log.warn({ ...delivery }, 'a witness did not take a checkpoint');
+  log.warn({ ...delivery }, 'a witness did not accept a checkpoint');
   if (delivery.attempts !== attemptsUntilNotified) return;
   await notify(systemActor(tenantOfChain(delivery.chain_id) ?? defaultTenantId), notificationOf(delivery), []);
 }

@@ -15,6 +15,7 @@ import { rollbackPlan } from './config-rollback.action.ts';
 import { configDigest, fenced, lockEnvironment, serve } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 
 /** The columns of a deployment that rules and workflow need. */
 const deploymentColumns = [
@@ -71,7 +72,7 @@ export async function beginDeployment(tx: Tx, id: string, runId: string): Promis
   const fence = slot.fence + 1;
   await tx.sql
     .updateTable('admin_environment_configs')
-    .set({ fence, version: slot.version + 1, updated_at: new Date().toISOString() })
+    .set({ fence, version: nextVersion(), updated_at: new Date().toISOString() })
     .where('id', '=', slot.id)
     .execute();
   const started = row.fence === null ? { started_at: new Date().toISOString() } : {};

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { maximumStages, stagesOf } from '../../domain/config/config-rollout.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
+import { sha256Hex, webAddress } from '../../platform/value-schemas.ts';
 
 const seconds = (maximum: number) => z.int().min(0).max(maximum);
 const bakeSeconds = seconds(7 * 86_400).describe('How long a stage is watched before the next one');
 const share = z.number().min(0.001).max(100).describe('Share of the instances in percent');
-const address = z.url({ protocol: /^https?$/ }).max(2_000);
 
 const strategy = z
   .discriminatedUnion('kind', [
@@ -43,13 +43,13 @@ const guard = z.strictObject({
     }),
     z.strictObject({
       kind: z.literal('prometheus'),
-      url: address.describe('Base address of the Prometheus server'),
+      url: webAddress.describe('Base address of the Prometheus server'),
       query: z.string().min(1).max(2_000).describe('Instant query that gives one number'),
       samples_query: z.string().min(1).max(2_000).nullable().default(null).describe('How many events it is based on'),
     }),
     z.strictObject({
       kind: z.literal('webhook'),
-      url: address.describe('Answers a POST with {"verdict": "good" | "bad" | "unknown"}'),
+      url: webAddress.describe('Answers a POST with {"verdict": "good" | "bad" | "unknown"}'),
     }),
   ]),
   bad_when: z.enum(['above', 'below']).default('above'),
@@ -77,7 +77,6 @@ export const requestedPlan = rolloutPlan.extend({
 export const configEnvironment = z.enum(environmentNames);
 export const configReason = z.string().trim().min(1).max(1_000);
 export const configVersionNumber = z.int().min(1).describe('Number of a configuration version in its environment');
-export const configDigestText = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
-  .describe('SHA-256 of environment, schema and document as shown (RFC 8785), in hex');
+export const configDigestText = sha256Hex.describe(
+  'SHA-256 of environment, schema and document as shown (RFC 8785), in hex',
+);

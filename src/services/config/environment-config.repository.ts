@@ -10,6 +10,7 @@ import type { Keyring, SecretPlace } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 
 /** What an environment serves, locked until the transaction ends. */
 export interface EnvironmentSlot extends ServedConfig {
@@ -111,7 +112,7 @@ export async function serve(
       ledger_seq: facts.seq,
       ledger_hash: hash,
       updated_at: new Date().toISOString(),
-      version: slot.version + 1,
+      version: nextVersion(),
     })
     .where('id', '=', slot.id)
     .where('fence', '=', fence)

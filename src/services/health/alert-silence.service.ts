@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { assertVersion } from '../../platform/row-version.ts';
+import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import { silenceColumns } from './alert.queries.ts';
 
 const event = (operation: string) => ({ event: `alert_silence.${operation}`, resource_type: 'alert_silence' });
@@ -116,7 +116,7 @@ async function updateSilence(tx: Tx, expected: SilenceVersion, change: SilenceCh
   }
   const after = await tx.sql
     .updateTable('admin_alert_silences')
-    .set({ ...change, version: before.version + 1, updated_at: sql<string>`clock_timestamp()` })
+    .set({ ...change, version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
     .where('id', '=', expected.id)
     .returning(silenceColumns)
     .executeTakeFirstOrThrow();
@@ -137,7 +137,7 @@ export async function endSilence(tx: Tx, id: string): Promise<void> {
     .set({
       ended_at: sql<string>`clock_timestamp()`,
       ended_by: tx.actor.user_id,
-      version: before.version + 1,
+      version: nextVersion(),
       updated_at: sql<string>`clock_timestamp()`,
     })
     .where('id', '=', id)

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { defineAction } from '../actions/action.ts';
 
 /** What can be erased: people with an account, and contacts. */
@@ -90,15 +91,15 @@ const erasedName = 'Erased person';
 async function clearUser(tx: Tx, id: string): Promise<void> {
   await tx.sql
     .updateTable('users')
-    .set((eb) => ({
+    .set({
       full_name: erasedName,
       email: `${id}@erased.invalid`,
       phone_number: null,
       password_hash: null,
       time_zone: null,
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: sql<string>`now()`,
-    }))
+    })
     .where('id', '=', id)
     .execute();
   await tx.sql
@@ -114,16 +115,16 @@ async function clearUser(tx: Tx, id: string): Promise<void> {
 async function clearContact(tx: Tx, id: string): Promise<void> {
   await tx.sql
     .updateTable('contacts')
-    .set((eb) => ({
+    .set({
       name: erasedName,
       email: null,
       phone_number: null,
       company: null,
       source: null,
       notes: null,
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: sql<string>`now()`,
-    }))
+    })
     .where('id', '=', id)
     .execute();
 }

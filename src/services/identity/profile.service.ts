@@ -4,6 +4,7 @@ import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { hashAccountPassword } from './account-password.service.ts';
 import { preferencesStatement } from './profile.queries.ts';
 import { revokeOtherSessions } from './sign-in/revoke-sessions.service.ts';
@@ -32,7 +33,7 @@ export async function updatePreferences(tx: Tx, userId: string, changes: Prefere
         .onConflict((conflict) =>
           conflict
             .columns(['tenant_id', 'user_id'])
-            .doUpdateSet({ ...preferences, updated_at: sql<string>`now()`, version: sql<number>`user_preferences.version + 1` }),
+            .doUpdateSet({ ...preferences, updated_at: sql<string>`now()`, version: nextVersion('user_preferences') }),
         ),
     );
   }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { assertVersion } from '../../platform/row-version.ts';
+import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assignRole } from './role/role-assignment.service.ts';
 import type { RoleGrant } from './role/role-assignment.service.ts';
@@ -75,7 +75,7 @@ export async function updateUser(
   assertReachable({ ...before, ...definedOf(values) });
   await tx.sql
     .updateTable('users')
-    .set((eb) => ({ ...values, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .set({ ...values, version: nextVersion(), updated_at: sql<string>`now()` })
     .where('id', '=', userId)
     .execute();
   await saveProfile(tx, userId, { job_title, department, notes });
@@ -123,7 +123,7 @@ async function saveProfile(
       conflict.columns(['tenant_id', 'user_id']).doUpdateSet({
         ...values,
         updated_at: sql<string>`now()`,
-        version: sql<number>`admin_users.version + 1`,
+        version: nextVersion('admin_users'),
       }),
     )
     .execute();

@@ -20,6 +20,6 @@ export async function startIntegrationSweep(
       }),
     );
   } catch (error) {
-    log.warn({ err: error, integration_id: integrationId }, 'a Schedule could not be brought up; the sweep will');
+    log.warn({ err: error, integration_id: integrationId }, 'a Schedule could not be synchronized; the sweep will do it');
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import type { IntegrationConfig } from '../../domain/integration/integration.ts';
+import { webAddress } from '../../platform/value-schemas.ts';
 
 /** Name of an integration, unique in a tenant. */
 export const integrationName = z.string().trim().min(1).max(100);
@@ -11,7 +12,7 @@ const pointer = z
   .string()
   .max(200)
   .regex(/^(\/([^/~]|~[01])*)*$/, 'must be a JSON pointer (RFC 6901)');
-const webAddress = z.url({ protocol: /^https?$/ }).max(2_000).refine(isBare, 'must have neither query nor fragment');
+const bareAddress = webAddress.refine(isBare, 'must have neither query nor fragment');
 const path = z
   .string()
   .max(500)
@@ -47,7 +48,7 @@ const keyManagement = z
   .default(null);
 
 const httpService = {
-  base_url: webAddress,
+  base_url: bareAddress,
   probe_path: path.default('/').describe('Called to check whether the key is accepted'),
   records_path: path,
   paging,
@@ -70,7 +71,7 @@ export const integrationConfig = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('oauth2_client_credentials'),
     ...httpService,
-    token_url: webAddress,
+    token_url: bareAddress,
     client_id: z.string().min(1).max(200),
     client_authentication: z.enum(['basic', 'post']).default('basic'),
     scope: z.string().min(1).max(500).nullable().default(null),

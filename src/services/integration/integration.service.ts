@@ -9,6 +9,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
 import { isWebhookSecret } from '../../platform/outbound/webhook-receipt.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { integrationColumns } from './integration.queries.ts';
 import { assertNotRotating, changedNow, integrationSecretPlace, lockIntegration } from './integration.repository.ts';
 import type { IntegrationRow } from './integration.repository.ts';
@@ -192,7 +193,7 @@ function nameTaken(): Problem {
 async function save(tx: Tx, before: IntegrationRow, operation: 'update' | 'configure' | 'delete', change: object) {
   const after = await tx.sql
     .updateTable('admin_integrations')
-    .set({ ...change, version: before.version + 1, updated_at: changedNow })
+    .set({ ...change, version: nextVersion(), updated_at: changedNow })
     .where('id', '=', before.id)
     .returning(integrationColumns)
     .executeTakeFirstOrThrow();

@@ -5,6 +5,7 @@ import type { RotationFault, RotationStatus } from '../../domain/integration/key
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { changedNow, integrationSecretPlace } from './integration.repository.ts';
 import { rotationColumns } from './key-rotation.queries.ts';
 
@@ -123,14 +124,14 @@ export async function switchKeys(tx: Tx, keyring: Keyring, id: string, at: numbe
   if (rotation.status !== 'verified' || fresh === null) return;
   const switched = await tx.sql
     .updateTable('admin_integrations')
-    .set((eb) => ({
+    .set({
       secret_ciphertext: keyring.seal(fresh, integrationSecretPlace(integration_id)),
       secret_fingerprint: keyring.fingerprint(fresh),
       secret_changed_at: changedNow,
       key_id: rotation.new_key_id,
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: changedNow,
-    }))
+    })
     .where('id', '=', integration_id)
     .where('secret_fingerprint', '=', rotation.old_fingerprint)
     .returning('version')

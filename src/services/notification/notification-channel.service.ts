@@ -7,7 +7,7 @@ import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
-import { assertVersion } from '../../platform/row-version.ts';
+import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import { channelColumns } from './notification.queries.ts';
 
 const table = 'notification_channels';
@@ -111,7 +111,7 @@ export async function updateNotificationChannel(
     is_enabled === undefined ? {} : { is_enabled, disabled_reason: is_enabled ? null : ('by_person' as const) };
   const channel = await tx.sql
     .updateTable(table)
-    .set({ ...fields, ...switched, version: before.version + 1, updated_at: sql<string>`clock_timestamp()` })
+    .set({ ...fields, ...switched, version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
     .where('id', '=', expected.id)
     .returning(channelColumns)
     .executeTakeFirstOrThrow();
@@ -162,16 +162,16 @@ export async function rotateChannelSecret(tx: Tx, keyring: Keyring, id: string, 
   const isHonoured = graceSeconds > 0;
   const channel = await tx.sql
     .updateTable(table)
-    .set((eb) => ({
+    .set({
       secret_ciphertext: keyring.seal(secret, secretPlace(id)),
       // A ciphertext is bound to its column, so the old secret is encrypted again for the column it moves to.
       previous_secret_ciphertext: isHonoured ? keyring.seal(old, secretPlace(id, 'previous_secret_ciphertext')) : null,
       previous_secret_expires_at: isHonoured
         ? sql<string>`clock_timestamp() + make_interval(secs => ${graceSeconds})`
         : null,
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: sql<string>`clock_timestamp()`,
-    }))
+    })
     .where('id', '=', id)
     .returning(channelColumns)
     .executeTakeFirstOrThrow();
@@ -206,12 +206,12 @@ export function signingSecrets(keyring: Keyring, channelId: string, sealed: Seal
 export async function disableGoneChannel(tx: Tx, channelId: string): Promise<void> {
   const disabled = await tx.sql
     .updateTable('notification_channels')
-    .set((eb) => ({
+    .set({
       is_enabled: false,
       disabled_reason: 'gone',
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: sql<string>`clock_timestamp()`,
-    }))
+    })
     .where('id', '=', channelId)
     .where('is_enabled', '=', true)
     .returning('id')

@@ -4,6 +4,7 @@ import type { OnboardingCapability } from '../../domain/onboarding/onboarding.ts
 import { jsonb } from '../../platform/database/jsonb.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { clockTimestamp, endReason, linkGone, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 
@@ -31,12 +32,12 @@ export async function saveOnboardingProgress(tx: Tx, id: string, saved: SavedPro
   assertProgressVersion(before, saved.version);
   const after = await tx.sql
     .updateTable('onboarding_link')
-    .set((eb) => ({
+    .set({
       ...progressColumns(before, saved),
       status: isOpenOnboarding(before.status) ? 'in_progress' : before.status,
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: clockTimestamp,
-    }))
+    })
     .where('id', '=', id)
     .returning(onboardingColumns)
     .executeTakeFirstOrThrow();

@@ -4,6 +4,7 @@ import type { OnboardingSettings } from '../../domain/onboarding/onboarding.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 
 /** The settings of the tenant; no row: it has the defaults. */
 export const onboardingSettingsQuery = () =>
@@ -54,11 +55,11 @@ export async function updateOnboardingSettings(tx: Tx, changes: Partial<Onboardi
     .insertInto('onboarding_settings')
     .values({ ...after, tenant_id: tx.actor.tenant_id })
     .onConflict((conflict) =>
-      conflict.column('tenant_id').doUpdateSet((eb) => ({
+      conflict.column('tenant_id').doUpdateSet({
         ...after,
-        version: eb('onboarding_settings.version', '+', 1),
+        version: nextVersion('onboarding_settings'),
         updated_at: sql<string>`now()`,
-      })),
+      }),
     )
     .execute();
   tx.audit({

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { lockQueue, openQueueEvent, settleQueueEvent } from './queue.repository.ts';
 
 /** A pause: its id is also that of its event. Times are milliseconds since the epoch. */
@@ -104,7 +105,7 @@ export async function isPauseInForce(tx: Tx, { queue_id, pause_id }: PauseRef): 
   return (await lockQueue(tx, { id: queue_id })).pause_id === pause_id;
 }
 
-const touched = { updated_at: sql<string>`now()`, version: sql<number>`version + 1` };
+const touched = { updated_at: sql<string>`now()`, version: nextVersion() };
 
 async function clearPause(tx: Tx, queueId: string): Promise<void> {
   await tx.sql

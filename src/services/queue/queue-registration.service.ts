@@ -4,6 +4,7 @@ import { maySeeSource } from '../../domain/queue/queue.ts';
 import type { QueueProviderName } from '../../domain/queue/queue.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
 
 /** A queue of an engine, with the name that the tenant gives it. */
@@ -48,7 +49,7 @@ export async function unregisterQueue(tx: Tx, name: string): Promise<void> {
   }
   await tx.sql
     .updateTable('admin_queues')
-    .set({ removed_at: sql<string>`now()`, updated_at: sql<string>`now()`, version: sql<number>`version + 1` })
+    .set({ removed_at: sql<string>`now()`, updated_at: sql<string>`now()`, version: nextVersion() })
     .where('id', '=', queue.id)
     .execute();
   await openQueueEvent(tx, { queue_id: queue.id, kind: 'unregister', state: 'done' });

@@ -5,6 +5,7 @@ import proto from '@temporalio/proto';
 import type { temporal } from '@temporalio/proto';
 import { rateWindowMs } from '../../domain/queue/queue.ts';
 import type { QueueJobState } from '../../domain/queue/queue.ts';
+import { isUuid } from '../../domain/shared/uuid.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { callEngine, throwJobStateConflict, assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type {
@@ -37,7 +38,6 @@ const statusNames = {
   failed: ['Failed', 'TimedOut'],
 } as const satisfies Partial<Record<QueueJobState, readonly string[]>>;
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
  * Temporal's task queues as queues (S2-67): backlog and pollers are those of the task queue; the jobs are the executions of
@@ -140,7 +140,7 @@ function throwCursorInvalid(error: unknown): never {
 const invalidArgument = 3;
 
 async function findExecution(client: Client, own: string, runId: string): Promise<Execution | null> {
-  if (!uuidPattern.test(runId)) return null;
+  if (!isUuid(runId)) return null;
   const { executions } = await client.workflowService.listWorkflowExecutions({
     namespace: client.options.namespace,
     pageSize: 1,

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { claimIdempotencyKey } from '../../../src/services/operations/idempotency-key.repository.ts';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { makePerson } from '../../support/people.ts';
 
 let app: TestApi;
@@ -27,9 +27,7 @@ const activities = '/api/v1/master-admin/activities';
 const activity = (notes: string) => ({ type: 'call', status: 'done', date: '2026-11-20', notes });
 
 async function countOf(notes: string): Promise<number> {
-  const { rows } = await withClient(app.database.adminUrl, (client) =>
-    client.query('select from admin_activities where notes = $1', [notes]),
-  );
+  const rows = await asSuperuser(app, 'select from admin_activities where notes = $1', [notes]);
   return rows.length;
 }
 
@@ -89,8 +87,9 @@ describe('Idempotency-Key', () => {
   });
 
   it('keeps answers sealed: they are not in the table in the clear', async () => {
-    const { rows } = await withClient(app.database.adminUrl, (client) =>
-      client.query<{ response_sealed: string }>('select response_sealed from idempotency_keys where response_sealed is not null'),
+    const rows = await asSuperuser<{ response_sealed: string }>(
+      app,
+      'select response_sealed from idempotency_keys where response_sealed is not null',
     );
     expect(rows.length).toBeGreaterThan(0);
     for (const { response_sealed } of rows) expect(response_sealed).not.toMatch(/replayed|call|done/);

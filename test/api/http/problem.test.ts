@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { callProven } from '../../support/second-factor.ts';
 
 let app: TestApi;
@@ -38,13 +38,13 @@ describe('RFC 9457 problems', () => {
   });
 
   it('never hold SQL, stacks or paths, also where the database refuses', async () => {
-    await withClient(app.database.adminUrl, (client) => client.query('alter table user_preferences rename to user_preferences_away'));
+    await asSuperuser(app, 'alter table user_preferences rename to user_preferences_away');
     try {
       const answer = await app.call('GET', '/users/me/preferences', { token: admin.token });
       expect(answer.body).toMatchObject({ status: 500, code: 'service.internal' });
       expect(JSON.stringify(answer.body)).not.toMatch(inside);
     } finally {
-      await withClient(app.database.adminUrl, (client) => client.query('alter table user_preferences_away rename to user_preferences'));
+      await asSuperuser(app, 'alter table user_preferences_away rename to user_preferences');
     }
     expect((await app.call('GET', '/users/me/preferences', { token: admin.token })).status).toBe(200);
   });
@@ -112,9 +112,7 @@ describe('counters that survive', () => {
     const last = attempts.at(-1)!;
     expect(last.status).toBe(429);
     expect(Number(last.headers.get('retry-after'))).toBeGreaterThan(0);
-    const { rows } = await withClient(app.database.adminUrl, (client) =>
-      client.query<{ points: number }>('select max(points) as points from rate_limit_counters'),
-    );
+    const rows = await asSuperuser<{ points: number }>(app, 'select max(points) as points from rate_limit_counters');
     expect(rows[0]!.points).toBeGreaterThanOrEqual(5);
   });
 });

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { JWTPayload } from 'jose';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { startIdentityProvider } from '../../support/servers/identity-provider.ts';
 import type { IdentityProvider } from '../../support/servers/identity-provider.ts';
 import { callProven } from '../../support/second-factor.ts';
@@ -63,9 +63,7 @@ describe('sign-in with an identity provider', () => {
     const asked = new URL(location).searchParams;
     expect(Object.fromEntries(asked)).toMatchObject({ response_type: 'code', code_challenge_method: 'S256', client_id: 'castellan' });
     expect(asked.get('redirect_uri')).toBe(`${publicUrl}/auth/oidc/test/callback`);
-    const { rows } = await withClient(app.database.adminUrl, (client) =>
-      client.query('select state_hash::text || sealed as text from oidc_sign_ins'),
-    );
+    const rows = await asSuperuser(app, 'select state_hash::text || sealed as text from oidc_sign_ins');
     for (const secret of ['state', 'nonce']) expect(JSON.stringify(rows)).not.toContain(asked.get(secret));
     expect((await app.call('GET', '/auth/oidc/other/start')).status).toBe(404);
   });

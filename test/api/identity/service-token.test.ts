@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { newMember, secondTenant } from '../../support/people.ts';
 import type { Member } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
@@ -32,7 +32,7 @@ describe('service tokens', () => {
     const list = await app.call('GET', '/admin/service-tokens', { token: admin.token });
     expect(list.body.items[0]).toMatchObject({ id, last4: token.slice(-4), created_by: admin.user_id });
     expect(JSON.stringify(list.body)).not.toContain(token);
-    const { rows } = await withClient(app.database.adminUrl, (client) => client.query('select t::text from service_tokens t'));
+    const rows = await asSuperuser(app, 'select t::text from service_tokens t');
     expect(JSON.stringify(rows)).not.toContain(token);
   });
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { newMember, roleIds, secondTenant, signInMember, testPassword } from '../../support/people.ts';
 import type { Member } from '../../support/people.ts';
 import { callProven, factorProof, provenCall } from '../../support/second-factor.ts';
@@ -105,10 +105,10 @@ describe('creating', () => {
     const reused = await app.call('POST', '/admin/users', { token: by.token, body, headers: bare });
     expect(reused).toMatchObject({ status: 403, body: { code: 'mfa.required' } });
     await signInMember(app, { user_id: created.body.id, email: body.email, password });
-    const { rows } = await withClient(app.database.adminUrl, (client) =>
-      client.query("select entry::text as entry, private::text as private from audit_logs where event = 'user.create' and resource_id = $1", [
-        created.body.id,
-      ]),
+    const rows = await asSuperuser(
+      app,
+      "select entry::text as entry, private::text as private from audit_logs where event = 'user.create' and resource_id = $1",
+      [created.body.id],
     );
     expect(rows).toHaveLength(1);
     expect(JSON.stringify(rows)).not.toContain(password);
@@ -286,12 +286,11 @@ describe('the last super admin', () => {
     ]);
     const answers = await Promise.all(calls.map((call) => call()));
     expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
-    const { rows } = await withClient(app.database.adminUrl, (client) =>
-      client.query(
-        `select u.id from users u join admin_role_assignments a on a.user_id = u.id
-         where u.tenant_id = $1 and u.status = 'active' and a.role_id = $2 and a.revoked_at is null`,
-        [tenant_id, superRole],
-      ),
+    const rows = await asSuperuser(
+      app,
+      `select u.id from users u join admin_role_assignments a on a.user_id = u.id
+       where u.tenant_id = $1 and u.status = 'active' and a.role_id = $2 and a.revoked_at is null`,
+      [tenant_id, superRole],
     );
     expect(rows).toHaveLength(1);
   });

@@ -1,10 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { parse } from 'csv-parse/sync';
-import { stringify } from 'csv-stringify/sync';
-import fc from 'fast-check';
 import { isRefused, decideMove, prospectInsight, refusalText } from '../../../src/domain/tracker/tracker-pipeline.ts';
 import type { Move, MoveRefusal, ProspectState, Stage } from '../../../src/domain/tracker/tracker-pipeline.ts';
-import { readProspectCsvRow } from '../../../src/domain/tracker/tracker-prospect-csv.ts';
 
 const lead: Stage = { id: 1, pipeline_id: 1, probability: 10, rotting_days: 14, required_fields: [] };
 const proposal: Stage = { id: 2, pipeline_id: 1, probability: 50, rotting_days: null, required_fields: ['email', 'value_minor'] };
@@ -93,63 +89,5 @@ describe('values derived from a prospect', () => {
     expect(prospectInsight(open, { rotting_days: null, entered_at }, now).rots_at).toBeNull();
     const won = prospectInsight({ ...open, status: 'won', value_minor: null }, { rotting_days: 1, entered_at }, now);
     expect(won).toMatchObject({ is_rotting: false, rots_at: null, weighted_value_minor: null });
-  });
-});
-
-describe('a row of a prospect file', () => {
-  it('is normalized', () => {
-    const read = readProspectCsvRow({
-      name: '  Ada ',
-      email: ' Ada@Example.TEST ',
-      phone: "'+91 98765 43210",
-      value_minor: '150000',
-      currency: 'INR',
-      next_activity_at: '2026-12-01T10:00:00+05:30',
-    });
-    expect(read).toEqual({
-      row: {
-        name: 'Ada',
-        company: null,
-        email: 'ada@example.test',
-        phone: '+91 98765 43210',
-        source: null,
-        stage: null,
-        value_minor: 150_000,
-        currency: 'INR',
-        next_activity_at: '2026-12-01T04:30:00.000Z',
-      },
-    });
-  });
-
-  it('lists all its faults', () => {
-    const read = readProspectCsvRow({
-      name: '',
-      company: 'x'.repeat(256),
-      email: 'nobody',
-      phone: 'call me',
-      source: 'a\u0000b',
-      value_minor: '12.50',
-      currency: 'inr',
-      next_activity_at: '2026-13-01T00:00:00Z',
-    });
-    const columns = 'faults' in read ? read.faults.map(({ column }) => column) : [];
-    expect(columns).toEqual(['company', 'email', 'phone', 'source', 'value_minor', 'currency', 'next_activity_at', 'name']);
-    expect(readProspectCsvRow({ name: 'x'.repeat(300) })).toEqual({
-      faults: [{ column: 'name', detail: 'has at most 255 characters' }],
-    });
-    expect(readProspectCsvRow({ name: 'A', next_activity_at: 'tomorrow' })).toHaveProperty('faults');
-    expect(readProspectCsvRow({ name: 'A', value_minor: '9999999999999' })).toHaveProperty('faults');
-  });
-
-  it('is the same after export and import, also when it begins like a formula', () => {
-    fc.assert(
-      fc.property(fc.constantFrom('=', '+', '-', '@', ''), fc.string({ minLength: 1, maxLength: 20 }), (start, rest) => {
-        const name = `${start}${rest}`.replaceAll('\u0000', '').trim();
-        fc.pre(name !== '' && !name.startsWith("'"));
-        const [[cell]] = parse(stringify([[name]], { escape_formulas: true })) as [[string]];
-        expect(cell).not.toMatch(/^[=+\-@\t\r]/);
-        expect(readProspectCsvRow({ name: cell })).toMatchObject({ row: { name } });
-      }),
-    );
   });
 });

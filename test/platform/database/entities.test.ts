@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { toProblem } from '../../../src/api/http/problem-details.ts';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import type { AuditEntry } from '../../../src/domain/audit/audit-entry.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { ContactEntity } from '../../../src/entities/assignment/contact.entity.ts';
@@ -17,6 +16,7 @@ import type { Tx } from '../../../src/platform/database/unit-of-work.ts';
 import { assertVersion } from '../../../src/platform/row-version.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 let app: TestApi;
 const actor = systemActor(defaultTenantId);
@@ -32,7 +32,7 @@ afterAll(async () => {
 const inUnit = <Result>(work: (tx: Tx) => Promise<Result>) => unitOfWork(app.api.deps.db, actor, work);
 
 const asAdmin = async (text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> => {
-  const { rows } = await withClient(app.database.adminUrl, (client) => client.query<Record<string, unknown>>(text, values));
+  const rows = await asSuperuser<Record<string, unknown>>(app, text, values);
   return rows;
 };
 

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { kysely } from '../../../src/entities/kysely-schema.ts';
 import { UserEntity } from '../../../src/entities/identity/user.entity.ts';
 import { readAll } from '../../../src/platform/database/read.ts';
@@ -9,6 +8,7 @@ import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import type { AuditEntry } from '../../../src/domain/audit/audit-entry.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 
 let app: TestApi;
 const actor = systemActor(defaultTenantId);
@@ -28,9 +28,7 @@ afterAll(async () => {
 });
 
 async function auditCount(resourceId: string): Promise<number> {
-  const { rows } = await withClient(app.database.adminUrl, (client) =>
-    client.query('select from audit_logs where resource_id = $1', [resourceId]),
-  );
+  const rows = await asSuperuser(app, 'select from audit_logs where resource_id = $1', [resourceId]);
   return rows.length;
 }
 
@@ -54,7 +52,7 @@ describe('unit of work', () => {
   });
 
   it('X-7: no audit row, no action: a change whose entry cannot be written is not made', async () => {
-    await withClient(app.database.adminUrl, (client) => client.query('alter table audit_logs rename to audit_logs_away'));
+    await asSuperuser(app, 'alter table audit_logs rename to audit_logs_away');
     try {
       const change = unitOfWork(app.api.deps.db, actor, async (tx) => {
         await tx.sql.updateTable('users').set({ full_name: 'unaudited' }).execute();
@@ -62,9 +60,9 @@ describe('unit of work', () => {
       });
       await expect(change).rejects.toThrow();
     } finally {
-      await withClient(app.database.adminUrl, (client) => client.query('alter table audit_logs_away rename to audit_logs'));
+      await asSuperuser(app, 'alter table audit_logs_away rename to audit_logs');
     }
-    const { rows } = await withClient(app.database.adminUrl, (client) => client.query("select from users where full_name = 'unaudited'"));
+    const rows = await asSuperuser(app, "select from users where full_name = 'unaudited'");
     expect(rows).toHaveLength(0);
   });
 
@@ -93,7 +91,7 @@ describe('unit of work', () => {
     const { db } = app.api.deps;
     const rows = () => unitOfWork(db, actor, (tx) => tx.sql.selectFrom('users').selectAll().orderBy('id').limit(1).execute());
     for (let time = 0; time < 3; time += 1) await rows();
-    await withClient(app.database.adminUrl, (client) => client.query('alter table users add column added_later int'));
+    await asSuperuser(app, 'alter table users add column added_later int');
     expect(Object.keys((await rows())[0] ?? {})).toContain('added_later');
   });
 

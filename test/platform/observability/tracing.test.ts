@@ -3,9 +3,9 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { startTracing } from '../../../src/platform/observability/tracing.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
-import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { approvalDriver } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
@@ -58,20 +58,21 @@ describe('one trace from the request to the row', () => {
     ]) {
       await eventually(names, (seen) => seen.some((name) => wanted.test(name)), 10_000);
     }
-    const rows = await withClient(app.database.adminUrl, (client) =>
-      client.query<{ trace_id: string }>(
-        "select trace_id from audit_logs where resource_id = $1 and resource_type = 'approval' order by seq limit 1",
-        [id],
-      ),
+    const rows = await asSuperuser<{ trace_id: string }>(
+      app,
+      "select trace_id from audit_logs where resource_id = $1 and resource_type = 'approval' order by seq limit 1",
+      [id],
     );
-    expect(rows.rows).toEqual([{ trace_id: traceId }]);
+    expect(rows).toEqual([{ trace_id: traceId }]);
   });
 
   it('starts a trace for a request without a traceparent and records no span of it', async () => {
     exporter.reset();
     const id = await openApproval(null);
-    const { rows } = await withClient(app.database.adminUrl, (client) =>
-      client.query<{ trace_id: string }>("select trace_id from audit_logs where resource_id = $1 order by seq limit 1", [id]),
+    const rows = await asSuperuser<{ trace_id: string }>(
+      app,
+      'select trace_id from audit_logs where resource_id = $1 order by seq limit 1',
+      [id],
     );
     expect(rows[0]!.trace_id).toMatch(/^[0-9a-f]{32}$/);
     expect(exporter.getFinishedSpans().filter(({ name }) => /^(POST|GET|HTTP)/.test(name))).toEqual([]);

@@ -6,6 +6,7 @@ import type { CoarseRole } from '../../../domain/identity/system-roles.ts';
 import { effectiveRights, activeRoles, notLapsed } from './active-role.queries.ts';
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../../platform/row-version.ts';
 
 /**
  * Serializes changes of rights in the tenant until the transaction ends. Rules that span rows (the last super admin, no
@@ -121,11 +122,11 @@ export async function recomputeRights(tx: Tx, userId: string): Promise<void> {
     .execute();
   await tx.sql
     .updateTable('users')
-    .set((eb) => ({
+    .set({
       role: highestCoarseRole(held.map(({ coarse_role }) => coarse_role)),
-      version: eb('version', '+', 1),
+      version: nextVersion(),
       updated_at: sql<string>`now()`,
-    }))
+    })
     .where('id', '=', userId)
     .execute();
   tx.invalidate({ kind: 'user', key: userId });

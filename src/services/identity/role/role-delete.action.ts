@@ -6,6 +6,7 @@ import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { defineAction } from '../../actions/action.ts';
 import { assertOwnRole } from './role-hierarchy.service.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
+import { nextVersion } from '../../../platform/row-version.ts';
 
 const roleDeletePayload = z.strictObject({
   role_id: z.uuid(),
@@ -33,7 +34,7 @@ export const roleDelete = defineAction({
     const { id, code, name, description, parent_role_id, permissions } = await assertDeletable(tx, payload);
     await tx.sql
       .updateTable('admin_roles')
-      .set((eb) => ({ deleted_at: sql<string>`now()`, version: eb('version', '+', 1) }))
+      .set({ deleted_at: sql<string>`now()`, version: nextVersion() })
       .where('id', '=', id)
       .execute();
     tx.invalidate({ kind: 'tenant-roles', key: tx.actor.tenant_id });

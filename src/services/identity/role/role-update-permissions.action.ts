@@ -5,7 +5,7 @@ import type { Permission } from '../../../domain/identity/permissions.ts';
 import { permissionsBeyond } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { Problem } from '../../../platform/problem.ts';
-import { assertVersion } from '../../../platform/row-version.ts';
+import { assertVersion, nextVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { defineAction } from '../../actions/action.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
@@ -94,7 +94,7 @@ async function saveMatrix(tx: Tx, roleId: string, permissions: readonly Permissi
     .onConflict((conflict) =>
       conflict.columns(['tenant_id', 'role_id']).doUpdateSet({
         ...values,
-        version: sql<number>`admin_role_permissions.version + 1`,
+        version: nextVersion('admin_role_permissions'),
         updated_at: sql<string>`now()`,
       }),
     )
@@ -104,7 +104,7 @@ async function saveMatrix(tx: Tx, roleId: string, permissions: readonly Permissi
 async function saveOwnPermissions(tx: Tx, roleId: string, permissions: readonly Permission[]): Promise<void> {
   await tx.sql
     .updateTable('admin_roles')
-    .set((eb) => ({ permissions: [...permissions], version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+    .set({ permissions: [...permissions], version: nextVersion(), updated_at: sql<string>`now()` })
     .where('id', '=', roleId)
     .execute();
 }

@@ -6,6 +6,7 @@ import { roleText } from './role-create.action.ts';
 import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
+import { nextVersion } from '../../../platform/row-version.ts';
 
 /** What is left out stays. */
 export const roleChange = z.strictObject({
@@ -42,7 +43,7 @@ export const roleUpdate = defineAction({
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     await tx.sql
       .updateTable('admin_roles')
-      .set((eb) => ({ ...changes, coarse_role, version: eb('version', '+', 1), updated_at: sql<string>`now()` }))
+      .set({ ...changes, coarse_role, version: nextVersion(), updated_at: sql<string>`now()` })
       .where('id', '=', role.id)
       .execute();
     if (moves) await appendRoleHistory(tx, { ...role, parent_role_id: payload.parent_role_id ?? null }, { approval_id });

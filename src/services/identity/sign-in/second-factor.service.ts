@@ -126,7 +126,7 @@ export async function withGuessBudget<Result>(
   } finally {
     // A count that stays too high errs on the safe side and expires with its hour.
     if (!isWrongGuess) {
-      await budget.giveBack(key).catch((error: unknown) => deps.log.warn({ err: error }, 'a try was not given back'));
+      await budget.giveBack(key).catch((error: unknown) => deps.log.warn({ err: error }, 'an attempt could not be refunded to the rate limit'));
     }
   }
 }

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
-import { prospectCsvColumns } from '../../../domain/tracker/tracker-prospect-csv.ts';
 import type { ProcessDeps } from '../../../platform/process-deps.ts';
 import { read } from '../../../platform/database/read.ts';
+import { prospectCsvColumns } from './prospect-csv.ts';
 import { prospectsQuery } from './prospect.queries.ts';
 import type { Person } from '../tracker-profile.queries.ts';
 

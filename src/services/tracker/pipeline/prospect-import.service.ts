@@ -2,14 +2,15 @@ import type { Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { sql } from 'kysely';
 import type { RequirableField } from '../../../domain/tracker/tracker-pipeline.ts';
-import { prospectCsvColumns, readProspectCsvRow } from '../../../domain/tracker/tracker-prospect-csv.ts';
-import type { ProspectCsvColumn, ProspectCsvRow } from '../../../domain/tracker/tracker-prospect-csv.ts';
+import { cellText, csvRowReader } from '../../../platform/csv-row.ts';
 import { Problem } from '../../../platform/problem.ts';
 import type { ProblemIssue } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { defaultPipelineId } from './pipeline.service.ts';
 import { lockPipeline, stagesOf } from './pipeline.repository.ts';
 import type { NamedStage } from './pipeline.repository.ts';
+import { prospectCsvColumns, prospectCsvFormat } from './prospect-csv.ts';
+import type { ProspectCsvColumn, ProspectCsvRow } from './prospect-csv.ts';
 
 /** How a file is imported. */
 interface ImportOptions {
@@ -73,8 +74,8 @@ class StagesByName {
     this.#byName = new Map(stages.map((stage) => [stage.name.toLowerCase(), stage]));
   }
 
-  find(name: string | null): NamedStage | undefined {
-    return name === null ? this.#first : this.#byName.get(name.toLowerCase());
+  find(name: string): NamedStage | undefined {
+    return name === '' ? this.#first : this.#byName.get(name.toLowerCase());
   }
 }
 
@@ -105,20 +106,20 @@ class ImportRun {
   async readAll(file: Readable): Promise<void> {
     const parser = file.pipe(parse({ bom: true, skip_empty_lines: true, relax_column_count: true, max_record_size: maxRecordBytes }));
     file.once('error', (error) => parser.destroy(error));
-    let header: ProspectCsvColumn[] | null = null;
+    let take: ((number: number, record: readonly string[]) => void) | null = null;
     let number = 0;
     try {
       for await (const record of parser as AsyncIterable<string[]>) {
         number += 1;
-        if (header === null) header = this.#readHeader(record);
-        else this.#take(number, record, header);
+        if (take === null) take = this.#rowsOf(this.#readHeader(record));
+        else take(number, record);
         if (this.#batch.length === batchRows) await this.#writeBatch();
       }
     } catch (error) {
       if (!(error instanceof CsvError)) throw error;
       this.#fault(`/rows/${number + 1}`, 'is not well-formed CSV');
     }
-    if (header === null && this.#faultCount === 0) this.#fault('/rows/1', 'must name the columns');
+    if (take === null && this.#faultCount === 0) this.#fault('/rows/1', 'must name the columns');
     await this.#writeBatch();
   }
 
@@ -147,27 +148,28 @@ class ImportRun {
     });
   }
 
-  #take(number: number, record: readonly string[], header: readonly ProspectCsvColumn[]): void {
-    if (record.length !== header.length) {
-      this.#fault(`/rows/${number}`, `has ${record.length} fields instead of ${header.length}`);
-      return;
-    }
-    const fields: Partial<Record<ProspectCsvColumn, string>> = {};
-    for (const [index, column] of header.entries()) fields[column] = record[index] ?? '';
-    const read = readProspectCsvRow(fields);
-    if ('faults' in read) {
-      for (const { column, detail } of read.faults) this.#fault(`/rows/${number}/${column}`, detail);
-      return;
-    }
-    const { row } = read;
-    const stage = this.#stages.find(row.stage);
-    if (stage === undefined) this.#fault(`/rows/${number}/stage`, 'is no stage of the pipeline');
-    else if (row.value_minor !== null && row.currency === null) this.#fault(`/rows/${number}/currency`, 'must be given with value_minor');
-    else if (this.#hasRequired(number, row, stage)) this.#batch.push({ number, row, stage });
+  /** Makes the function that takes the rows of a file with these columns. */
+  #rowsOf(header: readonly ProspectCsvColumn[]): (number: number, record: readonly string[]) => void {
+    const readRow = csvRowReader(prospectCsvFormat, header);
+    const stageIndex = header.indexOf('stage');
+    return (number, record) => {
+      if (record.length !== header.length) {
+        this.#fault(`/rows/${number}`, `has ${record.length} fields instead of ${header.length}`);
+        return;
+      }
+      const read = readRow(record);
+      if ('faults' in read) {
+        for (const { column, detail } of read.faults) this.#fault(`/rows/${number}/${column}`, detail);
+        return;
+      }
+      const stage = this.#stages.find(cellText(record[stageIndex]));
+      if (stage === undefined) this.#fault(`/rows/${number}/stage`, 'is no stage of the pipeline');
+      else if (this.#hasRequired(number, read.row, stage)) this.#batch.push({ number, row: read.row, stage });
+    };
   }
 
   #hasRequired(number: number, row: ProspectCsvRow, stage: NamedStage): boolean {
-    const missing = stage.required_fields.filter((field: RequirableField) => row[field] === null);
+    const missing = stage.required_fields.filter((field: RequirableField) => (row[field] ?? null) === null);
     for (const field of missing) this.#fault(`/rows/${number}/${field}`, `is required by the stage ${stage.name}`);
     return missing.length === 0;
   }
@@ -182,7 +184,7 @@ class ImportRun {
     // Where an address occurs twice in the file, the first row was inserted.
     const fresh = new Set(written.map(({ email }) => email));
     for (const { number, row } of rows) {
-      if (row.email === null || fresh.delete(row.email)) continue;
+      if (row.email == null || fresh.delete(row.email)) continue;
       if (this.#options.on_duplicate === 'skip') this.#skipped += 1;
       else this.#fault(`/rows/${number}/email`, 'is the address of another prospect');
     }
@@ -198,10 +200,10 @@ class ImportRun {
       from unnest(
         ${column(({ stage }) => stage.pipeline_id)}::integer[], ${column(({ stage }) => stage.id)}::integer[],
         ${column(({ stage }) => stage.probability)}::integer[], ${column(({ row }) => row.name)}::text[],
-        ${column(({ row }) => row.company)}::text[], ${column(({ row }) => row.email)}::text[],
-        ${column(({ row }) => row.phone)}::text[], ${column(({ row }) => row.source)}::text[],
-        ${column(({ row }) => row.value_minor)}::bigint[], ${column(({ row }) => row.currency)}::text[],
-        ${column(({ row }) => row.next_activity_at)}::timestamptz[]
+        ${column(({ row }) => row.company ?? null)}::text[], ${column(({ row }) => row.email ?? null)}::text[],
+        ${column(({ row }) => row.phone ?? null)}::text[], ${column(({ row }) => row.source ?? null)}::text[],
+        ${column(({ row }) => row.value_minor ?? null)}::bigint[], ${column(({ row }) => row.currency ?? null)}::text[],
+        ${column(({ row }) => row.next_activity_at ?? null)}::timestamptz[]
       ) as r
       on conflict (tenant_id, lower(email)) where deleted_at is null do nothing
       returning email`.execute(this.#tx.sql);

@@ -1,8 +1,11 @@
 import { sql } from 'kysely';
-import type { Insertable, RawBuilder, Selectable, Updateable } from 'kysely';
+import type { Insertable, Selectable } from 'kysely';
 import { isRefused, decideMove, refusalText } from '../../../domain/tracker/tracker-pipeline.ts';
 import type { ProspectStatus } from '../../../domain/tracker/tracker-pipeline.ts';
 import type { CastellanSchema } from '../../../entities/kysely-schema.ts';
+import { now } from '../../../entities/shared/column-types.ts';
+import { AdminProspectEntity } from '../../../entities/tracker/prospect.entity.ts';
+import { lockOne, toRow } from '../../../platform/database/entity-row.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import { assertVersion, expectedVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
@@ -10,8 +13,32 @@ import { defaultPipelineId } from './pipeline.service.ts';
 import { findStage, stagesOf } from './pipeline.repository.ts';
 import type { NamedStage } from './pipeline.repository.ts';
 
-/** A row of the table of prospects. */
-type ProspectRow = Selectable<CastellanSchema['admin_prospects']>;
+/** The columns of a prospect that audit entries show. */
+const prospectColumns = [
+  'id',
+  'tenant_id',
+  'user_id',
+  'pipeline_id',
+  'stage_id',
+  'stage_entered_at',
+  'name',
+  'company',
+  'email',
+  'phone',
+  'source',
+  'value_minor',
+  'currency',
+  'probability',
+  'next_activity_at',
+  'status',
+  'lost_reason',
+  'deleted_at',
+  'created_at',
+  'updated_at',
+  'version',
+] as const;
+
+type ProspectRow = Pick<Selectable<CastellanSchema['admin_prospects']>, (typeof prospectColumns)[number]>;
 
 /** What a person writes about a prospect; stage and status change by moving. */
 type ProspectFields = Partial<
@@ -41,21 +68,29 @@ interface NewProspect extends ProspectFields {
  * @throws Problem `prospect.move-refused` when the stage requires fields that are missing; the database refuses a second
  *   prospect with the same e-mail address, whatever its case.
  */
-export async function createProspect(tx: Tx, userId: string, { stage_id, ...fields }: NewProspect): Promise<ProspectRow> {
+export async function createProspect(tx: Tx, userId: string, { stage_id, ...fields }: NewProspect): Promise<{ id: number }> {
   const stage = stage_id === undefined ? await firstStage(tx) : await activeStage(tx, stage_id);
   assertRequiredFields(fields, stage);
-  const row = await tx.sql
-    .insertInto('admin_prospects')
-    .values({
-      probability: stage.probability,
-      ...fields,
-      tenant_id: tx.actor.tenant_id,
-      user_id: userId,
-      pipeline_id: stage.pipeline_id,
-      stage_id: stage.id,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  const prospect = tx.em.create(AdminProspectEntity, {
+    probability: stage.probability,
+    company: null,
+    email: null,
+    phone: null,
+    source: null,
+    value_minor: null,
+    currency: null,
+    next_activity_at: null,
+    ...fields,
+    status: 'open',
+    lost_reason: null,
+    deleted_at: null,
+    user_id: userId,
+    pipeline_id: stage.pipeline_id,
+    stage_id: stage.id,
+    stage_entered_at: now(),
+  });
+  await tx.flush();
+  const row = toRow(prospect, prospectColumns);
   await appendHistory(tx, row, null);
   tx.audit({
     event: 'prospect.create',
@@ -81,8 +116,9 @@ interface ProspectTarget {
  * @throws Problem `request.invalid` when a value would be left without its currency; `resource.version-mismatch`,
  *   `resource.not-found`.
  */
-export async function updateProspect(tx: Tx, target: ProspectTarget, fields: ProspectFields): Promise<ProspectRow> {
-  const before = await lockVersion(tx, target);
+export async function updateProspect(tx: Tx, target: ProspectTarget, fields: ProspectFields): Promise<void> {
+  const prospect = await lockVersion(tx, target);
+  const before = toRow(prospect, prospectColumns);
   const { value_minor, currency } = { ...before, ...fields };
   if (value_minor !== null && currency === null) {
     throw new Problem({
@@ -91,16 +127,15 @@ export async function updateProspect(tx: Tx, target: ProspectTarget, fields: Pro
       errors: [{ pointer: '/currency', detail: 'must be given with value_minor' }],
     });
   }
-  const row = await save(tx, before, fields);
+  tx.em.assign(prospect, fields);
   tx.audit({
     event: 'prospect.update',
     action: 'update',
     resource_type: 'prospect',
-    resource_id: String(row.id),
+    resource_id: String(before.id),
     old_values: before,
     new_values: fields,
   });
-  return row;
 }
 
 /** A move as it is asked for; what is null stays. */
@@ -116,8 +151,9 @@ interface MoveRequest {
  * @throws Problem `prospect.move-refused` with the kind of the refusal, and the fields that are missing;
  *   `resource.version-mismatch`, `resource.not-found`.
  */
-export async function moveProspect(tx: Tx, target: ProspectTarget, request: MoveRequest): Promise<ProspectRow> {
-  const before = await lockVersion(tx, target);
+export async function moveProspect(tx: Tx, target: ProspectTarget, request: MoveRequest): Promise<void> {
+  const prospect = await lockVersion(tx, target);
+  const before = toRow(prospect, prospectColumns);
   const current = await findStage(tx, before.stage_id);
   if (current === undefined) throw notFound('stage');
   const stage = request.stage_id === null ? null : await activeStage(tx, request.stage_id);
@@ -127,10 +163,9 @@ export async function moveProspect(tx: Tx, target: ProspectTarget, request: Move
     throw new Problem({ code: 'prospect.move-refused', detail: refusalText(answer), members: { reason: kind, ...members } });
   }
   const changesStage = answer.stage_id !== before.stage_id;
-  const row = await save(tx, before, {
-    ...answer,
-    ...(changesStage ? { stage_entered_at: sql<string>`now()` } : {}),
-  });
+  tx.em.assign(prospect, { ...answer, ...(changesStage ? { stage_entered_at: now() } : {}) });
+  await tx.flush();
+  const row = toRow(prospect, prospectColumns);
   await appendHistory(tx, row, before);
   tx.audit({
     event: 'prospect.move',
@@ -140,7 +175,6 @@ export async function moveProspect(tx: Tx, target: ProspectTarget, request: Move
     old_values: { stage_id: before.stage_id, status: before.status, probability: before.probability },
     new_values: answer,
   });
-  return row;
 }
 
 /**
@@ -149,8 +183,9 @@ export async function moveProspect(tx: Tx, target: ProspectTarget, request: Move
  * @throws Problem `resource.not-found` when the person has no such prospect.
  */
 export async function deleteProspect(tx: Tx, userId: string, id: number): Promise<void> {
-  const before = await lockProspect(tx, userId, id);
-  await save(tx, before, { deleted_at: sql<string>`now()` });
+  const prospect = await lockProspect(tx, userId, id);
+  const before = toRow(prospect, prospectColumns);
+  tx.em.assign(prospect, { deleted_at: now() });
   tx.audit({
     event: 'prospect.delete',
     action: 'delete',
@@ -160,24 +195,14 @@ export async function deleteProspect(tx: Tx, userId: string, id: number): Promis
   });
 }
 
-/** A prospect of a person, locked until the transaction ends. @throws Problem `resource.not-found` when there is none. */
-async function lockProspect(tx: Tx, userId: string, id: number): Promise<ProspectRow> {
-  const row = await tx.sql
-    .selectFrom('admin_prospects')
-    .where('id', '=', id)
-    .where('user_id', '=', userId)
-    .where('deleted_at', 'is', null)
-    .selectAll()
-    .forUpdate()
-    .executeTakeFirst();
-  if (row === undefined) throw notFound('prospect');
-  return row;
-}
+/** Loads and locks a prospect of a person. @throws Problem `resource.not-found` when there is none. */
+const lockProspect = (tx: Tx, userId: string, id: number) =>
+  lockOne(tx, AdminProspectEntity, { id, user_id: userId, deleted_at: null }, 'prospect');
 
 /** {@link lockProspect}, refused when the caller has read another version. */
-async function lockVersion(tx: Tx, { user_id, id, ifMatch }: ProspectTarget): Promise<ProspectRow> {
-  const row = await lockProspect(tx, user_id, id);
-  return ifMatch === null ? row : assertVersion(row, expectedVersion(ifMatch));
+async function lockVersion(tx: Tx, { user_id, id, ifMatch }: ProspectTarget) {
+  const prospect = await lockProspect(tx, user_id, id);
+  return ifMatch === null ? prospect : assertVersion(prospect, expectedVersion(ifMatch));
 }
 
 /** The first stage of the default pipeline. */
@@ -185,20 +210,6 @@ async function firstStage(tx: Tx): Promise<NamedStage> {
   const [first] = await stagesOf(tx, await defaultPipelineId(tx));
   if (first === undefined) throw notFound('stage');
   return first;
-}
-
-type Changes = Omit<Updateable<CastellanSchema['admin_prospects']>, 'stage_entered_at' | 'deleted_at'> & {
-  readonly stage_entered_at?: RawBuilder<string>;
-  readonly deleted_at?: RawBuilder<string>;
-};
-
-async function save(tx: Tx, before: ProspectRow, changes: Changes): Promise<ProspectRow> {
-  return tx.sql
-    .updateTable('admin_prospects')
-    .set({ ...changes, updated_at: sql<string>`now()`, version: before.version + 1 })
-    .where('id', '=', before.id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
 }
 
 async function activeStage(tx: Tx, id: number): Promise<NamedStage> {
