@@ -2,13 +2,13 @@ import type { z } from 'zod';
 import { isStorable } from '../domain/shared/storable-json.ts';
 
 /** What is invalid about one field of a row. */
-export interface CsvFault<Column extends string> {
+interface CsvFault<Column extends string> {
   readonly column: Column;
   readonly detail: string;
 }
 
 /** A valid row, or all of its faults. */
-export type CsvRowResult<Column extends string, Row> =
+type CsvRowResult<Column extends string, Row> =
   | { readonly row: Row }
   | { readonly faults: readonly CsvFault<Column>[] };
 

@@ -2,7 +2,7 @@ import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 export const campaignChannels = ['email', 'sms', 'phone', 'whatsapp', 'in_person', 'other'] as const;
-export type CampaignChannel = (typeof campaignChannels)[number];
+type CampaignChannel = (typeof campaignChannels)[number];
 
 export const campaignStatuses = ['planning', 'active', 'paused', 'complete'] as const;
 export type CampaignStatus = (typeof campaignStatuses)[number];
