@@ -12,6 +12,12 @@ export const timestampInput = timestamp
   .refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999')
   .overwrite(toTimestampText);
 
+/** A calendar day, `YYYY-MM-DD`, as it is given out. */
+export const day = z.iso.date();
+
+/** {@link day} as it is taken, in the same years as {@link timestampInput}. */
+export const dayInput = day.refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999');
+
 /** E-mail address, stored in lower case. */
 export const email = z.email().max(320).toLowerCase();
 

@@ -124,6 +124,9 @@ export async function callApi(url: string, method: string, path: string, options
   const isJson = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
   let body: unknown = text === '' ? null : text;
   if (isJson && !/jsonl|ndjson/.test(response.headers.get('content-type') ?? '')) body = JSON.parse(text);
+  // Times are given out in one form (X-19); inside of JSON, PostgreSQL writes another one.
+  const offset = isJson ? /"[^"]*":"\d{4}-\d\d-\d\dT[\d:.]+\+00:00"/.exec(text) : null;
+  if (offset !== null) throw new Error(`${method} ${path} answers a time with an offset: ${offset[0]}`);
   return { status: response.status, headers: response.headers, body };
 }
 

@@ -16,13 +16,16 @@ export function fill(path: string, value: (name: string) => string): string {
   return path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(value(name)));
 }
 
-/** Segments that name rows of more than one table, with the one that is tried. */
-const sharedWords: Readonly<Record<string, string>> = { persons: 'users' };
+/** Segments that name rows of more than one table, or of one that is called otherwise, with the one that is tried. */
+const sharedWords: Readonly<Record<string, string>> = { persons: 'users', members: 'user_campaign_assignment' };
 
-/** Where the things are that a path segment names: `/admin/feature-flags/:key` are rows of `admin_feature_flags`. */
+/** Where the things are that a path names first: `/admin/feature-flags/:key` are rows of `admin_feature_flags`. */
 export async function tableOf(admin: Client, path: string): Promise<string | null> {
-  const segment = /\/([\w-]+)\/:\w+/.exec(path)?.[1]?.replaceAll('-', '_');
-  if (segment === undefined) return null;
+  const segment = /\/([\w-]+)\/:\w+/.exec(path)?.[1];
+  return segment === undefined ? null : tableOfSegment(admin, segment.replaceAll('-', '_'));
+}
+
+async function tableOfSegment(admin: Client, segment: string): Promise<string | null> {
   if (segment in sharedWords) return sharedWords[segment] ?? null;
   const { rows } = await admin.query<{ table_name: string }>(
     `select c.table_name from information_schema.columns c
@@ -36,7 +39,9 @@ export async function tableOf(admin: Client, path: string): Promise<string | nul
 
 /** A value of a parameter that exists in the sample tenant: `id` and `…Id` are ids, other names are columns. */
 export async function existing(admin: Client, table: string, param: string): Promise<string | null> {
-  const column = /(^|_)id$|Id$/.test(param) ? 'id' : param;
+  // A member of a pool is named by the user, all others by an id of their own.
+  const isOwnId = /(^|_)id$|Id$/.test(param) && table !== sharedWords['members'];
+  const column = isOwnId ? 'id' : param;
   const { rows } = await admin.query<{ value: string }>(
     `select ${column}::text as value from ${table} where tenant_id = $1 limit 1`,
     [defaultTenantId],
@@ -44,15 +49,21 @@ export async function existing(admin: Client, table: string, param: string): Pro
   return rows[0]?.value ?? null;
 }
 
-/** The path of a route with its parameter, if it has one, naming something that is there; some id where nothing is. */
+/** The path of a route with its parameters naming things that are there; some id where nothing is. */
 export async function pathOf(app: TestApi, route: Route): Promise<string> {
-  const [param] = paramsOf(route.path);
-  if (param === undefined) return route.path;
-  const value = await withClient(app.database.adminUrl, async (client) => {
-    const table = await tableOf(client, route.path);
-    return table === null ? null : existing(client, table, param).catch(() => null);
+  return withClient(app.database.adminUrl, async (client) => {
+    const values = new Map<string, string>();
+    for (const [, segment, param] of route.path.matchAll(/\/([\w-]+)\/:(\w+)/g)) {
+      values.set(param!, (await valueOf(client, segment!.replaceAll('-', '_'), param!)) ?? '00000000-0000-4000-8000-000000000009');
+    }
+    return fill(route.path, (name) => values.get(name)!);
   });
-  return fill(route.path, () => value ?? '00000000-0000-4000-8000-000000000009');
+}
+
+async function valueOf(client: Client, segment: string, param: string): Promise<string | null> {
+  if (param === 'environment') return 'development';
+  const table = await tableOfSegment(client, segment);
+  return table === null ? null : existing(client, table, param).catch(() => null);
 }
 
 /** Names of the fields that an object of a schema may have. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { exclusionReasons } from '../../domain/assignment/auto-assign.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, timestampInput } from '../../platform/value-schemas.ts';
 import { queueReasonView } from './contact-assignment.schemas.ts';
 
 /** A member of a campaign's pool. */
@@ -60,7 +60,7 @@ export const memberSettings = {
   weight: z.int().min(1).max(10_000).describe('Relative share of auto-assigned contacts'),
   max_open_contacts: z.int().min(0).max(1_000_000).nullable().describe('Null: no limit'),
   auto_assign: z.boolean().describe('False: contacts are assigned by hand only'),
-  paused_until: timestamp.nullable().describe('Absent until then'),
+  paused_until: timestampInput.nullable().describe('Absent until then'),
 };
 
 /** Body of a change of a member. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { day, dayInput, timestamp } from '../../platform/value-schemas.ts';
 
 /** A campaign. */
 export const campaignView = z
@@ -10,8 +10,8 @@ export const campaignView = z
     description: z.string().nullable(),
     channel: z.enum(campaignChannels).nullable(),
     status: z.enum(campaignStatuses).describe('Contacts are auto-assigned in an active campaign only'),
-    starts_on: z.iso.date().nullable(),
-    ends_on: z.iso.date().nullable(),
+    starts_on: day.nullable(),
+    ends_on: day.nullable(),
     created_by: z.uuid().nullable(),
     created_at: timestamp,
     updated_at: timestamp,
@@ -25,8 +25,8 @@ const fields = {
   description: z.string().trim().min(1).max(5000).nullable(),
   channel: z.enum(campaignChannels).nullable(),
   status: z.enum(campaignStatuses),
-  starts_on: z.iso.date().nullable(),
-  ends_on: z.iso.date().nullable(),
+  starts_on: dayInput.nullable(),
+  ends_on: dayInput.nullable(),
 };
 
 /** Body of a creation. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { dayInput } from '../../platform/value-schemas.ts';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { activitiesQuery, activityPageQuery, loadTodayActivities } from '../../services/tracker/activity.queries.ts';
@@ -6,7 +7,7 @@ import { deleteActivity, logActivities, updateActivity } from '../../services/tr
 import { reply, route } from '../http/route.ts';
 import { ActivityBody, ActivityCreate, ActivityUpdate, activityStatus, activityType } from './activity.schemas.ts';
 import { changeRoutes, ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
-import { day, idParams, queryId } from './tracker.schemas.ts';
+import { idParams, queryId } from './tracker.schemas.ts';
 
 const create = route({
   ...trackerRoute,
@@ -31,8 +32,8 @@ const list = route({
   summary: 'Own activities, newest first',
   query: z.strictObject({
     ...pageQuery,
-    from: day.optional(),
-    to: day.optional(),
+    from: dayInput.optional(),
+    to: dayInput.optional(),
     type: activityType.optional(),
     status: activityStatus.optional(),
     prospect_id: queryId.optional(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { day, dayInput } from '../../platform/value-schemas.ts';
 import { activityStatuses, activityTypes } from '../../domain/tracker/tracker-scoring.ts';
-import { day, freeText, ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
+import { freeText, ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
 
 export const activityType = z.enum(activityTypes);
 export const activityStatus = z.enum(activityStatuses);
@@ -25,7 +26,7 @@ export const ActivityCreate = z
   .strictObject({
     type: activityType,
     status: activityStatus,
-    date: day,
+    date: dayInput,
     amount: z.int().min(1).max(10_000).default(1),
     notes: notes.nullable().default(null),
     prospect_id: rowId.nullable().default(null),

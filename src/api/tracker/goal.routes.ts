@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { dayInput } from '../../platform/value-schemas.ts';
 import { notFound } from '../../platform/problem.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import {
@@ -11,7 +12,7 @@ import { createGoal, deleteGoal, goalWeekStart, updateGoal } from '../../service
 import { reply, route } from '../http/route.ts';
 import { GoalBody, GoalCreate, GoalProgressBody, GoalUpdate } from './goal.schemas.ts';
 import { changeRoutes, ownerOf, personOf, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
-import { day, idParams } from './tracker.schemas.ts';
+import { idParams } from './tracker.schemas.ts';
 
 const create = route({
   ...trackerRoute,
@@ -40,7 +41,7 @@ const list = route({
   method: 'get',
   path: `${trackerPath}/goals`,
   summary: 'Own goals, latest week first',
-  query: z.strictObject({ ...pageQuery, from: day.optional(), to: day.optional() }),
+  query: z.strictObject({ ...pageQuery, from: dayInput.optional(), to: dayInput.optional() }),
   responses: { 200: pageOf(GoalBody) },
   problems: ['request.cursor-invalid'],
   handler: async ({ actor, query: { limit, cursor, ...weeks }, read }) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { day, ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
+import { day, dayInput } from '../../platform/value-schemas.ts';
+import { ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
 
 const amount = z.int().min(0);
 const target = z.int().min(0).max(100_000);
@@ -19,7 +20,7 @@ export const GoalBody = z
 
 export const GoalCreate = z
   .strictObject({
-    week_start: day,
+    week_start: dayInput,
     target_discoveries: target.default(0),
     target_emails: target.default(0),
     target_videos: target.default(0),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { timestamp } from '../../platform/value-schemas.ts';
-import { day, rowId } from './tracker.schemas.ts';
+import { day, timestamp } from '../../platform/value-schemas.ts';
+import { rowId } from './tracker.schemas.ts';
 
 /** The score of a day (S0-32). A day on which nothing was done has no row, so id and timestamps are null (S0-87). */
 export const ScoreBody = z

@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { day } from '../../platform/value-schemas.ts';
 import { FocusSessionBody } from './focus-session.schemas.ts';
 import { GoalProgressBody } from './goal.schemas.ts';
 import { MeetingBody } from './meeting.schemas.ts';
 import { NudgeBody } from './nudge.schemas.ts';
 import { ScoreBody } from './score.schemas.ts';
-import { day } from './tracker.schemas.ts';
 
 export const TrackerDashboardBody = z
   .object({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { timestamp } from '../../platform/value-schemas.ts';
-import { day, rowId } from './tracker.schemas.ts';
+import { day, dayInput, timestamp } from '../../platform/value-schemas.ts';
+import { rowId } from './tracker.schemas.ts';
 
 const weekday = z.int().min(1).max(7).describe('ISO weekday, Monday is 1');
 const minuteOfDay = z.int().min(0).max(1439).describe('Minutes since local midnight');
@@ -34,7 +34,7 @@ export const VacationBody = z
 const maxVacationMs = 365 * 86_400_000;
 
 export const VacationCreate = z
-  .strictObject({ starts_on: day, ends_on: day })
+  .strictObject({ starts_on: dayInput, ends_on: dayInput })
   .refine(({ starts_on, ends_on }) => starts_on <= ends_on, {
     path: ['ends_on'],
     message: 'must not be before starts_on',

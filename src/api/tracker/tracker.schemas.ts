@@ -21,9 +21,6 @@ export const queryId = z.coerce.number().int().min(1).max(maxInteger);
 /** A yes or no in a query string. */
 export const queryFlag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-/** A calendar day, `YYYY-MM-DD`. */
-export const day = z.iso.date();
-
 /** Free text of a person. */
 export const freeText = (maxLength: number) => z.string().max(maxLength);
 

@@ -24,12 +24,21 @@ class BoundConnection extends PostgreSqlConnection {
     loggerContext?: LoggingOptions,
   ): Promise<Result> {
     await this.ensureConnection();
-    const { text, values } = bindValues(fragmentOf(query, params), (name) => this.platform.quoteIdentifier(name));
+    const { text: given, values } = bindValues(fragmentOf(query, params), (name) => this.platform.quoteIdentifier(name));
+    const text = weakerLock(given);
     const client = (ctx ?? this.getClient()) as Kysely<unknown>;
     const run = async (): Promise<Result> =>
       this.transformRawResult<Result>(await client.executeQuery(CompiledQuery.raw(text, values)), method);
     return this.executeQuery(text, run, loggerContext);
   }
+}
+
+/**
+ * The lock of a row that is about to be changed. MikroORM asks for the one that also protects the key, behind which every
+ * insert waits that refers to the row. Our changes leave keys alone, and a deletion takes the stronger lock itself.
+ */
+function weakerLock(text: string): string {
+  return text.endsWith(' for update') ? `${text.slice(0, -' for update'.length)} for no key update` : text;
 }
 
 /** SQL in MikroORM's form: `?` is a placeholder of a value, `??` of an identifier, `\?` for a question mark. */

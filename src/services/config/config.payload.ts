@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { maximumStages, stagesOf } from '../../domain/config/config-rollout.ts';
+import { maxInteger } from '../../domain/shared/integer-column.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
 import { sha256Hex, webAddress } from '../../platform/value-schemas.ts';
@@ -76,7 +77,7 @@ export const requestedPlan = rolloutPlan.extend({
 
 export const configEnvironment = z.enum(environmentNames);
 export const configReason = z.string().trim().min(1).max(1_000);
-export const configVersionNumber = z.int().min(1).describe('Number of a configuration version in its environment');
+export const configVersionNumber = z.int().min(1).max(maxInteger).describe('Number of a configuration version in its environment');
 export const configDigestText = sha256Hex.describe(
   'SHA-256 of environment, schema and document as shown (RFC 8785), in hex',
 );

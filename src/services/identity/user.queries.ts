@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
+import { toTimestampText } from '../../domain/shared/timestamp-text.ts';
 import { prepared } from '../../entities/prepared-statement.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
@@ -54,9 +55,13 @@ function usersQuery(page: ReturnType<typeof userPage>) {
 
 type UserRow = Awaited<ReturnType<ReturnType<typeof usersQuery>['executeTakeFirstOrThrow']>>;
 
-/** The coarse role follows the roles that are held now, not the stored one. */
+/**
+ * The coarse role follows the roles that are held now, not the stored one. Times inside of JSON come with the offset of
+ * PostgreSQL's text.
+ */
 function withCoarseRole(row: UserRow) {
-  return { ...row, role: highestCoarseRole(row.roles.map(({ coarse_role }) => coarse_role)) };
+  const roles = row.roles.map((held) => ({ ...held, valid_until: held.valid_until && toTimestampText(held.valid_until) }));
+  return { ...row, roles, role: highestCoarseRole(roles.map(({ coarse_role }) => coarse_role)) };
 }
 
 /**

@@ -2,12 +2,12 @@ import { sql } from 'kysely';
 import type { SelectQueryBuilder } from 'kysely';
 import { z } from 'zod';
 import { maxInteger } from '../../domain/shared/integer-column.ts';
-import { parseCursor } from '../../platform/database/keyset-page.ts';
+import { parseCursor, timeOrDay } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
 /** Positions in a list of the tracker: a time or a day, and an integer id. */
 const trackerPosition = z.tuple([
-  z.string().regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?$/),
+  timeOrDay,
   z
     .string()
     .regex(/^[1-9]\d{0,9}$/)

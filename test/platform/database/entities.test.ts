@@ -170,6 +170,22 @@ describe('rows', () => {
   });
 });
 
+describe('a locked row', () => {
+  it('keeps other changes waiting, and no insert that refers to it', async () => {
+    const { id } = await newContact();
+    const briefly = async (text: string) =>
+      asAdmin(`with patience as (select set_config('lock_timeout', '200ms', true)) ${text}`, [id]).then(
+        () => 'done',
+        (error: unknown) => (error as { code: string }).code,
+      );
+    await inUnit(async (tx) => {
+      await lockOne(tx, ContactEntity, { id }, 'contact');
+      expect(await briefly('select c.id from contacts c, patience where c.id = $1 for key share of c')).toBe('done');
+      expect(await briefly('select c.id from contacts c, patience where c.id = $1 for no key update of c')).toBe('55P03');
+    });
+  });
+});
+
 describe('versions', () => {
   it('count up with a change and not without one', async () => {
     const { id, updated_at } = await newContact({ name: 'Same' });

@@ -10,6 +10,14 @@ export function createCampaign(target: Target, columns: Columns<'campaigns'> = {
   return insertRow(target, 'campaigns', { tenant_id: defaultTenantId, name: uniqueName('campaign'), ...columns });
 }
 
+/** Membership of the pool of a campaign. */
+export function createCampaignMember(
+  target: Target,
+  columns: Given<'user_campaign_assignment', 'user_id' | 'campaign_id'>,
+): Promise<Row<'user_campaign_assignment'>> {
+  return insertRow(target, 'user_campaign_assignment', { tenant_id: defaultTenantId, ...columns });
+}
+
 export function newContact(columns: Columns<'contacts'> = {}): NewRow<'contacts'> {
   return { id: randomUUID(), tenant_id: defaultTenantId, name: 'Some Contact', ...columns };
 }

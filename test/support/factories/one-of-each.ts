@@ -1,7 +1,7 @@
 import type { HasDatabase } from '../superuser.ts';
 import { withSuperuser } from '../superuser.ts';
 import { createApproval, createApprovalPayload, createApprovalPolicy, createBreakGlassReview } from './approval.ts';
-import { createAssignmentBatch, createCampaign, createContact } from './assignment.ts';
+import { createAssignmentBatch, createCampaign, createCampaignMember, createContact } from './assignment.ts';
 import { createConfigProposal, createConfigVersion, createDeployment, createEnvironmentConfig } from './config.ts';
 import { createFlag } from './flag.ts';
 import { createAlert, createAlertSilence, createAlertThreshold } from './health.ts';
@@ -37,7 +37,8 @@ export async function createOneOfEach(app: HasDatabase, user_id: string): Promis
     await createRollout(db, user_id);
     await createRole(db, { permissions: ['profile:read'] });
     await createTrackerRows(db, user_id);
-    await createCampaign(db, { created_by: user_id });
+    const campaign = await createCampaign(db, { created_by: user_id });
+    await createCampaignMember(db, { campaign_id: campaign.id, user_id });
     await createContact(db, { created_by: user_id });
     await createAssignmentBatch(db, { from_user_id: user_id });
     await createServiceToken(db, { created_by: user_id });
