@@ -9,14 +9,19 @@ export const timestamp = z.iso.datetime({ offset: true });
  * an offset could make one that PostgreSQL writes in another way (before 1, after 9999) are refused.
  */
 export const timestampInput = timestamp
-  .refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999')
+  .refine(isInUsualYear, 'must be in the years 1000 to 2999')
   .overwrite(toTimestampText);
 
 /** A calendar day, `YYYY-MM-DD`, as it is given out. */
 export const day = z.iso.date();
 
 /** {@link day} as it is taken, in the same years as {@link timestampInput}. */
-export const dayInput = day.refine((text) => /^[12]/.test(text), 'must be in the years 1000 to 2999');
+export const dayInput = day.refine(isInUsualYear, 'must be in the years 1000 to 2999');
+
+/** A text without a year is refused for its form already. */
+function isInUsualYear(text: string): boolean {
+  return !/^[03-9]\d{3}-/.test(text);
+}
 
 /** E-mail address, stored in lower case. */
 export const email = z.email().max(320).toLowerCase();
