@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes.ts';
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
-import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { samplePassword } from '../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { startWorker } from '../../src/worker.ts';
@@ -15,7 +14,7 @@ import { countRpcs, isUpdate, readBudget, writeBudget } from '../support/budget.
 import type { Budget, CallBudget } from '../support/budget.ts';
 import { startCountingProxy } from '../support/servers/counting-proxy.ts';
 import type { CountingProxy } from '../support/servers/counting-proxy.ts';
-import { existing, fill, paramsOf, sampleQuery, tableOf } from '../support/route-samples.ts';
+import { pathOf, sampleQuery } from '../support/route-samples.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
 import { callProven } from '../support/second-factor.ts';
@@ -82,12 +81,7 @@ describe('what calls cost', () => {
   it.each(routes.filter(({ method, permission }) => method === 'get' && permission !== 'public').map((one) => [one.operationId, one] as const))(
     '%s',
     async (_, route) => {
-      const path = (await withClient(base.database.adminUrl, async (client) => {
-        const [param] = paramsOf(route.path);
-        if (param === undefined) return route.path;
-        const value = await existing(client, (await tableOf(client, route.path))!, param);
-        return fill(route.path, () => value ?? '00000000-0000-4000-8000-000000000009');
-      })) + sampleQuery(route);
+      const path = (await pathOf(base, route)) + sampleQuery(route);
       // What is asked beyond that costs the same: a refused question is measured like an answered one.
       await app.call('GET', path, { token: admin.token });
       const answer = await app.call('GET', path, { token: admin.token });

@@ -36,7 +36,8 @@ export function parseInput(route: Route, ctx: Context): Input<Record<string, str
 /** What could not be stored is refused here for all routes, whether it is to be kept or searched for. */
 function assertStorable({ body }: Route, { querystring, query, request }: Context): void {
   const inQuery = querystring.includes('%00') ? unstorableParts({ query }) : [];
-  const inBody = body !== undefined && mayBeUnstorable(request.rawBody ?? '') ? unstorableParts(request.body) : [];
+  const isSuspect = request.rawBody === undefined || mayBeUnstorable(request.rawBody);
+  const inBody = body !== undefined && isSuspect ? unstorableParts(request.body) : [];
   const parts = [...inQuery, ...inBody];
   if (parts.length > 0) throw invalidInput(parts);
 }

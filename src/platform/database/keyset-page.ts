@@ -20,13 +20,15 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
 /** The position after which a page begins: sort value and id of the last row of the page before (keyset paging). */
 export type Position = readonly [sortValue: string, id: string];
 
-/** A time as rows have it: in UTC, and not in the year 0, which PostgreSQL has not. */
-const rowTime = z.iso.datetime().refine((text) => !text.startsWith('0000'));
+/** PostgreSQL has no year 0. */
+const isAfterYearZero = (text: string) => !text.startsWith('0000');
+/** A time as rows have it, in UTC. */
+const rowTime = z.iso.datetime().refine(isAfterYearZero);
 
 /** Positions in a list that is ordered by a time and the id. */
 export const timePosition = z.tuple([rowTime, z.guid()]);
 /** {@link rowTime}, or a day of the same years. */
-export const timeOrDay = z.union([rowTime, z.iso.date().refine((text) => !text.startsWith('0000'))]);
+export const timeOrDay = z.union([rowTime, z.iso.date().refine(isAfterYearZero)]);
 /** Positions in a list that is ordered by a name and the id. */
 export const namePosition = z.tuple([z.string().max(200), z.guid()]);
 /** Positions in a list that is ordered by a unique number. */

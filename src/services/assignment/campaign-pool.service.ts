@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../platform/row-version.ts';
-import { lockCampaign, lockMember } from './campaign.repository.ts';
+import { endedMembership, lockCampaign, lockMember } from './campaign.repository.ts';
 
 /** What a person may do in a campaign (S3-8). */
 interface MemberPermissions {
@@ -178,12 +178,7 @@ export async function removeMember(tx: Tx, campaign_id: string, user_id: string)
   const { id, ...old_values } = await lockMember(tx, campaign_id, user_id);
   await tx.sql
     .updateTable('user_campaign_assignment')
-    .set({
-      is_active: false,
-      removed_at: sql<string>`now()`,
-      updated_at: sql<string>`now()`,
-      version: nextVersion(),
-    })
+    .set(endedMembership())
     .where('id', '=', id)
     .execute();
   tx.audit({

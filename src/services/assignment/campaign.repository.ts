@@ -1,9 +1,10 @@
+import { sql } from 'kysely';
 import type { PoolMember } from '../../domain/assignment/auto-assign.ts';
 import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
 import { lockOne } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
-import { assertVersion } from '../../platform/row-version.ts';
+import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import { poolStatement } from './campaign.queries.ts';
 
 /**
@@ -32,6 +33,14 @@ export async function lockExistingCampaign(tx: Tx, campaignId: string): Promise<
 export async function loadPool(tx: Tx, campaignId: string, formerOwner: string | null = null): Promise<PoolMember[]> {
   return (await poolStatement(campaignId, formerOwner).execute(tx.sql)).rows;
 }
+
+/** What a membership of a pool has from its end on; the row stays as history (S3-43). */
+export const endedMembership = () => ({
+  is_active: false,
+  removed_at: sql<string>`now()`,
+  updated_at: sql<string>`now()`,
+  version: nextVersion(),
+});
 
 /** Reads a member and locks the row until the transaction ends. @throws Problem 404. */
 export async function lockMember(tx: Tx, campaignId: string, userId: string) {

@@ -6,9 +6,8 @@ import { now } from '../../entities/shared/column-types.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
-import { nextVersion } from '../../platform/row-version.ts';
 import { campaignColumns } from './campaign.queries.ts';
-import { lockCampaignForChange } from './campaign.repository.ts';
+import { endedMembership, lockCampaignForChange } from './campaign.repository.ts';
 
 /** The fields of a campaign that people write. */
 type CampaignValues = Pick<Selectable<CastellanSchema['campaigns']>, (typeof campaignColumns)[number]>;
@@ -60,12 +59,7 @@ export async function deleteCampaign(tx: Tx, id: string, version: number): Promi
   await tx.flush();
   const left = await tx.sql
     .updateTable('user_campaign_assignment')
-    .set({
-      is_active: false,
-      removed_at: sql<string>`now()`,
-      updated_at: sql<string>`now()`,
-      version: nextVersion(),
-    })
+    .set(endedMembership())
     .where('campaign_id', '=', id)
     .where('is_active', '=', true)
     .returning('user_id')

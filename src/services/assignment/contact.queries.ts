@@ -4,6 +4,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
+import { containsPattern } from '../../platform/database/like-pattern.ts';
 import { read } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -44,7 +45,7 @@ export async function loadContacts(deps: Deps, actor: Actor, { text, source, use
 }
 
 function containsText(text: string) {
-  const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
+  const pattern = containsPattern(text);
   return sql<boolean>`(c.name ilike ${pattern} or c.email ilike ${pattern} or c.phone_number ilike ${pattern}
     or c.company ilike ${pattern})`;
 }

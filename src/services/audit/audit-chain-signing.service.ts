@@ -1,7 +1,4 @@
-import type { ChainReport } from '../../domain/audit/audit-chain.ts';
-import { tenantOfChain } from '../../domain/audit/audit-entry.ts';
-import type { Notification } from '../../domain/notification/notification.ts';
-import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
+import { chainDamaged, notifierOf } from '../../domain/audit/audit-notification.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { Notify } from '../notification/notification-delivery.client.ts';
 import { BrokenChainError, takeCheckpoint } from './audit-checkpoint.service.ts';
@@ -29,19 +26,8 @@ export async function signChain(deps: Deps, chainId: string): Promise<'sealed' |
     }
     const { chain_id, first_bad_seq, findings } = error.report;
     log.error({ chain_id, first_bad_seq, findings }, 'an audit chain does not verify');
-    await notify(systemActor(tenantOfChain(chain_id) ?? defaultTenantId), notificationOf(error.report), []);
+    const notification = chainDamaged(error.report, 'No checkpoint is signed until this is looked into.');
+    await notify(notifierOf(chain_id), notification, []);
     return 'damaged';
   }
-}
-
-function notificationOf({ chain_id, first_bad_seq }: ChainReport): Notification {
-  return {
-    event: 'audit.chain-damaged',
-    event_key: `audit/${chain_id}/damaged/${first_bad_seq}`,
-    subject: `The audit log does not verify from entry ${first_bad_seq} on`,
-    text:
-      `The entries of audit chain ${chain_id} from number ${first_bad_seq} on are not those that were written. ` +
-      'No checkpoint is signed until this is looked into.',
-    data: { chain_id, first_bad_seq },
-  };
 }

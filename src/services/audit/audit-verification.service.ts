@@ -1,8 +1,8 @@
 import type { ChainReport } from '../../domain/audit/audit-chain.ts';
-import { platformChainId, tenantOfChain } from '../../domain/audit/audit-entry.ts';
+import { platformChainId } from '../../domain/audit/audit-entry.ts';
+import { chainDamaged, notifierOf } from '../../domain/audit/audit-notification.ts';
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
 import type { VerificationOutcome } from '../../domain/audit/audit-retention.ts';
-import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
 import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -63,7 +63,7 @@ export async function verifyAndCompareChain(
     const { first_bad_seq, findings } = report;
     const { differences } = comparison;
     log.error({ chain_id: chainId, outcome, first_bad_seq, findings, differences }, 'the audit does not verify');
-    await notify(systemActor(tenantOfChain(chainId) ?? defaultTenantId), notificationOf(report, comparison), []);
+    await notify(notifierOf(chainId), notificationOf(report, comparison), []);
   }
   return outcome;
 }
@@ -144,18 +144,11 @@ function outcomeOf(report: ChainReport, { differences }: DecisionComparison): Ve
   return differences.length > 0 ? 'decisions_differ' : 'intact';
 }
 
-function notificationOf({ chain_id, valid, first_bad_seq }: ChainReport, { differences }: DecisionComparison): Notification {
-  if (!valid) {
-    return {
-      event: 'audit.chain-damaged',
-      event_key: `audit/${chain_id}/damaged/${first_bad_seq}`,
-      subject: `The audit log does not verify from entry ${first_bad_seq} on`,
-      text:
-        `The entries of audit chain ${chain_id} from number ${first_bad_seq} on are not those that were written. ` +
-        'What to do stands in docs/runbooks/audit-mismatch.md.',
-      data: { chain_id, first_bad_seq },
-    };
-  }
+const advice = 'What to do stands in docs/runbooks/audit-mismatch.md.';
+
+function notificationOf(report: ChainReport, { differences }: DecisionComparison): Notification {
+  if (!report.valid) return chainDamaged(report, advice);
+  const { chain_id } = report;
   const [first] = differences;
   return {
     event: 'audit.decisions-differ',
@@ -163,7 +156,7 @@ function notificationOf({ chain_id, valid, first_bad_seq }: ChainReport, { diffe
     subject: `${differences.length} decisions are not both in the audit log and in Temporal`,
     text:
       `The first is '${first?.verdict}' in workflow ${first?.workflow_id}: it is missing in ${first?.missing_in}. ` +
-      'What to do stands in docs/runbooks/audit-mismatch.md.',
+      advice,
     data: { chain_id, differences: differences.length, workflow_id: first?.workflow_id ?? null },
   };
 }

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, open, readFile, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sql } from 'kysely';
-import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
-import { tenantOfChain } from '../../domain/audit/audit-entry.ts';
+import { systemActor } from '../../domain/shared/actor.ts';
+import { notifierOf } from '../../domain/audit/audit-notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
 import type { WitnessKind } from '../../domain/audit/audit-retention.ts';
 import { allChains } from './audit-chain.queries.ts';
@@ -103,7 +103,7 @@ export async function reportFailedDelivery(
 ): Promise<void> {
   log.warn({ ...delivery }, 'a witness did not accept a checkpoint');
   if (delivery.attempts !== attemptsUntilNotified) return;
-  await notify(systemActor(tenantOfChain(delivery.chain_id) ?? defaultTenantId), notificationOf(delivery), []);
+  await notify(notifierOf(delivery.chain_id), notificationOf(delivery), []);
 }
 
 function notificationOf({ chain_id, witness, size, error, attempts }: WitnessDelivery): Notification {

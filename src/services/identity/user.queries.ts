@@ -6,6 +6,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
+import { containsPattern } from '../../platform/database/like-pattern.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
@@ -56,10 +57,10 @@ function usersQuery(page: ReturnType<typeof userPage>) {
 type UserRow = Awaited<ReturnType<ReturnType<typeof usersQuery>['executeTakeFirstOrThrow']>>;
 
 /**
- * The coarse role follows the roles that are held now, not the stored one. Times inside of JSON come with the offset of
- * PostgreSQL's text.
+ * An account as it is displayed. The coarse role follows the roles that are held now, not the stored one. Times inside of
+ * JSON come with the offset of PostgreSQL's text.
  */
-function withCoarseRole(row: UserRow) {
+function presentUser(row: UserRow) {
   const roles = row.roles.map((held) => ({ ...held, valid_until: held.valid_until && toTimestampText(held.valid_until) }));
   return { ...row, roles, role: highestCoarseRole(roles.map(({ coarse_role }) => coarse_role)) };
 }
@@ -72,7 +73,7 @@ function withCoarseRole(row: UserRow) {
 export async function userById(db: ReadConnections, scope: ReadScope, id: string) {
   const [row] = await read(db, scope, usersQuery(userPage().where('u.id', '=', id)));
   if (row === undefined) throw notFound('user');
-  return withCoarseRole(row);
+  return presentUser(row);
 }
 
 /** What a list of accounts is narrowed to. */
@@ -98,8 +99,7 @@ export function usersPage({ limit, cursor, ...filter }: UserFilter & Page) {
   const statement = listStatements.get(shape) ?? listStatement(filter, after !== null);
   listStatements.set(shape, statement);
   return statement({
-    // Wildcards in the text mean themselves.
-    pattern: `%${(filter.q ?? '').replaceAll(/[\\%_]/g, '\\$&')}%`,
+    pattern: containsPattern(filter.q ?? ''),
     role: filter.role ?? '',
     after_at: after?.[0] ?? '',
     after_id: after?.[1] ?? '',
@@ -113,7 +113,7 @@ export function usersPage({ limit, cursor, ...filter }: UserFilter & Page) {
  * @throws Problem `request.cursor-invalid`.
  */
 export async function listUsers(db: ReadConnections, scope: ReadScope, listing: UserFilter & Page) {
-  return (await read(db, scope, usersPage(listing))).map(withCoarseRole);
+  return (await read(db, scope, usersPage(listing))).map(presentUser);
 }
 
 interface ListValues {

@@ -3,6 +3,7 @@ import { prospectInsight } from '../../../domain/tracker/tracker-pipeline.ts';
 import type { ProspectStatus } from '../../../domain/tracker/tracker-pipeline.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import type { Page } from '../../../platform/database/keyset-page.ts';
+import { containsPattern } from '../../../platform/database/like-pattern.ts';
 import { latestFirst } from '../tracker-page.queries.ts';
 
 /** Prospects of a person that are not removed, with the name and the limit of their stage. */
@@ -45,7 +46,7 @@ export function prospectPageQuery(userId: string, page: Page, filter: ProspectFi
     .$call(latestFirst(page, { sort: 'p.created_at', id: 'p.id' }))
     .where((eb) => eb.and({ 'p.status': status, 'p.pipeline_id': pipeline_id, 'p.stage_id': stage_id }));
   if (q !== undefined) {
-    const pattern = `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`;
+    const pattern = containsPattern(q);
     list = list.where((eb) =>
       eb.or([eb('p.name', 'ilike', pattern), eb('p.company', 'ilike', pattern), eb('p.email', 'ilike', pattern)]),
     );
