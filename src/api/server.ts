@@ -49,7 +49,10 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
   const signingKeys = createSigningKeyring(parseKeyList(env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS'));
   const keyring = createKeyring(parseKeyList(env.ENCRYPTION_KEYS, 'ENCRYPTION_KEYS'));
   const codec = payloadCodecOf(env);
-  const temporal = createTemporalClient(env, metrics, codec);
+  const temporal = createTemporalClient(env, metrics, codec, {
+    // What a worker has changed for a caller, the caller reads next.
+    afterCall: () => db.invalidation.caughtUp(),
+  });
   const base = {
     env,
     log,

@@ -40,12 +40,15 @@ export class PersonKeys {
   readonly #invalidation: Invalidation;
   readonly #log: Logger;
   readonly #known = new LRUCache<string, KeyObject | typeof destroyed>({ max: maxCachedKeys });
+  /** Counts what has invalidated keys, so that a key read before is not cached after it. */
+  #changes = 0;
 
   constructor(keyring: Keyring, invalidation: Invalidation, log: Logger) {
     this.#keyring = keyring;
     this.#invalidation = invalidation;
     this.#log = log;
     invalidation.subscribe(({ kind, key }) => {
+      if (kind === personKeyEvent || kind === '*') this.#changes += 1;
       if (kind === personKeyEvent) this.#known.delete(key);
       if (kind === '*') this.#known.clear();
     });
@@ -56,14 +59,14 @@ export class PersonKeys {
    * key is not cached before another transaction has read it as committed.
    */
   async forWriting(tx: QueryExecutorProvider, tenantId: string, personIds: readonly string[]): Promise<PersonKeyMap> {
-    const { keys, unknown } = this.#cached(tenantId, personIds);
+    const { keys, unknown, changes } = await this.#cached(tenantId, personIds);
     if (unknown.length === 0) return keys;
     const find = async (ids: readonly string[]) => {
       const query = sql<KeyRow>`select id, person_id, key_ciphertext from audit_person_keys
         where tenant_id = ${tenantId} and person_id = any(${ids}::uuid[])`;
       return (await query.execute(tx)).rows;
     };
-    for (const row of await find(unknown)) keys.set(row.person_id, this.#cache(tenantId, row));
+    for (const row of await find(unknown)) keys.set(row.person_id, this.#cache(tenantId, row, changes));
     // In order, so that two transactions with the same new persons cannot deadlock.
     const missing = unknown.filter((id) => !keys.has(id)).toSorted();
     if (missing.length === 0) return keys;
@@ -88,31 +91,32 @@ export class PersonKeys {
     tenantId: string,
     personIds: readonly string[],
   ): Promise<PersonKeyMap> {
-    const { keys, unknown } = this.#cached(tenantId, personIds);
+    const { keys, unknown, changes } = await this.#cached(tenantId, personIds);
     if (unknown.length === 0) return keys;
     const text = `select id, person_id, key_ciphertext from audit_person_keys
       where tenant_id = $1 and person_id = any($2::uuid[])`;
     const query = rawQuery<KeyRow>(text, [tenantId, unknown]);
     for (const row of await read(db, { tenant_id: tenantId, user_id: null }, query)) {
-      keys.set(row.person_id, this.#cache(tenantId, row));
+      keys.set(row.person_id, this.#cache(tenantId, row, changes));
     }
     return keys;
   }
 
-  #cached(tenantId: string, personIds: readonly string[]) {
+  async #cached(tenantId: string, personIds: readonly string[]) {
+    const isCurrent = await this.#invalidation.isCurrent();
     const keys = new Map<string, KeyObject | null>();
     const unknown: string[] = [];
     for (const id of new Set(personIds)) {
-      const key = this.#invalidation.isLive ? this.#known.get(`${tenantId}/${id}`) : undefined;
+      const key = isCurrent ? this.#known.get(`${tenantId}/${id}`) : undefined;
       if (key === undefined) unknown.push(id);
       else keys.set(id, key === destroyed ? null : key);
     }
-    return { keys, unknown };
+    return { keys, unknown, changes: this.#changes };
   }
 
-  #cache(tenantId: string, row: KeyRow): KeyObject | null {
+  #cache(tenantId: string, row: KeyRow, changes: number): KeyObject | null {
     const key = this.#open(row);
-    this.#known.set(`${tenantId}/${row.person_id}`, key ?? destroyed);
+    if (changes === this.#changes) this.#known.set(`${tenantId}/${row.person_id}`, key ?? destroyed);
     return key;
   }
 

@@ -37,11 +37,11 @@ interface Entry<Value> {
 
 /**
  * A read-through cache of database values, so that frequent requests need no statement. Changes of all processes arrive
- * through `Invalidation` within a second. While that channel is down every call loads: what was revoked or switched off
- * must not be served from a cache.
+ * through `Invalidation` within a second, those of this process before its answer leaves. While that channel does not answer
+ * every call loads: what was revoked or switched off must not be served from a cache.
  */
 export class InvalidatedCache<Value> {
-  readonly #invalidation: Pick<Database['invalidation'], 'isLive'>;
+  readonly #invalidation: Pick<Database['invalidation'], 'isCurrent'>;
   readonly #now: () => number;
   readonly #maxAgeMs: number;
   readonly #entries: LRUCache<string, Entry<Value>>;
@@ -66,7 +66,12 @@ export class InvalidatedCache<Value> {
    * is not cached after it, nor is a failed one.
    */
   get(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
-    if (!this.#invalidation.isLive) return load().then(({ value }) => value);
+    const isCurrent = this.#invalidation.isCurrent();
+    if (isCurrent === true) return this.#cached(key, load);
+    return Promise.resolve(isCurrent).then((may) => (may ? this.#cached(key, load) : load().then(({ value }) => value)));
+  }
+
+  #cached(key: string, load: () => Promise<Loaded<Value>>): Promise<Value> {
     const cached = this.#entries.get(key);
     if (cached !== undefined && cached.untilMs > this.#now()) return cached.promise;
     const loading = load();

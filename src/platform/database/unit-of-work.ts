@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
@@ -28,9 +29,15 @@ export interface Tx {
   defer(query: { compile(): CompiledQuery }): void;
   /** Adds an audit entry; it is committed with the change or not at all. */
   audit(entry: AuditEntry): void;
-  /** Announces to the caches of all processes that something changed; takes effect at commit. */
+  /**
+   * Announces to the caches of all processes that something changed; takes effect at commit. Those of this process follow
+   * before {@link unitOfWork} returns.
+   */
   invalidate(event: InvalidationEvent): void;
 }
+
+/** What a unit of work needs of the database. */
+export type UnitOfWorkDatabase = Pick<Database, 'orm' | 'personKeys' | 'invalidation'>;
 
 /**
  * PostgreSQL's codes for what another attempt resolves: serialization failure, deadlock, and a prepared statement whose
@@ -50,7 +57,7 @@ const retryPauseMs = 20;
  * @throws whatever the work throws; nothing is kept then.
  */
 export async function unitOfWork<Result>(
-  db: Pick<Database, 'orm' | 'personKeys'>,
+  db: UnitOfWorkDatabase,
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
@@ -65,7 +72,7 @@ export async function unitOfWork<Result>(
 }
 
 async function runOnce<Result>(
-  db: Pick<Database, 'orm' | 'personKeys'>,
+  db: UnitOfWorkDatabase,
   actor: Actor,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
@@ -75,14 +82,33 @@ async function runOnce<Result>(
   em.setFilterParams('tenant', { id: actor.tenant_id });
   // Not `transactional`, which forks again and copies the entities back into a manager that is not used.
   await em.begin();
+  const events: InvalidationEvent[] = [];
+  const change = randomUUID();
+  let result: Result;
   try {
-    const result = await runIn(em, db, actor, work);
-    await em.commit();
-    return result;
+    result = await runIn(em, db, { actor, events, change }, work);
   } catch (error) {
     await em.rollback();
     throw error;
   }
+  try {
+    await em.commit();
+  } catch (error) {
+    // A commit that fails without an answer may have happened, or happen yet.
+    db.invalidation.applyOwn(events, null);
+    await em.rollback();
+    throw error;
+  }
+  db.invalidation.applyOwn(events, change);
+  return result;
+}
+
+/** Whose transaction it is, and what it announces. */
+interface Frame {
+  readonly actor: Actor;
+  readonly events: InvalidationEvent[];
+  /** The id of the transaction in its notifications. */
+  readonly change: string;
 }
 
 /**
@@ -92,11 +118,10 @@ async function runOnce<Result>(
 async function runIn<Result>(
   em: SqlEntityManager,
   db: Pick<Database, 'personKeys'>,
-  actor: Actor,
+  { actor, events, change }: Frame,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
   const entries: AuditEntry[] = [];
-  const events: InvalidationEvent[] = [];
   const kysely = em.getKysely<Schema>();
   const sent: Promise<unknown>[] = [];
   const send = (query: CompiledQuery): void => {
@@ -117,7 +142,7 @@ async function runIn<Result>(
   };
   const result = await work(tx);
   await em.flush();
-  for (const event of events) send(invalidationStatement(event).compile(kysely));
+  for (const event of events) send(invalidationStatement(event, change).compile(kysely));
   if (entries.length > 0) {
     const keys = await db.personKeys.forWriting(kysely, actor.tenant_id, personsOf(actor, entries));
     send(auditStatement(actor, entries, keys).compile(kysely));

@@ -38,19 +38,26 @@ type TemporalSettings = Pick<
   'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE' | 'TEMPORAL_TASK_QUEUE' | 'TEMPORAL_TLS' | 'TEMPORAL_API_KEY'
 >;
 
+/** How calls are made, and what follows them. */
+interface CallOptions {
+  readonly maxAttempts?: number;
+  readonly afterCall?: () => Promise<void>;
+}
+
 /**
  * Connects lazily, so that the API starts and serves reads while Temporal is unavailable.
  *
  * @param codec encrypts payloads when `TEMPORAL_PAYLOAD_KEYS` is set.
- * @param maxAttempts attempts of a call while the server is unavailable; few, unless nobody waits for the answer. With few
+ * @param options.maxAttempts attempts of a call while the server is unavailable; few, unless nobody waits for the answer. With few
  *   attempts a call also fails within three seconds when the connection is half open, that is, when it accepts requests and
  *   never answers, as after a router has dropped its state.
+ * @param options.afterCall awaited after each call, whatever its outcome.
  */
 export function createTemporalClient(
   env: TemporalSettings,
   metrics: Metrics,
   codec: PayloadCodec | undefined,
-  { maxAttempts = interactiveAttempts }: { maxAttempts?: number } = {},
+  { maxAttempts = interactiveAttempts, afterCall = () => Promise.resolve() }: CallOptions = {},
 ): TemporalClient {
   const connection = Connection.lazy({
     address: env.TEMPORAL_ADDRESS,
@@ -80,6 +87,7 @@ export function createTemporalClient(
         throw translateTemporalError(error);
       } finally {
         endWatch?.();
+        await afterCall();
       }
     },
     isReachable: () => answers(connection),

@@ -9,13 +9,13 @@ interface Owned {
 }
 
 let nowMs: number;
-let isLive: boolean;
+let isCurrent: boolean | Promise<boolean>;
 let announce: (event: InvalidationEvent) => void;
 let loads: string[];
 
 beforeEach(() => {
   nowMs = 1_000_000;
-  isLive = true;
+  isCurrent = true;
   loads = [];
 });
 
@@ -23,9 +23,7 @@ function cacheWith(rules: Partial<CacheRules<Owned | null>> = {}): InvalidatedCa
   const listeners: ((event: InvalidationEvent) => void)[] = [];
   announce = (event) => listeners.forEach((listener) => listener(event));
   const invalidation = {
-    get isLive() {
-      return isLive;
-    },
+    isCurrent: () => isCurrent,
     subscribe: (listener: (event: InvalidationEvent) => void) => {
       listeners.push(listener);
       return () => undefined;
@@ -101,7 +99,7 @@ describe('a cache that follows changes of the database', () => {
 
   it('loads every time while events do not arrive', async () => {
     const cache = cacheWith();
-    isLive = false;
+    isCurrent = false;
     for (let call = 0; call < 2; call += 1) await cache.get('a', loading('x'));
     expect(loads).toEqual(['x', 'x']);
   });

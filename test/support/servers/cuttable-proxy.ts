@@ -9,6 +9,10 @@ export interface CuttableProxy {
   cut(): void;
   /** Keeps the connections and lets nothing through, as a router does that has forgotten them. */
   hold(): void;
+  /**
+   * {@link hold} for what PostgreSQL sends to the connections that listen for notifications, now and later. All others work on.
+   */
+  holdListeners(): void;
   /** Lets everything through again; what was held arrives late. */
   mend(): void;
   close(): Promise<void>;
@@ -19,6 +23,9 @@ export async function startCuttableProxy(target: { host: string; port: number })
   const sockets = new Set<Socket>();
   let isCut = false;
   let isHeld = false;
+  let areListenersHeld = false;
+  /** What answers on the connections over which a `listen` has been sent. */
+  const listeners = new Set<Socket>();
   const server = createServer((inside) => {
     if (isCut) {
       inside.destroy();
@@ -38,6 +45,12 @@ export async function startCuttableProxy(target: { host: string; port: number })
       one.pipe(other);
       if (isHeld) one.pause();
     }
+    inside.on('data', (chunk) => {
+      if (!chunk.includes('listen ')) return;
+      listeners.add(outside);
+      outside.on('close', () => listeners.delete(outside));
+      if (areListenersHeld) outside.pause();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const drop = () => {
@@ -54,9 +67,14 @@ export async function startCuttableProxy(target: { host: string; port: number })
       isHeld = true;
       for (const socket of sockets) socket.pause();
     },
+    holdListeners: () => {
+      areListenersHeld = true;
+      for (const socket of listeners) socket.pause();
+    },
     mend: () => {
       isCut = false;
       isHeld = false;
+      areListenersHeld = false;
       for (const socket of sockets) socket.resume();
     },
     close: async () => {
