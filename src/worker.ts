@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import {
@@ -23,6 +24,7 @@ import type { Metrics } from './platform/observability/metrics.ts';
 import { createOutboundHttp } from './platform/outbound/outbound-http.ts';
 import { payloadCodecOf } from './platform/temporal/payload-codec.ts';
 import { createQueueProviders } from './services/queue/queue-providers.ts';
+import { startDueWorkflows } from './services/commands/workflow-start.service.ts';
 import { ensureSchedules } from './platform/temporal/schedules.ts';
 import { registerSearchAttributes } from './platform/temporal/search-attributes.ts';
 import { createTemporalClient } from './platform/temporal/temporal-client.ts';
@@ -83,9 +85,11 @@ export async function startWorker(
     const worker = await Worker.create(workerOptions(env, deps, connection));
     const server = await listenForProbes(env, deps.db, metrics, () => worker.getState() === 'RUNNING');
     const stopped = worker.run();
+    const endStarting = keepStarting(deps);
     close = async () => {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await stopped.catch(() => undefined);
+      await endStarting();
       server.close();
       server.closeAllConnections();
       await closeAll(deps, connection);
@@ -98,6 +102,30 @@ export async function startWorker(
     await close().catch((closing: unknown) => log.debug({ err: closing }, 'the worker did not close'));
     throw error;
   }
+}
+
+/** How often a worker looks for workflows that wait to be started; they have to be within 15 s of Temporal's return (T-51). */
+const startingIntervalMs = 2_000;
+
+/**
+ * Starts what committed changes wait for, over and over: not by a Schedule, because that waits for the very server that was
+ * away.
+ *
+ * @returns a function that ends it, after the look that is under way.
+ */
+function keepStarting(deps: ActivityDeps): () => Promise<void> {
+  const ending = new AbortController();
+  const look = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      await startDueWorkflows(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'workflows that wait could not be read'));
+      await setTimeout(startingIntervalMs, undefined, { signal: ending.signal }).catch(() => undefined);
+    }
+  };
+  const looking = look();
+  return async () => {
+    ending.abort();
+    await looking;
+  };
 }
 
 async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promise<void> {

@@ -60,6 +60,7 @@ import {
   SystemHealthEntity,
 } from './health/health.entity.ts';
 import { IdempotencyKeyEntity } from './shared/idempotency-key.entity.ts';
+import { WorkflowStartEntity } from './shared/workflow-start.entity.ts';
 import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './identity/mfa.entity.ts';
 import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification/notification.entity.ts';
 import {
@@ -101,6 +102,7 @@ export const entitiesByTable = {
   user_agent_permissions: ModulePermissionEntity,
   service_tokens: ServiceTokenEntity,
   idempotency_keys: IdempotencyKeyEntity,
+  workflow_starts: WorkflowStartEntity,
   audit_logs: AuditLogEntity,
   audit_heads: AuditHeadEntity,
   audit_permission_sets: AuditPermissionSetEntity,

@@ -142,6 +142,8 @@ const envSchema = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Share of the requests without a caller's trace whose spans are recorded. */
   TRACE_SAMPLE_RATIO: z.coerce.number().min(0).max(1).default(0),
+  /** How long a caller waits for a command that a workflow carries out; after it nothing is carried out any more. */
+  COMMAND_DEADLINE_MS: z.coerce.number().int().min(500).max(60_000).default(10_000),
   SHUTDOWN_TIMEOUT_SECONDS: seconds.max(300).default(20),
 });
 

@@ -9150,6 +9150,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -9167,6 +9169,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -9188,6 +9199,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10495,6 +10524,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -10532,7 +10563,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotificationChannelWithSecret"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10559,7 +10590,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10586,7 +10617,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10686,6 +10717,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -10703,90 +10736,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    updateNotificationChannel: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    name?: string;
-                    /** Format: uri */
-                    url?: string;
-                    /** @description Events sent to this channel; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
-                    is_enabled?: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotificationChannel"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10822,7 +10772,119 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateNotificationChannel: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name?: string;
+                    /** Format: uri */
+                    url?: string;
+                    /** @description Events sent to this channel; `*` for all */
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    is_enabled?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannel"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10858,7 +10920,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10900,6 +10962,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -10926,7 +10990,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotificationChannelWithSecret"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -10962,6 +11026,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -10980,7 +11053,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11517,7 +11590,10 @@ export interface operations {
     updatePreferences: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11536,7 +11612,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11563,6 +11639,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -11581,7 +11666,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11669,7 +11754,10 @@ export interface operations {
     updatePreferencesAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11688,7 +11776,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11715,6 +11803,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -11733,7 +11830,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11765,7 +11862,10 @@ export interface operations {
     changePassword: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11785,7 +11885,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11812,6 +11912,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -11830,7 +11939,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11862,7 +11971,10 @@ export interface operations {
     changePasswordAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11882,7 +11994,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11909,6 +12021,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -11927,7 +12048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12015,7 +12136,10 @@ export interface operations {
     updateSignInFactor: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12034,7 +12158,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignInFactor"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12061,7 +12185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `mfa.not-enrolled` */
+            /** @description `idempotency.in-progress`, `mfa.not-enrolled` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12088,7 +12212,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12176,7 +12300,10 @@ export interface operations {
     updateSignInFactorAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12195,7 +12322,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignInFactor"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12222,7 +12349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `mfa.not-enrolled` */
+            /** @description `idempotency.in-progress`, `mfa.not-enrolled` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12249,7 +12376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13300,6 +13427,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -13363,7 +13492,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13399,7 +13528,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict`, `user.last-super-admin` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `user.last-super-admin` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13435,7 +13564,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13481,6 +13610,8 @@ export interface operations {
                 reason?: string;
             };
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -13509,6 +13640,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `auth.required` */
             401: {
                 headers: {
@@ -13536,7 +13676,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `user.owns-things`, `user.last-super-admin` */
+            /** @description `idempotency.in-progress`, `user.owns-things`, `user.last-super-admin` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13554,7 +13694,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14145,6 +14285,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -14179,7 +14321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Approval"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14215,7 +14357,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role.cycle`, `role.immutable` */
+            /** @description `idempotency.in-progress`, `role.cycle`, `role.immutable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14251,7 +14393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14293,6 +14435,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -14321,6 +14465,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `auth.required` */
             401: {
                 headers: {
@@ -14348,7 +14501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role.immutable`, `role.in-use` */
+            /** @description `idempotency.in-progress`, `role.immutable`, `role.in-use` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14359,6 +14512,15 @@ export interface operations {
             };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14483,6 +14645,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -14539,7 +14703,7 @@ export interface operations {
                     "application/json": components["schemas"]["Approval"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14575,7 +14739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role.immutable` */
+            /** @description `idempotency.in-progress`, `role.immutable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14611,7 +14775,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14774,6 +14938,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -14792,94 +14958,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required`, `user.exceeds-own`, `role.own-rights` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `user.last-super-admin` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    reviewUserRole: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-                assignmentId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description Null for no further review */
-                    review_due_at: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RoleAssignment"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14915,7 +14994,114 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `user.last-super-admin` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reviewUserRole: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+                assignmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Null for no further review */
+                    review_due_at: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleAssignment"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required`, `user.exceeds-own`, `role.own-rights` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14942,7 +15128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -15418,6 +15604,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -15444,7 +15632,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentPermission"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15480,6 +15668,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -15507,7 +15704,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -15549,6 +15746,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -15566,6 +15765,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -15587,6 +15795,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15674,6 +15900,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -15697,7 +15925,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15717,6 +15945,15 @@ export interface operations {
             };
             /** @description `auth.forbidden`, `mfa.required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15751,7 +15988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -18335,6 +18572,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -18356,7 +18595,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApprovalPolicy"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18383,7 +18622,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18410,7 +18649,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -18443,6 +18682,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -18461,6 +18702,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -18489,8 +18739,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19094,6 +19362,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -19172,7 +19442,7 @@ export interface operations {
                     "application/json": components["schemas"]["Approval"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -19208,7 +19478,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict`, `approval.policy-unsatisfiable` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `approval.policy-unsatisfiable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19244,7 +19514,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -20297,6 +20567,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -20313,6 +20585,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -20341,8 +20622,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.already-paused` */
+            /** @description `idempotency.in-progress`, `queue.already-paused` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23450,6 +23740,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -23481,7 +23773,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewServiceToken"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -23508,6 +23800,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -23526,7 +23827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -23559,6 +23860,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -23575,6 +23878,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -23596,6 +23908,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24060,6 +24390,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
             };
@@ -24083,7 +24415,7 @@ export interface operations {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -24119,7 +24451,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -24155,7 +24487,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24197,6 +24529,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -24215,6 +24549,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -24243,8 +24586,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24420,7 +24781,10 @@ export interface operations {
     updateCampaignMember: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 campaign_id: string;
                 user_id: string;
@@ -24442,7 +24806,7 @@ export interface operations {
                     "application/json": components["schemas"]["CampaignMember"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -24478,6 +24842,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -24496,7 +24869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24987,6 +25360,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
             };
@@ -25010,7 +25385,7 @@ export interface operations {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -25046,7 +25421,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -25082,7 +25457,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -25124,6 +25499,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -25142,6 +25519,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -25170,8 +25556,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -25802,6 +26206,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -25819,6 +26225,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -25840,6 +26255,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -25939,6 +26372,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -25956,6 +26391,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -25977,6 +26421,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26849,7 +27311,10 @@ export interface operations {
     updateActivity: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -26870,7 +27335,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminActivityResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -26906,6 +27371,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -26924,7 +27398,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -26956,7 +27430,10 @@ export interface operations {
     deleteActivity: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -26971,78 +27448,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchActivity: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AdminActivityUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminActivityResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -27078,6 +27484,116 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchActivity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminActivityUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminActivityResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27096,7 +27612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -27523,7 +28039,10 @@ export interface operations {
     updateGoal: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -27544,7 +28063,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminGoalResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -27580,6 +28099,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27598,7 +28126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -27630,7 +28158,10 @@ export interface operations {
     deleteGoal: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -27645,78 +28176,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchGoal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AdminGoalUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminGoalResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -27752,6 +28212,116 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchGoal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminGoalUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminGoalResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27770,7 +28340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28138,7 +28708,10 @@ export interface operations {
     updateTrackerSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -28157,7 +28730,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrackerSettings"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -28184,6 +28757,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28202,7 +28784,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28234,7 +28816,10 @@ export interface operations {
     patchTrackerSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -28253,7 +28838,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrackerSettings"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -28280,6 +28865,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28298,7 +28892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28526,7 +29120,10 @@ export interface operations {
     deleteTrackerVacation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -28540,6 +29137,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -28561,6 +29167,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28983,6 +29607,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -29046,7 +29672,7 @@ export interface operations {
                     "application/json": components["schemas"]["AlertThresholds"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -29066,6 +29692,15 @@ export interface operations {
             };
             /** @description `auth.forbidden`, `mfa.required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29100,7 +29735,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -29580,6 +30215,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -29597,88 +30234,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    updateAlertSilence: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description Why notifications are held back */
-                    reason?: string;
-                    /** Format: date-time */
-                    ends_at?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertSilence"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -29714,7 +30270,117 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateAlertSilence: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why notifications are held back */
+                    reason?: string;
+                    /** Format: date-time */
+                    ends_at?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -29750,7 +30416,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31261,7 +31927,10 @@ export interface operations {
     completeFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -31285,7 +31954,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31321,7 +31990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31348,7 +32017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31380,7 +32049,10 @@ export interface operations {
     interruptFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -31404,7 +32076,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31440,7 +32112,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31467,7 +32139,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31499,7 +32171,10 @@ export interface operations {
     pauseFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -31523,7 +32198,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31559,7 +32234,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31586,7 +32261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31618,7 +32293,10 @@ export interface operations {
     resumeFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -31642,7 +32320,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31678,7 +32356,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31705,7 +32383,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31737,7 +32415,10 @@ export interface operations {
     createOnboardingLink: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -31756,7 +32437,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewOnboardingLink"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31792,7 +32473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31819,7 +32500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -32312,7 +32993,10 @@ export interface operations {
     updateOnboardingSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -32331,7 +33015,7 @@ export interface operations {
                     "application/json": components["schemas"]["OnboardingSettings"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -32358,6 +33042,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -32376,7 +33069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -32961,7 +33654,10 @@ export interface operations {
     updateMeeting: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -32982,7 +33678,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminMeetingResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -33018,7 +33714,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -33045,7 +33741,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -33077,7 +33773,10 @@ export interface operations {
     deleteMeeting: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -33092,78 +33791,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchMeeting: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AdminMeetingUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminMeetingResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -33199,7 +33827,108 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchMeeting: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminMeetingUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminMeetingResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -33226,7 +33955,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -33770,7 +34499,10 @@ export interface operations {
     updatePipeline: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -33791,7 +34523,7 @@ export interface operations {
                     "application/json": components["schemas"]["Pipeline"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -33827,7 +34559,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -33854,7 +34586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -33886,7 +34618,10 @@ export interface operations {
     deletePipeline: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -33901,87 +34636,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.conflict` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchPipeline: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PipelineUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Pipeline"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -34017,7 +34672,108 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchPipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -34044,7 +34800,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -34264,7 +35020,10 @@ export interface operations {
     updatePipelineStage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
                 stageId: string;
@@ -34286,7 +35045,7 @@ export interface operations {
                     "application/json": components["schemas"]["PipelineStage"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -34322,7 +35081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -34349,7 +35108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -34381,7 +35140,10 @@ export interface operations {
     deletePipelineStage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
                 stageId: string;
@@ -34397,88 +35159,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.conflict` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchPipelineStage: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-                stageId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PipelineStageUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PipelineStage"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -34514,7 +35195,109 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchPipelineStage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                stageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineStageUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineStage"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -34541,7 +35324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -35005,7 +35788,10 @@ export interface operations {
     updateProspect: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -35026,7 +35812,7 @@ export interface operations {
                     "application/json": components["schemas"]["Prospect"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -35062,7 +35848,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -35098,7 +35884,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -35130,7 +35916,10 @@ export interface operations {
     deleteProspect: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -35145,78 +35934,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchProspect: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ProspectUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Prospect"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -35252,7 +35970,108 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchProspect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProspectUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prospect"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -35288,7 +36107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -35727,7 +36546,10 @@ export interface operations {
     readNudge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -35744,81 +36566,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminNudgeResponse"];
                 };
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    snoozeNudge: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description Minutes for which the nudge is hidden */
-                    minutes: number;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminNudgeResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -35854,6 +36602,119 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snoozeNudge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Minutes for which the nudge is hidden */
+                    minutes: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminNudgeResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -35872,7 +36733,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -35904,7 +36765,10 @@ export interface operations {
     deleteNudge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -35918,6 +36782,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -35939,6 +36812,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -36481,6 +37372,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -36499,6 +37392,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -36527,7 +37429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `integration.rotation-running` */
+            /** @description `idempotency.in-progress`, `integration.rotation-running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -36538,6 +37440,15 @@ export interface operations {
             };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -36578,6 +37489,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -36608,7 +37521,7 @@ export interface operations {
                     "application/json": components["schemas"]["Integration"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -36644,7 +37557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -36680,7 +37593,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -36722,6 +37635,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -36944,7 +37859,7 @@ export interface operations {
                     "application/json": components["schemas"]["Integration"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -36980,7 +37895,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `integration.rotation-running` */
+            /** @description `idempotency.in-progress`, `integration.rotation-running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -37016,7 +37931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -72,8 +72,10 @@ const erasePerson = route({
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
   handler: async (context) => {
-    await runGatedAction(context, personErase.prepare({ person_id: context.params.id, ...context.body }));
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, personErase.prepare({ person_id: context.params.id, ...context.body }));
+      return reply(204);
+    });
   },
 });
 

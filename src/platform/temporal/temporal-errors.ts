@@ -27,7 +27,7 @@ export function translateTemporalError(error: unknown): unknown {
   if (isUnavailable(error)) {
     return new Problem({
       code: 'service.unavailable',
-      detail: 'The workflow service is unavailable; nothing was changed. Try again shortly.',
+      detail: 'The workflow service did not answer.',
       retryAfterSeconds: 5,
       cause: error,
     });

@@ -1,5 +1,5 @@
-import type { SyncJobView } from '../../domain/integration/integration-sync.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { assertIntegrationExists } from './integration.queries.ts';
@@ -11,12 +11,17 @@ type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
 /**
  * Starts the sync of an integration, or joins the one that runs.
  *
+ * @returns the id of its job.
  * @throws Problem 404, `integration.not-syncable`, or `service.unavailable` when Temporal is unavailable.
  */
-export async function triggerSync(deps: Deps, actor: Actor, integrationId: string): Promise<SyncJobView> {
+export async function triggerSync(
+  deps: Deps,
+  actor: Actor,
+  integrationId: string,
+  command: WorkflowCommand,
+): Promise<string> {
   await assertIntegrationExists(deps.db, actor, integrationId);
-  const jobId = await startSync(deps, actor, integrationId);
-  return findSyncJob(deps.db, actor, integrationId, jobId);
+  return startSync(deps, actor, integrationId, command);
 }
 
 /**
@@ -27,13 +32,12 @@ export async function triggerSync(deps: Deps, actor: Actor, integrationId: strin
 export async function cancelSyncJob(
   deps: Deps,
   actor: Actor,
-  integrationId: string,
-  jobId: string,
-): Promise<SyncJobView> {
-  const { status } = await findSyncJob(deps.db, actor, integrationId, jobId);
+  sync: { readonly integration_id: string; readonly job_id: string },
+  command: WorkflowCommand,
+): Promise<void> {
+  const { status } = await findSyncJob(deps.db, actor, sync.integration_id, sync.job_id);
   if (status !== 'running') {
     throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', members: { status } });
   }
-  await cancelSync(deps, actor, integrationId, jobId);
-  return findSyncJob(deps.db, actor, integrationId, jobId);
+  await cancelSync(deps, actor, sync, command);
 }

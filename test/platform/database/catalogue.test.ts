@@ -52,6 +52,7 @@ const definerFunctions = [
   'tenant_create',
   'tenant_list',
   'tenant_set_status',
+  'workflow_starts_claim',
 ];
 
 let database: TestDatabase;
