@@ -105,7 +105,7 @@ function printLinks(env: Env, tenant: FoundTenant, named: readonly NamedAdminist
   for (const { email, is_new, token, expires_at } of named) {
     const link = new URL(`${accountLinkPath}#${token}`, env.PUBLIC_URL).href;
     print('', `${email}, ${is_new ? 'a new account' : 'an existing account'} of ${tenant.name} (${tenant.domain}):`, '', `  ${link}`);
-    print('', `Valid for ${expires_minutes} minutes, until ${expires_at}, and once.`);
+    print('', `Valid for ${expires_minutes} minutes, until ${expires_at.replace(/\.\d+Z$/, 'Z')}, and once.`);
   }
   print(
     '',
