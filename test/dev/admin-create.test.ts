@@ -79,9 +79,9 @@ describe('T-36: npm run admin:create, on an installation with nobody in it', () 
     expect(await usersOf('agentmitra.com')).toHaveLength(1);
     const [{ minutes } = { minutes: 0 }] = await asSuperuser<{ minutes: number }>(
       at,
-      'select extract(epoch from expires_at - created_at)::int / 60.0 as minutes from account_links where revoked_at is null',
+      'select extract(epoch from expires_at - created_at)::float8 / 60 as minutes from account_links where revoked_at is null',
     );
-    expect(Number(minutes)).toBeCloseTo(5, 1);
+    expect(minutes).toBeCloseTo(5, 1);
     expect(await eventsOf('ana@castellan.example')).toEqual([
       'user.create',
       'account-link.issue',
