@@ -69,8 +69,13 @@ async function resolveTenant({ db }: Deps, { tenant: domain, tenant_name, recove
   return tenant;
 }
 
+function namingRun(env: Env, { id }: FoundTenant, { expires_minutes }: AdminCreateOrder, started_at: number) {
+  const links_by_address = [...env.OIDC_PROVIDERS, ...env.TRUSTED_ISSUERS].some(({ tenant_id }) => tenant_id === id);
+  return { started_at, now: Date.now(), expires_minutes, links_by_address };
+}
+
 async function nameFirst(deps: Deps, tenant: FoundTenant, order: AdminCreateOrder, started_at: number): Promise<NamedAdministrator[]> {
-  const run = { started_at, now: Date.now(), expires_minutes: order.expires_minutes };
+  const run = namingRun(deps.env, tenant, order, started_at);
   const { named, dropped } = await unitOfWork(deps.db, operatorActor(tenant.id), (tx) =>
     nameFirstAdministrators(tx, order.people, run),
   );
@@ -89,7 +94,7 @@ async function recover(deps: Deps, tenant: FoundTenant, order: AdminCreateOrder,
     throw new Refusal('Temporal cannot be reached, so the administrators could not be told. Nothing was changed.');
   }
   const actor = operatorActor(tenant.id);
-  const run = { started_at, now: Date.now(), expires_minutes: order.expires_minutes };
+  const run = namingRun(deps.env, tenant, order, started_at);
   const named = await unitOfWork(deps.db, actor, (tx) => nameForRecovery(tx, person, run));
   try {
     await notifyRecoveryIssued(deps, actor, named);

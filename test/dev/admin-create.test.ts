@@ -150,6 +150,19 @@ describe('T-36: npm run admin:create, for a tenant of its own', () => {
     expect((await at.adminCreate(args)).code).toBe(1);
   });
 
+  it('is refused too while an administrator without a password can come in through an identity provider', async () => {
+    const args = ['--tenant', 'federated.example', '--email', 'fay@federated.example'];
+    await useLink(at, (await at.adminCreate(args)).tokens[0]);
+    const [user] = await asSuperuser<{ tenant_id: string }>(
+      at,
+      "update users set password_hash = null where email = 'fay@federated.example' returning tenant_id",
+    );
+    const provider = { name: 'idp', issuer: 'https://idp.example', client_id: 'castellan', tenant_id: user!.tenant_id };
+    const refused = await at.adminCreate(args, { OIDC_PROVIDERS: JSON.stringify([provider]) });
+    expect(refused).toMatchObject({ code: 1, tokens: [] });
+    expect(await at.adminCreate(args)).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('is refused for a suspended tenant, whose links open nothing', async () => {
     const { tokens } = await at.adminCreate(['--tenant', 'dormant', '--email', 'dora@dormant.example']);
     await asSuperuser(at, "update tenants set status = 'suspended' where domain = 'dormant'");

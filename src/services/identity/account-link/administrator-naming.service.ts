@@ -15,13 +15,15 @@ export interface NamedPerson {
   readonly full_name: string;
 }
 
-/** When a run of the command began, and how long its links can be used. */
+/** A run of the command. */
 interface NamingRun {
   /** Milliseconds since the epoch. */
   readonly started_at: number;
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly expires_minutes: number;
+  /** Whether an identity provider of the tenant lets in whoever has the address of an account. */
+  readonly links_by_address: boolean;
 }
 
 /** Somebody who was named, with the token of their link, which is stored nowhere. */
@@ -48,7 +50,7 @@ export async function nameFirstAdministrators(
   run: NamingRun,
 ): Promise<{ named: NamedAdministrator[]; dropped: string[] }> {
   await lockRights(tx);
-  const { rows } = await tx.sql.executeQuery(reachableAdministratorsQuery().compile());
+  const { rows } = await tx.sql.executeQuery(reachableAdministratorsQuery(run.links_by_address).compile());
   if (rows.length > 0) {
     throw new Problem({
       code: 'resource.conflict',

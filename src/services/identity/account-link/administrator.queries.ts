@@ -11,13 +11,18 @@ export function administratorsQuery() {
     .select('u.id');
 }
 
-/** Those of {@link administratorsQuery} who have a way to sign in: a password, or an account at an identity provider. */
-export function reachableAdministratorsQuery() {
+/**
+ * One of {@link administratorsQuery} who has a way to sign in: a password, or an account at an identity provider.
+ *
+ * @param linksByAddress whether a provider of the tenant lets in whoever has the address of an account
+ */
+export function reachableAdministratorsQuery(linksByAddress: boolean) {
   return administratorsQuery()
     .where((eb) =>
       eb.or([
         eb('u.password_hash', 'is not', null),
         eb.exists(eb.selectFrom('user_identities as i').whereRef('i.user_id', '=', 'u.id').select('i.id')),
+        ...(linksByAddress ? [eb('u.email', 'is not', null)] : []),
       ]),
     )
     .limit(1);
