@@ -114,7 +114,8 @@ function printLinks(env: Env, tenant: FoundTenant, named: readonly NamedAdminist
   }
   print(
     '',
-    'Open the link in a browser, choose a password and set up an authenticator app. Until then nobody can sign in with it.',
+    'Open the link in a browser, choose a password and set up an authenticator app. Until then a new account lets nobody in,',
+    'and an existing one stays as it is.',
     'Whoever has the link gets the account: hand it over where only its person reads it, and do not keep this output.',
   );
 }

@@ -94,7 +94,7 @@ describe('T-36: npm run admin:create, on an installation with nobody in it', () 
   it('names somebody else in place of a mistyped address, whose link is void', async () => {
     const wrong = await at.adminCreate(['--email', 'anna@castellan.example']);
     const right = await at.adminCreate(['--email', 'ana@castellan.example']);
-    expect(right.stdout).toContain('Named before, and not any more');
+    expect(right.stdout).toContain('Named before, and not any more: anna@castellan.example');
     expect([await openStatus(wrong.tokens[0]), await openStatus(right.tokens[0])]).toEqual([410, 200]);
   });
 

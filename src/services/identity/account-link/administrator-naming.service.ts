@@ -41,7 +41,7 @@ export interface NamedAdministrator {
  * link was used, and the link. Links of an earlier naming end, so that a lost link or a mistyped address is mended by
  * naming again, as long as nobody can sign in as administrator.
  *
- * @returns those named, and the ids of people who were named before and are not any more.
+ * @returns those named, and the addresses of people who were named before and are not any more.
  * @throws Problem `resource.conflict` when there is an administrator who can sign in, or another run was faster.
  */
 export async function nameFirstAdministrators(
@@ -61,7 +61,14 @@ export async function nameFirstAdministrators(
   const before = await revokeAccountLinks(tx, { purpose: 'first_administrator' });
   const named: NamedAdministrator[] = [];
   for (const person of people) named.push(await namePerson(tx, person, 'first_administrator', run));
-  return { named, dropped: before.filter((id) => !named.some(({ user_id }) => user_id === id)) };
+  const dropped = before.filter((id) => !named.some(({ user_id }) => user_id === id));
+  return { named, dropped: await addressesOf(tx, dropped) };
+}
+
+async function addressesOf(tx: Tx, userIds: readonly string[]): Promise<string[]> {
+  if (userIds.length === 0) return [];
+  const users = await tx.sql.selectFrom('users').where('id', 'in', userIds).select(['id', 'email']).orderBy('email').execute();
+  return users.map(({ id, email }) => email ?? id);
 }
 
 /**
