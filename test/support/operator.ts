@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Server } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { startApi } from '../../src/api/server.ts';
 import type { RunningApi } from '../../src/api/server.ts';
 import type { Env } from '../../src/platform/env.ts';
 import { createLogger } from '../../src/platform/observability/logger.ts';
-import { totpCodeOfStep, totpStepAt } from '../../src/platform/security/totp.ts';
+import { totpCodeOfStep, totpPeriodSeconds, totpStepAt } from '../../src/platform/security/totp.ts';
 import { startWorker } from '../../src/worker.ts';
 import { callApi, testEnv } from './api.ts';
 import type { Answer } from './api.ts';
@@ -40,6 +41,7 @@ export interface Installation {
   close(): Promise<void>;
 }
 
+const stepMs = totpPeriodSeconds * 1_000;
 const publicUrl = 'https://castellan.example';
 
 /** Starts an {@link Installation}. Close it in `afterAll`. */
@@ -85,7 +87,8 @@ export async function useLink(
   if (opened.status !== 200) throw new Error(`The link cannot be opened: ${JSON.stringify(opened.body)}`);
   const { email, totp } = opened.body;
   const password = testPassword();
-  const answer = await at.call('POST', '/auth/account-links/complete', { token, password, code: earlierCode(totp.secret) });
+  const code = await earlierCode(totp.secret);
+  const answer = await at.call('POST', '/auth/account-links/complete', { token, password, code });
   return { answer, password, secret: totp.secret, email };
 }
 
@@ -98,8 +101,13 @@ export function signIn(
   return at.call('POST', '/auth/login', { email, password, code: presentCode(secret), tenant_domain });
 }
 
-/** The code before the present one, which a link takes too, so that the present one is left for signing in. */
-export function earlierCode(secret: string): string {
+/**
+ * The code before the present one, which a link takes too, so that the present one is left for signing in. It stays good
+ * for some seconds: near the end of a time step the next one is waited for.
+ */
+export async function earlierCode(secret: string): Promise<string> {
+  const left = stepMs - (Date.now() % stepMs);
+  if (left < 6_000) await setTimeout(left + 50);
   return totpCodeOfStep(secret, totpStepAt(Date.now()) - 1);
 }
 
