@@ -254,5 +254,10 @@ export default defineConfig(
   },
   // jest's global setup is handed over as a default export.
   { files: ['test/support/global-*.ts', '*.config.js'], rules: { 'no-restricted-syntax': 'off' } },
+  // Runs in browsers.
+  {
+    files: ['src/api/http/account-link-page/page.js'],
+    languageOptions: { globals: Object.fromEntries(['document', 'location', 'history', 'fetch', 'addEventListener'].map((name) => [name, 'readonly'])) },
+  },
   { files: ['**/*.{js,mjs,cjs}'], languageOptions: { globals: { module: 'readonly', console: 'readonly', process: 'readonly', URL: 'readonly' } } },
 );

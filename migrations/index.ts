@@ -24,6 +24,7 @@ import { Migration20261121280000_silent_links } from './20261121280000_silent_li
 import { Migration20261121290000_default_alerts } from './20261121290000_default_alerts.ts';
 import { Migration20261121300000_missing_records } from './20261121300000_missing_records.ts';
 import { Migration20261121310000_approval_erasure } from './20261121310000_approval_erasure.ts';
+import { Migration20261121320000_account_links } from './20261121320000_account_links.ts';
 import { Migration20261121330000_commands } from './20261121330000_commands.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
@@ -54,5 +55,6 @@ export const migrationsList = [
   { name: '20261121290000_default_alerts', class: Migration20261121290000_default_alerts },
   { name: '20261121300000_missing_records', class: Migration20261121300000_missing_records },
   { name: '20261121310000_approval_erasure', class: Migration20261121310000_approval_erasure },
+  { name: '20261121320000_account_links', class: Migration20261121320000_account_links },
   { name: '20261121330000_commands', class: Migration20261121330000_commands },
 ];

@@ -19,6 +19,8 @@ import { callProven } from '../support/second-factor.ts';
 const publicOperations = [
   'login',
   'refresh',
+  'openAccountLink',
+  'completeAccountLink',
   'readDevelopmentOutbox',
   'startOidcSignIn',
   'completeOidcSignIn',
@@ -31,6 +33,9 @@ const publicOperations = [
 /** Endpoints for machines that run us, outside of the route list; they show no business data. */
 const operationalPaths = [
   '/.well-known/jwks.json',
+  '/account-link',
+  '/account-link/page.css',
+  '/account-link/page.js',
   '/docs',
   '/docs/start.js',
   '/docs/swagger-ui-bundle.js',
@@ -45,6 +50,8 @@ const operationalPaths = [
 const ungated: Readonly<Record<string, string>> = {
   login: 'it is how one gets in; the factor is part of it where the person asks for that',
   refresh: 'the refresh token is the proof, used once',
+  openAccountLink: 'the link is the proof; its holder cannot sign in yet, or not any more',
+  completeAccountLink: 'the link is the proof; its holder cannot sign in yet, or not any more',
   logout: 'ending the own session must never be hard',
   requestMFACode: 'it is how the factor is asked for',
   verifyMFACode: 'it is how the factor is proven',

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
@@ -16,6 +16,8 @@ const composeFile = z.looseObject({
       image: z.string(),
       build: z.string().optional(),
       restart: z.string(),
+      profiles: z.array(z.string()).default([]),
+      entrypoint: z.array(z.string()).default([]),
       environment: z.record(z.string(), z.string()).default({}),
       depends_on: z.record(z.string(), condition).default({}),
       healthcheck: z.looseObject({}).optional(),
@@ -87,7 +89,7 @@ describe('docker-compose.yml', () => {
     expect(new Map(offered as [string, string][])).toEqual(new Map([...used].map((name) => [name, ''])));
   });
 
-  it.each(['api', 'worker'])('gives the %s an environment that it accepts', (name) => {
+  it.each(['api', 'worker', 'admin-create'])('gives the %s an environment that it accepts', (name) => {
     const service = compose.services[name];
     const given = Object.entries(service?.environment ?? {});
     const environment = Object.fromEntries(given.map(([key, value]) => [key, interpolate(value, filledIn)]));
@@ -95,6 +97,15 @@ describe('docker-compose.yml', () => {
     expect(env.NODE_ENV).toBe('production');
     expect(env.DATABASE_URL).toBe('postgres://castellan:c3@postgres:5432/castellan');
     expect(env.DATABASE_OWNER_URL).toBeUndefined();
+  });
+
+  it('T-36: has the first administrator made by a job that is run by hand, with the rights of the application', () => {
+    const { profiles, entrypoint, environment, restart } = compose.services['admin-create'] ?? {};
+    expect({ profiles, restart }).toEqual({ profiles: ['operator'], restart: 'no' });
+    expect(existsSync(entrypoint?.at(-1) ?? '')).toBe(true);
+    expect(Object.keys(environment ?? {})).not.toContain('DATABASE_OWNER_URL');
+    const started = Object.entries(compose.services).filter(([, { profiles: only }]) => only.length === 0);
+    expect(started.map(([name]) => name)).not.toContain('admin-create');
   });
 
   it('waits only for services that are there and for what they really do', () => {

@@ -5,6 +5,7 @@ import { observePool } from '../../platform/observability/metrics.ts';
 import { read } from '../../platform/database/read.ts';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { ApiDeps } from '../deps.ts';
+import { mountAccountLinkPage } from './account-link-page.ts';
 import { mountDocs } from './docs.ts';
 import type { RequestState } from './request-context.ts';
 import { openApiDocument } from './openapi.ts';
@@ -19,8 +20,8 @@ interface Readiness {
 const probeTimeoutMs = 2_000;
 
 /**
- * Endpoints for machines that run us, without an account: liveness, readiness, metrics, keys and documentation. They
- * show no business data; `/metrics` is to be reachable from the inside only.
+ * Endpoints for machines that run us, without an account: liveness, readiness, metrics, keys and documentation; and the
+ * page of one-time links. They show no business data; `/metrics` is to be reachable from the inside only.
  */
 export function mountOperations(router: Router<RequestState>, deps: ApiDeps): void {
   router.get('/health', (ctx) => {
@@ -52,6 +53,7 @@ export function mountOperations(router: Router<RequestState>, deps: ApiDeps): vo
     ctx.body = document;
   });
   mountDocs(router);
+  mountAccountLinkPage(router);
 }
 
 async function probe(deps: ApiDeps): Promise<Readiness> {

@@ -1,4 +1,5 @@
 export { modulePermissionRoutes } from './module-permission.routes.ts';
+export { accountLinkRoutes } from './account-link.routes.ts';
 export { authRoutes } from './auth.routes.ts';
 export { mfaRoutes } from './mfa.routes.ts';
 export { oidcRoutes } from './oidc.routes.ts';

@@ -154,5 +154,8 @@ export const systemRoles: readonly SystemRole[] = [
   },
 ];
 
+/** Codes of the roles whose holders are the administrators of a tenant. */
+export const administratorCodes: readonly SystemRoleCode[] = ['role-super-admin', 'role-provider-admin'];
+
 /** Code of the role whose permissions cannot be changed and that always has a holder (S2-71). */
 export const superAdminCode: SystemRoleCode = 'role-super-admin';

@@ -22,6 +22,7 @@ export const problemCodes = {
   'auth.oidc-refused': { status: 401, title: 'The external sign-in was refused' },
   'auth.password-refused': { status: 403, title: 'The password was refused' },
   'auth.forbidden': { status: 403, title: 'The permission for this action is missing' },
+  'account.link-dead': { status: 410, title: 'The link is not valid' },
   'mfa.required': { status: 403, title: 'A second factor is required for this action' },
   'mfa.not-enrolled': { status: 409, title: 'No second factor is set up' },
   'mfa.already-enrolled': { status: 409, title: 'A second factor is set up already' },

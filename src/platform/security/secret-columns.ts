@@ -10,6 +10,7 @@ export type SecretColumn = {
  * keep its old key for ever; a test compares the list with the database.
  */
 export const secretColumns: readonly SecretColumn[] = [
+  { table: 'account_links', column: 'totp_secret_ciphertext' },
   { table: 'admin_approval_payloads', column: 'payload_ciphertext' },
   { table: 'audit_person_keys', column: 'key_ciphertext' },
   { table: 'admin_config_versions', column: 'secrets_ciphertext' },

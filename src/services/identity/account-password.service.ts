@@ -10,6 +10,20 @@ interface NamedAccount {
 }
 
 /**
+ * Checks a password that was chosen for an account.
+ *
+ * @param pointer where the password is in the request, for the 422.
+ * @throws Problem 422 with every fault of a weak password.
+ */
+export function assertStrongPassword(password: string, account: NamedAccount, pointer: string): void {
+  const identity = [account.email, account.phone_number, account.full_name].filter((text) => typeof text === 'string');
+  const faults = passwordFaults(password, identity);
+  if (faults.length === 0) return;
+  const errors = faults.map((detail) => ({ pointer, detail }));
+  throw new Problem({ code: 'request.invalid', detail: 'Choose another password.', errors });
+}
+
+/**
  * Checks and hashes a password that was chosen for an account. Call it before the transaction, which must stay short.
  *
  * @param pointer where the password is in the request, for the 422.
@@ -21,11 +35,6 @@ export async function hashAccountPassword(
   account: NamedAccount,
   pointer: string,
 ): Promise<string> {
-  const identity = [account.email, account.phone_number, account.full_name].filter((text) => typeof text === 'string');
-  const faults = passwordFaults(password, identity);
-  if (faults.length > 0) {
-    const errors = faults.map((detail) => ({ pointer, detail }));
-    throw new Problem({ code: 'request.invalid', detail: 'Choose another password.', errors });
-  }
+  assertStrongPassword(password, account, pointer);
   return deps.passwords.hash(password);
 }

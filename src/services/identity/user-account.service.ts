@@ -3,6 +3,7 @@ import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { revokeAccountLinks } from './account-link/account-link.repository.ts';
 import { assignRole } from './role/role-assignment.service.ts';
 import type { RoleGrant } from './role/role-assignment.service.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
@@ -20,7 +21,12 @@ interface AccountValues {
 }
 
 /** A new account; without a password its person signs in by an identity provider. */
-type NewAccount = AccountValues & { readonly full_name: string; readonly password_hash: string | null };
+type NewAccount = AccountValues & {
+  readonly full_name: string;
+  readonly password_hash: string | null;
+  /** `inactive` until its person has used a link; active when left out. */
+  readonly status?: 'inactive' | undefined;
+};
 
 /** Creates an account and assigns its roles. @returns its id. */
 export async function createUserWithRoles(tx: Tx, account: NewAccount, roles: readonly RoleGrant[]): Promise<string> {
@@ -36,12 +42,12 @@ export async function createUserWithRoles(tx: Tx, account: NewAccount, roles: re
  * @throws the database's unique violation when address or number belong to another account of the tenant (409).
  */
 export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
-  const { job_title, department, notes, full_name, email = null, phone_number = null, time_zone = null } = account;
+  const { job_title, department, notes, full_name, email = null, phone_number = null, time_zone = null, status = 'active' } = account;
   const { tenant_id } = tx.actor;
   const { password_hash, ...shown } = account;
   const { id } = await tx.sql
     .insertInto('users')
-    .values({ tenant_id, full_name, email, phone_number, time_zone, password_hash })
+    .values({ tenant_id, full_name, email, phone_number, time_zone, password_hash, status })
     .returning('id')
     .executeTakeFirstOrThrow();
   await saveProfile(tx, id, { job_title, department, notes });
@@ -80,7 +86,11 @@ export async function updateUser(
     .execute();
   await saveProfile(tx, userId, { job_title, department, notes });
   const ended = changesStatus ? await revokeSessions(tx, { user_id: userId }, 'deactivated') : [];
-  if (changesStatus) await assertSuperAdminRemains(tx);
+  if (changesStatus) {
+    // A link that was issued before must not activate the account again.
+    await revokeAccountLinks(tx, { user_id: userId });
+    await assertSuperAdminRemains(tx);
+  }
   tx.audit({
     event: changesStatus ? `user.${values.status === 'active' ? 'activate' : 'deactivate'}` : 'user.update',
     action: 'update',

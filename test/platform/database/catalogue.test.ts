@@ -33,6 +33,7 @@ const definerFunctions = [
   'auth_find_users',
   'config_batches_due',
   'erase_approval_texts',
+  'find_account_link',
   'find_onboarding_link',
   'find_webhook_source',
   'focus_sessions_open',
@@ -50,7 +51,9 @@ const definerFunctions = [
   'remember_user_status',
   'roll_up_system_health',
   'tenant_create',
+  'tenant_find',
   'tenant_list',
+  'tenant_open',
   'tenant_set_status',
   'workflow_starts_claim',
 ];

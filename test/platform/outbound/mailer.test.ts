@@ -1,10 +1,11 @@
-import { type AddressInfo, type Server, createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Pool } from 'pg';
 import { createMailer } from '../../../src/platform/outbound/mailer.ts';
 import type { Mailer } from '../../../src/platform/outbound/mailer.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { smtpServer } from '../../support/servers/smtp-server.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -18,32 +19,6 @@ afterAll(async () => {
   await pool.end();
   await database.drop();
 });
-
-/** A mail server with just enough SMTP (RFC 5321) to accept a message, or to refuse every recipient. */
-function smtpServer(received: string[], refusesRecipients: () => boolean): Server {
-  return createServer((socket) => {
-    let isData = false;
-    let message = '';
-    socket.write('220 test ESMTP\r\n');
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk) => {
-      for (const line of chunk.toString().split('\r\n').slice(0, -1)) {
-        if (isData && line === '.') {
-          isData = false;
-          received.push(message);
-          message = '';
-          socket.write('250 taken\r\n');
-        } else if (isData) message += `${line}\n`;
-        else if (line === 'DATA') {
-          isData = true;
-          socket.write('354 go on\r\n');
-        } else if (line.startsWith('RCPT') && refusesRecipients()) socket.write('550 no such person\r\n');
-        else if (line === 'QUIT') socket.end('221 bye\r\n');
-        else socket.write('250 ok\r\n');
-      }
-    });
-  });
-}
 
 describe('mail by SMTP', () => {
   const received: string[] = [];

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../../domain/shared/actor.ts';
 import { rightsOfRoles } from '../../../domain/identity/role-hierarchy.ts';
+import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
@@ -53,6 +54,42 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, appro
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
+  return openAssignment(tx, userId, grant, approvalId);
+}
+
+/**
+ * Makes a person super admin without an end, whatever the actor holds: only for what the operator of the installation has
+ * ordered (T-36). Call it under {@link lockRights}.
+ *
+ * @returns false for a person who was super admin without an end already.
+ */
+export async function assignSuperAdmin(tx: Tx, userId: string, reason: string): Promise<boolean> {
+  const role = await tx.sql
+    .selectFrom('admin_roles')
+    .where('code', '=', superAdminCode)
+    .where('is_system_role', '=', true)
+    .select('id')
+    .executeTakeFirstOrThrow();
+  const held = await tx.sql
+    .selectFrom('admin_role_assignments')
+    .where('user_id', '=', userId)
+    .where('role_id', '=', role.id)
+    .where('revoked_at', 'is', null)
+    .select(['id', 'valid_until', 'review_due_at'])
+    .executeTakeFirst();
+  if (held !== undefined) {
+    if (held.valid_until === null && held.review_due_at === null) return false;
+    await tx.sql
+      .updateTable('admin_role_assignments as a')
+      .set({ revoked_at: sql<string>`least(${assignmentEnd}, now())` })
+      .where('a.id', '=', held.id)
+      .execute();
+  }
+  await openAssignment(tx, userId, { role_id: role.id, valid_until: null, review_due_at: null, reason }, null);
+  return true;
+}
+
+async function openAssignment(tx: Tx, userId: string, grant: RoleGrant, approvalId: string | null) {
   await tx.sql
     .updateTable('admin_role_assignments as a')
     .set({ revoked_at: assignmentEnd })

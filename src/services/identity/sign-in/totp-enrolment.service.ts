@@ -140,7 +140,36 @@ export async function renewRecoveryCodes(deps: Deps, owner: FactorOwner, code: s
   });
 }
 
-async function replaceRecoveryCodes(tx: Tx, owner: FactorOwner): Promise<string[]> {
+/**
+ * Puts an app into use in place of whatever the person had: the holder of a one-time link need not have the old one.
+ *
+ * @param step the time step whose code was verified, which is spent with it.
+ * @returns the recovery codes; the old ones are void.
+ */
+export async function replaceTotp(
+  tx: Tx,
+  { keyring }: Pick<Deps, 'keyring'>,
+  owner: Pick<FactorOwner, 'tenant_id' | 'user_id'>,
+  { secret, step }: { readonly secret: string; readonly step: number },
+): Promise<string[]> {
+  const { tenant_id, user_id } = owner;
+  const id = randomUUID();
+  await tx.sql.deleteFrom('mfa_factors').where('user_id', '=', user_id).execute();
+  await tx.sql
+    .insertInto('mfa_factors')
+    .values({
+      id,
+      tenant_id,
+      user_id,
+      secret_ciphertext: keyring.seal(secret, factorSecretPlace(id)),
+      confirmed_at: sql<string>`clock_timestamp()`,
+      last_step: step,
+    })
+    .execute();
+  return replaceRecoveryCodes(tx, owner);
+}
+
+async function replaceRecoveryCodes(tx: Tx, owner: Pick<FactorOwner, 'tenant_id' | 'user_id'>): Promise<string[]> {
   const { tenant_id, user_id } = owner;
   const codes = generateRecoveryCodes();
   await tx.sql.deleteFrom('mfa_recovery_codes').where('user_id', '=', user_id).execute();

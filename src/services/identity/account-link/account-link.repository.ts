@@ -1,0 +1,99 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { LockMode } from '@mikro-orm/core';
+import { sql } from 'kysely';
+import { AccountLinkEntity } from '../../../entities/identity/account-link.entity.ts';
+import type { AccountLinkPurpose } from '../../../entities/identity/account-link.entity.ts';
+import type { SecretPlace } from '../../../platform/security/keyring.ts';
+import { Problem } from '../../../platform/problem.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+
+/** 256 random bits. */
+const tokenBytes = 32;
+
+/** Any other text is no token. */
+export const accountTokenPattern = /^[\w-]{43}$/;
+
+/** The hash by which a token is stored and found. */
+export function accountTokenHash(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** The place that the sealed secret of an enrolment is bound to. */
+export function linkSecretPlace(linkId: string): SecretPlace {
+  return { table: 'account_links', column: 'totp_secret_ciphertext', row_id: linkId };
+}
+
+/** One answer for a token that is wrong, used, revoked or expired, so that none of them tells anything. */
+export function accountLinkDead(): Problem {
+  return new Problem({
+    code: 'account.link-dead',
+    detail: 'The link is wrong, was used or has expired. Ask whoever gave it to you for a new one.',
+  });
+}
+
+/** What a new link is for, and until when it can be used. */
+interface NewAccountLink {
+  readonly user_id: string;
+  readonly purpose: AccountLinkPurpose;
+  /** RFC 3339. */
+  readonly expires_at: string;
+}
+
+/**
+ * Issues a link in place of an earlier one of the same account.
+ *
+ * @returns the token, which is stored nowhere.
+ */
+export async function issueAccountLink(tx: Tx, { user_id, purpose, expires_at }: NewAccountLink): Promise<string> {
+  await revokeAccountLinks(tx, { user_id });
+  const token = randomBytes(tokenBytes).toString('base64url');
+  const id = randomUUID();
+  tx.em.create(AccountLinkEntity, { id, user_id, purpose, expires_at, token_hash: accountTokenHash(token) });
+  await tx.flush();
+  tx.audit({
+    event: 'account-link.issue',
+    action: 'create',
+    resource_type: 'user',
+    resource_id: user_id,
+    new_values: { link_id: id, purpose, expires_at },
+  });
+  return token;
+}
+
+/** Ends open links, of one account or of one purpose. @returns whose they were. */
+export async function revokeAccountLinks(
+  tx: Tx,
+  which: { readonly user_id: string } | { readonly purpose: AccountLinkPurpose },
+): Promise<string[]> {
+  const revoked = await tx.sql
+    .updateTable('account_links')
+    .set({ revoked_at: sql<string>`clock_timestamp()`, totp_secret_ciphertext: null })
+    .where('used_at', 'is', null)
+    .where('revoked_at', 'is', null)
+    .where((eb) => eb.and(which))
+    .returning(['id', 'user_id'])
+    .execute();
+  for (const { id, user_id } of revoked) {
+    tx.audit({
+      event: 'account-link.revoke',
+      action: 'update',
+      resource_type: 'user',
+      resource_id: user_id,
+      old_values: { link_id: id },
+    });
+  }
+  return revoked.map(({ user_id }) => user_id);
+}
+
+/**
+ * Loads and locks a link that can still be used.
+ *
+ * @param now RFC 3339
+ * @throws Problem `account.link-dead`.
+ */
+export async function lockAccountLink(tx: Tx, id: string, now: string) {
+  const open = { id, used_at: null, revoked_at: null, expires_at: { $gt: now } };
+  const link = await tx.em.findOne(AccountLinkEntity, open, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  if (link === null) throw accountLinkDead();
+  return link;
+}
