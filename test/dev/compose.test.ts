@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
@@ -69,6 +69,30 @@ describe('docker-compose.yml', () => {
     const version = Number(major) * 1_000_000 + Number(minor) * 1_000 + Number(patch);
     expect(version).toBeGreaterThanOrEqual(1_030_004);
     expect(compose.services['temporal-schema']?.image).toBe(`temporalio/admin-tools:${major}.${minor}.${patch}`);
+  });
+
+  it('T-47: the job makes the namespace that API and worker use, and names it in every command', () => {
+    const { api, worker, 'temporal-namespace': job } = compose.services;
+    const namespace = api?.environment['TEMPORAL_NAMESPACE'];
+    expect(worker?.environment['TEMPORAL_NAMESPACE']).toBe(namespace);
+    const commands = [...String(job?.['command']).matchAll(/temporal operator namespace (?:describe|create)([^\n]*)/g)];
+    expect(commands).toHaveLength(2);
+    for (const [, options] of commands) expect(options).toMatch(new RegExp(`^ -n ${namespace} `));
+    // The commands ignore it: it would only look as if it decided.
+    expect(job?.environment).not.toHaveProperty('TEMPORAL_NAMESPACE');
+  });
+
+  it('T-47: documents name the namespace in every command of the CLI', () => {
+    const documents = ['README.md', ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((file) => `docs/${file}`)];
+    const commands = documents
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) => [
+        ...readFileSync(file, 'utf8').matchAll(/\btemporal (?:workflow|worker|schedule|task-queue|batch|operator namespace) [^`]*/g),
+      ])
+      .map(([command]) => command);
+    expect(commands.length).toBeGreaterThan(3);
+    // A command with "…" is the one before it with other options.
+    expect(commands.filter((command) => !/ (?:-n|--namespace) /.test(command) && !command.includes('…'))).toEqual([]);
   });
 
   it('holds no secret: each one comes from the env file and must be set', () => {
