@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
@@ -108,6 +109,17 @@ describe('T-26: a lost Temporal', () => {
     await eventually(workerReadiness, (found) => found?.body['status'] === 'ready', 60_000);
     expect(worker?.child.exitCode).toBeNull();
   }, 120_000);
+});
+
+describe('T-47: a worker that waits', () => {
+  it('ends in an orderly way when it is asked to', async () => {
+    const waiting = await launchWorkerProcess({ ...app.env, TEMPORAL_NAMESPACE: 'never-made' });
+    await eventually(waiting.readiness, (found) => found?.status === 503);
+    const ended = once(waiting.child, 'exit');
+    waiting.child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(waiting.said()).toBe('');
+  });
 });
 
 describe('T-47: no worker', () => {
