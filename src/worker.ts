@@ -1,6 +1,4 @@
-import { createServer } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
-import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import {
   OpenTelemetryActivityInboundInterceptor,
@@ -12,7 +10,6 @@ import { createActivities } from './activities/index.ts';
 import type { ActivityDeps } from './activities/deps.ts';
 import { entities } from './entities/index.ts';
 import { openDatabase } from './platform/database/database.ts';
-import type { Database } from './platform/database/database.ts';
 import { loadEnv } from './platform/env.ts';
 import type { Env } from './platform/env.ts';
 import { createKeyring, parseKeyList } from './platform/security/keyring.ts';
@@ -21,11 +18,15 @@ import type { Logger } from './platform/observability/logger.ts';
 import { createMailer } from './platform/outbound/mailer.ts';
 import { createMetrics } from './platform/observability/metrics.ts';
 import type { Metrics } from './platform/observability/metrics.ts';
+import { listenForProbes } from './platform/observability/probe-server.ts';
+import type { ProcessReadiness } from './platform/observability/probe-server.ts';
 import { createOutboundHttp } from './platform/outbound/outbound-http.ts';
+import { keepPolling } from './platform/temporal/polling-worker.ts';
+import type { Polling } from './platform/temporal/polling-worker.ts';
 import { payloadCodecOf } from './platform/temporal/payload-codec.ts';
 import { createQueueProviders } from './services/queue/queue-providers.ts';
 import { startDueWorkflows } from './services/commands/workflow-start.service.ts';
-import { ensureSchedules } from './platform/temporal/schedules.ts';
+import { reconcileSchedules } from './platform/temporal/schedules.ts';
 import { registerSearchAttributes } from './platform/temporal/search-attributes.ts';
 import { createTemporalClient } from './platform/temporal/temporal-client.ts';
 import { startTracing } from './platform/observability/tracing.ts';
@@ -47,6 +48,7 @@ const workflowModules = [fileURLToPath(new URL('./workflows/shared/interceptors.
 
 /** About twenty seconds with the SDK's backoff. */
 const backgroundAttempts = 10;
+const registrationTimeoutMs = 20_000;
 
 /** Makes the parts that activities act through. */
 export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics): Promise<ActivityDeps> {
@@ -66,39 +68,62 @@ export async function createActivityDeps(env: Env, log: Logger, metrics: Metrics
   };
 }
 
-/** Starts a worker: registers what operators search by, makes sure that the schedules exist, and polls. */
+/** How to start a worker. */
+interface StartWorkerOptions {
+  /** Ends the waiting for Temporal; the start then fails with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called with what is missing, in words, while the start waits for it. */
+  readonly onWait?: (missing: string) => void;
+}
+
+/**
+ * Starts a worker and waits until it polls, for as long as Temporal or its namespace is missing; `/health/ready` answers from
+ * the beginning and says what is missing. Once it polls, it goes on through failures of Temporal until it is closed.
+ *
+ * The Schedules are reconciled meanwhile: after a crash of Temporal they take a while to answer, and work waits already.
+ *
+ * @throws Error for what waiting does not mend: the database, a search attribute of another type, code that cannot be loaded.
+ */
 export async function startWorker(
   env: Env,
   log: Logger = createLogger({ level: env.LOG_LEVEL, name: 'worker' }),
+  { signal, onWait }: StartWorkerOptions = {},
 ): Promise<RunningWorker> {
   installTemporalRuntime(log);
   const metrics = createMetrics('worker');
-  const connection = await NativeConnection.connect({
-    address: env.TEMPORAL_ADDRESS,
-    tls: env.TEMPORAL_TLS,
-    ...(env.TEMPORAL_API_KEY === undefined ? {} : { apiKey: env.TEMPORAL_API_KEY }),
-  });
   const deps = await createActivityDeps(env, log, metrics);
-  let close = () => closeAll(deps, connection);
+  const { client, taskQueue, namespaceProblem } = deps.temporal;
+  let connection: NativeConnection | undefined;
+  let hasSchedules = false;
+  const polling = keepPolling({
+    log,
+    onWait,
+    problem: namespaceProblem,
+    create: async () => {
+      connection ??= await connect(env);
+      await client.withDeadline(Date.now() + registrationTimeoutMs, () =>
+        registerSearchAttributes(client, env.TEMPORAL_NAMESPACE, searchAttributes),
+      );
+      return Worker.create(workerOptions(env, deps, connection));
+    },
+    beside: async (over) => {
+      hasSchedules = await reconcileSchedules(client, taskQueue, schedules, { log, signal: over });
+    },
+  });
+  let endProbes: (() => void) | undefined;
+  const endStarting = keepStarting(deps);
+  const close = async () => {
+    await Promise.all([polling.stop(), endStarting()]);
+    endProbes?.();
+    await closeAll(deps, connection);
+  };
   try {
-    await registerSearchAttributes(deps.temporal.client, env.TEMPORAL_NAMESPACE, searchAttributes);
-    const worker = await Worker.create(workerOptions(env, deps, connection));
-    const server = await listenForProbes(env, deps.db, metrics, () => worker.getState() === 'RUNNING');
-    const stopped = worker.run();
-    const endStarting = keepStarting(deps);
-    close = async () => {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
-      await stopped.catch(() => undefined);
-      await endStarting();
-      server.close();
-      server.closeAllConnections();
-      await closeAll(deps, connection);
-    };
-    // What waits for a worker goes on first: after a crash of Temporal its schedules take a while to answer.
-    await Promise.race([ensureSchedules(deps.temporal.client, env.TEMPORAL_TASK_QUEUE, schedules), stopped]);
-    return { stopped, close };
+    endProbes = await listenForProbes({ host: env.HOST, port: env.WORKER_PORT }, metrics, () =>
+      readinessOf(deps, polling, hasSchedules),
+    );
+    await Promise.race([polling.begun, polling.ended, ...(signal === undefined ? [] : [abortOf(signal)])]);
+    return { stopped: polling.ended, close };
   } catch (error) {
-    // A worker that never ran keeps its hold on the connection, which then cannot close; the cause must not be lost to that.
     await close().catch((closing: unknown) => log.debug({ err: closing }, 'the worker did not close'));
     throw error;
   }
@@ -128,7 +153,45 @@ function keepStarting(deps: ActivityDeps): () => Promise<void> {
   };
 }
 
-async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promise<void> {
+function connect(env: Env): Promise<NativeConnection> {
+  return NativeConnection.connect({
+    address: env.TEMPORAL_ADDRESS,
+    tls: env.TEMPORAL_TLS,
+    ...(env.TEMPORAL_API_KEY === undefined ? {} : { apiKey: env.TEMPORAL_API_KEY }),
+  });
+}
+
+/** Rejects when the signal says so. */
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
+
+/**
+ * A worker is ready while it polls in a namespace that is there and hears of changes of rights. Missing Schedules take nothing
+ * from what it does, but nothing begins by itself without them.
+ */
+async function readinessOf({ db, temporal }: ActivityDeps, polling: Polling, hasSchedules: boolean): Promise<ProcessReadiness> {
+  const namespaceProblem = await temporal.namespaceProblem();
+  const problems = {
+    temporal: namespaceProblem,
+    polling: polling.missing(),
+    invalidation: db.invalidation.isLive ? undefined : 'no notice of changed rights from the database',
+  };
+  const schedulesProblem = hasSchedules ? undefined : 'schedules not reconciled yet';
+  const found = Object.entries({ ...problems, schedules: schedulesProblem });
+  const isReady = Object.values(problems).every((problem) => problem === undefined);
+  return {
+    status: isReady ? (hasSchedules ? 'ready' : 'degraded') : 'unready',
+    checks: Object.fromEntries(found.map(([name, problem]) => [name, problem === undefined ? 'up' : 'down'])),
+    missing: [...new Set(found.flatMap(([, problem]) => problem ?? []))],
+  };
+}
+
+async function closeAll(deps: ActivityDeps, connection: NativeConnection | undefined): Promise<void> {
   const tracing = startTracing(deps.env, 'castellan-worker');
   await Promise.allSettled([
     deps.temporal.close(),
@@ -137,7 +200,7 @@ async function closeAll(deps: ActivityDeps, connection: NativeConnection): Promi
     deps.db.close(),
     tracing.sendPending(),
   ]);
-  await connection.close();
+  await connection?.close();
 }
 
 /** The options of every worker; tests use them too, so that what they run is what runs. */
@@ -180,30 +243,6 @@ function deploymentOptions(deploymentName: string, buildId: string): WorkerDeplo
   };
 }
 
-/** `/health`, `/health/ready` and `/metrics` of the worker, for container probes and Prometheus. */
-async function listenForProbes(env: Env, db: Database, metrics: Metrics, isRunning: () => boolean): Promise<Server> {
-  const server = createServer((request, response) => {
-    const answer = (status: number, type: string, body: string) => {
-      response.writeHead(status, { 'content-type': type }).end(body);
-    };
-    if (request.url === '/health') return answer(200, 'application/json', '{"status":"healthy"}');
-    if (request.url === '/health/ready') {
-      const ready = isRunning() && db.invalidation.isLive;
-      return answer(ready ? 200 : 503, 'application/json', JSON.stringify({ status: ready ? 'ready' : 'unready' }));
-    }
-    if (request.url === '/metrics') {
-      void metrics.registry.metrics().then((text) => answer(200, metrics.registry.contentType, text));
-      return undefined;
-    }
-    return answer(404, 'application/json', '{}');
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(env.WORKER_PORT, env.HOST, resolve);
-  });
-  return server;
-}
-
 let isRuntimeInstalled = false;
 
 /** Sends what the Temporal SDK logs into the log of the first worker of a process and leaves the signals to us. */
@@ -227,14 +266,22 @@ export function installTemporalRuntime(log: Logger): void {
 async function main(): Promise<void> {
   const env = loadEnv();
   const log = createLogger({ level: env.LOG_LEVEL, name: 'worker' });
-  const worker = await startWorker(env, log);
-  log.info({ task_queue: env.TEMPORAL_TASK_QUEUE }, 'the worker is polling');
+  const stopping = new AbortController();
+  let worker: RunningWorker | undefined;
   const stop = (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');
-    void worker.close().then(() => process.exit(0));
+    stopping.abort();
+    void worker?.close().then(() => process.exit(0));
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  try {
+    worker = await startWorker(env, log, { signal: stopping.signal });
+  } catch (error) {
+    if (stopping.signal.aborted) process.exit(0);
+    throw error;
+  }
+  log.info({ task_queue: env.TEMPORAL_TASK_QUEUE }, 'the worker is polling');
   await worker.stopped;
 }
 

@@ -90,8 +90,9 @@ async function nameFirst(deps: Deps, tenant: FoundTenant, order: AdminCreateOrde
 async function recover(deps: Deps, tenant: FoundTenant, order: AdminCreateOrder, started_at: number): Promise<NamedAdministrator[]> {
   const [person] = order.people;
   if (person === undefined) throw new ArgumentsError('--email: is missing');
-  if (!(await deps.temporal.isReachable())) {
-    throw new Refusal('Temporal cannot be reached, so the administrators could not be told. Nothing was changed.');
+  const problem = await deps.temporal.namespaceProblem();
+  if (problem !== undefined) {
+    throw new Refusal(`The administrators could not be told: ${problem}. Nothing was changed.`);
   }
   const actor = operatorActor(tenant.id);
   const run = namingRun(deps.env, tenant, order, started_at);

@@ -116,10 +116,11 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
 
   const logFile = folder.in('logs', 'castellan.log');
   const destination = pino.destination({ dest: logFile, mkdir: true });
-  await step('Worker', async () => {
+  await step('Worker', async (report) => {
     const log = createLogger({ level: env.LOG_LEVEL, name: 'worker', destination });
     const { startWorker } = await application.worker();
-    const worker = await startWorker(env, log);
+    const onWait = (missing: string) => report(`waiting: ${missing}`);
+    const worker = await startWorker(env, log, { signal: options.signal, onWait });
     const ended = worker.stopped.then(() => 'stopped', errorMessage);
     keepWatch('worker', { ended, stop: () => worker.close() }, undos, options.onUnexpectedEnd);
   });

@@ -30,6 +30,8 @@ export type TemporalServerOptions = {
   /** Port of Temporal Web; without it none is started. */
   webPort?: number;
   namespace: string;
+  /** Further `key=value` of the server's dynamic configuration. */
+  dynamicConfig?: readonly string[];
   progress?: (step: string) => void;
 };
 
@@ -115,7 +117,9 @@ function serverArguments(options: TemporalServerOptions): string[] {
     ...(options.webPort === undefined ? ['--headless'] : ['--ui-port', String(options.webPort)]),
     '--namespace', options.namespace,
     '--log-level', 'error',
-    ...pollLimits.flatMap((limit) => ['--dynamic-config-value', `history.${limit}=5000`]),
+    ...[...pollLimits.map((limit) => `history.${limit}=5000`), ...(options.dynamicConfig ?? [])].flatMap((value) => [
+      '--dynamic-config-value', value,
+    ]),
   ];
 }
 

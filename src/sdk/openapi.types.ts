@@ -2943,7 +2943,7 @@ export interface paths {
         };
         /**
          * Status of every component as last measured
-         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`.
+         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them.
          */
         get: operations["getSystemHealth"];
         put?: never;
@@ -7400,7 +7400,7 @@ export interface components {
             evaluated_at: string | null;
             components: {
                 /** @enum {string} */
-                component: "api" | "database" | "temporal" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "integrations" | "notifications" | "queues" | "rollouts";
+                component: "api" | "database" | "temporal" | "worker" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "integrations" | "notifications" | "queues" | "rollouts";
                 /** @enum {string} */
                 scope: "platform" | "tenant";
                 /**

@@ -1,64 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { parse } from 'yaml';
-import { z } from 'zod';
 
 import { loadEnv } from '../../src/platform/env.ts';
-
-const condition = z.strictObject({
-  condition: z.enum(['service_healthy', 'service_completed_successfully', 'service_started']),
-});
-const composeFile = z.looseObject({
-  services: z.record(
-    z.string(),
-    z.looseObject({
-      image: z.string(),
-      build: z.string().optional(),
-      restart: z.string(),
-      profiles: z.array(z.string()).default([]),
-      entrypoint: z.array(z.string()).default([]),
-      environment: z.record(z.string(), z.string()).default({}),
-      depends_on: z.record(z.string(), condition).default({}),
-      healthcheck: z.looseObject({}).optional(),
-      networks: z.array(z.string()).min(1),
-      volumes: z.array(z.string()).default([]),
-      ports: z.array(z.string()).default([]),
-    }),
-  ),
-  networks: z.record(z.string(), z.unknown()),
-  volumes: z.record(z.string(), z.unknown()),
-});
+import {
+  composeText,
+  environmentOf,
+  exampleVariables,
+  readComposeFile,
+  serviceOf,
+  type ComposeFile,
+} from '../support/compose/compose-file.ts';
 
 /** No container engine is needed for these: what can go wrong without one starting. */
 describe('docker-compose.yml', () => {
-  let text: string;
-  let compose: z.infer<typeof composeFile>;
+  let compose: ComposeFile;
 
   beforeAll(() => {
-    text = readFileSync('docker-compose.yml', 'utf8');
-    compose = composeFile.parse(parse(text, { merge: true }));
+    compose = readComposeFile();
   });
-
-  /** Fills in `${NAME}`, `${NAME:-default}` and `${NAME:?…}` as compose does. */
-  function interpolate(value: string, variables: Record<string, string>): string {
-    return value.replaceAll(/\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g, (_whole, name: string, fallback?: string) => {
-      return variables[name] ?? fallback ?? '';
-    });
-  }
-
-  const exampleKey = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
-  const filledIn = {
-    PUBLIC_URL: 'https://castellan.example',
-    POSTGRES_PASSWORD: 'a1',
-    CASTELLAN_OWNER_PASSWORD: 'b2',
-    CASTELLAN_DB_PASSWORD: 'c3',
-    TEMPORAL_DB_PASSWORD: 'd4',
-    ENCRYPTION_KEYS: exampleKey,
-    AUTH_SIGNING_KEYS: exampleKey,
-    AUDIT_SIGNING_KEYS: exampleKey,
-    TEMPORAL_PAYLOAD_KEYS: exampleKey,
-  };
 
   it('names every image with its version', () => {
     for (const { image, build } of Object.values(compose.services)) {
@@ -73,6 +33,30 @@ describe('docker-compose.yml', () => {
     expect(compose.services['temporal-schema']?.image).toBe(`temporalio/admin-tools:${major}.${minor}.${patch}`);
   });
 
+  it('T-47: the job makes the namespace that API and worker use, and names it in every command', () => {
+    const job = serviceOf(compose, 'temporal-namespace');
+    const namespace = serviceOf(compose, 'api').environment['TEMPORAL_NAMESPACE'];
+    expect(serviceOf(compose, 'worker').environment['TEMPORAL_NAMESPACE']).toBe(namespace);
+    const commands = [...job.command.join('\n').matchAll(/temporal operator namespace (?:describe|create)([^\n]*)/g)];
+    expect(commands).toHaveLength(2);
+    for (const [, options] of commands) expect(options).toMatch(new RegExp(`^ -n ${namespace} `));
+    // The commands ignore it: it would only look as if it decided.
+    expect(job.environment).not.toHaveProperty('TEMPORAL_NAMESPACE');
+  });
+
+  it('T-47: documents name the namespace in every command of the CLI', () => {
+    const documents = ['README.md', ...readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((file) => `docs/${file}`)];
+    const commands = documents
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) => [
+        ...readFileSync(file, 'utf8').matchAll(/\btemporal (?:workflow|worker|schedule|task-queue|batch|operator namespace) [^`]*/g),
+      ])
+      .map(([command]) => command);
+    expect(commands.length).toBeGreaterThan(3);
+    // A command with "…" is the one before it with other options.
+    expect(commands.filter((command) => !/ (?:-n|--namespace) /.test(command) && !command.includes('…'))).toEqual([]);
+  });
+
   it('holds no secret: each one comes from the env file and must be set', () => {
     for (const { environment } of Object.values(compose.services)) {
       for (const [name, value] of Object.entries(environment)) {
@@ -85,25 +69,22 @@ describe('docker-compose.yml', () => {
   it('explains every variable in .env.example, which holds no value', () => {
     const example = readFileSync('.env.example', 'utf8');
     const offered = [...example.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]);
-    const used = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name));
+    const used = new Set([...composeText.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name]) => name));
     expect(new Map(offered as [string, string][])).toEqual(new Map([...used].map((name) => [name, ''])));
   });
 
   it.each(['api', 'worker', 'admin-create'])('gives the %s an environment that it accepts', (name) => {
-    const service = compose.services[name];
-    const given = Object.entries(service?.environment ?? {});
-    const environment = Object.fromEntries(given.map(([key, value]) => [key, interpolate(value, filledIn)]));
-    const env = loadEnv(environment);
+    const env = loadEnv(environmentOf(serviceOf(compose, name), exampleVariables));
     expect(env.NODE_ENV).toBe('production');
     expect(env.DATABASE_URL).toBe('postgres://castellan:c3@postgres:5432/castellan');
     expect(env.DATABASE_OWNER_URL).toBeUndefined();
   });
 
   it('T-36: has the first administrator made by a job that is run by hand, with the rights of the application', () => {
-    const { profiles, entrypoint, environment, restart } = compose.services['admin-create'] ?? {};
+    const { profiles, entrypoint, environment, restart } = serviceOf(compose, 'admin-create');
     expect({ profiles, restart }).toEqual({ profiles: ['operator'], restart: 'no' });
-    expect(existsSync(entrypoint?.at(-1) ?? '')).toBe(true);
-    expect(Object.keys(environment ?? {})).not.toContain('DATABASE_OWNER_URL');
+    expect(existsSync(entrypoint.at(-1) ?? '')).toBe(true);
+    expect(Object.keys(environment)).not.toContain('DATABASE_OWNER_URL');
     const started = Object.entries(compose.services).filter(([, { profiles: only }]) => only.length === 0);
     expect(started.map(([name]) => name)).not.toContain('admin-create');
   });

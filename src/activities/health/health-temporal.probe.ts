@@ -1,12 +1,11 @@
 import type { TemporalClient } from '../../platform/temporal/temporal-client.ts';
+import { isPollerAlive, taskQueueTypes } from '../../platform/temporal/temporal-status.ts';
 import type { HealthProbe } from './health-probe.ts';
 
-/** Values of Temporal's `TaskQueueType`: workflow tasks and activity tasks are queued separately. */
-const taskQueueTypes = [1, 2] as const;
 const failedWithinMs = 3_600_000;
 
 /**
- * Measures the availability of Temporal, the backlog of our task queue, and failed workflows. The collector is a workflow
+ * Measures the availability of Temporal and of our namespace in it, the backlog of our task queue, and failed workflows. The collector is a workflow
  * itself: while Temporal is unavailable it does not run, which the external watcher and every reader of health notice.
  */
 export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
@@ -23,7 +22,7 @@ export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
     measure: () =>
       temporal.call(async ({ workflowService, options: { namespace } }) => {
         const startedAt = performance.now();
-        await workflowService.getSystemInfo({});
+        await workflowService.describeNamespace({ namespace });
         const latency = performance.now() - startedAt;
         const since = new Date(Date.now() - failedWithinMs).toISOString();
         const [failed, ...queues] = await Promise.all([
@@ -31,7 +30,7 @@ export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
             namespace,
             query: `TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Failed' AND CloseTime > '${since}'`,
           }),
-          ...taskQueueTypes.map((taskQueueType) =>
+          ...Object.values(taskQueueTypes).map((taskQueueType) =>
             workflowService.describeTaskQueue({
               namespace,
               taskQueue: { name: taskQueue },
@@ -48,8 +47,11 @@ export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
             0,
             ...queues.map(({ stats }) => Number(stats?.approximateBacklogAge?.seconds ?? 0)),
           ),
-          'temporal.pollers': new Set(queues.flatMap(({ pollers }) => (pollers ?? []).map(({ identity }) => identity)))
-            .size,
+          'temporal.pollers': new Set(
+            queues.flatMap(({ pollers }) =>
+              (pollers ?? []).filter((poller) => isPollerAlive(poller)).map(({ identity }) => identity),
+            ),
+          ).size,
           'temporal.failed_workflows': Number(failed.count),
         };
       }),

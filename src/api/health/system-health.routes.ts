@@ -20,20 +20,21 @@ const getSystemHealth = route({
   description:
     'Platform components are the same for all tenants. Tenant components are measured while the tenant has a ' +
     'threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; ' +
-    'when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`.',
+    'when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its ' +
+    'namespace and a worker are there is at most ten seconds old, because nothing is measured without them.',
   permission: 'health:read',
   gate: 'none',
   responses: { 200: SystemHealthBody },
   handler: async ({ deps, scope }) => {
     const now = deps.now();
-    const [latest, alerts, [evaluation]] = await readAll(deps.db, scope, [
-      latestHealthQuery(scope.tenant_id, now),
-      openAlertsQuery(),
-      wasEvaluatedQuery(),
+    const queries = [latestHealthQuery(scope.tenant_id, now), openAlertsQuery(), wasEvaluatedQuery()] as const;
+    const [[latest, alerts, [evaluation]], present] = await Promise.all([
+      readAll(deps.db, scope, queries),
+      deps.temporal.recentStatus(),
     ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
     const wasEvaluated = Boolean(evaluation?.was_evaluated);
-    return { ...summarizeHealth(latest, { firing, wasEvaluated }, now), alerts };
+    return { ...summarizeHealth(latest, { firing, wasEvaluated }, present, now), alerts };
   },
 });
 

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { observePool } from '../../platform/observability/metrics.ts';
 import { read } from '../../platform/database/read.ts';
+import type { TemporalStatus } from '../../platform/temporal/temporal-status.ts';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { ApiDeps } from '../deps.ts';
 import { mountAccountLinkPage } from './account-link-page.ts';
@@ -10,11 +11,15 @@ import { mountDocs } from './docs.ts';
 import type { RequestState } from './request-context.ts';
 import { openApiDocument } from './openapi.ts';
 
-type State = 'up' | 'down';
-
+/**
+ * `unready`: this process cannot answer. `degraded`: it answers reads and changes without a workflow, while what waits for a
+ * workflow cannot go on.
+ */
 interface Readiness {
-  readonly status: 'ready' | 'unready';
-  readonly checks: { readonly database: State; readonly temporal: State };
+  readonly status: 'ready' | 'degraded' | 'unready';
+  readonly checks: { readonly database: 'up' | 'down' } & Pick<TemporalStatus, 'temporal' | 'worker'>;
+  /** What is missing, in words for operators. */
+  readonly missing: readonly string[];
 }
 
 const probeTimeoutMs = 2_000;
@@ -31,8 +36,9 @@ export function mountOperations(router: Router<RequestState>, deps: ApiDeps): vo
   router.get('/health/ready', async (ctx) => {
     ctx.state.routePath = '/health/ready';
     const readiness = await probe(deps);
-    // Reads go on without Temporal, so only a missing database makes this process unready.
-    ctx.status = readiness.status === 'ready' ? 200 : 503;
+    // Reads go on without Temporal and without a worker, and no restart of this process brings them back. So only a missing
+    // database makes it unready.
+    ctx.status = readiness.status === 'unready' ? 503 : 200;
     ctx.body = readiness;
   });
   router.get('/metrics', async (ctx) => {
@@ -60,10 +66,11 @@ async function probe(deps: ApiDeps): Promise<Readiness> {
   const database = withTimeout(
     read(deps.db, { tenant_id: defaultTenantId, user_id: null }, kysely.selectNoFrom(sql<number>`1`.as('one'))).then(() => true),
   );
-  const [databaseUp, temporalUp] = await Promise.all([database, deps.temporal.isReachable()]);
+  const [databaseUp, { temporal, worker, missing }] = await Promise.all([database, deps.temporal.status()]);
   return {
-    status: databaseUp ? 'ready' : 'unready',
-    checks: { database: databaseUp ? 'up' : 'down', temporal: temporalUp ? 'up' : 'down' },
+    status: databaseUp ? (missing.length === 0 ? 'ready' : 'degraded') : 'unready',
+    checks: { database: databaseUp ? 'up' : 'down', temporal, worker },
+    missing: [...(databaseUp ? [] : ['database unreachable']), ...missing],
   };
 }
 

@@ -6,11 +6,15 @@
 /** The unit of a metric. `up` is 1 or 0; a ratio is between 0 and 1. */
 type HealthUnit = 'up' | 'ms' | 'seconds' | 'days' | 'count' | 'per_second' | 'ratio';
 
-/** The components whose health is shown; the first part of a metric's name. */
+/**
+ * The components whose health is shown; the first part of a metric's name. `worker` has no metric: the collector is work of
+ * the worker, so only the API can see that there is none.
+ */
 export const healthComponents = [
   'api',
   'database',
   'temporal',
+  'worker',
   'certificates',
   'alerting',
   'approvals',

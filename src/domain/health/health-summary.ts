@@ -12,6 +12,14 @@ interface MeasurementRow {
   readonly at: string;
 }
 
+/** What the API finds out itself, because nothing is measured while it is missing. */
+interface PresentState {
+  readonly temporal: 'up' | 'down';
+  readonly worker: 'up' | 'down' | 'unknown';
+  /** What is missing, in words. */
+  readonly missing: readonly string[];
+}
+
 type Measured = MeasurementRow & { readonly metric: HealthMetricName };
 
 /** Measuring counts as stopped after this long without a measurement: five rounds. */
@@ -25,15 +33,18 @@ export function describeMetric(metric: HealthMetricName) {
 
 /**
  * Summarizes the health of every component. Measurements from before the collector stopped are not shown as the present
- * state. When the evaluation has stopped, the component `alerting` is down; before its first round it is unknown.
+ * state. When the evaluation has stopped, the component `alerting` is down; before its first round it is unknown. The
+ * collector is work of the worker: that Temporal, its namespace or the worker is missing is not measured but found out now.
  *
  * @param rows the newest measurement of each metric.
  * @param alerts `firing`: metrics that have a firing alert; `wasEvaluated`: whether thresholds were ever evaluated.
+ * @param present Temporal and the worker as they are now.
  * @param now milliseconds since the epoch.
  */
 export function summarizeHealth(
   rows: readonly MeasurementRow[],
   alerts: { readonly firing: ReadonlySet<string>; readonly wasEvaluated: boolean },
+  present: PresentState,
   now: number,
 ) {
   const measured = rows.flatMap((row): Measured[] =>
@@ -45,7 +56,8 @@ export function summarizeHealth(
     // A component without measurements is left out where that is normal: no thresholds or queues, no TLS.
     if (own.length === 0 && (scope === 'tenant' || component === 'certificates')) return [];
     const metrics = own.map((row) => ({ ...row, ...describeMetric(row.metric) }));
-    return [{ component, scope, ...stateOf(component, own, alerts, now), metrics }];
+    const state = presentStateOf(component, present) ?? stateOf(component, own, alerts, now);
+    return [{ component, scope, ...state, metrics }];
   });
   const measuredAt = newestOf(measured.filter(({ metric }) => isOfCollector(metric)));
   return {
@@ -55,6 +67,16 @@ export function summarizeHealth(
     evaluated_at: newestOf(measured.filter(({ metric }) => metric === 'alerting.evaluated')),
     components,
   };
+}
+
+/** Undefined for what measurements tell of. */
+function presentStateOf(
+  component: HealthComponent,
+  { temporal, worker, missing }: PresentState,
+): { status: HealthStatus; reason: string | null } | undefined {
+  const reason = missing.length === 0 ? null : `Missing: ${missing.join(', ')}.`;
+  if (component === 'worker') return { status: worker, reason };
+  return component === 'temporal' && temporal === 'down' ? { status: 'down', reason } : undefined;
 }
 
 function stateOf(

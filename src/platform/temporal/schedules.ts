@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, ServiceError, isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
+import type { Logger } from '../observability/logger.ts';
 
 interface ScheduleSpec {
   readonly scheduleId: string;
@@ -19,6 +21,8 @@ const answerTimeoutMs = 5_000;
 const maxAttempts = 6;
 /** gRPC: DEADLINE_EXCEEDED, UNAVAILABLE. */
 const transientCodes: readonly number[] = [4, 14];
+/** Between two rounds of the reconciliation, doubled from the one to the other. */
+const pauseMs = { first: 1_000, longest: 30_000 } as const;
 
 /**
  * Creates the Schedules that are missing and updates the others, all at the same time. A Schedule that an operator has
@@ -28,6 +32,32 @@ const transientCodes: readonly number[] = [4, 14];
  */
 export async function ensureSchedules(client: Client, taskQueue: string, specs: readonly ScheduleSpec[]): Promise<void> {
   await Promise.all(specs.map((spec) => withRetries(client, () => ensureSchedule(client, taskQueue, spec))));
+}
+
+/**
+ * Does the same in the background for as long as it takes, because a worker polls for work that waits already while Temporal
+ * is slow with its Schedules. Never throws; each failure is logged.
+ *
+ * @param signal ends it.
+ * @returns whether all Schedules are in place; false when it was ended before.
+ */
+export async function reconcileSchedules(
+  client: Client,
+  taskQueue: string,
+  specs: readonly ScheduleSpec[],
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<boolean> {
+  for (let pause: number = pauseMs.first; !signal.aborted; pause = Math.min(2 * pause, pauseMs.longest)) {
+    try {
+      await client.withAbortSignal(signal, () => ensureSchedules(client, taskQueue, specs));
+      return true;
+    } catch (error) {
+      if (signal.aborted) break;
+      log.warn({ err: error, retry_in_ms: pause }, 'the Schedules could not be reconciled');
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return false;
 }
 
 async function ensureSchedule(client: Client, taskQueue: string, spec: ScheduleSpec): Promise<void> {

@@ -5,6 +5,8 @@ import { OpenTelemetryWorkflowClientInterceptor } from '@temporalio/interceptors
 import type { Env } from '../env.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { translateTemporalError } from './temporal-errors.ts';
+import { createTemporalStatus } from './temporal-status.ts';
+import type { TemporalStatus } from './temporal-status.ts';
 
 const callDeadlineMs = 10_000;
 const probeDeadlineMs = 1_500;
@@ -27,8 +29,12 @@ export interface TemporalClient {
    * @throws Problem with the code that the workflow gave, or `service.unavailable` when Temporal is unavailable.
    */
   call<Result>(work: (client: Client) => Promise<Result>, untilMs?: number): Promise<Result>;
-  /** True when the server answers within a second and a half. */
-  isReachable(): Promise<boolean>;
+  /** Whether server, namespace and a worker are there; bounded in time, and cheap enough for every probe. */
+  status(): Promise<TemporalStatus>;
+  /** The same for pages that people look at: at most ten seconds old. */
+  recentStatus(): Promise<TemporalStatus>;
+  /** Why the namespace cannot be used, in words; undefined when it can. Bounded in time. */
+  namespaceProblem(): Promise<string | undefined>;
   /** For Schedules and operators' tools; request paths use {@link call}. */
   readonly client: Client;
   readonly taskQueue: string;
@@ -92,7 +98,7 @@ export function createTemporalClient(
         await afterCall();
       }
     },
-    isReachable: () => answers(connection),
+    ...createTemporalStatus(connection, { namespace: env.TEMPORAL_NAMESPACE, taskQueue: env.TEMPORAL_TASK_QUEUE }),
     close: () => connection.close(),
   };
 }

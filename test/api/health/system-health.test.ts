@@ -56,10 +56,10 @@ const measure = (metric: string, at: number, value: number | null, reason: strin
   asSuperuser(app, 'select record_platform_health($1, $2, $3, $4)', [new Date(at), [metric], [value], [reason]]);
 
 describe('S2-32: getSystemHealth', () => {
-  it('is unknown before anything was measured', async () => {
+  it('is unknown before anything was measured, but for the worker, which is missing', async () => {
     const { status, body } = await get(reader, base);
     expect(status).toBe(200);
-    expect(body).toMatchObject({ status: 'unknown', measured_at: null, evaluated_at: null, alerts: [] });
+    expect(body).toMatchObject({ status: 'down', measured_at: null, evaluated_at: null, alerts: [] });
     const states = body.components.map(({ component, status: state }: { component: string; status: string }) => [
       component,
       state,
@@ -68,6 +68,7 @@ describe('S2-32: getSystemHealth', () => {
       ['api', 'unknown'],
       ['database', 'unknown'],
       ['temporal', 'unknown'],
+      ['worker', 'down'],
       ['alerting', 'unknown'],
     ]);
   });

@@ -88,11 +88,11 @@ describe('nothing is allowed while a dependency is away', () => {
     const readiness = await call('GET', '/health/ready');
     expect(readiness).toMatchObject({ status: 200, body: { checks: { database: 'up', temporal: 'down' } } });
     temporal.mend();
-    await until(() => api.deps.temporal.isReachable());
+    await until(async () => (await api.deps.temporal.namespaceProblem()) === undefined);
   });
 
   it('tells within three seconds of a Temporal that takes requests and answers nothing', async () => {
-    await until(() => api.deps.temporal.isReachable());
+    await until(async () => (await api.deps.temporal.namespaceProblem()) === undefined);
     temporal.hold();
     const asked = performance.now();
     const started = api.deps.temporal.call((client) =>
@@ -101,6 +101,6 @@ describe('nothing is allowed while a dependency is away', () => {
     await expect(started).rejects.toMatchObject({ code: 'service.unavailable', status: 503 });
     expect(performance.now() - asked).toBeLessThan(3_000);
     temporal.mend();
-    await until(() => api.deps.temporal.isReachable());
+    await until(async () => (await api.deps.temporal.namespaceProblem()) === undefined);
   });
 });

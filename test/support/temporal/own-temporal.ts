@@ -11,8 +11,8 @@ export interface OwnTemporal {
   readonly address: string;
   /** Kills it outright, as a power cut would, and waits until it is gone. */
   kill(): Promise<void>;
-  /** Starts a killed one again, at the same address and with what it had written. */
-  restart(): Promise<void>;
+  /** Starts a killed one again, at the same address and with what it had written; with another configuration if one is given. */
+  restart(dynamicConfig?: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -20,8 +20,10 @@ export interface OwnTemporal {
  * Starts a server beside the one that all test files share. Needed where the server is killed, and where workflows run to
  * their end whose ids are the same in every database, like `rollout/<tenant>/<environment>`: on the shared server another
  * file may hold that id.
+ *
+ * @param dynamicConfig further `key=value` of the server's configuration.
  */
-export async function startOwnTemporal(): Promise<OwnTemporal> {
+export async function startOwnTemporal(dynamicConfig: readonly string[] = []): Promise<OwnTemporal> {
   const source = await findTemporal({
     env: { ...process.env, TEMPORAL_ADDRESS: undefined },
     cacheFolder: cacheFolderPath(process.env),
@@ -35,15 +37,15 @@ export async function startOwnTemporal(): Promise<OwnTemporal> {
     port: await freePort(),
     namespace: 'default',
   };
-  let server = await startTemporalServer(options);
+  let server = await startTemporalServer({ ...options, dynamicConfig });
   return {
     address: server.address,
     kill: async () => {
       process.kill(server.pid, 'SIGKILL');
       await server.ended;
     },
-    restart: async () => {
-      server = await startTemporalServer(options);
+    restart: async (changed = dynamicConfig) => {
+      server = await startTemporalServer({ ...options, dynamicConfig: changed });
     },
     stop: async () => {
       await server.stop();

@@ -48,9 +48,10 @@ describe('recovery of rollouts', () => {
     await drive.settled(other.id, 'succeeded');
     const token = await drive.token('development');
 
-    // The stage of one rollout bakes, the next step of the other has begun and waits for a lock.
-    const baking = await drive.started({ environment: 'development', document: { limit: 2 }, plan: two(10) });
-    const writing = await drive.started({ environment: 'staging', document: { limit: 2 }, plan: two(1) });
+    // The stage of one rollout bakes, the next step of the other has begun and waits for a lock. The bakes are long enough
+    // for a busy machine: the lock has to be held before the shorter one is over.
+    const baking = await drive.started({ environment: 'development', document: { limit: 2 }, plan: two(25) });
+    const writing = await drive.started({ environment: 'staging', document: { limit: 2 }, plan: two(6) });
     await drive.settled(baking.id, 'running');
     await drive.settled(writing.id, 'running');
     const held = await hold('staging');

@@ -59,6 +59,8 @@ describe('worker versioning', () => {
       expect((await drive.approve(provider, request)).status).toBe(200);
       await drive.settled(request.id, 'executed');
     }
+    // Pollers of every version count (T-47).
+    expect((await app.call('GET', '/health/ready')).body.checks.worker).toBe('up');
     expect(await versionOf(older.id)).toBe('1.0.0');
     expect(await versionOf(newer.id)).toBe('1.1.0');
   }, 120_000);
