@@ -206,9 +206,10 @@ export class RequestCommand {
 
 /** What the caller of a command that was certainly not carried out gets. */
 function certainRefusal(error: unknown): Problem {
-  if (error instanceof Problem && (error.status < 500 || error.code === 'service.outcome-unknown')) return error;
+  const isOfWorkflow = error instanceof Problem && error.code !== 'command.void';
+  if (isOfWorkflow && (error.status < 500 || error.code === 'service.outcome-unknown')) return error;
   const [code, detail, retryAfterSeconds] =
-    error instanceof Problem && error.code !== 'command.void'
+    isOfWorkflow
       ? [error.code, error.message, error.retryAfterSeconds ?? 5]
       : ['service.unavailable' as const, 'The workflow service did not carry out the change.', 5];
   return new Problem({ code, detail: `${detail} Nothing was changed.`, retryAfterSeconds, cause: error });

@@ -96,7 +96,7 @@ export const problemCodes = {
   'queue.source-refused': { status: 403, title: 'The queue belongs to another tenant' },
   'queue.retry-running': { status: 409, title: 'A bulk retry is running' },
   'queue.retry-over': { status: 409, title: 'The bulk retry is over' },
-  'command.void': { status: 503, title: 'The command was given up before it was carried out' },
+  'command.void': { status: 409, title: 'The command was given up before it was carried out' },
   'service.outcome-unknown': { status: 503, title: 'It is not known whether the change was made' },
   'service.no-worker': { status: 503, title: 'Nothing carries out workflows at present' },
   'service.busy': { status: 503, title: 'A part of the service has too much to do' },

@@ -82,14 +82,18 @@ async function insertSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
   throw alreadyActive(active.map(present).at(0));
 }
 
-/** Writes the clock of a session. One that has ended stays as it is, and so does one that holds this clock already. */
+/**
+ * Writes the clock of a session. One that has ended stays as it is, and so does one that is in the state already: a workflow
+ * task that is done again may judge the messages in another order, on a clock that is behind the row.
+ */
 async function updateSession(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView> {
-  const { session_id, clock, notes } = input;
+  const { session_id, change, clock, notes } = input;
   const before = session_id === null ? undefined : await lockSession(tx, session_id);
   if (session_id === null || before === undefined) throw new Problem({ code: 'resource.not-found', detail: 'There is no such focus session.' });
   const stored = focusClockOf(before);
-  const isWritten = stored.paused_at === clock.paused_at && stored.paused_ms === clock.paused_ms && clock.ending === null;
-  if (stored.ending !== null || isWritten) return present(before);
+  const isPaused = stored.paused_at !== null;
+  const isThere = (change === 'pause' && isPaused) || (change === 'resume' && !isPaused);
+  if (stored.ending !== null || isThere) return present(before);
   const state = focusState(clock);
   const after = await tx.sql
     .updateTable('admin_focus_sessions')
