@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
+import { CommitUnknownError } from '../../platform/database/commit-outcome.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -148,7 +149,10 @@ export class RequestCommand {
     const untilMs = Date.now() + 2 * deps.env.COMMAND_DEADLINE_MS;
     for (;;) {
       const startedMs = Date.now();
-      const command_id = await claimCommand(deps, key, deps.env.COMMAND_DEADLINE_MS);
+      const command_id = await claimCommand(deps, key, deps.env.COMMAND_DEADLINE_MS).catch((error: unknown) => {
+        // A claim whose answer is lost may stand; nothing has been sent for it, so it is certain all the same.
+        throw error instanceof CommitUnknownError ? certainRefusal(error) : error;
+      });
       if (command_id !== null) return { command_id, waits_until: startedMs + deps.env.COMMAND_DEADLINE_MS };
       const found = await findCommand(deps, key);
       if (found?.state === 'done') {
@@ -176,11 +180,25 @@ export class RequestCommand {
     } catch {
       throw outcomeUnknown(error);
     }
-    if (outcome === 'void') throw certainRefusal(error);
+    if (outcome === 'void') throw await this.#refusalOf(error);
     if (outcome?.command_id !== commandId || outcome.state === 'open') throw outcomeUnknown(error);
-    if (outcome.state === 'void') throw certainRefusal(error);
+    if (outcome.state === 'void') throw await this.#refusalOf(error);
     this.#isDone = true;
     return resultOf(deps.keyring, outcome);
+  }
+
+  /** What the caller of a command that was certainly not carried out gets; the error only chooses the words. */
+  async #refusalOf(error: unknown): Promise<Problem> {
+    const problem = certainRefusal(error);
+    if (problem.code !== 'service.unavailable') return problem;
+    const { worker } = await this.#options.deps.temporal.recentStatus();
+    if (worker !== 'down') return problem;
+    return new Problem({
+      code: 'service.no-worker',
+      detail: 'No worker carries out workflows at present. Nothing was changed.',
+      retryAfterSeconds: 5,
+      cause: error,
+    });
   }
 
   async #repeatedAnswer(): Promise<HttpResponse> {
@@ -204,7 +222,6 @@ export class RequestCommand {
   }
 }
 
-/** What the caller of a command that was certainly not carried out gets. */
 function certainRefusal(error: unknown): Problem {
   const isOfWorkflow = error instanceof Problem && error.code !== 'command.void';
   if (isOfWorkflow && (error.status < 500 || error.code === 'service.outcome-unknown')) return error;

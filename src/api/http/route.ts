@@ -75,6 +75,8 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
     send: (command: WorkflowCommand) => Promise<Result>,
     resultOfStored?: (stored: unknown, commandId: string) => Result | Promise<Result>,
   ): Promise<Result>;
+  /** A workflow has made the change for another request with the same key: only its result is still to be presented. */
+  readonly isReplayed: boolean;
   read<Row>(query: Compilable<Row>): Promise<Row[]>;
   /** A transaction of its own for a read that is itself recorded; what changes something goes through {@link change}. */
   unitOfWork: UnitOfWork;

@@ -77,7 +77,8 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
   });
   const known = await command.findAnswer();
   if (known !== undefined) return replayed(known);
-  const gate = await resolveGate(deps, route, actor, input);
+  // What a workflow has done for a route whose gate is data was the opening of a request, whatever the gate is now.
+  const gate = command.isReplayed && typeof route.gate !== 'string' ? 'approval' : await resolveGate(deps, route, actor, input);
   if (gate !== 'none') mfa = command.isReplayed ? spentProof() : await verifyProof(deps, route, actor, input, ctx);
   try {
     const result = await act({ ...request, gate, mfa, command });
@@ -221,6 +222,7 @@ async function act({ deps, route, actor, input, gate, mfa, ctx, command }: Call)
       return answer;
     },
     throughWorkflow: (sending, resultOfStored) => command.throughWorkflow(sending, resultOfStored),
+    isReplayed: command.isReplayed,
   };
   const result = await route.handler(context);
   if (mfa !== null && !mfa.spent && !command.isReplayed) {

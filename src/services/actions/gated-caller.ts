@@ -8,6 +8,8 @@ export interface GatedCaller {
   readonly actor: Actor;
   /** The proof of the second factor; null where the gate asked for none. */
   readonly mfa: MfaProof | null;
+  /** Another request with the same key has opened the request for approval; only its answer is repeated. */
+  readonly isReplayed: boolean;
   /** Makes the change of the request, whose answer is what `work` returns. */
   change(work: (tx: Tx, after: AfterCommit) => Promise<unknown>): Promise<unknown>;
   /** Has a workflow make the change of the request. */

@@ -63,7 +63,7 @@ export async function proposeConfigChange(
   await assertPermittedGuardAddresses(deps, changes);
   const environment = guardingEnvironment(changes.map((change) => change.environment));
   const gate = await deps.approvals.resolveGate(actor, configApply.name, environment);
-  if (gate === 'approval' && mfa !== null) {
+  if (mfa !== null && (caller.isReplayed || gate === 'approval')) {
     const outcome = await caller.throughWorkflow<RequestedProposal>(
       async (command) => {
         const id = command.command_id;
@@ -105,7 +105,7 @@ export async function rollbackConfig(
   const prepared = configRollback.prepare({ deployment_id, environment, version, digest, reason });
   const gate = await deps.approvals.resolveGate(actor, configRollback.name, environment);
   const isFullPath =
-    gate === 'approval' || (await unitOfWork(deps.db, actor, (tx) => takesFullPath(tx, { environment, digest })));
+    caller.isReplayed || gate === 'approval' || (await unitOfWork(deps.db, actor, (tx) => takesFullPath(tx, { environment, digest })));
   if (isFullPath && mfa !== null) {
     const request = { actor, action: configRollback.name, environment, payload: prepared.payload, mfa };
     const open = (command: WorkflowCommand) => deps.approvals.open(request, command);
