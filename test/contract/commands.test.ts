@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { routes } from '../../src/api/routes.ts';
+import { takesIdempotencyKey } from '../../src/api/http/route-description.ts';
+import { fill, sampleBody } from '../support/route-samples.ts';
+import { Attempt, essence, ofCourse, routeOf } from './commands/attempt.ts';
+import type { Course, Proof } from './commands/attempt.ts';
+import type { Command, Trial } from './commands/command-line.ts';
+import { CommandStage } from './commands/stage.ts';
+import { commandTable } from './commands/table.ts';
+
+let stage: CommandStage;
+
+beforeAll(async () => {
+  stage = await CommandStage.open();
+}, 60_000);
+
+afterAll(() => stage.close());
+
+const commands = commandTable.filter((line) => line.kind !== 'none');
+const labelled = (lines: readonly Command[]) =>
+  lines.map((line) => [`${line.kind} ${line.operationId}${line.variant === undefined ? '' : ` ${line.variant}`}`, line] as const);
+
+/** Tries every line; of one with a known fault it is expected to fail. */
+function each(trial: Trial, lines: readonly Command[], work: (line: Command) => Promise<void>): void {
+  const isFaulty = (line: Command) => line.knownFaults?.[trial] !== undefined;
+  it.each(labelled(lines.filter((line) => !isFaulty(line))))('%s', (_, line) => work(line));
+  for (const [label, line] of labelled(lines.filter(isFaulty))) {
+    it.failing(`${label} (known fault: ${line.knownFaults?.[trial] ?? ''})`, () => work(line));
+  }
+}
+
+const courses = new Map<Command, Course>();
+
+/** Sends a command for the first time, proven where it asks for that. */
+async function first(attempt: Attempt, line: Command) {
+  const asked = await attempt.send(stage.app.url);
+  const asksForFactor = asked.status === 403 && asked.body.code === 'mfa.required';
+  const answer = asksForFactor ? await attempt.send(stage.app.url, { headers: await attempt.prove(true) }) : asked;
+  courses.set(line, { asksForFactor, effects: await attempt.effects() });
+  return answer;
+}
+
+/** How a command goes without faults, tried out where no test has done it yet. */
+async function courseOf(line: Command): Promise<Course> {
+  if (!courses.has(line)) await first(await Attempt.prepare(stage, line), line);
+  return courses.get(line)!;
+}
+
+async function prepared(line: Command): Promise<{ attempt: Attempt; course: Course; proof: Proof }> {
+  const course = await courseOf(line);
+  const attempt = await Attempt.prepare(stage, line);
+  return { attempt, course, proof: await attempt.prove(course.asksForFactor) };
+}
+
+const isDone = ({ status }: { status: number }) => status >= 200 && status < 300;
+
+describe('the table of commands (T-1, T-2)', () => {
+  const mutating = routes.filter(({ method }) => method !== 'get').map(({ operationId }) => operationId);
+
+  it('has a line for every route that is no GET, and no other', () => {
+    const named = new Set(commandTable.map(({ operationId }) => operationId));
+    expect(mutating.filter((id) => !named.has(id))).toEqual([]);
+    expect([...named].filter((id) => !mutating.includes(id))).toEqual([]);
+    const plain = commands.filter(({ variant }) => variant === undefined).map(({ operationId }) => operationId);
+    expect(plain.filter((id, index) => plain.indexOf(id) !== index)).toEqual([]);
+  });
+
+  it('says of every route whether it takes a key as the route itself does', () => {
+    for (const { operationId, kind } of commandTable) {
+      expect({ operationId, takesKey: takesIdempotencyKey(routeOf(operationId)) }).toEqual({ operationId, takesKey: kind !== 'none' });
+    }
+  });
+});
+
+describe('T-2: where a key is of no effect, it is refused', () => {
+  const others = commandTable.filter((line) => line.kind === 'none').map((line) => [line.operationId, line.reason] as const);
+
+  it.each(others)('%s: %s', async (operationId) => {
+    const route = routeOf(operationId);
+    const path = fill(route.path, (name) => (name === 'environment' ? 'development' : '00000000-0000-4000-8000-000000000009'));
+    const answer = await stage.app.call(route.method.toUpperCase(), path, {
+      ...(route.permission === 'public' ? {} : { token: stage.admin.token }),
+      body: route.uploads === undefined ? sampleBody(route) : 'name\nOne',
+      headers: { 'idempotency-key': 'some-key', ...(route.uploads === undefined ? {} : { 'content-type': route.uploads[0] ?? '' }) },
+    });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'idempotency.not-offered' } });
+  });
+});
+
+describe('T-1, T-2: a repetition gets the first answer, without a factor, from any process', () => {
+  each('once', commands, async (line) => {
+    const attempt = await Attempt.prepare(stage, line);
+    const answer = await first(attempt, line);
+    expect({ ...essence(answer), ok: isDone(answer) }).toEqual({ ...essence(answer), ok: true });
+    const course = courses.get(line)!;
+    expect(course.effects).not.toEqual([]);
+    for (const url of [stage.app.url, stage.second.url]) {
+      const again = await attempt.send(url);
+      expect(essence(again)).toEqual(essence(answer));
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+    }
+    expect(ofCourse(course, await attempt.effects())).toEqual(course.effects);
+    const { other } = attempt.example;
+    const changed = other === undefined ? withOtherText(attempt.example.body) : other;
+    if (changed !== undefined) expect(await attempt.send(stage.app.url, changed)).toMatchObject(reused);
+    const elsewhere = await stage.app.call('PUT', '/users/me/preferences', {
+      token: attempt.person.token,
+      body: { theme: 'dark' },
+      headers: { 'idempotency-key': attempt.key },
+    });
+    if (line.operationId !== 'updatePreferences') expect(elsewhere).toMatchObject(reused);
+    expect(ofCourse(course, await attempt.effects())).toEqual(course.effects);
+  });
+
+  const reused = { status: 422, body: { code: 'idempotency.key-reused' } };
+
+  /** The body with another free text; undefined where it has none. */
+  function withOtherText(body: unknown): { body: unknown } | undefined {
+    const texts = ['reason', 'notes', 'name', 'full_name', 'title', 'comment', 'description'];
+    const given = body as Record<string, unknown> | undefined;
+    const name = texts.find((text) => typeof given?.[text] === 'string');
+    return name === undefined ? undefined : { body: { ...given, [name]: `${String(given?.[name])} 2` } };
+  }
+});
+
+describe('T-1: of parallel requests with one key one makes the change, and all get its answer', () => {
+  each('parallel', commands, async (line) => {
+    const { attempt, course, proof } = await prepared(line);
+    const urls = [stage.app.url, stage.second.url, stage.app.url, stage.second.url];
+    const answers = await Promise.all(urls.map((url) => attempt.send(url, { headers: proof })));
+    for (const [index, answer] of answers.entries()) {
+      if (answer.status !== 409) continue;
+      expect(answer.body).toMatchObject({ code: 'idempotency.in-progress' });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      answers[index] = await attempt.send(urls[index] ?? '', { headers: proof });
+    }
+    expect(answers.filter(isDone).length === 4 ? 'all done' : answers.map(essence)).toBe('all done');
+    for (const answer of answers) expect(essence(answer)).toEqual(essence(answers[0]!));
+    expect(ofCourse(course, await attempt.effects())).toEqual(course.effects);
+  });
+});
