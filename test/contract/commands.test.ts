@@ -1,11 +1,13 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes.ts';
 import { takesIdempotencyKey } from '../../src/api/http/route-description.ts';
+import type { Answer } from '../support/api.ts';
 import { fill, sampleBody } from '../support/route-samples.ts';
 import { Attempt, essence, ofCourse, routeOf } from './commands/attempt.ts';
 import type { Course, Proof } from './commands/attempt.ts';
 import type { Command, Trial } from './commands/command-line.ts';
-import { CommandStage } from './commands/stage.ts';
+import { CommandStage, shortDeadlineMs } from './commands/stage.ts';
 import { commandTable } from './commands/table.ts';
 
 let stage: CommandStage;
@@ -32,10 +34,11 @@ function each(trial: Trial, lines: readonly Command[], work: (line: Command) => 
 const courses = new Map<Command, Course>();
 
 /** Sends a command for the first time, proven where it asks for that. */
-async function first(attempt: Attempt, line: Command) {
+async function first(attempt: Attempt, line: Command): Promise<Answer> {
   const asked = await attempt.send(stage.app.url);
   const asksForFactor = asked.status === 403 && asked.body.code === 'mfa.required';
   const answer = asksForFactor ? await attempt.send(stage.app.url, { headers: await attempt.prove(true) }) : asked;
+  if (attempt.example.effects !== undefined) await attempt.settledEffects({ asksForFactor, effects: ['counted'] });
   courses.set(line, { asksForFactor, effects: await attempt.effects() });
   return answer;
 }
@@ -46,13 +49,26 @@ async function courseOf(line: Command): Promise<Course> {
   return courses.get(line)!;
 }
 
-async function prepared(line: Command): Promise<{ attempt: Attempt; course: Course; proof: Proof }> {
+async function prepared(line: Command): Promise<Trying> {
   const course = await courseOf(line);
   const attempt = await Attempt.prepare(stage, line);
   return { attempt, course, proof: await attempt.prove(course.asksForFactor) };
 }
 
-const isDone = ({ status }: { status: number }) => status >= 200 && status < 300;
+interface Trying {
+  readonly attempt: Attempt;
+  readonly course: Course;
+  readonly proof: Proof;
+}
+
+const isDone = ({ status }: Answer) => status >= 200 && status < 300;
+
+/** Whether an answer says for certain that nothing was changed. */
+const isCertain = ({ status, body }: Answer) => status === 503 && body.code !== 'service.outcome-unknown';
+
+function expectDone(answer: Answer): void {
+  expect(isDone(answer) ? 'done' : essence(answer)).toBe('done');
+}
 
 describe('the table of commands (T-1, T-2)', () => {
   const mutating = routes.filter(({ method }) => method !== 'get').map(({ operationId }) => operationId);
@@ -91,24 +107,24 @@ describe('T-1, T-2: a repetition gets the first answer, without a factor, from a
   each('once', commands, async (line) => {
     const attempt = await Attempt.prepare(stage, line);
     const answer = await first(attempt, line);
-    expect({ ...essence(answer), ok: isDone(answer) }).toEqual({ ...essence(answer), ok: true });
+    expectDone(answer);
     const course = courses.get(line)!;
-    expect(course.effects).not.toEqual([]);
+    expect(course.effects.length > 0).toBe(line.silent === undefined);
     for (const url of [stage.app.url, stage.second.url]) {
       const again = await attempt.send(url);
-      expect(essence(again)).toEqual(essence(answer));
+      expect(essence(again, line)).toEqual(essence(answer, line));
       expect(again.headers.get('idempotency-replayed')).toBe('true');
     }
-    expect(ofCourse(course, await attempt.effects())).toEqual(course.effects);
-    const { other } = attempt.example;
-    const changed = other === undefined ? withOtherText(attempt.example.body) : other;
-    if (changed !== undefined) expect(await attempt.send(stage.app.url, changed)).toMatchObject(reused);
-    const elsewhere = await stage.app.call('PUT', '/users/me/preferences', {
-      token: attempt.person.token,
-      body: { theme: 'dark' },
-      headers: { 'idempotency-key': attempt.key },
-    });
-    if (line.operationId !== 'updatePreferences') expect(elsewhere).toMatchObject(reused);
+    const { other = withOtherText(attempt.example.body) } = attempt.example;
+    if (other !== undefined) expect(await attempt.send(stage.app.url, other)).toMatchObject(reused);
+    if (line.operationId !== 'updatePreferences') {
+      const elsewhere = await stage.app.call('PUT', '/users/me/preferences', {
+        token: attempt.person.token,
+        body: { theme: 'dark' },
+        headers: { 'idempotency-key': attempt.key },
+      });
+      expect(elsewhere).toMatchObject(reused);
+    }
     expect(ofCourse(course, await attempt.effects())).toEqual(course.effects);
   });
 
@@ -134,8 +150,102 @@ describe('T-1: of parallel requests with one key one makes the change, and all g
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       answers[index] = await attempt.send(urls[index] ?? '', { headers: proof });
     }
-    expect(answers.filter(isDone).length === 4 ? 'all done' : answers.map(essence)).toBe('all done');
-    for (const answer of answers) expect(essence(answer)).toEqual(essence(answers[0]!));
-    expect(ofCourse(course, await attempt.effects())).toEqual(course.effects);
+    for (const answer of answers) {
+      expectDone(answer);
+      expect(essence(answer, line)).toEqual(essence(answers[0]!, line));
+    }
+    expect(await attempt.settledEffects(course)).toEqual(course.effects);
+  });
+});
+
+describe.each(['after-commit', 'before-commit'] as const)('T-1: the connection is cut once, %s', (point) => {
+  each(point, commands.filter(({ kind }) => kind === 'A'), async (line) => {
+    const { attempt, course, proof } = await prepared(line);
+    const cuts = stage.proxy.cuts();
+    stage.proxy.cutNext(point);
+    const answer = await attempt.send(stage.cuttable.url, { headers: proof });
+    expect(stage.proxy.cuts()).toBe(cuts + 1);
+    const done = ofCourse(course, await attempt.effects());
+    if (isDone(answer)) expect(done).toEqual(course.effects);
+    else expect(answer).toMatchObject({ status: 503 });
+    if (isCertain(answer)) expect(done).toEqual([]);
+    const again = await attempt.send(stage.second.url, { headers: proof });
+    expectDone(again);
+    if (isDone(answer)) expect(essence(again, line)).toEqual(essence(answer, line));
+    expect(await attempt.settledEffects(course)).toEqual(course.effects);
+  });
+});
+
+/** What came of a line that was tried beside others. */
+type Outcome = Trying & { readonly answer: Answer | null; readonly doneMeanwhile: readonly string[]; readonly again: Answer };
+
+/**
+ * Sends commands while no worker is there, has a worker come after their deadline, and repeats them at another process.
+ *
+ * @returns what came of each; what could not be tried throws when it is looked at.
+ */
+async function withoutWorker(send: (trying: Trying) => Promise<Answer | null>): Promise<Map<Command, () => Outcome>> {
+  const records = new Map<Command, () => Outcome>();
+  const tried: [Command, Trying][] = [];
+  for (const line of withWorker) {
+    const trying = await prepared(line).catch((error: unknown) => {
+      records.set(line, () => {
+        throw error;
+      });
+    });
+    if (trying !== undefined) tried.push([line, trying]);
+  }
+  await stage.worker.stop();
+  const stoppedAt = new Date();
+  const answers = await Promise.all(tried.map(([, trying]) => send(trying)));
+  await setTimeout(shortDeadlineMs);
+  const startedAt = new Date();
+  await stage.worker.start();
+  await setTimeout(2 * shortDeadlineMs);
+  const done = await Promise.all(tried.map(([, { attempt, course }]) => attempt.effects().then((all) => ofCourse(course, all))));
+  leftovers.push(...(await stage.runningWorkflows(stoppedAt, startedAt)));
+  for (const [index, [line, trying]] of tried.entries()) {
+    const again = await trying.attempt.send(stage.second.url, { headers: trying.proof });
+    records.set(line, () => ({ ...trying, answer: answers[index] ?? null, doneMeanwhile: done[index] ?? [], again }));
+  }
+  return records;
+}
+
+const withWorker = commands.filter(({ kind, needsWorker = true }) => kind === 'B' && needsWorker);
+/** Workflows that were started while no worker was there, and run though their command was given up. */
+const leftovers: string[] = [];
+
+describe('T-1: no worker is there until the deadline has passed', () => {
+  let records: Map<Command, () => Outcome>;
+
+  beforeAll(async () => {
+    records = await withoutWorker(({ attempt, proof }) => attempt.send(stage.hasty.url, { headers: proof }));
+  }, 120_000);
+
+  each('no worker', withWorker, async (line) => {
+    const { attempt, course, answer, doneMeanwhile, again } = records.get(line)!();
+    expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringMatching(/nothing was changed/i) } });
+    expect(doneMeanwhile).toEqual([]);
+    expectDone(again);
+    expect(await attempt.settledEffects(course)).toEqual(course.effects);
+  });
+});
+
+describe('T-1: no worker is there, and the caller goes away', () => {
+  let records: Map<Command, () => Outcome>;
+
+  beforeAll(async () => {
+    records = await withoutWorker(({ attempt, proof }) => attempt.abandon(stage.hasty.url, proof, shortDeadlineMs / 2));
+  }, 120_000);
+
+  each('gone caller', withWorker, async (line) => {
+    const { attempt, course, doneMeanwhile, again } = records.get(line)!();
+    expect(doneMeanwhile).toEqual([]);
+    expectDone(again);
+    expect(await attempt.settledEffects(course)).toEqual(course.effects);
+  });
+
+  it('leaves no workflow of a command that was given up', () => {
+    expect(leftovers).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { routes } from '../../../src/api/routes.ts';
 import type { Route } from '../../../src/api/http/route.ts';
 import { callApi } from '../../support/api.ts';
@@ -13,11 +14,13 @@ export function routeOf(operationId: string): Route {
   return route;
 }
 
+/** How long effects may follow their answer. */
+const settleWithinMs = 5_000;
+
 interface Change {
   readonly path?: string | undefined;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
 }
 
 /** One command with its key, which is sent once or several times. */
@@ -53,14 +56,14 @@ export class Attempt {
   }
 
   /** Sends the request and goes away. */
-  async abandon(url: string, proof: Proof, afterMs: number): Promise<void> {
+  async abandon(url: string, proof: Proof, afterMs: number): Promise<null> {
     const { path, body } = this.#example;
     const signal = AbortSignal.timeout(afterMs);
     const headers = { ...this.#headers, ...proof, authorization: `Bearer ${this.person.token}`, 'content-type': 'application/json' };
     const sent = fetch(new URL(path, url), { method: this.#method, headers, signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-    await sent.then(
+    return sent.then(
       () => Promise.reject(new Error('It was answered.')),
-      (error: unknown) => (signal.aborted ? undefined : Promise.reject(error as Error)),
+      (error: unknown) => (signal.aborted ? null : Promise.reject(error as Error)),
     );
   }
 
@@ -70,6 +73,14 @@ export class Attempt {
     const asked = await this.send(this.#stage.app.url);
     if (asked.body?.code !== 'mfa.required') throw new Error(`No proof was asked for: ${asked.status} ${JSON.stringify(asked.body)}`);
     return { 'x-mfa-token': await this.#stage.proof(this.person, asked.body) };
+  }
+
+  /** What was done, as soon as it is as much as a command does in its course. */
+  async settledEffects(course: Course): Promise<string[]> {
+    const done = async () => ofCourse(course, await this.effects());
+    const untilMs = Date.now() + settleWithinMs;
+    while ((await done()).length < course.effects.length && Date.now() < untilMs) await setTimeout(50);
+    return done();
   }
 
   /** What was done so far, by the audit and by what the line counts itself. */
@@ -89,9 +100,10 @@ export class Attempt {
 /** Headers with a proof of the second factor. */
 export type Proof = Readonly<Record<string, string>>;
 
-/** What a repetition must have in common with the first answer. */
-export function essence({ status, body, headers }: Answer) {
-  return { status, body, etag: headers.get('etag'), location: headers.get('location') };
+/** What a repetition must have in common with the first answer; not how far the operation has come since. */
+export function essence({ status, body, headers }: Answer, { live = [] }: Pick<Command, 'live'> = {}) {
+  const still = live.length === 0 ? body : { ...body, ...Object.fromEntries(live.map((name) => [name, null])) };
+  return { status, body: still as unknown, etag: headers.get('etag'), location: headers.get('location') };
 }
 
 /** A command as it goes without faults: whether it asks for a factor, and what it has done when it is answered. */

@@ -9,7 +9,7 @@ export interface Example {
   readonly person?: Person;
   /** The same with another body or another query, as it may be sent too. */
   readonly other?: { readonly path?: string; readonly body?: unknown };
-  /** How often the change was made, where the audit does not tell. */
+  /** How often the change was made, where the audit does not tell of the request; may follow the answer a little later. */
   readonly effects?: () => Promise<number>;
 }
 
@@ -24,6 +24,10 @@ export interface Command {
   readonly variant?: string;
   /** False where the API acts by itself, so that it is all the same whether a worker is there. */
   readonly needsWorker?: boolean;
+  /** Why neither audit nor rows tell at once how often the change was made; then only the answers are compared. */
+  readonly silent?: string;
+  /** Fields of the answer that show how far an operation has come, by which a repetition differs. */
+  readonly live?: readonly string[];
   readonly prepare: (stage: CommandStage) => Promise<Example>;
   /** What is known to be wrong, by trial. A trial that goes well nevertheless fails the test. */
   readonly knownFaults?: Readonly<Partial<Record<Trial, string>>>;
@@ -39,7 +43,7 @@ export interface NoCommand {
 export type CommandLine = Command | NoCommand;
 
 type Prepare = Command['prepare'];
-type More = Pick<Command, 'variant' | 'needsWorker' | 'knownFaults'>;
+type More = Pick<Command, 'variant' | 'needsWorker' | 'silent' | 'live' | 'knownFaults'>;
 
 /** A line of a route that makes its change in one transaction. */
 export function inTransaction(operationId: string, prepare: Prepare, more: More = {}): Command {

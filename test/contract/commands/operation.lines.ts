@@ -34,7 +34,7 @@ function connected(stage: CommandStage, letter: string) {
 }
 
 /** A rotation that waits because its service makes no key. */
-async function rotationOf(stage: CommandStage): Promise<string> {
+async function rotationOf(stage: CommandStage): Promise<{ id: string; path: string }> {
   const { id } = await connected(stage, 'w');
   stage.service.trouble(/^POST \/w\/keys/, ...Array.from({ length: 100 }, () => 503));
   const { body } = await stage.done(stage.admin, 'POST', `/admin/integrations/${id}/rotate-key`, { body: { environment: 'staging' } });
@@ -43,7 +43,7 @@ async function rotationOf(stage: CommandStage): Promise<string> {
     () => stage.app.call('GET', path, { token: stage.admin.token }),
     (answer) => answer.body.attempt_error_code !== null,
   );
-  return path;
+  return { id, path };
 }
 
 async function webhookChannel(stage: CommandStage): Promise<string> {
@@ -76,7 +76,9 @@ export const notificationLines: readonly CommandLine[] = [
     const channel = await createNotificationChannel(db);
     const ended = { status: 'failed', last_error: 'refused', attempts: 1 } as const;
     const { id } = await createNotificationDelivery(db, { channel_id: channel.id, ...ended });
-    return { path: `/admin/notifications/deliveries/${id}/redeliver` };
+    const delivery = db.selectFrom('notification_deliveries').select('attempts').where('id', '=', id);
+    const effects = async () => (await delivery.executeTakeFirstOrThrow()).attempts - ended.attempts;
+    return { path: `/admin/notifications/deliveries/${id}/redeliver`, effects };
   }),
 ];
 
@@ -84,7 +86,7 @@ export const queueLines: readonly CommandLine[] = [
   inTransaction('registerQueue', async () => {
     const name = uniqueName('queue');
     const body = { name, provider: 'bullmq', source_name: name, environment: 'staging', description: 'mails' };
-    return { path: '/admin/queues', body };
+    return { path: '/admin/queues', body, other: { body: { ...body, description: 'letters' } } };
   }),
   inTransaction('unregisterQueue', async ({ db }) => ({ path: `/admin/queues/${(await createQueue(db)).name}` })),
   jobLine('retryFailedJob', 'retry', async ({ company, queue }) => (await failJobs(company, queue, ['boom']))[0] ?? ''),
@@ -105,11 +107,15 @@ export const queueLines: readonly CommandLine[] = [
     const body = { environment: 'staging', state: 'failed', older_than_seconds: 0, reason: 'too many' };
     return { path: `/admin/queues/${name}/clean`, body };
   }),
-  byWorkflow('startBulkRetry', async (stage) => {
-    const { name, queue, company } = await stage.queue();
-    await failJobs(company, queue, ['boom']);
-    return { path: `/admin/queues/${name}/bulk-retries`, body: { reason: 'fixed' } };
-  }),
+  byWorkflow(
+    'startBulkRetry',
+    async (stage) => {
+      const { name, queue, company } = await stage.queue();
+      await failJobs(company, queue, ['boom']);
+      return { path: `/admin/queues/${name}/bulk-retries`, body: { reason: 'fixed' } };
+    },
+    { live: ['progress', 'state', 'finished_at'] },
+  ),
   inTransaction('cancelBulkRetry', async ({ db }) => {
     const { id, name } = await createQueue(db);
     const plan = { error_classes: [], cap: 10, per_second: 1, max_new_failure_ratio: 1, min_samples: 1 };
@@ -142,7 +148,9 @@ export const integrationLines: readonly CommandLine[] = [
   }),
   { operationId: 'revealIntegrationSecret', kind: 'none', reason: 'a read by POST of a secret, which must not be kept' },
   { operationId: 'findIntegrationSecret', kind: 'none', reason: 'a read by POST of a secret, which must not be kept' },
-  byWorkflow('triggerManualSync', async (stage) => ({ path: `/admin/integrations/${(await connected(stage, 'r')).id}/sync` })),
+  byWorkflow('triggerManualSync', async (stage) => ({ path: `/admin/integrations/${(await connected(stage, 'r')).id}/sync` }), {
+    live: ['status', 'page_count', 'ended_at'],
+  }),
   byWorkflow('cancelSyncJob', async (stage) => {
     const { id } = await connected(stage, 'v');
     stage.service.trouble(/^GET \/v\/records/, ...Array.from({ length: 100 }, () => 503));
@@ -153,8 +161,17 @@ export const integrationLines: readonly CommandLine[] = [
     const { id } = await connected(stage, 'r');
     return { path: `/admin/integrations/${id}/rotate-key`, body: { environment: 'staging', reason: 'yearly' } };
   }),
-  byWorkflow('abortKeyRotation', async (stage) => ({ path: `${await rotationOf(stage)}/abort` })),
-  inTransaction('retryKeyRotation', async (stage) => ({ path: `${await rotationOf(stage)}/retry` })),
+  byWorkflow(
+    'abortKeyRotation',
+    async (stage) => {
+      const { id, path } = await rotationOf(stage);
+      const entries = stage.db.selectFrom('audit_logs').select('id').where('resource_id', '=', id);
+      const given = entries.where('event', '=', 'integration.rotation-discarding');
+      return { path: `${path}/abort`, effects: async () => (await given.execute()).length };
+    },
+    { live: ['attempt_error_code', 'attempt_error_detail', 'next_attempt_at', 'updated_at', 'status', 'ended_at'] },
+  ),
+  inTransaction('retryKeyRotation', async (stage) => ({ path: `${(await rotationOf(stage)).path}/retry` })),
   { operationId: 'receiveIntegrationMessage', kind: 'none', reason: 'public: a message has an id of its own, by which it is taken once' },
 ];
 

@@ -136,6 +136,16 @@ export class CommandStage {
     return { name, queue, company: this.#company };
   }
 
+  /** Workflows that were started in a span of time and still run. */
+  async runningWorkflows(from: Date, to: Date): Promise<string[]> {
+    const { client, taskQueue } = this.app.api.deps.temporal;
+    const started = `StartTime >= '${from.toISOString()}' and StartTime < '${to.toISOString()}'`;
+    const query = `TaskQueue = '${taskQueue}' and ExecutionStatus = 'Running' and ${started}`;
+    const found: string[] = [];
+    for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
+    return found;
+  }
+
   readonly password = samplePassword;
 }
 
