@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { routes } from '../../../src/api/routes.ts';
 import type { Route } from '../../../src/api/http/route.ts';
 import { callApi } from '../../support/api.ts';
@@ -87,12 +88,14 @@ export class Attempt {
   async effects(): Promise<string[]> {
     const audited = await this.#stage.db
       .selectFrom('audit_logs')
-      .select('event')
+      .select(['event', sql<string | null>`new_values ->> 'state'`.as('state')])
       .where('request_id', '=', this.requestId)
       .where('outcome', '=', 'success')
       .execute();
     const counted = (await this.#example.effects?.()) ?? 0;
-    const events = audited.map(({ event }) => event).filter((event) => !event.startsWith('mfa.'));
+    // An operation that goes on after its answer has entries for each state.
+    const named = audited.map(({ event, state }) => (state === null ? event : `${event} ${state}`));
+    const events = named.filter((event) => !event.startsWith('mfa.'));
     return [...events, ...Array.from({ length: counted }, () => 'counted')].toSorted();
   }
 }

@@ -69,7 +69,7 @@ export const notificationLines: readonly CommandLine[] = [
   }),
   byWorkflow('testNotificationChannel', async ({ db }) => {
     const { id } = await createNotificationChannel(db);
-    const made = db.selectFrom('notification_deliveries').select('id').where('channel_id', '=', id);
+    const made = db.selectFrom('notification_deliveries').select('id').where('channel_id', '=', id).where('event', '=', 'notification.test');
     return { path: `${channels}/${id}/test`, effects: async () => (await made.execute()).length };
   }),
   byWorkflow('redeliverNotification', async ({ db }) => {
