@@ -35,12 +35,13 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
     const actor = await authenticate(deps, route, ctx);
     try {
       assertPermission(actor, route);
+      const key = givenKey(route, ctx);
       assertMediaType(route, ctx);
       const input = parseInput(route, ctx);
       if (route.requiresIfMatch === true && ctx.state.info.ifMatch === null) {
         throw new Problem({ code: 'resource.version-required', detail: 'Send If-Match with the ETag you have read.' });
       }
-      send(ctx, await answerOnce({ deps, route, actor, input, ctx, defaultStatus }));
+      send(ctx, await answerOnce({ deps, route, actor, input, key, ctx, defaultStatus }));
     } catch (error) {
       await auditRefusedRequest(deps, route, actor, ctx, error);
       throw error;
@@ -53,14 +54,15 @@ interface Request {
   readonly route: Route;
   readonly actor: Actor;
   readonly input: RouteInput;
+  /** The Idempotency-Key. */
+  readonly key: string | null;
   readonly ctx: Context;
   readonly defaultStatus: number;
 }
 
 /** Acts for the first request with a key; its repetitions get the same answer, without another factor proof. */
 async function answerOnce(request: Request): Promise<HttpResponse> {
-  const { deps, route, actor, input, ctx, defaultStatus } = request;
-  const key = givenKey(route, ctx);
+  const { deps, route, actor, input, key, ctx, defaultStatus } = request;
   const { ifMatch } = ctx.state.info;
   const { params, query } = input;
   let mfa: RouteProof | null = null;

@@ -7,7 +7,7 @@ import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { route } from '../http/route.ts';
 import { timestampInput } from '../../platform/value-schemas.ts';
 import { findQueueEvent, queueByName } from '../../services/queue/queue.queries.ts';
-import { pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
+import { awaitQueueState, pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -35,7 +35,10 @@ const pauseQueueRoute = route({
     'service.unavailable',
   ],
   handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
-    await throughWorkflow((command) => pauseQueue(deps, actor, mfa, { name, ...body }, command));
+    await throughWorkflow(
+      (command) => pauseQueue(deps, actor, mfa, { name, ...body }, command),
+      (_stored, commandId) => awaitQueueState(deps, actor, commandId),
+    );
     return presentQueue(deps.queues, await queueByName(deps, actor, name));
   },
 });
@@ -53,7 +56,10 @@ const resumeQueueRoute = route({
   responses: { 200: QueueBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.not-paused', 'service.unavailable'],
   handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
-    await throughWorkflow((command) => resumeQueue(deps, actor, mfa, { name, ...body }, command));
+    await throughWorkflow(
+      (command) => resumeQueue(deps, actor, mfa, { name, ...body }, command),
+      (_stored, commandId) => awaitQueueState(deps, actor, commandId),
+    );
     return presentQueue(deps.queues, await queueByName(deps, actor, name));
   },
 });

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -9,7 +10,7 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { consumeMfaProof, delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { commandUnitOfWork } from '../commands/command.repository.ts';
-import { queueByName } from './queue.queries.ts';
+import { findQueueEvent, queueByName } from './queue.queries.ts';
 import { sendResume, startPause } from './queue-pause.client.ts';
 import { acceptResume, endPause } from './queue-pause.repository.ts';
 
@@ -40,6 +41,30 @@ export async function pauseQueue(
   assertQueueCapability(deps.queues.of(queue.provider), 'pause');
   const pause = { queue_id: queue.id, reason, paused_until: until, mfa_proof_id: delegateProof(mfa) };
   await startPause(deps, actor, pause, command);
+}
+
+/** Longest wait for an engine that has been asked already, and how often its answer is looked for. */
+const settleWithinMs = 10_000;
+const lookEveryMs = 100;
+
+/**
+ * Waits until the engine has done what a pause or a resume recorded. A repetition needs it: the command is done as soon as it
+ * is recorded, and the first request is answered later, when the queue is paused or runs again.
+ *
+ * @param commandId also the id of the event.
+ * @throws Problem `service.unavailable` when the engine could not be reached, or does not answer in time.
+ */
+export async function awaitQueueState(deps: Pick<Deps, 'db'>, actor: Actor, commandId: string): Promise<void> {
+  const untilMs = Date.now() + settleWithinMs;
+  for (;;) {
+    const event = await findQueueEvent(deps.db, actor, commandId);
+    if (event !== undefined && event.state !== 'requested' && event.state !== 'failed') return;
+    if (event?.state === 'failed' || Date.now() > untilMs) {
+      const detail = 'The engine of the queue cannot be reached. Try again shortly.';
+      throw new Problem({ code: 'service.unavailable', detail, retryAfterSeconds: 5 });
+    }
+    await setTimeout(lookEveryMs);
+  }
 }
 
 /**
