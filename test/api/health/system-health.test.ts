@@ -200,6 +200,7 @@ describe('S2-34: the default thresholds of a tenant', () => {
     const { admin: boss } = await secondTenant(app);
     const { body: theirs } = await app.call('GET', `${base}/alerts`, { token: boss.token });
     expect(names(theirs)).toEqual([
+      'Audit damaged',
       'Audit unsigned',
       'Integration failing',
       'Notifications given up',
