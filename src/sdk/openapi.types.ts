@@ -7724,7 +7724,9 @@ export interface components {
             anchored_size: number | null;
             /** @description Where the last of the entries are that were archived and dropped */
             archive: {
+                /** @description Last entry of the archive */
                 to_seq: number;
+                /** @description File below AUDIT_ARCHIVE_DIR */
                 archive_name: string;
                 /** @description SHA-256 in hex */
                 archive_digest: string;

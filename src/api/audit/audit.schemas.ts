@@ -108,7 +108,11 @@ export const VerificationView = z
     reason: z.string().nullable().describe('Why it is `unanchored`'),
     anchored_size: z.int().nullable().describe('Entries that the newest checkpoint from outside covers with which the chain agrees'),
     archive: z
-      .object({ to_seq: z.int(), archive_name: z.string(), archive_digest: hex })
+      .object({
+        to_seq: z.int().describe('Last entry of the archive'),
+        archive_name: z.string().describe('File below AUDIT_ARCHIVE_DIR'),
+        archive_digest: hex,
+      })
       .nullable()
       .describe('Where the last of the entries are that were archived and dropped'),
     size: z.int(),
