@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { platformChainId } from '../../domain/audit/audit-entry.ts';
 import { maxHistoryPoints } from '../../domain/health/health-history.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
 import { summarizeHealth } from '../../domain/health/health-summary.ts';
-import { readAll } from '../../platform/database/read.ts';
+import { defaultTenantId } from '../../domain/shared/actor.ts';
+import { read, readAll } from '../../platform/database/read.ts';
 import { timestampInput } from '../../platform/value-schemas.ts';
-import { newestVerdicts } from '../../services/audit/audit-retention.queries.ts';
+import { chainScope } from '../../services/audit/audit-chain.queries.ts';
+import { newestVerdictQuery } from '../../services/audit/audit-retention.queries.ts';
 import { latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../../services/health/health.queries.ts';
 import { readMetricHistory } from '../../services/health/metric-history.service.ts';
 import { route } from '../http/route.ts';
@@ -29,15 +32,21 @@ const getSystemHealth = route({
   responses: { 200: SystemHealthBody },
   handler: async ({ deps, scope }) => {
     const now = deps.now();
-    const queries = [latestHealthQuery(scope.tenant_id, now), openAlertsQuery(), wasEvaluatedQuery()] as const;
-    const [[latest, alerts, [evaluation]], audit, present] = await Promise.all([
+    const queries = [
+      latestHealthQuery(scope.tenant_id, now),
+      openAlertsQuery(),
+      wasEvaluatedQuery(),
+      newestVerdictQuery(scope.tenant_id),
+    ] as const;
+    const [[latest, alerts, [evaluation], ours], platforms, present] = await Promise.all([
       readAll(deps.db, scope, queries),
-      newestVerdicts(deps.db, scope.tenant_id),
+      // The tenant whose staff run the platform answers for the platform's chain, too.
+      scope.tenant_id === defaultTenantId ? read(deps.db, chainScope(platformChainId), newestVerdictQuery(platformChainId)) : [],
       deps.temporal.recentStatus(),
     ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
     const wasEvaluated = Boolean(evaluation?.was_evaluated);
-    return { ...summarizeHealth(latest, { firing, wasEvaluated }, { ...present, audit }, now), alerts };
+    return { ...summarizeHealth(latest, { firing, wasEvaluated }, { ...present, audit: [...ours, ...platforms] }, now), alerts };
   },
 });
 

@@ -1,7 +1,5 @@
 import { sql } from 'kysely';
-import { platformChainId } from '../../domain/audit/audit-entry.ts';
 import { maxSegmentRows, segmentStep } from '../../domain/audit/audit-retention.ts';
-import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { rawQuery } from '../../platform/database/raw-sql.ts';
 import { read } from '../../platform/database/read.ts';
@@ -14,7 +12,7 @@ export function verificationsQuery(chainId: string) {
 }
 
 /** What the newest verification of a chain has found; no row before the first one. */
-function newestVerdictQuery(chainId: string) {
+export function newestVerdictQuery(chainId: string) {
   return kysely
     .selectFrom('audit_verifications')
     .where('chain_id', '=', chainId)
@@ -23,15 +21,6 @@ function newestVerdictQuery(chainId: string) {
     .orderBy('id', 'desc')
     .limit(1)
     .select(['state', 'first_bad_seq', 'verified_at']);
-}
-
-/**
- * The newest verification of each chain that a tenant answers for: its own, and that of the platform for the tenant whose
- * staff run it.
- */
-export async function newestVerdicts(db: ReadConnections, tenantId: string) {
-  const chains = tenantId === defaultTenantId ? [tenantId, platformChainId] : [tenantId];
-  return (await Promise.all(chains.map((id) => read(db, chainScope(id), newestVerdictQuery(id))))).flat();
 }
 
 /**
