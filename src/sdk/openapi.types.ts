@@ -7386,6 +7386,8 @@ export interface components {
             verified_sequence: number;
             /** @description When the last checkpoint was signed */
             verified_at: string | null;
+            /** @description What the last verification of the whole chain has found; null before one */
+            state: ("anchored" | "unanchored" | "damaged") | null;
         };
         SystemHealth: {
             /**

@@ -48,6 +48,7 @@ describe('T-18: a verification says what it is anchored in', () => {
     expect(report).toMatchObject({ state: 'unanchored', valid: false, anchored_size: null, findings: [], archive: null });
     expect(report.checkpoints_checked).toBeGreaterThan(0);
     expect(report.reason).toMatch(/outside the database/);
+    expect((await get('/admin/dashboard')).sections.audit.data).toMatchObject({ state: 'unanchored' });
     expect(await audit()).toMatchObject({ status: 'degraded', reason: expect.stringMatching(/no checkpoint from outside/) });
     expect((await get('/admin/audit-verifications')).items[0]).toMatchObject({ outcome: 'intact', state: 'unanchored', workflow_id: null });
   });
