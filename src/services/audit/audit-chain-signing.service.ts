@@ -18,7 +18,7 @@ export async function signChain(deps: Deps, chainId: string): Promise<'sealed' |
   const { db, env, log, notify, signer } = deps;
   try {
     await takeCheckpoint(db, signer, chainId);
-    if (env.AUDIT_CHECKPOINT_DIR !== undefined) await publishCheckpoints(db, env.AUDIT_CHECKPOINT_DIR, chainId);
+    if (env.AUDIT_CHECKPOINT_DIR !== undefined) await publishCheckpoints(db, signer, env.AUDIT_CHECKPOINT_DIR, chainId);
     return 'sealed';
   } catch (error) {
     if (!(error instanceof BrokenChainError)) {

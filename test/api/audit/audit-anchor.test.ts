@@ -33,7 +33,7 @@ const audit = async () =>
 async function publish(): Promise<void> {
   const { db, env } = app.api.deps;
   await takeCheckpoint(db, signerOf({ env }), defaultTenantId);
-  await publishCheckpoints(db, folder, defaultTenantId);
+  await publishCheckpoints(db, signerOf({ env }), folder, defaultTenantId);
 }
 
 /** Changes rows behind every trigger, as somebody with the rights of the superuser. */
@@ -89,7 +89,7 @@ describe('T-18: a verification says what it is anchored in', () => {
       expect((await ask()).body).toMatchObject({ state: 'unanchored' });
       const { db, env } = other.api.deps;
       await takeCheckpoint(db, signerOf({ env }), defaultTenantId);
-      await publishCheckpoints(db, folder, defaultTenantId);
+      await publishCheckpoints(db, signerOf({ env }), folder, defaultTenantId);
       expect((await ask()).body).toMatchObject({ state: 'anchored' });
       // The keys of the first installation are not those of the second.
       expect((await verify()).findings.map(({ detail }: { detail: string }) => detail).join()).toMatch(/no valid signature/);

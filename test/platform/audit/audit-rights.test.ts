@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { sealEntry } from '../../../src/platform/audit/audit-append.ts';
 import { takeCheckpoint } from '../../../src/services/audit/audit-checkpoint.service.ts';
-import { publishCheckpoints } from '../../../src/services/audit/checkpoint-file.ts';
+import { verifyChain } from '../../../src/services/audit/audit-chain-verification.service.ts';
+import { publishCheckpoints, publishedNotes } from '../../../src/services/audit/checkpoint-file.ts';
 import { formatVerifier, originOfChain } from '../../../src/services/audit/signed-note.ts';
 import { actorOf, entryOf, startAuditBench } from '../../support/audit-bench.ts';
 import type { AuditBench } from '../../support/audit-bench.ts';
@@ -26,7 +27,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'castellan-rights-'));
   await bench.write(tenantId, 700, 100);
   await takeCheckpoint(bench.db, bench.signer, tenantId);
-  await publishCheckpoints(bench.db, folder, tenantId);
+  await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
 });
 
 afterAll(async () => {
@@ -178,8 +179,21 @@ describe('T-17: the application’s role', () => {
     await expect(one(insert(512, `audit_root(${edge})`, link, "'note'", edge))).rejects.toThrow(notTheRows);
     await expect(one(insert(512, `audit_root(${edge})`, link, note.replace('512', '513'), edge))).rejects.toThrow(notTheRows);
     await expect(one(insert(100_000, zeros, zeros, note, edge))).rejects.toThrow(notTheRows);
-    // What the rows give may be stored; that it is signed by nobody is then told as damage.
-    await one(insert(512, `audit_root(${edge})`, link, note, edge));
+    // What the rows give may be stored: that nobody has signed it is told as damage, and it does not leave the database.
+    const other = randomUUID();
+    await bench.write(other, 512, 256);
+    await takeCheckpoint(bench.db, bench.signer, other);
+    await bench.write(other, 8);
+    const planted = insert(520, `audit_root(audit_edge('${tenantId}', 520))`, link.replace('512', '520'), note.replaceAll('512', '520'), `audit_edge('${tenantId}', 520)`);
+    await as(app, [planted.replaceAll(tenantId, other)], { commit: true, tenant: other });
+    await publishCheckpoints(bench.db, bench.signer, folder, other);
+    const notes = await publishedNotes(folder, other);
+    expect(notes.map((text) => text.split('\n')[1])).toEqual(['512']);
+    const verifiers = bench.signer.verifiers(originOfChain(other));
+    expect(await verifyChain(bench.database.appUrl, other, { verifiers, notes })).toMatchObject({
+      state: 'damaged',
+      findings: [{ detail: 'The stored checkpoint of size 520 has no valid signature' }],
+    });
     for (const node of [`8, 0, ${zeros}`, `8, 5, ${zeros}`, `16, 0, ${zeros}`, `3, 0, ${zeros}`]) {
       const forged = `insert into audit_tree_nodes (chain_id, level, index, hash) values ('${tenantId}', ${node})`;
       await expect(one(forged)).rejects.toThrow(notTheRows);

@@ -48,7 +48,7 @@ const run = (more: Partial<RetentionPlaces> = {}, ...args: string[]) => runReten
 
 async function publish(tenantId: string): Promise<void> {
   await takeCheckpoint(bench.db, bench.signer, tenantId);
-  await publishCheckpoints(bench.db, checkpoints(), tenantId);
+  await publishCheckpoints(bench.db, bench.signer, checkpoints(), tenantId);
 }
 
 async function verify(tenantId: string) {

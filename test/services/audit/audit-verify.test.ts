@@ -47,7 +47,7 @@ async function signedChain(): Promise<{ tenantId: string; notes: string[] }> {
     await bench.write(tenantId, 20);
     if (part < 2) await takeCheckpoint(bench.db, bench.signer, tenantId);
   }
-  await publishCheckpoints(bench.db, folder, tenantId);
+  await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
   return { tenantId, notes: await publishedNotes(folder, tenantId) };
 }
 
@@ -231,11 +231,11 @@ describe('checkpoints (S2-73)', () => {
   it('appends to the file what it lacks, also after a partial note', async () => {
     const { tenantId, notes } = await signedChain();
     expect(notes).toHaveLength(2);
-    await publishCheckpoints(bench.db, folder, tenantId);
+    await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
     expect(await publishedNotes(folder, tenantId)).toEqual(notes);
     await appendFile(checkpointFile(folder, tenantId), `\n${originOfChain(tenantId)}\n5`);
     await takeCheckpoint(bench.db, bench.signer, tenantId);
-    await publishCheckpoints(bench.db, folder, tenantId);
+    await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
     const published = await publishedNotes(folder, tenantId);
     expect(published.map((note) => openCheckpoint(note, verifiersOf(tenantId))?.size)).toEqual([20, 40, 60]);
     expect(splitNotes(await readFile(checkpointFile(folder, tenantId), 'utf8'))).toEqual(published);

@@ -40,12 +40,12 @@ describe('witnesses outside the database', () => {
     const tenantId = randomUUID();
     await bench.write(tenantId, 700, 100);
     await takeCheckpoint(bench.db, bench.signer, tenantId);
-    await deliverToWitness(bench.db, witness, tenantId, never);
+    await deliverToWitness(bench.db, bench.signer, witness, tenantId, never);
     const path = witnessFile(join(folder, 'witness'), tenantId, 700);
     const note = await readFile(path, 'utf8');
     expect(await chainsWithoutWitness(bench.db, 'folder', null, 1_000)).not.toContain(tenantId);
     await writeFile(path, 'another');
-    expect(await deliverToWitness(bench.db, witness, tenantId, never)).toMatchObject({ error: expect.stringMatching(/another checkpoint/) });
+    expect(await deliverToWitness(bench.db, bench.signer, witness, tenantId, never)).toMatchObject({ error: expect.stringMatching(/another checkpoint/) });
     await writeFile(path, note);
     await bench.write(tenantId, 1);
     await takeCheckpoint(bench.db, bench.signer, tenantId);
@@ -75,11 +75,11 @@ describe('witnesses outside the database', () => {
       await bench.write(tenantId, 3);
       const checkpoint = await takeCheckpoint(bench.db, bench.signer, tenantId);
       for (const attempts of [1, 2]) {
-        const delivery = await deliverToWitness(bench.db, webhook, tenantId, never);
+        const delivery = await deliverToWitness(bench.db, bench.signer, webhook, tenantId, never);
         expect(delivery).toMatchObject({ size: 3, attempts, error: expect.stringMatching(/503/) });
       }
       status = 200;
-      expect(await deliverToWitness(bench.db, webhook, tenantId, never)).toMatchObject({ attempts: 3, error: null });
+      expect(await deliverToWitness(bench.db, bench.signer, webhook, tenantId, never)).toMatchObject({ attempts: 3, error: null });
       expect(received).toEqual([{ chain_id: tenantId, size: 3, note: checkpoint?.note }]);
       expect(await chainsWithoutWitness(bench.db, 'webhook', null, 1_000)).not.toContain(tenantId);
     } finally {
