@@ -30,7 +30,7 @@ import { reconcileSchedules } from './platform/temporal/schedules.ts';
 import { registerSearchAttributes } from './platform/temporal/search-attributes.ts';
 import { createTemporalClient } from './platform/temporal/temporal-client.ts';
 import { startTracing } from './platform/observability/tracing.ts';
-import { schedules } from './workflows/shared/schedules.ts';
+import { retiredSchedules, schedules } from './workflows/shared/schedules.ts';
 import { tenantAttributeName } from './workflows/queue/queue-pause.contract.ts';
 import { searchAttributes } from './workflows/shared/search-attributes.ts';
 
@@ -107,7 +107,7 @@ export async function startWorker(
       return Worker.create(workerOptions(env, deps, connection));
     },
     beside: async (over) => {
-      hasSchedules = await reconcileSchedules(client, taskQueue, schedules, { log, signal: over });
+      hasSchedules = await reconcileSchedules(client, taskQueue, schedules, { log, signal: over, retired: retiredSchedules });
     },
   });
   let endProbes: (() => void) | undefined;

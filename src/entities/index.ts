@@ -29,6 +29,7 @@ import {
 } from './audit/audit-log.entity.ts';
 import {
   AuditPersonKeyEntity,
+  AuditRetentionSettingsEntity,
   AuditSegmentEntity,
   AuditVerificationEntity,
   AuditWitnessDeliveryEntity,
@@ -112,6 +113,7 @@ export const entitiesByTable = {
   audit_tree_nodes: AuditTreeNodeEntity,
   audit_verifications: AuditVerificationEntity,
   audit_witness_deliveries: AuditWitnessDeliveryEntity,
+  audit_retention_settings: AuditRetentionSettingsEntity,
   audit_segments: AuditSegmentEntity,
   audit_person_keys: AuditPersonKeyEntity,
   admin_approval_policies: GatePolicyEntity,

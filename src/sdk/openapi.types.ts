@@ -2943,7 +2943,7 @@ export interface paths {
         };
         /**
          * Status of every component as last measured
-         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them.
+         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `audit` is `down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.
          */
         get: operations["getSystemHealth"];
         put?: never;
@@ -3076,7 +3076,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Results of the regular verifications of the chain, newest first */
+        /** Results of the verifications of the chain, newest first */
         get: operations["getAuditVerifications"];
         put?: never;
         post?: never;
@@ -3220,7 +3220,7 @@ export interface paths {
         };
         /**
          * Recompute the whole chain and compare it with its signed checkpoints
-         * @description Takes seconds for a long chain. Checkpoints outside the database are compared as well if this server has them.
+         * @description Takes seconds for a long chain. Only a checkpoint from outside the database anchors the chain: without one that this server can read, a chain that was cut off or rewritten as a whole looks like any other, and is `unanchored`.
          */
         get: operations["verifyAuditLogs"];
         put?: never;
@@ -4564,7 +4564,7 @@ export interface components {
                              * @description A health metric; while it is not measured the rollout holds
                              * @enum {string}
                              */
-                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                         } | {
                             /** @constant */
                             kind: "prometheus";
@@ -4826,7 +4826,7 @@ export interface components {
                 /** @description Unique in the tenant; identifies the threshold */
                 name: string;
                 /** @enum {string} */
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /**
                  * @description `gt`: it is broken while the value is greater than `threshold`
                  * @enum {string}
@@ -6200,7 +6200,7 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -6329,7 +6329,7 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -6567,7 +6567,7 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -7386,6 +7386,8 @@ export interface components {
             verified_sequence: number;
             /** @description When the last checkpoint was signed */
             verified_at: string | null;
+            /** @description What the last verification of the whole chain has found; null before one */
+            state: ("anchored" | "unanchored" | "damaged") | null;
         };
         SystemHealth: {
             /**
@@ -7411,7 +7413,7 @@ export interface components {
                 reason: string | null;
                 metrics: {
                     /** @enum {string} */
-                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     title: string;
                     /** @enum {string} */
                     unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -7439,7 +7441,7 @@ export interface components {
         };
         SystemMetricsHistory: {
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             title: string;
             /** @enum {string} */
             unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -7477,7 +7479,7 @@ export interface components {
             /** @description Unique in the tenant; identifies the threshold */
             name: string;
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             /**
              * @description `gt`: it is broken while the value is greater than `threshold`
              * @enum {string}
@@ -7587,6 +7589,10 @@ export interface components {
              * @enum {string}
              */
             outcome: "intact" | "damaged" | "decisions_differ";
+            /** @description Null in results of releases that did not ask for an anchor */
+            state: ("anchored" | "unanchored" | "damaged") | null;
+            /** @description Entries covered by the newest checkpoint from outside that agrees */
+            anchored_size: number | null;
             /** @description The first entry that is surely or possibly affected */
             first_bad_seq: number | null;
             /** @description Decisions found in Temporal histories */
@@ -7618,17 +7624,17 @@ export interface components {
             to_seq: number;
             /** @description Root of the tree up to the last entry, SHA-256 in hex */
             root_hash: string;
-            /** @description Signed note at the last entry (C2SP tlog-checkpoint) */
+            /** @description Signed note that covers the last entry (C2SP tlog-checkpoint) */
             note: string;
             /** @description File below AUDIT_ARCHIVE_DIR */
             archive_name: string;
             /** @description SHA-256 of the file in hex */
             archive_digest: string;
             /**
-             * @description Witness that has a checkpoint covering it
+             * @description Where the checkpoint was read that covers it
              * @enum {string}
              */
-            witness: "webhook" | "folder";
+            witness: "checkpoints" | "webhook" | "folder";
             /** Format: date-time */
             recorded_until: string;
             /** Format: date-time */
@@ -7707,7 +7713,26 @@ export interface components {
         AuditVerification: {
             /** Format: uuid */
             chain_id: string;
+            /**
+             * @description `anchored`: agrees with a checkpoint from outside the database; `unanchored`: consistent with itself only; `damaged`: not what was written or signed
+             * @enum {string}
+             */
+            state: "anchored" | "unanchored" | "damaged";
+            /** @description True for `anchored` only */
             valid: boolean;
+            /** @description Why it is `unanchored` */
+            reason: string | null;
+            /** @description Entries that the newest checkpoint from outside covers with which the chain agrees */
+            anchored_size: number | null;
+            /** @description Where the last of the entries are that were archived and dropped */
+            archive: {
+                /** @description Last entry of the archive */
+                to_seq: number;
+                /** @description File below AUDIT_ARCHIVE_DIR */
+                archive_name: string;
+                /** @description SHA-256 in hex */
+                archive_digest: string;
+            } | null;
             size: number;
             /** @description SHA-256 in hex */
             root_hash: string;
@@ -29965,7 +29990,7 @@ export interface operations {
     getSystemMetricsHistory: {
         parameters: {
             query: {
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /** @description One hour before `to` when omitted */
                 from?: string;
                 /** @description Now when omitted; exclusive */

@@ -17,7 +17,7 @@ const getAuditVerifications = route({
   method: 'get',
   path: '/admin/audit-verifications',
   tag: 'Audit',
-  summary: 'Results of the regular verifications of the chain, newest first',
+  summary: 'Results of the verifications of the chain, newest first',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
