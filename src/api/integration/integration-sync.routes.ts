@@ -4,7 +4,7 @@ import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
-import { cancelSyncJob, triggerSync } from '../../services/integration/integration-sync.service.ts';
+import { awaitSyncEnd, cancelSyncJob, triggerSync } from '../../services/integration/integration-sync.service.ts';
 import { findSyncJob, syncJobsQuery } from '../../services/integration/integration-sync.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { SyncJobBody } from './integration.schemas.ts';
@@ -85,7 +85,11 @@ const cancelSyncJobRoute = route({
   responses: { 200: SyncJobBody },
   problems: ['resource.not-found', 'integration.sync-ended', 'service.unavailable'],
   handler: async ({ params: { id, jobId }, actor, deps, throughWorkflow }) => {
-    await throughWorkflow((command) => cancelSyncJob(deps, actor, { integration_id: id, job_id: jobId }, command));
+    const sync = { integration_id: id, job_id: jobId };
+    await throughWorkflow(
+      (command) => cancelSyncJob(deps, actor, sync, command),
+      () => awaitSyncEnd(deps, actor, sync),
+    );
     return findSyncJob(deps.db, actor, id, jobId);
   },
 });

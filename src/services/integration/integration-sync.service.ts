@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -40,4 +41,28 @@ export async function cancelSyncJob(
     throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', members: { status } });
   }
   await cancelSync(deps, actor, sync, command);
+}
+
+/** Longest wait for the end of a sync that is being cancelled, and how often it is looked for. */
+const endWithinMs = 10_000;
+const lookEveryMs = 100;
+
+/**
+ * Waits until a cancelled sync has ended. A repetition needs it: the command is done as soon as the cancellation is recorded,
+ * and the first request is answered later, when the sync has ended.
+ *
+ * @throws Problem `service.unavailable` when it does not end in time.
+ */
+export async function awaitSyncEnd(
+  { db }: Pick<Deps, 'db'>,
+  actor: Actor,
+  { integration_id, job_id }: { readonly integration_id: string; readonly job_id: string },
+): Promise<void> {
+  const untilMs = Date.now() + endWithinMs;
+  while ((await findSyncJob(db, actor, integration_id, job_id)).status === 'running') {
+    if (Date.now() > untilMs) {
+      throw new Problem({ code: 'service.unavailable', detail: 'The sync has not ended yet.', retryAfterSeconds: 5 });
+    }
+    await setTimeout(lookEveryMs);
+  }
 }
