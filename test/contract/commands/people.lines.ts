@@ -35,6 +35,8 @@ async function erasure({ db }: CommandStage, tenant_id: string): Promise<Example
 const noKey = (operationId: string, reason: string): CommandLine => ({ operationId, kind: 'none', reason });
 
 export const peopleLines: readonly CommandLine[] = [
+  noKey('openAccountLink', 'public: a link is its own proof, and looking at it changes nothing for anybody else'),
+  noKey('completeAccountLink', 'public: a link works once, and its holder has no account yet'),
   noKey('login', 'public: whoever signs in has no account to keep a key under'),
   noKey('refresh', 'public: the refresh token is used once, and its repetition has a rule of its own'),
   noKey('logout', 'ending the own session is the same however often it is done'),
