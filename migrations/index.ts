@@ -25,6 +25,9 @@ import { Migration20261121290000_default_alerts } from './20261121290000_default
 import { Migration20261121300000_missing_records } from './20261121300000_missing_records.ts';
 import { Migration20261121310000_approval_erasure } from './20261121310000_approval_erasure.ts';
 import { Migration20261121320000_account_links } from './20261121320000_account_links.ts';
+import { Migration20261121330000_commands } from './20261121330000_commands.ts';
+import { Migration20261121340000_audit_retention_role } from './20261121340000_audit_retention_role.ts';
+import { Migration20261121341000_audit_anchors } from './20261121341000_audit_anchors.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -55,4 +58,7 @@ export const migrationsList = [
   { name: '20261121300000_missing_records', class: Migration20261121300000_missing_records },
   { name: '20261121310000_approval_erasure', class: Migration20261121310000_approval_erasure },
   { name: '20261121320000_account_links', class: Migration20261121320000_account_links },
+  { name: '20261121330000_commands', class: Migration20261121330000_commands },
+  { name: '20261121340000_audit_retention_role', class: Migration20261121340000_audit_retention_role },
+  { name: '20261121341000_audit_anchors', class: Migration20261121341000_audit_anchors },
 ];

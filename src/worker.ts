@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   OpenTelemetryActivityInboundInterceptor,
@@ -24,11 +25,12 @@ import { keepPolling } from './platform/temporal/polling-worker.ts';
 import type { Polling } from './platform/temporal/polling-worker.ts';
 import { payloadCodecOf } from './platform/temporal/payload-codec.ts';
 import { createQueueProviders } from './services/queue/queue-providers.ts';
+import { startDueWorkflows } from './services/commands/workflow-start.service.ts';
 import { reconcileSchedules } from './platform/temporal/schedules.ts';
 import { registerSearchAttributes } from './platform/temporal/search-attributes.ts';
 import { createTemporalClient } from './platform/temporal/temporal-client.ts';
 import { startTracing } from './platform/observability/tracing.ts';
-import { schedules } from './workflows/shared/schedules.ts';
+import { retiredSchedules, schedules } from './workflows/shared/schedules.ts';
 import { tenantAttributeName } from './workflows/queue/queue-pause.contract.ts';
 import { searchAttributes } from './workflows/shared/search-attributes.ts';
 
@@ -105,12 +107,13 @@ export async function startWorker(
       return Worker.create(workerOptions(env, deps, connection));
     },
     beside: async (over) => {
-      hasSchedules = await reconcileSchedules(client, taskQueue, schedules, { log, signal: over });
+      hasSchedules = await reconcileSchedules(client, taskQueue, schedules, { log, signal: over, retired: retiredSchedules });
     },
   });
   let endProbes: (() => void) | undefined;
+  const endStarting = keepStarting(deps);
   const close = async () => {
-    await polling.stop();
+    await Promise.all([polling.stop(), endStarting()]);
     endProbes?.();
     await closeAll(deps, connection);
   };
@@ -124,6 +127,30 @@ export async function startWorker(
     await close().catch((closing: unknown) => log.debug({ err: closing }, 'the worker did not close'));
     throw error;
   }
+}
+
+/** How often a worker looks for workflows that wait to be started; they have to be within 15 s of Temporal's return (T-51). */
+const startingIntervalMs = 2_000;
+
+/**
+ * Starts what committed changes wait for, over and over: not by a Schedule, because that waits for the very server that was
+ * away.
+ *
+ * @returns a function that ends it, after the look that is under way.
+ */
+function keepStarting(deps: ActivityDeps): () => Promise<void> {
+  const ending = new AbortController();
+  const look = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      await startDueWorkflows(deps).catch((error: unknown) => deps.log.warn({ err: error }, 'workflows that wait could not be read'));
+      await setTimeout(startingIntervalMs, undefined, { signal: ending.signal }).catch(() => undefined);
+    }
+  };
+  const looking = look();
+  return async () => {
+    ending.abort();
+    await looking;
+  };
 }
 
 function connect(env: Env): Promise<NativeConnection> {

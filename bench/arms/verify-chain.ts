@@ -4,10 +4,10 @@ import type { VerifyAnswer } from '../cases/audit-verify.ts';
 /** Verifies one chain as it is in the database and prints the time and memory it took. */
 const started = performance.now();
 const cpuBefore = process.cpuUsage();
-const { valid, size } = await verifyChain(process.env.DATABASE_URL ?? '', process.argv[2] ?? '');
+const { state, size } = await verifyChain(process.env.DATABASE_URL ?? '', process.argv[2] ?? '');
 const { user, system } = process.cpuUsage(cpuBefore);
 const answer: VerifyAnswer = {
-  valid,
+  intact: state !== 'damaged',
   size,
   durationMs: performance.now() - started,
   cpuMs: (user + system) / 1000,

@@ -15,7 +15,7 @@ const runs = 3;
 
 /** The result of the verifying process. */
 export interface VerifyAnswer {
-  readonly valid: boolean;
+  readonly intact: boolean;
   readonly size: number;
   readonly durationMs: number;
   /** Processor time of the verifying process itself. */
@@ -30,13 +30,13 @@ export async function benchAuditVerify(stack: BenchStack): Promise<GoalResult[]>
   const size = await fill(stack.env.DATABASE_URL, chainId);
   const answers: VerifyAnswer[] = [];
   for (let run = 0; run < runs; run += 1) answers.push(await verify(stack.env.DATABASE_URL, chainId));
-  const isValid = answers.every((answer) => answer.valid && answer.size === size);
+  const isIntact = answers.every((answer) => answer.intact && answer.size === size);
   const duration = spreadOf(answers.map(({ durationMs }) => durationMs));
   const memory = spreadOf(answers.map(({ maxRssMb }) => maxRssMb));
   const cpu = spreadOf(answers.map(({ cpuMs }) => cpuMs));
   const shared = {
     arms: {
-      chain: `${size} entries, ${isValid ? 'valid' : 'NOT VALID'}`,
+      chain: `${size} entries, ${isIntact ? 'intact' : 'DAMAGED'}`,
       'verifying process': `${cpu.median.toFixed(0)} ms of processor time (${cpu.min.toFixed(0)}–${cpu.max.toFixed(0)})`,
     },
     notes: [],
@@ -49,7 +49,7 @@ export async function benchAuditVerify(stack: BenchStack): Promise<GoalResult[]>
       figure: 'ms',
       value: duration,
       goal: timeGoal,
-      met: isValid && meets(duration, timeGoal),
+      met: isIntact && meets(duration, timeGoal),
     },
     {
       ...shared,

@@ -2,9 +2,12 @@ import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 
 /**
  * The group role that every policy and grant of the migrations names; the processes log in as a member of it. Like
- * the other two it belongs to the whole server, so several Castellan databases on one server share them.
+ * the other three it belongs to the whole server, so several Castellan databases on one server share them.
  */
 export const appRole = 'castellan_app';
+
+/** May archive and drop audit entries, and nothing else. API and worker are no members of it (T-17). */
+export const retentionRole = 'castellan_retention';
 
 /** Owns the SECURITY DEFINER functions, so that these have exactly the rights that the migrations grant to it. */
 export const definerRole = 'castellan_definer';
@@ -17,11 +20,13 @@ export type DatabaseAddresses = {
   ownerUrl: string;
   /** API and worker: owns nothing, is bound by row-level security. Same database as `ownerUrl`. */
   appUrl: string;
+  /** The retention of the audit log, where it is used: a login of its own. Same database as `ownerUrl`. */
+  retentionUrl?: string | undefined;
 };
 
 /**
  * Creates the roles and the empty database that the migrations expect, as often as you like: what exists is kept,
- * the two passwords are set to those in the addresses.
+ * the passwords are set to those in the addresses.
  *
  * Only the roles named here may connect to the database or create anything in it, and neither the owner nor
  * the application can pass row-level security (superuser and BYPASSRLS are revoked).
@@ -31,14 +36,24 @@ export type DatabaseAddresses = {
 export async function bootstrapDatabase(addresses: DatabaseAddresses): Promise<void> {
   const owner = loginOf(addresses.ownerUrl);
   const app = loginOf(addresses.appUrl);
+  const retention = addresses.retentionUrl === undefined ? null : loginOf(addresses.retentionUrl);
   if (owner.database !== app.database) throw new Error('The owner and the application must use the same database.');
+  if (retention !== null && retention.database !== owner.database) {
+    throw new Error('The owner and the retention must use the same database.');
+  }
+  if (retention?.user === app.user) throw new Error('The retention needs a login of its own: the application must not drop entries.');
 
   await withClient(addresses.adminUrl, async (admin) => {
     await ensureRole(admin, appRole, 'nologin');
     await ensureRole(admin, definerRole, 'nologin');
+    await ensureRole(admin, retentionRole, 'nologin');
     await ensureRole(admin, owner.user, `login password ${escapeLiteral(owner.password)}`);
     await ensureRole(admin, app.user, `login password ${escapeLiteral(app.password)}`);
     await admin.query(`grant ${escapeIdentifier(appRole)} to ${escapeIdentifier(app.user)}`);
+    if (retention !== null) {
+      await ensureRole(admin, retention.user, `login password ${escapeLiteral(retention.password)}`);
+      await admin.query(`grant ${escapeIdentifier(retentionRole)} to ${escapeIdentifier(retention.user)}`);
+    }
     // SET without INHERIT: the owner may hand functions over to the definer, and act as the application does, but has
     // neither's rights unless it asks for them.
     await admin.query(
@@ -55,7 +70,7 @@ export async function bootstrapDatabase(addresses: DatabaseAddresses): Promise<v
 export async function grantDatabase(admin: Client, database: string): Promise<void> {
   const name = escapeIdentifier(database);
   await admin.query(`revoke all on database ${name} from public`);
-  await admin.query(`grant connect on database ${name} to ${escapeIdentifier(appRole)}`);
+  await admin.query(`grant connect on database ${name} to ${escapeIdentifier(appRole)}, ${escapeIdentifier(retentionRole)}`);
 }
 
 /** Runs `use` on a connection of its own and closes it in any case. */

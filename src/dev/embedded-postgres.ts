@@ -28,7 +28,8 @@ export type EmbeddedPostgresOptions = {
   folder: string;
   logFile: string;
   port: number;
-  passwords: { superuser: string; owner: string; app: string };
+  /** Without one of the retention there is no login for it. */
+  passwords: { superuser: string; owner: string; app: string; retention?: string };
   /** Further server settings, e.g. `fsync=off` for tests. */
   settings?: readonly string[];
   /** The message for the user when the port is taken. */
@@ -77,6 +78,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     adminUrl: url(superuser, options.passwords.superuser, 'postgres'),
     ownerUrl: url('castellan_owner', options.passwords.owner, database),
     appUrl: url('castellan', options.passwords.app, database),
+    ...(options.passwords.retention === undefined
+      ? {}
+      : { retentionUrl: url('castellan_archivist', options.passwords.retention, database) }),
   };
   try {
     await waitUntilReady(server, addresses.adminUrl, options.logFile);

@@ -81,7 +81,8 @@ export async function pendingMigrations(ownerUrl: string): Promise<string[]> {
 async function prepareDatabase(ownerUrl: string): Promise<void> {
   const adminUrl = process.env['DATABASE_ADMIN_URL'];
   const appUrl = process.env['DATABASE_URL'];
-  if (adminUrl && appUrl) await bootstrapDatabase({ adminUrl, ownerUrl, appUrl });
+  const retentionUrl = process.env['RETENTION_DATABASE_URL'] || undefined;
+  if (adminUrl && appUrl) await bootstrapDatabase({ adminUrl, ownerUrl, appUrl, retentionUrl });
 }
 
 async function main(command: string, ownerUrl: string | undefined): Promise<number> {

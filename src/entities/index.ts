@@ -29,6 +29,7 @@ import {
 } from './audit/audit-log.entity.ts';
 import {
   AuditPersonKeyEntity,
+  AuditRetentionSettingsEntity,
   AuditSegmentEntity,
   AuditVerificationEntity,
   AuditWitnessDeliveryEntity,
@@ -60,6 +61,7 @@ import {
   SystemHealthEntity,
 } from './health/health.entity.ts';
 import { IdempotencyKeyEntity } from './shared/idempotency-key.entity.ts';
+import { WorkflowStartEntity } from './shared/workflow-start.entity.ts';
 import { MfaChallengeEntity, MfaFactorEntity, MfaRecoveryCodeEntity, RateLimitCounterEntity } from './identity/mfa.entity.ts';
 import { DevelopmentMailEntity, NotificationChannelEntity, NotificationDeliveryEntity } from './notification/notification.entity.ts';
 import {
@@ -103,6 +105,7 @@ export const entitiesByTable = {
   user_agent_permissions: ModulePermissionEntity,
   service_tokens: ServiceTokenEntity,
   idempotency_keys: IdempotencyKeyEntity,
+  workflow_starts: WorkflowStartEntity,
   audit_logs: AuditLogEntity,
   audit_heads: AuditHeadEntity,
   audit_permission_sets: AuditPermissionSetEntity,
@@ -110,6 +113,7 @@ export const entitiesByTable = {
   audit_tree_nodes: AuditTreeNodeEntity,
   audit_verifications: AuditVerificationEntity,
   audit_witness_deliveries: AuditWitnessDeliveryEntity,
+  audit_retention_settings: AuditRetentionSettingsEntity,
   audit_segments: AuditSegmentEntity,
   audit_person_keys: AuditPersonKeyEntity,
   admin_approval_policies: GatePolicyEntity,

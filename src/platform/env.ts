@@ -106,9 +106,6 @@ const envSchema = z.object({
   AUDIT_WITNESS_SECRET: z.string().regex(/^whsec_[A-Za-z0-9+/=]+$/, 'must be whsec_<base64>').optional(),
   /** A witness outside: a folder that gets one object file a checkpoint. */
   AUDIT_WITNESS_DIR: z.string().optional(),
-  /** Entries older than this are archived to `AUDIT_ARCHIVE_DIR` and dropped; without it they stay for ever. */
-  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).optional(),
-  AUDIT_ARCHIVE_DIR: z.string().optional(),
   ACCESS_TOKEN_TTL_SECONDS: seconds.max(3600).default(300),
   REFRESH_TOKEN_TTL_SECONDS: seconds.default(30 * 24 * 3600),
   TRUSTED_ISSUERS: jsonList(trustedIssuer),
@@ -142,6 +139,8 @@ const envSchema = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Share of the requests without a caller's trace whose spans are recorded. */
   TRACE_SAMPLE_RATIO: z.coerce.number().min(0).max(1).default(0),
+  /** How long a caller waits for a command that a workflow carries out; after it nothing is carried out any more. */
+  COMMAND_DEADLINE_MS: z.coerce.number().int().min(500).max(60_000).default(10_000),
   SHUTDOWN_TIMEOUT_SECONDS: seconds.max(300).default(20),
 });
 
@@ -170,12 +169,9 @@ export function loadEnv(source: NodeJS.ProcessEnv = process.env): Env {
   if (result.data.NODE_ENV === 'production' && new URL(result.data.PUBLIC_URL).protocol !== 'https:') {
     throw new EnvError('The environment is not usable:\n  PUBLIC_URL: must be https in production');
   }
-  const { AUDIT_WITNESS_URL, AUDIT_WITNESS_SECRET, AUDIT_RETENTION_DAYS, AUDIT_ARCHIVE_DIR } = result.data;
+  const { AUDIT_WITNESS_URL, AUDIT_WITNESS_SECRET } = result.data;
   if ((AUDIT_WITNESS_URL === undefined) !== (AUDIT_WITNESS_SECRET === undefined)) {
     throw new EnvError('The environment is not usable:\n  AUDIT_WITNESS_SECRET: goes with AUDIT_WITNESS_URL');
-  }
-  if (AUDIT_RETENTION_DAYS !== undefined && AUDIT_ARCHIVE_DIR === undefined) {
-    throw new EnvError('The environment is not usable:\n  AUDIT_ARCHIVE_DIR: is needed with AUDIT_RETENTION_DAYS');
   }
   return result.data;
 }

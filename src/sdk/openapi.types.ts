@@ -2943,7 +2943,7 @@ export interface paths {
         };
         /**
          * Status of every component as last measured
-         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them.
+         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `audit` is `down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.
          */
         get: operations["getSystemHealth"];
         put?: never;
@@ -3076,7 +3076,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Results of the regular verifications of the chain, newest first */
+        /** Results of the verifications of the chain, newest first */
         get: operations["getAuditVerifications"];
         put?: never;
         post?: never;
@@ -3220,7 +3220,7 @@ export interface paths {
         };
         /**
          * Recompute the whole chain and compare it with its signed checkpoints
-         * @description Takes seconds for a long chain. Checkpoints outside the database are compared as well if this server has them.
+         * @description Takes seconds for a long chain. Only a checkpoint from outside the database anchors the chain: without one that this server can read, a chain that was cut off or rewritten as a whole looks like any other, and is `unanchored`.
          */
         get: operations["verifyAuditLogs"];
         put?: never;
@@ -4564,7 +4564,7 @@ export interface components {
                              * @description A health metric; while it is not measured the rollout holds
                              * @enum {string}
                              */
-                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                         } | {
                             /** @constant */
                             kind: "prometheus";
@@ -4826,7 +4826,7 @@ export interface components {
                 /** @description Unique in the tenant; identifies the threshold */
                 name: string;
                 /** @enum {string} */
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /**
                  * @description `gt`: it is broken while the value is greater than `threshold`
                  * @enum {string}
@@ -6200,7 +6200,7 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -6329,7 +6329,7 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -6567,7 +6567,7 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
@@ -7386,6 +7386,8 @@ export interface components {
             verified_sequence: number;
             /** @description When the last checkpoint was signed */
             verified_at: string | null;
+            /** @description What the last verification of the whole chain has found; null before one */
+            state: ("anchored" | "unanchored" | "damaged") | null;
         };
         SystemHealth: {
             /**
@@ -7411,7 +7413,7 @@ export interface components {
                 reason: string | null;
                 metrics: {
                     /** @enum {string} */
-                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     title: string;
                     /** @enum {string} */
                     unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -7439,7 +7441,7 @@ export interface components {
         };
         SystemMetricsHistory: {
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             title: string;
             /** @enum {string} */
             unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -7477,7 +7479,7 @@ export interface components {
             /** @description Unique in the tenant; identifies the threshold */
             name: string;
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             /**
              * @description `gt`: it is broken while the value is greater than `threshold`
              * @enum {string}
@@ -7587,6 +7589,10 @@ export interface components {
              * @enum {string}
              */
             outcome: "intact" | "damaged" | "decisions_differ";
+            /** @description Null in results of releases that did not ask for an anchor */
+            state: ("anchored" | "unanchored" | "damaged") | null;
+            /** @description Entries covered by the newest checkpoint from outside that agrees */
+            anchored_size: number | null;
             /** @description The first entry that is surely or possibly affected */
             first_bad_seq: number | null;
             /** @description Decisions found in Temporal histories */
@@ -7618,17 +7624,17 @@ export interface components {
             to_seq: number;
             /** @description Root of the tree up to the last entry, SHA-256 in hex */
             root_hash: string;
-            /** @description Signed note at the last entry (C2SP tlog-checkpoint) */
+            /** @description Signed note that covers the last entry (C2SP tlog-checkpoint) */
             note: string;
             /** @description File below AUDIT_ARCHIVE_DIR */
             archive_name: string;
             /** @description SHA-256 of the file in hex */
             archive_digest: string;
             /**
-             * @description Witness that has a checkpoint covering it
+             * @description Where the checkpoint was read that covers it
              * @enum {string}
              */
-            witness: "webhook" | "folder";
+            witness: "checkpoints" | "webhook" | "folder";
             /** Format: date-time */
             recorded_until: string;
             /** Format: date-time */
@@ -7707,7 +7713,26 @@ export interface components {
         AuditVerification: {
             /** Format: uuid */
             chain_id: string;
+            /**
+             * @description `anchored`: agrees with a checkpoint from outside the database; `unanchored`: consistent with itself only; `damaged`: not what was written or signed
+             * @enum {string}
+             */
+            state: "anchored" | "unanchored" | "damaged";
+            /** @description True for `anchored` only */
             valid: boolean;
+            /** @description Why it is `unanchored` */
+            reason: string | null;
+            /** @description Entries that the newest checkpoint from outside covers with which the chain agrees */
+            anchored_size: number | null;
+            /** @description Where the last of the entries are that were archived and dropped */
+            archive: {
+                /** @description Last entry of the archive */
+                to_seq: number;
+                /** @description File below AUDIT_ARCHIVE_DIR */
+                archive_name: string;
+                /** @description SHA-256 in hex */
+                archive_digest: string;
+            } | null;
             size: number;
             /** @description SHA-256 in hex */
             root_hash: string;
@@ -9649,6 +9674,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -9666,6 +9693,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -9687,6 +9723,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10994,6 +11048,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -11031,7 +11087,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotificationChannelWithSecret"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11058,7 +11114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11085,7 +11141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11185,6 +11241,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -11202,90 +11260,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    updateNotificationChannel: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    name?: string;
-                    /** Format: uri */
-                    url?: string;
-                    /** @description Events sent to this channel; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
-                    is_enabled?: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["NotificationChannel"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11321,7 +11296,119 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateNotificationChannel: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name?: string;
+                    /** Format: uri */
+                    url?: string;
+                    /** @description Events sent to this channel; `*` for all */
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    is_enabled?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationChannel"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11357,7 +11444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -11399,6 +11486,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -11425,7 +11514,7 @@ export interface operations {
                     "application/json": components["schemas"]["NotificationChannelWithSecret"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -11461,6 +11550,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -11479,7 +11577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12016,7 +12114,10 @@ export interface operations {
     updatePreferences: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12035,7 +12136,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12062,6 +12163,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -12080,7 +12190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12168,7 +12278,10 @@ export interface operations {
     updatePreferencesAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12187,7 +12300,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12214,6 +12327,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -12232,7 +12354,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12264,7 +12386,10 @@ export interface operations {
     changePassword: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12284,7 +12409,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12311,6 +12436,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -12329,7 +12463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12361,7 +12495,10 @@ export interface operations {
     changePasswordAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12381,7 +12518,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12408,6 +12545,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -12426,7 +12572,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12514,7 +12660,10 @@ export interface operations {
     updateSignInFactor: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12533,7 +12682,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignInFactor"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12560,7 +12709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `mfa.not-enrolled` */
+            /** @description `idempotency.in-progress`, `mfa.not-enrolled` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12587,7 +12736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -12675,7 +12824,10 @@ export interface operations {
     updateSignInFactorAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -12694,7 +12846,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignInFactor"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -12721,7 +12873,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `mfa.not-enrolled` */
+            /** @description `idempotency.in-progress`, `mfa.not-enrolled` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12748,7 +12900,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13799,6 +13951,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -13862,7 +14016,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -13898,7 +14052,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict`, `user.last-super-admin` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `user.last-super-admin` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -13934,7 +14088,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13980,6 +14134,8 @@ export interface operations {
                 reason?: string;
             };
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -14008,6 +14164,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `auth.required` */
             401: {
                 headers: {
@@ -14035,7 +14200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `user.owns-things`, `user.last-super-admin` */
+            /** @description `idempotency.in-progress`, `user.owns-things`, `user.last-super-admin` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14053,7 +14218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14644,6 +14809,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -14678,7 +14845,7 @@ export interface operations {
                     "application/json": components["schemas"]["Approval"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -14714,7 +14881,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role.cycle`, `role.immutable` */
+            /** @description `idempotency.in-progress`, `role.cycle`, `role.immutable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14750,7 +14917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14792,6 +14959,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -14820,6 +14989,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `auth.required` */
             401: {
                 headers: {
@@ -14847,7 +15025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role.immutable`, `role.in-use` */
+            /** @description `idempotency.in-progress`, `role.immutable`, `role.in-use` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14858,6 +15036,15 @@ export interface operations {
             };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14982,6 +15169,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -15038,7 +15227,7 @@ export interface operations {
                     "application/json": components["schemas"]["Approval"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15074,7 +15263,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `role.immutable` */
+            /** @description `idempotency.in-progress`, `role.immutable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -15110,7 +15299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -15273,6 +15462,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -15291,94 +15482,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required`, `user.exceeds-own`, `role.own-rights` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `user.last-super-admin` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    reviewUserRole: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-                assignmentId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description Null for no further review */
-                    review_due_at: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RoleAssignment"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15414,7 +15518,114 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `user.last-super-admin` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reviewUserRole: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+                assignmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Null for no further review */
+                    review_due_at: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleAssignment"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required`, `user.exceeds-own`, `role.own-rights` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -15441,7 +15652,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -15917,6 +16128,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -15943,7 +16156,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentPermission"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15979,6 +16192,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -16006,7 +16228,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -16048,6 +16270,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -16065,6 +16289,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -16086,6 +16319,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16173,6 +16424,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -16196,7 +16449,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tenant"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -16216,6 +16469,15 @@ export interface operations {
             };
             /** @description `auth.forbidden`, `mfa.required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16250,7 +16512,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -18834,6 +19096,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -18855,7 +19119,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApprovalPolicy"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -18882,7 +19146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18909,7 +19173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -18942,6 +19206,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -18960,6 +19226,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -18988,8 +19263,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19593,6 +19886,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -19671,7 +19966,7 @@ export interface operations {
                     "application/json": components["schemas"]["Approval"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -19707,7 +20002,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict`, `approval.policy-unsatisfiable` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `approval.policy-unsatisfiable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19743,7 +20038,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -20796,6 +21091,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -20812,6 +21109,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -20840,8 +21146,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `queue.already-paused` */
+            /** @description `idempotency.in-progress`, `queue.already-paused` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23949,6 +24264,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -23980,7 +24297,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewServiceToken"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -24007,6 +24324,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -24025,7 +24351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24058,6 +24384,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -24074,6 +24402,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -24095,6 +24432,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24559,6 +24914,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
             };
@@ -24582,7 +24939,7 @@ export interface operations {
                     "application/json": components["schemas"]["Campaign"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -24618,7 +24975,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -24654,7 +25011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24696,6 +25053,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -24714,6 +25073,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -24742,8 +25110,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24919,7 +25305,10 @@ export interface operations {
     updateCampaignMember: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 campaign_id: string;
                 user_id: string;
@@ -24941,7 +25330,7 @@ export interface operations {
                     "application/json": components["schemas"]["CampaignMember"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -24977,6 +25366,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -24995,7 +25393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -25486,6 +25884,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
             };
@@ -25509,7 +25909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Contact"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -25545,7 +25945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -25581,7 +25981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -25623,6 +26023,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -25641,6 +26043,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -25669,8 +26080,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26301,6 +26730,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -26318,6 +26749,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -26339,6 +26779,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26438,6 +26896,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -26455,6 +26915,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -26476,6 +26945,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -27348,7 +27835,10 @@ export interface operations {
     updateActivity: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -27369,7 +27859,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminActivityResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -27405,6 +27895,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27423,7 +27922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -27455,7 +27954,10 @@ export interface operations {
     deleteActivity: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -27470,78 +27972,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchActivity: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AdminActivityUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminActivityResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -27577,6 +28008,116 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchActivity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminActivityUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminActivityResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27595,7 +28136,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28022,7 +28563,10 @@ export interface operations {
     updateGoal: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -28043,7 +28587,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminGoalResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -28079,6 +28623,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28097,7 +28650,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28129,7 +28682,10 @@ export interface operations {
     deleteGoal: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -28144,78 +28700,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchGoal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AdminGoalUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminGoalResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -28251,6 +28736,116 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchGoal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminGoalUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminGoalResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28269,7 +28864,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28637,7 +29232,10 @@ export interface operations {
     updateTrackerSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -28656,7 +29254,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrackerSettings"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -28683,6 +29281,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28701,7 +29308,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -28733,7 +29340,10 @@ export interface operations {
     patchTrackerSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -28752,7 +29362,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrackerSettings"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -28779,6 +29389,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28797,7 +29416,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -29025,7 +29644,10 @@ export interface operations {
     deleteTrackerVacation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -29039,6 +29661,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -29060,6 +29691,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29341,7 +29990,7 @@ export interface operations {
     getSystemMetricsHistory: {
         parameters: {
             query: {
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /** @description One hour before `to` when omitted */
                 from?: string;
                 /** @description Now when omitted; exclusive */
@@ -29482,6 +30131,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -29545,7 +30196,7 @@ export interface operations {
                     "application/json": components["schemas"]["AlertThresholds"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -29565,6 +30216,15 @@ export interface operations {
             };
             /** @description `auth.forbidden`, `mfa.required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29599,7 +30259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -30079,6 +30739,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description Proof of the second factor */
                 "X-MFA-Token"?: string;
             };
@@ -30096,88 +30758,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    updateAlertSilence: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description Why notifications are held back */
-                    reason?: string;
-                    /** Format: date-time */
-                    ends_at?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertSilence"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -30213,7 +30794,117 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateAlertSilence: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why notifications are held back */
+                    reason?: string;
+                    /** Format: date-time */
+                    ends_at?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -30249,7 +30940,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31760,7 +32451,10 @@ export interface operations {
     completeFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -31784,7 +32478,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31820,7 +32514,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31847,7 +32541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31879,7 +32573,10 @@ export interface operations {
     interruptFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -31903,7 +32600,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -31939,7 +32636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31966,7 +32663,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -31998,7 +32695,10 @@ export interface operations {
     pauseFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -32022,7 +32722,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -32058,7 +32758,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -32085,7 +32785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -32117,7 +32817,10 @@ export interface operations {
     resumeFocusSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -32141,7 +32844,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminFocusSessionResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -32177,7 +32880,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `focus.ended` */
+            /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -32204,7 +32907,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -32236,7 +32939,10 @@ export interface operations {
     createOnboardingLink: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -32255,7 +32961,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewOnboardingLink"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -32291,7 +32997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -32318,7 +33024,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -32811,7 +33517,10 @@ export interface operations {
     updateOnboardingSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -32830,7 +33539,7 @@ export interface operations {
                     "application/json": components["schemas"]["OnboardingSettings"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -32857,6 +33566,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -32875,7 +33593,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -33460,7 +34178,10 @@ export interface operations {
     updateMeeting: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -33481,7 +34202,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminMeetingResponse"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -33517,7 +34238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -33544,7 +34265,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -33576,7 +34297,10 @@ export interface operations {
     deleteMeeting: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -33591,78 +34315,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchMeeting: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AdminMeetingUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminMeetingResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -33698,7 +34351,108 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchMeeting: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminMeetingUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminMeetingResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -33725,7 +34479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -34269,7 +35023,10 @@ export interface operations {
     updatePipeline: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -34290,7 +35047,7 @@ export interface operations {
                     "application/json": components["schemas"]["Pipeline"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -34326,7 +35083,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -34353,7 +35110,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -34385,7 +35142,10 @@ export interface operations {
     deletePipeline: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -34400,87 +35160,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.conflict` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchPipeline: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PipelineUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Pipeline"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -34516,7 +35196,108 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchPipeline: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -34543,7 +35324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -34763,7 +35544,10 @@ export interface operations {
     updatePipelineStage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
                 stageId: string;
@@ -34785,7 +35569,7 @@ export interface operations {
                     "application/json": components["schemas"]["PipelineStage"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -34821,7 +35605,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -34848,7 +35632,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -34880,7 +35664,10 @@ export interface operations {
     deletePipelineStage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
                 stageId: string;
@@ -34896,88 +35683,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.conflict` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchPipelineStage: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-                stageId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PipelineStageUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PipelineStage"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -35013,7 +35719,109 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchPipelineStage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                stageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineStageUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineStage"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -35040,7 +35848,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -35504,7 +36312,10 @@ export interface operations {
     updateProspect: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -35525,7 +36336,7 @@ export interface operations {
                     "application/json": components["schemas"]["Prospect"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -35561,7 +36372,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -35597,7 +36408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -35629,7 +36440,10 @@ export interface operations {
     deleteProspect: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -35644,78 +36458,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patchProspect: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ProspectUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Prospect"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -35751,7 +36494,108 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchProspect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProspectUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prospect"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -35787,7 +36631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -36226,7 +37070,10 @@ export interface operations {
     readNudge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -36243,81 +37090,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdminNudgeResponse"];
                 };
             };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    snoozeNudge: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description Minutes for which the nudge is hidden */
-                    minutes: number;
-                };
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AdminNudgeResponse"];
-                };
-            };
-            /** @description `request.malformed` */
+            /** @description `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -36353,6 +37126,119 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snoozeNudge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Minutes for which the nudge is hidden */
+                    minutes: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminNudgeResponse"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -36371,7 +37257,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -36403,7 +37289,10 @@ export interface operations {
     deleteNudge: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -36417,6 +37306,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -36438,6 +37336,24 @@ export interface operations {
             };
             /** @description `resource.not-found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -36980,6 +37896,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -36998,6 +37916,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description `auth.required` */
             401: {
@@ -37026,7 +37953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `integration.rotation-running` */
+            /** @description `idempotency.in-progress`, `integration.rotation-running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -37037,6 +37964,15 @@ export interface operations {
             };
             /** @description `resource.version-mismatch` */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -37077,6 +38013,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -37107,7 +38045,7 @@ export interface operations {
                     "application/json": components["schemas"]["Integration"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -37143,7 +38081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -37179,7 +38117,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -37221,6 +38159,8 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
                 /** @description ETag of the version that was read */
                 "If-Match": string;
                 /** @description Proof of the second factor */
@@ -37443,7 +38383,7 @@ export interface operations {
                     "application/json": components["schemas"]["Integration"];
                 };
             };
-            /** @description `request.malformed` */
+            /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -37479,7 +38419,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `integration.rotation-running` */
+            /** @description `idempotency.in-progress`, `integration.rotation-running` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -37515,7 +38455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.invalid` */
+            /** @description `request.invalid`, `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 
 import { loadEnv } from '../../src/platform/env.ts';
+import { loadRetentionEnv } from '../../src/platform/retention-env.ts';
 import {
   composeText,
   environmentOf,
@@ -87,6 +88,26 @@ describe('docker-compose.yml', () => {
     expect(Object.keys(environment)).not.toContain('DATABASE_OWNER_URL');
     const started = Object.entries(compose.services).filter(([, { profiles: only }]) => only.length === 0);
     expect(started.map(([name]) => name)).not.toContain('admin-create');
+  });
+
+  it('T-17: retention is a job of its own, whose database role no other service has, without their secrets', () => {
+    const { profiles, entrypoint, environment, restart, volumes } = serviceOf(compose, 'retention');
+    expect({ profiles, restart }).toEqual({ profiles: ['operator'], restart: 'no' });
+    expect(existsSync(entrypoint.at(-1) ?? '')).toBe(true);
+    expect(loadRetentionEnv(environmentOf(serviceOf(compose, 'retention'), { ...exampleVariables, AUDIT_PUBLIC_KEY: 'key' }))).toBeDefined();
+    expect(Object.keys(environment).filter((name) => /KEYS|^DATABASE/.test(name))).toEqual([]);
+    expect(volumes).toContain('checkpoints:/var/lib/castellan/checkpoints:ro');
+    const holders = Object.entries(compose.services).filter(([, one]) => 'RETENTION_DATABASE_URL' in one.environment);
+    expect(holders.map(([name]) => name).toSorted()).toEqual(['migrate', 'retention']);
+  });
+
+  it('T-18: API and worker read the checkpoints outside the database, and only the worker writes them', () => {
+    const folder = '/var/lib/castellan/checkpoints';
+    for (const [name, volume] of [['api', `checkpoints:${folder}:ro`], ['worker', `checkpoints:${folder}`]] as const) {
+      const { environment, volumes } = serviceOf(compose, name);
+      expect(environment['AUDIT_CHECKPOINT_DIR']).toBe(folder);
+      expect(volumes).toContain(volume);
+    }
   });
 
   it('waits only for services that are there and for what they really do', () => {

@@ -75,6 +75,7 @@ describe('the embedded PostgreSQL', () => {
       { rolname: 'castellan_app', rolcanlogin: false, ...powerless },
       { rolname: 'castellan_definer', rolcanlogin: false, ...powerless },
       { rolname: 'castellan_owner', rolcanlogin: true, ...powerless },
+      { rolname: 'castellan_retention', rolcanlogin: false, ...powerless },
     ]);
     await withClient(postgres.appUrl, async (app) => {
       await expect(app.query('create table mine (id int)')).rejects.toThrow('permission denied');
@@ -92,12 +93,13 @@ describe('the embedded PostgreSQL', () => {
     const address = (user: string, password: string, database: string) =>
       `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
     await withClient(postgres.adminUrl, async (admin) => {
-      await admin.query('grant castellan_app, castellan_definer to deployer with admin option');
+      await admin.query('grant castellan_app, castellan_definer, castellan_retention to deployer with admin option');
     });
     const addresses = {
       adminUrl: address('deployer', 'deployer', 'postgres'),
       ownerUrl: address('second_owner', 'one', 'second'),
       appUrl: address('second_app', 'two', 'second'),
+      retentionUrl: address('second_archivist', 'three', 'second'),
     };
     await bootstrapDatabase(addresses);
     await bootstrapDatabase(addresses);
@@ -105,6 +107,11 @@ describe('the embedded PostgreSQL', () => {
       app.query("select current_user as name, pg_has_role('castellan_app', 'usage') as is_app"),
     );
     expect(rows).toEqual([{ name: 'second_app', is_app: true }]);
+    const { rows: memberships } = await withClient(addresses.retentionUrl, (retention) =>
+      retention.query("select pg_has_role('castellan_retention', 'usage') as is_retention, pg_has_role('castellan_app', 'member') as is_app"),
+    );
+    expect(memberships).toEqual([{ is_retention: true, is_app: false }]);
+    await expect(bootstrapDatabase({ ...addresses, retentionUrl: addresses.appUrl })).rejects.toThrow(/login of its own/);
     const stranger = address('castellan', encodeURIComponent(passwords.app), 'postgres');
     await withClient(stranger, (client) => client.query('select 1'));
   });

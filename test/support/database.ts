@@ -9,6 +9,8 @@ import { runState } from './run-state.ts';
 export type TestDatabase = {
   /** As the processes connect: bound by row-level security. */
   appUrl: string;
+  /** As the audit retention connects. */
+  retentionUrl: string;
   /** As the migrations connect. */
   ownerUrl: string;
   /** As superuser, to look behind every policy. */
@@ -31,6 +33,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   });
   return {
     appUrl: withDatabase(state.app_url, name),
+    retentionUrl: withDatabase(state.retention_url, name),
     ownerUrl: withDatabase(state.owner_url, name),
     adminUrl: withDatabase(state.admin_url, name),
     drop: () => dropDatabase(name),
@@ -43,6 +46,7 @@ export async function createEmptyDatabase(): Promise<TestDatabase> {
   const name = `empty_${randomBytes(6).toString('hex')}`;
   const addresses = {
     appUrl: withDatabase(state.app_url, name),
+    retentionUrl: withDatabase(state.retention_url, name),
     ownerUrl: withDatabase(state.owner_url, name),
   };
   await bootstrapDatabase({ adminUrl: state.admin_url, ...addresses });

@@ -6,6 +6,8 @@ export type RunState = {
   admin_url: string;
   owner_url: string;
   app_url: string;
+  /** The login of the audit retention. */
+  retention_url: string;
   /** The migrated database that every test database is copied from. */
   template_database: string;
   temporal_address: string;

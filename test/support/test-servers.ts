@@ -63,14 +63,14 @@ export async function startTestServers(): Promise<TestServers> {
   }
 }
 
-type DatabasePart = Pick<RunState, 'admin_url' | 'owner_url' | 'app_url' | 'template_database'>;
+type DatabasePart = Pick<RunState, 'admin_url' | 'owner_url' | 'app_url' | 'retention_url' | 'template_database'>;
 
 async function startDatabase(folder: string, undos: Undo[]): Promise<DatabasePart> {
   const postgres = await startEmbeddedPostgres({
     folder,
     logFile: join(folder, 'postgres.log'),
     port: await freePort(),
-    passwords: { superuser: 'test-superuser', owner: 'test-owner', app: 'test-app' },
+    passwords: { superuser: 'test-superuser', owner: 'test-owner', app: 'test-app', retention: 'test-retention' },
     settings: carelessSettings,
   });
   undos.push(() => postgres.stop());
@@ -83,6 +83,7 @@ async function startDatabase(folder: string, undos: Undo[]): Promise<DatabasePar
     admin_url: postgres.adminUrl,
     owner_url: postgres.ownerUrl,
     app_url: postgres.appUrl,
+    retention_url: postgres.retentionUrl ?? '',
     template_database: template,
   };
 }

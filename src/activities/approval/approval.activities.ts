@@ -16,9 +16,9 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
   const notifying = { db: deps.db, notify: createNotify(deps) };
   return {
     openApproval: (input) =>
-      asActivity(() => recordRequest(deps.db, actingFor(input.requester, input.approval_id), input)),
+      asActivity(() => recordRequest(deps, actingFor(input.requester, input.approval_id), input)),
     recordApprovalCommand: (input) =>
-      asActivity(() => recordCommand(deps.db, actingFor(input.actor, input.approval_id), input)),
+      asActivity(() => recordCommand(deps, actingFor(input.actor, input.approval_id), input)),
     failApproval: (input) => asActivity(() => failApproval(deps.db, actingFor(input.actor, input.approval_id), input)),
     executeApproval: (input) =>
       asActivity(async () => {

@@ -5,6 +5,7 @@ import {
   reportFailedDelivery,
   witnessesOf,
 } from '../../services/audit/audit-witness.service.ts';
+import { signerOf } from '../../services/audit/audit-proof.service.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 import type { AuditCheckpointActivities } from '../../workflows/audit/audit-checkpoint.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -23,6 +24,7 @@ const maxFailuresInRow = 3;
 export function createAuditWitnessActivities(deps: Deps): Pick<AuditCheckpointActivities, 'deliverAuditCheckpoints'> {
   const { db, env, log } = deps;
   const witnesses = witnessesOf(env, deps.outbound);
+  const signer = signerOf(deps);
   const notify = createNotify(deps);
   return {
     async deliverAuditCheckpoints(after) {
@@ -35,7 +37,7 @@ export function createAuditWitnessActivities(deps: Deps): Pick<AuditCheckpointAc
           let failedInRow = 0;
           for (const chainId of chains) {
             cancellationSignal.throwIfAborted();
-            const delivery = await deliverToWitness(db, witness, chainId, cancellationSignal);
+            const delivery = await deliverToWitness(db, signer, witness, chainId, cancellationSignal);
             if (delivery === null) continue;
             failedInRow = delivery.error === null ? 0 : failedInRow + 1;
             if (delivery.error === null) delivered += 1;

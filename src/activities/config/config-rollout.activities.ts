@@ -4,6 +4,7 @@ import { actorInWorkflow } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import type { Measurement } from '../../domain/config/config-guard.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { notifyOfRollout } from '../../services/config/config-rollout-notification.service.ts';
@@ -20,7 +21,7 @@ import type { ConfigSweepActivities } from '../../workflows/config/config-sweep.
 import type { ActivityDeps } from '../deps.ts';
 import { createMeasureGuard } from './guard-measurement.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'outbound' | 'temporal' | 'log'>;
+type Deps = Pick<ActivityDeps, 'db' | 'keyring' | 'outbound' | 'temporal' | 'log'>;
 
 /** The activities of rollouts and of their sweep. Each write is one short transaction that may be run twice. */
 export function createConfigRolloutActivities(deps: Deps): ConfigRolloutActivities & ConfigSweepActivities {
@@ -64,10 +65,10 @@ function actingFor(ref: ActorRef, deploymentId: string): Actor {
   return actorInWorkflow(ref, `deployment/${ref.tenant_id}/${deploymentId}`);
 }
 
-async function step({ db }: Deps, input: StepRollout): Promise<SteppedDeployment> {
-  const { actor: ref, mfa_proof_id, reason: _reason, ...request } = input;
+async function step(deps: Deps, input: StepRollout): Promise<SteppedDeployment> {
+  const { actor: ref, mfa_proof_id, command_id, reason: _reason, ...request } = input;
   const actor = actingFor(ref, input.deployment_id);
-  return unitOfWork(db, actor, async (tx) => {
+  return commandUnitOfWork(deps, actor, command_id, async (tx) => {
     const row = await stepDeployment(tx, request);
     // An earlier attempt of this activity has made the step, and its transaction has consumed the proof.
     if (mfa_proof_id !== null && !row.is_repetition) await consumeMfaProof(tx, mfa_proof_id, actor);

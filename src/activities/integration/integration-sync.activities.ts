@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
-import { endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.repository.ts';
+import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
+import { auditSyncCancel, endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.repository.ts';
 import { processMissingRecords } from '../../services/integration/missing-records.service.ts';
 import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
@@ -25,7 +26,10 @@ const callMs = 60_000;
 export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActivities {
   const notify = createNotify(deps);
   return {
-    openSync: (input) => asActivity(() => unitOfWork(deps.db, actingFor(input), (tx) => openSyncJob(tx, input))),
+    openSync: (input) =>
+      asActivity(() => commandUnitOfWork(deps, actingFor(input), input.command_id, (tx) => openSyncJob(tx, input))),
+    acceptSyncCancel: (input) =>
+      asActivity(() => commandUnitOfWork(deps, actingFor(input), input.command_id, async (tx) => auditSyncCancel(tx, input))),
     pullRecords: (ref) => asActivity(() => withHeartbeat(() => withRemoteFaults(() => pull(deps, ref)))),
     endSync: ({ end, ...ref }) =>
       asActivity(() => unitOfWork(deps.db, actingFor(ref), (tx) => endSyncJob(tx, ref.job_id, end))),

@@ -13,6 +13,7 @@ import {
   switchKeys,
 } from '../../services/integration/key-rotation.repository.ts';
 import type { RotationKeys } from '../../services/integration/key-rotation.repository.ts';
+import { carryOut } from '../../services/commands/command.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { RotationState, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
@@ -43,7 +44,14 @@ export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
     switchRotationKeys: ({ at, ...ref }) => write(ref, (tx) => switchKeys(tx, keyring, ref.rotation_id, at)),
     beginRevokingKey: (ref) => write(ref, (tx) => beginRevoking(tx, ref.rotation_id)),
     revokeRotatedKey: (ref) => remote(ref, () => revokeOldKey(deps, ref)),
-    giveUpRotation: ({ failure, ...ref }) => write(ref, (tx) => giveUp(tx, ref.rotation_id, failure)),
+    giveUpRotation: ({ failure, command_id, ...ref }) =>
+      write(ref, (tx) =>
+        carryOut(tx, keyring, command_id, async () => {
+          const isGivenUp = await giveUp(tx, ref.rotation_id, failure);
+          if (isGivenUp || command_id === undefined) return;
+          throw new Problem({ code: 'integration.rotation-switched', detail: 'The rotation is past its switch, or given up already.' });
+        }),
+      ),
     discardRotationKey: (ref) => remote(ref, () => discardNewKey(deps, ref)),
     noteRotationTrouble: ({ code, detail, next_at, ...ref }) =>
       write(ref, (tx) => noteFailure(tx, ref.rotation_id, { code, detail, next_at })),

@@ -21,7 +21,7 @@ type LoadedDelivery = Awaited<ReturnType<typeof loadDelivery>>;
 /** The activities of `notificationDeliveryWorkflow`. */
 export function createNotificationActivities(deps: Deps): NotificationActivities {
   return {
-    openDelivery: (input) => asActivity(() => openDelivery(deps.db, actingFor(input), input)),
+    openDelivery: (input) => asActivity(() => openDelivery(deps, actingFor(input), input)),
     attemptDelivery: (input) => asActivity(() => attemptDelivery(deps, input)),
   };
 }

@@ -1,11 +1,11 @@
 import { heartbeat } from '@temporalio/activity';
 import { newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { Problem } from '../../platform/problem.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
 import { scanFailedJobs } from '../../services/queue/failed-job-scan.ts';
 import { findQueue } from '../../services/queue/queue.queries.ts';
 import { beginBulkRetry, settleQueueEvent } from '../../services/queue/queue.repository.ts';
@@ -13,12 +13,17 @@ import { queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry
 import type { BulkRetryRef, QueueBulkRetryActivities, RetryTarget } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'queues'>;
+type Deps = Pick<ActivityDeps, 'db' | 'keyring' | 'queues'>;
 
 /** The activities of `queueBulkRetryWorkflow`. */
 export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities {
-  const inRetry = <Result>({ actor, queue_id }: BulkRetryRef, work: (tx: Tx) => Promise<Result>) =>
-    unitOfWork(deps.db, actorInWorkflow(actor, queueBulkRetryWorkflowId(actor.tenant_id, queue_id)), work);
+  const inRetry = <Result>(
+    { actor, queue_id, command_id }: BulkRetryRef & { command_id?: string },
+    work: (tx: Tx) => Promise<Result>,
+  ) => {
+    const acting = actorInWorkflow(actor, queueBulkRetryWorkflowId(actor.tenant_id, queue_id));
+    return commandUnitOfWork(deps, acting, command_id, work);
+  };
   const withEngine = async <Result>(ref: BulkRetryRef, work: (engine: QueueProvider, queue: QueueSource) => Promise<Result>) => {
     const queue = await findQueue(deps, ref);
     return work(deps.queues.of(queue.provider), queue);

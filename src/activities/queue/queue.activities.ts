@@ -5,6 +5,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
 import { cleanBatchOfJobs, failCleaning } from '../../services/queue/queue-clean.service.ts';
 import {
   abandonPause,
@@ -23,7 +24,7 @@ import type { QueuePauseActivities, QueuePauseRef } from '../../workflows/queue/
 import type { ActivityDeps } from '../deps.ts';
 import { createQueueRetryActivities } from './queue-bulk-retry.activities.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'queues'>;
+type Deps = Pick<ActivityDeps, 'db' | 'keyring' | 'queues'>;
 
 /** The activities of all workflows of queues. */
 export function createQueueActivities(deps: Deps) {
@@ -31,14 +32,14 @@ export function createQueueActivities(deps: Deps) {
 }
 
 function pauseActivities(deps: Deps): QueuePauseActivities {
-  const inPause = <Result>(input: { actor: ActorRef; queue_id: string }, work: (tx: Tx) => Promise<Result>) => {
-    const workflowId = queuePauseWorkflowId(input.actor.tenant_id, input.queue_id);
-    return unitOfWork(deps.db, actorInWorkflow(input.actor, workflowId), work);
-  };
+  const acting = ({ actor, queue_id }: { actor: ActorRef; queue_id: string }) =>
+    actorInWorkflow(actor, queuePauseWorkflowId(actor.tenant_id, queue_id));
+  const inPause = <Result>(input: { actor: ActorRef; queue_id: string }, work: (tx: Tx) => Promise<Result>) =>
+    unitOfWork(deps.db, acting(input), work);
   return {
     beginQueuePause: (input) =>
       asActivity(() =>
-        inPause(input, async (tx) => {
+        commandUnitOfWork(deps, acting(input), input.command_id, async (tx) => {
           const { provider } = await lockQueue(tx, { id: input.queue_id });
           assertQueueCapability(deps.queues.of(provider), 'pause');
           await beginPause(tx, input, () => consumeMfaProof(tx, input.mfa_proof_id, tx.actor));
@@ -53,7 +54,9 @@ function pauseActivities(deps: Deps): QueuePauseActivities {
     abandonQueuePause: (input) => asActivity(() => inPause(input, (tx) => abandonPause(tx, input))),
     acceptQueueResume: (input) =>
       asActivity(() =>
-        inPause(input, (tx) => acceptResume(tx, input, () => consumeMfaProof(tx, input.mfa_proof_id, tx.actor))),
+        commandUnitOfWork(deps, acting(input), input.command_id, (tx) =>
+          acceptResume(tx, input, () => consumeMfaProof(tx, input.mfa_proof_id, tx.actor)),
+        ),
       ),
     endQueuePause: (input) => asActivity(() => resume(input)),
   };

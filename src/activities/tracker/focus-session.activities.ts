@@ -1,6 +1,6 @@
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
 import { saveFocusSession } from '../../services/tracker/focus-session.repository.ts';
 import { sweepFocusSessions } from '../../services/tracker/focus-session.service.ts';
 import { focusSessionWorkflowId } from '../../workflows/tracker/focus-session.contract.ts';
@@ -10,14 +10,17 @@ import type { ActivityDeps } from '../deps.ts';
 
 /** Activities used by the workflows of focus sessions and of their sweep. */
 export function createFocusSessionActivities(
-  deps: Pick<ActivityDeps, 'db' | 'temporal'>,
+  deps: Pick<ActivityDeps, 'db' | 'keyring' | 'temporal'>,
 ): FocusSessionActivities & FocusSweepActivities {
   return {
     sweepFocusSessions: ({ after }) => asActivity(() => sweepFocusSessions(deps, after)),
     saveFocusSession: (input) =>
       asActivity(() => {
-        const workflowId = focusSessionWorkflowId(input.actor.tenant_id, input.session_id);
-        return unitOfWork(deps.db, actorInWorkflow(input.actor, workflowId), (tx) => saveFocusSession(tx, input));
+        const { actor, workflow_key, session_id, command_id } = input;
+        // Earlier releases sent the number only.
+        const workflowId = focusSessionWorkflowId(actor.tenant_id, workflow_key ?? session_id ?? '');
+        const acting = actorInWorkflow(actor, workflowId);
+        return commandUnitOfWork(deps, acting, command_id, (tx) => saveFocusSession(tx, input));
       }),
   };
 }

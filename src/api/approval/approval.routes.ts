@@ -12,7 +12,7 @@ import {
   rejectUpdate,
 } from '../../workflows/approval/approval.contract.ts';
 import { decideApproval, editApproval } from '../../services/approval/approval-decision.service.ts';
-import { changeFor, requestApproval } from '../../services/approval/approval-request.service.ts';
+import { approvalViewOf, changeFor, requestApproval } from '../../services/approval/approval-request.service.ts';
 import {
   approvalHistoryQuery,
   approvalListQuery,
@@ -30,6 +30,7 @@ import {
 } from './approval.schemas.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
+import type { HandlerContext } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 
 const tag = 'approval';
@@ -122,10 +123,12 @@ const createApprovalRequest = route({
     'resource.conflict',
     'flag.version-conflict',
   ],
-  handler: async ({ actor, body, deps, mfa }) => {
-    const prepared = changeFor(actor, body.action, body.payload);
-    const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: delegateProof(mfa) };
-    const view = await requestApproval(deps, actor, request);
+  handler: async ({ actor, body, deps, mfa, throughWorkflow }) => {
+    const view = await throughWorkflow((command) => {
+      const prepared = changeFor(actor, body.action, body.payload);
+      const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: delegateProof(mfa) };
+      return requestApproval(deps, actor, request, command);
+    }, approvalViewOf);
     return reply(201, view, { location: `/admin/approvals/${view.id}` });
   },
 });
@@ -138,6 +141,17 @@ const message = {
   params: idParams,
   responses: { 200: ApprovalBody },
 } as const;
+
+function decide(
+  { deps, actor, mfa, params, throughWorkflow }: HandlerContext<{ id: string }, unknown, unknown>,
+  update: Parameters<typeof decideApproval>[3],
+  said: Parameters<typeof decideApproval>[4],
+) {
+  return throughWorkflow(
+    (command) => decideApproval(deps, { actor, mfa, command }, params.id, update, said),
+    approvalViewOf,
+  );
+}
 
 /** Refusals by the state of the request, which approving, rejecting and bypassing share. */
 const stateProblems = [
@@ -160,7 +174,7 @@ const approveRequest = route({
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
   problems: [...stateProblems, ...personProblems, 'approval.step-not-open'],
-  handler: (context) => decideApproval(context.deps, context, context.params.id, approveUpdate, context.body),
+  handler: (context) => decide(context, approveUpdate, context.body),
 });
 
 const rejectRequest = route({
@@ -171,7 +185,7 @@ const rejectRequest = route({
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason }),
   problems: [...stateProblems, ...personProblems],
-  handler: (context) => decideApproval(context.deps, context, context.params.id, rejectUpdate, context.body),
+  handler: (context) => decide(context, rejectUpdate, context.body),
 });
 
 const breakGlass = route({
@@ -185,7 +199,7 @@ const breakGlass = route({
   permission: 'approval:break-glass',
   body: z.strictObject({ digest, reason: decisionReason }),
   problems: [...stateProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
-  handler: (context) => decideApproval(context.deps, context, context.params.id, breakGlassUpdate, context.body),
+  handler: (context) => decide(context, breakGlassUpdate, context.body),
 });
 
 const cancelRequest = route({
@@ -196,8 +210,7 @@ const cancelRequest = route({
   permission: 'approval:request',
   body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
   problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
-  handler: (context) =>
-    decideApproval(context.deps, context, context.params.id, cancelUpdate, { digest: '', reason: context.body.reason }),
+  handler: (context) => decide(context, cancelUpdate, { digest: '', reason: context.body.reason }),
 });
 
 const editRequest = route({
@@ -221,7 +234,8 @@ const editRequest = route({
     'approval.too-many-edits',
     'approval.policy-unsatisfiable',
   ],
-  handler: (context) => editApproval(context.deps, context, context.params.id, context.body),
+  handler: ({ deps, actor, mfa, params, body, throughWorkflow }) =>
+    throughWorkflow((command) => editApproval(deps, { actor, mfa, command }, params.id, body), approvalViewOf),
 });
 
 /**

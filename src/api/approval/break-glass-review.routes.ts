@@ -44,7 +44,7 @@ const completeReview = route({
   }),
   responses: { 200: BreakGlassReviewBody },
   problems: ['mfa.required', 'resource.not-found', 'approval.review-closed', 'approval.own-request'],
-  handler: ({ body, params, unitOfWork }) => unitOfWork((tx) => closeBreakGlassReview(tx, params.id, body)),
+  handler: ({ body, params, change }) => change((tx) => closeBreakGlassReview(tx, params.id, body)),
 });
 
 /** The reviews of bypasses and emergency switch-offs. */

@@ -43,9 +43,11 @@ const putApprovalPolicy = route({
   body: GatePolicyInput,
   responses: { 200: GatePolicyBody },
   problems: ['mfa.required', 'request.invalid', 'resource.conflict'],
-  handler: async ({ body, unitOfWork }) => {
-    const saved = await unitOfWork((tx) => saveGatePolicy(tx, body));
-    return reply(200, saved, { etag: versionEtag(saved.version) });
+  handler: async ({ body, change }) => {
+    return change(async (tx) => {
+      const saved = await saveGatePolicy(tx, body);
+      return reply(200, saved, { etag: versionEtag(saved.version) });
+    });
   },
 });
 
@@ -61,10 +63,12 @@ const deleteApprovalPolicy = route({
   requiresIfMatch: true,
   responses: { 204: null },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.version-required'],
-  handler: async ({ params: { id }, request, unitOfWork }) => {
+  handler: async ({ params: { id }, request, change }) => {
     const version = expectedVersion(request.ifMatch);
-    await unitOfWork((tx) => deleteGatePolicy(tx, id, version));
-    return null;
+    return change(async (tx) => {
+      await deleteGatePolicy(tx, id, version);
+      return null;
+    });
   },
 });
 

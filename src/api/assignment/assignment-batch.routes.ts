@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newestPage, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { startReassignment } from '../../services/assignment/assignment-batch-start.service.ts';
-import { sendBatchCancellation } from '../../services/assignment/assignment-batch.client.ts';
+import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import { batchItemList, batchList, loadBatch } from '../../services/assignment/assignment-batch.queries.ts';
 import { assertBatchRunning } from '../../services/assignment/assignment-batch.service.ts';
 import { previewReassignment } from '../../services/assignment/reassign.queries.ts';
@@ -70,11 +70,12 @@ const cancelAssignmentBatch = route({
   params: batchParams,
   responses: { 202: batchView },
   problems: ['resource.not-found', 'assignment.batch-finished', 'service.unavailable'],
-  handler: async ({ actor, deps, params: { batch_id }, unitOfWork }) => {
-    await unitOfWork((tx) => assertBatchRunning(tx, batch_id));
-    await sendBatchCancellation(deps, actor.tenant_id, batch_id);
-    return loadBatch(deps, actor, batch_id);
-  },
+  handler: ({ actor, deps, params: { batch_id }, change }) =>
+    change(async (tx, after) => {
+      await assertBatchRunning(tx, batch_id);
+      tellAfterCommit(deps, tx, after, 'assignment-batch-cancel', { batch_id });
+      return loadBatch({ db: tx }, actor, batch_id);
+    }),
 });
 
 const previewContactReassignment = route({
@@ -108,12 +109,13 @@ const reassignContacts = route({
   body: z.strictObject({ to_user_id: z.uuid().nullable().default(null) }).meta({ id: 'HandOver' }),
   responses: { 202: z.object({ batch: batchView.nullable() }) },
   problems: ['resource.not-found', 'assignment.user-inactive', 'service.unavailable'],
-  handler: async ({ actor, body, deps, params: { user_id } }) => {
-    const batchId = await startReassignment(deps, actor, user_id, body.to_user_id);
-    if (batchId === null) return { batch: null };
-    const batch = await loadBatch(deps, actor, batchId);
-    return reply(202, { batch }, { location: `${batchesPath}/${batchId}` });
-  },
+  handler: ({ actor, body: { to_user_id }, deps, params: { user_id: from_user_id }, change }) =>
+    change(async (tx, after) => {
+      const batchId = await startReassignment(deps, tx, after, { from_user_id, to_user_id });
+      if (batchId === null) return { batch: null };
+      const batch = await loadBatch({ db: tx }, actor, batchId);
+      return reply(202, { batch }, { location: `${batchesPath}/${batchId}` });
+    }),
 });
 
 export const assignmentBatchRoutes = [

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
-import { withAssignments } from '../../services/assignment/assignment-access.service.ts';
-import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
+import { openAssignments } from '../../services/assignment/assignment-access.service.ts';
+import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
 import { joinCampaigns } from '../../services/assignment/campaign-pool.service.ts';
@@ -68,14 +68,15 @@ const assignCampaigns = route({
   body: campaignAssignment,
   responses: { 200: campaignOutcomes },
   problems: ['resource.not-found', 'assignment.user-inactive'],
-  handler: async ({ actor, body, deps, params: { user_id }, unitOfWork }) => {
+  handler: async ({ body, deps, params: { user_id }, change }) => {
     const { campaign_ids, permissions, ...settings } = body;
-    const outcomes = await unitOfWork(
-      withAssignments((tx) => joinCampaigns(tx, user_id, campaign_ids, { ...permissions, ...settings })),
-    );
-    const joined = outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
-    await sendQueueWakes(deps, actor.tenant_id, joined);
-    return presentOutcomes(user_id, outcomes);
+    return change(async (tx, after) => {
+      await openAssignments(tx);
+      const outcomes = await joinCampaigns(tx, user_id, campaign_ids, { ...permissions, ...settings });
+      const joined = outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
+      for (const campaign_id of new Set(joined)) tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id });
+      return presentOutcomes(user_id, outcomes);
+    });
   },
 });
 
@@ -94,11 +95,15 @@ const assignContacts = route({
   body: contactAssignment,
   responses: { 200: contactOutcomes },
   problems: ['resource.not-found', 'resource.conflict', 'assignment.user-inactive', 'assignment.contact-owned'],
-  handler: async ({ actor, body, deps, params: { user_id }, unitOfWork }) => {
-    const outcomes = await unitOfWork(withAssignments((tx) => assignRequestedContacts(tx, user_id, body)));
-    const hasQueued = outcomes.some(({ outcome }) => outcome === 'queued');
-    if (hasQueued) await sendQueueWakes(deps, actor.tenant_id, [body.campaign_id]);
-    return presentOutcomes(user_id, outcomes);
+  handler: async ({ body, deps, params: { user_id }, change }) => {
+    return change(async (tx, after) => {
+      await openAssignments(tx);
+      const outcomes = await assignRequestedContacts(tx, user_id, body);
+      const hasQueued = outcomes.some(({ outcome }) => outcome === 'queued');
+      const { campaign_id } = body;
+      if (hasQueued && campaign_id !== null) tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id });
+      return presentOutcomes(user_id, outcomes);
+    });
   },
 });
 
@@ -116,8 +121,10 @@ const removeUserCampaign = route({
   responses: { 204: null },
   problems: ['resource.not-found'],
   handler: async (context) => {
-    await runGatedAction(context, assignmentRemoveCampaign.prepare(context.params));
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, assignmentRemoveCampaign.prepare(context.params));
+      return reply(204);
+    });
   },
 });
 
@@ -135,8 +142,10 @@ const removeUserContact = route({
   responses: { 204: null },
   problems: ['resource.not-found'],
   handler: async (context) => {
-    await runGatedAction(context, assignmentRemoveContact.prepare(context.params));
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, assignmentRemoveContact.prepare(context.params));
+      return reply(204);
+    });
   },
 });
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
-import { readAssignments, withAssignments } from '../../services/assignment/assignment-access.service.ts';
+import { readAssignments, openAssignments } from '../../services/assignment/assignment-access.service.ts';
 import { startBulkAssignment } from '../../services/assignment/assignment-batch-start.service.ts';
 import { loadBatch } from '../../services/assignment/assignment-batch.queries.ts';
-import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
 import { queueList } from '../../services/assignment/assignment-queue.queries.ts';
+import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import { updateMember } from '../../services/assignment/campaign-pool.service.ts';
 import { loadMember, poolQuery, loadCampaign } from '../../services/assignment/campaign.queries.ts';
 import { reply, route } from '../http/route.ts';
@@ -44,10 +44,13 @@ const updateCampaignMember = route({
   body: memberUpdate,
   responses: { 200: memberView },
   problems: ['resource.not-found'],
-  handler: async ({ actor, body, deps, params: { campaign_id, user_id }, unitOfWork }) => {
-    await unitOfWork(withAssignments((tx) => updateMember(tx, campaign_id, user_id, body)));
-    await sendQueueWakes(deps, actor.tenant_id, [campaign_id]);
-    return loadMember(deps, actor, campaign_id, user_id);
+  handler: async ({ actor, body, deps, params: { campaign_id, user_id }, change }) => {
+    return change(async (tx, after) => {
+      await openAssignments(tx);
+      await updateMember(tx, campaign_id, user_id, body);
+      tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id });
+      return loadMember({ db: tx }, actor, campaign_id, user_id);
+    });
   },
 });
 
@@ -85,11 +88,12 @@ const autoAssign = route({
   body: bulkAssignment,
   responses: { 202: batchView },
   problems: ['resource.not-found', 'service.unavailable'],
-  handler: async ({ actor, body, deps, params: { campaign_id } }) => {
-    const batchId = await startBulkAssignment(deps, actor, { campaign_id, ...body });
-    const batch = await loadBatch(deps, actor, batchId);
-    return reply(202, batch, { location: `/api/admin/assignment-batches/${batchId}` });
-  },
+  handler: ({ actor, body, deps, params: { campaign_id }, change }) =>
+    change(async (tx, after) => {
+      const batchId = await startBulkAssignment(deps, tx, after, { campaign_id, ...body });
+      const batch = await loadBatch({ db: tx }, actor, batchId);
+      return reply(202, batch, { location: `/api/admin/assignment-batches/${batchId}` });
+    }),
 });
 
 /** The pool and the queue of a campaign, and bulk assignment. */

@@ -3,10 +3,11 @@ import { campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
-import { sendQueueWakes } from '../../services/assignment/assignment-drain.client.ts';
+import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import { campaignDelete } from '../../services/assignment/campaign-delete.action.ts';
 import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
 import { campaignList, loadCampaign } from '../../services/assignment/campaign.queries.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { campaignPoolRoutes } from './campaign-pool.routes.ts';
@@ -19,8 +20,8 @@ const campaignParams = z.object({ campaign_id: z.uuid() });
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
 
 /** Answers with a campaign and its entity tag. @throws Problem 404. */
-async function showCampaign({ actor, deps }: Context, id: string, status = 200, headers: Record<string, string> = {}) {
-  const campaign = await loadCampaign(deps, actor, id);
+async function showCampaign({ actor }: Context, db: ReadSource, id: string, status = 200, headers: Record<string, string> = {}) {
+  const campaign = await loadCampaign({ db }, actor, id);
   return reply(status, campaign, { etag: versionEtag(campaign.version), ...headers });
 }
 
@@ -50,7 +51,7 @@ const getCampaign = route({
   params: campaignParams,
   responses: { 200: campaignView },
   problems: ['resource.not-found'],
-  handler: (context) => showCampaign(context, context.params.campaign_id),
+  handler: (context) => showCampaign(context, context.deps.db, context.params.campaign_id),
 });
 
 const createCampaign = route({
@@ -66,8 +67,10 @@ const createCampaign = route({
   responses: { 201: campaignView },
   problems: ['resource.conflict'],
   handler: async (context) => {
-    const id = await context.unitOfWork((tx) => insertCampaign(tx, context.body));
-    return showCampaign(context, id, 201, { location: `${campaignsPath}/${id}` });
+    return context.change(async (tx) => {
+      const id = await insertCampaign(tx, context.body);
+      return showCampaign(context, tx, id, 201, { location: `${campaignsPath}/${id}` });
+    });
   },
 });
 
@@ -85,11 +88,13 @@ const updateCampaign = route({
   responses: { 200: campaignView },
   problems: ['resource.not-found', 'resource.conflict', 'resource.version-mismatch', 'request.invalid'],
   handler: async (context) => {
-    const { actor, body, deps, params, request, unitOfWork } = context;
+    const { body, deps, params, request, change } = context;
     const version = expectedVersion(request.ifMatch);
-    await unitOfWork((tx) => saveCampaign(tx, params.campaign_id, version, body));
-    if (body.status === 'active') await sendQueueWakes(deps, actor.tenant_id, [params.campaign_id]);
-    return showCampaign(context, params.campaign_id);
+    return change(async (tx, after) => {
+      await saveCampaign(tx, params.campaign_id, version, body);
+      if (body.status === 'active') tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id: params.campaign_id });
+      return showCampaign(context, tx, params.campaign_id);
+    });
   },
 });
 
@@ -111,8 +116,10 @@ const deleteCampaign = route({
   handler: async (context) => {
     const { params, request } = context;
     const version = expectedVersion(request.ifMatch);
-    await runGatedAction(context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
+      return reply(204);
+    });
   },
 });
 

@@ -4,10 +4,11 @@ import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { loadAssignmentHistory } from '../../services/assignment/contact-assignment.queries.ts';
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
-import { importContacts as importCsv } from '../../services/assignment/contact-import.service.ts';
+import { importContacts as importCsv, readContactFile } from '../../services/assignment/contact-import.service.ts';
 import { contactCreation } from '../../services/assignment/contact.payload.ts';
 import { loadContact, loadContacts } from '../../services/assignment/contact.queries.ts';
 import { createContact as insertContact, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { explainedAssignmentView } from './contact-assignment.schemas.ts';
@@ -20,8 +21,8 @@ const contactParams = z.object({ contact_id: z.uuid() });
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
 
 /** Answers with a contact and its entity tag. @throws Problem 404. */
-async function showContact({ actor, deps }: Context, id: string, status = 200, headers: Record<string, string> = {}) {
-  const contact = await loadContact(deps, actor, id);
+async function showContact({ actor }: Context, db: ReadSource, id: string, status = 200, headers: Record<string, string> = {}) {
+  const contact = await loadContact({ db }, actor, id);
   return reply(status, contact, { etag: versionEtag(contact.version), ...headers });
 }
 
@@ -57,7 +58,7 @@ const getContact = route({
   params: contactParams,
   responses: { 200: contactView },
   problems: ['resource.not-found'],
-  handler: (context) => showContact(context, context.params.contact_id),
+  handler: (context) => showContact(context, context.deps.db, context.params.contact_id),
 });
 
 const createContact = route({
@@ -72,8 +73,10 @@ const createContact = route({
   responses: { 201: contactView },
   problems: ['resource.conflict'],
   handler: async (context) => {
-    const id = await context.unitOfWork((tx) => insertContact(tx, context.body));
-    return showContact(context, id, 201, { location: `${contactsPath}/${id}` });
+    return context.change(async (tx) => {
+      const id = await insertContact(tx, context.body);
+      return showContact(context, tx, id, 201, { location: `${contactsPath}/${id}` });
+    });
   },
 });
 
@@ -91,10 +94,12 @@ const updateContact = route({
   responses: { 200: contactView },
   problems: ['resource.not-found', 'resource.conflict', 'resource.version-mismatch'],
   handler: async (context) => {
-    const { body, params, request, unitOfWork } = context;
+    const { body, params, request, change } = context;
     const version = expectedVersion(request.ifMatch);
-    await unitOfWork((tx) => saveContact(tx, params.contact_id, version, body));
-    return showContact(context, params.contact_id);
+    return change(async (tx) => {
+      await saveContact(tx, params.contact_id, version, body);
+      return showContact(context, tx, params.contact_id);
+    });
   },
 });
 
@@ -116,8 +121,10 @@ const deleteContact = route({
   handler: async (context) => {
     const { params, request } = context;
     const change = contactDelete.prepare({ contact_id: params.contact_id, version: expectedVersion(request.ifMatch) });
-    await runGatedAction(context, change);
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, change);
+      return reply(204);
+    });
   },
 });
 
@@ -135,7 +142,10 @@ const importContacts = route({
   body: contactCsv,
   responses: { 200: contactImportView },
   problems: ['request.invalid'],
-  handler: ({ body, unitOfWork }) => importCsv(unitOfWork, body.csv),
+  handler: ({ body, change }) => {
+    const rows = readContactFile(body.csv);
+    return change((tx) => importCsv(tx, rows));
+  },
 });
 
 const getContactAssignments = route({

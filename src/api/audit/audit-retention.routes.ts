@@ -17,7 +17,7 @@ const getAuditVerifications = route({
   method: 'get',
   path: '/admin/audit-verifications',
   tag: 'Audit',
-  summary: 'Results of the regular verifications of the chain, newest first',
+  summary: 'Results of the verifications of the chain, newest first',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, ...chainParam }),
@@ -72,8 +72,10 @@ const erasePerson = route({
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
   handler: async (context) => {
-    await runGatedAction(context, personErase.prepare({ person_id: context.params.id, ...context.body }));
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, personErase.prepare({ person_id: context.params.id, ...context.body }));
+      return reply(204);
+    });
   },
 });
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { verificationOutcomes, witnessKinds } from '../../domain/audit/audit-retention.ts';
+import { chainStates } from '../../domain/audit/audit-chain.ts';
+import { anchorSources, verificationOutcomes } from '../../domain/audit/audit-retention.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
-/** What one regular verification of a chain has found. */
+/** What one verification of a chain has found. */
 export const VerificationRecordBody = z
   .object({
     id: z.uuid(),
@@ -12,6 +13,8 @@ export const VerificationRecordBody = z
     outcome: z
       .enum(verificationOutcomes)
       .describe('`decisions_differ`: the chain is intact, but Temporal has other decisions'),
+    state: z.enum(chainStates).nullable().describe('Null in results of releases that did not ask for an anchor'),
+    anchored_size: z.int().nullable().describe('Entries covered by the newest checkpoint from outside that agrees'),
     first_bad_seq: z.int().nullable().describe('The first entry that is surely or possibly affected'),
     decisions_compared: z.int().describe('Decisions found in Temporal histories'),
     histories_gone: z.int().describe('Histories that Temporal no longer retains'),
@@ -37,10 +40,10 @@ export const AuditSegmentBody = z
     from_seq: z.int().describe('First entry of the segment'),
     to_seq: z.int().describe('Last entry of the segment'),
     root_hash: z.string().describe('Root of the tree up to the last entry, SHA-256 in hex'),
-    note: z.string().describe('Signed note at the last entry (C2SP tlog-checkpoint)'),
+    note: z.string().describe('Signed note that covers the last entry (C2SP tlog-checkpoint)'),
     archive_name: z.string().describe('File below AUDIT_ARCHIVE_DIR'),
     archive_digest: z.string().describe('SHA-256 of the file in hex'),
-    witness: z.enum(witnessKinds).describe('Witness that has a checkpoint covering it'),
+    witness: z.enum(anchorSources).describe('Where the checkpoint was read that covers it'),
     recorded_until: timestamp,
     dropped_at: timestamp,
   })

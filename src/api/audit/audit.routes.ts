@@ -10,6 +10,7 @@ import { exportEntries } from '../../services/audit/audit-export.service.ts';
 import { chainOf, findEntry, listEntries, presentEntry } from '../../services/audit/audit-log.queries.ts';
 import { inclusionProofOf, signedState } from '../../services/audit/audit-proof.service.ts';
 import { verifyOnRequest } from '../../services/audit/audit-verification.service.ts';
+import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 import { reply, route } from '../http/route.ts';
 import {
   AuditLogDetails,
@@ -114,15 +115,17 @@ const verifyAuditLogs = route({
   tag: 'Audit',
   summary: 'Recompute the whole chain and compare it with its signed checkpoints',
   description:
-    'Takes seconds for a long chain. Checkpoints outside the database are compared as well if this server has them.',
+    'Takes seconds for a long chain. Only a checkpoint from outside the database anchors the chain: without one that ' +
+    'this server can read, a chain that was cut off or rewritten as a whole looks like any other, and is `unanchored`.',
   permission: 'audit:verify',
   gate: 'none',
   query: z.strictObject(chainParam),
   responses: { 200: VerificationView },
   problems: ['auth.forbidden', 'request.rate-limited'],
   handler: async ({ query: { chain }, actor, deps, unitOfWork }) => {
-    const report = await verifyOnRequest(deps, unitOfWork, chainOf(actor, chain));
-    return { ...report, root_hash: toHex(report.root_hash), chain_hash: toHex(report.chain_hash) };
+    const tools = { ...deps, notify: createNotify(deps) };
+    const report = await verifyOnRequest(tools, unitOfWork, chainOf(actor, chain));
+    return { ...report, valid: report.state === 'anchored', root_hash: toHex(report.root_hash), chain_hash: toHex(report.chain_hash) };
   },
 });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chainStates } from '../../domain/audit/audit-chain.ts';
 import { auditActions, auditAreas, auditOutcomes } from '../../domain/audit/audit-entry.ts';
 import { numberPosition, parseCursor } from '../../platform/database/keyset-page.ts';
 import { timestamp, timestampInput } from '../../platform/value-schemas.ts';
@@ -97,7 +98,23 @@ export const LatestCheckpoint = CheckpointView.extend({
 export const VerificationView = z
   .object({
     chain_id: z.uuid(),
-    valid: z.boolean(),
+    state: z
+      .enum(chainStates)
+      .describe(
+        '`anchored`: agrees with a checkpoint from outside the database; `unanchored`: consistent with itself only; ' +
+          '`damaged`: not what was written or signed',
+      ),
+    valid: z.boolean().describe('True for `anchored` only'),
+    reason: z.string().nullable().describe('Why it is `unanchored`'),
+    anchored_size: z.int().nullable().describe('Entries that the newest checkpoint from outside covers with which the chain agrees'),
+    archive: z
+      .object({
+        to_seq: z.int().describe('Last entry of the archive'),
+        archive_name: z.string().describe('File below AUDIT_ARCHIVE_DIR'),
+        archive_digest: hex,
+      })
+      .nullable()
+      .describe('Where the last of the entries are that were archived and dropped'),
     size: z.int(),
     root_hash: hex,
     chain_hash: hex,

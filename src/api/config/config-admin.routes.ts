@@ -49,13 +49,12 @@ const propose = route({
     202: ApprovalBody.extend({ proposal: ProposalBody }).meta({ id: 'ConfigProposalApproval' }),
   },
   problems: ['mfa.required', 'config.version-conflict', 'resource.conflict', 'rollout.active', 'approval.policy-unsatisfiable'],
-  handler: async ({ actor, body: { changes: asked, reason }, deps, mfa, unitOfWork }) => {
-    const changes = asked.map((change) => ({ ...change, plan: completePlan(change.environment, change.plan) }));
-    const outcome = await proposeConfigChange(deps, { actor, mfa, unitOfWork }, { changes, reason });
-    const { proposal } = outcome;
-    return outcome.kind === 'requested'
-      ? reply(202, { ...ApprovalBody.parse(outcome.approval), proposal })
-      : reply(201, { ...proposal, deployments: outcome.deployments });
+  handler: ({ body: { changes: asked, reason }, deps, ...caller }) => {
+    const changes = asked.map((part) => ({ ...part, plan: completePlan(part.environment, part.plan) }));
+    return proposeConfigChange(deps, caller, { changes, reason }, {
+      requested: ({ approval, proposal }) => reply(202, { ...ApprovalBody.parse(approval), proposal }),
+      started: ({ proposal, deployments }) => reply(201, { ...proposal, deployments }),
+    });
   },
 });
 

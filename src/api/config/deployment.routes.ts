@@ -4,7 +4,7 @@ import type { RolloutCommand } from '../../domain/config/config-rollout.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { commandRollout, rollbackConfig } from '../../services/config/config-change.service.ts';
-import { deploymentsQuery, findDeploymentWithLedger } from '../../services/config/config-deployment.queries.ts';
+import { deploymentsQuery, findDeployment, findDeploymentWithLedger } from '../../services/config/config-deployment.queries.ts';
 import { verifyLedger } from '../../services/config/config-ledger.queries.ts';
 import { configEnvironment, configReason } from '../../services/config/config.payload.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -87,24 +87,25 @@ const rollback = route({
   body: z.strictObject({ reason: configReason }).meta({ id: 'ConfigRollbackRequest' }),
   responses: { 201: DeploymentBody, 202: ApprovalBody },
   problems: ['mfa.required', 'resource.not-found', 'resource.conflict', 'rollout.active', 'approval.policy-unsatisfiable'],
-  handler: async ({ actor, body: { reason }, deps, mfa, params, unitOfWork }) => {
-    const outcome = await rollbackConfig(deps, { actor, mfa, unitOfWork }, { deployment_id: params.id, reason });
-    return outcome.kind === 'requested' ? reply(202, outcome.approval) : reply(201, outcome.deployment);
-  },
+  handler: ({ body: { reason }, deps, params, ...caller }) =>
+    rollbackConfig(deps, caller, { deployment_id: params.id, reason }, {
+      requested: (approval) => reply(202, approval),
+      started: (deployment) => reply(201, deployment),
+    }),
 });
 
 const commands = [
-  { command: 'pause', gate: 'none', summary: 'Pause a rollout at its current share of instances' },
-  { command: 'resume', gate: 'mfa', summary: 'Resume a paused or holding rollout at its current stage' },
-  { command: 'promote', gate: 'mfa', summary: 'Promote a rollout to its next stage, regardless of its guards' },
-  { command: 'abort', gate: 'none', summary: 'Abort a rollout; all instances get the previous version immediately' },
-] as const satisfies readonly { command: RolloutCommand; gate: 'none' | 'mfa'; summary: string }[];
+  { verb: 'pause', gate: 'none', summary: 'Pause a rollout at its current share of instances' },
+  { verb: 'resume', gate: 'mfa', summary: 'Resume a paused or holding rollout at its current stage' },
+  { verb: 'promote', gate: 'mfa', summary: 'Promote a rollout to its next stage, regardless of its guards' },
+  { verb: 'abort', gate: 'none', summary: 'Abort a rollout; all instances get the previous version immediately' },
+] as const satisfies readonly { verb: RolloutCommand; gate: 'none' | 'mfa'; summary: string }[];
 
-const commandRoutes: Route[] = commands.map(({ command, gate, summary }) =>
+const commandRoutes: Route[] = commands.map(({ verb, gate, summary }) =>
   route({
-    operationId: `${command}Rollout`,
+    operationId: `${verb}Rollout`,
     method: 'post',
-    path: `${path}/:id/${command}`,
+    path: `${path}/:id/${verb}`,
     tag,
     summary,
     permission: 'config:apply',
@@ -113,8 +114,11 @@ const commandRoutes: Route[] = commands.map(({ command, gate, summary }) =>
     body: z.strictObject({ reason: configReason.nullable().default(null) }).prefault({}),
     responses: { 200: DeploymentBody },
     problems: ['resource.not-found', 'rollout.closed', 'rollout.not-possible', ...(gate === 'mfa' ? (['mfa.required'] as const) : [])],
-    handler: ({ actor, body: { reason }, deps, mfa, params }) =>
-      commandRollout(deps, { actor, mfa }, params.id, { command, reason }),
+    handler: async ({ actor, body: { reason }, deps, mfa, params: { id: deployment_id }, throughWorkflow }) => {
+      const request = { deployment_id, verb, reason };
+      await throughWorkflow((command) => commandRollout(deps, { actor, mfa }, request, command));
+      return findDeployment(deps, actor, deployment_id);
+    },
   }),
 );
 

@@ -74,9 +74,11 @@ const createFeatureFlag = route({
   body: CreateBody,
   responses: { 201: FlagBody, 202: ApprovalBody },
   problems: ['mfa.required', 'resource.conflict', 'approval.policy-unsatisfiable'],
-  handler: async ({ gate, unitOfWork, ...input }) => {
-    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.create', createPayload(input), gate));
-    return reply(201, flag, { etag: versionEtag(flag.version) });
+  handler: async ({ gate, change, ...input }) => {
+    return change(async (tx) => {
+      const flag = await changeFlag(tx, 'flag.create', createPayload(input), gate);
+      return reply(201, flag, { etag: versionEtag(flag.version) });
+    });
   },
 });
 
@@ -115,9 +117,11 @@ const updateFeatureFlag = route({
     'resource.version-required',
     'approval.policy-unsatisfiable',
   ],
-  handler: async ({ gate, request, unitOfWork, ...input }) => {
-    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.update', updatePayload(input, request), gate));
-    return reply(200, flag, { etag: versionEtag(flag.version) });
+  handler: async ({ gate, request, change, ...input }) => {
+    return change(async (tx) => {
+      const flag = await changeFlag(tx, 'flag.update', updatePayload(input, request), gate);
+      return reply(200, flag, { etag: versionEtag(flag.version) });
+    });
   },
 });
 
@@ -152,9 +156,11 @@ const toggleFeatureFlag = route({
     'flag.version-conflict',
     'approval.policy-unsatisfiable',
   ],
-  handler: async ({ gate, unitOfWork, ...input }) => {
-    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.toggle', togglePayload(input), gate));
-    return reply(200, flag, { etag: versionEtag(flag.version) });
+  handler: async ({ gate, change, ...input }) => {
+    return change(async (tx) => {
+      const flag = await changeFlag(tx, 'flag.toggle', togglePayload(input), gate);
+      return reply(200, flag, { etag: versionEtag(flag.version) });
+    });
   },
 });
 
@@ -171,10 +177,12 @@ const emergencyOff = route({
   body: z.strictObject({ environment: flagEnvironment, reason: changeReason }),
   responses: { 200: FlagBody },
   problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],
-  handler: async ({ params, body, unitOfWork }) => {
+  handler: async ({ params, body, change }) => {
     const payload = { key: params.key, ...body };
-    const flag = await unitOfWork((tx) => changeFlag(tx, 'flag.emergency-off', payload, { kind: 'emergency' }));
-    return reply(200, flag, { etag: versionEtag(flag.version) });
+    return change(async (tx) => {
+      const flag = await changeFlag(tx, 'flag.emergency-off', payload, { kind: 'emergency' });
+      return reply(200, flag, { etag: versionEtag(flag.version) });
+    });
   },
 });
 

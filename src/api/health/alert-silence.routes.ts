@@ -66,9 +66,11 @@ const createAlertSilence = route({
   }),
   responses: { 201: SilenceBody },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ body, actor, deps, unitOfWork }) => {
-    const silence = await createSilence(unitOfWork, actor, body, deps.now());
-    return reply(201, silence, { etag: versionEtag(silence.version) });
+  handler: async ({ body, deps, change }) => {
+    return change(async (tx) => {
+      const silence = await createSilence(tx, body, deps.now());
+      return reply(201, silence, { etag: versionEtag(silence.version) });
+    });
   },
 });
 
@@ -87,10 +89,12 @@ const updateAlertSilence = route({
   requiresIfMatch: true,
   responses: { 200: SilenceBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
-  handler: async ({ params, body, request, deps, unitOfWork }) => {
+  handler: async ({ params, body, request, deps, change }) => {
     const expected = { id: params.id, version: expectedVersion(request.ifMatch) };
-    const silence = await changeSilence(unitOfWork, expected, body, deps.now());
-    return reply(200, silence, { etag: versionEtag(silence.version) });
+    return change(async (tx) => {
+      const silence = await changeSilence(tx, expected, body, deps.now());
+      return reply(200, silence, { etag: versionEtag(silence.version) });
+    });
   },
 });
 
@@ -105,8 +109,10 @@ const deleteAlertSilence = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => endSilence(tx, params.id));
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await endSilence(tx, params.id);
+    });
   },
 });
 

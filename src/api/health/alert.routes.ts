@@ -41,10 +41,12 @@ const configureSystemAlerts = route({
   requiresIfMatch: true,
   responses: { 200: ThresholdsBody },
   problems: ['resource.version-mismatch', 'mfa.required'],
-  handler: async ({ body, request, deps, scope, unitOfWork }) => {
+  handler: async ({ body, request, deps, scope, change }) => {
     const expected = expectedVersion(request.ifMatch);
-    const { version } = await unitOfWork((tx) => replaceThresholds(tx, body.thresholds, expected));
-    return reply(200, await findThresholds(deps.db, scope, deps.now()), { etag: versionEtag(version) });
+    return change(async (tx) => {
+      const { version } = await replaceThresholds(tx, body.thresholds, expected);
+      return reply(200, await findThresholds(tx, scope, deps.now()), { etag: versionEtag(version) });
+    });
   },
 });
 

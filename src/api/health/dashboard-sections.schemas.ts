@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { refusal } from '../../domain/approval/approval.ts';
+import { chainStates } from '../../domain/audit/audit-chain.ts';
 import { alertSeverities } from '../../domain/health/alert.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 import { approvalOfRow } from '../../services/approval/approval-row.queries.ts';
@@ -160,6 +161,7 @@ const audit = dashboardSection({
       head_at: timestamp.nullable(),
       verified_sequence: z.int().describe('Up to here the chain was verified and signed'),
       verified_at: timestamp.nullable().describe('When the last checkpoint was signed'),
+      state: z.enum(chainStates).nullable().describe('What the last verification of the whole chain has found; null before one'),
     })
     .meta({ id: 'DashboardAudit' }),
   query: auditHeadQuery,
@@ -170,6 +172,7 @@ const audit = dashboardSection({
       head_at: row?.head_at ?? null,
       verified_sequence: row?.verified_sequence ?? 0,
       verified_at: row?.verified_at ?? null,
+      state: row?.state ?? null,
     },
   }),
 });

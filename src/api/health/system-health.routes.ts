@@ -1,9 +1,13 @@
 import { z } from 'zod';
+import { platformChainId } from '../../domain/audit/audit-entry.ts';
 import { maxHistoryPoints } from '../../domain/health/health-history.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
 import { summarizeHealth } from '../../domain/health/health-summary.ts';
-import { readAll } from '../../platform/database/read.ts';
+import { defaultTenantId } from '../../domain/shared/actor.ts';
+import { read, readAll } from '../../platform/database/read.ts';
 import { timestampInput } from '../../platform/value-schemas.ts';
+import { chainScope } from '../../services/audit/audit-chain.queries.ts';
+import { newestVerdictQuery } from '../../services/audit/audit-retention.queries.ts';
 import { latestHealthQuery, openAlertsQuery, wasEvaluatedQuery } from '../../services/health/health.queries.ts';
 import { readMetricHistory } from '../../services/health/metric-history.service.ts';
 import { route } from '../http/route.ts';
@@ -21,20 +25,28 @@ const getSystemHealth = route({
     'Platform components are the same for all tenants. Tenant components are measured while the tenant has a ' +
     'threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; ' +
     'when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its ' +
-    'namespace and a worker are there is at most ten seconds old, because nothing is measured without them.',
+    'namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `audit` is ' +
+    '`down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.',
   permission: 'health:read',
   gate: 'none',
   responses: { 200: SystemHealthBody },
   handler: async ({ deps, scope }) => {
     const now = deps.now();
-    const queries = [latestHealthQuery(scope.tenant_id, now), openAlertsQuery(), wasEvaluatedQuery()] as const;
-    const [[latest, alerts, [evaluation]], present] = await Promise.all([
+    const queries = [
+      latestHealthQuery(scope.tenant_id, now),
+      openAlertsQuery(),
+      wasEvaluatedQuery(),
+      newestVerdictQuery(scope.tenant_id),
+    ] as const;
+    const [[latest, alerts, [evaluation], ours], platforms, present] = await Promise.all([
       readAll(deps.db, scope, queries),
+      // The tenant whose staff run the platform answers for the platform's chain, too.
+      scope.tenant_id === defaultTenantId ? read(deps.db, chainScope(platformChainId), newestVerdictQuery(platformChainId)) : [],
       deps.temporal.recentStatus(),
     ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
     const wasEvaluated = Boolean(evaluation?.was_evaluated);
-    return { ...summarizeHealth(latest, { firing, wasEvaluated }, present, now), alerts };
+    return { ...summarizeHealth(latest, { firing, wasEvaluated }, { ...present, audit: [...ours, ...platforms] }, now), alerts };
   },
 });
 

@@ -2,6 +2,7 @@ import { OptimisticLockError } from '@mikro-orm/core';
 import { entitiesByTable } from '../../entities/index.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
+import { CommitUnknownError } from '../../platform/database/commit-outcome.ts';
 import { staleRow } from '../../platform/row-version.ts';
 
 /** What PostgreSQL says about an error. MikroORM's own classes and the driver's carry it alike, so no class is looked at. */
@@ -24,6 +25,7 @@ const state = {
 export function databaseProblem(error: unknown): Problem | undefined {
   // Two changes of one row met without a lock; which version won is not known here.
   if (error instanceof OptimisticLockError) return new Problem({ ...staleRow, cause: error });
+  if (isOfUnknownOutcome(error)) return outcomeUnknown(error);
   if (isUnavailable(error)) {
     return new Problem({
       code: 'service.unavailable',
@@ -33,6 +35,29 @@ export function databaseProblem(error: unknown): Problem | undefined {
     });
   }
   return isDatabaseError(error) ? refusalOf(error) : undefined;
+}
+
+/**
+ * What a caller gets when nothing here can tell whether a change was made. With the same key its outcome is found out later:
+ * the answer that it has had, or that it has not been made.
+ */
+export function outcomeUnknown(cause: unknown): Problem {
+  return new Problem({
+    code: 'service.outcome-unknown',
+    detail:
+      'It is not known whether the change was made. Repeat the request with the same Idempotency-Key to learn it; without ' +
+      'a key, look before you repeat it.',
+    retryAfterSeconds: 5,
+    cause,
+  });
+}
+
+/** Looks for the error itself, too, where a library has wrapped it. */
+function isOfUnknownOutcome(error: unknown): boolean {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (current instanceof CommitUnknownError) return true;
+  }
+  return false;
 }
 
 function refusalOf(error: DatabaseError): Problem | undefined {

@@ -4,6 +4,7 @@ import { createDocument } from 'zod-openapi';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { problemCodes } from '../../domain/shared/problem-codes.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
+import { takesIdempotencyKey } from './route-description.ts';
 import type { DescribedRoute } from './route-description.ts';
 
 const problem = z
@@ -102,7 +103,7 @@ function uploadContent(types: readonly string[]) {
 
 function headersOf(route: DescribedRoute): z.ZodObject | null {
   const fields: Record<string, z.ZodType> = {};
-  if (route.method === 'post' && route.idempotency !== false) {
+  if (takesIdempotencyKey(route)) {
     fields['Idempotency-Key'] = z.string().max(255).optional().describe('Repeats get the first response');
   }
   if (route.requiresIfMatch === true) fields['If-Match'] = z.string().describe('ETag of the version that was read');
@@ -151,7 +152,7 @@ function implied(route: DescribedRoute): ProblemCode[] {
     ...(route.body === undefined && route.query === undefined ? [] : (['request.invalid'] as const)),
     ...(route.gate === 'none' ? [] : (['mfa.required'] as const)),
     ...(route.requiresIfMatch === true ? (['resource.version-required', 'resource.version-mismatch'] as const) : []),
-    ...(route.method === 'post' && route.idempotency !== false
+    ...(takesIdempotencyKey(route)
       ? (['idempotency.key-invalid', 'idempotency.key-reused', 'idempotency.in-progress'] as const)
       : []),
     'request.rate-limited',

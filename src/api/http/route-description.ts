@@ -54,12 +54,20 @@ export interface RouteDescription<Params, Query, Body> {
   /** Status → schema. The first one is the status of a handler's plain return value. */
   readonly responses: Readonly<Record<number, ResponseSpec>>;
   readonly problems?: readonly ProblemCode[];
-  /** False where a repetition is harmless or the answer is a secret; POST routes accept an Idempotency-Key otherwise. */
+  /** False where a key would be of no use; every other route that changes something takes an Idempotency-Key. */
   readonly idempotency?: boolean;
   /** The request must carry If-Match (428 without). */
   readonly requiresIfMatch?: boolean;
   /** False keeps a hot path out of the per-caller rate limit. */
   readonly rateLimit?: boolean;
+}
+
+/**
+ * Whether a route takes an Idempotency-Key. One without an account does not: its callers could not be told apart, and would
+ * get each other's answers.
+ */
+export function takesIdempotencyKey({ method, permission, idempotency, uploads }: DescribedRoute): boolean {
+  return method !== 'get' && permission !== 'public' && idempotency !== false && uploads === undefined;
 }
 
 /** The description of a route whose types have been checked. */

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { ReadScope } from '../../platform/database/read.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { AfterCommit, Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -53,7 +54,7 @@ interface Compilable<Row> {
 /** Headers of a 304 (RFC 9110 section 15.4.5). */
 export type NotModifiedHeaders = Record<'etag' | 'cache-control', string>;
 
-/** Everything a handler gets. `unitOfWork` and `read` act as the caller, inside the caller's tenant. */
+/** Everything a handler gets. Changes and reads are made as the caller, inside the caller's tenant. */
 export interface HandlerContext<Params, Query, Body> extends Input<Params, Query, Body> {
   readonly deps: ApiDeps;
   readonly request: RequestInfo;
@@ -61,9 +62,24 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   /** The gate in force for this call. */
   readonly gate: GateLevel;
   readonly mfa: MfaProof | null;
-  /** One short transaction; consumes the factor proof of a gated route first. */
-  unitOfWork<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>;
+  /**
+   * Makes the change of this request in one short transaction, once for each Idempotency-Key; consumes the factor proof of
+   * a gated route first. Returns the answer, which the handler returns in its turn.
+   */
+  change(work: (tx: Tx, after: AfterCommit) => Promise<unknown>): Promise<HttpResponse>;
+  /**
+   * Has a workflow make the change of this request, once for each Idempotency-Key. What is checked beforehand is checked in
+   * `send`; what is presented, after it, since a repetition gets here with the stored result.
+   */
+  throughWorkflow<Result>(
+    send: (command: WorkflowCommand) => Promise<Result>,
+    resultOfStored?: (stored: unknown, commandId: string) => Result | Promise<Result>,
+  ): Promise<Result>;
+  /** A workflow has made the change for another request with the same key: only its result is still to be presented. */
+  readonly isReplayed: boolean;
   read<Row>(query: Compilable<Row>): Promise<Row[]>;
+  /** A transaction of its own for a read that is itself recorded; what changes something goes through {@link change}. */
+  unitOfWork: UnitOfWork;
   readonly scope: ReadScope;
   /** The body of a route with `uploads`, unread; empty for others. */
   readonly upload: Readable;

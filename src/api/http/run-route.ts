@@ -8,13 +8,17 @@ import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
-import { claimIdempotencyKey } from '../../services/operations/idempotency-key.repository.ts';
+import { commandKey } from '../../services/commands/command.repository.ts';
 import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
+import { outcomeUnknown } from './database-problem.ts';
+import { toProblem } from './problem-details.ts';
+import { RequestCommand } from './request-command.ts';
 import type { RequestState } from './request-context.ts';
 import { parseInput } from './parse-input.ts';
 import { RawJson, CachedResponse, HttpResponse, reply } from './route.ts';
+import { takesIdempotencyKey } from './route-description.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { HandlerContext, Route } from './route.ts';
@@ -26,27 +30,80 @@ type Context = ParameterizedContext<RequestState>;
 export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> {
   const [defaultStatus] = Object.keys(route.responses).map(Number);
   if (defaultStatus === undefined) throw new Error(`Route ${route.operationId} declares no response.`);
-  const takesIdempotencyKey = route.method === 'post' && route.idempotency !== false;
   return async (ctx) => {
     ctx.state.routePath = route.path;
     const actor = await authenticate(deps, route, ctx);
     try {
       assertPermission(actor, route);
+      const key = givenKey(route, ctx);
       assertMediaType(route, ctx);
       const input = parseInput(route, ctx);
       if (route.requiresIfMatch === true && ctx.state.info.ifMatch === null) {
         throw new Problem({ code: 'resource.version-required', detail: 'Send If-Match with the ETag you have read.' });
       }
-      const gate = await resolveGate(deps, route, actor, input);
-      const mfa = gate === 'none' ? null : await verifyProof(deps, route, actor, input, ctx);
-      const answer = async () => present(route, await act({ deps, route, actor, input, gate, mfa, ctx }), defaultStatus);
-      const key = takesIdempotencyKey ? ctx.get('idempotency-key') : '';
-      send(ctx, key === '' ? await answer() : await actOnce({ deps, actor, input, key, answer, ctx }));
+      send(ctx, await answerOnce({ deps, route, actor, input, key, ctx, defaultStatus }));
     } catch (error) {
       await auditRefusedRequest(deps, route, actor, ctx, error);
       throw error;
     }
   };
+}
+
+interface Request {
+  readonly deps: ApiDeps;
+  readonly route: Route;
+  readonly actor: Actor;
+  readonly input: RouteInput;
+  /** The Idempotency-Key. */
+  readonly key: string | null;
+  readonly ctx: Context;
+  readonly defaultStatus: number;
+}
+
+/** Acts for the first request with a key; its repetitions get the same answer, without another factor proof. */
+async function answerOnce(request: Request): Promise<HttpResponse> {
+  const { deps, route, actor, input, key, ctx, defaultStatus } = request;
+  const { ifMatch } = ctx.state.info;
+  const { params, query } = input;
+  let mfa: RouteProof | null = null;
+  const command = new RequestCommand({
+    deps,
+    actor,
+    key: () => commandKey(actor, key, { operation: route.operationId, params, query, ifMatch, body: ctx.request.body }),
+    isRepeatable: key !== null,
+    begin: async (tx) => {
+      if (mfa !== null && !mfa.spent) await consumeMfaProof(tx, mfa.challenge_id, actor);
+    },
+    present: (result) => present(route, result, defaultStatus),
+    onLostStep: (error) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }, 'a step after a change failed'),
+  });
+  const known = await command.findAnswer();
+  if (known !== undefined) return replayed(known);
+  // What a workflow has done for a route whose gate is data was the opening of a request, whatever the gate is now.
+  const gate = command.isReplayed && typeof route.gate !== 'string' ? 'approval' : await resolveGate(deps, route, actor, input);
+  if (gate !== 'none') mfa = command.isReplayed ? spentProof() : await verifyProof(deps, route, actor, input, ctx);
+  try {
+    const result = await act({ ...request, gate, mfa, command });
+    const answer = command.answer ?? present(route, result, defaultStatus);
+    return command.isReplayed ? replayed(answer) : answer;
+  } catch (error) {
+    throw command.isDone && toProblem(error).status >= 500 ? outcomeUnknown(error) : error;
+  }
+}
+
+function replayed({ status, body, headers }: HttpResponse): HttpResponse {
+  return reply(status, body, { ...headers, 'idempotency-replayed': 'true' });
+}
+
+/** @throws Problem `idempotency.not-offered` (400) where a key would be of no effect, so that no caller relies on it. */
+function givenKey(route: Route, ctx: Context): string | null {
+  const key = ctx.get('idempotency-key');
+  if (key === '' || route.method === 'get') return null;
+  if (takesIdempotencyKey(route)) return key;
+  throw new Problem({
+    code: 'idempotency.not-offered',
+    detail: 'This operation takes no Idempotency-Key; nothing was changed. Send it without.',
+  });
 }
 
 /** The app lets the media types of all uploads through; here each route takes its own. */
@@ -82,6 +139,13 @@ class RouteProof implements MfaProof {
   get spent(): boolean {
     return this.#spent;
   }
+}
+
+/** Stands for the proof of a command that was carried out before: there is nothing left to consume. */
+function spentProof(): RouteProof {
+  const proof = new RouteProof('');
+  proof.delegate();
+  return proof;
 }
 
 /** The name under which a factor proof is asked for: the action of a policy gate, else the operation. */
@@ -124,27 +188,23 @@ async function verifyProof(
   return new RouteProof(challengeId);
 }
 
-interface Call {
-  readonly deps: ApiDeps;
-  readonly route: Route;
-  readonly actor: Actor;
-  readonly input: RouteInput;
+interface Call extends Request {
   readonly gate: GateLevel;
   readonly mfa: RouteProof | null;
-  readonly ctx: Context;
+  readonly command: RequestCommand;
 }
 
-async function act({ deps, route, actor, input, gate, mfa, ctx }: Call): Promise<unknown> {
+async function act({ deps, route, actor, input, gate, mfa, ctx, command }: Call): Promise<unknown> {
   const { gate: declared } = route;
   if (gate === 'approval' && typeof declared !== 'string' && mfa !== null) {
-    const view = await deps.approvals.open({
+    const request = {
       actor,
       action: declared.action,
       environment: declared.environment?.(input) ?? null,
       payload: declared.payload(input, { ifMatch: ctx.state.info.ifMatch }),
       mfa,
-    });
-    return reply(202, view);
+    };
+    return reply(202, await command.throughWorkflow((given) => deps.approvals.open(request, given), deps.approvals.viewOf));
   }
   const context: HandlerContext<Record<string, string>, Record<string, unknown>, unknown> = {
     ...input,
@@ -157,50 +217,24 @@ async function act({ deps, route, actor, input, gate, mfa, ctx }: Call): Promise
     upload: route.uploads === undefined ? Readable.from([]) : ctx.req,
     raw: { body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
     read: (query) => read(deps.db, actor, query),
-    unitOfWork: (work) =>
-      unitOfWork(deps.db, actor, async (tx) => {
-        if (mfa !== null && !mfa.spent) await consumeMfaProof(tx, mfa.challenge_id, actor);
-        return work(tx);
-      }).then((result) => {
-        mfa?.delegate();
-        return result;
-      }),
+    unitOfWork: (work) => unitOfWork(deps.db, actor, work),
+    change: async (work) => {
+      const answer = await command.change(work);
+      mfa?.delegate();
+      return answer;
+    },
+    throughWorkflow: (sending, resultOfStored) => command.throughWorkflow(sending, resultOfStored),
+    isReplayed: command.isReplayed,
   };
   const result = await route.handler(context);
-  if (mfa !== null && !mfa.spent) {
-    // A gated handler that never opened a unit of work would leave its proof usable a second time.
+  if (mfa !== null && !mfa.spent && !command.isReplayed) {
+    // A gated handler that never made a change would leave its proof usable a second time.
     throw new Error(`Route ${route.operationId} did not consume its factor proof.`);
   }
+  if (command.answer !== undefined && result !== command.answer) {
+    throw new Error(`Route ${route.operationId} answers something else than what it has stored.`);
+  }
   return result;
-}
-
-interface OnceOptions {
-  readonly deps: ApiDeps;
-  readonly actor: Actor;
-  readonly input: RouteInput;
-  readonly key: string;
-  readonly answer: () => Promise<HttpResponse>;
-  readonly ctx: Context;
-}
-
-/** Acts for the first request with a key; its repetitions get the same answer. */
-async function actOnce({ deps, actor, input, key, answer, ctx }: OnceOptions): Promise<HttpResponse> {
-  const request = { method: ctx.method, path: ctx.path, body: input.body };
-  const claim = await claimIdempotencyKey(deps, actor, key, request);
-  if (claim.replay !== null) {
-    const { status, headers, body } = claim.replay;
-    return reply(status, body, { ...headers, 'idempotency-replayed': 'true' });
-  }
-  let given: HttpResponse;
-  try {
-    given = await answer();
-  } catch (error) {
-    await claim.release().catch(() => undefined);
-    throw error;
-  }
-  // The change is committed, so the answer is given even if it cannot be stored; its key stays claimed for a minute.
-  await claim.store(given).catch((error: unknown) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }));
-  return given;
 }
 
 /** Parses the body with its schema: undeclared fields never leave, an undeclared status is our own fault. */

@@ -71,7 +71,7 @@ const signOut = route({
   gate: 'none',
   responses: { 204: null },
   idempotency: false,
-  handler: ({ unitOfWork }) => unitOfWork(endSession),
+  handler: ({ change }) => change(endSession),
 });
 
 export const authRoutes = [signIn, refresh, signOut];

@@ -39,10 +39,12 @@ const createModulePermission = route({
   body: modulePermissionCreation,
   responses: { 201: modulePermissionView },
   problems: ['resource.not-found', 'resource.conflict', 'role.own-rights'],
-  handler: async ({ params, body, unitOfWork }) => {
-    const granted = await unitOfWork((tx) => grantModulePermission(tx, params.id, body));
-    const location = `/api/v1/users/${params.id}/agent-permissions/${granted.agent_name}`;
-    return reply(201, granted, { etag: versionEtag(granted.version), location });
+  handler: async ({ params, body, change }) => {
+    return change(async (tx) => {
+      const granted = await grantModulePermission(tx, params.id, body);
+      const location = `/api/v1/users/${params.id}/agent-permissions/${granted.agent_name}`;
+      return reply(201, granted, { etag: versionEtag(granted.version), location });
+    });
   },
 });
 
@@ -76,10 +78,12 @@ const updateModulePermission = route({
   body: modulePermissionValues,
   responses: { 200: modulePermissionView },
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.own-rights'],
-  handler: async ({ params, body, request, unitOfWork }) => {
+  handler: async ({ params, body, request, change }) => {
     const version = expectedVersion(request.ifMatch);
-    const updated = await unitOfWork((tx) => replaceModulePermission(tx, params.id, params.agent, version, body));
-    return reply(200, updated, { etag: versionEtag(updated.version) });
+    return change(async (tx) => {
+      const updated = await replaceModulePermission(tx, params.id, params.agent, version, body);
+      return reply(200, updated, { etag: versionEtag(updated.version) });
+    });
   },
 });
 
@@ -94,9 +98,11 @@ const deleteModulePermission = route({
   params: moduleParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'role.own-rights'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => revokeModulePermission(tx, params.id, params.agent));
-    return reply(204);
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await revokeModulePermission(tx, params.id, params.agent);
+      return reply(204);
+    });
   },
 });
 

@@ -107,8 +107,8 @@ const linkUserIdentity = route({
   body: z.strictObject({ issuer: z.url().max(500), subject: z.string().min(1).max(255) }),
   responses: { 201: identityView },
   problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own'],
-  handler: async ({ params, body, unitOfWork }) =>
-    reply(201, await unitOfWork((tx) => linkIdentity(tx, params.id, body))),
+  handler: async ({ params, body, change }) =>
+    change(async (tx) => reply(201, await linkIdentity(tx, params.id, body))),
 });
 
 const unlinkUserIdentity = route({
@@ -122,9 +122,11 @@ const unlinkUserIdentity = route({
   params: z.object({ id: z.uuid(), identityId: z.uuid() }),
   responses: { 204: null },
   problems: ['resource.not-found', 'user.exceeds-own', 'role.own-rights'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => unlinkIdentity(tx, params.id, params.identityId));
-    return reply(204);
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await unlinkIdentity(tx, params.id, params.identityId);
+      return reply(204);
+    });
   },
 });
 

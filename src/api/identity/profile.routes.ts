@@ -51,9 +51,9 @@ const updatePreferences = route({
   gate: 'none',
   body: preferencesUpdate,
   responses: { 200: preferencesView },
-  handler: async ({ actor: { user_id }, body, unitOfWork }) => {
+  handler: async ({ actor: { user_id }, body, change }) => {
     if (user_id === null) throw notFound('user');
-    return unitOfWork((tx) => savePreferences(tx, user_id, body));
+    return change((tx) => savePreferences(tx, user_id, body));
   },
 });
 
@@ -69,14 +69,16 @@ const changePassword = route({
   body: z.strictObject({ current_password: passwordInput, new_password: z.string().min(1).max(128) }),
   responses: { 204: null },
   problems: ['auth.invalid-credentials', 'request.invalid'],
-  handler: async ({ actor, body, unitOfWork, deps }) => {
+  handler: async ({ actor, body, change, deps }) => {
     const { user_id } = actor;
     if (user_id === null) throw notFound('user');
     const owner = { ...actor, user_id };
     const password_hash = await hashNewPassword(deps, owner, body);
-    await unitOfWork((tx) => savePassword(tx, user_id, password_hash));
-    await notifyOwner(deps, owner, 'password-changed');
-    return reply(204);
+    return change(async (tx, after) => {
+      await savePassword(tx, user_id, password_hash);
+      after(() => notifyOwner(deps, owner, 'password-changed'));
+      return reply(204);
+    });
   },
 });
 

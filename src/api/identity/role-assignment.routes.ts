@@ -21,8 +21,8 @@ const assignUserRole = route({
   body: roleGrant,
   responses: { 201: assignmentView },
   problems: ['resource.not-found', 'resource.conflict', 'role.grant-exceeds-own', 'role.own-rights'],
-  handler: async ({ params, body, unitOfWork }) =>
-    reply(201, await unitOfWork((tx) => assignRole(tx, params.id, body))),
+  handler: async ({ params, body, change }) =>
+    change(async (tx) => reply(201, await assignRole(tx, params.id, body))),
 });
 
 const revokeUserRole = route({
@@ -36,9 +36,11 @@ const revokeUserRole = route({
   params: assignmentParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'user.last-super-admin', 'user.exceeds-own', 'role.own-rights'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => revokeRole(tx, params.id, params.assignmentId));
-    return reply(204);
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await revokeRole(tx, params.id, params.assignmentId);
+      return reply(204);
+    });
   },
 });
 
@@ -59,8 +61,8 @@ const reviewUserRole = route({
   }),
   responses: { 200: assignmentView },
   problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own', 'role.own-rights'],
-  handler: ({ params, body, unitOfWork }) =>
-    unitOfWork((tx) => reviewAssignment(tx, params.id, params.assignmentId, body.review_due_at)),
+  handler: ({ params, body, change }) =>
+    change((tx) => reviewAssignment(tx, params.id, params.assignmentId, body.review_due_at)),
 });
 
 const getRoleAssignmentHistory = route({

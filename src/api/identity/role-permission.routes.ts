@@ -5,14 +5,14 @@ import { superAdminCode } from '../../domain/identity/system-roles.ts';
 import { notFound } from '../../platform/problem.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { rolePermissionMatrix } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 
 /** The permission matrix of a role with its entity tag. */
-async function presentMatrix(db: ReadConnections, scope: ReadScope, id: string) {
+async function presentMatrix(db: ReadSource, scope: ReadScope, id: string) {
   const roles = await rolesWithRights(db, scope);
   const role = roles.find((one) => one.id === id);
   if (role === undefined) throw notFound('role');
@@ -65,10 +65,12 @@ const updateRolePermissions = route({
     'role.own-rights',
   ],
   handler: async (context) => {
-    const { params, body, deps, request, scope } = context;
+    const { params, body, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    await runGatedAction(context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
-    return presentMatrix(deps.db, scope, params.id);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
+      return presentMatrix(tx, scope, params.id);
+    });
   },
 });
 

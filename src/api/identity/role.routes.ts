@@ -6,14 +6,14 @@ import { runGatedAction } from '../../services/actions/run-action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 
 /** One role with its entity tag. */
-async function presentRole(db: ReadConnections, scope: ReadScope, id: string, created?: { readonly location: string }) {
+async function presentRole(db: ReadSource, scope: ReadScope, id: string, created?: { readonly location: string }) {
   const role = (await rolesWithRights(db, scope)).find((one) => one.id === id);
   if (role === undefined) throw notFound('role');
   return reply(created === undefined ? 200 : 201, role, { etag: versionEtag(role.version), ...created });
@@ -43,10 +43,12 @@ const createRole = route({
   responses: { 201: roleView, 202: ApprovalBody },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
   handler: async (context) => {
-    const { body, deps, scope } = context;
-    const { role_id } = await runGatedAction(context, roleCreate.prepare(body));
-    const id = z.uuid().parse(role_id);
-    return presentRole(deps.db, scope, id, { location: `/admin/roles/${id}` });
+    const { body, scope } = context;
+    return context.change(async (tx, after) => {
+      const { role_id } = await runGatedAction(tx, after, context, roleCreate.prepare(body));
+      const id = z.uuid().parse(role_id);
+      return presentRole(tx, scope, id, { location: `/admin/roles/${id}` });
+    });
   },
 });
 
@@ -76,10 +78,12 @@ const updateRole = route({
     'role.own-rights',
   ],
   handler: async (context) => {
-    const { params, body, deps, request, scope } = context;
+    const { params, body, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    await runGatedAction(context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
-    return presentRole(deps.db, scope, params.id);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
+      return presentRole(tx, scope, params.id);
+    });
   },
 });
 
@@ -100,8 +104,10 @@ const deleteRole = route({
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
   handler: async (context) => {
     const { params, request } = context;
-    await runGatedAction(context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
+      return reply(204);
+    });
   },
 });
 

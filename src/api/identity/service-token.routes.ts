@@ -33,9 +33,7 @@ const createServiceToken = route({
   body: serviceTokenCreation,
   responses: { 201: newServiceTokenView },
   problems: ['mfa.required', 'role.grant-exceeds-own'],
-  // The response holds a secret, so it is not stored for a repetition of the request.
-  idempotency: false,
-  handler: async ({ body, unitOfWork }) => reply(201, await unitOfWork((tx) => issueToken(tx, body))),
+  handler: async ({ body, change }) => change(async (tx) => reply(201, await issueToken(tx, body))),
 });
 
 const revokeServiceToken = route({
@@ -49,9 +47,11 @@ const revokeServiceToken = route({
   params: idParams,
   responses: { 204: null },
   problems: ['mfa.required', 'resource.not-found'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => revokeToken(tx, params.id));
-    return null;
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await revokeToken(tx, params.id);
+      return null;
+    });
   },
 });
 

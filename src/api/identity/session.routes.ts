@@ -60,10 +60,12 @@ const forceLogoutUser = route({
   params: idParams,
   responses: { 200: z.object({ sessions_ended: z.number().int() }) },
   problems: ['resource.not-found', 'user.exceeds-own'],
-  handler: async ({ params, actor, deps, unitOfWork }) => {
-    const sessions_ended = await unitOfWork((tx) => forceLogout(tx, params.id));
-    await notifySessionsEnded(deps, actor, params.id, 'forced');
-    return { sessions_ended };
+  handler: async ({ params, actor, deps, change }) => {
+    return change(async (tx, after) => {
+      const sessions_ended = await forceLogout(tx, params.id);
+      after(() => notifySessionsEnded(deps, actor, params.id, 'forced'));
+      return { sessions_ended };
+    });
   },
 });
 

@@ -38,14 +38,16 @@ const updateSignInFactor = route({
     .meta({ id: 'SignInFactorUpdate' }),
   responses: { 200: signInFactor },
   problems: ['auth.password-refused', 'mfa.not-enrolled', 'request.rate-limited'],
-  handler: async ({ actor, body, deps, unitOfWork }) => {
+  handler: async ({ actor, body, deps, change }) => {
     const owner = factorOwner(actor);
     const { sign_in_requires_totp, password } = body;
     await assertPassword(deps, owner, password);
     const has_authenticator_app = await assertFactorAvailable(deps, owner, sign_in_requires_totp);
-    await unitOfWork((tx) => setSignInFactor(tx, owner.user_id, sign_in_requires_totp));
-    await notifyOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped');
-    return { sign_in_requires_totp, has_authenticator_app };
+    return change(async (tx, after) => {
+      await setSignInFactor(tx, owner.user_id, sign_in_requires_totp);
+      after(() => notifyOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped'));
+      return { sign_in_requires_totp, has_authenticator_app };
+    });
   },
 });
 

@@ -54,12 +54,14 @@ const resumeTenant = route({
   handler: (context) => setStatus(context, 'active'),
 });
 
-async function setStatus({ actor, params: { id }, body, request, unitOfWork }: Context, status: 'active' | 'suspended') {
+async function setStatus({ actor, params: { id }, body, request, change }: Context, status: 'active' | 'suspended') {
   assertDefaultTenant(actor);
   assertNotDefaultTenant(id);
   const expected = expectedVersion(request.ifMatch);
-  const version = await unitOfWork((tx) => setTenantStatus(tx, id, expected, { status, reason: body.reason }));
-  return reply(200, { id, status, version }, { etag: versionEtag(version) });
+  return change(async (tx) => {
+    const version = await setTenantStatus(tx, id, expected, { status, reason: body.reason });
+    return reply(200, { id, status, version }, { etag: versionEtag(version) });
+  });
 }
 
 export const tenantStatusRoutes = [suspendTenant, resumeTenant];

@@ -4,13 +4,13 @@ import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { listTenants, ownTenant } from '../../services/identity/tenant.queries.ts';
 import { createTenant as insertTenant, updateTenant as saveTenant } from '../../services/identity/tenant.service.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { reply, route } from '../http/route.ts';
 import { tenantCreation, tenantUpdate, tenantView } from './tenant.schemas.ts';
 
 /** The own tenant with its entity tag. */
-async function presentTenant(db: ReadConnections, scope: ReadScope) {
+async function presentTenant(db: ReadSource, scope: ReadScope) {
   const tenant = await ownTenant(db, scope);
   return reply(200, tenant, { etag: versionEtag(tenant.version) });
 }
@@ -39,10 +39,12 @@ const updateTenant = route({
   body: tenantUpdate,
   responses: { 200: tenantView },
   problems: ['resource.version-mismatch'],
-  handler: async ({ body, deps, request, scope, unitOfWork }) => {
+  handler: async ({ body, request, scope, change }) => {
     const version = expectedVersion(request.ifMatch);
-    await unitOfWork((tx) => saveTenant(tx, version, body));
-    return presentTenant(deps.db, scope);
+    return change(async (tx) => {
+      await saveTenant(tx, version, body);
+      return presentTenant(tx, scope);
+    });
   },
 });
 
@@ -75,12 +77,14 @@ const createTenant = route({
   body: tenantCreation,
   responses: { 201: z.object({ id: z.uuid(), super_admin_id: z.uuid() }) },
   problems: ['resource.conflict', 'request.invalid'],
-  handler: async ({ actor, body, deps, unitOfWork }) => {
+  handler: async ({ actor, body, deps, change }) => {
     assertDefaultTenant(actor);
     const { super_admin: person, ...tenant } = body;
     const password_hash = await hashAccountPassword(deps, person.password, person, '/super_admin/password');
-    const created = await unitOfWork((tx) => insertTenant(tx, tenant, { ...person, password_hash }));
-    return reply(201, created, { location: `/tenants/${created.id}` });
+    return change(async (tx) => {
+      const created = await insertTenant(tx, tenant, { ...person, password_hash });
+      return reply(201, created, { location: `/tenants/${created.id}` });
+    });
   },
 });
 

@@ -7,7 +7,7 @@ import { createUserWithRoles, updateUser as saveUser } from '../../services/iden
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { listUsers, userById } from '../../services/identity/user.queries.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
@@ -35,7 +35,7 @@ const getUsers = route({
 });
 
 /** The account as it stands, with its entity tag. */
-async function presentUser(db: ReadConnections, scope: ReadScope, id: string, created?: { readonly location: string }) {
+async function presentUser(db: ReadSource, scope: ReadScope, id: string, created?: { readonly location: string }) {
   const user = await userById(db, scope, id);
   return reply(created === undefined ? 200 : 201, user, { etag: versionEtag(user.version), ...created });
 }
@@ -68,13 +68,15 @@ const createUser = route({
   body: userCreation,
   responses: { 201: userView },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'request.invalid', 'resource.not-found'],
-  handler: async ({ actor, body, deps, scope, unitOfWork }) => {
+  handler: async ({ actor, body, deps, scope, change }) => {
     const { password, roles, ...account } = body;
     if (roles.length > 0) assertMayAssignRoles(actor);
     const password_hash =
       password === undefined ? null : await hashAccountPassword(deps, password, account, '/password');
-    const id = await unitOfWork((tx) => createUserWithRoles(tx, { ...account, password_hash }, roles));
-    return presentUser(deps.db, scope, id, { location: `/admin/users/${id}` });
+    return change(async (tx) => {
+      const id = await createUserWithRoles(tx, { ...account, password_hash }, roles);
+      return presentUser(tx, scope, id, { location: `/admin/users/${id}` });
+    });
   },
 });
 
@@ -99,15 +101,17 @@ const updateUser = route({
     'user.last-super-admin',
     'role.own-rights',
   ],
-  handler: async ({ params, body, actor, deps, request, scope, unitOfWork }) => {
+  handler: async ({ params, body, actor, deps, request, scope, change }) => {
     const version = expectedVersion(request.ifMatch);
-    await unitOfWork((tx) => saveUser(tx, params.id, version, body));
-    if (body.status === 'inactive') {
-      await followDeactivation(deps, actor, params.id);
-      await reassignFromDeactivated(deps, actor, params.id, null);
-    }
-    if (body.status === 'active') await wakeQueuesOfUser(deps, actor, params.id);
-    return presentUser(deps.db, scope, params.id);
+    return change(async (tx, after) => {
+      await saveUser(tx, params.id, version, body);
+      if (body.status === 'inactive') {
+        after(() => followDeactivation(deps, actor, params.id));
+        after(() => reassignFromDeactivated(deps, actor, params.id, null));
+      }
+      if (body.status === 'active') after(() => wakeQueuesOfUser(deps, actor, params.id));
+      return presentUser(tx, scope, params.id);
+    });
   },
 });
 
@@ -142,9 +146,11 @@ const deleteUser = route({
   handler: async (context) => {
     const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
-    await runGatedAction(context, change);
-    await reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null);
-    return reply(204);
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, change);
+      after(() => reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null));
+      return reply(204);
+    });
   },
 });
 

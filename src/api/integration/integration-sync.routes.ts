@@ -1,15 +1,21 @@
 import { z } from 'zod';
+import type { SyncJobView } from '../../domain/integration/integration-sync.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
-import { cancelSyncJob, triggerSync } from '../../services/integration/integration-sync.service.ts';
+import { awaitSyncEnd, cancelSyncJob, triggerSync } from '../../services/integration/integration-sync.service.ts';
 import { findSyncJob, syncJobsQuery } from '../../services/integration/integration-sync.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { SyncJobBody } from './integration.schemas.ts';
 
 const tag = 'integration';
 const jobParams = z.object({ id: z.uuid(), jobId: z.uuid() });
+
+/** What a command has stored is the job, or the id of the one that was joined. */
+function jobIdOf(stored: unknown): string {
+  return typeof stored === 'string' ? stored : (stored as SyncJobView).id;
+}
 
 const triggerManualSync = route({
   operationId: 'triggerManualSync',
@@ -24,8 +30,9 @@ const triggerManualSync = route({
   params: idParams,
   responses: { 202: SyncJobBody },
   problems: ['resource.not-found', 'integration.not-syncable', 'service.unavailable'],
-  handler: async ({ params, actor, deps }) => {
-    const job = await triggerSync(deps, actor, params.id);
+  handler: async ({ params, actor, deps, throughWorkflow }) => {
+    const jobId = await throughWorkflow((command) => triggerSync(deps, actor, params.id, command), jobIdOf);
+    const job = await findSyncJob(deps.db, actor, params.id, jobId);
     return reply(202, job, { location: `/admin/integrations/${params.id}/sync-jobs/${job.id}` });
   },
 });
@@ -77,7 +84,14 @@ const cancelSyncJobRoute = route({
   params: jobParams,
   responses: { 200: SyncJobBody },
   problems: ['resource.not-found', 'integration.sync-ended', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => cancelSyncJob(deps, actor, params.id, params.jobId),
+  handler: async ({ params: { id, jobId }, actor, deps, throughWorkflow }) => {
+    const sync = { integration_id: id, job_id: jobId };
+    await throughWorkflow(
+      (command) => cancelSyncJob(deps, actor, sync, command),
+      () => awaitSyncEnd(deps, actor, sync),
+    );
+    return findSyncJob(deps.db, actor, id, jobId);
+  },
 });
 
 /** Syncs of integrations: S2-19, S2-22. */

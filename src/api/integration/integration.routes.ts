@@ -102,11 +102,13 @@ const createIntegrationRoute = route({
   }),
   responses: { 201: IntegrationBody },
   problems: ['mfa.required', 'resource.conflict'],
-  handler: async ({ body, deps, unitOfWork }) => {
+  handler: async ({ body, deps, change }) => {
     await assertPermittedAddresses(deps.outbound, body.config);
-    const row = await unitOfWork((tx) => createIntegration(tx, deps.keyring, body));
-    if (row.sync_every_seconds !== null) await startIntegrationSweep(deps, row.id);
-    return reply(201, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    return change(async (tx, after) => {
+      const row = await createIntegration(tx, deps.keyring, body);
+      if (row.sync_every_seconds !== null) after(() => startIntegrationSweep(deps, row.id));
+      return reply(201, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    });
   },
 });
 
@@ -129,11 +131,13 @@ const updateIntegration = route({
   requiresIfMatch: true,
   responses: { 200: IntegrationBody },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.conflict'],
-  handler: async ({ params, body, request, deps, unitOfWork }) => {
+  handler: async ({ params, body, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
-    const row = await unitOfWork((tx) => changeIntegration(tx, params.id, version, body));
-    if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) await startIntegrationSweep(deps, row.id);
-    return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    return change(async (tx, after) => {
+      const row = await changeIntegration(tx, params.id, version, body);
+      if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) after(() => startIntegrationSweep(deps, row.id));
+      return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    });
   },
 });
 
@@ -157,11 +161,13 @@ const updateIntegrationConfig = route({
   requiresIfMatch: true,
   responses: { 200: IntegrationBody },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
-  handler: async ({ params, body, request, deps, unitOfWork }) => {
+  handler: async ({ params, body, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
     await assertPermittedAddresses(deps.outbound, body.config);
-    const row = await unitOfWork((tx) => configureIntegration(tx, deps.keyring, params.id, version, body));
-    return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    return change(async (tx) => {
+      const row = await configureIntegration(tx, deps.keyring, params.id, version, body);
+      return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    });
   },
 });
 
@@ -177,10 +183,12 @@ const deleteIntegrationRoute = route({
   requiresIfMatch: true,
   responses: { 204: null },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
-  handler: async ({ params, request, deps, unitOfWork }) => {
+  handler: async ({ params, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
-    await unitOfWork((tx) => deleteIntegration(tx, params.id, version));
-    await startIntegrationSweep(deps, params.id);
+    return change(async (tx, after) => {
+      await deleteIntegration(tx, params.id, version);
+      after(() => startIntegrationSweep(deps, params.id));
+    });
   },
 });
 
@@ -197,7 +205,7 @@ const revealIntegrationSecret = route({
   // The answer contains a secret, so it is not stored for a repetition.
   idempotency: false,
   problems: ['mfa.required', 'resource.not-found'],
-  handler: ({ params, deps, unitOfWork }) => unitOfWork((tx) => revealSecret(tx, deps.keyring, params.id)),
+  handler: ({ params, deps, change }) => change((tx) => revealSecret(tx, deps.keyring, params.id)),
 });
 
 const findIntegrationSecret = route({
@@ -213,9 +221,9 @@ const findIntegrationSecret = route({
   // For a repetition a digest of the request would be stored, which would be a digest of the secret.
   idempotency: false,
   problems: ['mfa.required'],
-  handler: async ({ body, deps, unitOfWork }) => ({
-    uses: await unitOfWork((tx) => findSecret(tx, deps.keyring, body.secret)),
-  }),
+  handler: async ({ body, deps, change }) => change(async (tx) => ({
+    uses: await findSecret(tx, deps.keyring, body.secret),
+  })),
 });
 
 const getIntegrationRecords = route({

@@ -3,7 +3,7 @@ import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
 import { getAction } from '../../services/actions/registry.ts';
-import { runAfterCommit, runAction } from '../../services/actions/run-action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
 import { rotateKeyPayload } from '../../services/integration/integration-rotate-key.action.ts';
 import { abortRotation, retryRotation } from '../../services/integration/key-rotation.service.ts';
@@ -51,15 +51,14 @@ const rotateAPIKey = route({
     'integration.rotation-unsupported',
     'approval.policy-unsatisfiable',
   ],
-  handler: async ({ gate, actor, deps, unitOfWork, ...input }) => {
+  handler: async ({ gate, deps, change, ...input }) => {
     const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
-    const { result, rotation } = await unitOfWork(async (tx) => ({
-      result: await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' }),
-      rotation: await requestedRotation(tx, input.params.id),
-    }));
-    await runAfterCommit(deps, actor, prepared, result);
-    const location = `/admin/integrations/${rotation.integration_id}/rotations/${rotation.id}`;
-    return reply(201, rotation, { location });
+    return change(async (tx, after) => {
+      await runGatedAction(tx, after, { deps, gate }, prepared);
+      const rotation = await requestedRotation(tx, input.params.id);
+      const location = `/admin/integrations/${rotation.integration_id}/rotations/${rotation.id}`;
+      return reply(201, rotation, { location });
+    });
   },
 });
 
@@ -110,7 +109,11 @@ const abortKeyRotation = route({
   params: rotationParams,
   responses: { 200: KeyRotationBody },
   problems: ['resource.not-found', 'integration.rotation-switched', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => abortRotation(deps, actor, rotationIds(params)),
+  handler: async ({ params, actor, deps, throughWorkflow }) => {
+    const ids = rotationIds(params);
+    await throughWorkflow((command) => abortRotation(deps, actor, ids, command));
+    return findRotation(deps.db, actor, ids);
+  },
 });
 
 const retryKeyRotation = route({
@@ -124,7 +127,8 @@ const retryKeyRotation = route({
   params: rotationParams,
   responses: { 202: KeyRotationBody },
   problems: ['resource.not-found', 'resource.conflict', 'service.unavailable'],
-  handler: async ({ params, actor, deps }) => reply(202, await retryRotation(deps, actor, rotationIds(params))),
+  handler: ({ params, deps, change }) =>
+    change(async (tx, after) => reply(202, await retryRotation(deps, tx, after, rotationIds(params)))),
 });
 
 /** Key rotations of integrations: S2-21. */

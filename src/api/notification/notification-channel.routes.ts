@@ -65,13 +65,13 @@ const addChannel = route({
     z.strictObject({ kind: z.literal('email'), name: channelName, email, events: channelEvents }),
   ]),
   responses: { 201: ChannelWithSecretBody },
-  // The answer holds a secret, so it is not stored for a repetition, which is refused for its name.
-  idempotency: false,
   problems: ['resource.conflict', 'mfa.required'],
-  handler: async ({ body, deps, actor, unitOfWork }) => {
+  handler: async ({ body, deps, actor, change }) => {
     if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
-    const { channel, secret } = await unitOfWork((tx) => createNotificationChannel(tx, deps.keyring, actor, body));
-    return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
+    return change(async (tx) => {
+      const { channel, secret } = await createNotificationChannel(tx, deps.keyring, actor, body);
+      return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
+    });
   },
 });
 
@@ -95,11 +95,13 @@ const updateChannel = route({
   requiresIfMatch: true,
   responses: { 200: ChannelBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
-  handler: async ({ params, body, request, deps, unitOfWork }) => {
+  handler: async ({ params, body, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
     if (body.url !== undefined) await assertReachable(deps.outbound, body.url);
-    const channel = await unitOfWork((tx) => updateNotificationChannel(tx, { id: params.id, version }, body));
-    return reply(200, channel, { etag: versionEtag(channel.version) });
+    return change(async (tx) => {
+      const channel = await updateNotificationChannel(tx, { id: params.id, version }, body);
+      return reply(200, channel, { etag: versionEtag(channel.version) });
+    });
   },
 });
 
@@ -114,8 +116,10 @@ const deleteChannel = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteNotificationChannel(tx, params.id));
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await deleteNotificationChannel(tx, params.id);
+    });
   },
 });
 
@@ -131,13 +135,12 @@ const rotateSecret = route({
   params: idParams,
   body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
   responses: { 200: ChannelWithSecretBody },
-  idempotency: false,
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ params, body, deps, unitOfWork }) => {
-    const { channel, secret } = await unitOfWork((tx) =>
-      rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600),
-    );
-    return { ...channel, secret };
+  handler: async ({ params, body, deps, change }) => {
+    return change(async (tx) => {
+      const { channel, secret } = await rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600);
+      return { ...channel, secret };
+    });
   },
 });
 

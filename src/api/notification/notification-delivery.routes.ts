@@ -18,7 +18,8 @@ const testChannel = route({
   params: idParams,
   responses: { 202: DeliveryBody },
   problems: ['resource.not-found', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => sendTestNotification(deps, actor, params.id),
+  handler: ({ params, actor, deps, throughWorkflow }) =>
+    throughWorkflow((command) => sendTestNotification(deps, actor, params.id, command)),
 });
 
 const listDeliveries = route({
@@ -53,7 +54,8 @@ const redeliverNotification = route({
   params: idParams,
   responses: { 202: DeliveryBody },
   problems: ['resource.not-found', 'service.unavailable'],
-  handler: ({ params, actor, deps }) => redeliver(deps, actor, params.id),
+  handler: ({ params, actor, deps, throughWorkflow }) =>
+    throughWorkflow((command) => redeliver(deps, actor, params.id, command)),
 });
 
 const readOutbox = route({

@@ -28,7 +28,7 @@ const updateSettings = route({
   gate: 'none',
   body: settingsUpdate,
   responses: { 200: OnboardingSettingsBody },
-  handler: ({ body, unitOfWork }) => unitOfWork((tx) => updateOnboardingSettings(tx, body)),
+  handler: ({ body, change }) => change((tx) => updateOnboardingSettings(tx, body)),
 });
 
 /** How long onboarding links of a tenant live (S3-51). */

@@ -3,7 +3,7 @@ import { onboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { email } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
-import { sendOnboardingChangedOrLog } from '../../services/onboarding/onboarding-link.client.ts';
+import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import {
   loadOnboardingLink,
   loadOnboardingLinkDetail,
@@ -44,13 +44,13 @@ const createLink = route({
   body: linkCreation,
   responses: { 201: NewOnboardingLink },
   problems: ['auth.forbidden', 'role.grant-exceeds-own', 'resource.conflict', 'resource.not-found'],
-  // The answer holds a secret, so it is not stored for repetitions.
-  idempotency: false,
-  handler: async ({ actor, body, deps, unitOfWork }) => {
-    const { row, token } = await unitOfWork((tx) => createOnboardingLink(tx, body, deps.now()));
-    await sendOnboardingChangedOrLog(deps, { tenant_id: actor.tenant_id, link_id: row.id });
-    const url = new URL(`${path}/o/${token}`, deps.env.PUBLIC_URL).href;
-    return reply(201, { ...presentOnboardingLink(row, deps.now()), token, url }, { location: `${path}/link/${row.id}` });
+  handler: async ({ body, deps, change }) => {
+    return change(async (tx, after) => {
+      const { row, token } = await createOnboardingLink(tx, body, deps.now());
+      tellAfterCommit(deps, tx, after, 'onboarding-link', { link_id: row.id });
+      const url = new URL(`${path}/o/${token}`, deps.env.PUBLIC_URL).href;
+      return reply(201, { ...presentOnboardingLink(row, deps.now()), token, url }, { location: `${path}/link/${row.id}` });
+    });
   },
 });
 
@@ -110,8 +110,10 @@ const revokeLink = route({
   problems: ['resource.not-found', 'onboarding.closed'],
   handler: async (context) => {
     const { actor, body, deps, params: { link_id } } = context;
-    await runGatedAction(context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
-    return presentOnboardingLink(await loadOnboardingLink(deps, actor, link_id), deps.now());
+    return context.change(async (tx, after) => {
+      await runGatedAction(tx, after, context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
+      return presentOnboardingLink(await loadOnboardingLink({ db: tx }, actor, link_id), deps.now());
+    });
   },
 });
 
@@ -127,10 +129,12 @@ const extendLink = route({
   body: linkExtension,
   responses: { 200: OnboardingLinkBody },
   problems: ['resource.not-found', 'onboarding.closed', 'onboarding.life-spent'],
-  handler: async ({ actor, body, deps, params: { link_id }, unitOfWork }) => {
-    const row = await unitOfWork((tx) => extendOnboardingLink(tx, link_id, body.extend_seconds, deps.now()));
-    await sendOnboardingChangedOrLog(deps, { tenant_id: actor.tenant_id, link_id });
-    return presentOnboardingLink(row, deps.now());
+  handler: async ({ body, deps, params: { link_id }, change }) => {
+    return change(async (tx, after) => {
+      const row = await extendOnboardingLink(tx, link_id, body.extend_seconds, deps.now());
+      tellAfterCommit(deps, tx, after, 'onboarding-link', { link_id });
+      return presentOnboardingLink(row, deps.now());
+    });
   },
 });
 

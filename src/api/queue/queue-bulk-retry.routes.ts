@@ -41,8 +41,13 @@ const startBulkRetryRoute = route({
   body: BulkRetryRequest,
   responses: { 202: BulkRetryBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.retry-running', 'service.unavailable'],
-  handler: async ({ actor, body: { reason, ...plan }, deps, mfa, params }) => {
-    const retry = await requestBulkRetry(deps, actor, mfa, { queue_name: params.name, reason, plan });
+  handler: async ({ actor, body: { reason, ...plan }, deps, mfa, params, throughWorkflow }) => {
+    const request = { queue_name: params.name, reason, plan };
+    const bulk_id = await throughWorkflow(
+      (command) => requestBulkRetry(deps, actor, mfa, request, command),
+      (_stored, commandId) => commandId,
+    );
+    const retry = await getBulkRetry(deps, actor, { queue_name: params.name, bulk_id });
     return reply(202, retry, { location: `/admin/queues/${params.name}/bulk-retries/${retry.id}` });
   },
 });
@@ -72,8 +77,8 @@ const cancelBulkRetryRoute = route({
   params: bulkParams,
   responses: { 202: BulkRetryBody },
   problems: ['resource.not-found', 'queue.retry-over', 'service.unavailable'],
-  handler: async ({ actor, deps, params, unitOfWork }) =>
-    reply(202, await endBulkRetry(deps, actor, unitOfWork, bulkRetryId(params))),
+  handler: ({ deps, params, change }) =>
+    change(async (tx, after) => reply(202, await endBulkRetry(deps, tx, after, bulkRetryId(params)))),
 });
 
 /** Bulk retry: preview, start, progress and cancelling. */

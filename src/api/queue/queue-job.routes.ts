@@ -20,14 +20,10 @@ const problems = [
 
 type Context = HandlerContext<{ name: string; job_id: string }, unknown, { reason: string | null }>;
 
-const operate = ({ deps, actor, unitOfWork, params, body }: Context, operation: JobOperation) =>
-  operateOnJob(
-    deps,
-    actor,
-    unitOfWork,
-    { queue_name: params.name, job_id: params.job_id, reason: body.reason },
-    operation,
-  );
+const operate = ({ deps, actor, mfa, throughWorkflow, params, body }: Context, operation: JobOperation) => {
+  const target = { queue_name: params.name, job_id: params.job_id, reason: body.reason };
+  return throughWorkflow((command) => operateOnJob(deps, { actor, mfa, command }, target, operation));
+};
 
 const retryFailedJob = route({
   operationId: 'retryFailedJob',

@@ -6,8 +6,8 @@ import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.sc
 import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { route } from '../http/route.ts';
 import { timestampInput } from '../../platform/value-schemas.ts';
-import { findQueueEvent } from '../../services/queue/queue.queries.ts';
-import { pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
+import { findQueueEvent, queueByName } from '../../services/queue/queue.queries.ts';
+import { awaitQueueState, pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -34,8 +34,13 @@ const pauseQueueRoute = route({
     'queue.already-paused',
     'service.unavailable',
   ],
-  handler: async ({ actor, body, deps, mfa, params }) =>
-    presentQueue(deps.queues, await pauseQueue(deps, actor, mfa, { name: params.name, ...body })),
+  handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
+    await throughWorkflow(
+      (command) => pauseQueue(deps, actor, mfa, { name, ...body }, command),
+      (_stored, commandId) => awaitQueueState(deps, actor, commandId),
+    );
+    return presentQueue(deps.queues, await queueByName(deps, actor, name));
+  },
 });
 
 const resumeQueueRoute = route({
@@ -50,8 +55,13 @@ const resumeQueueRoute = route({
   body: z.strictObject({ reason: reason.nullable().default(null) }).prefault({}).meta({ id: 'QueueResumeRequest' }),
   responses: { 200: QueueBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.not-paused', 'service.unavailable'],
-  handler: async ({ actor, body, deps, mfa, params }) =>
-    presentQueue(deps.queues, await resumeQueue(deps, actor, mfa, { name: params.name, ...body })),
+  handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
+    await throughWorkflow(
+      (command) => resumeQueue(deps, actor, mfa, { name, ...body }, command),
+      (_stored, commandId) => awaitQueueState(deps, actor, commandId),
+    );
+    return presentQueue(deps.queues, await queueByName(deps, actor, name));
+  },
 });
 
 const CleanBody = queueCleanPayload.omit({ name: true }).meta({ id: 'QueueCleanRequest' });
@@ -84,8 +94,10 @@ const cleanQueueRoute = route({
   ],
   handler: async (context) => {
     const change = queueClean.prepare(cleanPayload(context));
-    const { event_id } = cleanOf(await runGatedAction(context, change));
-    return findQueueEvent(context.deps.db, context.actor, event_id);
+    return context.change(async (tx, after) => {
+      const { event_id } = cleanOf(await runGatedAction(tx, after, context, change));
+      return findQueueEvent(tx, context.actor, event_id);
+    });
   },
 });
 

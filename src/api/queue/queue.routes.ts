@@ -118,10 +118,12 @@ const createQueue = route({
     .meta({ id: 'QueueRegistration' }),
   responses: { 201: QueueBody },
   problems: ['mfa.required', 'resource.conflict', 'queue.source-refused'],
-  handler: async ({ actor, body, deps, unitOfWork }) => {
-    await unitOfWork((tx) => registerQueue(tx, body, deps.temporal.taskQueue));
-    const row = await queueByName(deps, actor, body.name);
-    return reply(201, presentQueue(deps.queues, row), { location: `${path}/${body.name}` });
+  handler: async ({ actor, body, deps, change }) => {
+    return change(async (tx) => {
+      await registerQueue(tx, body, deps.temporal.taskQueue);
+      const row = await queueByName({ db: tx }, actor, body.name);
+      return reply(201, presentQueue(deps.queues, row), { location: `${path}/${body.name}` });
+    });
   },
 });
 
@@ -136,9 +138,11 @@ const deleteQueue = route({
   params: queueParams,
   responses: { 204: null },
   problems: ['mfa.required', 'resource.not-found', 'queue.already-paused'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => unregisterQueue(tx, params.name));
-    return reply(204, null);
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await unregisterQueue(tx, params.name);
+      return reply(204, null);
+    });
   },
 });
 

@@ -18,9 +18,11 @@ const create = route({
   body: ActivityCreate,
   responses: { 201: ActivityBody },
   problems: ['resource.conflict'],
-  handler: async ({ actor, body, unitOfWork }) => {
-    const [row] = await unitOfWork((tx) => logActivities(tx, ownerOf(actor), [body]));
-    return row;
+  handler: async ({ actor, body, change }) => {
+    return change(async (tx) => {
+      const [row] = await logActivities(tx, ownerOf(actor), [body]);
+      return row;
+    });
   },
 });
 
@@ -79,8 +81,8 @@ const update = changeRoutes({
   params: idParams,
   body: ActivityUpdate,
   responses: { 200: ActivityBody },
-  handler: ({ actor, params, body, unitOfWork }) =>
-    unitOfWork((tx) => updateActivity(tx, ownerOf(actor), params.id, body)),
+  handler: ({ actor, params, body, change }) =>
+    change((tx) => updateActivity(tx, ownerOf(actor), params.id, body)),
 });
 
 const remove = route({
@@ -91,9 +93,11 @@ const remove = route({
   summary: 'Remove an activity; the score of its day and the streaks are updated',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteActivity(tx, ownerOf(actor), params.id));
-    return reply(204);
+  handler: async ({ actor, params, change }) => {
+    return change(async (tx) => {
+      await deleteActivity(tx, ownerOf(actor), params.id);
+      return reply(204);
+    });
   },
 });
 

@@ -27,7 +27,8 @@ const start = route({
   body: FocusSessionCreate,
   responses: { 201: FocusSessionBody },
   problems: ['focus.already-active'],
-  handler: ({ actor, body, deps }) => beginFocusSession(deps, personOf(actor), body),
+  handler: ({ actor, body, deps, throughWorkflow }) =>
+    throughWorkflow((command) => beginFocusSession(deps, personOf(actor), body, command)),
 });
 
 const list = route({
@@ -83,19 +84,19 @@ const getRemaining = route({
 });
 
 /** A route that sends a command to the timer of a session. */
-function commandRoute(command: FocusCommand, summary: string): Route {
+function commandRoute(verb: FocusCommand, summary: string): Route {
   return route({
     ...trackerRoute,
-    operationId: `${command}FocusSession`,
+    operationId: `${verb}FocusSession`,
     method: 'put',
-    path: `${trackerPath}/focus-sessions/:id/${command}`,
+    path: `${trackerPath}/focus-sessions/:id/${verb}`,
     summary,
     params: idParams,
     body: FocusCommandBody,
     responses: { 200: FocusSessionBody },
     problems: ['focus.ended'],
-    handler: ({ actor, body, deps, params }) =>
-      commandFocusSession(deps, personOf(actor), params.id, command, body.notes),
+    handler: ({ actor, body: { notes }, deps, params: { id }, throughWorkflow }) =>
+      throughWorkflow((command) => commandFocusSession(deps, personOf(actor), { id, verb, notes }, command)),
   });
 }
 

@@ -29,9 +29,9 @@ const create = route({
   body: GoalCreate,
   responses: { 201: GoalBody },
   problems: ['resource.conflict'],
-  handler: async ({ actor, body, query: { normalize }, deps, unitOfWork }) => {
+  handler: async ({ actor, body, query: { normalize }, deps, change }) => {
     const week_start = await goalWeekStart(deps, personOf(actor), body.week_start, normalize);
-    return unitOfWork((tx) => createGoal(tx, ownerOf(actor), { ...body, week_start }));
+    return change((tx) => createGoal(tx, ownerOf(actor), { ...body, week_start }));
   },
 });
 
@@ -95,8 +95,8 @@ const update = changeRoutes({
   params: idParams,
   body: GoalUpdate,
   responses: { 200: GoalBody },
-  handler: ({ actor, params, body, unitOfWork }) =>
-    unitOfWork((tx) => updateGoal(tx, ownerOf(actor), params.id, body)),
+  handler: ({ actor, params, body, change }) =>
+    change((tx) => updateGoal(tx, ownerOf(actor), params.id, body)),
 });
 
 const remove = route({
@@ -107,9 +107,11 @@ const remove = route({
   summary: 'Remove a goal',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteGoal(tx, ownerOf(actor), params.id));
-    return reply(204);
+  handler: async ({ actor, params, change }) => {
+    return change(async (tx) => {
+      await deleteGoal(tx, ownerOf(actor), params.id);
+      return reply(204);
+    });
   },
 });
 

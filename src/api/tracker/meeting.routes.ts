@@ -33,7 +33,7 @@ const create = route({
   body: MeetingCreate,
   responses: { 201: MeetingBody },
   problems: ['resource.conflict'],
-  handler: ({ actor, body, unitOfWork }) => unitOfWork((tx) => createMeeting(tx, ownerOf(actor), body)),
+  handler: ({ actor, body, change }) => change((tx) => createMeeting(tx, ownerOf(actor), body)),
 });
 
 const list = route({
@@ -75,8 +75,8 @@ const update = changeRoutes({
   body: MeetingUpdate,
   responses: { 200: MeetingBody },
   problems: ['resource.conflict'],
-  handler: ({ actor, params, body, unitOfWork }) =>
-    unitOfWork((tx) => updateMeeting(tx, ownerOf(actor), params.id, body)),
+  handler: ({ actor, params, body, change }) =>
+    change((tx) => updateMeeting(tx, ownerOf(actor), params.id, body)),
 });
 
 const remove = route({
@@ -87,9 +87,11 @@ const remove = route({
   summary: 'Remove a meeting',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteMeeting(tx, ownerOf(actor), params.id));
-    return reply(204);
+  handler: async ({ actor, params, change }) => {
+    return change(async (tx) => {
+      await deleteMeeting(tx, ownerOf(actor), params.id);
+      return reply(204);
+    });
   },
 });
 
@@ -103,8 +105,8 @@ const plan = route({
   body: MeetingPlan,
   responses: { 201: MeetingBody },
   problems: ['resource.conflict'],
-  handler: ({ actor, params, body, unitOfWork }) =>
-    unitOfWork((tx) => planMeeting(tx, ownerOf(actor), params.id, body)),
+  handler: ({ actor, params, body, change }) =>
+    change((tx) => planMeeting(tx, ownerOf(actor), params.id, body)),
 });
 
 const followUp = route({
@@ -117,9 +119,9 @@ const followUp = route({
   body: MeetingFollowUps,
   responses: { 201: z.object({ items: z.array(ActivityBody) }) },
   problems: ['resource.conflict', 'request.invalid'],
-  handler: async ({ actor, params, body, unitOfWork }) => ({
-    items: await unitOfWork((tx) => createFollowUps(tx, ownerOf(actor), params.id, body.tasks)),
-  }),
+  handler: async ({ actor, params, body, change }) => change(async (tx) => ({
+    items: await createFollowUps(tx, ownerOf(actor), params.id, body.tasks),
+  })),
 });
 
 export const meetingRoutes = [create, list, get, ...update, remove, plan, followUp];

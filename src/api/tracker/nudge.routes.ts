@@ -5,6 +5,8 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { runNudgeRound } from '../../services/tracker/nudge-round.client.ts';
 import { nudgePageQuery, nudgesQuery } from '../../services/tracker/nudge.queries.ts';
 import { deleteNudge, updateNudge } from '../../services/tracker/nudge.service.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { NudgeBody, NudgeSnooze } from './nudge.schemas.ts';
@@ -13,8 +15,8 @@ import { idParams, queryFlag } from './tracker.schemas.ts';
 
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'read'>;
 
-async function loadNudge({ actor, read }: Context, id: number) {
-  const [row] = await read(nudgesQuery(ownerOf(actor)).where('id', '=', id));
+async function loadNudge({ actor }: Context, db: ReadSource, id: number) {
+  const [row] = await read(db, actor, nudgesQuery(ownerOf(actor)).where('id', '=', id));
   if (row === undefined) throw notFound('nudge');
   return row;
 }
@@ -46,10 +48,10 @@ const generate = route({
   path: `${trackerPath}/nudges/generate`,
   summary: 'Evaluate the nudge rules now; existing nudges are not repeated',
   responses: { 200: z.object({ items: z.array(NudgeBody) }) },
-  handler: async ({ actor, deps, read }) => {
-    const userId = ownerOf(actor);
-    const ids = await runNudgeRound(deps, actor.tenant_id, userId);
-    return { items: ids.length === 0 ? [] : await read(nudgesQuery(userId).where('id', 'in', ids).orderBy('id')) };
+  handler: async ({ actor, deps, read, throughWorkflow }) => {
+    const user_id = ownerOf(actor);
+    const ids = await throughWorkflow((command) => runNudgeRound(deps, { tenant_id: actor.tenant_id, user_id }, command));
+    return { items: ids.length === 0 ? [] : await read(nudgesQuery(user_id).where('id', 'in', ids).orderBy('id')) };
   },
 });
 
@@ -62,9 +64,11 @@ const markAsRead = route({
   params: idParams,
   responses: { 200: NudgeBody },
   handler: async (context) => {
-    const { actor, params, unitOfWork } = context;
-    await unitOfWork((tx) => updateNudge(tx, ownerOf(actor), params.id, { read: true }));
-    return loadNudge(context, params.id);
+    const { actor, params, change } = context;
+    return change(async (tx) => {
+      await updateNudge(tx, ownerOf(actor), params.id, { read: true });
+      return loadNudge(context, tx, params.id);
+    });
   },
 });
 
@@ -78,10 +82,12 @@ const snooze = route({
   body: NudgeSnooze,
   responses: { 200: NudgeBody },
   handler: async (context) => {
-    const { actor, params, body, deps, unitOfWork } = context;
+    const { actor, params, body, deps, change } = context;
     const snoozed_until = body.minutes === 0 ? null : new Date(deps.now() + body.minutes * 60_000).toISOString();
-    await unitOfWork((tx) => updateNudge(tx, ownerOf(actor), params.id, { snoozed_until }));
-    return loadNudge(context, params.id);
+    return change(async (tx) => {
+      await updateNudge(tx, ownerOf(actor), params.id, { snoozed_until });
+      return loadNudge(context, tx, params.id);
+    });
   },
 });
 
@@ -93,9 +99,11 @@ const remove = route({
   summary: 'Remove a nudge; it is not generated again',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteNudge(tx, ownerOf(actor), params.id));
-    return reply(204);
+  handler: async ({ actor, params, change }) => {
+    return change(async (tx) => {
+      await deleteNudge(tx, ownerOf(actor), params.id);
+      return reply(204);
+    });
   },
 });
 

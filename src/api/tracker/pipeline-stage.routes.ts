@@ -14,7 +14,7 @@ const create = route({
   body: StageCreate,
   responses: { 201: StageBody },
   problems: ['resource.conflict'],
-  handler: ({ params, body, unitOfWork }) => unitOfWork((tx) => createStage(tx, params.id, body)),
+  handler: ({ params, body, change }) => change((tx) => createStage(tx, params.id, body)),
 });
 
 const update = changeRoutes({
@@ -26,7 +26,7 @@ const update = changeRoutes({
   body: StageUpdate,
   responses: { 200: StageBody },
   problems: ['resource.conflict'],
-  handler: ({ params, body, unitOfWork }) => unitOfWork((tx) => updateStage(tx, params.id, params.stageId, body)),
+  handler: ({ params, body, change }) => change((tx) => updateStage(tx, params.id, params.stageId, body)),
 });
 
 const remove = route({
@@ -38,9 +38,11 @@ const remove = route({
   params: stageParams,
   responses: { 204: null },
   problems: ['resource.conflict'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => archiveStage(tx, params.id, params.stageId));
-    return reply(204);
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await archiveStage(tx, params.id, params.stageId);
+      return reply(204);
+    });
   },
 });
 

@@ -3,6 +3,7 @@ import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.t
 import { notFound } from '../../platform/problem.ts';
 import { pipelinePageQuery, pipelineSummaryQuery, pipelinesQuery } from '../../services/tracker/pipeline/pipeline.queries.ts';
 import { archivePipeline, createPipeline, updatePipeline } from '../../services/tracker/pipeline/pipeline.service.ts';
+import { read } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import { pipelineStageRoutes } from './pipeline-stage.routes.ts';
 import { PipelineBody, PipelineCreate, PipelineSummaryBody, PipelineUpdate } from './pipeline.schemas.ts';
@@ -48,9 +49,11 @@ const create = route({
   body: PipelineCreate,
   responses: { 201: PipelineBody },
   problems: ['resource.conflict'],
-  handler: async ({ body, unitOfWork, read }) => {
-    const id = await unitOfWork((tx) => createPipeline(tx, body));
-    return (await read(pipelinesQuery().where('p.id', '=', id)))[0];
+  handler: async ({ body, change }) => {
+    return change(async (tx) => {
+      const id = await createPipeline(tx, body);
+      return (await read(tx, tx.actor, pipelinesQuery().where('p.id', '=', id)))[0];
+    });
   },
 });
 
@@ -63,9 +66,11 @@ const update = changeRoutes({
   body: PipelineUpdate,
   responses: { 200: PipelineBody },
   problems: ['resource.conflict'],
-  handler: async ({ params, body, unitOfWork, read }) => {
-    await unitOfWork((tx) => updatePipeline(tx, params.id, body));
-    return (await read(pipelinesQuery().where('p.id', '=', params.id)))[0];
+  handler: async ({ params, body, change }) => {
+    return change(async (tx) => {
+      await updatePipeline(tx, params.id, body);
+      return (await read(tx, tx.actor, pipelinesQuery().where('p.id', '=', params.id)))[0];
+    });
   },
 });
 
@@ -78,9 +83,11 @@ const remove = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.conflict'],
-  handler: async ({ params, unitOfWork }) => {
-    await unitOfWork((tx) => archivePipeline(tx, params.id));
-    return reply(204);
+  handler: async ({ params, change }) => {
+    return change(async (tx) => {
+      await archivePipeline(tx, params.id);
+      return reply(204);
+    });
   },
 });
 

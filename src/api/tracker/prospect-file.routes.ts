@@ -31,11 +31,10 @@ const importFile = route({
   }),
   responses: { 200: ProspectImportBody },
   problems: ['prospect.import-refused', 'request.too-large', 'request.unsupported-media-type', 'resource.not-found'],
-  handler: ({ actor, query: { pipeline_id, on_duplicate }, upload, unitOfWork }) =>
+  handler: ({ actor, query: { pipeline_id, on_duplicate }, upload, change }) =>
     withUploadedFile(upload, maxFileBytes, (path) =>
-      unitOfWork((tx) =>
-        importProspects(tx, ownerOf(actor), createReadStream(path), { pipeline_id: pipeline_id ?? null, on_duplicate }),
-      ),
+      change((tx) =>
+        importProspects(tx, ownerOf(actor), createReadStream(path), { pipeline_id: pipeline_id ?? null, on_duplicate })),
     ),
 });
 

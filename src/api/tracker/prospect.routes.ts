@@ -15,6 +15,8 @@ import {
   moveProspect,
   updateProspect,
 } from '../../services/tracker/pipeline/prospect.service.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import {
@@ -31,8 +33,8 @@ import { freeText, idParams, queryFlag, queryId } from './tracker.schemas.ts';
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps' | 'read'>;
 
 /** Answers a prospect of the caller, with its version as ETag. */
-async function replyProspect({ actor, deps, read }: Context, id: number, statusCode = 200) {
-  const [row] = await read(prospectsQuery(ownerOf(actor)).where('p.id', '=', id));
+async function replyProspect({ actor, deps }: Context, db: ReadSource, id: number, statusCode = 200) {
+  const [row] = await read(db, actor, prospectsQuery(ownerOf(actor)).where('p.id', '=', id));
   if (row === undefined) throw notFound('prospect');
   return reply(statusCode, presentProspect(row, deps.now()), { etag: versionEtag(row.version) });
 }
@@ -47,9 +49,11 @@ const create = route({
   responses: { 201: ProspectBody },
   problems: ['resource.conflict', 'resource.not-found', 'prospect.move-refused'],
   handler: async (context) => {
-    const { actor, body, unitOfWork } = context;
-    const { id } = await unitOfWork((tx) => createProspect(tx, ownerOf(actor), body));
-    return replyProspect(context, id, 201);
+    const { actor, body, change } = context;
+    return change(async (tx) => {
+      const { id } = await createProspect(tx, ownerOf(actor), body);
+      return replyProspect(context, tx, id, 201);
+    });
   },
 });
 
@@ -85,7 +89,7 @@ const get = route({
   summary: 'One prospect, with its version as ETag',
   params: idParams,
   responses: { 200: ProspectBody },
-  handler: (context) => replyProspect(context, context.params.id),
+  handler: (context) => replyProspect(context, context.deps.db, context.params.id),
 });
 
 const update = changeRoutes({
@@ -98,10 +102,12 @@ const update = changeRoutes({
   responses: { 200: ProspectBody },
   problems: ['resource.conflict', 'resource.version-mismatch', 'request.invalid'],
   handler: async (context) => {
-    const { actor, params, body, request, unitOfWork } = context;
+    const { actor, params, body, request, change } = context;
     const target = { user_id: ownerOf(actor), id: params.id, ifMatch: request.ifMatch };
-    await unitOfWork((tx) => updateProspect(tx, target, body));
-    return replyProspect(context, params.id);
+    return change(async (tx) => {
+      await updateProspect(tx, target, body);
+      return replyProspect(context, tx, params.id);
+    });
   },
 });
 
@@ -117,10 +123,12 @@ const move = route({
   responses: { 200: ProspectBody },
   problems: ['prospect.move-refused', 'resource.version-mismatch'],
   handler: async (context) => {
-    const { actor, params, body, request, unitOfWork } = context;
+    const { actor, params, body, request, change } = context;
     const target = { user_id: ownerOf(actor), id: params.id, ifMatch: request.ifMatch };
-    await unitOfWork((tx) => moveProspect(tx, target, body));
-    return replyProspect(context, params.id);
+    return change(async (tx) => {
+      await moveProspect(tx, target, body);
+      return replyProspect(context, tx, params.id);
+    });
   },
 });
 
@@ -132,9 +140,11 @@ const remove = route({
   summary: 'Remove a prospect; its history is retained',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteProspect(tx, ownerOf(actor), params.id));
-    return reply(204);
+  handler: async ({ actor, params, change }) => {
+    return change(async (tx) => {
+      await deleteProspect(tx, ownerOf(actor), params.id);
+      return reply(204);
+    });
   },
 });
 

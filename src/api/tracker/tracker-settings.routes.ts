@@ -35,7 +35,7 @@ const updateSettings = changeRoutes({
   summary: 'Change settings; omitted fields are unchanged. New rest days update the streaks in the same transaction',
   body: TrackerSettingsUpdate,
   responses: { 200: TrackerSettingsBody },
-  handler: ({ actor, body, unitOfWork }) => unitOfWork((tx) => updateTrackerSettings(tx, ownerOf(actor), body)),
+  handler: ({ actor, body, change }) => change((tx) => updateTrackerSettings(tx, ownerOf(actor), body)),
 });
 
 const takeVacation = route({
@@ -46,7 +46,7 @@ const takeVacation = route({
   summary: 'Add days off, also in the past; they freeze the streak',
   body: VacationCreate,
   responses: { 201: VacationBody },
-  handler: ({ actor, body, unitOfWork }) => unitOfWork((tx) => createVacation(tx, ownerOf(actor), body)),
+  handler: ({ actor, body, change }) => change((tx) => createVacation(tx, ownerOf(actor), body)),
 });
 
 const listVacations = route({
@@ -72,9 +72,11 @@ const removeVacation = route({
   summary: 'Remove days off; the streaks are updated',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, unitOfWork }) => {
-    await unitOfWork((tx) => deleteVacation(tx, ownerOf(actor), params.id));
-    return reply(204);
+  handler: async ({ actor, params, change }) => {
+    return change(async (tx) => {
+      await deleteVacation(tx, ownerOf(actor), params.id);
+      return reply(204);
+    });
   },
 });
 

@@ -85,7 +85,17 @@ export interface Finding {
 export interface TrustedCheckpoint {
   readonly size: number;
   readonly root_hash: Uint8Array;
+  /** It was kept outside the database, where nobody who writes to the database can replace it. */
+  readonly is_outside?: boolean;
 }
+
+/**
+ * What a verification can say of a chain. `anchored`: it continues what a checkpoint from outside the database states.
+ * `unanchored`: it is consistent with itself, which a chain that was cut off or rewritten as a whole is, too. `damaged`: it
+ * is not what was written or signed.
+ */
+export const chainStates = ['anchored', 'unanchored', 'damaged'] as const;
+export type ChainState = (typeof chainStates)[number];
 
 /** Where an earlier verification stopped, as a checkpoint row keeps it. */
 export interface ChainPosition {
@@ -96,13 +106,15 @@ export interface ChainPosition {
 
 export interface ChainReport {
   readonly chain_id: string;
-  readonly valid: boolean;
+  readonly state: ChainState;
+  /** Rows that the greatest checkpoint from outside covers with which the chain agrees; null without one. */
+  readonly anchored_size: number | null;
   /** Rows of the chain as far as it was verified. */
   readonly size: number;
   readonly root_hash: Uint8Array;
   readonly chain_hash: Uint8Array;
   readonly checkpoints_checked: number;
-  /** Null when valid. */
+  /** Null unless damaged. */
   readonly first_bad_seq: number | null;
   /** In the order found, at most twenty. */
   readonly findings: readonly Finding[];
@@ -129,6 +141,7 @@ export class ChainVerifier {
   readonly #findings: Finding[] = [];
   #nextCheckpoint = 0;
   #agreedSize: number;
+  #anchoredSize: number | null = null;
   #expectedSeq: number;
   #previous: Uint8Array;
 
@@ -194,7 +207,8 @@ export class ChainVerifier {
     }
     return {
       chain_id: this.#chainId,
-      valid: this.#findings.length === 0,
+      state: this.#findings.length > 0 ? 'damaged' : this.#anchoredSize === null ? 'unanchored' : 'anchored',
+      anchored_size: this.#anchoredSize,
       size,
       root_hash: this.#tree.root(),
       chain_hash: this.#previous,
@@ -211,6 +225,7 @@ export class ChainVerifier {
       this.#nextCheckpoint += 1;
       if (sameBytes(checkpoint.root_hash, this.#tree.root())) {
         this.#agreedSize = checkpoint.size;
+        if (checkpoint.is_outside === true) this.#anchoredSize = checkpoint.size;
       } else {
         const first = this.#agreedSize + 1;
         // A bad row that was seen on the way explains the difference more exactly than the span does.

@@ -14,6 +14,8 @@ export const exportFormat = 'castellan-audit-export/1';
  */
 export interface ExportRow extends ChainRow {
   readonly skipped: readonly Uint8Array[];
+  /** The keys of its sealed parts as they stand in the file; none where the file has none. */
+  readonly private_keys: readonly string[];
 }
 
 /** The last record of an export: what it claims, and the proof. Hashes are in hex. */
@@ -27,6 +29,8 @@ export interface ExportManifest {
   readonly rows: number;
   /** Over the entry hashes of all rows, so that the signature covers which rows there are. */
   readonly rows_hash: string;
+  /** Over the keys of all rows, which no entry commits to. Files of earlier releases have none. */
+  readonly keys_hash?: string | undefined;
   /** Rows of the whole chain at the time of the export. */
   readonly tree_size: number;
   /** Stands for the rows behind the last one. */
@@ -60,6 +64,8 @@ export interface ExportReport {
   readonly not_compared: readonly number[];
   readonly first_bad_seq: number | null;
   readonly findings: readonly Finding[];
+  /** The state of the chain at the last row, as the rows of the file give it. */
+  readonly end: { readonly size: number; readonly root_hash: Uint8Array; readonly chain_hash: Uint8Array };
 }
 
 const maxFindings = 20;
@@ -71,6 +77,18 @@ export const emptyRowsHash = new Uint8Array(32);
 export function addToRowsHash(sha256: Sha256, hash: Uint8Array, entry: Uint8Array): Uint8Array {
   return linkHash(sha256, hash, entry);
 }
+
+/** Adds a row to {@link ExportManifest.keys_hash}. */
+export function addToKeysHash(
+  sha256: Sha256,
+  hash: Uint8Array,
+  { seq, private_keys }: Pick<ExportRow, 'seq' | 'private_keys'>,
+): Uint8Array {
+  return linkHash(sha256, hash, sha256(new TextEncoder().encode(`${seq} ${private_keys.join(' ')}`)));
+}
+
+/** The filter of an archive; its value are the first and the last row, `257-512`. */
+export const segmentFilter = 'segment';
 
 /**
  * Verifies an export row by row in constant memory and without a database (S2-74). Every row is recomputed; neighbours
@@ -87,6 +105,11 @@ export class ExportVerifier {
   readonly #digests = new Set<string>();
   #rows = 0;
   #rowsHash: Uint8Array = emptyRowsHash;
+  #keysHash: Uint8Array = emptyRowsHash;
+  #hasKeys = false;
+  #firstSeq = 0;
+  #lastRecordedMs = 0;
+  #end: ExportReport['end'];
   #lastSeq = 0;
   #skippedAny = false;
   #previous: Uint8Array;
@@ -99,6 +122,7 @@ export class ExportVerifier {
     this.#known = new Map(known.map((checkpoint) => [checkpoint.size, checkpoint]));
     this.#tree = new MerkleFrontier(sha256);
     this.#previous = genesisHash(sha256, chainId);
+    this.#end = { size: 0, root_hash: this.#tree.root(), chain_hash: this.#previous };
   }
 
   /** Adds the next row of the file. */
@@ -115,13 +139,18 @@ export class ExportVerifier {
     if (!this.#treeBroken) this.#append(() => this.#tree.append(entry));
     this.#previous = Uint8Array.from(row.chain_hash);
     this.#lastSeq = row.seq;
+    if (this.#rows === 0) this.#firstSeq = row.seq;
+    this.#lastRecordedMs = row.recorded_at_ms;
     this.#rows += 1;
     this.#rowsHash = addToRowsHash(this.#sha256, this.#rowsHash, entry);
+    this.#keysHash = addToKeysHash(this.#sha256, this.#keysHash, row);
+    if (row.private_keys.length > 0) this.#hasKeys = true;
     this.#digests.add(permissionsDigestOf(row.entry));
   }
 
   /** Ends the verification; `manifest` is the last record of the file, null when there is none. */
   finish(manifest: ExportManifest | null, trust: ManifestTrust): ExportReport {
+    this.#end = { size: this.#lastSeq, root_hash: this.#tree.root(), chain_hash: this.#previous };
     if (manifest === null) this.#found('sequence', this.#lastSeq + 1, 'the end of the file is missing');
     else this.#checkManifest(manifest, trust);
     const treeSize = manifest?.tree_size ?? this.#lastSeq;
@@ -135,13 +164,17 @@ export class ExportVerifier {
       not_compared: [...this.#known.keys()].filter((size) => !this.#compared.includes(size)),
       first_bad_seq: this.#findings.length === 0 ? null : Math.min(...this.#findings.map(({ seq }) => seq)),
       findings: this.#findings,
+      end: this.#end,
     };
   }
 
   #checkManifest(manifest: ExportManifest, trust: ManifestTrust): void {
     this.#skip(manifest.tree_size, manifest.skipped.map(fromHex));
     if (manifest.chain_id !== this.#chainId) this.#foundSomewhere('the manifest is of another chain than the rows');
-    if (!trust.signed) this.#foundSomewhere('the manifest has no valid signature');
+    if (!trust.signed && !this.#provesItself(manifest)) this.#foundSomewhere('the manifest has no valid signature');
+    if (manifest.keys_hash !== undefined && manifest.keys_hash !== toHex(this.#keysHash)) {
+      this.#foundSomewhere('the private keys are not those that were exported');
+    }
     if (manifest.rows !== this.#rows || manifest.rows_hash !== toHex(this.#rowsHash)) {
       this.#found('sequence', this.#lastSeq + 1, `the manifest names ${manifest.rows} rows, and not those of this file`);
     }
@@ -155,6 +188,22 @@ export class ExportVerifier {
     }
     this.#compareKnown(manifest);
     this.#checkPermissionSets(manifest);
+  }
+
+  /**
+   * Whether everything that the manifest states follows from the signed checkpoint: then it is an archive, which is
+   * written by a process that has no key to sign with. Such a file holds the rows that its name says, all of them, and
+   * nothing that could be stated otherwise.
+   */
+  #provesItself(manifest: ExportManifest): boolean {
+    const range = `${this.#firstSeq}-${this.#lastSeq}`;
+    return (
+      canonicalJson(manifest.filters) === canonicalJson({ [segmentFilter]: range }) &&
+      this.#rows === this.#lastSeq - this.#firstSeq + 1 &&
+      manifest.exported_at === new Date(this.#lastRecordedMs).toISOString() &&
+      manifest.consistency === null &&
+      !this.#hasKeys
+    );
   }
 
   /** Later checkpoints cannot be older than the file they are compared with, so rows must be missing here. */
@@ -190,6 +239,8 @@ export class ExportVerifier {
         this.#found('entry', 1, `the permissions with digest ${digest} are not in the file`);
       }
     }
+    const unnamed = Object.keys(permission_sets).find((digest) => !this.#digests.has(digest));
+    if (unnamed !== undefined) this.#found('entry', 1, `no entry names the permissions with digest ${unnamed}`);
   }
 
   /** Extends the tree to `size` leaves with the hashes of skipped subtrees. */

@@ -3,6 +3,13 @@ export const witnessKinds = ['webhook', 'folder'] as const;
 export type WitnessKind = (typeof witnessKinds)[number];
 
 /**
+ * Where the checkpoint was read that covers a dropped segment: the file of the chain, or the folder of a witness. Segments of
+ * earlier releases name the webhook, too.
+ */
+export const anchorSources = ['checkpoints', ...witnessKinds] as const;
+export type AnchorSource = (typeof anchorSources)[number];
+
+/**
  * Results of a verification. `decisions_differ`: the chain is intact, but Temporal's histories hold other decisions.
  */
 export const verificationOutcomes = ['intact', 'damaged', 'decisions_differ'] as const;

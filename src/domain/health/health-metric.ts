@@ -154,6 +154,18 @@ export const healthMetrics = {
     unit: 'seconds',
     title: 'Time for which audit entries have stood unsigned',
   },
+  'audit.intact': {
+    component: 'audit',
+    scope: 'tenant',
+    unit: 'up',
+    title: 'The audit log verifies',
+  },
+  'audit.unanchored': {
+    component: 'audit',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Audit chains that no checkpoint from outside the database anchors',
+  },
   'credentials.days_left': {
     component: 'credentials',
     scope: 'tenant',

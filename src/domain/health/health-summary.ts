@@ -1,6 +1,8 @@
 import { healthRoundMs } from './health-history.ts';
 import { healthComponents, healthMetrics, isHealthMetric } from './health-metric.ts';
 import type { HealthComponent, HealthMetricName } from './health-metric.ts';
+import { auditState } from './audit-state.ts';
+import type { AuditVerdict } from './audit-state.ts';
 import { componentStatus, worstStatus } from './health-status.ts';
 import type { HealthStatus } from './health-status.ts';
 
@@ -18,6 +20,8 @@ interface PresentState {
   readonly worker: 'up' | 'down' | 'unknown';
   /** What is missing, in words. */
   readonly missing: readonly string[];
+  /** The newest verification of each audit chain that the caller's tenant answers for. */
+  readonly audit: readonly AuditVerdict[];
 }
 
 type Measured = MeasurementRow & { readonly metric: HealthMetricName };
@@ -38,7 +42,7 @@ export function describeMetric(metric: HealthMetricName) {
  *
  * @param rows the newest measurement of each metric.
  * @param alerts `firing`: metrics that have a firing alert; `wasEvaluated`: whether thresholds were ever evaluated.
- * @param present Temporal and the worker as they are now.
+ * @param present Temporal, the worker and the audit as they are now.
  * @param now milliseconds since the epoch.
  */
 export function summarizeHealth(
@@ -54,9 +58,11 @@ export function summarizeHealth(
     const own = measured.filter(({ metric }) => healthMetrics[metric].component === component);
     const scope = scopeOf(component);
     // A component without measurements is left out where that is normal: no thresholds or queues, no TLS.
-    if (own.length === 0 && (scope === 'tenant' || component === 'certificates')) return [];
+    const found = component === 'audit' ? auditState(present.audit) : undefined;
+    if (own.length === 0 && found === undefined && (scope === 'tenant' || component === 'certificates')) return [];
     const metrics = own.map((row) => ({ ...row, ...describeMetric(row.metric) }));
-    const state = presentStateOf(component, present) ?? stateOf(component, own, alerts, now);
+    const measuredState = presentStateOf(component, present) ?? stateOf(component, own, alerts, now);
+    const state = found === undefined ? measuredState : worseOf(found, measuredState, own.length > 0);
     return [{ component, scope, ...state, metrics }];
   });
   const measuredAt = newestOf(measured.filter(({ metric }) => isOfCollector(metric)));
@@ -67,6 +73,12 @@ export function summarizeHealth(
     evaluated_at: newestOf(measured.filter(({ metric }) => metric === 'alerting.evaluated')),
     components,
   };
+}
+
+/** What was found about the audit, unless what was measured is worse. */
+function worseOf<State extends { status: HealthStatus; reason: string | null }>(found: State, measured: State, isMeasured: boolean): State {
+  if (!isMeasured || found.status === 'down') return found;
+  return worstStatus([found.status, measured.status]) === found.status ? found : measured;
 }
 
 /** Undefined for what measurements tell of. */

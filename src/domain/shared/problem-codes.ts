@@ -35,6 +35,7 @@ export const problemCodes = {
   'resource.version-required': { status: 428, title: 'An If-Match header is required' },
   'idempotency.key-invalid': { status: 400, title: 'The Idempotency-Key is not valid' },
   'idempotency.key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
+  'idempotency.not-offered': { status: 400, title: 'This operation takes no Idempotency-Key' },
   'idempotency.in-progress': { status: 409, title: 'The first request with this Idempotency-Key is still running' },
   'approval.closed': { status: 409, title: 'The approval request is closed' },
   'approval.not-pending': { status: 409, title: 'The approval request is not pending' },
@@ -95,6 +96,10 @@ export const problemCodes = {
   'queue.source-refused': { status: 403, title: 'The queue belongs to another tenant' },
   'queue.retry-running': { status: 409, title: 'A bulk retry is running' },
   'queue.retry-over': { status: 409, title: 'The bulk retry is over' },
+  'command.void': { status: 409, title: 'The command was given up before it was carried out' },
+  'service.outcome-unknown': { status: 503, title: 'It is not known whether the change was made' },
+  'service.no-worker': { status: 503, title: 'Nothing carries out workflows at present' },
+  'service.busy': { status: 503, title: 'A part of the service has too much to do' },
   'service.unavailable': { status: 503, title: 'A part of the service is unavailable' },
   'service.internal': { status: 500, title: 'Something went wrong on our side' },
 } as const satisfies Record<string, ProblemKind>;

@@ -4,6 +4,8 @@ import type { FocusClock, FocusEnding, FocusState } from './tracker-focus.ts';
 /** A focus session as its table holds it. Times are RFC 3339. */
 export interface FocusRow {
   readonly id: number;
+  /** The command that began it; null for one from before commands. */
+  readonly command_id?: string | null;
   readonly user_id: string;
   readonly start_time: string;
   readonly end_time: string | null;

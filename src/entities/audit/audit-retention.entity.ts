@@ -1,4 +1,5 @@
-import type { VerificationOutcome, WitnessKind } from '../../domain/audit/audit-retention.ts';
+import type { ChainState } from '../../domain/audit/audit-chain.ts';
+import type { AnchorSource, VerificationOutcome, WitnessKind } from '../../domain/audit/audit-retention.ts';
 import { timestamp } from '../shared/column-types.ts';
 import { currentTenantSql, defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
@@ -27,6 +28,8 @@ export const AuditVerificationEntity = defineEntity({
     size: p.bigint('number'),
     outcome: p.text().$type<VerificationOutcome>(),
     first_bad_seq: p.bigint('number').nullable(),
+    state: p.text().$type<ChainState>().nullable(),
+    anchored_size: p.bigint('number').nullable(),
     findings: p.json().columnType('json').defaultRaw("'[]'"),
     decisions_compared: p.integer().default(0),
     histories_gone: p.integer().default(0),
@@ -73,9 +76,21 @@ export const AuditSegmentEntity = defineEntity({
     note: p.text(),
     archive_name: p.text(),
     archive_digest: p.blob(),
-    witness: p.text().$type<WitnessKind>(),
+    witness: p.text().$type<AnchorSource>(),
     recorded_until: timestamp(),
     dropped_at: timestamp().defaultRaw('now()'),
+  },
+});
+
+/** How long entries are kept: one row, which the application can only read. */
+export const AuditRetentionSettingsEntity = defineEntity({
+  name: 'AuditRetentionSettings',
+  tableName: 'audit_retention_settings',
+  properties: {
+    id: p.smallint().primary().autoincrement(false).default(1),
+    keep_days: p.integer().default(365),
+    changed_at: timestamp().defaultRaw('now()'),
+    changed_by: p.text().defaultRaw('session_user'),
   },
 });
 

@@ -11,6 +11,8 @@ export const AdminFocusSessionEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...ownedColumns,
+    /** The command that began it, which names its workflow; null for sessions from before commands. */
+    command_id: p.uuid().nullable(),
     start_time: timestamp(),
     end_time: timestamp().nullable(),
     duration_minutes: p.integer().default(50),

@@ -43,6 +43,20 @@ function openPart(key: Buffer, box: string): Record<string, unknown> | null {
   }
 }
 
+/**
+ * What is wrong with the keys that a file gives for the sealed parts of an entry; null when each opens its part. A file
+ * may give none at all. The key of an erased person is null.
+ */
+export function privateKeysFault({ sealed = [] }: AuditPrivate, keys: readonly (Buffer | null)[]): string | null {
+  if (keys.length === 0) return null;
+  if (keys.length !== sealed.length) return `there are ${keys.length} private keys for ${sealed.length} sealed parts`;
+  const isForeign = sealed.some(({ box }, place) => {
+    const key = keys[place] ?? null;
+    return key !== null && openPart(key, box) === null;
+  });
+  return isForeign ? 'a private key is not the one that the part was sealed with' : null;
+}
+
 /** The private part with the values that could be opened; those of an erased person stay null. */
 export function openedPrivate(hidden: AuditPrivate, keys: readonly (Buffer | null)[]): AuditPrivate {
   const { sealed = [], ...visible } = hidden;

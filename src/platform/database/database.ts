@@ -41,7 +41,7 @@ const connectionOptions = '-c TimeZone=UTC -c statement_timeout=15s -c idle_in_t
 /**
  * Opens the pools and refuses a role that row-level security would not bind.
  *
- * @throws Error when the role is a superuser, has BYPASSRLS or owns a table (S3-57).
+ * @throws Error when the role is a superuser, has BYPASSRLS or owns a table (S3-57), or may drop audit entries (T-17).
  */
 export async function openDatabase({ env, entities, log, applicationName }: DatabaseOptions): Promise<Database> {
   const openPool = (max: number): Pool => {
@@ -103,13 +103,16 @@ async function openOrm(url: string, entities: EntitySchema[], pool: Pool): Promi
 }
 
 async function assertBoundRole(pool: Pool): Promise<void> {
-  const { rows } = await pool.query<{ rolsuper: boolean; rolbypassrls: boolean; owns: boolean; role: string }>(`
+  const { rows } = await pool.query<{ rolsuper: boolean; rolbypassrls: boolean; owns: boolean; drops: boolean; role: string }>(`
     select r.rolname as role, r.rolsuper, r.rolbypassrls,
       exists (
         select from pg_catalog.pg_class c
         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
           and pg_catalog.pg_has_role(current_user, c.relowner, 'member')
-      ) as owns
+      ) as owns,
+      exists (
+        select from pg_catalog.pg_roles d where d.rolname = 'castellan_retention' and pg_catalog.pg_has_role(r.oid, d.oid, 'member')
+      ) as drops
     from pg_catalog.pg_roles r where r.rolname = current_user`);
   const role = rows[0];
   if (role === undefined) throw new Error('The database role could not be read.');
@@ -118,6 +121,12 @@ async function assertBoundRole(pool: Pool): Promise<void> {
     role.rolbypassrls ? 'has BYPASSRLS' : null,
     role.owns ? 'owns tables' : null,
   ].filter((reason) => reason !== null);
+  if (role.drops && reasons.length === 0) {
+    throw new Error(
+      `Refusing to start: database role "${role.role}" is a member of castellan_retention, so it could drop audit entries. ` +
+        'Revoke that; the retention has a login of its own.',
+    );
+  }
   if (reasons.length > 0) {
     throw new Error(
       `Refusing to start: database role "${role.role}" ${reasons.join(' and ')}, so tenants would not be kept apart. ` +

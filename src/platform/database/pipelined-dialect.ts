@@ -1,6 +1,7 @@
 import { CompiledQuery, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type { DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
+import { CommitUnknownError, RolledBackError, leavesOutcomeOpen, outcomeOf } from './commit-outcome.ts';
 import { runBatch } from './statement-batch.ts';
 import type { StatementResult } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
@@ -41,11 +42,11 @@ class PipelinedDriver implements Driver {
   }
 
   async acquireConnection(): Promise<PipelinedConnection> {
-    return new PipelinedConnection(await this.#pool.connect());
+    return new PipelinedConnection(await this.#pool.connect(), this.#pool);
   }
 
   async beginTransaction(connection: PipelinedConnection): Promise<void> {
-    connection.put(CompiledQuery.raw('begin'));
+    connection.begin();
   }
 
   async commitTransaction(connection: PipelinedConnection): Promise<void> {
@@ -68,14 +69,26 @@ class PipelinedDriver implements Driver {
 /** A prepared statement whose table has changed since; the connection has to be discarded (feature_not_supported). */
 const stalePlan = '0A000';
 
+/** A transaction gets its id at once, so that PostgreSQL can be asked about it when its commit is not answered. */
+const readXid = CompiledQuery.raw('select pg_current_xact_id()::text as xid');
+
 class PipelinedConnection implements DatabaseConnection {
   readonly #client: PoolClient;
+  readonly #pool: Pool;
+  #xid: string | null = null;
   /** Statements that are sent with the next one that is awaited. */
   #waiting: CompiledQuery[] = [];
   #isUnusable = false;
 
-  constructor(client: PoolClient) {
+  constructor(client: PoolClient, pool: Pool) {
     this.#client = client;
+    this.#pool = pool;
+  }
+
+  begin(): void {
+    this.#xid = null;
+    this.put(CompiledQuery.raw('begin'));
+    this.put(readXid);
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
@@ -90,11 +103,25 @@ class PipelinedConnection implements DatabaseConnection {
     this.#waiting.push(query);
   }
 
-  /** @throws the error of a statement that was still queued; PostgreSQL has then rolled back. */
+  /**
+   * Where the answer is lost, PostgreSQL is asked for the outcome on another connection.
+   *
+   * @throws the error of a statement that was still queued; PostgreSQL has then rolled back.
+   * @throws RolledBackError when the answer is lost and nothing was kept, CommitUnknownError when that cannot be found out.
+   */
   async commit(): Promise<void> {
     this.put(CompiledQuery.raw('commit'));
-    const { command } = await this.#send();
-    if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed before: nothing was kept.');
+    let result: StatementResult;
+    try {
+      result = await this.#send();
+    } catch (error) {
+      if (!leavesOutcomeOpen(error)) throw error;
+      this.#isUnusable = true;
+      const outcome = await outcomeOf(this.#pool, this.#xid);
+      if (outcome === 'committed') return;
+      throw outcome === 'aborted' ? new RolledBackError(error) : new CommitUnknownError(error);
+    }
+    if (result.command !== 'COMMIT') throw new Error('A statement of the transaction had failed before: nothing was kept.');
   }
 
   async rollback(): Promise<void> {
@@ -116,10 +143,12 @@ class PipelinedConnection implements DatabaseConnection {
 
   /** Sends what is queued. @returns the result of the last statement. */
   async #send(): Promise<StatementResult> {
+    const xidAt = this.#waiting.indexOf(readXid);
     const statements = this.#waiting.map(({ sql, parameters }) => ({ name: statementName(sql), text: sql, values: parameters }));
     this.#waiting = [];
     try {
       const results = await runBatch(this.#client, statements);
+      if (xidAt >= 0) this.#xid = (results[xidAt]?.rows[0] as { xid: string } | undefined)?.xid ?? null;
       return results.at(-1) ?? noResult;
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === stalePlan) this.#isUnusable = true;

@@ -1,6 +1,7 @@
 import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Pool } from 'pg';
+import { CommitUnknownError, leavesOutcomeOpen } from './commit-outcome.ts';
 import { runBatch } from './statement-batch.ts';
 import type { Statement } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
@@ -14,9 +15,24 @@ type RowsOf<Queries extends readonly Compilable<unknown>[]> = {
   -readonly [Index in keyof Queries]: Queries[Index] extends Compilable<infer Row> ? Row[] : never;
 };
 
-/** Where reads go: the pipelining connections of a process. */
+/** The pipelining connections of a process. */
 export interface ReadConnections {
   readonly readPool: Pool;
+}
+
+/** An open transaction, in which reads see what it has written. */
+export interface OpenTransaction {
+  readonly actor: ReadScope;
+  /** Runs queries inside the transaction, after everything that it has changed so far. */
+  readInside(queries: readonly CompiledQuery[]): Promise<object[][]>;
+}
+
+/** Where reads go: a connection of their own, or the transaction whose changes they have to see. */
+export type ReadSource = ReadConnections | OpenTransaction;
+
+/** What a read needs of the parts of a process; `{ db: tx }` reads inside a transaction. */
+export interface ReadDeps {
+  readonly db: ReadSource;
 }
 
 /** Whose rows are visible: the tenant, and the person for policies on the owner of a row. */
@@ -44,21 +60,26 @@ function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {
 
 /**
  * The one read path: the session settings and the queries are sent together as one transaction, for one round trip. Row-level
- * security is in force, the transaction is read only, nothing is hydrated.
+ * security is in force, the transaction is read only, nothing is hydrated. From an open transaction the queries are run
+ * inside it.
  *
  * @returns the rows of each query, in order.
  * @throws the driver's error of the first query that failed.
  */
 export async function readAll<const Queries extends readonly Compilable<unknown>[]>(
-  db: ReadConnections,
+  db: ReadSource,
   scope: ReadScope,
   queries: Queries,
 ): Promise<RowsOf<Queries>> {
+  if ('readInside' in db) {
+    if (db.actor.tenant_id !== scope.tenant_id) throw new Error('A transaction reads its own tenant only.');
+    return (await db.readInside(queries.map((query) => query.compile()))) as RowsOf<Queries>;
+  }
   return runScoped(db, readOnlyScope(scope), queries);
 }
 
 /** {@link readAll} for one query. */
-export async function read<Row>(db: ReadConnections, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
+export async function read<Row>(db: ReadSource, scope: ReadScope, query: Compilable<Row>): Promise<Row[]> {
   const [rows] = await readAll(db, scope, [query] as const);
   return rows;
 }
@@ -66,14 +87,22 @@ export async function read<Row>(db: ReadConnections, scope: ReadScope, query: Co
 /**
  * One infrastructure statement in a transaction of its own and one round trip, for rows that are no business data: stored
  * answers, counters of attempts. A change by a person goes through `unitOfWork`, which audits it.
+ *
+ * @param settings statements before it, in the same transaction.
+ * @throws CommitUnknownError when the connection is lost before the answer.
  */
 export async function writeInfrastructure<Row>(
   db: ReadConnections,
   scope: ReadScope,
   query: Compilable<Row>,
+  settings: readonly Compilable<unknown>[] = [],
 ): Promise<Row[]> {
-  const [rows] = await runScoped(db, scopeStatement(scope), [query] as const);
-  return rows;
+  try {
+    const results = await runScoped(db, scopeStatement(scope), [...settings, query]);
+    return results.at(-1) as Row[];
+  } catch (error) {
+    throw leavesOutcomeOpen(error) ? new CommitUnknownError(error) : error;
+  }
 }
 
 /** One part of an {@link readIsolated} answer: its rows, or the driver's error. */

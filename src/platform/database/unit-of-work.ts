@@ -7,14 +7,16 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { auditStatement } from '../audit/audit-append.ts';
 import type { AuditEntry } from '../audit/audit-append.ts';
 import { personsOf } from '../audit/audit-private.ts';
+import { RolledBackError } from './commit-outcome.ts';
 import type { Database, Schema } from './database.ts';
 import { invalidationStatement } from './invalidation.ts';
 import type { InvalidationEvent } from './invalidation.ts';
 import { deferredQuery } from './pipelined-dialect.ts';
 import { scopeStatement } from './read.ts';
+import type { OpenTransaction } from './read.ts';
 
-/** What a unit of work may touch. */
-export interface Tx {
+/** What a unit of work may touch. `read(tx, …)` reads inside it. */
+export interface Tx extends OpenTransaction {
   readonly actor: Actor;
   /** Entities of this transaction. What is changed here is written by {@link flush}, at the latest when the work ends. */
   readonly em: Pick<SqlEntityManager, 'create' | 'assign' | 'remove' | 'find' | 'findOne'>;
@@ -52,9 +54,11 @@ const retryPauseMs = 20;
  * The one write path: a short transaction as the actor's tenant, with the audit rows as its last statement before
  * commit. Without an audit row there is no action (X-7). No network, hashing or sleeping inside.
  *
- * The work may run again after a deadlock, so it must not have effects outside the transaction.
+ * The work may run again after a deadlock or a connection that was lost before the commit, so it must not have effects
+ * outside the transaction.
  *
  * @throws whatever the work throws; nothing is kept then.
+ * @throws CommitUnknownError when the connection was lost during the commit and the outcome could not be found out.
  */
 export async function unitOfWork<Result>(
   db: UnitOfWorkDatabase,
@@ -135,6 +139,10 @@ async function runIn<Result>(
     actor,
     em,
     flush: () => em.flush(),
+    readInside: async (queries) => {
+      await em.flush();
+      return Promise.all(queries.map(async (query) => (await kysely.executeQuery(query)).rows as object[]));
+    },
     sql: kysely,
     defer: (query) => send(query.compile()),
     audit: (entry) => entries.push(entry),
@@ -152,8 +160,12 @@ async function runIn<Result>(
 }
 
 function isRetryable(error: unknown): boolean {
+  if (error instanceof RolledBackError) return true;
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && retryableCodes.has(error.code);
 }
+
+/** Has a step run after the commit, before the answer. It may be lost, so nothing may depend on it. */
+export type AfterCommit = (step: () => Promise<void>) => void;
 
 /** A unit of work of one caller, as handlers get it. */
 export type UnitOfWork = <Result>(work: (tx: Tx) => Promise<Result>) => Promise<Result>;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, ServiceError, isGrpcServiceError } from '@temporalio/client';
+import { ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy, ServiceError, isGrpcServiceError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import type { Logger } from '../observability/logger.ts';
 
@@ -38,6 +38,7 @@ export async function ensureSchedules(client: Client, taskQueue: string, specs: 
  * Does the same in the background for as long as it takes, because a worker polls for work that waits already while Temporal
  * is slow with its Schedules. Never throws; each failure is logged.
  *
+ * @param retired ids of Schedules that are removed where they are still there.
  * @param signal ends it.
  * @returns whether all Schedules are in place; false when it was ended before.
  */
@@ -45,11 +46,14 @@ export async function reconcileSchedules(
   client: Client,
   taskQueue: string,
   specs: readonly ScheduleSpec[],
-  { log, signal }: { log: Logger; signal: AbortSignal },
+  { log, signal, retired = [] }: { log: Logger; signal: AbortSignal; retired?: readonly string[] },
 ): Promise<boolean> {
   for (let pause: number = pauseMs.first; !signal.aborted; pause = Math.min(2 * pause, pauseMs.longest)) {
     try {
-      await client.withAbortSignal(signal, () => ensureSchedules(client, taskQueue, specs));
+      await client.withAbortSignal(signal, async () => {
+        await Promise.all(retired.map((id) => withRetries(client, () => removeSchedule(client, id))));
+        await ensureSchedules(client, taskQueue, specs);
+      });
       return true;
     } catch (error) {
       if (signal.aborted) break;
@@ -77,6 +81,14 @@ async function ensureSchedule(client: Client, taskQueue: string, spec: ScheduleS
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     await client.schedule.getHandle(spec.scheduleId).update((current) => ({ ...current, ...options }));
+  }
+}
+
+async function removeSchedule(client: Client, scheduleId: string): Promise<void> {
+  try {
+    await client.schedule.getHandle(scheduleId).delete();
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }
 

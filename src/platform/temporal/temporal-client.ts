@@ -22,11 +22,13 @@ const keepaliveMs = 10_000;
 /** The one client to Temporal in a process. */
 export interface TemporalClient {
   /**
-   * Makes one call with a deadline and translates its errors.
+   * Makes one call with a deadline and translates its errors. An error says nothing about what the server, or a worker, has
+   * done or will do.
    *
+   * @param untilMs the deadline, milliseconds since the epoch; ten seconds from now when left out.
    * @throws Problem with the code that the workflow gave, or `service.unavailable` when Temporal is unavailable.
    */
-  call<Result>(work: (client: Client) => Promise<Result>): Promise<Result>;
+  call<Result>(work: (client: Client) => Promise<Result>, untilMs?: number): Promise<Result>;
   /** Whether server, namespace and a worker are there; bounded in time, and cheap enough for every probe. */
   status(): Promise<TemporalStatus>;
   /** The same for pages that people look at: at most ten seconds old. */
@@ -82,12 +84,12 @@ export function createTemporalClient(
   return {
     client,
     taskQueue: env.TEMPORAL_TASK_QUEUE,
-    call: async (work) => {
+    call: async (work, untilMs = Date.now() + callDeadlineMs) => {
       const lost = new AbortController();
       const endWatch = maxAttempts > interactiveAttempts ? undefined : watchConnection(connection, () => lost.abort());
       try {
         return await connection.withAbortSignal(lost.signal, () =>
-          connection.withDeadline(Date.now() + callDeadlineMs, () => work(client)),
+          connection.withDeadline(untilMs, () => work(client)),
         );
       } catch (error) {
         throw translateTemporalError(error);

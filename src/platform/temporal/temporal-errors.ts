@@ -1,10 +1,15 @@
-import { WorkflowNotFoundError, WorkflowUpdateFailedError, isGrpcServiceError } from '@temporalio/client';
+import {
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  isGrpcServiceError,
+} from '@temporalio/client';
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temporalio/common';
 import { isProblemCode } from '../../domain/shared/problem-codes.ts';
 import { Problem } from '../problem.ts';
 
-/** gRPC status codes that mean "not now": CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE. */
-const unavailableStatusCodes = new Set([1, 4, 8, 14]);
+/** gRPC: RESOURCE_EXHAUSTED, as with more updates under way than one workflow takes. */
+const exhausted = 8;
 
 /**
  * Turns an error of a Temporal call into the problem that the caller gets. A failure that a workflow or activity threw for
@@ -24,15 +29,14 @@ export function translateTemporalError(error: unknown): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new Problem({ code: 'resource.not-found', detail: 'There is no such running workflow.', cause: error });
   }
-  if (isUnavailable(error)) {
-    return new Problem({
-      code: 'service.unavailable',
-      detail: 'The workflow service is unavailable; nothing was changed. Try again shortly.',
-      retryAfterSeconds: 5,
-      cause: error,
-    });
-  }
-  return error;
+  const status = grpcStatusOf(error);
+  if (status === undefined && !(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) return error;
+  return new Problem({
+    code: status === exhausted ? 'service.busy' : 'service.unavailable',
+    detail: status === exhausted ? 'The workflow has too much to do at once.' : 'The workflow service did not answer.',
+    retryAfterSeconds: 5,
+    cause: error,
+  });
 }
 
 function findApplicationFailure(error: unknown): ApplicationFailure | undefined {
@@ -50,13 +54,14 @@ function findApplicationFailure(error: unknown): ApplicationFailure | undefined 
   return undefined;
 }
 
-function isUnavailable(error: unknown): boolean {
+/** No status of a call tells what the server has done; every one means that there was no answer of ours. */
+function grpcStatusOf(error: unknown): number | undefined {
   let current: unknown = error;
   for (let depth = 0; depth < 4 && current instanceof Error; depth += 1) {
-    if (isGrpcServiceError(current) && unavailableStatusCodes.has(current.code)) return true;
+    if (isGrpcServiceError(current)) return current.code;
     current = current.cause;
   }
-  return false;
+  return undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

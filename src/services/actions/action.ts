@@ -73,8 +73,6 @@ interface ActionSpec<Payload extends JsonObject> {
    * until it succeeds and may run more than once, so it must not start anything twice.
    */
   readonly afterCommit?: (deps: AfterCommitDeps, change: CommittedChange<Payload>) => Promise<void>;
-  /** No sweep starts what `afterCommit` could not: a caller who makes the change without approval gets its error. */
-  readonly isLostWithoutAfterCommit?: boolean;
 }
 
 /** An action with a validated payload. */
@@ -100,7 +98,8 @@ export interface Action {
   readonly payloadSchema: z.ZodType;
   readonly isSecret: boolean;
   readonly isEmergency: boolean;
-  readonly isLostWithoutAfterCommit: boolean;
+  /** Whether something follows the committed change. */
+  readonly hasFollowUp: boolean;
   floor(environment: EnvironmentName | null): GateLevel;
   /** The gate where the tenant has no gate policy. */
   safeGate(environment: EnvironmentName | null): GateLevel;
@@ -117,7 +116,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     payloadSchema: spec.payload,
     isSecret: spec.secret ?? false,
     isEmergency: spec.emergency ?? false,
-    isLostWithoutAfterCommit: spec.isLostWithoutAfterCommit ?? false,
+    hasFollowUp: spec.afterCommit !== undefined,
     floor: spec.floor ?? (() => 'none'),
     safeGate: (environment) => spec.unwrittenGate ?? (spec.emergency === true ? 'mfa' : safeGate(environment)),
     prepare: (given, prefix = '') => {

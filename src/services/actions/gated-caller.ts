@@ -1,5 +1,6 @@
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
+import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 
 /** A caller whom a gate has let in, for services that choose between acting at once and asking for approval. */
@@ -7,6 +8,13 @@ export interface GatedCaller {
   readonly actor: Actor;
   /** The proof of the second factor; null where the gate asked for none. */
   readonly mfa: MfaProof | null;
-  /** One transaction in the caller's name, which uses the proof up unless it was handed on. */
-  readonly unitOfWork: UnitOfWork;
+  /** Another request with the same key has opened the request for approval; only its answer is repeated. */
+  readonly isReplayed: boolean;
+  /** Makes the change of the request, whose answer is what `work` returns. */
+  change(work: (tx: Tx, after: AfterCommit) => Promise<unknown>): Promise<unknown>;
+  /** Has a workflow make the change of the request. */
+  throughWorkflow<Result>(
+    send: (command: WorkflowCommand) => Promise<Result>,
+    resultOfStored: (stored: unknown, commandId: string) => Result | Promise<Result>,
+  ): Promise<Result>;
 }

@@ -1,14 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { isWeaker } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
-import { actorRef } from '../../domain/shared/actor.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { Problem } from '../../platform/problem.ts';
-import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
 import type { AfterCommitDeps, Authority, PreparedAction } from './action.ts';
+import { followAction } from '../commands/workflow-start.service.ts';
 import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
 
 /** Identifies exactly what approvers see and approve: the SHA-256 of the canonical change (RFC 8785), in hex. */
@@ -25,7 +23,7 @@ export function changeDigest(change: {
  * Makes a change inside the caller's transaction, if the gate in force accepts the authority. The check stands here and
  * not only at the routes, so that no caller can go around it.
  *
- * Whoever commits the transaction then starts what follows: {@link runAfterCommit}, or {@link runGatedAction} for both.
+ * Whoever commits the transaction then starts what follows; {@link runGatedAction} does both.
  *
  * @throws Problem `approval.required` or `mfa.required` when the authority is too weak, and whatever the change throws.
  */
@@ -34,47 +32,28 @@ export async function runAction(tx: Tx, prepared: PreparedAction, authority: Aut
   return prepared.execute(tx, authority);
 }
 
-/**
- * Starts what follows a change that its caller has made without an approval. The change is committed, so what cannot be
- * started now is logged and left to the sweep of its area, unless there is none.
- */
-export async function runAfterCommit(
-  deps: AfterCommitDeps,
-  actor: Actor,
-  prepared: PreparedAction,
-  result: JsonObject,
-): Promise<void> {
-  const { action } = prepared;
-  try {
-    const change = { actor: actorRef(actor), result, change_id: randomUUID(), isRepetition: false };
-    await prepared.afterCommit(deps, change);
-  } catch (error) {
-    if (action.isLostWithoutAfterCommit) throw error;
-    deps.log.warn({ err: error, action: action.name }, 'the follow-up of a change could not be started; the sweep will start it');
-  }
-}
-
 /** What a route that has let its caller through a gate knows of the call. */
 interface GatedCall {
   readonly deps: AfterCommitDeps;
-  readonly actor: Actor;
   /** The gate that the caller has passed. */
   readonly gate: GateLevel;
-  readonly unitOfWork: UnitOfWork;
 }
 
 /**
- * Makes a change whose gate its caller has passed, and starts what follows.
+ * Makes a change whose gate its caller has passed, in the transaction of the request, and has started what follows it.
  *
  * @throws Problem as {@link runAction}.
  */
 export async function runGatedAction(
-  { deps, actor, gate, unitOfWork }: GatedCall,
+  tx: Tx,
+  after: AfterCommit,
+  { deps, gate }: GatedCall,
   prepared: PreparedAction,
 ): Promise<JsonObject> {
-  const authority = { kind: gate === 'none' ? 'none' : 'mfa' } as const;
-  const result = await unitOfWork((tx) => runAction(tx, prepared, authority));
-  await runAfterCommit(deps, actor, prepared, result);
+  const result = await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
+  if (prepared.action.hasFollowUp) {
+    followAction(deps, tx, after, { action: prepared.action.name, payload: prepared.payload, result });
+  }
   return result;
 }
 

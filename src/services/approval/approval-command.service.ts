@@ -6,8 +6,10 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { commandUnitOfWork } from '../commands/command.repository.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import type { ApprovalRecord, OpenApproval, RecordCommand } from '../../workflows/approval/approval.contract.ts';
 import {
@@ -23,15 +25,17 @@ import { assertNotBarred, openBreakGlassReview } from './break-glass-review.serv
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
 
+type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
+
 /**
  * Writes a request down; a repetition finds it there.
  *
  * @param asked the requester, acting through the workflow of the request.
  * @throws Problem `mfa.required` when the proof of the second factor is not valid any more.
  */
-export async function recordRequest(db: Database, asked: Actor, input: OpenApproval): Promise<ApprovalRecord> {
-  const requester = await withRights(db, asked);
-  return unitOfWork(db, requester, async (tx) => {
+export async function recordRequest(deps: Deps, asked: Actor, input: OpenApproval): Promise<ApprovalRecord> {
+  const requester = await withRights(deps.db, asked);
+  return commandUnitOfWork(deps, requester, input.command_id, async (tx) => {
     const existing = await findApproval(tx, input.approval_id);
     if (existing !== undefined) return recordOf(existing);
     await consumeMfaProof(tx, input.mfa_proof_id, requester);
@@ -58,9 +62,9 @@ export async function recordRequest(db: Database, asked: Actor, input: OpenAppro
  * @param sender whoever sent the command, acting through the workflow of the request.
  * @throws Problem why it is refused.
  */
-export async function recordCommand(db: Database, sender: Actor, input: RecordCommand): Promise<ApprovalRecord> {
-  const actor = await withRights(db, sender);
-  return unitOfWork(db, actor, async (tx) => {
+export async function recordCommand(deps: Deps, sender: Actor, input: RecordCommand): Promise<ApprovalRecord> {
+  const actor = await withRights(deps.db, sender);
+  return commandUnitOfWork(deps, actor, input.command_id, async (tx) => {
     const stored = await lockApproval(tx, input.approval_id);
     const command = withLiveRoles(input.command, actor);
     if (isDone(stored.approval, command, input.at)) return recordOf(stored);

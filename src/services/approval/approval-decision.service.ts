@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { UpdateDefinition } from '@temporalio/common';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isClosed } from '../../domain/approval/approval.ts';
 import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
@@ -20,16 +21,18 @@ import { sendApprovalUpdate } from './approval.client.ts';
 interface Sender {
   readonly actor: Actor;
   readonly mfa: MfaProof | null;
+  readonly command: WorkflowCommand;
 }
 
 /** The message of a caller to the workflow; it names the person and the proof of the second factor by id. */
-function personalMessage({ actor, mfa }: Sender, said: { digest: string; reason: string | null }): PersonalMessage {
+function personalMessage({ actor, mfa, command }: Sender, said: { digest: string; reason: string | null }): PersonalMessage {
   return {
     digest: said.digest,
     reason: said.reason,
     actor: personRef(actor),
     roles: [...actor.roles],
     mfa_proof_id: delegateProof(mfa),
+    command_id: command.command_id,
   };
 }
 
@@ -48,7 +51,7 @@ export async function decideApproval(
   update: UpdateDefinition<ApprovalView, [PersonalMessage]>,
   said: { readonly digest: string; readonly reason: string | null },
 ): Promise<ApprovalView> {
-  return send(deps, sender.actor, approvalId, update, personalMessage(sender, said));
+  return send(deps, sender, approvalId, update, personalMessage(sender, said));
 }
 
 /**
@@ -76,7 +79,7 @@ export async function editApproval(
     await assertSatisfiable(tx, row.policy, [row.requested_by, ...row.editors, message.actor.user_id]);
     return storePayload(tx, deps.keyring, prepared);
   });
-  return send(deps, actor, approvalId, editUpdate, { ...message, new_digest });
+  return send(deps, sender, approvalId, editUpdate, { ...message, new_digest });
 }
 
 /** A workflow learns of a commit within milliseconds; two seconds cover a busy machine. */
@@ -85,14 +88,14 @@ const maxResends = 20;
 
 async function send<Message extends PersonalMessage>(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,
-  actor: Actor,
+  { actor, command }: Sender,
   approval_id: string,
   update: UpdateDefinition<ApprovalView, [Message]>,
   message: Message,
 ): Promise<ApprovalView> {
   for (let resends = 0; ; resends += 1) {
     try {
-      return await sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message);
+      return await sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message, command);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'resource.not-found') throw await endedWorkflow(deps, actor, approval_id);

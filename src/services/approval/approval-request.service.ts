@@ -7,6 +7,7 @@ import { startApproval } from './approval.client.ts';
 import { findAction, getAction } from '../actions/registry.ts';
 import { changeDigest } from '../actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
@@ -16,7 +17,8 @@ import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { PersonRef } from '../../workflows/approval/approval.contract.ts';
+import { openWithinMs } from '../../workflows/approval/approval.contract.ts';
+import type { ApprovalRecord, PersonRef } from '../../workflows/approval/approval.contract.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
@@ -29,13 +31,18 @@ export interface ApprovalRequests {
   /** The gate in force: that of the gate policy, or the safe default without one. */
   resolveGate(actor: Actor, action: string, environment: EnvironmentName | null): Promise<GateLevel>;
   /** Opens a request for the approval of an action. @returns the body of the 202 answer. */
-  open(request: {
-    readonly actor: Actor;
-    readonly action: string;
-    readonly environment: EnvironmentName | null;
-    readonly payload: unknown;
-    readonly mfa: MfaProof;
-  }): Promise<unknown>;
+  open(
+    request: {
+      readonly actor: Actor;
+      readonly action: string;
+      readonly environment: EnvironmentName | null;
+      readonly payload: unknown;
+      readonly mfa: MfaProof;
+    },
+    command: WorkflowCommand,
+  ): Promise<ApprovalView>;
+  /** The same body out of what the command has stored. */
+  viewOf(stored: unknown): ApprovalView;
 }
 
 /** Makes {@link ApprovalRequests} out of the parts of a process (S2-68, S2-70). */
@@ -45,10 +52,11 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
       const [row] = await read(deps.db, actor, gatePolicyQuery(name, environment));
       return gateInForce(findAction(name), environment, row?.gate);
     },
-    open: async ({ actor, action, payload, mfa }) => {
+    open: async ({ actor, action, payload, mfa }, command) => {
       const prepared = getAction(action).prepare(payload);
-      return requestApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() });
+      return requestApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() }, command);
     },
+    viewOf: approvalViewOf,
   };
 }
 
@@ -90,6 +98,7 @@ export async function requestApproval(
   deps: Deps,
   actor: Actor,
   { prepared, reason, mfaProofId }: ApprovalRequest,
+  command: WorkflowCommand,
 ): Promise<ApprovalView> {
   const requester = personRef(actor);
   const { policy, digest } = await unitOfWork(deps.db, actor, async (tx) => {
@@ -100,8 +109,22 @@ export async function requestApproval(
     };
   });
   const { action, environment } = prepared;
-  const input = { requester, approval_id: randomUUID(), action: action.name, environment, digest, reason, policy };
-  return startApproval(deps, input, { mfa_proof_id: mfaProofId });
+  const input = {
+    requester,
+    approval_id: command.command_id,
+    action: action.name,
+    environment,
+    digest,
+    reason,
+    policy,
+    open_within_ms: openWithinMs,
+  };
+  return startApproval(deps, input, { mfa_proof_id: mfaProofId, command_id: command.command_id }, command);
+}
+
+/** What a person gets to see of a request, out of what its command has stored. */
+export function approvalViewOf(stored: unknown): ApprovalView {
+  return (stored as ApprovalRecord).view;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import {
   approvalStartOptions,
@@ -22,18 +23,22 @@ export async function startApproval(
   { temporal }: Deps,
   input: ApprovalInput,
   message: OpenMessage,
+  { command_id, waits_until }: WorkflowCommand,
 ): Promise<ApprovalView> {
-  return temporal.call((client) =>
-    client.workflow.executeUpdateWithStart(openUpdate, {
-      updateId: input.approval_id,
-      args: [message],
-      startWorkflowOperation: new WithStartWorkflowOperation(approvalWorkflowType, {
-        ...approvalStartOptions(input),
-        taskQueue: temporal.taskQueue,
-        // A start that was made and not answered is found again by the client's own retry.
-        workflowIdConflictPolicy: 'USE_EXISTING',
+  return temporal.call(
+    (client) =>
+      client.workflow.executeUpdateWithStart(openUpdate, {
+        updateId: command_id,
+        args: [message],
+        startWorkflowOperation: new WithStartWorkflowOperation(approvalWorkflowType, {
+          ...approvalStartOptions(input),
+          taskQueue: temporal.taskQueue,
+          // A start that was made and not answered is found again by the client's own retry, but never begun anew.
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        }),
       }),
-    }),
+    waits_until,
   );
 }
 
@@ -48,9 +53,13 @@ export async function sendApprovalUpdate<Message extends PersonalMessage>(
   request: { readonly tenant_id: string; readonly approval_id: string },
   update: UpdateDefinition<ApprovalView, [Message]>,
   message: Message,
+  { command_id: updateId, waits_until }: WorkflowCommand,
 ): Promise<ApprovalView> {
   const workflowId = approvalWorkflowId(request.tenant_id, request.approval_id);
-  return temporal.call((client) => client.workflow.getHandle(workflowId).executeUpdate(update, { args: [message] }));
+  return temporal.call(
+    (client) => client.workflow.getHandle(workflowId).executeUpdate(update, { args: [message], updateId }),
+    waits_until,
+  );
 }
 
 /** Asks the workflow of a request to end, which closes the row; one that has ended already is left alone. */

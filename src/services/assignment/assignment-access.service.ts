@@ -3,8 +3,8 @@ import type { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 const openStatement = sql<{ access: string }>`select set_config('app.assignment_access', 'manage', true) as access`;
 
@@ -29,7 +29,7 @@ export function withAssignments<Result>(work: (tx: Tx) => Promise<Result>): (tx:
 
 /** Reads with the assignments of the whole tenant visible; for callers whose permission has been checked (S3-38). */
 export async function readAssignments<Row>(
-  deps: Pick<ProcessDeps, 'db'>,
+  deps: ReadDeps,
   actor: Actor,
   statement: { compile(): CompiledQuery<Row> },
 ): Promise<Row[]> {

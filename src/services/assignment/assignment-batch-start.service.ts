@@ -2,63 +2,54 @@ import { randomUUID } from 'node:crypto';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { withAssignments } from './assignment-access.service.ts';
-import { startAssignmentBatch } from './assignment-batch.client.ts';
-import { cancelBatch, createBulkBatch, createReassignBatch } from './assignment-batch.service.ts';
+import { followAssignmentBatch } from '../commands/workflow-start.service.ts';
+import { openAssignments } from './assignment-access.service.ts';
+import { createBulkBatch, createReassignBatch } from './assignment-batch.service.ts';
 import type { BulkRequest } from './assignment-batch.service.ts';
 import { assertUserExists } from './reassign.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 
 /**
- * Stores a batch of contacts that the rule is to assign to the pool of a campaign, and starts its workflow.
+ * Stores a batch of contacts that the rule is to assign to the pool of a campaign; its workflow is started after the commit.
  *
  * @returns the id of the batch.
- * @throws Problem 404 when there is no such campaign, `service.unavailable` when Temporal is unavailable.
+ * @throws Problem 404 when there is no such campaign.
  */
 export async function startBulkAssignment(
   deps: Deps,
-  actor: Actor,
+  tx: Tx,
+  after: AfterCommit,
   request: Omit<BulkRequest, 'batch_id'>,
 ): Promise<string> {
   const batch_id = randomUUID();
-  const create = (tx: Tx) => createBulkBatch(tx, { batch_id, ...request });
-  const total = await unitOfWork(deps.db, actor, withAssignments(create));
-  await startOrCancel(deps, actor, { batch_id, kind: 'bulk', total });
+  await openAssignments(tx);
+  const total = await createBulkBatch(tx, { batch_id, ...request });
+  followAssignmentBatch(deps, tx, after, { actor: actorRef(tx.actor), batch_id, kind: 'bulk', total, settled: 0 });
   return batch_id;
 }
 
 /**
- * Stores a batch of all contacts of a user, and starts the workflow that reassigns them.
+ * Stores a batch of all contacts of a user; the workflow that reassigns them is started after the commit.
  *
  * @param toUserId who gets them; null: the pools of their campaigns.
  * @returns the id of the batch, or null when the user has no contacts.
- * @throws Problem 404 when there is no such user, 409 when the user who should get the contacts is not active,
- *   `service.unavailable` when Temporal is unavailable.
+ * @throws Problem 404 when there is no such user, 409 when the user who should get the contacts is not active.
  */
 export async function startReassignment(
   deps: Deps,
-  actor: Actor,
-  fromUserId: string,
-  toUserId: string | null,
+  tx: Tx,
+  after: AfterCommit,
+  { from_user_id, to_user_id }: { readonly from_user_id: string; readonly to_user_id: string | null },
 ): Promise<string | null> {
-  await assertUserExists(deps, actor, fromUserId);
-  return reassignAll(deps, actor, fromUserId, toUserId);
-}
-
-async function reassignAll(
-  deps: Deps,
-  actor: Actor,
-  fromUserId: string,
-  toUserId: string | null,
-): Promise<string | null> {
+  await assertUserExists({ db: tx }, tx.actor, from_user_id);
   const batch_id = randomUUID();
-  const create = (tx: Tx) => createReassignBatch(tx, { batch_id, from_user_id: fromUserId, to_user_id: toUserId });
-  const total = await unitOfWork(deps.db, actor, withAssignments(create));
+  await openAssignments(tx);
+  const total = await createReassignBatch(tx, { batch_id, from_user_id, to_user_id });
   if (total === 0) return null;
-  await startOrCancel(deps, actor, { batch_id, kind: 'hand_over', total });
+  followAssignmentBatch(deps, tx, after, { actor: actorRef(tx.actor), batch_id, kind: 'hand_over', total, settled: 0 });
   return batch_id;
 }
 
@@ -72,28 +63,14 @@ export async function reassignFromDeactivated(
   userId: string,
   toUserId: string | null,
 ): Promise<void> {
+  const steps: (() => Promise<void>)[] = [];
   try {
-    await reassignAll(deps, actor, userId, toUserId);
+    await unitOfWork(deps.db, actor, async (tx) => {
+      steps.length = 0;
+      await startReassignment(deps, tx, (step) => steps.push(step), { from_user_id: userId, to_user_id: toUserId });
+    });
+    for (const step of steps) await step();
   } catch (error) {
     deps.log.warn({ err: error, user_id: userId }, 'the contacts of a deactivated user could not be reassigned');
-  }
-}
-
-interface StoredBatch {
-  readonly batch_id: string;
-  readonly kind: 'bulk' | 'hand_over';
-  readonly total: number;
-}
-
-/**
- * Starts the workflow of a batch that was stored just now. When Temporal is unavailable the batch is cancelled, so that the
- * caller who repeats the refused request does not have its contacts in two batches.
- */
-async function startOrCancel(deps: Deps, actor: Actor, { batch_id, kind, total }: StoredBatch): Promise<void> {
-  try {
-    await startAssignmentBatch(deps, { actor: actorRef(actor), batch_id, kind, total, settled: 0 });
-  } catch (error) {
-    await unitOfWork(deps.db, actor, withAssignments((tx) => cancelBatch(tx, batch_id)));
-    throw error;
   }
 }

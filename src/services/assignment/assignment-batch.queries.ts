@@ -4,8 +4,8 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst, numberPosition, parseCursor } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Batches with the number of their contacts by outcome; `b` is the row. */
 function batchesQuery() {
@@ -29,7 +29,7 @@ export function batchList(page: Page) {
 }
 
 /** Reads one batch. @throws Problem 404. */
-export async function loadBatch({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, batchId: string) {
+export async function loadBatch({ db }: ReadDeps, actor: Actor, batchId: string) {
   const [batch] = await read(db, actor, batchesQuery().where('b.id', '=', batchId));
   if (batch === undefined) throw notFound('assignment batch');
   return batch;

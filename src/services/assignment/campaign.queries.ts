@@ -6,8 +6,8 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAssignments } from './assignment-access.service.ts';
 
 /** The columns that people write. */
@@ -29,7 +29,7 @@ export function campaignList({ status, ...page }: Page & { readonly status?: Cam
 }
 
 /** Reads one campaign. @throws Problem 404. */
-export async function loadCampaign({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string) {
+export async function loadCampaign({ db }: ReadDeps, actor: Actor, id: string) {
   const [campaign] = await read(db, actor, campaignsQuery().where('id', '=', id));
   if (campaign === undefined) throw notFound('campaign');
   return campaign;
@@ -51,7 +51,7 @@ export function membershipsOf(userId: string) {
 }
 
 /** Reads one member of a pool. @throws Problem 404. */
-export async function loadMember(deps: Pick<ProcessDeps, 'db'>, actor: Actor, campaignId: string, userId: string) {
+export async function loadMember(deps: ReadDeps, actor: Actor, campaignId: string, userId: string) {
   const [member] = await readAssignments(
     deps,
     actor,

@@ -4,12 +4,12 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst, toPage } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read, readAll } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { openAssignmentsQuery, readAssignments } from './assignment-access.service.ts';
 import { membershipsOf } from './campaign.queries.ts';
 
-type Deps = Pick<ProcessDeps, 'db'>;
+type Deps = ReadDeps;
 
 /** Assignments of contacts; `a` is the row. */
 function contactAssignmentsQuery() {

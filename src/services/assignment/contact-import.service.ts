@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { csvRowReader } from '../../platform/csv-row.ts';
 import type { CsvRowFormat } from '../../platform/csv-row.ts';
-import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { contactCreation } from './contact.payload.ts';
 import { contactColumns } from './contact.repository.ts';
@@ -26,21 +26,17 @@ interface ContactImport {
   readonly contact_ids: string[];
 }
 
-/**
- * Creates contacts from a CSV file, all or none. Lines whose e-mail address another contact has already are left out.
- *
- * @throws Problem `request.invalid` with every fault of the file.
- */
-export async function importContacts(inTransaction: UnitOfWork, csv: string): Promise<ContactImport> {
-  const rows = readFile(csv);
-  const ids = await inTransaction((tx) => createMissingContacts(tx, rows));
+/** Creates the contacts of a file, all or none. Lines whose e-mail address another contact has already are left out. */
+export async function importContacts(tx: Tx, rows: readonly ContactValues[]): Promise<ContactImport> {
+  const ids = await createMissingContacts(tx, rows);
   const contact_ids = ids.filter((id) => id !== null);
   // The first line names the columns.
   const duplicates = ids.flatMap((id, index) => (id === null ? [index + 2] : []));
   return { created: contact_ids.length, duplicates, contact_ids };
 }
 
-function readFile(csv: string): ContactValues[] {
+/** The contacts of a CSV file. @throws Problem `request.invalid` with every fault of the file. */
+export function readContactFile(csv: string): ContactValues[] {
   const records = recordsOf(csv);
   const [first] = records;
   if (first === undefined) throw invalidInput([{ pointer: '/csv', detail: 'has no line below the names of the columns' }]);

@@ -6,11 +6,11 @@ import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { containsPattern } from '../../platform/database/like-pattern.ts';
 import { read } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAssignments } from './assignment-access.service.ts';
 
-type Deps = Pick<ProcessDeps, 'db'>;
+type Deps = ReadDeps;
 
 /** Contacts that are not deleted, with their owner; `c` is the row of `contacts`. */
 function contactsQuery() {

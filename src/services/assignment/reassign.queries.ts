@@ -3,12 +3,12 @@ import { assignRound } from '../../domain/assignment/auto-assign.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { readAssignments } from './assignment-access.service.ts';
 import { poolQuery } from './campaign.queries.ts';
 
-type Deps = Pick<ProcessDeps, 'db'>;
+type Deps = ReadDeps;
 
 /** @throws Problem 404 when there is no such user. Deactivated and deleted users may still have contacts, so they pass. */
 export async function assertUserExists({ db }: Deps, actor: Actor, userId: string): Promise<void> {

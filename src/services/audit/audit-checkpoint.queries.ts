@@ -31,13 +31,6 @@ export async function latestCheckpoint(db: ReadConnections, chainId: string): Pr
   return latest ?? null;
 }
 
-/** The newest checkpoint of a chain that covers no more than `size` rows; undefined when there is none. */
-export async function checkpointUpTo(db: ReadConnections, chainId: string, size: number): Promise<Checkpoint | undefined> {
-  const upTo = rawQuery<Checkpoint>(`${selectCheckpoint} and size <= $2 order by size desc limit 1`, [chainId, size]);
-  const [found] = await read(db, chainScope(chainId), upTo);
-  return found;
-}
-
 /** Chains that have grown since their last checkpoint, by id, a page at a time. */
 export function dueChains(
   db: ReadConnections,

@@ -7,7 +7,7 @@ import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
 import { chainScope } from './audit-chain.queries.ts';
-import { checkpointUpTo, latestCheckpoint, latestCheckpointQuery } from './audit-checkpoint.queries.ts';
+import { latestCheckpoint, latestCheckpointQuery } from './audit-checkpoint.queries.ts';
 import type { Checkpoint } from './audit-checkpoint.queries.ts';
 import { isKeptLevel } from './audit-tree.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -54,32 +54,12 @@ export async function takeCheckpoint(
   return latestCheckpoint(db, chainId);
 }
 
-/**
- * Signs the state of a chain as it was after its first `size` rows: the end of a segment that is going to be dropped.
- *
- * @returns the checkpoint of exactly this size
- * @throws BrokenChainError when the rows up to there do not follow from the checkpoint before, or are not all there
- */
-export async function checkpointAt(
-  db: Database,
-  signer: CheckpointSigner,
-  chainId: string,
-  size: number,
-): Promise<Checkpoint> {
-  const before = await checkpointUpTo(db, chainId, size);
-  if (before?.size === size) return before;
-  await sealRows(db, signer, chainId, { from: before, upTo: size, head: undefined });
-  const sealed = await checkpointUpTo(db, chainId, size);
-  if (sealed?.size !== size) throw new Error(`No checkpoint of ${size} rows was written.`);
-  return sealed;
-}
-
 interface RowsToSeal {
   /** Where to go on; the beginning of the chain without. */
   readonly from: Checkpoint | undefined;
   readonly upTo: number;
-  /** What the head row says; undefined where the rows end before the head. */
-  readonly head: { size: number; chain_hash: Uint8Array } | null | undefined;
+  /** What the head row says; null where there is none. */
+  readonly head: { size: number; chain_hash: Uint8Array } | null;
 }
 
 async function sealRows(
@@ -98,7 +78,7 @@ async function sealRows(
   });
   for await (const row of rowsBetween(db, chainId, from?.size ?? 0, upTo)) verifier.add(row);
   const report = verifier.finish(head);
-  if (!report.valid || report.size < upTo) throw new BrokenChainError(report);
+  if (report.state === 'damaged' || report.size < upTo) throw new BrokenChainError(report);
 
   const { size, root_hash, chain_hash } = report;
   const note = signer.sign({ origin: originOfChain(chainId), size, root_hash });

@@ -1,11 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream';
-import { parse } from 'csv-parse';
 import { stringify } from 'csv-stringify/sync';
 import { z } from 'zod';
 import type { AuditPrivate, AuditRecord } from '../../domain/audit/audit-entry.ts';
-import { exportFormat, fromHex, toHex } from '../../domain/audit/audit-export.ts';
-import type { ExportManifest, ExportRow } from '../../domain/audit/audit-export.ts';
+import { exportFormat, toHex } from '../../domain/audit/audit-export.ts';
+import type { ExportManifest } from '../../domain/audit/audit-export.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { openedPrivate } from '../../platform/audit/audit-seal.ts';
 
@@ -33,7 +30,8 @@ export interface SignedManifest {
 }
 
 const hex = z.string().regex(/^(?:[0-9a-f]{2})*$/);
-const signedManifestSchema: z.ZodType<SignedManifest> = z.strictObject({
+/** A signed manifest with the members that it may have, and no others. */
+export const signedManifestSchema: z.ZodType<SignedManifest> = z.strictObject({
   manifest: z.strictObject({
     format: z.literal(exportFormat),
     chain_id: z.uuid(),
@@ -41,6 +39,7 @@ const signedManifestSchema: z.ZodType<SignedManifest> = z.strictObject({
     exported_at: z.iso.datetime(),
     rows: z.int(),
     rows_hash: hex,
+    keys_hash: hex.optional(),
     tree_size: z.int(),
     skipped: z.array(hex),
     checkpoint: z.string(),
@@ -49,12 +48,6 @@ const signedManifestSchema: z.ZodType<SignedManifest> = z.strictObject({
   }),
   signature: z.string(),
 });
-
-/** A record of a file. A `problem` is one that does not belong into such a file, or contradicts itself. */
-export type ExportRecord =
-  | { readonly kind: 'row'; readonly row: ExportRow }
-  | { readonly kind: 'manifest'; readonly signed: SignedManifest }
-  | { readonly kind: 'problem'; readonly seq: number; readonly detail: string };
 
 /** Turns rows into the text of a file. */
 interface ExportWriter {
@@ -85,9 +78,10 @@ const displayColumns = [
 ] as const;
 /** What is hashed. */
 const proofColumns = ['recorded_at', 'entry', 'private', 'entry_hash', 'chain_hash', 'skipped', 'private_keys'] as const;
-const csvColumns = ['seq', ...displayColumns, ...proofColumns];
+/** The header of a CSV file. */
+export const csvColumns = ['seq', ...displayColumns, ...proofColumns];
 /** Stands in the column `seq` of the last record, whose `entry` is the signed manifest. */
-const manifestMark = 'manifest';
+export const manifestMark = 'manifest';
 
 export const exportWriters: Readonly<Record<ExportFormat, ExportWriter>> = {
   jsonl: {
@@ -103,120 +97,52 @@ export const exportWriters: Readonly<Record<ExportFormat, ExportWriter>> = {
   csv: {
     contentType: 'text/csv; charset=utf-8; header=present',
     head: () => csvLine(csvColumns),
-    row: (source, skipped) =>
-      csvLine([
-        String(source.seq),
-        ...displayValues(source.entry, source.private, source.private_keys),
-        source.recorded_at,
-        source.entry,
-        source.private ?? '',
-        toHex(source.entry_hash),
-        toHex(source.chain_hash),
-        skipped.map(toHex).join(' '),
-        keyTexts(source.private_keys).join(' '),
-      ]),
-    end: (signed) => csvLine(csvColumns.map((column) => (column === 'seq' ? manifestMark : column === 'entry' ? canonicalJson(signed) : ''))),
+    row: (source, skipped) => csvLine(rowCells(source, skipped)),
+    end: (signed) => csvLine(manifestCells(signed)),
   },
 };
 
-/** Reads a file record by record; it never holds more than a few of them. Throws only where the file cannot be read. */
-export async function* readExport(path: string, format: ExportFormat): AsyncGenerator<ExportRecord> {
-  const records = format === 'csv' ? csvRecords(path) : jsonRecords(path);
-  for await (const record of records) {
-    // A file that was edited by hand can hold anything, so every error is a finding and none ends the reading.
-    try {
-      yield toRecord(record);
-    } catch (error) {
-      yield { kind: 'problem', seq: seqOf(record), detail: error instanceof Error ? error.message : String(error) };
-    }
-  }
+/** The cells of a row in the order of {@link csvColumns}. */
+function rowCells(source: ExportSource, skipped: readonly Uint8Array[]): string[] {
+  return [
+    String(source.seq),
+    ...displayValues(source.entry, source.private, source.private_keys),
+    source.recorded_at,
+    source.entry,
+    source.private ?? '',
+    toHex(source.entry_hash),
+    toHex(source.chain_hash),
+    skipped.map(toHex).join(' '),
+    keyTexts(source.private_keys).join(' '),
+  ];
 }
 
-/** Fields of one record before they are validated. */
-interface RawRecord {
-  readonly [field: string]: unknown;
+function manifestCells(signed: SignedManifest): string[] {
+  return csvColumns.map((column) => (column === 'seq' ? manifestMark : column === 'entry' ? canonicalJson(signed) : ''));
 }
 
-async function* jsonRecords(path: string): AsyncGenerator<RawRecord> {
-  for await (const line of lines(createReadStream(path, 'utf8'))) {
-    if (line.trim() !== '') yield parseObject(line) ?? { broken: `no JSON: ${line.slice(0, 40)}` };
-  }
+/**
+ * The first column of a CSV record that is not what the format makes of its row or manifest; null when all are. A record
+ * holds nothing but that: whatever else stood in it would be believed without being signed.
+ */
+export function foreignColumn(cells: readonly string[], expected: readonly string[]): string | null {
+  if (cells.length !== csvColumns.length) return `number ${cells.length}`;
+  return csvColumns.find((_, place) => cells[place] !== spreadsheetSafe(expected[place] ?? '')) ?? null;
 }
 
-/** Lines that end in LF only: `node:readline` also ends them at U+2028, which JSON texts hold as it is. */
-async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of chunks) {
-    const parts = (rest + chunk).split('\n');
-    rest = parts.pop() ?? '';
-    yield* parts;
-  }
-  yield rest;
-}
-
-async function* csvRecords(path: string): AsyncGenerator<RawRecord> {
-  const options = {
-    columns: true,
-    bom: true,
-    record_delimiter: ['\n', '\r\n'],
-    relax_column_count: true,
-    relax_quotes: true,
-    skip_empty_lines: true,
-  };
-  const parser = parse(options);
-  // An error of the file is passed on to the parser, and by it to the loop.
-  pipeline(createReadStream(path), parser, () => undefined);
-  const records: AsyncIterable<Record<string, string>> = parser;
-  for await (const { seq, entry, private: hidden, skipped, ...rest } of records) {
-    const parsedEntry = parseObject(entry ?? '');
-    if (seq === manifestMark) {
-      yield parsedEntry ?? { broken: 'the manifest is no JSON' };
-      continue;
-    }
-    const keys = (rest['private_keys'] ?? '') === '' ? [] : keysOf((rest['private_keys'] ?? '').split(' '));
-    const shown = displayValues(entry ?? '', hidden === '' ? null : (hidden ?? null), keys);
-    const differs = displayColumns.find((column, place) => rest[column] !== spreadsheetSafe(shown[place] ?? ''));
-    yield {
-      ...rest,
-      seq: Number(seq),
-      entry: parsedEntry,
-      private: parseObject(hidden ?? ''),
-      skipped: (skipped ?? '') === '' ? [] : (skipped ?? '').split(' '),
-      ...(differs === undefined ? {} : { broken: `the column ${differs} is not what the entry says` }),
-    };
-  }
-}
-
-function toRecord(record: RawRecord): ExportRecord {
-  if (typeof record['broken'] === 'string') return { kind: 'problem', seq: seqOf(record), detail: record['broken'] };
-  if ('manifest' in record) return { kind: 'manifest', signed: signedManifestSchema.parse(record) };
-  const { seq, recorded_at, entry, private: hidden, skipped } = record;
-  const isWhole = Number.isSafeInteger(seq) && typeof recorded_at === 'string' && isObject(entry) && Array.isArray(skipped);
-  if (!isWhole) return { kind: 'problem', seq: seqOf(record), detail: 'the record is not of this format' };
-  const row: ExportRow = {
-    seq: seqOf(record),
-    recorded_at_ms: Date.parse(recorded_at),
-    entry: Buffer.from(canonicalJson(entry)),
-    private: isObject(hidden) ? Buffer.from(canonicalJson(hidden)) : null,
-    entry_hash: fromHex(String(record['entry_hash'])),
-    chain_hash: fromHex(String(record['chain_hash'])),
-    skipped: skipped.map((hash) => fromHex(String(hash))),
-  };
-  return { kind: 'row', row };
-}
-
-function seqOf(record: RawRecord): number {
-  return Number.isSafeInteger(record['seq']) ? Number(record['seq']) : 0;
-}
+/** What {@link foreignColumn} compares with. */
+export const expectedCells = { row: rowCells, manifest: manifestCells };
 
 /** Stands for the key of an erased person. */
 const noKey = 'erased';
 
-function keyTexts(keys: readonly (Buffer | null)[]): string[] {
+/** The keys of a row as they stand in a file. */
+export function keyTexts(keys: readonly (Buffer | null)[]): string[] {
   return keys.map((key) => key?.toString('hex') ?? noKey);
 }
 
-function keysOf(texts: readonly string[]): (Buffer | null)[] {
+/** The keys of a file; null for those of erased persons. */
+export function keysOf(texts: readonly string[]): (Buffer | null)[] {
   return texts.map((text) => (text === noKey ? null : Buffer.from(text, 'hex')));
 }
 
@@ -242,7 +168,8 @@ function spreadsheetSafe(value: string): string {
   return /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(value) ? `'${value}` : value;
 }
 
-function parseObject(text: string): Record<string, unknown> | null {
+/** The object that a text is; null when it is none. */
+export function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : null;
@@ -251,6 +178,7 @@ function parseObject(text: string): Record<string, unknown> | null {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a parsed value is an object, not an array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,7 @@ import type { TrustedCheckpoint } from '../../domain/audit/audit-chain.ts';
 import { ExportVerifier } from '../../domain/audit/audit-export.ts';
 import type { ExportReport, ExportRow, ManifestTrust } from '../../domain/audit/audit-export.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
-import { readExport } from './audit-export-format.ts';
+import { readExport } from './audit-export-reader.ts';
 import type { ExportFormat, SignedManifest } from './audit-export-format.ts';
 import { sha256 } from '../../platform/audit/audit-hash.ts';
 import { isManifestSigned, openCheckpoint, originOfChain } from './signed-note.ts';

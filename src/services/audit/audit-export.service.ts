@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { sql } from 'kysely';
-import { addToRowsHash, emptyRowsHash, exportFormat, toHex } from '../../domain/audit/audit-export.ts';
+import { addToKeysHash, addToRowsHash, emptyRowsHash, exportFormat, toHex } from '../../domain/audit/audit-export.ts';
 import type { ExportManifest } from '../../domain/audit/audit-export.ts';
 import { alignedSubtrees } from '../../domain/audit/audit-merkle.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
@@ -14,7 +14,7 @@ import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { chainScope, chainSize, droppedEnd } from './audit-chain.queries.ts';
 import type { Checkpoint } from './audit-checkpoint.queries.ts';
-import { exportWriters } from './audit-export-format.ts';
+import { exportWriters, keyTexts } from './audit-export-format.ts';
 import type { ExportFormat, ExportSource, SignedManifest } from './audit-export-format.ts';
 import { filteredEntriesQuery } from './audit-log.queries.ts';
 import type { AuditFilters } from './audit-log.queries.ts';
@@ -112,9 +112,10 @@ export type ExportedRow = ExportSource & { readonly permissions_digest: string }
 /** What is exported, and what proves it. */
 interface ExportJob {
   readonly db: ReadConnections;
-  readonly signer: CheckpointSigner;
+  /** Null for an archive, which the signed state alone proves. */
+  readonly signer: CheckpointSigner | null;
   /** The signed state that the proofs refer to; rows behind it are not in the export. */
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: Pick<Checkpoint, 'chain_id' | 'size' | 'note'>;
   readonly format: ExportFormat;
   /** What the manifest says was asked for; empty for the whole chain. */
   readonly filters: Readonly<Record<string, string>>;
@@ -135,7 +136,7 @@ interface ExportJob {
 export async function* exportText(job: ExportJob): AsyncGenerator<string> {
   const { db, checkpoint } = job;
   const writer = exportWriters[job.format];
-  const state = { position: 0, rows: 0, rowsHash: emptyRowsHash as Uint8Array, digests: new Set<string>() };
+  const state = { position: 0, rows: 0, rowsHash: emptyRowsHash as Uint8Array, keysHash: emptyRowsHash as Uint8Array, digests: new Set<string>() };
   yield writer.head();
   for (;;) {
     const batch = await job.nextRows(state.position);
@@ -145,6 +146,7 @@ export async function* exportText(job: ExportJob): AsyncGenerator<string> {
     for (const [place, row] of batch.entries()) {
       text += writer.row(row, gaps[place] ?? []);
       state.rowsHash = addToRowsHash(sha256, state.rowsHash, row.entry_hash);
+      state.keysHash = addToKeysHash(sha256, state.keysHash, { seq: row.seq, private_keys: keyTexts(row.private_keys) });
       state.digests.add(row.permissions_digest);
     }
     yield text;
@@ -159,6 +161,7 @@ interface ExportState {
   readonly position: number;
   readonly rows: number;
   readonly rowsHash: Uint8Array;
+  readonly keysHash: Uint8Array;
   readonly digests: ReadonlySet<string>;
 }
 
@@ -186,6 +189,7 @@ async function signedManifest(job: ExportJob, state: ExportState): Promise<Signe
     exported_at: job.exportedAt,
     rows: state.rows,
     rows_hash: toHex(state.rowsHash),
+    keys_hash: toHex(state.keysHash),
     tree_size: size,
     skipped: (await subtreeHashes(db, chain_id, alignedSubtrees({ from: state.position, to: size }))).map(toHex),
     checkpoint: checkpoint.note,
@@ -196,7 +200,7 @@ async function signedManifest(job: ExportJob, state: ExportState): Promise<Signe
     permission_sets: await permissionSets(db, chain_id, [...state.digests]),
   };
   const digest = sha256(Buffer.from(canonicalJson(manifest)));
-  return { manifest, signature: signer.signManifest(originOfChain(chain_id), digest) };
+  return { manifest, signature: signer === null ? '' : signer.signManifest(originOfChain(chain_id), digest) };
 }
 
 interface PermissionSetRow {

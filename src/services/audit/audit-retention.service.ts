@@ -1,193 +1,159 @@
-import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { sql } from 'kysely';
 import { systemActor } from '../../domain/shared/actor.ts';
-import { maxSegmentRows, segmentStep } from '../../domain/audit/audit-retention.ts';
-import { checkpointAt } from './audit-checkpoint.service.ts';
-import type { Checkpoint } from './audit-checkpoint.queries.ts';
-import { chainScope } from './audit-chain.queries.ts';
-import { exportText } from './audit-export.service.ts';
-import type { ExportedRow } from './audit-export.service.ts';
-import { verifyExportFile } from './audit-export-verification.service.ts';
-import { originOfChain } from './signed-note.ts';
-import type { CheckpointSigner } from './signed-note.ts';
-import type { Database } from '../../platform/database/database.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { AnchorSource } from '../../domain/audit/audit-retention.ts';
+import { sealEntry } from '../../platform/audit/audit-append.ts';
 import { rawQuery } from '../../platform/database/raw-sql.ts';
-import { read } from '../../platform/database/read.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import { writeInfrastructure } from '../../platform/database/read.ts';
+import type { ReadConnections } from '../../platform/database/read.ts';
+import type { Logger } from '../../platform/observability/logger.ts';
+import { writeArchive } from './audit-archive.ts';
+import type { Anchor, Archive } from './audit-archive.ts';
+import { chainScope, chainsAfter } from './audit-chain.queries.ts';
+import { verifyChain } from './audit-chain-verification.service.ts';
+import { nextSegment } from './audit-retention.queries.ts';
+import type { SegmentPlan } from './audit-retention.queries.ts';
+import { outsideNotes } from './outside-checkpoints.ts';
+import type { OutsidePlaces } from './outside-checkpoints.ts';
+import { openCheckpoint, originOfChain } from './signed-note.ts';
+import type { CheckpointVerifier } from './signed-note.ts';
 
-/** Rows of a chain that may be archived and dropped: old enough, signed, and covered by a witness. */
-interface SegmentPlan {
-  readonly chain_id: string;
-  readonly from_seq: number;
-  readonly to_seq: number;
-}
-
-/** A segment that is not in the database any more. */
-interface DroppedSegment extends SegmentPlan {
-  /** Where the archive lies inside the archive folder. */
-  readonly archive_name: string;
-  /** Hex SHA-256 of the archive. */
-  readonly archive_digest: string;
-}
-
-const batchRows = 1_000;
-
-/**
- * The next segment of a chain to drop: whole steps of {@link segmentStep} rows from the first row that is still there,
- * as far as they are older than `before`, covered by a witness, and not the end of the chain.
- *
- * @returns null when nothing is due
- */
-export async function nextSegment(
-  db: Pick<Database, 'readPool'>,
-  chainId: string,
-  before: Date,
-): Promise<SegmentPlan | null> {
-  // Rows are recorded in the order of the chain, so the last one that is old enough is found by its segment's end.
-  const text = `
-    with edge as (
-      select coalesce((select max(s.to_seq) from audit_segments s where s.chain_id = $1), 0) as dropped,
-        least(
-          (select coalesce(max(d.size), 0) from audit_witness_deliveries d where d.chain_id = $1 and d.status = 'delivered'),
-          (select h.size - 1 from audit_heads h where h.chain_id = $1)
-        ) as covered
-    )
-    select e.dropped + 1 as from_seq, max(ends.seq) as to_seq
-    from edge e, generate_series(e.dropped + ${segmentStep}, least(e.covered, e.dropped + ${maxSegmentRows}), ${segmentStep}) ends(seq)
-      join audit_logs l on l.chain_id = $1 and l.seq = ends.seq and l.recorded_at < $2
-    group by e.dropped`;
-  const query = rawQuery<{ from_seq: number; to_seq: number }>(text, [chainId, before.toISOString()]);
-  const [plan] = await read(db, chainScope(chainId), query);
-  return plan === undefined ? null : { chain_id: chainId, ...plan };
-}
-
-/** What archiving and dropping need. */
-interface RetentionTools {
-  readonly db: Database;
-  readonly signer: CheckpointSigner;
+/** What archiving and dropping need. The connections are those of the retention's own role. */
+export interface RetentionTools {
+  readonly db: ReadConnections;
+  /** Address of the same database, for the stream of a verification. */
+  readonly url: string;
+  readonly log: Logger;
   /** Root of the archives (`AUDIT_ARCHIVE_DIR`). */
   readonly folder: string;
+  /** Where checkpoints are read that the database's writers cannot replace. */
+  readonly places: OutsidePlaces;
+  /** The public keys of checkpoints, which were given to this process and not read from the database. */
+  readonly verifiers: (origin: string) => CheckpointVerifier[];
+}
+
+/** Rows are due, and nothing from outside the database proves what they are. Nothing was dropped. */
+export class RetentionRefusedError extends Error {
+  override readonly name = 'RetentionRefusedError';
+}
+
+/** Chains in one page. */
+const pageSize = 50;
+
+/** The result of a run. */
+interface RetentionResult {
+  /** Segments that were archived and dropped. */
+  readonly dropped: number;
+  /** Chains of which something is due that could not be dropped, each with the reason; the others were worked on. */
+  readonly failed: readonly { readonly chain_id: string; readonly reason: string }[];
 }
 
 /**
- * Archives a segment and drops its rows: signs its end, writes the archive, reads it back and verifies it, and only
- * then deletes the rows together with recording the segment. Safe to repeat at any point: the archive is written anew
- * under the same name, and a segment that is recorded already drops nothing.
+ * Archives and drops what is due in every chain. One chain after the other; one that fails does not keep the others. Safe
+ * to repeat and to kill at any point: a segment is either whole in the database, or archived and recorded as dropped.
  *
- * What archives hold about persons is sealed, and they hold no keys, so erasing a person reaches them too.
- *
- * @throws BrokenChainError when the rows are not those that were signed, Error when the archive does not verify
+ * @throws the signal's reason when it is aborted between two segments
  */
-export async function dropSegment(tools: RetentionTools, plan: SegmentPlan, before: Date): Promise<DroppedSegment> {
-  const { db, signer } = tools;
-  const { chain_id, from_seq, to_seq } = plan;
-  const checkpoint = await checkpointAt(db, signer, chain_id, to_seq);
-  const archive = await writeArchive(tools, plan, checkpoint);
-  await unitOfWork(db, systemActor(chain_id), async (tx) => {
-    const { rows } = await sql<{ dropped: number }>`select audit_drop_segment(
-      ${chain_id}, ${to_seq}, ${checkpoint.root_hash}, ${checkpoint.frontier}::bytea[], ${checkpoint.note},
-      ${archive.name}, ${archive.digest}, ${before.toISOString()}::timestamptz) as dropped`.execute(tx.sql);
-    const dropped = rows[0]?.dropped ?? 0;
-    if (dropped === 0) return;
-    tx.audit({
-      event: 'audit.segment-drop',
-      action: 'delete',
-      resource_type: 'audit_log',
-      resource_id: String(to_seq),
-      new_values: { from_seq, to_seq, rows: dropped, archive_name: archive.name, archive_digest: archive.digest.toString('hex') },
-    });
-  });
-  return { ...plan, archive_name: archive.name, archive_digest: archive.digest.toString('hex') };
-}
-
-/**
- * {@link dropSegment} for every segment of a chain that is due.
- *
- * @returns how many were dropped.
- * @throws the signal's reason when it is aborted between two segments, and what {@link dropSegment} throws.
- */
-export async function dropDueSegments(
-  { log, ...tools }: RetentionTools & Pick<ProcessDeps, 'log'>,
-  chainId: string,
-  before: Date,
-  signal: AbortSignal,
-): Promise<number> {
+export async function dropDueSegments(tools: RetentionTools, signal: AbortSignal): Promise<RetentionResult> {
+  const failed: { chain_id: string; reason: string }[] = [];
   let dropped = 0;
-  for (;;) {
-    signal.throwIfAborted();
-    const plan = await nextSegment(tools.db, chainId, before);
-    if (plan === null) return dropped;
-    const segment = await dropSegment(tools, plan, before);
-    log.info({ ...segment }, 'an audit segment was archived and dropped');
-    dropped += 1;
-  }
-}
-
-/** The name of a segment's archive; sorted by name is sorted by place. */
-function archiveName({ chain_id, from_seq, to_seq }: SegmentPlan): string {
-  const padded = (seq: number) => String(seq).padStart(12, '0');
-  return join(chain_id, `${padded(from_seq)}-${padded(to_seq)}.jsonl`);
-}
-
-async function writeArchive(
-  { db, signer, folder }: RetentionTools,
-  plan: SegmentPlan,
-  checkpoint: Checkpoint,
-): Promise<{ name: string; digest: Buffer }> {
-  const name = archiveName(plan);
-  const path = join(folder, name);
-  const draft = `${path}.${process.pid}.tmp`;
-  await mkdir(dirname(path), { recursive: true });
-  try {
-    const text = exportText({
-      db,
-      signer,
-      checkpoint,
-      format: 'jsonl',
-      filters: { segment: `${plan.from_seq}-${plan.to_seq}` },
-      nextRows: (after) => segmentRows(db, plan, after),
-      consistentWith: null,
-      exportedAt: new Date().toISOString(),
-    });
-    const digest = await writeSynced(draft, text);
-    const { valid, rows } = await verifyExportFile(
-      draft,
-      { verifiers: signer.verifiers(originOfChain(plan.chain_id)) },
-      'jsonl',
-    );
-    if (!valid || rows !== plan.to_seq - plan.from_seq + 1) throw new Error(`The archive ${name} does not verify.`);
-    await rename(draft, path);
-    return { name, digest };
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-async function writeSynced(path: string, text: AsyncIterable<string>): Promise<Buffer> {
-  const digest = createHash('sha256');
-  const file = await open(path, 'w', 0o640);
-  try {
-    for await (const part of text) {
-      digest.update(part);
-      await file.writeFile(part);
+  let after: string | null = null;
+  do {
+    const chains: string[] = await chainsAfter(tools.db, after, pageSize);
+    for (const chainId of chains) {
+      try {
+        dropped += await dropSegmentsOf(tools, chainId, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        tools.log.error({ err: error, chain_id: chainId }, 'an audit chain could not be archived');
+        failed.push({ chain_id: chainId, reason: error instanceof Error ? error.message : String(error) });
+      }
     }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return digest.digest();
+    after = chains.length < pageSize ? null : (chains.at(-1) ?? null);
+  } while (after !== null);
+  return { dropped, failed };
 }
 
-function segmentRows(
-  db: Pick<Database, 'readPool'>,
-  { chain_id, from_seq, to_seq }: SegmentPlan,
-  after: number,
-): Promise<ExportedRow[]> {
-  const text = `select seq, recorded_at, entry_hash, chain_hash, entry::text as entry, private::text as private,
-      entry #>> '{actor,permissions_digest}' as permissions_digest, '[]'::json as private_keys
-    from audit_logs where chain_id = $1 and seq > $2 and seq <= $3 order by seq limit ${batchRows}`;
-  return read(db, chainScope(chain_id), rawQuery<ExportedRow>(text, [chain_id, Math.max(after, from_seq - 1), to_seq]));
+/** @returns how many segments of the chain were dropped. */
+async function dropSegmentsOf(tools: RetentionTools, chainId: string, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted();
+  // Most chains have nothing to drop on most days, and are not verified for it.
+  if ((await nextSegment(tools.db, chainId)) === null) return 0;
+  const anchor = await provenAnchor(tools, chainId);
+  for (let dropped = 0; ; dropped += 1) {
+    signal.throwIfAborted();
+    const plan = await nextSegment(tools.db, chainId, anchor.size);
+    if (plan === null) {
+      if (dropped > 0) return dropped;
+      throw new RetentionRefusedError(`The checkpoints from outside cover ${anchor.size} entries, which is less than a segment.`);
+    }
+    const archive = await dropSegment(tools, plan, anchor);
+    tools.log.info({ ...plan, archive_name: archive.name }, 'an audit segment was archived and dropped');
+  }
+}
+
+/**
+ * The greatest checkpoint from outside that the chain was found to agree with.
+ *
+ * @throws RetentionRefusedError when the chain is damaged, which has to be looked into while the rows are there, or when
+ *   there is no checkpoint from outside
+ */
+async function provenAnchor(
+  { url, places, verifiers }: RetentionTools,
+  chainId: string,
+): Promise<Anchor & { readonly source: AnchorSource }> {
+  const keys = verifiers(originOfChain(chainId));
+  const notes = await outsideNotes(places, chainId);
+  const { state, anchored_size, findings } = await verifyChain(url, chainId, {
+    verifiers: keys,
+    notes: notes.map(({ note }) => note),
+  });
+  if (state === 'damaged') {
+    throw new RetentionRefusedError(`The chain does not verify: ${findings[0]?.detail ?? 'unknown'}.`);
+  }
+  const anchor = notes.findLast(({ note }) => openCheckpoint(note, keys)?.size === anchored_size);
+  if (anchored_size === null || anchor === undefined) {
+    throw new RetentionRefusedError('There is no signed checkpoint of the chain outside the database.');
+  }
+  return { size: anchored_size, ...anchor };
+}
+
+/**
+ * Archives a segment and drops its rows: the archive is written, read back and verified, and only then the rows are
+ * deleted, together with recording the segment and the chained entry that names the archive.
+ *
+ * @throws Error when the archive does not verify, the database's error when it refuses
+ */
+export async function dropSegment(
+  { db, folder, verifiers }: Pick<RetentionTools, 'db' | 'folder' | 'verifiers'>,
+  plan: SegmentPlan,
+  anchor: Anchor & { readonly source: AnchorSource },
+): Promise<Archive> {
+  const { chain_id, from_seq, to_seq } = plan;
+  const archive = await writeArchive({ db, folder, verifiers: verifiers(originOfChain(chain_id)) }, plan, anchor);
+  const archive_digest = archive.digest.toString('hex');
+  const stated = sealEntry(systemActor(chain_id), {
+    event: 'audit.segment-drop',
+    action: 'delete',
+    resource_type: 'audit_log',
+    resource_id: String(to_seq),
+    new_values: { from_seq, to_seq, rows: to_seq - from_seq + 1, archive_name: archive.name, archive_digest },
+  });
+  const { root_hash, chain_hash } = archive.end;
+  await writeInfrastructure(
+    db,
+    chainScope(chain_id),
+    rawQuery('select audit_drop_segment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)', [
+      chain_id,
+      to_seq,
+      Buffer.from(root_hash),
+      Buffer.from(chain_hash),
+      anchor.size,
+      anchor.note,
+      anchor.source,
+      archive.name,
+      archive.digest,
+      stated.entry,
+      stated.private,
+    ]),
+  );
+  return archive;
 }

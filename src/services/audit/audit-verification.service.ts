@@ -4,6 +4,8 @@ import { chainDamaged, notifierOf } from '../../domain/audit/audit-notification.
 import { compareDecisions } from '../../domain/audit/audit-retention.ts';
 import type { VerificationOutcome } from '../../domain/audit/audit-retention.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
+import { systemActor } from '../../domain/shared/actor.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -11,12 +13,12 @@ import type { Notify } from '../notification/notification-delivery.client.ts';
 import { approvalWorkflowsSince, decisionsInHistory } from './approval-history.client.ts';
 import { droppedEnd } from './audit-chain.queries.ts';
 import { verifyChain } from './audit-chain-verification.service.ts';
+import type { StoredChainReport } from './audit-chain-verification.service.ts';
 import { decisionsInAudit } from './audit-decision.queries.ts';
 import { signerOf } from './audit-proof.service.ts';
-import { recordVerification } from './audit-verification.repository.ts';
+import { notCompared, recordVerification } from './audit-verification.repository.ts';
 import type { DecisionComparison } from './audit-verification.repository.ts';
-import { witnessedNotes } from './audit-witness.service.ts';
-import { publishedNotes } from './checkpoint-file.ts';
+import { outsideNotes } from './outside-checkpoints.ts';
 import { originOfChain } from './signed-note.ts';
 import type { CheckpointSigner } from './signed-note.ts';
 
@@ -50,15 +52,13 @@ export async function verifyAndCompareChain(
 ): Promise<VerificationOutcome> {
   const startedAt = performance.now();
   const { env, log, notify, signer } = deps;
-  const report = await verifyChain(env.DATABASE_URL, chainId, {
-    verifiers: signer.verifiers(originOfChain(chainId)),
-    notes: await notesOutside(env, chainId),
-    columns: true,
-  });
+  const report = await verifyWithOutside(env, signer, chainId);
   const comparison = await compareWithTemporal(deps, chainId, span, signal);
   const outcome = outcomeOf(report, comparison);
   const duration_ms = performance.now() - startedAt;
-  await recordVerification(deps.db, { report, comparison, outcome, workflow_id: workflowId, duration_ms });
+  await unitOfWork(deps.db, systemActor(chainId, { workflow_id: workflowId }), (tx) =>
+    recordVerification(tx, { report, comparison, outcome, workflow_id: workflowId, duration_ms }),
+  );
   if (outcome !== 'intact') {
     const { first_bad_seq, findings } = report;
     const { differences } = comparison;
@@ -72,15 +72,17 @@ export async function verifyAndCompareChain(
 const requested = new Set<string>();
 
 /**
- * Verifies a chain from its first row at somebody's request, which is audited.
+ * Verifies a chain from its first row at somebody's request, which is audited and recorded like a regular verification.
+ * People are notified of damage however it is found.
  *
  * @throws Problem `request.rate-limited` while the chain is being verified.
  */
 export async function verifyOnRequest(
-  { env }: Pick<Deps, 'env'>,
-  unitOfWork: UnitOfWork,
+  deps: Pick<Deps, 'env' | 'log' | 'notify'>,
+  inUnitOfWork: UnitOfWork,
   chainId: string,
-): Promise<ChainReport & { readonly duration_ms: number }> {
+): Promise<StoredChainReport & { readonly duration_ms: number }> {
+  const { env } = deps;
   if (requested.has(chainId)) {
     const detail = 'This chain is being verified already.';
     throw new Problem({ code: 'request.rate-limited', detail, retryAfterSeconds: 10 });
@@ -88,29 +90,36 @@ export async function verifyOnRequest(
   requested.add(chainId);
   try {
     const startedAt = performance.now();
-    const report = await verifyChain(env.DATABASE_URL, chainId, {
-      verifiers: signerOf({ env }).verifiers(originOfChain(chainId)),
-      notes: env.AUDIT_CHECKPOINT_DIR === undefined ? [] : await publishedNotes(env.AUDIT_CHECKPOINT_DIR, chainId),
-      columns: true,
-    });
-    const { valid, size, first_bad_seq } = report;
-    await unitOfWork(async (tx) => {
-      const resource = { resource_type: 'audit_log', resource_id: chainId };
-      tx.audit({ event: 'audit.verify', action: 'read', ...resource, new_values: { valid, size, first_bad_seq } });
-    });
-    return { ...report, duration_ms: Math.round(performance.now() - startedAt) };
+    const report = await verifyWithOutside(env, signerOf({ env }), chainId);
+    const duration_ms = Math.round(performance.now() - startedAt);
+    const outcome = outcomeOf(report, notCompared);
+    await inUnitOfWork((tx) => recordVerification(tx, { report, comparison: notCompared, outcome, workflow_id: null, duration_ms }));
+    if (report.state === 'damaged') await tellOfDamage(deps, report);
+    return { ...report, duration_ms };
   } finally {
     requested.delete(chainId);
   }
 }
 
-/** Checkpoints from places that the database's writers cannot write to. */
-async function notesOutside(env: Deps['env'], chainId: string): Promise<string[]> {
-  const { AUDIT_CHECKPOINT_DIR, AUDIT_WITNESS_DIR } = env;
-  return [
-    ...(AUDIT_CHECKPOINT_DIR === undefined ? [] : await publishedNotes(AUDIT_CHECKPOINT_DIR, chainId)),
-    ...(AUDIT_WITNESS_DIR === undefined ? [] : await witnessedNotes(AUDIT_WITNESS_DIR, chainId)),
-  ];
+/** Verifies a chain against the checkpoints of all places outside that this process can read. */
+async function verifyWithOutside(env: Deps['env'], signer: CheckpointSigner, chainId: string): Promise<StoredChainReport> {
+  const notes = await outsideNotes(env, chainId);
+  return verifyChain(env.DATABASE_URL, chainId, {
+    verifiers: signer.verifiers(originOfChain(chainId)),
+    notes: notes.map(({ note }) => note),
+    columns: true,
+  });
+}
+
+/** The answer must not wait for Temporal to be there: what was found is recorded, and found again by the next run. */
+async function tellOfDamage({ log, notify }: Pick<Deps, 'log' | 'notify'>, report: ChainReport): Promise<void> {
+  const { chain_id, first_bad_seq, findings } = report;
+  log.error({ chain_id, first_bad_seq, findings }, 'the audit does not verify');
+  try {
+    await notify(notifierOf(chain_id), chainDamaged(report, advice), []);
+  } catch (error) {
+    log.warn({ err: error, chain_id }, 'people could not be notified of a damaged audit chain');
+  }
 }
 
 async function compareWithTemporal(
@@ -140,14 +149,14 @@ async function compareWithTemporal(
 }
 
 function outcomeOf(report: ChainReport, { differences }: DecisionComparison): VerificationOutcome {
-  if (!report.valid) return 'damaged';
+  if (report.state === 'damaged') return 'damaged';
   return differences.length > 0 ? 'decisions_differ' : 'intact';
 }
 
 const advice = 'What to do stands in docs/runbooks/audit-mismatch.md.';
 
 function notificationOf(report: ChainReport, { differences }: DecisionComparison): Notification {
-  if (!report.valid) return chainDamaged(report, advice);
+  if (report.state === 'damaged') return chainDamaged(report, advice);
   const { chain_id } = report;
   const [first] = differences;
   return {

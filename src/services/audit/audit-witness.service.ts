@@ -9,6 +9,7 @@ import type { WitnessKind } from '../../domain/audit/audit-retention.ts';
 import { allChains } from './audit-chain.queries.ts';
 import { latestCheckpoint } from './audit-checkpoint.queries.ts';
 import type { Checkpoint } from './audit-checkpoint.queries.ts';
+import type { CheckpointSigner } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Env } from '../../platform/env.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -67,16 +68,17 @@ interface WitnessDelivery {
  * Delivers the newest checkpoint of a chain to a witness and records the outcome. Only the newest one matters, because
  * it covers all before it: a witness that was unavailable for a day needs one note only.
  *
- * @returns null when the chain has no checkpoint
+ * @returns null when the chain has no checkpoint, or one that nobody has signed: such a one does not leave the database
  */
 export async function deliverToWitness(
   db: Database,
+  signer: CheckpointSigner,
   witness: Witness,
   chainId: string,
   signal: AbortSignal,
 ): Promise<WitnessDelivery | null> {
   const checkpoint = await latestCheckpoint(db, chainId);
-  if (checkpoint === null) return null;
+  if (checkpoint === null || !signer.hasSigned(chainId, checkpoint.note)) return null;
   const { size } = checkpoint;
   const error = await witness.deliver(checkpoint, signal);
   const attempts = await unitOfWork(db, systemActor(chainId), async (tx) => {

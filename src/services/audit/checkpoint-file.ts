@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { notesSince } from './audit-checkpoint.queries.ts';
 import { splitNotes } from './signed-note.ts';
+import type { CheckpointSigner } from './signed-note.ts';
 import type { Database } from '../../platform/database/database.ts';
 
 /** More than two notes, so that the end of a file always holds the last one completely. */
@@ -20,16 +21,19 @@ export function checkpointFile(folder: string, chainId: string): string {
  * Appends the signed checkpoints to the chain's file that it lacks. By this file a truncated, deleted or rewritten
  * chain is detected, so the folder (`AUDIT_CHECKPOINT_DIR`) belongs on storage that the database's writers cannot
  * change. Safe to repeat; a crash leaves at most a partial note, which readers skip.
+ *
+ * @param signer only what its keys have signed leaves the database: the table can hold a note that nobody has signed
  */
 export async function publishCheckpoints(
   db: Pick<Database, 'readPool'>,
+  signer: CheckpointSigner,
   folder: string,
   chainId: string,
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   const file = await open(checkpointFile(folder, chainId), 'a+', 0o644);
   try {
-    const notes = await notesSince(db, chainId, await lastSizeIn(file));
+    const notes = (await notesSince(db, chainId, await lastSizeIn(file))).filter((note) => signer.hasSigned(chainId, note));
     if (notes.length === 0) return;
     await file.appendFile(notes.map((note) => `\n${note}`).join(''));
     await file.sync();

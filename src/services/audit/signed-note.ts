@@ -26,6 +26,8 @@ export interface CheckpointSigner {
   signManifest(origin: string, digest: Uint8Array): string;
   /** The public halves for one origin, the active one first. */
   verifiers(origin: string): CheckpointVerifier[];
+  /** Whether a note is a checkpoint of the chain that one of its keys has signed. */
+  hasSigned(chainId: string, note: string): boolean;
 }
 
 /** DER of an Ed25519 public key up to its 32 bytes (RFC 8410). */
@@ -55,10 +57,12 @@ export function createCheckpointSigner(keys: readonly [NamedKey, ...NamedKey[]])
     const line = Buffer.concat([keyId(origin, activePublic), signature]).toString('base64');
     return `${text}\n${signatureMark}${origin} ${line}\n`;
   };
+  const verifiers = (origin: string) => publicKeys.map((key) => ({ origin, key }));
   return {
     sign: (body) => signNote(body.origin, checkpointText(body)),
     signManifest: (origin, digest) => signNote(origin, manifestText(origin, digest)),
-    verifiers: (origin) => publicKeys.map((key) => ({ origin, key })),
+    verifiers,
+    hasSigned: (chainId, note) => openCheckpoint(note, verifiers(originOfChain(chainId))) !== null,
   };
 }
 

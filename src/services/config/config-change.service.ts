@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { actorRef } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isRolloutClosed } from '../../domain/config/config-rollout.ts';
 import type { RolloutCommand, RolloutPlan } from '../../domain/config/config-rollout.ts';
@@ -10,95 +12,134 @@ import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { GatedCaller } from '../actions/gated-caller.ts';
-import { runAfterCommit, runGatedAction, runAction } from '../actions/run-action.ts';
+import { runGatedAction } from '../actions/run-action.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { ApprovalRequests } from '../approval/approval-request.service.ts';
 import { configApply, guardingEnvironment } from './config-apply.action.ts';
 import { batchDeploymentsQuery, findDeployment } from './config-deployment.queries.ts';
 import { batchIdOf } from './config-deployment.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
+import { findConfigProposal } from './config.queries.ts';
 import { configRollback, takesFullPath } from './config-rollback.action.ts';
 import { sendRolloutCommand } from './config-rollout.client.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & { readonly approvals: ApprovalRequests };
+
+interface RequestedProposal {
+  readonly proposal: object;
+  readonly approval: ApprovalView;
+}
+
+interface StartedProposal {
+  readonly proposal: object;
+  readonly deployments: readonly unknown[];
+}
 
 interface Proposal {
   readonly changes: readonly ProposedConfig[];
   readonly reason: string;
 }
 
+/** How the outcomes of a change that may need an approval are answered. */
+interface Presenter<Requested, Started> {
+  readonly requested: (outcome: Requested) => unknown;
+  readonly started: (outcome: Started) => unknown;
+}
+
 /**
  * Stores a proposal and lets it roll out, or opens the approval request that it needs. The gate is that of the
  * environment nearest to production.
  *
- * @returns the proposal with the view of the request (`approval`) or the deployments that were started.
+ * @returns the answer: the proposal with the view of the request or with the deployments that were started.
  */
-export async function proposeConfigChange(deps: Deps, caller: GatedCaller, { changes, reason }: Proposal) {
+export async function proposeConfigChange(
+  deps: Deps,
+  caller: GatedCaller,
+  { changes, reason }: Proposal,
+  answer: Presenter<RequestedProposal, StartedProposal>,
+): Promise<unknown> {
   const { actor, mfa } = caller;
   await assertPermittedGuardAddresses(deps, changes);
   const environment = guardingEnvironment(changes.map((change) => change.environment));
   const gate = await deps.approvals.resolveGate(actor, configApply.name, environment);
-  if (gate === 'approval' && mfa !== null) {
-    // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
-    const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { changes, reason }));
-    const payload = applyPayload(written, reason);
-    const approval = await deps.approvals.open({ actor, action: configApply.name, environment, payload, mfa });
-    return { kind: 'requested', proposal: { ...written, reason }, approval } as const;
+  if (mfa !== null && (caller.isReplayed || gate === 'approval')) {
+    const outcome = await caller.throughWorkflow<RequestedProposal>(
+      async (command) => {
+        const id = command.command_id;
+        // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
+        const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }));
+        const request = { actor, action: configApply.name, environment, payload: applyPayload(written, reason), mfa };
+        return { proposal: { ...written, reason }, approval: await deps.approvals.open(request, command) };
+      },
+      async (stored, id) => ({
+        proposal: await findConfigProposal(deps, actor, id),
+        approval: deps.approvals.viewOf(stored),
+      }),
+    );
+    return answer.requested(outcome);
   }
-  const { written, prepared, result } = await caller.unitOfWork(async (tx) => {
-    const proposed = await writeProposal(tx, deps.keyring, { changes, reason });
-    const change = configApply.prepare(applyPayload(proposed, reason));
-    return { written: proposed, prepared: change, result: await runAction(tx, change, { kind: 'mfa' }) };
+  return caller.change(async (tx, after) => {
+    const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason });
+    const prepared = configApply.prepare(applyPayload(proposed, reason));
+    const result = await runGatedAction(tx, after, { deps, gate: 'mfa' }, prepared);
+    const deployments = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
+    return answer.started({ proposal: { ...proposed, reason }, deployments });
   });
-  await runAfterCommit(deps, actor, prepared, result);
-  const deployments = await read(deps.db, actor, batchDeploymentsQuery(batchIdOf(result)));
-  return { kind: 'started', proposal: { ...written, reason }, deployments } as const;
 }
 
 /**
  * Goes back to what a deployment brought, at once for everybody, or opens the approval request that this needs.
  *
- * @returns the view of the request (`approval`) or the deployment that was started.
+ * @returns the answer: the view of the request or the deployment that was started.
  * @throws Problem `resource.not-found`
  */
 export async function rollbackConfig(
   deps: Deps,
   caller: GatedCaller,
   { deployment_id, reason }: { readonly deployment_id: string; readonly reason: string },
-) {
+  answer: Presenter<ApprovalView, unknown>,
+): Promise<unknown> {
   const { actor, mfa } = caller;
   const { environment, config_version: version, digest } = await findDeployment(deps, actor, deployment_id);
   const prepared = configRollback.prepare({ deployment_id, environment, version, digest, reason });
   const gate = await deps.approvals.resolveGate(actor, configRollback.name, environment);
   const isFullPath =
-    gate === 'approval' || (await unitOfWork(deps.db, actor, (tx) => takesFullPath(tx, { environment, digest })));
+    caller.isReplayed || gate === 'approval' || (await unitOfWork(deps.db, actor, (tx) => takesFullPath(tx, { environment, digest })));
   if (isFullPath && mfa !== null) {
-    const { payload } = prepared;
-    const approval = await deps.approvals.open({ actor, action: configRollback.name, environment, payload, mfa });
-    return { kind: 'requested', approval } as const;
+    const request = { actor, action: configRollback.name, environment, payload: prepared.payload, mfa };
+    const open = (command: WorkflowCommand) => deps.approvals.open(request, command);
+    return answer.requested(await caller.throughWorkflow(open, deps.approvals.viewOf));
   }
-  const result = await runGatedAction({ deps, actor, gate: 'mfa', unitOfWork: caller.unitOfWork }, prepared);
-  const [deployment] = await read(deps.db, actor, batchDeploymentsQuery(batchIdOf(result)));
-  return { kind: 'started', deployment } as const;
+  return caller.change(async (tx, after) => {
+    const result = await runGatedAction(tx, after, { deps, gate: 'mfa' }, prepared);
+    const [deployment] = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
+    return answer.started(deployment);
+  });
 }
 
 /**
- * Gives a rollout a person's command.
+ * Gives a rollout a person's command; returns when the step is recorded.
  *
- * @returns the deployment after the step.
  * @throws Problem `resource.not-found`, `rollout.closed`, `rollout.not-possible`
  */
 export async function commandRollout(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,
   { actor, mfa }: { readonly actor: Actor; readonly mfa: MfaProof | null },
-  deploymentId: string,
-  { command, reason }: { readonly command: RolloutCommand; readonly reason: string | null },
-) {
-  const { environment, status } = await findDeployment(deps, actor, deploymentId);
+  { deployment_id, verb, reason }: RolloutRequest,
+  command: WorkflowCommand,
+): Promise<void> {
+  const { environment, status } = await findDeployment(deps, actor, deployment_id);
   if (isRolloutClosed(status)) throw new Problem({ code: 'rollout.closed', detail: `The rollout is ${status}.` });
   const message = { actor: actorRef(actor), reason, mfa_proof_id: mfa?.delegate() ?? null };
-  await sendRolloutCommand(deps, environment, command, message);
-  return findDeployment(deps, actor, deploymentId);
+  await sendRolloutCommand(deps, environment, verb, message, command);
+}
+
+/** A person's command to a rollout. */
+interface RolloutRequest {
+  readonly deployment_id: string;
+  readonly verb: RolloutCommand;
+  readonly reason: string | null;
 }
 
 function applyPayload({ proposal_id, changes }: { proposal_id: string; changes: readonly ProposedChange[] }, reason: string) {

@@ -4,9 +4,8 @@ import type { RolloutStatus } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
-import type { ReadConnections } from '../../platform/database/read.ts';
+import type { ReadSource, ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { ledgerColumns } from './config-ledger.queries.ts';
 
 /** Columns of a deployment in lists and answers. */
@@ -52,14 +51,14 @@ export function deploymentsQuery(filters: {
 }
 
 /** A deployment of the caller's tenant. @throws Problem `resource.not-found` */
-export async function findDeployment({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string): Promise<Deployment> {
+export async function findDeployment({ db }: ReadDeps, actor: Actor, id: string): Promise<Deployment> {
   const [deployment] = await read(db, actor, deployments().where('id', '=', id));
   if (deployment === undefined) throw notFound('deployment');
   return deployment;
 }
 
 /** {@link findDeployment} with its rows of the ledger, oldest first; one round trip. */
-export async function findDeploymentWithLedger({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string) {
+export async function findDeploymentWithLedger({ db }: ReadDeps, actor: Actor, id: string) {
   const [[deployment], ledger] = await readAll(db, actor, [
     deployments().where('id', '=', id),
     kysely
@@ -79,7 +78,7 @@ export function batchDeploymentsQuery(batchId: string) {
 }
 
 /** Whether a part of a batch has not begun. */
-export async function isBatchPending(db: ReadConnections, actor: ActorRef, batchId: string): Promise<boolean> {
+export async function isBatchPending(db: ReadSource, actor: ActorRef, batchId: string): Promise<boolean> {
   const pending = kysely.selectFrom('admin_deployments').where('batch_id', '=', batchId).where('status', '=', 'pending');
   return (await read(db, actor, pending.select('id').limit(1))).length > 0;
 }

@@ -3,8 +3,8 @@ import { brokenLedgerRow } from '../../domain/config/config-ledger.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { Problem } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
 
 /** Columns of a row of the ledger: what its hash covers, the hash, and that of the row before. */
@@ -28,7 +28,7 @@ export const ledgerColumns = [
 ] as const;
 
 /** Whether every row of an environment's ledger follows from the one before it, up to the head. */
-export async function verifyLedger({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, environment: EnvironmentName) {
+export async function verifyLedger({ db }: ReadDeps, actor: Actor, environment: EnvironmentName) {
   const [[slot], rows] = await readAll(db, actor, [
     kysely
       .selectFrom('admin_environment_configs')
@@ -57,7 +57,7 @@ export async function verifyLedger({ db }: Pick<ProcessDeps, 'db'>, actor: Actor
  * @throws Problem `config.none` before the first configuration.
  */
 export async function findConfigAt(
-  { db }: Pick<ProcessDeps, 'db'>,
+  { db }: ReadDeps,
   actor: Actor,
   { environment, at }: { readonly environment: EnvironmentName; readonly at: string },
 ) {

@@ -46,9 +46,8 @@ export interface ProposedChange {
 export async function writeProposal(
   tx: Tx,
   keyring: Keyring,
-  { changes, reason }: { changes: readonly ProposedConfig[]; reason: string },
+  { id: proposal_id, changes, reason }: { id: string; changes: readonly ProposedConfig[]; reason: string },
 ): Promise<{ proposal_id: string; changes: ProposedChange[] }> {
-  const proposal_id = randomUUID();
   const environments = changes.map(({ environment }) => environment);
   await tx.sql
     .insertInto('admin_config_proposals')

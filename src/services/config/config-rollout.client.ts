@@ -1,5 +1,6 @@
 import type { RolloutCommand } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config/config-rollout.contract.ts';
@@ -14,13 +15,16 @@ import type { RolloutMessage } from '../../workflows/config/config-rollout.contr
 export async function sendRolloutCommand(
   { temporal }: Pick<ProcessDeps, 'temporal'>,
   environment: EnvironmentName,
-  command: RolloutCommand,
+  verb: RolloutCommand,
   message: RolloutMessage,
+  { command_id, waits_until }: WorkflowCommand,
 ): Promise<void> {
   const workflowId = configRolloutWorkflowId(message.actor.tenant_id, environment);
   try {
-    await temporal.call((client) =>
-      client.workflow.getHandle(workflowId).executeUpdate(rolloutUpdates[command], { args: [message] }),
+    const args: [RolloutMessage] = [{ ...message, command_id }];
+    await temporal.call(
+      (client) => client.workflow.getHandle(workflowId).executeUpdate(rolloutUpdates[verb], { args, updateId: command_id }),
+      waits_until,
     );
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'resource.not-found')) throw error;

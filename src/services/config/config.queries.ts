@@ -7,13 +7,13 @@ import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { deploymentColumns } from './config-deployment.queries.ts';
 
 /** What environments serve, with the rollouts under way and what instances report; one round trip. */
 export async function loadEnvironmentConfigs(
-  { db }: Pick<ProcessDeps, 'db'>,
+  { db }: ReadDeps,
   actor: Actor,
   environment: EnvironmentName | undefined,
 ) {
@@ -72,7 +72,7 @@ export async function loadEnvironmentConfigs(
  *
  * @throws Problem `resource.not-found`
  */
-export async function findConfigProposal({ db }: Pick<ProcessDeps, 'db'>, actor: Actor, id: string) {
+export async function findConfigProposal({ db }: ReadDeps, actor: Actor, id: string) {
   const [[proposal], parts] = await readAll(db, actor, [
     kysely.selectFrom('admin_config_proposals').where('id', '=', id).select(['id', 'reason', 'plans']),
     kysely

@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
-import type { Actor } from '../../domain/shared/actor.ts';
-import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import { silenceColumns } from './alert.queries.ts';
@@ -24,19 +23,18 @@ interface NewSilence {
  * Creates a silence, which is owned by the person who asks. This file is the only writer of `admin_alert_silences`, except
  * for the mark that the end of a silence was notified.
  *
- * @param inTransaction the request's unit of work.
  * @param now milliseconds since the epoch.
  * @throws Problem `auth.forbidden` for an actor without a user, `request.invalid` at `/ends_at`, `resource.not-found` when
  *   the threshold does not exist.
  */
-export async function createSilence(inTransaction: UnitOfWork, actor: Actor, wanted: NewSilence, now: number) {
-  const { user_id } = actor;
+export async function createSilence(tx: Tx, wanted: NewSilence, now: number) {
+  const { user_id } = tx.actor;
   if (user_id === null) {
     throw new Problem({ code: 'auth.forbidden', detail: 'Only a user can own a silence.' });
   }
   const starts_at = wanted.starts_at ?? new Date(now).toISOString();
   assertSpan(Date.parse(starts_at), wanted.ends_at, now);
-  return inTransaction((tx) => insertSilence(tx, user_id, { ...wanted, starts_at }));
+  return insertSilence(tx, user_id, { ...wanted, starts_at });
 }
 
 /** @throws Problem `request.invalid` at `/ends_at`. */
@@ -90,19 +88,18 @@ interface SilenceVersion {
 /**
  * Changes the end or the reason of a silence that is not over.
  *
- * @param inTransaction the request's unit of work.
  * @param now milliseconds since the epoch.
  * @throws Problem `resource.not-found`, `resource.version-mismatch`, `resource.conflict` when it is over,
  *   `request.invalid` at `/ends_at`.
  */
 export async function changeSilence(
-  inTransaction: UnitOfWork,
+  tx: Tx,
   expected: SilenceVersion,
   change: SilenceChange,
   now: number,
 ) {
   if (change.ends_at !== undefined) assertSpan(now, change.ends_at, now);
-  return inTransaction((tx) => updateSilence(tx, expected, change));
+  return updateSilence(tx, expected, change);
 }
 
 async function updateSilence(tx: Tx, expected: SilenceVersion, change: SilenceChange) {

@@ -10,7 +10,7 @@ import type {
 } from '../../domain/health/alert.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
 /** The columns of a threshold that people configure. */
@@ -159,7 +159,7 @@ export function lapsedSilencesQuery(at: string, limit: number) {
 }
 
 /** The thresholds of a tenant with their present state, in one round trip. `at` in milliseconds since the epoch. */
-export async function findThresholds(db: ReadConnections, scope: ReadScope, at: number) {
+export async function findThresholds(db: ReadSource, scope: ReadScope, at: number) {
   const [[settings], stored, standings] = await readAll(db, scope, [
     kysely.selectFrom('admin_alert_settings').select(['version', 'updated_at', 'updated_by']),
     kysely
@@ -220,7 +220,7 @@ export const alertsQuery = (filter: {
     .select(alertColumns);
 
 /** One alert. @throws Problem 404. */
-export async function findAlert(db: ReadConnections, scope: ReadScope, id: string) {
+export async function findAlert(db: ReadSource, scope: ReadScope, id: string) {
   const [alert] = await read(db, scope, kysely.selectFrom('admin_alerts').where('id', '=', id).select(alertColumns));
   if (alert === undefined) throw notFound('alert');
   return alert;
@@ -256,7 +256,7 @@ export function silencesQuery(isOpen: boolean | undefined, at: string) {
 }
 
 /** One silence. @throws Problem 404. */
-export async function findSilence(db: ReadConnections, scope: ReadScope, id: string) {
+export async function findSilence(db: ReadSource, scope: ReadScope, id: string) {
   const silences = kysely.selectFrom('admin_alert_silences').where('id', '=', id).select(silenceColumns);
   const [silence] = await read(db, scope, silences);
   if (silence === undefined) throw notFound('silence');

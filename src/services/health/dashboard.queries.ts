@@ -80,7 +80,7 @@ function evaluatedQuery() {
     .select(sql<string | null>`max(at)`.as('evaluated_at'));
 }
 
-/** The newest entry of the tenant's audit chain, and its newest checkpoint. */
+/** The newest entry of the tenant's audit chain, its newest checkpoint, and what its newest verification has found. */
 export const auditHeadQuery = () =>
   kysely
     .selectFrom('audit_heads as h')
@@ -96,7 +96,20 @@ export const auditHeadQuery = () =>
           .as('c'),
       (join) => join.onTrue(),
     )
-    .select(['h.size as head_sequence', 'l.recorded_at as head_at'])
+    .leftJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('audit_verifications as f')
+          .whereRef('f.chain_id', '=', 'h.chain_id')
+          .where('f.state', 'is not', null)
+          .orderBy('f.verified_at', 'desc')
+          .orderBy('f.id', 'desc')
+          .limit(1)
+          .select('f.state')
+          .as('v'),
+      (join) => join.onTrue(),
+    )
+    .select(['h.size as head_sequence', 'l.recorded_at as head_at', 'v.state'])
     .select(['c.size as verified_sequence', 'c.created_at as verified_at']);
 
 /** Rollouts in progress, those that wait for a person first. There is at most one an environment. */

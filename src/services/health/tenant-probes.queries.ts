@@ -36,9 +36,18 @@ const approvals: TenantProbe = {
       ),
 };
 
-/** A chain that its last checkpoint covers wholly has no lag, however old the checkpoint is. */
+/** Something of the newest verification of the tenant's chain, which is the only one that its session sees. */
+function newestState(what: RawBuilder<unknown>): RawBuilder<number | null> {
+  return sql<number | null>`select ${what} from audit_verifications v where v.state is not null
+    order by v.verified_at desc, v.id desc limit 1`;
+}
+
+/**
+ * A chain that its last checkpoint covers wholly has no lag, however old the checkpoint is. Whether it is intact is what the
+ * last verification has found; before the first one that does not apply.
+ */
 const audit: TenantProbe = {
-  metrics: ['audit.checkpoint_lag_seconds'],
+  metrics: ['audit.checkpoint_lag_seconds', 'audit.intact', 'audit.unanchored'],
   query: (at) =>
     kysely
       .selectFrom('audit_heads as h')
@@ -53,7 +62,9 @@ const audit: TenantProbe = {
       )
       .select(
         sql<TenantReadings>`jsonb_build_object(
-          'audit.checkpoint_lag_seconds', ${ageOf(at, sql`min(l.recorded_at)`)})`.as('readings'),
+          'audit.checkpoint_lag_seconds', ${ageOf(at, sql`min(l.recorded_at)`)},
+          'audit.intact', (${newestState(sql`(v.state <> 'damaged')::int`)}),
+          'audit.unanchored', (${newestState(sql`(v.state = 'unanchored')::int`)}))`.as('readings'),
       ),
 };
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { prepared } from '../../entities/prepared-statement.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
 /**
@@ -10,7 +10,7 @@ import { notFound } from '../../platform/problem.ts';
  *
  * @throws Problem `resource.not-found` for a caller who is no person.
  */
-export async function ownProfile(db: ReadConnections, scope: ReadScope) {
+export async function ownProfile(db: ReadSource, scope: ReadScope) {
   const [profile] = await read(
     db,
     scope,
@@ -42,7 +42,7 @@ export const preferencesStatement = prepared<{ user_id: string | null }>()((para
 );
 
 /** The preferences of the signed-in person; undefined for a caller who is no person. */
-export async function ownPreferences(db: ReadConnections, scope: ReadScope) {
+export async function ownPreferences(db: ReadSource, scope: ReadScope) {
   const [preferences] = await read(db, scope, preferencesStatement({ user_id: scope.user_id }));
   return preferences;
 }

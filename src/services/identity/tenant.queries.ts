@@ -3,7 +3,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
 function tenantQuery(id: string) {
@@ -13,7 +13,7 @@ function tenantQuery(id: string) {
 type TenantRow = Awaited<ReturnType<ReturnType<typeof tenantQuery>['executeTakeFirstOrThrow']>>;
 
 /** The own tenant as it stands. */
-export async function ownTenant(db: ReadConnections, scope: ReadScope) {
+export async function ownTenant(db: ReadSource, scope: ReadScope) {
   const [tenant] = await read(db, scope, tenantQuery(scope.tenant_id));
   if (tenant === undefined) throw notFound('tenant');
   return tenant;
@@ -25,7 +25,7 @@ export async function ownTenant(db: ReadConnections, scope: ReadScope) {
  *
  * @throws Problem `request.cursor-invalid`.
  */
-export function listTenants(db: ReadConnections, scope: ReadScope, { limit, cursor }: Page) {
+export function listTenants(db: ReadSource, scope: ReadScope, { limit, cursor }: Page) {
   const [createdAt, id] = parseCursor(cursor, timePosition) ?? [null, null];
   const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${limit + 1}::int)`;
   return read(db, scope, { compile: () => list.compile(kysely) });

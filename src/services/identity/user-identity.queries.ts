@@ -1,6 +1,6 @@
 import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
 /**
@@ -8,7 +8,7 @@ import { notFound } from '../../platform/problem.ts';
  *
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
-export async function userIdentities(db: ReadConnections, scope: ReadScope, userId: string) {
+export async function userIdentities(db: ReadSource, scope: ReadScope, userId: string) {
   const [known, identities] = await readAll(db, scope, [
     kysely.selectFrom('users').where('id', '=', userId).select('id'),
     kysely

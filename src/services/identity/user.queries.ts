@@ -8,7 +8,7 @@ import { parseCursor, timePosition } from '../../platform/database/keyset-page.t
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { containsPattern } from '../../platform/database/like-pattern.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import { assignmentEnd, notLapsed } from './role/active-role.queries.ts';
 import { highestCoarseRole } from './role/effective-rights.service.ts';
@@ -70,7 +70,7 @@ function presentUser(row: UserRow) {
  *
  * @throws Problem `resource.not-found`.
  */
-export async function userById(db: ReadConnections, scope: ReadScope, id: string) {
+export async function userById(db: ReadSource, scope: ReadScope, id: string) {
   const [row] = await read(db, scope, usersQuery(userPage().where('u.id', '=', id)));
   if (row === undefined) throw notFound('user');
   return presentUser(row);
@@ -112,7 +112,7 @@ export function usersPage({ limit, cursor, ...filter }: UserFilter & Page) {
  *
  * @throws Problem `request.cursor-invalid`.
  */
-export async function listUsers(db: ReadConnections, scope: ReadScope, listing: UserFilter & Page) {
+export async function listUsers(db: ReadSource, scope: ReadScope, listing: UserFilter & Page) {
   return (await read(db, scope, usersPage(listing))).map(presentUser);
 }
 

@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { ScheduleNotFoundError, WithStartWorkflowOperation } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { actorRef } from '../../domain/shared/actor.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
+import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { ensureSchedules } from '../../platform/temporal/schedules.ts';
@@ -28,18 +30,26 @@ const closingAttempts = 10;
  *
  * @returns the id of the committed job.
  */
-export async function startSync({ temporal }: Deps, actor: Actor, integrationId: string): Promise<string> {
-  const input = { actor: actorRef(actor), integration_id: integrationId, trigger: 'manual' as const, ...syncDefaults };
+export async function startSync(
+  { temporal }: Deps,
+  actor: Actor,
+  integrationId: string,
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<string> {
+  const trigger = 'manual' as const;
+  const input = { actor: actorRef(actor), integration_id: integrationId, trigger, command_id, ...syncDefaults };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await temporal.call((client) =>
-        client.workflow.executeUpdateWithStart(syncOpenedUpdate, {
-          startWorkflowOperation: new WithStartWorkflowOperation(integrationSyncWorkflowType, {
-            ...integrationSyncStartOptions(input),
-            taskQueue: temporal.taskQueue,
-            workflowIdConflictPolicy: 'USE_EXISTING',
+      return await temporal.call(
+        (client) =>
+          client.workflow.executeUpdateWithStart(syncOpenedUpdate, {
+            startWorkflowOperation: new WithStartWorkflowOperation(integrationSyncWorkflowType, {
+              ...integrationSyncStartOptions(input),
+              taskQueue: temporal.taskQueue,
+              workflowIdConflictPolicy: 'USE_EXISTING',
+            }),
           }),
-        }),
+        waits_until,
       );
     } catch (error) {
       const isClosing = error instanceof Problem && error.code === 'integration.sync-ended';
@@ -50,11 +60,18 @@ export async function startSync({ temporal }: Deps, actor: Actor, integrationId:
 }
 
 /** Stops a sync and waits until it has ended. @throws Problem `integration.sync-ended` when it has ended before. */
-export async function cancelSync({ temporal }: Deps, actor: Actor, integrationId: string, jobId: string): Promise<void> {
-  const workflowId = integrationSyncWorkflowId(actor.tenant_id, integrationId);
+export async function cancelSync(
+  { temporal }: Deps,
+  actor: Actor,
+  { integration_id, job_id }: { readonly integration_id: string; readonly job_id: string },
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<void> {
+  const handleOf = (client: Client) => client.workflow.getHandle(integrationSyncWorkflowId(actor.tenant_id, integration_id));
+  const args: [{ job_id: string; command_id: string; actor: ActorRef }] = [{ job_id, command_id, actor: actorRef(actor) }];
   try {
-    await temporal.call((client) =>
-      client.workflow.getHandle(workflowId).executeUpdate(cancelSyncUpdate, { args: [{ job_id: jobId }] }),
+    await temporal.call(
+      (client) => handleOf(client).executeUpdate(cancelSyncUpdate, { args, updateId: command_id }),
+      waits_until,
     );
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;

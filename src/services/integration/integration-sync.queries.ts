@@ -1,7 +1,7 @@
 import type { SyncJobView } from '../../domain/integration/integration-sync.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
 /** Columns of {@link SyncJobView}. */
@@ -31,7 +31,7 @@ export const syncJobsQuery = (integrationId: string) =>
 
 /** One sync of an integration. @throws Problem 404. */
 export async function findSyncJob(
-  db: ReadConnections,
+  db: ReadSource,
   scope: ReadScope,
   integrationId: string,
   jobId: string,

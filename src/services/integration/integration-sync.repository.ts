@@ -57,6 +57,17 @@ export async function openSyncJob(
   return job;
 }
 
+/** Records who has asked for the end of a sync. */
+export function auditSyncCancel(tx: Tx, { job_id, integration_id }: { job_id: string; integration_id: string }): void {
+  tx.audit({
+    event: 'integration.sync-cancel',
+    action: 'update',
+    resource_type: 'integration',
+    resource_id: integration_id,
+    new_values: { job_id },
+  });
+}
+
 /** What a worker needs to continue a sync where the last one stopped. */
 interface SyncPosition {
   readonly integration_id: string;

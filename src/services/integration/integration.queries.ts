@@ -2,7 +2,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { IntegrationKind } from '../../domain/integration/integration.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 
 /** Columns of an integration that may leave the database; no secret is among them. */
@@ -37,14 +37,14 @@ export const integrationsQuery = (filter: {
     .select(integrationColumns);
 
 /** One existing integration. @throws Problem 404. */
-export async function findIntegration(db: ReadConnections, scope: ReadScope, id: string) {
+export async function findIntegration(db: ReadSource, scope: ReadScope, id: string) {
   const [row] = await read(db, scope, existing().where('id', '=', id).select(integrationColumns));
   if (row === undefined) throw notFound('integration');
   return row;
 }
 
 /** @throws Problem 404 for an integration that does not exist in the caller's tenant, or is deleted. */
-export async function assertIntegrationExists(db: ReadConnections, scope: ReadScope, id: string): Promise<void> {
+export async function assertIntegrationExists(db: ReadSource, scope: ReadScope, id: string): Promise<void> {
   const [row] = await read(db, scope, existing().where('id', '=', id).select('id'));
   if (row === undefined) throw notFound('integration');
 }

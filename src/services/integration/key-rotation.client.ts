@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
@@ -41,12 +42,16 @@ export async function startCommittedRotation(
  *
  * @throws Problem `integration.rotation-switched` when it is past its switch, 404 when its workflow does not run.
  */
-export async function sendRotationAbort({ temporal }: Deps, ref: KeyRotationRef): Promise<void> {
+export async function sendRotationAbort(
+  { temporal }: Deps,
+  ref: KeyRotationRef,
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<void> {
   const workflowId = keyRotationWorkflowId(ref);
-  await temporal.call((client) =>
-    client.workflow
-      .getHandle(workflowId)
-      .executeUpdate(abortRotationUpdate, { args: [{ rotation_id: ref.rotation_id }] }),
+  const args: [{ rotation_id: string; command_id: string }] = [{ rotation_id: ref.rotation_id, command_id }];
+  await temporal.call(
+    (client) => client.workflow.getHandle(workflowId).executeUpdate(abortRotationUpdate, { args, updateId: command_id }),
+    waits_until,
   );
 }
 

@@ -1,7 +1,7 @@
 import { openRotationStatuses } from '../../domain/integration/key-rotation.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
 
@@ -38,7 +38,7 @@ export const rotationsQuery = (integrationId: string) =>
   kysely.selectFrom('admin_key_rotations').where('integration_id', '=', integrationId).select(rotationColumns);
 
 /** True while a rotation has not ended. */
-export async function isRotationOpen(db: ReadConnections, scope: ReadScope, rotationId: string): Promise<boolean> {
+export async function isRotationOpen(db: ReadSource, scope: ReadScope, rotationId: string): Promise<boolean> {
   const open = await read(
     db,
     scope,
@@ -53,7 +53,7 @@ export async function isRotationOpen(db: ReadConnections, scope: ReadScope, rota
 
 /** One rotation of an integration. @throws Problem 404. */
 export async function findRotation(
-  db: ReadConnections,
+  db: ReadSource,
   scope: ReadScope,
   { integration_id, rotation_id }: { readonly integration_id: string; readonly rotation_id: string },
 ) {

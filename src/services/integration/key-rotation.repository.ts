@@ -181,14 +181,19 @@ export async function completeRotation(tx: Tx, id: string): Promise<void> {
   });
 }
 
-/** Gives a rotation up before its switch and records why. The key that was created for it is revoked next. */
-export async function giveUp(tx: Tx, id: string, failure: { code: string; detail: string } | null): Promise<void> {
+/**
+ * Gives a rotation up before its switch and records why. The key that was created for it is revoked next.
+ *
+ * @returns false when it is past its switch, or given up already.
+ */
+export async function giveUp(tx: Tx, id: string, failure: { code: string; detail: string } | null): Promise<boolean> {
   const { status } = await lockRotation(tx, id);
-  if (status !== 'requested' && status !== 'created' && status !== 'verified') return;
+  if (status !== 'requested' && status !== 'created' && status !== 'verified') return false;
   await transition(tx, id, { from: status, to: 'discarding' }, {
     error_code: failure?.code ?? null,
     error_detail: failure?.detail.slice(0, 500) ?? null,
   });
+  return true;
 }
 
 /** Ends a rotation that was given up, when none of its keys is left: `failed`, or `aborted` when a person ended it. */

@@ -2,6 +2,7 @@ import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { defaultRetryDelaysSeconds } from '../../domain/notification/notification.ts';
 import type { Notification } from '../../domain/notification/notification.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { startOnce } from '../../platform/temporal/start-once.ts';
 import {
@@ -24,14 +25,16 @@ import { plannedDeliveries } from './notification-recipients.queries.ts';
 export async function startDelivery(
   { temporal }: Pick<ProcessDeps, 'temporal'>,
   input: NotificationDeliveryInput,
+  { command_id, waits_until }: WorkflowCommand,
 ): Promise<DeliveryView> {
   const startWorkflowOperation = new WithStartWorkflowOperation(notificationDeliveryWorkflowType, {
-    ...notificationDeliveryStartOptions(input),
+    ...notificationDeliveryStartOptions({ ...input, command_id }),
     taskQueue: temporal.taskQueue,
     workflowIdConflictPolicy: 'USE_EXISTING',
   });
-  return temporal.call((client) =>
-    client.workflow.executeUpdateWithStart(deliveryOpenedUpdate, { startWorkflowOperation }),
+  return temporal.call(
+    (client) => client.workflow.executeUpdateWithStart(deliveryOpenedUpdate, { startWorkflowOperation }),
+    waits_until,
   );
 }
 

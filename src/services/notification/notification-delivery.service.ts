@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { defaultRetryDelaysSeconds, notificationEvents } from '../../domain/notification/notification.ts';
 import type { NotificationEvent } from '../../domain/notification/notification.ts';
@@ -19,6 +19,7 @@ import type {
   NotificationDeliveryInput,
   NotificationRecipient,
 } from '../../workflows/notification/notification-delivery.contract.ts';
+import { commandUnitOfWork } from '../commands/command.repository.ts';
 import { disableGoneChannel } from './notification-channel.service.ts';
 import { startDelivery } from './notification-delivery.client.ts';
 import { channelsQuery, deliveryAttemptQuery, deliveryColumns } from './notification.queries.ts';
@@ -31,11 +32,16 @@ type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
  * @returns the delivery, which is pending.
  * @throws Problem `resource.not-found`, or `service.unavailable` while Temporal cannot be reached.
  */
-export async function sendTestNotification(deps: Deps, actor: Actor, channelId: string): Promise<DeliveryView> {
+export async function sendTestNotification(
+  deps: Deps,
+  actor: Actor,
+  channelId: string,
+  command: WorkflowCommand,
+): Promise<DeliveryView> {
   const [channel] = await read(deps.db, actor, channelsQuery().where('id', '=', channelId));
   if (channel === undefined) throw notFound('notification channel');
-  const deliveryId = randomUUID();
-  return startDelivery(deps, {
+  const deliveryId = command.command_id;
+  const input: NotificationDeliveryInput = {
     actor: actorRef(actor),
     delivery_id: deliveryId,
     receiver: { channel_id: channelId, user_id: null },
@@ -49,7 +55,8 @@ export async function sendTestNotification(deps: Deps, actor: Actor, channelId: 
     },
     retry_delays_seconds: [],
     again: false,
-  });
+  };
+  return startDelivery(deps, input, command);
 }
 
 /**
@@ -58,14 +65,19 @@ export async function sendTestNotification(deps: Deps, actor: Actor, channelId: 
  * @returns the delivery, which is pending again.
  * @throws Problem `resource.not-found`, or `service.unavailable` while Temporal cannot be reached.
  */
-export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): Promise<DeliveryView> {
+export async function redeliver(
+  deps: Deps,
+  actor: Actor,
+  deliveryId: string,
+  command: WorkflowCommand,
+): Promise<DeliveryView> {
   const [delivery] = await read(
     deps.db,
     actor,
     kysely.selectFrom('notification_deliveries').where('id', '=', deliveryId).selectAll(),
   );
   if (delivery === undefined) throw notFound('delivery');
-  return startDelivery(deps, {
+  const input: NotificationDeliveryInput = {
     actor: actorRef(actor),
     delivery_id: deliveryId,
     receiver: recipientOf(delivery),
@@ -80,7 +92,8 @@ export async function redeliver(deps: Deps, actor: Actor, deliveryId: string): P
     },
     retry_delays_seconds: [...defaultRetryDelaysSeconds],
     again: true,
-  });
+  };
+  return startDelivery(deps, input, command);
 }
 
 function recipientOf({ channel_id, user_id }: Record<'channel_id' | 'user_id', string | null>): NotificationRecipient {
@@ -89,12 +102,12 @@ function recipientOf({ channel_id, user_id }: Record<'channel_id' | 'user_id', s
 
 /** Records a delivery, or finds the one that an earlier start recorded; with `again` it is pending once more. */
 export async function openDelivery(
-  db: Database,
+  deps: Pick<ProcessDeps, 'db' | 'keyring'>,
   actor: Actor,
   input: NotificationDeliveryInput,
 ): Promise<DeliveryView> {
   const { delivery_id, receiver, kind, notice, again } = input;
-  return unitOfWork(db, actor, async (tx) => {
+  return commandUnitOfWork(deps, actor, input.command_id, async (tx) => {
     await tx.sql
       .insertInto('notification_deliveries')
       .values({

@@ -4,9 +4,9 @@ import type { Metrics } from '../../platform/observability/metrics.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { hashAccountPassword } from '../identity/account-password.service.ts';
+import { tellAfterCommit } from '../commands/workflow-start.service.ts';
 import { completeOnboardingLink } from './onboarding-complete.service.ts';
 import type { CompletedOnboarding } from './onboarding-complete.service.ts';
-import { sendOnboardingChangedOrLog } from './onboarding-link.client.ts';
 import { lockOnboardingLink } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { saveOnboardingProgress } from './onboarding-progress.service.ts';
@@ -53,17 +53,20 @@ export async function completeOnboarding(
   access: PublicLinkAccess,
   { password, ...completion }: HolderCompletion,
 ): Promise<OnboardingRow> {
+  const steps: (() => Promise<void>)[] = [];
   const { row, is_replay } = await withAccessRecord(deps, access, async () => {
     const password_hash = password === null ? null : await hashChosenPassword(deps, access, password);
-    const result: CompletedOnboarding = await unitOfWork(deps.db, access.actor, (tx) =>
-      completeOnboardingLink(tx, access.link.link_id, { ...completion, password_hash }, deps.now()),
-    );
+    const { link_id } = access.link;
+    const result: CompletedOnboarding = await unitOfWork(deps.db, access.actor, async (tx) => {
+      steps.length = 0;
+      const completed = await completeOnboardingLink(tx, link_id, { ...completion, password_hash }, deps.now());
+      if (!completed.is_replay) tellAfterCommit(deps, tx, (step) => steps.push(step), 'onboarding-link', { link_id });
+      return completed;
+    });
     return { result, outcome: result.is_replay ? 'replayed' : 'completed' };
   });
-  if (!is_replay) {
-    observeDuration(deps.metrics, row);
-    await sendOnboardingChangedOrLog(deps, access.link);
-  }
+  if (!is_replay) observeDuration(deps.metrics, row);
+  for (const step of steps) await step();
   return row;
 }
 

@@ -6,12 +6,12 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { openOnboardingQuery } from './onboarding-access.service.ts';
 import { onboardingColumns } from './onboarding-link.repository.ts';
 
-type Deps = Pick<ProcessDeps, 'db'>;
+type Deps = ReadDeps;
 
 /** Accesses that the detail of a link lists at most, the newest. */
 const accessesListed = 100;

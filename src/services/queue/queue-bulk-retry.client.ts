@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import {
@@ -33,27 +33,35 @@ interface BulkRetryRequest {
  * @returns its id, which is also that of its event.
  * @throws Problem `queue.retry-running`, or `service.unavailable` when Temporal is unavailable.
  */
-export async function startBulkRetry({ temporal }: Deps, actor: Actor, retry: BulkRetryRequest): Promise<string> {
-  const bulk_id = randomUUID();
+export async function startBulkRetry(
+  { temporal }: Deps,
+  actor: Actor,
+  retry: BulkRetryRequest,
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<string> {
+  const bulk_id = command_id;
   const input = {
     ...retry,
     bulk_id,
+    command_id,
     actor: actorRef(actor),
     interval_ms: defaultIntervalMs,
     settle_ms: defaultSettleMs,
     carry: null,
   };
-  await temporal.call((client) =>
-    client.workflow.executeUpdateWithStart(beginBulkRetryUpdate, {
-      updateId: bulk_id,
-      args: [{ bulk_id }],
-      startWorkflowOperation: new WithStartWorkflowOperation(queueBulkRetryWorkflowType, {
-        ...queueBulkRetryStartOptions(input),
-        taskQueue: temporal.taskQueue,
-        // A running bulk retry refuses the update of this one; a start whose answer was lost is found again.
-        workflowIdConflictPolicy: 'USE_EXISTING',
+  await temporal.call(
+    (client) =>
+      client.workflow.executeUpdateWithStart(beginBulkRetryUpdate, {
+        updateId: command_id,
+        args: [{ bulk_id }],
+        startWorkflowOperation: new WithStartWorkflowOperation(queueBulkRetryWorkflowType, {
+          ...queueBulkRetryStartOptions(input),
+          taskQueue: temporal.taskQueue,
+          // A running bulk retry refuses the update of this one; a start whose answer was lost is found again.
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        }),
       }),
-    }),
+    waits_until,
   );
   return bulk_id;
 }
@@ -75,7 +83,7 @@ export async function queryBulkRetryProgress(
 }
 
 /** Has the bulk retry of a queue end early. @throws Problem 404 when none runs. */
-export async function cancelBulkRetry({ temporal }: Deps, actor: Actor, queueId: string): Promise<void> {
-  const id = queueBulkRetryWorkflowId(actor.tenant_id, queueId);
+export async function cancelBulkRetry({ temporal }: Deps, tenantId: string, queueId: string): Promise<void> {
+  const id = queueBulkRetryWorkflowId(tenantId, queueId);
   await temporal.call((client) => client.workflow.getHandle(id).signal(cancelBulkRetrySignal));
 }

@@ -1,6 +1,7 @@
 import { countByErrorClass, newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -8,7 +9,8 @@ import { delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { BulkRetryPlan } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import { scanFailedJobs } from './failed-job-scan.ts';
-import { cancelBulkRetry, queryBulkRetryProgress, startBulkRetry } from './queue-bulk-retry.client.ts';
+import { queryBulkRetryProgress, startBulkRetry } from './queue-bulk-retry.client.ts';
+import { tellAfterCommit } from '../commands/workflow-start.service.ts';
 import { findBulkRetryEvent, queueByName } from './queue.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'queues' | 'temporal'>;
@@ -47,7 +49,7 @@ export async function previewBulkRetry(
 /**
  * Starts a bulk retry.
  *
- * @returns the bulk retry, of which only its event is known yet.
+ * @returns its id.
  * @throws Problem 404, `queue.unsupported`, `queue.retry-running`, or `service.unavailable`.
  */
 export async function requestBulkRetry(
@@ -55,16 +57,12 @@ export async function requestBulkRetry(
   actor: Actor,
   mfa: MfaProof | null,
   { queue_name, reason, plan }: { readonly queue_name: string; readonly reason: string; readonly plan: BulkRetryPlan },
-) {
+  command: WorkflowCommand,
+): Promise<string> {
   const queue = await queueByName(deps, actor, queue_name);
   assertQueueCapability(deps.queues.of(queue.provider), 'retry');
-  const bulk_id = await startBulkRetry(deps, actor, {
-    queue_id: queue.id,
-    reason,
-    plan,
-    mfa_proof_id: delegateProof(mfa),
-  });
-  return readBulkRetry(deps, actor, queue.id, bulk_id);
+  const retry = { queue_id: queue.id, reason, plan, mfa_proof_id: delegateProof(mfa) };
+  return startBulkRetry(deps, actor, retry, command);
 }
 
 /** A bulk retry with its progress: live while it runs, else as it ended. @throws Problem 404. */
@@ -74,28 +72,26 @@ export async function getBulkRetry(deps: Deps, actor: Actor, { queue_name, bulk_
 }
 
 /**
- * Ends a bulk retry early; what has been retried stays retried.
+ * Has a bulk retry end early; what has been retried stays retried. Its workflow is told after the commit, as soon as it can be
+ * reached.
  *
- * @param inTransaction the request's unit of work, for the audit entry.
- * @throws Problem 404, `queue.retry-over`, or `service.unavailable` when Temporal is unavailable.
+ * @throws Problem 404, `queue.retry-over`.
  */
 export async function endBulkRetry(
-  deps: Deps,
-  actor: Actor,
-  inTransaction: UnitOfWork,
+  deps: Deps & Pick<ProcessDeps, 'log'>,
+  tx: Tx,
+  after: AfterCommit,
   { queue_name, bulk_id }: BulkRetryId,
 ) {
-  const queue = await queueByName(deps, actor, queue_name);
-  const { state } = await readBulkRetry(deps, actor, queue.id, bulk_id);
-  if (state !== 'running') {
+  const queue = await queueByName({ db: tx }, tx.actor, queue_name);
+  const { details, ...event } = await findBulkRetryEvent(tx, tx.actor, queue.id, bulk_id);
+  if (event.state !== 'running') {
     throw new Problem({ code: 'queue.retry-over', detail: 'The bulk retry has ended already.' });
   }
-  await inTransaction(async (tx) => {
-    const event = { resource_type: 'queue', resource_id: queue.id, new_values: { event_id: bulk_id } };
-    tx.audit({ event: 'queue.bulk-retry-cancel', action: 'update', ...event });
-  });
-  await cancelBulkRetry(deps, actor, queue.id);
-  return readBulkRetry(deps, actor, queue.id, bulk_id);
+  const audited = { resource_type: 'queue', resource_id: queue.id, new_values: { event_id: bulk_id } };
+  tx.audit({ event: 'queue.bulk-retry-cancel', action: 'update', ...audited });
+  tellAfterCommit(deps, tx, after, 'bulk-retry-cancel', { queue_id: queue.id });
+  return { ...details, ...event, progress: 'selected' in details ? details : null };
 }
 
 async function readBulkRetry(deps: Deps, actor: Actor, queue_id: string, bulk_id: string) {

@@ -54,7 +54,6 @@ export const queueClean = defineAction({
   // Removed jobs cannot be restored.
   undo: () => null,
   afterCommit: startCommittedClean,
-  isLostWithoutAfterCommit: true,
 });
 
 /** @throws Problem 404, `queue.unsupported`, or `resource.conflict` for another environment. */

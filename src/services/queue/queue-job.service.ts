@@ -1,11 +1,15 @@
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { QueueCapability } from '../../domain/queue/queue.ts';
-import type { UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { assertQueueCapability, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
 import type { EngineJob, QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { consumeMfaProof, delegateProof } from '../../platform/security/mfa-token.ts';
+import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { storeResult } from '../commands/command.repository.ts';
 import { queueByName } from './queue.queries.ts';
 import { openQueueEvent, settleQueueEvent } from './queue.repository.ts';
 
@@ -32,14 +36,12 @@ interface JobTarget {
  * the result. The engine cannot take part in a transaction, so the event of an operation whose process died before the
  * result was written stays `requested`.
  *
- * @param inTransaction the request's unit of work, which consumes the factor proof.
  * @returns the settled event.
  * @throws Problem 404, `queue.unsupported`, `queue.job-state`, or `service.unavailable` when the engine is unavailable.
  */
 export async function operateOnJob(
-  deps: Pick<ProcessDeps, 'db' | 'queues'>,
-  actor: Actor,
-  inTransaction: UnitOfWork,
+  deps: Pick<ProcessDeps, 'db' | 'keyring' | 'queues'>,
+  { actor, mfa, command }: JobCaller,
   { queue_name, job_id, reason }: JobTarget,
   { kind, isPossible, wanted, run }: JobOperation,
 ) {
@@ -49,14 +51,36 @@ export async function operateOnJob(
   const job = await engine.findJob(queue, job_id);
   if (job === null) throw notFound('job');
   if (!isPossible(job)) throwJobStateConflict(job.state, wanted);
-  const event = { queue_id: queue.id, kind, job_id: job.job_id, reason };
-  const { id } = await inTransaction((tx) => openQueueEvent(tx, event));
+  const id = command.command_id;
+  const proof = delegateProof(mfa);
+  await unitOfWork(deps.db, actor, async (tx) => {
+    await consumeMfaProof(tx, proof, actor);
+    await openQueueEvent(tx, { id, queue_id: queue.id, kind, job_id: job.job_id, reason });
+  });
   try {
     const details = await run(engine, queue, job.job_id);
-    return await inTransaction((tx) => settleQueueEvent(tx, id, { state: 'done', details }));
+    return await unitOfWork(deps.db, actor, async (tx) => {
+      const settled = await settleQueueEvent(tx, id, { state: 'done', details });
+      storeResult(tx, deps.keyring, id, settled);
+      return settled;
+    });
   } catch (error) {
-    const failure = error instanceof Problem ? error.message : 'It is not known whether the engine has done it.';
-    await inTransaction((tx) => settleQueueEvent(tx, id, { state: 'failed', details: { failure } }));
-    throw error;
+    const isRefused = error instanceof Problem && error.status < 500;
+    const failure = isRefused ? error.message : 'It is not known whether the engine has done it.';
+    await unitOfWork(deps.db, actor, (tx) => settleQueueEvent(tx, id, { state: 'failed', details: { failure } }));
+    if (isRefused) throw error;
+    throw new Problem({
+      code: 'service.outcome-unknown',
+      detail: 'It is not known whether the engine of the queue has done it. Look at the job before you repeat it.',
+      retryAfterSeconds: 5,
+      cause: error,
+    });
   }
+}
+
+/** Who operates on a job: the caller, the proof of the second factor, and the command of the request. */
+interface JobCaller {
+  readonly actor: Actor;
+  readonly mfa: MfaProof | null;
+  readonly command: WorkflowCommand;
 }

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import {
   beginPauseUpdate,
@@ -28,20 +28,27 @@ interface PauseRequest {
  *
  * @throws Problem `queue.already-paused`, or `service.unavailable` when Temporal or the engine is unavailable.
  */
-export async function startPause({ temporal }: Deps, actor: Actor, pause: PauseRequest): Promise<void> {
-  const pause_id = randomUUID();
-  const input = { ...pause, pause_id, actor: actorRef(actor) };
-  await temporal.call((client) =>
-    client.workflow.executeUpdateWithStart(beginPauseUpdate, {
-      updateId: pause_id,
-      args: [{ pause_id }],
-      startWorkflowOperation: new WithStartWorkflowOperation(queuePauseWorkflowType, {
-        ...queuePauseStartOptions(input),
-        taskQueue: temporal.taskQueue,
-        // A pause in force refuses the update of this one; a start whose answer was lost is found again.
-        workflowIdConflictPolicy: 'USE_EXISTING',
+export async function startPause(
+  { temporal }: Deps,
+  actor: Actor,
+  pause: PauseRequest,
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<void> {
+  const pause_id = command_id;
+  const input = { ...pause, pause_id, command_id, actor: actorRef(actor) };
+  await temporal.call(
+    (client) =>
+      client.workflow.executeUpdateWithStart(beginPauseUpdate, {
+        updateId: command_id,
+        args: [{ pause_id }],
+        startWorkflowOperation: new WithStartWorkflowOperation(queuePauseWorkflowType, {
+          ...queuePauseStartOptions(input),
+          taskQueue: temporal.taskQueue,
+          // A pause in force refuses the update of this one; a start whose answer was lost is found again.
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        }),
       }),
-    }),
+    waits_until,
   );
 }
 
@@ -50,10 +57,15 @@ export async function startPause({ temporal }: Deps, actor: Actor, pause: PauseR
  *
  * @throws Problem `queue.not-paused`, or 404 when no workflow holds the queue paused.
  */
-export async function sendResume({ temporal }: Deps, queueId: string, message: ResumeMessage): Promise<void> {
-  await temporal.call((client) =>
-    client.workflow
-      .getHandle(queuePauseWorkflowId(message.actor.tenant_id, queueId))
-      .executeUpdate(resumeUpdate, { args: [message], updateId: message.resume_id }),
+export async function sendResume(
+  { temporal }: Deps,
+  queueId: string,
+  message: ResumeMessage,
+  { command_id: updateId, waits_until }: WorkflowCommand,
+): Promise<void> {
+  const workflowId = queuePauseWorkflowId(message.actor.tenant_id, queueId);
+  await temporal.call(
+    (client) => client.workflow.getHandle(workflowId).executeUpdate(resumeUpdate, { args: [message], updateId }),
+    waits_until,
   );
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { undoCommand } from '../commands/command.repository.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { lockQueue, openQueueEvent, settleQueueEvent } from './queue.repository.ts';
 
@@ -58,11 +59,15 @@ export async function confirmPause(tx: Tx, { queue_id, pause_id }: PauseRef): Pr
   await settleQueueEvent(tx, pause_id, { state: 'running' });
 }
 
-/** Withdraws a pause, because the engine could not be reached. */
-export async function abandonPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
+/** Withdraws a pause, because the engine could not be reached, and with it the command that has asked for it. */
+export async function abandonPause(
+  tx: Tx,
+  { queue_id, pause_id, command_id }: PauseRef & { readonly command_id?: string },
+): Promise<void> {
   const queue = await lockQueue(tx, { id: queue_id });
   if (queue.pause_id !== pause_id) return;
   await clearPause(tx, queue_id);
+  if (command_id !== undefined) undoCommand(tx, command_id);
   await settleQueueEvent(tx, pause_id, { state: 'failed', details: { failure: 'The engine could not be reached.' } });
 }
 

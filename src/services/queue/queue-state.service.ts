@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { actorRef } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
@@ -8,12 +9,12 @@ import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { consumeMfaProof, delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
-import { queueByName } from './queue.queries.ts';
-import type { QueueRow } from './queue.queries.ts';
+import { commandUnitOfWork } from '../commands/command.repository.ts';
+import { findQueueEvent, queueByName } from './queue.queries.ts';
 import { sendResume, startPause } from './queue-pause.client.ts';
 import { acceptResume, endPause } from './queue-pause.repository.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'now' | 'queues' | 'temporal'>;
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'now' | 'queues' | 'temporal'>;
 
 /** The longest pause, in milliseconds. */
 const maxPauseMs = 90 * 86_400_000;
@@ -22,7 +23,6 @@ const maxPauseMs = 90 * 86_400_000;
  * Pauses a queue until a time at which it goes on by itself.
  *
  * @param pause.paused_until RFC 3339; in the future, within 90 days.
- * @returns the paused queue.
  * @throws Problem 404, `request.invalid`, `queue.unsupported`, `queue.already-paused`, or `service.unavailable`.
  */
 export async function pauseQueue(
@@ -30,7 +30,8 @@ export async function pauseQueue(
   actor: Actor,
   mfa: MfaProof | null,
   { name, reason, paused_until }: { readonly name: string; readonly reason: string; readonly paused_until: string },
-): Promise<QueueRow> {
+  command: WorkflowCommand,
+): Promise<void> {
   const queue = await queueByName(deps, actor, name);
   const until = Date.parse(paused_until);
   const restMs = until - deps.now();
@@ -39,14 +40,36 @@ export async function pauseQueue(
   }
   assertQueueCapability(deps.queues.of(queue.provider), 'pause');
   const pause = { queue_id: queue.id, reason, paused_until: until, mfa_proof_id: delegateProof(mfa) };
-  await startPause(deps, actor, pause);
-  return queueByName(deps, actor, name);
+  await startPause(deps, actor, pause, command);
+}
+
+/** Longest wait for an engine that has been asked already, and how often its answer is looked for. */
+const settleWithinMs = 10_000;
+const lookEveryMs = 100;
+
+/**
+ * Waits until the engine has done what a pause or a resume recorded. A repetition needs it: the command is done as soon as it
+ * is recorded, and the first request is answered later, when the queue is paused or runs again.
+ *
+ * @param commandId also the id of the event.
+ * @throws Problem `service.unavailable` when the engine could not be reached, or does not answer in time.
+ */
+export async function awaitQueueState(deps: Pick<Deps, 'db'>, actor: Actor, commandId: string): Promise<void> {
+  const untilMs = Date.now() + settleWithinMs;
+  for (;;) {
+    const event = await findQueueEvent(deps.db, actor, commandId);
+    if (event !== undefined && event.state !== 'requested' && event.state !== 'failed') return;
+    if (event?.state === 'failed' || Date.now() > untilMs) {
+      const detail = 'The engine of the queue cannot be reached. Try again shortly.';
+      throw new Problem({ code: 'service.unavailable', detail, retryAfterSeconds: 5 });
+    }
+    await setTimeout(lookEveryMs);
+  }
 }
 
 /**
  * Ends a pause before its time; returns when the queue runs again.
  *
- * @returns the resumed queue.
  * @throws Problem 404, `queue.unsupported`, `queue.not-paused`, or `service.unavailable`.
  */
 export async function resumeQueue(
@@ -54,23 +77,24 @@ export async function resumeQueue(
   actor: Actor,
   mfa: MfaProof | null,
   { name, reason }: { readonly name: string; readonly reason: string | null },
-): Promise<QueueRow> {
+  command: WorkflowCommand,
+): Promise<void> {
   const queue = await queueByName(deps, actor, name);
   assertQueueCapability(deps.queues.of(queue.provider), 'pause');
   const { id: queue_id, pause_id } = queue;
   if (pause_id === null) throw new Problem({ code: 'queue.not-paused', detail: 'No pause of this queue is in force.' });
-  const message = { actor: actorRef(actor), resume_id: randomUUID(), reason, mfa_proof_id: delegateProof(mfa) };
+  const { command_id } = command;
+  const message = { actor: actorRef(actor), resume_id: command_id, command_id, reason, mfa_proof_id: delegateProof(mfa) };
   try {
-    await sendResume(deps, queue_id, message);
+    await sendResume(deps, queue_id, message, command);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
     // The workflow is lost, or ended just now. Without it nothing would resume the queue, so it is done here.
     const resume = { ...message, queue_id, pause_id };
-    await unitOfWork(deps.db, actor, (tx) =>
+    await commandUnitOfWork(deps, actor, command_id, (tx) =>
       acceptResume(tx, resume, () => consumeMfaProof(tx, message.mfa_proof_id, actor)),
     );
     await deps.queues.of(queue.provider).resume(queue);
     await unitOfWork(deps.db, actor, (tx) => endPause(tx, { queue_id, pause_id }));
   }
-  return queueByName(deps, actor, name);
 }

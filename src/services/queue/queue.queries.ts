@@ -5,9 +5,8 @@ import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { Position } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../platform/database/read.ts';
+import type { ReadSource, ReadDeps, ReadScope } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
-import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** Registered queues of the tenant that reads. */
 const queuesQuery = () =>
@@ -34,7 +33,7 @@ export const queuesByName = (
 
 /** A registered queue of the tenant whose workflow asks. @throws Problem `resource.not-found` */
 export async function findQueue(
-  deps: Pick<ProcessDeps, 'db'>,
+  deps: ReadDeps,
   { actor, queue_id }: { readonly actor: ActorRef; readonly queue_id: string },
 ): Promise<Pick<QueueRow, 'id' | 'tenant_id' | 'provider' | 'source_name'>> {
   const [queue] = await read(
@@ -47,7 +46,7 @@ export async function findQueue(
 }
 
 /** A registered queue of the caller's tenant. @throws Problem `resource.not-found` */
-export async function queueByName(deps: Pick<ProcessDeps, 'db'>, actor: Actor, name: string): Promise<QueueRow> {
+export async function queueByName(deps: ReadDeps, actor: Actor, name: string): Promise<QueueRow> {
   const [row] = await read(deps.db, actor, queuesQuery().where('name', '=', name));
   if (row === undefined) throw notFound('queue');
   return row;
@@ -73,7 +72,7 @@ export const queueEventsQuery = (queueId: string) =>
   kysely.selectFrom('admin_queue_events').where('queue_id', '=', queueId).select(queueEventColumns);
 
 /** One event; undefined when it does not exist. */
-export async function findQueueEvent(db: ReadConnections, scope: ReadScope, id: string) {
+export async function findQueueEvent(db: ReadSource, scope: ReadScope, id: string) {
   const [event] = await read(
     db,
     scope,
@@ -83,7 +82,7 @@ export async function findQueueEvent(db: ReadConnections, scope: ReadScope, id: 
 }
 
 /** The event of a bulk retry. @throws Problem `resource.not-found` */
-export async function findBulkRetryEvent(db: ReadConnections, scope: ReadScope, queueId: string, bulkId: string) {
+export async function findBulkRetryEvent(db: ReadSource, scope: ReadScope, queueId: string, bulkId: string) {
   const wanted = queueEventsQuery(queueId).where('id', '=', bulkId).where('kind', '=', 'bulk_retry');
   const [event] = await read(db, scope, wanted);
   if (event === undefined) throw notFound('bulk retry');
@@ -100,7 +99,7 @@ interface OpenCleaning {
 
 /** What is left of a cleaning; null when it is settled. The age counts from the decision, not from the attempt. */
 export async function findOpenCleaning(
-  db: ReadConnections,
+  db: ReadSource,
   scope: ReadScope,
   eventId: string,
 ): Promise<OpenCleaning | null> {
@@ -126,7 +125,7 @@ export async function findOpenCleaning(
 }
 
 /** Registered queues that one round of the health collector measures. */
-export function measuredQueues(db: ReadConnections, tenantId: string, limit: number) {
+export function measuredQueues(db: ReadSource, tenantId: string, limit: number) {
   return read(
     db,
     { tenant_id: tenantId, user_id: null },

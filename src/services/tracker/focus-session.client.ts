@@ -1,4 +1,5 @@
 import { WithStartWorkflowOperation } from '@temporalio/client';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { endedWorkflows } from '../../platform/temporal/ended-workflows.ts';
@@ -26,10 +27,11 @@ const updates = { complete: completeUpdate, interrupt: interruptUpdate, pause: p
 interface FocusSessionKey {
   readonly tenant_id: string;
   readonly session_id: number;
+  readonly command_id?: string | null | undefined;
 }
 
-function workflowIdOf({ tenant_id, session_id }: FocusSessionKey): string {
-  return focusSessionWorkflowId(tenant_id, session_id);
+function workflowIdOf({ tenant_id, session_id, command_id }: FocusSessionKey): string {
+  return focusSessionWorkflowId(tenant_id, command_id ?? session_id);
 }
 
 /**
@@ -37,15 +39,23 @@ function workflowIdOf({ tenant_id, session_id }: FocusSessionKey): string {
  *
  * @throws Problem `focus.already-active` when another session of the person is active when the row is inserted.
  */
-export function startFocusSession({ temporal }: Deps, input: FocusSessionInput): Promise<FocusSessionView> {
-  return temporal.call((client) =>
-    client.workflow.executeUpdateWithStart(beginUpdate, {
-      startWorkflowOperation: new WithStartWorkflowOperation(focusSessionWorkflowType, {
-        ...focusSessionStartOptions(input),
-        taskQueue: temporal.taskQueue,
-        workflowIdConflictPolicy: 'FAIL',
+export function startFocusSession(
+  { temporal }: Deps,
+  input: Omit<FocusSessionInput, 'command_id'>,
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<FocusSessionView> {
+  return temporal.call(
+    (client) =>
+      client.workflow.executeUpdateWithStart(beginUpdate, {
+        updateId: command_id,
+        startWorkflowOperation: new WithStartWorkflowOperation(focusSessionWorkflowType, {
+          ...focusSessionStartOptions({ ...input, command_id }),
+          taskQueue: temporal.taskQueue,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        }),
       }),
-    }),
+    waits_until,
   );
 }
 
@@ -58,11 +68,14 @@ export function startFocusSession({ temporal }: Deps, input: FocusSessionInput):
 export function sendFocusCommand(
   { temporal }: Deps,
   session: FocusSessionKey,
-  command: FocusCommand,
+  verb: FocusCommand,
   message: FocusMessage,
+  { command_id, waits_until }: WorkflowCommand,
 ): Promise<FocusSessionView> {
-  return temporal.call((client) =>
-    client.workflow.getHandle(workflowIdOf(session)).executeUpdate(updates[command], { args: [message] }),
+  const args: [FocusMessage] = [{ ...message, command_id }];
+  return temporal.call(
+    (client) => client.workflow.getHandle(workflowIdOf(session)).executeUpdate(updates[verb], { args, updateId: command_id }),
+    waits_until,
   );
 }
 

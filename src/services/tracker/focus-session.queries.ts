@@ -7,6 +7,7 @@ import { latestFirst } from './tracker-page.queries.ts';
 /** The columns of a session that are displayed; a row with them is a `FocusRow`. */
 export const focusColumns = [
   'id',
+  'command_id',
   'user_id',
   'start_time',
   'end_time',
@@ -46,18 +47,12 @@ export function focusSessionPageQuery(userId: string, page: Page, { from, to }: 
   return list;
 }
 
-/** Draws the id of a new session, which its workflow id contains, and checks whether the person has an active one. */
-export function newFocusSessionIdQuery(userId: string) {
-  return kysely.selectNoFrom((eb) => [
-    sql<number>`nextval('admin_focus_sessions_id_seq')`.as('id'),
-    eb.exists(activeFocusSessionQuery(userId).clearSelect().select('id')).$castTo<boolean>().as('is_active'),
-  ]);
-}
-
 /** A session that has not ended, of any tenant. */
 export interface OpenFocusSession {
   readonly tenant_id: string;
   readonly session_id: number;
+  /** Null for one from before commands. */
+  readonly command_id: string | null;
   readonly user_id: string;
 }
 

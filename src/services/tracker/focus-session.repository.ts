@@ -3,7 +3,7 @@ import { focusClockOf, presentFocus } from '../../domain/tracker/tracker-focus-s
 import type { FocusRow, FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { SaveFocusSession } from '../../workflows/tracker/focus-session.contract.ts';
+import type { FocusChange, SaveFocusSession } from '../../workflows/tracker/focus-session.contract.ts';
 import { focusColumns } from './focus-session.queries.ts';
 import type { OpenFocusSession } from './focus-session.queries.ts';
 
@@ -50,11 +50,12 @@ export function alreadyActive(active: FocusSessionView | undefined): Problem {
 }
 
 async function insertSession(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView> {
-  const { session_id, user_id, clock, notes } = input;
+  const { session_id, command_id = null, user_id, clock, notes } = input;
   const inserted = await tx.sql
     .insertInto('admin_focus_sessions')
     .values({
-      id: session_id,
+      ...(session_id === null ? {} : { id: session_id }),
+      command_id,
       tenant_id: tx.actor.tenant_id,
       user_id,
       start_time: new Date(clock.started_at).toISOString(),
@@ -62,15 +63,15 @@ async function insertSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
       duration_minutes: Math.ceil(clock.duration_ms / 60_000),
       notes,
     })
-    // Either key may be taken: the id by an earlier attempt of this call, or the person by another session.
+    // Either key may be taken: the id of an earlier release's attempt, or the person by another session.
     .onConflict((conflict) => conflict.doNothing())
     .returning(focusColumns)
     .executeTakeFirst();
   if (inserted !== undefined) {
-    audit(tx, input, null, inserted);
+    audit(tx, input.change, null, inserted);
     return present(inserted);
   }
-  const own = await lockSession(tx, session_id);
+  const own = session_id === null ? undefined : await lockSession(tx, session_id);
   if (own !== undefined) return present(own);
   const active = await tx.sql
     .selectFrom('admin_focus_sessions')
@@ -81,14 +82,18 @@ async function insertSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
   throw alreadyActive(active.map(present).at(0));
 }
 
-/** Writes the clock of a session. One that has ended stays as it is, and so does one that holds this clock already. */
+/**
+ * Writes the clock of a session. One that has ended stays as it is, and so does one that is in the state already: a workflow
+ * task that is done again may judge the messages in another order, on a clock that is behind the row.
+ */
 async function updateSession(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView> {
-  const { session_id, clock, notes } = input;
-  const before = await lockSession(tx, session_id);
-  if (before === undefined) throw new Problem({ code: 'resource.not-found', detail: 'There is no such focus session.' });
+  const { session_id, change, clock, notes } = input;
+  const before = session_id === null ? undefined : await lockSession(tx, session_id);
+  if (session_id === null || before === undefined) throw new Problem({ code: 'resource.not-found', detail: 'There is no such focus session.' });
   const stored = focusClockOf(before);
-  const isWritten = stored.paused_at === clock.paused_at && stored.paused_ms === clock.paused_ms && clock.ending === null;
-  if (stored.ending !== null || isWritten) return present(before);
+  const isPaused = stored.paused_at !== null;
+  const isThere = (change === 'pause' && isPaused) || (change === 'resume' && !isPaused);
+  if (stored.ending !== null || isThere) return present(before);
   const state = focusState(clock);
   const after = await tx.sql
     .updateTable('admin_focus_sessions')
@@ -106,7 +111,7 @@ async function updateSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
     .where('id', '=', session_id)
     .returning(focusColumns)
     .executeTakeFirstOrThrow();
-  audit(tx, input, before, after);
+  audit(tx, input.change, before, after);
   return present(after);
 }
 
@@ -123,12 +128,12 @@ function present(row: FocusRow): FocusSessionView {
   return presentFocus(row, Date.now());
 }
 
-function audit(tx: Tx, { change, session_id }: SaveFocusSession, before: FocusRow | null, after: FocusRow): void {
+function audit(tx: Tx, change: FocusChange, before: FocusRow | null, after: FocusRow): void {
   tx.audit({
     event: `focus_session.${change}`,
     action: before === null ? 'create' : 'update',
     resource_type: 'focus_session',
-    resource_id: String(session_id),
+    resource_id: String(after.id),
     ...(before === null ? {} : { old_values: auditedValues(before) }),
     new_values: auditedValues(after),
   });

@@ -1,9 +1,10 @@
 import { actorRef, defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
 import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { read, writeInfrastructure } from '../../platform/database/read.ts';
+import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { defaultMaxPauseSeconds } from '../../workflows/tracker/focus-session.contract.ts';
 import type { FocusRemaining } from '../../workflows/tracker/focus-session.contract.ts';
@@ -19,7 +20,6 @@ import type { FocusCommand } from './focus-session.client.ts';
 import {
   activeFocusSessionQuery,
   focusSessionsQuery,
-  newFocusSessionIdQuery,
   openFocusSessionsQuery,
 } from './focus-session.queries.ts';
 import { alreadyActive, endAbandonedSession } from './focus-session.repository.ts';
@@ -49,8 +49,8 @@ export async function loadFocusSession(
 
 /** What is left of a session. @throws Problem `resource.not-found` when the person has no such session. */
 export async function loadFocusRemaining(deps: Deps, owner: Person, id: number): Promise<FocusRemaining> {
-  await loadFocusSession(deps, owner, id);
-  return queryFocusRemaining(deps, { tenant_id: owner.tenant_id, session_id: id });
+  const { command_id } = await loadFocusSession(deps, owner, id);
+  return queryFocusRemaining(deps, { tenant_id: owner.tenant_id, session_id: id, command_id });
 }
 
 /** A session as it is asked for. */
@@ -69,18 +69,17 @@ export async function beginFocusSession(
   deps: Deps,
   owner: Person,
   { duration_minutes, notes }: NewFocusSession,
+  command: WorkflowCommand,
 ): Promise<FocusSessionView> {
-  const [drawn] = await writeInfrastructure(deps.db, owner, newFocusSessionIdQuery(owner.user_id));
-  if (drawn === undefined) throw new Error('The sequence of focus sessions gave no number.');
-  const active = drawn.is_active ? await findActiveFocusSession(deps, owner) : null;
+  const active = await findActiveFocusSession(deps, owner);
   if (active !== null) throw alreadyActive(active);
-  return startFocusSession(deps, {
+  const input = {
     actor: { ...actorRef(owner), user_id: owner.user_id },
-    session_id: drawn.id,
     duration_seconds: duration_minutes * 60,
     max_pause_seconds: defaultMaxPauseSeconds,
     notes,
-  });
+  };
+  return startFocusSession(deps, input, command);
 }
 
 /**
@@ -93,20 +92,21 @@ export async function beginFocusSession(
 export async function commandFocusSession(
   deps: Deps,
   owner: Person,
-  id: number,
-  command: FocusCommand,
-  notes: string | null,
+  { id, verb, notes }: { readonly id: number; readonly verb: FocusCommand; readonly notes: string | null },
+  command: WorkflowCommand,
 ): Promise<FocusSessionView> {
   const before = await loadFocusSession(deps, owner, id);
-  if (before.end_time !== null) return answerEnded(before, command);
-  const key = { tenant_id: owner.tenant_id, session_id: id };
+  if (before.end_time !== null) return answerEnded(before, verb);
+  const key = { tenant_id: owner.tenant_id, session_id: id, command_id: before.command_id };
   try {
-    return await sendFocusCommand(deps, key, command, { actor: actorRef(owner), notes });
+    return await sendFocusCommand(deps, key, verb, { actor: actorRef(owner), notes }, command);
   } catch (error) {
+    // Another error proves nothing; what became of the command is found out by its row.
+    if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
     // The timer may have ended the session, and its workflow, since it was read.
     const now = await loadFocusSession(deps, owner, id);
     if (now.end_time === null) throw error;
-    return answerEnded(now, command);
+    return answerEnded(now, verb);
   }
 }
 

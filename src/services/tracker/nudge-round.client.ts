@@ -1,3 +1,4 @@
+import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { ensureSchedules } from '../../platform/temporal/schedules.ts';
 import {
@@ -14,14 +15,19 @@ type Deps = Pick<ProcessDeps, 'temporal'>;
  *
  * @returns ids of the nudges that are new.
  */
-export async function runNudgeRound({ temporal }: Deps, tenantId: string, userId: string): Promise<number[]> {
+export async function runNudgeRound(
+  { temporal }: Deps,
+  { tenant_id, user_id }: { readonly tenant_id: string; readonly user_id: string },
+  { command_id, waits_until }: WorkflowCommand,
+): Promise<number[]> {
   const { nudge_ids } = await temporal.call(
     (client) =>
       client.workflow.execute(nudgeRoundWorkflowType, {
-        ...nudgePersonStartOptions(tenantId, userId),
+        ...nudgePersonStartOptions(tenant_id, user_id, command_id),
         taskQueue: temporal.taskQueue,
         workflowIdConflictPolicy: 'USE_EXISTING',
       }) as Promise<NudgeRoundResult>,
+    waits_until,
   );
   return nudge_ids;
 }

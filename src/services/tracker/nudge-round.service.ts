@@ -6,8 +6,8 @@ import type { NudgeDraft } from '../../domain/tracker/tracker-nudge-rules.ts';
 import { acceptWording, wordingInstruction } from '../../domain/tracker/tracker-nudge-wording.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { read, readAll } from '../../platform/database/read.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { TextModel } from '../../platform/outbound/text-model.ts';
+import { commandUnitOfWork } from '../commands/command.repository.ts';
 import { nudgeFactQueries, nudgeTenantsQuery, personalNudges, trackerUsersQuery } from './nudge-round.queries.ts';
 import { deliverNudges } from './nudge.service.ts';
 import type { WordedNudge } from './nudge.service.ts';
@@ -22,21 +22,29 @@ const pageSize = 25;
  * @returns ids of the nudges that are new; none for a user who does not exist any more.
  */
 export async function nudgePerson(
-  { db }: Pick<ProcessDeps, 'db'>,
+  deps: Pick<ProcessDeps, 'db' | 'keyring'>,
   model: TextModel | null,
-  tenantId: string,
-  userId: string,
+  { tenant_id, user_id, command_id }: NudgedPerson,
 ): Promise<number[]> {
-  const actor = systemActor(tenantId, { workflow_id: `nudges/${tenantId}` });
+  const actor = systemActor(tenant_id, { workflow_id: `nudges/${tenant_id}` });
   const now = Date.now();
-  const known = personalNudges(await readAll(db, actor, nudgeFactQueries(userId, now)), now);
-  if (known === null) return [];
+  const known = personalNudges(await readAll(deps.db, actor, nudgeFactQueries(user_id, now)), now);
+  if (known === null) return commandUnitOfWork(deps, actor, command_id, async () => []);
   const { local_time } = known.facts;
   const admitted = admitNudges(draftNudges(known.facts), local_time.minute, known.policy, known);
-  if (admitted.length === 0) return [];
+  if (admitted.length === 0 && command_id === undefined) return [];
   // The model is asked outside the transaction, and only for what will be displayed.
   const worded = await Promise.all(admitted.map((draft) => wordNudge(draft, model, known.time_zone)));
-  return unitOfWork(db, actor, (tx) => deliverNudges(tx, userId, local_time.day, known.policy.daily_cap, worded));
+  return commandUnitOfWork(deps, actor, command_id, (tx) =>
+    deliverNudges(tx, user_id, local_time.day, known.policy.daily_cap, worded),
+  );
+}
+
+/** Whom a round is for, and the command that has asked for it. */
+interface NudgedPerson {
+  readonly tenant_id: string;
+  readonly user_id: string;
+  readonly command_id?: string | undefined;
 }
 
 async function wordNudge(draft: NudgeDraft, model: TextModel | null, timeZone: string): Promise<WordedNudge> {

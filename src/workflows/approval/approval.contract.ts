@@ -28,7 +28,12 @@ export interface ApprovalInput {
   digest: string;
   reason: string | null;
   policy: ApprovalPolicy;
+  /** The workflow ends when it has not been opened by then; missing in the input of earlier releases, which wait for ever. */
+  open_within_ms?: number;
 }
+
+/** Longer than any caller waits for the opening. */
+export const openWithinMs = 60_000;
 
 /** A decision or cancellation as a person sends it. */
 export interface PersonalMessage {
@@ -40,6 +45,8 @@ export interface PersonalMessage {
   reason: string | null;
   /** Id of the proof of the second factor; consumed in the transaction that records the message. */
   mfa_proof_id: string;
+  /** The command to be carried out (ADR 23); missing in messages of earlier releases. */
+  command_id?: string;
 }
 
 /** An edit: another payload for the same request, whose approvals start again. */
@@ -53,6 +60,7 @@ export type ApprovalAnswer = ApprovalView;
 /** The message of the update that is sent with the start. */
 export interface OpenMessage {
   mfa_proof_id: string;
+  command_id?: string;
 }
 
 export const openUpdate = defineUpdate<ApprovalAnswer, [OpenMessage]>('open');
@@ -68,7 +76,7 @@ export const stateQuery = defineQuery<Approval>('state');
 /** How the workflow ended. */
 export interface ApprovalOutcome {
   approval_id: string;
-  status: ApprovalStatus;
+  status: ApprovalStatus | 'never-opened';
 }
 
 /** What people are notified of: a transition of the request, or a reminder. */
@@ -93,6 +101,7 @@ export interface RecordCommand {
   command: Exclude<ApprovalCommand, { kind: 'execute' | 'return-to-review' | 'fail' }>;
   reason: string | null;
   mfa_proof_id: string | null;
+  command_id?: string;
   /** The workflow's time, milliseconds since the epoch: both sides judge windows by the same clock. */
   at: number;
 }

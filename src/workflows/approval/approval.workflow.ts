@@ -111,8 +111,12 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   });
 
   try {
-    await condition(() => version > 0 || refusedAtOpening !== undefined);
-    if (version === 0) throw refusedAtOpening;
+    if (input.open_within_ms === undefined) {
+      await condition(() => version > 0 || refusedAtOpening !== undefined);
+      if (version === 0) throw refusedAtOpening;
+    } else if (!(await isOpened(input.open_within_ms))) {
+      return { approval_id, status: 'never-opened' };
+    }
     await run();
   } catch (error) {
     if (!isCancellation(error)) throw error;
@@ -121,6 +125,14 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
   await CancellationScope.nonCancellable(finish);
   return { approval_id, status: approval.status };
+
+  /** False when nobody has opened it in time, because the update of its start was lost, and when that was refused. */
+  async function isOpened(withinMs: number): Promise<boolean> {
+    const isAnswered = () => version > 0 || refusedAtOpening !== undefined;
+    await condition(isAnswered, withinMs, { summary: 'Longest wait for the opening' });
+    await condition(allHandlersFinished);
+    return version > 0;
+  }
 
   async function run(): Promise<void> {
     announce('opened');
@@ -219,6 +231,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
       command,
       reason: message?.reason ?? null,
       mfa_proof_id: message?.mfa_proof_id ?? null,
+      ...(message?.command_id === undefined ? {} : { command_id: message.command_id }),
       at: Date.now(),
     });
   }

@@ -1,22 +1,9 @@
-import type { ScheduleContract } from '../shared/schedule-contract.ts';
-
 /** Name under which the workflow is registered. */
 export const auditRetentionWorkflowType = 'auditRetentionWorkflow';
 
-/** Once a day: retention is counted in months and years. */
-export const auditRetentionSchedule: ScheduleContract = {
-  scheduleId: 'audit-retention',
-  workflowType: auditRetentionWorkflowType,
-  everyMs: 24 * 3_600_000,
-  catchupWindowMs: 3_600_000,
-  note: 'Archives audit segments that are older than AUDIT_RETENTION_DAYS and drops their rows.',
-};
-
 /** The input of a run. */
 export interface AuditRetentionInput {
-  /**
-   * Age in days from which segments are dropped; null takes `AUDIT_RETENTION_DAYS`. Without both nothing is dropped.
-   */
+  /** Age in days that an earlier release dropped segments from. */
   readonly keep_days: number | null;
 }
 
@@ -24,7 +11,7 @@ export interface AuditRetentionInput {
 export interface RetentionPage {
   /** Segments dropped. */
   readonly dropped: number;
-  /** Chains that failed; the next run tries them again. */
+  /** Chains that failed. */
   readonly failed: string[];
   /** Where the next page begins; null after the last one. */
   readonly next_after: string | null;
@@ -32,7 +19,7 @@ export interface RetentionPage {
 
 /** The activity of the workflow; `src/activities/audit/audit-retention.activities.ts`. */
 export interface AuditRetentionActivities {
-  /** Archives and drops what is due in a page of chains behind the chain `after`. */
+  /** Drops nothing any more: retention is a process of its own, with a database role of its own. */
   dropAuditSegments(input: AuditRetentionInput & { readonly after: string | null }): Promise<RetentionPage>;
 }
 

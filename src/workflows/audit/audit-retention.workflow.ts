@@ -14,11 +14,9 @@ const { dropAuditSegments } = proxyActivities<AuditRetentionActivities>({
 });
 
 /**
- * Archives audit segments past retention and drops their rows. Started by the Schedule `audit-retention`, one run at a
- * time. A worker that is killed in the middle leaves a segment either whole in the database or archived and recorded as
- * dropped; the retried activity finds which.
- *
- * A chain that cannot be archived fails the run, so that it stands out, after all others have been worked on.
+ * What the Schedule `audit-retention` of earlier releases started. The Schedule is gone, because the worker's database role
+ * has no right to drop entries any more: `npm run retention` does it. The workflow stays as it was for runs that were under
+ * way, which end with their next activity, and for the replay of older histories.
  */
 export async function auditRetentionWorkflow(
   input: AuditRetentionInput = { keep_days: null },

@@ -54,6 +54,8 @@ export interface RolloutMessage {
   reason: string | null;
   /** Id of the factor proof, where one was asked for; used up in the transaction that records the step. */
   mfa_proof_id: string | null;
+  /** The command to be carried out (ADR 23); missing for what timers and guards bring about. */
+  command_id?: string;
 }
 
 /** A step to check and record. */

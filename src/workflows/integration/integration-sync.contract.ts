@@ -19,6 +19,8 @@ export interface IntegrationSyncInput {
   heartbeat_timeout_ms: number;
   /** How often fetching is attempted while the remote system is unavailable. */
   max_attempts: number;
+  /** The command to be carried out (ADR 23), which is the id of the job, too; missing for what a Schedule starts. */
+  command_id?: string;
 }
 
 /** The defaults of a sync: another worker within six seconds; attempts over about two minutes. */
@@ -39,7 +41,9 @@ export interface SyncRef {
 
 /** The activities of the workflow; implemented in `src/activities/integration/integration-sync.activities.ts`. */
 export interface IntegrationSyncActivities {
-  openSync(input: SyncRef & { trigger: SyncTrigger }): Promise<SyncJobView>;
+  openSync(input: SyncRef & { trigger: SyncTrigger; command_id?: string }): Promise<SyncJobView>;
+  /** Records that somebody has asked for the end of a sync. */
+  acceptSyncCancel(input: SyncRef & { command_id: string }): Promise<void>;
   /** Fetches and writes pages, continuing where the last call stopped, until the end or for a limited time. */
   pullRecords(input: SyncRef): Promise<{ page_count: number; is_finished: boolean }>;
   endSync(input: SyncRef & { end: SyncEnd }): Promise<SyncJobView>;
@@ -58,7 +62,7 @@ export interface IntegrationSyncResult {
  */
 export const syncOpenedUpdate = defineUpdate<string>('opened');
 /** Stops the sync after the page that is being written; answers when it has ended. */
-export const cancelSyncUpdate = defineUpdate<string, [{ job_id: string }]>('cancel');
+export const cancelSyncUpdate = defineUpdate<string, [{ job_id: string; command_id?: string; actor?: ActorRef }]>('cancel');
 
 /** Id of the sync of an integration: one runs at a time. */
 export function integrationSyncWorkflowId(tenantId: string, integrationId: string): string {

@@ -30,7 +30,7 @@ import type {
 } from './integration-sync.contract.ts';
 
 /** One short transaction each, retried until it is done. */
-const background = proxyLocalActivities<Pick<IntegrationSyncActivities, 'openSync' | 'endSync'>>({
+const background = proxyLocalActivities<Pick<IntegrationSyncActivities, 'openSync' | 'acceptSyncCancel' | 'endSync'>>({
   startToCloseTimeout: '5 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '5 seconds' },
 });
@@ -50,8 +50,8 @@ const notification = proxyActivities<Pick<IntegrationSyncActivities, 'announceSy
  * no page is counted twice.
  */
 export async function integrationSyncWorkflow(input: IntegrationSyncInput): Promise<IntegrationSyncResult> {
-  const { actor, integration_id, trigger, heartbeat_timeout_ms, max_attempts } = input;
-  const ref = { actor, integration_id, job_id: uuid4() };
+  const { actor, integration_id, trigger, heartbeat_timeout_ms, max_attempts, command_id } = input;
+  const ref = { actor, integration_id, job_id: command_id ?? uuid4() };
   const { pullRecords } = proxyActivities<Pick<IntegrationSyncActivities, 'pullRecords'>>({
     startToCloseTimeout: '5 minutes',
     heartbeatTimeout: heartbeat_timeout_ms,
@@ -71,7 +71,11 @@ export async function integrationSyncWorkflow(input: IntegrationSyncInput): Prom
   });
   setHandler(
     cancelSyncUpdate,
-    async () => {
+    async (message) => {
+      if (message.command_id !== undefined) {
+        const { command_id: accepted, actor: sender = actor } = message;
+        await background.acceptSyncCancel({ ...ref, actor: sender, command_id: accepted });
+      }
       pulling.cancel();
       await condition(() => isEnded);
       return ref.job_id;
@@ -84,7 +88,7 @@ export async function integrationSyncWorkflow(input: IntegrationSyncInput): Prom
   );
 
   try {
-    opened = await background.openSync({ ...ref, trigger });
+    opened = await background.openSync({ ...ref, trigger, ...(command_id === undefined ? {} : { command_id }) });
   } catch (error) {
     refused = error;
     await condition(allHandlersFinished);

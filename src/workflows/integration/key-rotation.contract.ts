@@ -43,6 +43,13 @@ export interface RotationFailure extends KeyRotationRef {
  * The activities of the workflow; implemented in `src/activities/integration/key-rotation.activities.ts`. Repeating a
  * completed step changes nothing.
  */
+/** A rotation that ends before its switch: because of a failure, or because a person has asked for it. */
+export interface GivenUpRotation extends KeyRotationRef {
+  failure: { code: RotationFault; detail: string } | null;
+  /** The command to be carried out (ADR 23). */
+  command_id?: string;
+}
+
 export interface KeyRotationActivities {
   readRotation(ref: KeyRotationRef): Promise<RotationState | null>;
   /** Checks the present key, then has the remote service create one and seals it into the row. */
@@ -54,7 +61,7 @@ export interface KeyRotationActivities {
   /** Revokes the old key and proves by a live call that it is refused. */
   revokeRotatedKey(ref: KeyRotationRef): Promise<void>;
   /** Gives the rotation up; without a failure, because a person has aborted it. */
-  giveUpRotation(input: KeyRotationRef & { failure: { code: RotationFault; detail: string } | null }): Promise<void>;
+  giveUpRotation(input: GivenUpRotation): Promise<void>;
   /** Revokes the key that the remote service has created for a rotation that was given up. */
   discardRotationKey(ref: KeyRotationRef): Promise<void>;
   noteRotationTrouble(input: RotationFailure): Promise<void>;
@@ -67,7 +74,7 @@ export interface KeyRotationResult {
 }
 
 /** Aborts the rotation before its switch; answers as soon as it cannot switch any more. */
-export const abortRotationUpdate = defineUpdate<string, [{ rotation_id: string }]>('abort');
+export const abortRotationUpdate = defineUpdate<string, [{ rotation_id: string; command_id?: string }]>('abort');
 /** Attempts the present step again at once. */
 export const retryRotationSignal = defineSignal('retry');
 

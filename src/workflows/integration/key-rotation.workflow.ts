@@ -59,13 +59,19 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   let failures = 0;
   let retrySignals = 0;
   let isAbortRequested = false;
+  let abortCommand: string | undefined;
+  let abortRefused: Error | undefined;
   let isSwitching = false;
 
   setHandler(
     abortRotationUpdate,
-    async () => {
+    async ({ command_id }) => {
       isAbortRequested = true;
-      await condition(() => facts !== null && !isBeforeSwitch(facts.status));
+      abortCommand ??= command_id;
+      abortRefused = undefined;
+      await condition(() => abortRefused !== undefined || (facts !== null && !isBeforeSwitch(facts.status)));
+      const refusal = refusalOfAbort();
+      if (refusal !== undefined) throw refusal;
       return ref.rotation_id;
     },
     {
@@ -84,7 +90,7 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
     facts = await background.readRotation(ref);
     if (facts === null || isEndedRotation(facts.status)) break;
     setCurrentDetails(`**${facts.status}**${failures === 0 ? '' : `, ${failures} failed tries`}`);
-    if (isAbortRequested && isBeforeSwitch(facts.status)) await background.giveUpRotation({ ...ref, failure: null });
+    if (isAbortRequested && isBeforeSwitch(facts.status)) await abort();
     else await step(facts);
     if (workflowInfo().continueAsNewSuggested && !isAbortRequested && allHandlersFinished()) {
       await continueAsNew<typeof keyRotationWorkflow>(input);
@@ -94,6 +100,23 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   if (facts?.status === 'failed') await announce('rotation-failed', 0);
   await condition(allHandlersFinished);
   return { status: facts?.status ?? 'missing' };
+
+  function refusalOfAbort(): Error | undefined {
+    return abortRefused;
+  }
+
+  /** Gives the rotation up, unless the caller who asked for that has given the command up before. */
+  async function abort(): Promise<void> {
+    const command = abortCommand === undefined ? {} : { command_id: abortCommand };
+    try {
+      await background.giveUpRotation({ ...ref, failure: null, ...command });
+    } catch (error) {
+      if (abortCommand === undefined || isCancellation(error) || !(error instanceof Error)) throw error;
+      abortRefused = error;
+      isAbortRequested = false;
+      abortCommand = undefined;
+    }
+  }
 
   async function step({ status, grace_until, revoke_attempts }: RotationState): Promise<void> {
     switch (status) {

@@ -22,6 +22,8 @@ export interface NotificationDeliveryInput {
   retry_delays_seconds: number[];
   /** True to deliver a delivered or failed notification once more. */
   again: boolean;
+  /** The command to be carried out (ADR 23); missing for what nobody waits for. */
+  command_id?: string;
 }
 
 /** A delivery as it is displayed. */

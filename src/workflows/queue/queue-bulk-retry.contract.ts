@@ -52,6 +52,8 @@ export interface QueueBulkRetryInput {
   reason: string;
   plan: BulkRetryPlan;
   mfa_proof_id: string;
+  /** The command to be carried out (ADR 23), which is the id of the event, too; missing in the input of earlier releases. */
+  command_id?: string;
   interval_ms: number;
   settle_ms: number;
   carry: BulkRetryCarry | null;

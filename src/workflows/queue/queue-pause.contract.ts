@@ -20,6 +20,8 @@ export interface QueuePauseInput {
   /** When the queue is resumed automatically, in milliseconds since the epoch. */
   paused_until: number;
   mfa_proof_id: string;
+  /** The command to be carried out (ADR 23), which is the id of the pause, too; missing in the input of earlier releases. */
+  command_id?: string;
 }
 
 /** Which pause of which queue, and the actor. */
@@ -27,6 +29,8 @@ export interface QueuePauseRef {
   actor: ActorRef;
   queue_id: string;
   pause_id: string;
+  /** The command that is undone when the pause is withdrawn. */
+  command_id?: string;
 }
 
 /** Somebody ends the pause before its time. */
@@ -36,6 +40,8 @@ export interface ResumeMessage {
   resume_id: string;
   reason: string | null;
   mfa_proof_id: string;
+  /** The command to be carried out (ADR 23), which is the id of the event, too. */
+  command_id?: string;
 }
 
 /** The state of a pause. */

@@ -39,7 +39,8 @@ const background = proxyActivities<Pick<QueuePauseActivities, 'endQueuePause'>>(
  * once. Id `queue-pause/<tenant>/<queueId>`. The end is a durable timer, so it survives the loss of any process.
  */
 export async function queuePauseWorkflow(input: QueuePauseInput): Promise<QueuePausePhase> {
-  const { actor, queue_id, pause_id } = input;
+  const { actor, queue_id, pause_id, command_id } = input;
+  const withCommand = command_id === undefined ? {} : { command_id };
   /** The pause as the system ends it: nobody asked for that. */
   const endedBySystem = { queue_id, pause_id, actor: { ...actor, user_id: null, session_id: null, request_id: null } };
   let phase: QueuePausePhase = 'starting';
@@ -78,7 +79,7 @@ export async function queuePauseWorkflow(input: QueuePauseInput): Promise<QueueP
     try {
       await engine.applyQueuePause({ actor, queue_id, pause_id });
     } catch (error) {
-      await CancellationScope.nonCancellable(() => interactive.abandonQueuePause({ actor, queue_id, pause_id }));
+      await CancellationScope.nonCancellable(() => interactive.abandonQueuePause({ actor, queue_id, pause_id, ...withCommand }));
       if (!(error instanceof ActivityFailure) || isProblem(error)) throw error;
       throw refused('service.unavailable', 'The engine of the queue cannot be reached. Try again shortly.');
     }

@@ -3,7 +3,6 @@ import { approvalSweepSchedule } from '../approval/approval-sweep.contract.ts';
 import { assignmentSweepSchedule } from '../assignment/assignment-sweep.contract.ts';
 import { focusSweepSchedule } from '../tracker/focus-sweep.contract.ts';
 import { auditCheckpointSchedule } from '../audit/audit-checkpoint.contract.ts';
-import { auditRetentionSchedule } from '../audit/audit-retention.contract.ts';
 import { auditVerificationSchedule } from '../audit/audit-verification.contract.ts';
 import { configSweepSchedule } from '../config/config-sweep.contract.ts';
 import { nudgeSchedulesSchedule } from '../tracker/nudge-round.contract.ts';
@@ -17,7 +16,6 @@ import { housekeepingSchedule } from '../operations/housekeeping.contract.ts';
 export const schedules: readonly ScheduleContract[] = [
   approvalSweepSchedule,
   auditCheckpointSchedule,
-  auditRetentionSchedule,
   auditVerificationSchedule,
   configSweepSchedule,
   nudgeSchedulesSchedule,
@@ -29,3 +27,6 @@ export const schedules: readonly ScheduleContract[] = [
   focusSweepSchedule,
   integrationSweepSchedule,
 ];
+
+/** Ids of Schedules of earlier releases; the worker removes them. `audit-retention`: see `docs/audit.md`. */
+export const retiredSchedules: readonly string[] = ['audit-retention'];

@@ -17,7 +17,9 @@ export const defaultMaxPauseSeconds = 12 * 3600;
 /** Input of the workflow; the lengths of its timers are part of it. */
 export interface FocusSessionInput {
   actor: ActorRef & { user_id: string };
-  session_id: number;
+  /** The command that begins the session (ADR 23) and names its workflow. Earlier releases had `session_id` instead. */
+  command_id?: string;
+  session_id?: number;
   duration_seconds: number;
   max_pause_seconds: number;
   notes: string | null;
@@ -28,6 +30,8 @@ export interface FocusMessage {
   actor: ActorRef;
   /** Replaces the notes when it is not null. */
   notes: string | null;
+  /** The command to be carried out; missing for what the timer does. */
+  command_id?: string;
 }
 
 /** What changes a session. `begin` inserts its row. */
@@ -35,7 +39,10 @@ export type FocusChange = 'begin' | 'pause' | 'resume' | 'complete' | 'interrupt
 
 /** The clock to save, with who changed it and how. */
 export interface SaveFocusSession extends FocusMessage {
-  session_id: number;
+  /** Null before the row is inserted. */
+  session_id: number | null;
+  /** What names the workflow. */
+  workflow_key?: string | number;
   user_id: string;
   change: FocusChange;
   clock: FocusClock;
@@ -51,7 +58,7 @@ export interface FocusRemaining {
 
 /** How the workflow ended: `refused` when another session of the person was active. */
 export interface FocusOutcome {
-  session_id: number;
+  session_id: number | null;
   state: FocusState | 'refused';
 }
 
@@ -68,17 +75,23 @@ export const pauseUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('pause
 export const resumeUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('resume');
 export const remainingQuery = defineQuery<FocusRemaining>('remaining');
 
-/** Id of a session's workflow. */
-export function focusSessionWorkflowId(tenantId: string, sessionId: number): string {
-  return `focus/${tenantId}/${sessionId}`;
+/**
+ * Id of a session's workflow.
+ *
+ * @param key the command that began the session; its number for one from before commands. Numbers of a database that is
+ *   restored come again while their workflows still run (T-49).
+ */
+export function focusSessionWorkflowId(tenantId: string, key: string | number): string {
+  return `focus/${tenantId}/${key}`;
 }
 
 /** Start options but for the task queue. What operators read names the person by id, never by name. */
 export function focusSessionStartOptions(input: FocusSessionInput) {
   const { tenant_id, user_id } = input.actor;
+  const key = input.command_id ?? input.session_id ?? '';
   const minutes = Math.ceil(input.duration_seconds / 60);
   return {
-    workflowId: focusSessionWorkflowId(tenant_id, input.session_id),
+    workflowId: focusSessionWorkflowId(tenant_id, key),
     args: [input] as [FocusSessionInput],
     workflowTaskTimeout,
     typedSearchAttributes: new TypedSearchAttributes([
@@ -87,6 +100,6 @@ export function focusSessionStartOptions(input: FocusSessionInput) {
       { key: searchAttributes.focusState, value: 'running' satisfies FocusState },
     ]),
     staticSummary: `Focus session of user ${user_id}`,
-    staticDetails: `Focus session \`${input.session_id}\` of user \`${user_id}\`, planned for ${minutes} minutes.`,
+    staticDetails: `Focus session of user \`${user_id}\`, planned for ${minutes} minutes.`,
   };
 }

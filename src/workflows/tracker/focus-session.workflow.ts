@@ -49,7 +49,7 @@ const background = proxyLocalActivities<FocusSessionActivities>({
 });
 
 /**
- * One focus session with its timer (S0-57, S0-85). Its id is `focus/<tenant>/<sessionId>`. It is started together with
+ * One focus session with its timer (S0-57, S0-85). Its id is `focus/<tenant>/<command id>`. It is started together with
  * the update `begin`, which answers the committed row.
  *
  * Changes are saved one after the other, and a session that has ended is not changed again, so a completion by its owner
@@ -57,13 +57,15 @@ const background = proxyLocalActivities<FocusSessionActivities>({
  * session at its due time.
  */
 export async function focusSessionWorkflow(input: FocusSessionInput): Promise<FocusOutcome> {
-  const { session_id, actor: owner } = input;
+  const { actor: owner, command_id } = input;
+  const workflow_key = command_id ?? input.session_id ?? '';
   const timerActor = { ...owner, session_id: null, request_id: null };
   let clock = startFocus(Date.now(), input.duration_seconds * 1000);
   let view: FocusSessionView | null = null;
+  let session_id = input.session_id ?? null;
   let writing: Promise<unknown> = Promise.resolve();
 
-  const begun = save('begin', () => clock, { actor: owner, notes: input.notes });
+  const begun = save('begin', () => clock, { actor: owner, notes: input.notes, ...idOf(command_id) });
   setHandler(beginUpdate, () => begun);
   setHandler(remainingQuery, remaining);
   setHandler(completeUpdate, (message) => change('complete', message), { validator: validate('complete') });
@@ -111,9 +113,10 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
     const result = writing.then(async () => {
       assertNotEnded(kind);
       const wanted = next();
-      if (view !== null && wanted === clock) return view;
+      // A command is recorded as carried out even when there is nothing to change.
+      if (view !== null && wanted === clock && message.command_id === undefined) return view;
       const { user_id } = owner;
-      applySaved(await background.saveFocusSession({ ...message, session_id, user_id, change: kind, clock: wanted }));
+      applySaved(await background.saveFocusSession({ ...message, session_id, workflow_key, user_id, change: kind, clock: wanted }));
       return view ?? notSaved();
     });
     writing = result.catch(() => undefined);
@@ -125,6 +128,7 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
     const before = view === null ? null : focusState(clock);
     clock = focusClockOf(saved);
     view = saved;
+    session_id = saved.id;
     setCurrentDetails(describeFocus(clock));
     const state = focusState(clock);
     if (before !== null && before !== state) {
@@ -148,6 +152,10 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
       ends_at: state === 'running' ? new Date(focusDueAt(clock)).toISOString() : null,
     };
   }
+}
+
+function idOf(command_id: string | undefined): Pick<FocusMessage, 'command_id'> {
+  return command_id === undefined ? {} : { command_id };
 }
 
 function changed(clock: FocusClock, kind: Exclude<FocusChange, 'begin'>, now: number): FocusClock {

@@ -13,6 +13,8 @@ const nudgeRoundEveryMs = 15 * 60_000;
 export interface NudgeRoundInput {
   tenant_id: string;
   user_id: string | null;
+  /** The command to be carried out (ADR 23); missing in rounds that a Schedule starts. */
+  command_id?: string;
 }
 
 /** Result of one page of people. */
@@ -32,7 +34,7 @@ export interface NudgeRoundResult {
 /** Activities used by these workflows. */
 export interface NudgeActivities {
   nudgePeople(input: { tenant_id: string; after: string | null }): Promise<NudgePage>;
-  nudgePerson(input: { tenant_id: string; user_id: string }): Promise<NudgePage>;
+  nudgePerson(input: { tenant_id: string; user_id: string; command_id?: string }): Promise<NudgePage>;
   purgeNudges(input: { tenant_id: string }): Promise<number>;
   ensureNudgeSchedules(): Promise<number>;
 }
@@ -59,10 +61,10 @@ export function nudgeRoundSchedule(tenantId: string): ScheduleContract & { args:
 }
 
 /** Start options, but for the task queue, of a round for one person. Concurrent requests share one round. */
-export function nudgePersonStartOptions(tenantId: string, userId: string) {
+export function nudgePersonStartOptions(tenantId: string, userId: string, commandId: string) {
   return {
     workflowId: `nudges/${tenantId}/${userId}`,
-    args: [{ tenant_id: tenantId, user_id: userId }] as [NudgeRoundInput],
+    args: [{ tenant_id: tenantId, user_id: userId, command_id: commandId }] as [NudgeRoundInput],
     typedSearchAttributes: new TypedSearchAttributes([
       { key: searchAttributes.tenantId, value: tenantId },
       { key: searchAttributes.requestedBy, value: userId },

@@ -10,9 +10,9 @@ const { nudgePeople, nudgePerson, purgeNudges, ensureNudgeSchedules } = proxyAct
 });
 
 /** Nudges the people of a tenant, each in their own time zone (S0-58, S0-94), or one person on request. */
-export async function nudgeRoundWorkflow({ tenant_id, user_id }: NudgeRoundInput): Promise<NudgeRoundResult> {
+export async function nudgeRoundWorkflow({ tenant_id, user_id, command_id }: NudgeRoundInput): Promise<NudgeRoundResult> {
   if (user_id !== null) {
-    const { created } = await nudgePerson({ tenant_id, user_id });
+    const { created } = await nudgePerson({ tenant_id, user_id, ...(command_id === undefined ? {} : { command_id }) });
     return { created: created.length, nudge_ids: created };
   }
   let created = 0;

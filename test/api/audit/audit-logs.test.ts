@@ -314,7 +314,7 @@ describe('GET /admin/audit-logs/verify and /checkpoints (S2-73)', () => {
   it('recomputes the chain and reports what was compared', async () => {
     const { status, body } = await get('/admin/audit-logs/verify');
     expect(status).toBe(200);
-    expect(body).toMatchObject({ chain_id: defaultTenantId, valid: true, first_bad_seq: null, findings: [] });
+    expect(body).toMatchObject({ chain_id: defaultTenantId, state: 'unanchored', valid: false, first_bad_seq: null, findings: [] });
     expect(body.checkpoints_checked).toBeGreaterThan(0);
     const { body: list } = await get('/admin/audit-logs/checkpoints?limit=1');
     expect(list.items[0]).toMatchObject({ chain_id: defaultTenantId });
@@ -345,7 +345,7 @@ describe('GET /admin/audit-logs/verify and /checkpoints (S2-73)', () => {
       end $$`,
     );
     const { body } = await get('/admin/audit-logs/verify');
-    expect(body).toMatchObject({ valid: false, first_bad_seq: 77 });
+    expect(body).toMatchObject({ state: 'damaged', valid: false, first_bad_seq: 77 });
     expect((await get('/admin/audit-logs/checkpoints/latest')).body.size).toBe(before.size);
     expect(await check(await download('damaged.jsonl', 'format=jsonl'))).toMatchObject({ valid: false, first_bad_seq: 77 });
     const { body: list } = await get('/admin/audit-logs?limit=1');

@@ -59,7 +59,7 @@ describe('S2-2: getAdminDashboard', () => {
     expect(flags).toMatchObject({ state: 'ok', data: { changed_count: expect.any(Number) } });
     expect(alerts).toMatchObject({ state: 'ok', as_of: null, age_seconds: null, data: { firing_count: 0, items: [] } });
     expect(audit.data.head_sequence).toBeGreaterThan(0);
-    expect(audit.data).toMatchObject({ verified_sequence: 0, verified_at: null });
+    expect(audit.data).toMatchObject({ verified_sequence: 0, verified_at: null, state: null });
   });
 
   it('puts approvals that wait for the caller first, however old the others are', async () => {

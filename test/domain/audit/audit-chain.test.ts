@@ -65,9 +65,9 @@ const rowAt = (seq: number): ChainRow => {
 describe('verification of a chain (S2-73)', () => {
   it('accepts what was written, and compares every checkpoint', () => {
     const report = verify(rows, checkpoints);
-    expect(report).toMatchObject({ valid: true, size: 40, checkpoints_checked: 3, first_bad_seq: null, findings: [] });
+    expect(report).toMatchObject({ state: 'unanchored', size: 40, checkpoints_checked: 3, first_bad_seq: null, findings: [] });
     expect(report.root_hash).toEqual(checkpointAt(40).root_hash);
-    expect(verify([], [], null)).toMatchObject({ valid: true, size: 0 });
+    expect(verify([], [], null)).toMatchObject({ state: 'unanchored', size: 0 });
   });
 
   it('continues from a position with the same result', () => {
@@ -75,7 +75,7 @@ describe('verification of a chain (S2-73)', () => {
     for (const row of rows.slice(0, 17)) first.add(row);
     const second = new ChainVerifier(sha256, chainId, { from: first.position(), checkpoints });
     for (const row of rows.slice(17)) second.add(row);
-    expect(second.finish(headOf(rows))).toMatchObject({ valid: true, size: 40, root_hash: checkpointAt(40).root_hash });
+    expect(second.finish(headOf(rows))).toMatchObject({ state: 'unanchored', size: 40, root_hash: checkpointAt(40).root_hash });
   });
 
   it('finds an edit of the entry, its time, the private part or a hash, and names the row', () => {
@@ -89,7 +89,7 @@ describe('verification of a chain (S2-73)', () => {
     ];
     for (const [edit, kind] of edits) {
       const report = verify(withRow(12, edit), checkpoints);
-      expect(report).toMatchObject({ valid: false, first_bad_seq: 12 });
+      expect(report).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
       expect(kinds(report)).toContain(kind);
     }
   });
@@ -97,44 +97,44 @@ describe('verification of a chain (S2-73)', () => {
   it('finds an edit whose entry hash was recomputed', () => {
     const edited = { ...rowAt(12), entry: Buffer.from(rowAt(12).entry.toString().replace('operation', 'Operation')) };
     const report = verify(withRow(12, { ...edited, entry_hash: entryHash(sha256, edited) }));
-    expect(report).toMatchObject({ valid: false, first_bad_seq: 12 });
+    expect(report).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
     expect(kinds(report)).toEqual(['link']);
   });
 
   it('finds reordered rows, with and without their numbers', () => {
     const swapped = rows.with(11, rowAt(13)).with(12, rowAt(12));
-    expect(verify(swapped)).toMatchObject({ valid: false, first_bad_seq: 12 });
+    expect(verify(swapped)).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
     const renumbered = rows.with(11, { ...rowAt(13), seq: 12 }).with(12, { ...rowAt(12), seq: 13 });
-    expect(verify(renumbered)).toMatchObject({ valid: false, first_bad_seq: 12 });
+    expect(verify(renumbered)).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
   });
 
   it('finds an inserted row and a deletion from the middle', () => {
-    expect(verify(rows.toSpliced(11, 0, rowAt(12)))).toMatchObject({ valid: false, first_bad_seq: 12 });
+    expect(verify(rows.toSpliced(11, 0, rowAt(12)))).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
     const shifted = rows.slice(11).map((row) => ({ ...row, seq: row.seq + 1 }));
-    expect(verify([...rows.slice(0, 11), rowAt(12), ...shifted])).toMatchObject({ valid: false, first_bad_seq: 13 });
+    expect(verify([...rows.slice(0, 11), rowAt(12), ...shifted])).toMatchObject({ state: 'damaged', first_bad_seq: 13 });
     const deleted = verify(rows.toSpliced(11, 1));
-    expect(deleted).toMatchObject({ valid: false, first_bad_seq: 12 });
+    expect(deleted).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
     expect(kinds(deleted)).toContain('sequence');
   });
 
   it('finds a truncated end by the head, and by a checkpoint when the head was changed as well', () => {
     const cut = rows.slice(0, 30);
-    expect(verify(cut, [], headOf(rows))).toMatchObject({ valid: false, first_bad_seq: 31 });
-    expect(verify(cut)).toMatchObject({ valid: true });
+    expect(verify(cut, [], headOf(rows))).toMatchObject({ state: 'damaged', first_bad_seq: 31 });
+    expect(verify(cut)).toMatchObject({ state: 'unanchored' });
     const report = verify(cut, checkpoints);
-    expect(report).toMatchObject({ valid: false, first_bad_seq: 31 });
+    expect(report).toMatchObject({ state: 'damaged', first_bad_seq: 31 });
     expect(kinds(report)).toEqual(['checkpoint']);
   });
 
   it('finds a deleted chain by a checkpoint', () => {
-    expect(verify([], checkpoints, null)).toMatchObject({ valid: false, first_bad_seq: 1, size: 0 });
+    expect(verify([], checkpoints, null)).toMatchObject({ state: 'damaged', first_bad_seq: 1, size: 0 });
   });
 
   it('finds a chain that was rewritten as a whole by a checkpoint, and between which checkpoints it differs', () => {
     const rewritten = chain(operations.with(14, { name: 'something else', hidden: 'null' }));
-    expect(verify(rewritten)).toMatchObject({ valid: true });
+    expect(verify(rewritten)).toMatchObject({ state: 'unanchored' });
     const report = verify(rewritten, checkpoints);
-    expect(report).toMatchObject({ valid: false, first_bad_seq: 11 });
+    expect(report).toMatchObject({ state: 'damaged', first_bad_seq: 11 });
     expect(report.findings[0]?.detail).toContain('11 to 25');
   });
 
@@ -151,7 +151,7 @@ describe('verification of a chain (S2-73)', () => {
         const bytes = Uint8Array.from(rowAt(seq)[field] ?? []);
         const at = place % bytes.length;
         bytes[at] = (bytes[at] ?? 0) ^ flip;
-        expect(verify(withRow(seq, { [field]: bytes }))).toMatchObject({ valid: false, first_bad_seq: seq });
+        expect(verify(withRow(seq, { [field]: bytes }))).toMatchObject({ state: 'damaged', first_bad_seq: seq });
       }),
     );
   });

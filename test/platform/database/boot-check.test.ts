@@ -52,6 +52,17 @@ describe('S3-57: a process does not start with a role that row-level security wo
     await expect(open(url.href)).rejects.toThrow(/has BYPASSRLS/);
   });
 
+  it('T-17: refuses a role that could drop audit entries', async () => {
+    await withClient(database.adminUrl, async (admin) => {
+      await admin.query(`drop role if exists ${bypasser}`);
+      await admin.query(`create role ${bypasser} login password 'check' in role castellan_app, castellan_retention`);
+    });
+    const url = new URL(database.appUrl);
+    url.username = bypasser;
+    url.password = 'check';
+    await expect(open(url.href)).rejects.toThrow(/could drop audit entries/);
+  });
+
   it('starts as the application and lets go of every connection at the end', async () => {
     const db = await open(database.appUrl);
     expect(db.invalidation.isLive).toBe(true);

@@ -13,6 +13,7 @@ const withoutTenant: Readonly<Record<string, string>> = {
   schema_migrations: 'the list of migrations',
   development_mails: 'outbox of development only, read without an account',
   audit_permission_sets: 'texts by their digest, the same for all tenants',
+  audit_retention_settings: 'how long audit entries are kept, the same for all tenants, read-only for the application',
 };
 
 /** Tables whose rows may be of no tenant, which all tenants see but none may write. */
@@ -55,6 +56,7 @@ const definerFunctions = [
   'tenant_list',
   'tenant_open',
   'tenant_set_status',
+  'workflow_starts_claim',
 ];
 
 let database: TestDatabase;
@@ -113,14 +115,16 @@ describe('S3-57: every table of a tenant is shut by row-level security', () => {
     }
   });
 
-  it('lets the application in by at most one permissive policy, and others only on the definer’s and owner’s behalf', async () => {
+  it('lets the application in by at most one permissive policy, and others only on behalf of definer, owner and retention', async () => {
     const wide = await offenders(`
       select t.name from (${tenantTables}) t join pg_policy p on p.polrelid = t.oid and p.polpermissive
       where p.polroles && array['castellan_app'::regrole::oid, 0::oid] group by t.name having count(*) > 1`);
     expect(wide.filter((name) => !ruledTables.includes(name))).toEqual([]);
     const strangers = await offenders(`
       select t.name || '.' || p.polname as name from (${tenantTables}) t join pg_policy p on p.polrelid = t.oid
-      where not p.polroles <@ array['castellan_app'::regrole::oid, 'castellan_definer'::regrole::oid, 'castellan_owner'::regrole::oid]`);
+      where not p.polroles <@ array['castellan_app'::regrole::oid, 'castellan_definer'::regrole::oid, 'castellan_owner'::regrole::oid]
+        and not (p.polname = 'retention_access' and p.polcmd = 'r' and t.name like 'audit\\_%'
+          and p.polroles = array['castellan_retention'::regrole::oid])`);
     expect(strangers).toEqual([]);
   });
 
@@ -173,7 +177,7 @@ describe('ways around row-level security', () => {
       where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'S', 'v', 'm')`);
     expect(owners).toEqual(['castellan_owner']);
     const nologin = await offenders(
-      "select rolname as name from pg_roles where rolname in ('castellan_app', 'castellan_definer') and rolcanlogin",
+      "select rolname as name from pg_roles where rolname in ('castellan_app', 'castellan_definer', 'castellan_retention') and rolcanlogin",
     );
     expect(nologin).toEqual([]);
   });

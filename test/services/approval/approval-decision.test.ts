@@ -36,6 +36,7 @@ async function requestOf(status: 'pending' | 'approved' = 'pending') {
 const sender = () => ({
   actor: { ...systemActor(defaultTenantId), kind: 'user' as const, user_id: approver.user_id },
   mfa: { challenge_id: 'proof', delegate: () => 'proof' },
+  command: { command_id: '00000000-0000-4000-8000-00000000c0de', waits_until: Date.now() + 10_000 },
 });
 
 /** Approves a request whose workflow refuses so many times with a code and then accepts. @returns how often it was asked. */

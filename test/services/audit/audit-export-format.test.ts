@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { exportFormats, exportWriters, readExport } from '../../../src/services/audit/audit-export-format.ts';
-import type { ExportRecord, ExportSource } from '../../../src/services/audit/audit-export-format.ts';
+import { exportFormats, exportWriters } from '../../../src/services/audit/audit-export-format.ts';
+import type { ExportSource } from '../../../src/services/audit/audit-export-format.ts';
+import { readExport } from '../../../src/services/audit/audit-export-reader.ts';
+import type { ExportRecord } from '../../../src/services/audit/audit-export-reader.ts';
 import { sealEntry } from '../../../src/platform/audit/audit-append.ts';
 import { actorOf, entryOf } from '../../support/audit-bench.ts';
 
@@ -50,6 +52,7 @@ describe.each(exportFormats)('the export format %s (S2-74)', (format) => {
               entry_hash: Uint8Array.from(hash),
               chain_hash: Uint8Array.from(hash),
               skipped: [Uint8Array.from(hash), Uint8Array.from(hash)],
+              private_keys: [],
             },
           })),
         );

@@ -47,7 +47,7 @@ async function signedChain(): Promise<{ tenantId: string; notes: string[] }> {
     await bench.write(tenantId, 20);
     if (part < 2) await takeCheckpoint(bench.db, bench.signer, tenantId);
   }
-  await publishCheckpoints(bench.db, folder, tenantId);
+  await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
   return { tenantId, notes: await publishedNotes(folder, tenantId) };
 }
 
@@ -57,7 +57,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
   it('accepts what was written', async () => {
     const { tenantId, notes } = await signedChain();
     const report = await verify(tenantId, { notes, columns: true });
-    expect(report).toMatchObject({ valid: true, size: 60, checkpoints_checked: 4, findings: [] });
+    expect(report).toMatchObject({ state: 'anchored', anchored_size: 40, size: 60, checkpoints_checked: 4, findings: [] });
   });
 
   it.each<[string, string, number]>([
@@ -71,7 +71,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
   ])('edit of %s', async (_, statement, seq) => {
     const { tenantId } = await signedChain();
     await bench.tamper(statement, [tenantId, seq]);
-    expect(await verify(tenantId, { columns: true })).toMatchObject({ valid: false, first_bad_seq: seq });
+    expect(await verify(tenantId, { columns: true })).toMatchObject({ state: 'damaged', first_bad_seq: seq });
   });
 
   it('two reordered rows', async () => {
@@ -81,7 +81,7 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
       [tenantId],
     );
     await bench.tamper('update audit_logs set seq = seq - 1000 where chain_id = $1 and seq > 1000', [tenantId]);
-    expect(await verify(tenantId)).toMatchObject({ valid: false, first_bad_seq: 12 });
+    expect(await verify(tenantId)).toMatchObject({ state: 'damaged', first_bad_seq: 12 });
   });
 
   it('an inserted row, with all later ones renumbered', async () => {
@@ -96,21 +96,21 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
        from audit_logs where chain_id = $1 and seq = 12`,
       [tenantId],
     );
-    expect(await verify(tenantId)).toMatchObject({ valid: false, first_bad_seq: 13 });
+    expect(await verify(tenantId)).toMatchObject({ state: 'damaged', first_bad_seq: 13 });
   });
 
   it('a truncated end: by the head, and by a checkpoint when the head was changed as well', async () => {
     const { tenantId, notes } = await signedChain();
     await bench.tamper('delete from audit_logs where chain_id = $1 and seq > 30', [tenantId]);
-    expect(await verify(tenantId)).toMatchObject({ valid: false, first_bad_seq: 31 });
+    expect(await verify(tenantId)).toMatchObject({ state: 'damaged', first_bad_seq: 31 });
     await bench.tamper(
       `update audit_heads h set size = 30, chain_hash = l.chain_hash from audit_logs l
        where h.chain_id = $1 and l.chain_id = $1 and l.seq = 30`,
       [tenantId],
     );
     await bench.tamper('delete from audit_checkpoints where chain_id = $1 and size > 30', [tenantId]);
-    expect(await verify(tenantId)).toMatchObject({ valid: true, size: 30 });
-    expect(await verify(tenantId, { notes })).toMatchObject({ valid: false, first_bad_seq: 31 });
+    expect(await verify(tenantId)).toMatchObject({ state: 'unanchored', size: 30 });
+    expect(await verify(tenantId, { notes })).toMatchObject({ state: 'damaged', first_bad_seq: 31 });
   });
 
   it('a deleted chain, by a checkpoint outside', async () => {
@@ -118,8 +118,8 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     for (const table of ['audit_logs', 'audit_heads', 'audit_checkpoints', 'audit_tree_nodes']) {
       await bench.tamper(`delete from ${table} where chain_id = $1`, [tenantId]);
     }
-    expect(await verify(tenantId)).toMatchObject({ valid: true, size: 0 });
-    expect(await verify(tenantId, { notes })).toMatchObject({ valid: false, size: 0, first_bad_seq: 1 });
+    expect(await verify(tenantId)).toMatchObject({ state: 'unanchored', size: 0 });
+    expect(await verify(tenantId, { notes })).toMatchObject({ state: 'damaged', size: 0, first_bad_seq: 1 });
   });
 
   it('a chain that was rewritten as a whole, by a checkpoint outside', async () => {
@@ -128,9 +128,9 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
       await bench.tamper(`delete from ${table} where chain_id = $1`, [tenantId]);
     }
     await bench.write(tenantId, 60);
-    expect(await verify(tenantId)).toMatchObject({ valid: true, size: 60 });
+    expect(await verify(tenantId)).toMatchObject({ state: 'unanchored', size: 60 });
     const report = await verify(tenantId, { notes });
-    expect(report).toMatchObject({ valid: false, first_bad_seq: 1 });
+    expect(report).toMatchObject({ state: 'damaged', first_bad_seq: 1 });
     expect(report.findings[0]).toMatchObject({ kind: 'checkpoint' });
   });
 
@@ -138,10 +138,10 @@ describe('finds every kind of tampering in the database (S2-73)', () => {
     const { tenantId, notes } = await signedChain();
     const stranger = createCheckpointSigner([{ key_id: 'x', bytes: randomBytes(32) }]);
     const forged = stranger.sign({ origin: originOfChain(tenantId), size: 20, root_hash: sha256(Buffer.from('x')) });
-    expect(await verify(tenantId, { notes: [forged] })).toMatchObject({ valid: false });
-    expect(await verify(tenantId, { notes: [(notes[0] ?? '').replace('\n20\n', '\n21\n')] })).toMatchObject({ valid: false });
+    expect(await verify(tenantId, { notes: [forged] })).toMatchObject({ state: 'damaged' });
+    expect(await verify(tenantId, { notes: [(notes[0] ?? '').replace('\n20\n', '\n21\n')] })).toMatchObject({ state: 'damaged' });
     await bench.tamper('update audit_checkpoints set size = 19 where chain_id = $1 and size = 20', [tenantId]);
-    expect(await verify(tenantId)).toMatchObject({ valid: false });
+    expect(await verify(tenantId)).toMatchObject({ state: 'damaged' });
   });
 
   it('accepts only a UUID as chain id', async () => {
@@ -157,7 +157,7 @@ describe('checkpoints (S2-73)', () => {
       await bench.write(tenantId, more, 100);
       const checkpoint = await takeCheckpoint(bench.db, bench.signer, tenantId);
       const whole = await verify(tenantId);
-      expect(whole.valid).toBe(true);
+      expect(whole.state).toBe('unanchored');
       expect(Buffer.from(whole.root_hash)).toEqual(checkpoint?.root_hash);
       expect(openCheckpoint(checkpoint?.note ?? '', verifiersOf(tenantId))).toMatchObject({ size: whole.size });
       expect(await takeCheckpoint(bench.db, bench.signer, tenantId)).toEqual(checkpoint);
@@ -231,11 +231,11 @@ describe('checkpoints (S2-73)', () => {
   it('appends to the file what it lacks, also after a partial note', async () => {
     const { tenantId, notes } = await signedChain();
     expect(notes).toHaveLength(2);
-    await publishCheckpoints(bench.db, folder, tenantId);
+    await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
     expect(await publishedNotes(folder, tenantId)).toEqual(notes);
     await appendFile(checkpointFile(folder, tenantId), `\n${originOfChain(tenantId)}\n5`);
     await takeCheckpoint(bench.db, bench.signer, tenantId);
-    await publishCheckpoints(bench.db, folder, tenantId);
+    await publishCheckpoints(bench.db, bench.signer, folder, tenantId);
     const published = await publishedNotes(folder, tenantId);
     expect(published.map((note) => openCheckpoint(note, verifiersOf(tenantId))?.size)).toEqual([20, 40, 60]);
     expect(splitNotes(await readFile(checkpointFile(folder, tenantId), 'utf8'))).toEqual(published);

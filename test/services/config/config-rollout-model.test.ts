@@ -74,7 +74,7 @@ async function deployment(limit: number): Promise<{ id: string; version: number;
   return work(async (tx) => {
     const { stable_version: base_version } = await slot();
     const change = { environment, base_version, document: { limit }, plan };
-    const { proposal_id, changes } = await writeProposal(tx, app.api.deps.keyring, { changes: [change], reason: 'model' });
+    const { proposal_id, changes } = await writeProposal(tx, app.api.deps.keyring, { id: crypto.randomUUID(), changes: [change], reason: 'model' });
     const [{ version, digest } = { version: 0, digest: '' }] = changes;
     const place = { environment, kind: 'rollout', batch_id: crypto.randomUUID(), position: 0, proposal_id } as const;
     const what = { config_version: version, previous_version: base_version, digest, plan, reason: 'model' };

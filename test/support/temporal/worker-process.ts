@@ -48,7 +48,7 @@ export async function launchWorkerProcess(env: Env): Promise<WorkerProcess> {
       AUTH_SIGNING_KEYS: env.AUTH_SIGNING_KEYS,
       AUDIT_SIGNING_KEYS: env.AUDIT_SIGNING_KEYS,
       OUTBOUND_ALLOW: env.OUTBOUND_ALLOW.join(','),
-      AUDIT_ARCHIVE_DIR: env.AUDIT_ARCHIVE_DIR,
+      AUDIT_CHECKPOINT_DIR: env.AUDIT_CHECKPOINT_DIR,
       AUDIT_WITNESS_DIR: env.AUDIT_WITNESS_DIR,
     },
   });

@@ -65,6 +65,7 @@ describe('verification of the audit and comparison with Temporal', () => {
     expect(await run()).toEqual({ intact: 1 });
     expect(await newest()).toMatchObject({
       outcome: 'intact',
+      state: 'unanchored',
       first_bad_seq: null,
       decisions_compared: 1,
       differences: [],
@@ -100,7 +101,7 @@ describe('verification of the audit and comparison with Temporal', () => {
     );
     await expect(run()).rejects.toThrow(WorkflowFailedError);
     const found = await newest();
-    expect(found).toMatchObject({ outcome: 'damaged' });
+    expect(found).toMatchObject({ outcome: 'damaged', state: 'damaged' });
     expect(found.findings[0]).toMatchObject({ kind: 'entry', seq: found.first_bad_seq });
     await told('audit.chain-damaged');
   });

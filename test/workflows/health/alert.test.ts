@@ -130,7 +130,7 @@ describe('alerts in virtual time', () => {
     await asSuperuser(app, "update notification_channels set events = '{approval.opened}'");
     try {
       const { version, thresholds } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
-      expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 17 });
+      expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 18 });
       await round(1);
       expect((await app.call('GET', '/admin/alerts', { token: admin.token })).body.items).toEqual([]);
       // Nothing signs the audit chain here, so the entries of the sign-in are unsigned after a quarter of an hour.

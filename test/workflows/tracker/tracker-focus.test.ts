@@ -42,7 +42,10 @@ describe.each([
 
   const call = (method: string, rest = '', body?: unknown): Promise<Answer> =>
     app.call(method, `${path}${rest}`, { token: me.token, body });
-  const handleOf = (id: number) => time.client.workflow.getHandle(focusSessionWorkflowId(defaultTenantId, id));
+  const handleOf = async (id: number) => {
+    const rows = await asSuperuser<{ command_id: string }>(app, 'select command_id from admin_focus_sessions where id = $1', [id]);
+    return time.client.workflow.getHandle(focusSessionWorkflowId(defaultTenantId, rows[0]?.command_id ?? id));
+  };
   const ended = (id: number) => eventually(() => call('GET', `/${id}`), ({ body }) => body.end_time !== null);
   const minutesBetween = (from: string, to: string) => (Date.parse(to) - Date.parse(from)) / 60_000;
   const auditOf = async (id: number) => {
@@ -65,7 +68,7 @@ describe.each([
     await time.sleep('2 minutes');
     const { body } = await ended(id);
     expect(body).toMatchObject({ completed: true, interrupted: false, ending: 'timer', actual_minutes: 50, end_time: due_at });
-    await handleOf(id).result();
+    await (await handleOf(id)).result();
     expect(await auditOf(id)).toEqual(['focus_session.begin', 'focus_session.expire']);
     expect((await call('GET', '/active')).status).toBe(404);
   });
@@ -150,25 +153,25 @@ describe.each([
 
   it('operators see the id of the user, when the session ends and how it ended', async () => {
     const { id, due_at } = (await call('POST')).body;
-    const running = await handleOf(id).describe();
+    const running = await (await handleOf(id)).describe();
     expect(await running.staticSummary()).toBe(`Focus session of user ${me.user_id}`);
     expect(running.typedSearchAttributes.get(searchAttributes.requestedBy)).toBe(me.user_id);
     const details = async () =>
-      (await time.client.workflow.getHandle(focusSessionWorkflowId(defaultTenantId, id)).query<{ currentDetails?: string }>(
+      (await (await handleOf(id)).query<{ currentDetails?: string }>(
         '__temporal_workflow_metadata',
       )).currentDetails;
     expect(await details()).toContain(new Date(due_at).toISOString());
     await call('PUT', `/${id}/interrupt`);
-    await handleOf(id).result();
+    await (await handleOf(id)).result();
     expect(await details()).toMatch(/^Interrupted at /);
-    const after = await handleOf(id).describe();
+    const after = await (await handleOf(id)).describe();
     expect(after.typedSearchAttributes.get(searchAttributes.focusState)).toBe('interrupted');
-    expect(JSON.stringify(await handleOf(id).fetchHistory())).not.toContain(me.email);
+    expect(JSON.stringify(await (await handleOf(id)).fetchHistory())).not.toContain(me.email);
   });
 
   it('after an operator cancelled the workflow the person can start another session', async () => {
     const { id } = (await call('POST')).body;
-    await handleOf(id).cancel();
+    await (await handleOf(id)).cancel();
     expect((await ended(id)).body).toMatchObject({ interrupted: true });
   });
 
@@ -191,7 +194,7 @@ describe.each([
   it('all histories replay; those of an ending without a recorded history are kept', async () => {
     const { items } = (await call('GET', '?limit=100')).body;
     for (const { id, ending, paused_ms } of items) {
-      const history = await handleOf(id).fetchHistory();
+      const history = await (await handleOf(id)).fetchHistory();
       if (ending !== null) await histories.record(paused_ms > 0 ? `${ending}-after-pause` : ending, history);
     }
     expect(items.length).toBeGreaterThan(5);

@@ -4,7 +4,7 @@ import type { Permission } from '../../../domain/identity/permissions.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 import { notFound } from '../../../platform/problem.ts';
 
 /** A role that a person holds now, with the permissions it gives in this tenant. */
@@ -61,7 +61,7 @@ export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; p
  *
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
-export async function readRights(db: ReadConnections, scope: ReadScope, userId: string) {
+export async function readRights(db: ReadSource, scope: ReadScope, userId: string) {
   const [user] = await read(db, scope, kysely.selectFrom('users').where('id', '=', userId).select('status'));
   if (user === undefined) throw notFound('user');
   if (user.status !== 'active') return { roles: [], permissions: [] };

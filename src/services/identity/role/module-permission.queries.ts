@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { SoftwareModule } from '../../../domain/identity/module-permission.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { read, readAll } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 import { notFound } from '../../../platform/problem.ts';
 
 /** What is shown of a module permission, besides whether it has expired. */
@@ -37,7 +37,7 @@ function modulePermissionsOf(userId: string) {
  *
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
-export async function modulePermissions(db: ReadConnections, scope: ReadScope, userId: string) {
+export async function modulePermissions(db: ReadSource, scope: ReadScope, userId: string) {
   const [known, permissions] = await readAll(db, scope, [
     kysely.selectFrom('users').where('id', '=', userId).select('id'),
     modulePermissionsOf(userId).orderBy('agent_name'),
@@ -51,14 +51,14 @@ export async function modulePermissions(db: ReadConnections, scope: ReadScope, u
  *
  * @throws Problem `resource.not-found`.
  */
-export async function modulePermission(db: ReadConnections, scope: ReadScope, userId: string, module: SoftwareModule) {
+export async function modulePermission(db: ReadSource, scope: ReadScope, userId: string, module: SoftwareModule) {
   const [permission] = await read(db, scope, modulePermissionsOf(userId).where('agent_name', '=', module));
   if (permission === undefined) throw notFound('module permission');
   return permission;
 }
 
 /** What the access rule needs to know of a person's module permissions; nothing for a caller who is no person. */
-export function moduleGrants(db: ReadConnections, scope: ReadScope, userId: string | null) {
+export function moduleGrants(db: ReadSource, scope: ReadScope, userId: string | null) {
   return read(
     db,
     scope,

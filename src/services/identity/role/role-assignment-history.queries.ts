@@ -5,7 +5,7 @@ import { newestFirst } from '../../../platform/database/keyset-page.ts';
 import type { Page } from '../../../platform/database/keyset-page.ts';
 import { notFound } from '../../../platform/problem.ts';
 import { read, readAll } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 
 /** True for an assignment `a` that was in force at a time (RFC 3339): assigned, not revoked, not lapsed. */
 function inForceAt(at: string) {
@@ -41,7 +41,7 @@ interface LedgerFilter {
 }
 
 /** A page of the ledger, newest first, and one more to tell whether another follows. */
-export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, cursor, ...filter }: LedgerFilter & Page) {
+export function roleAssignments(db: ReadSource, scope: ReadScope, { limit, cursor, ...filter }: LedgerFilter & Page) {
   const { role_id, user_id, from, to, at } = filter;
   return read(
     db,
@@ -62,7 +62,7 @@ export function roleAssignments(db: ReadConnections, scope: ReadScope, { limit, 
  * @param at RFC 3339.
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
-export async function rightsAt(db: ReadConnections, scope: ReadScope, userId: string, at: string) {
+export async function rightsAt(db: ReadSource, scope: ReadScope, userId: string, at: string) {
   const then = sql<boolean>`created_at <= ${at}::timestamptz`;
   const [users, statuses, assignments, history] = await readAll(db, scope, [
     kysely.selectFrom('users').where('id', '=', userId).select('id'),

@@ -4,7 +4,7 @@ import { lineOfRole, rightsOfRoles, roleMap } from '../../../domain/identity/rol
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 
 /**
  * Every role of the tenant with the permissions it has here: a system role by the tenant's own matrix where there is
@@ -28,7 +28,7 @@ export function rolesQuery() {
  * The roles of the tenant with their ancestors and what they give with those, system roles first. All of them, because
  * the hierarchy needs all.
  */
-export async function rolesWithRights(db: ReadConnections, scope: ReadScope) {
+export async function rolesWithRights(db: ReadSource, scope: ReadScope) {
   const rows = await read(db, scope, rolesQuery().orderBy('r.is_system_role', 'desc').orderBy('r.name'));
   const roles = roleMap(rows);
   return rows.map((row) => {
@@ -44,7 +44,7 @@ export async function rolesWithRights(db: ReadConnections, scope: ReadScope) {
 }
 
 /** The roles of the tenant by name, system roles first, without what they give. */
-export function roleNames(db: ReadConnections, scope: ReadScope) {
+export function roleNames(db: ReadSource, scope: ReadScope) {
   return read(
     db,
     scope,

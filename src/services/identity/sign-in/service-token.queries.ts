@@ -2,7 +2,7 @@ import { kysely } from '../../../entities/kysely-schema.ts';
 import { newestFirst } from '../../../platform/database/keyset-page.ts';
 import type { Page } from '../../../platform/database/keyset-page.ts';
 import { read } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 
 /** What is shown of a service token; never its hash. */
 export const serviceTokenColumns = [
@@ -19,6 +19,6 @@ export const serviceTokenColumns = [
 ] as const;
 
 /** A page of service tokens, newest first, and one more to tell whether another follows. */
-export function listServiceTokens(db: ReadConnections, scope: ReadScope, page: Page) {
+export function listServiceTokens(db: ReadSource, scope: ReadScope, page: Page) {
   return read(db, scope, kysely.selectFrom('service_tokens').$call(newestFirst(page)).select(serviceTokenColumns));
 }

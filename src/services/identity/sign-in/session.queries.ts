@@ -3,7 +3,7 @@ import { kysely } from '../../../entities/kysely-schema.ts';
 import { newestFirst } from '../../../platform/database/keyset-page.ts';
 import type { Page } from '../../../platform/database/keyset-page.ts';
 import { readAll } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 import { notFound } from '../../../platform/problem.ts';
 
 /** A page of a person's sessions, and which of them to take in. */
@@ -16,7 +16,7 @@ interface SessionListing extends Page {
  *
  * @throws Problem `resource.not-found` for a person the tenant does not have.
  */
-export async function userSessions(db: ReadConnections, scope: ReadScope, userId: string, listing: SessionListing) {
+export async function userSessions(db: ReadSource, scope: ReadScope, userId: string, listing: SessionListing) {
   const isActive = sql<boolean>`(revoked_at is null and expires_at > now())`;
   const [known, sessions] = await readAll(db, scope, [
     kysely.selectFrom('users').where('id', '=', userId).select('id'),

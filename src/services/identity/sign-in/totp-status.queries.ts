@@ -1,9 +1,9 @@
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { readAll } from '../../../platform/database/read.ts';
-import type { ReadConnections, ReadScope } from '../../../platform/database/read.ts';
+import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 
 /** Whether a person has an authenticator app in use, since when, and how many recovery codes are left. */
-export async function totpStatus(db: ReadConnections, person: ReadScope & { readonly user_id: string }) {
+export async function totpStatus(db: ReadSource, person: ReadScope & { readonly user_id: string }) {
   const [factors, codes] = await readAll(db, person, [
     kysely.selectFrom('mfa_factors').where('user_id', '=', person.user_id).select('confirmed_at'),
     kysely

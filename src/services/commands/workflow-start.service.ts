@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { ActorRef } from '../../domain/shared/actor.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { getAction } from '../actions/registry.ts';
+import { sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
+import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
+import { sendRotationRetry } from '../integration/key-rotation.client.ts';
+import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
+import { cancelBulkRetry } from '../queue/queue-bulk-retry.client.ts';
+import type { AssignmentBatchInput } from '../../workflows/assignment/assignment-batch.contract.ts';
+import { claimWorkflowStarts, deleteWorkflowStart, putWorkflowStart } from './workflow-start.repository.ts';
+import type { WorkflowStart } from './workflow-start.repository.ts';
+
+type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
+
+/** What follows a change that an action has made, so that it can be repeated without the request. */
+interface ActionFollowUp {
+  readonly actor: ActorRef;
+  readonly action: string;
+  readonly payload: JsonObject;
+  readonly result: JsonObject;
+}
+
+type BatchStart = Omit<AssignmentBatchInput, 'queued_campaign_ids'>;
+
+/** How each kind is started. Every start may be repeated: it must not start anything twice. */
+const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRepetition: boolean) => Promise<void>>> = {
+  action: async (deps, { id, input }, isRepetition) => {
+    const { actor, action, payload, result } = input as unknown as ActionFollowUp;
+    await getAction(action).prepare(payload).afterCommit(deps, { actor, result, change_id: id, isRepetition });
+  },
+  'assignment-batch': async (deps, { input }) => {
+    await startAssignmentBatch(deps, input as unknown as BatchStart);
+  },
+  'assignment-batch-cancel': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(sendBatchCancellation({ temporal }, tenant_id, idIn(input, 'batch_id'))),
+  'bulk-retry-cancel': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(cancelBulkRetry({ temporal }, tenant_id, idIn(input, 'queue_id'))),
+  'onboarding-link': ({ temporal }, { tenant_id, input }) =>
+    sendOnboardingChanged({ temporal }, { tenant_id, link_id: idIn(input, 'link_id') }),
+  'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
+  'rotation-retry': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
+};
+
+function idIn(input: JsonObject, name: string): string {
+  return z.string().parse(input[name]);
+}
+
+/** A workflow that has ended needs not be told any more. */
+async function unlessEnded(telling: Promise<void>): Promise<void> {
+  try {
+    await telling;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
+  }
+}
+
+/** Starts what follows an action, after the commit; until it is done every worker tries. */
+export function followAction(
+  deps: Deps,
+  tx: Tx,
+  after: AfterCommit,
+  change: Omit<ActionFollowUp, 'actor'>,
+): void {
+  const { action, payload, result } = change;
+  if (getAction(action).isSecret) throw new Error(`The payload of ${action} must not be stored in the clear.`);
+  follow(deps, after, putWorkflowStart(tx, 'action', { actor: { ...actorRef(tx.actor) }, action, payload, result }));
+}
+
+/** Starts the workflow of an assignment batch that the transaction has stored, as {@link followAction} does. */
+export function followAssignmentBatch(deps: Deps, tx: Tx, after: AfterCommit, batch: BatchStart): void {
+  follow(deps, after, putWorkflowStart(tx, 'assignment-batch', { ...batch, actor: { ...batch.actor } }));
+}
+
+/** What workflows are told, each with the id that it is about. */
+interface Telling {
+  'assignment-batch-cancel': { batch_id: string };
+  'bulk-retry-cancel': { queue_id: string };
+  'onboarding-link': { link_id: string };
+  'queue-wake': { campaign_id: string };
+  'rotation-retry': { integration_id: string };
+}
+
+/** Has a workflow told of the change, as {@link followAction} does. */
+export function tellAfterCommit<Kind extends keyof Telling>(
+  deps: Deps,
+  tx: Tx,
+  after: AfterCommit,
+  kind: Kind,
+  input: Telling[Kind],
+): void {
+  follow(deps, after, putWorkflowStart(tx, kind, { ...input }));
+}
+
+function follow(deps: Deps, after: AfterCommit, start: WorkflowStart): void {
+  after(() => attempt(deps, start, false));
+}
+
+/**
+ * Starts what no process has started yet: the API had been killed after the commit, or Temporal was away.
+ *
+ * @returns how many were due.
+ */
+export async function startDueWorkflows(deps: Deps): Promise<number> {
+  const due = await claimWorkflowStarts(deps, 100);
+  await Promise.all(due.map((start) => attempt(deps, start, true)));
+  return due.length;
+}
+
+async function attempt(deps: Deps, start: WorkflowStart, isRepetition: boolean): Promise<void> {
+  const starter = starters[start.kind];
+  try {
+    if (starter === undefined) throw new Error(`No process of this version starts ${start.kind}.`);
+    await starter(deps, start, isRepetition);
+    await deleteWorkflowStart(deps, start);
+  } catch (error) {
+    deps.log.warn({ err: error, kind: start.kind, start_id: start.id }, 'a workflow could not be started yet; workers try again');
+  }
+}

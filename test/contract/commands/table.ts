@@ -1,0 +1,19 @@
+import { assignmentLines, onboardingLines } from './assignment.lines.ts';
+import { changeLines } from './change.lines.ts';
+import type { CommandLine } from './command-line.ts';
+import { healthLines, integrationLines, notificationLines, queueLines } from './operation.lines.ts';
+import { peopleLines } from './people.lines.ts';
+import { trackerLines } from './tracker.lines.ts';
+
+/** Every route that is no GET: how it makes its change, and a request that is valid. */
+export const commandTable: readonly CommandLine[] = [
+  ...peopleLines,
+  ...changeLines,
+  ...notificationLines,
+  ...queueLines,
+  ...integrationLines,
+  ...healthLines,
+  ...assignmentLines,
+  ...onboardingLines,
+  ...trackerLines,
+];

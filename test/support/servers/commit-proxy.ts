@@ -1,0 +1,118 @@
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** Where a connection is cut: the commit never arrives, or it is carried out and its answer is lost. */
+export type CutPoint = 'before-commit' | 'after-commit';
+
+/** A relay before PostgreSQL that cuts a connection at the commit of a command. */
+export interface CommitProxy {
+  readonly host: string;
+  readonly port: number;
+  /** Cuts the connection of the next transaction that has claimed or taken a command, once. */
+  cutNext(point: CutPoint): void;
+  /** How often a connection was cut so far. */
+  cuts(): number;
+  close(): Promise<void>;
+}
+
+/** What a transaction says that claims a command (API) or takes it (activity). */
+const takesCommand = /insert into idempotency_keys|update "idempotency_keys" set "state" = \$1 where "tenant_id"/;
+
+/** Starts the relay. It reads the extended query protocol (PostgreSQL protocol 3, section 54.7): Parse and Bind, CommandComplete. */
+export async function startCommitProxy(target: { host: string; port: number }): Promise<CommitProxy> {
+  const sockets = new Set<Socket>();
+  let armed: CutPoint | null = null;
+  let cuts = 0;
+  const server = createServer((client) => {
+    const upstream = connect(target);
+    const cut = () => {
+      cuts += 1;
+      client.destroy();
+      upstream.destroy();
+    };
+    const statements = new Map<string, string>();
+    let isCommand = false;
+    let losesAnswer = false;
+    const fromClient = messageReader(true, (type, message) => {
+      const [first = '', second = ''] = type === 'P' || type === 'B' ? message.toString('latin1', 5).split('\0') : [];
+      if (type === 'P') statements.set(first, second);
+      const text = type === 'B' ? (statements.get(second) ?? '') : '';
+      if (takesCommand.test(text)) isCommand = true;
+      if (text === 'rollback') isCommand = false;
+      if (text === 'commit' && isCommand) {
+        isCommand = false;
+        if (armed === 'before-commit') {
+          armed = null;
+          cut();
+          return false;
+        }
+        losesAnswer = armed === 'after-commit';
+        if (losesAnswer) armed = null;
+      }
+      upstream.write(message);
+      return true;
+    });
+    const fromServer = messageReader(false, (type, message) => {
+      if (losesAnswer && type === 'C' && message.toString('latin1', 5) === 'COMMIT\0') {
+        cut();
+        return false;
+      }
+      client.write(message);
+      return true;
+    });
+    client.on('data', fromClient);
+    upstream.on('data', fromServer);
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      // Messages are passed on one by one; together with delayed acknowledgements each would wait for 40 ms.
+      one.setNoDelay(true);
+      sockets.add(one);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    cutNext: (point) => {
+      armed = point;
+    },
+    cuts: () => cuts,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/**
+ * Cuts a stream into messages: type byte, length, body. A client's first message, the start-up, has no type.
+ *
+ * @param onMessage gets the whole message; false ends the reading.
+ */
+function messageReader(fromClient: boolean, onMessage: (type: string, message: Buffer) => boolean): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0);
+  let isStarted = !fromClient;
+  let isEnded = false;
+  return (chunk) => {
+    if (isEnded) return;
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      const header = isStarted ? 5 : 4;
+      if (rest.length < header) return;
+      const length = rest.readInt32BE(header - 4) + header - 4;
+      if (rest.length < length) return;
+      const message = rest.subarray(0, length);
+      rest = rest.subarray(length);
+      isEnded = !onMessage(isStarted ? String.fromCharCode(message[0] ?? 0) : '', message);
+      if (isEnded) return;
+      isStarted = true;
+    }
+  };
+}
