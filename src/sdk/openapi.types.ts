@@ -29859,7 +29859,8 @@ export interface operations {
                      *             "head_sequence": 32,
                      *             "head_at": "2026-11-21T16:36:54.414Z",
                      *             "verified_sequence": 0,
-                     *             "verified_at": null
+                     *             "verified_at": null,
+                     *             "state": null
                      *           }
                      *         }
                      *       }

@@ -25,6 +25,8 @@ export async function withSuperuser<Result>(
   work: (db: Kysely<CastellanSchema>) => Promise<Result>,
 ): Promise<Result> {
   const pool = new Pool({ connectionString: database.adminUrl, max: 1, types: createWireTypes(), options: '-c TimeZone=UTC' });
+  // The pool ends before the connection has: when the database is dropped meanwhile, nobody is left to hear its error.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
   try {
     return await work(db);
