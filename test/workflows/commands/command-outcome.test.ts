@@ -66,6 +66,9 @@ async function rowsOf(table: string): Promise<number> {
   return Number(row?.count);
 }
 
+const openCommands = async (key: string) =>
+  (await asSuperuser(app, "select command_id from idempotency_keys where key = $1 and state = 'open'", [key])).length;
+
 const auditOf = async (event: string, resource: string | number) => {
   const text = 'select seq from audit_logs where event = $1 and resource_id = $2';
   return (await asSuperuser(app, text, [event, String(resource)])).length;
@@ -120,11 +123,14 @@ describe('T-1: a repetition joins the command of the first request', () => {
   });
 
   it('waits while the worker is away, and gets the outcome of the command that is carried out meanwhile', async () => {
+    // Longer than a worker takes to start: after its deadline the command would be given up, which is another test.
+    const patient = { COMMAND_DEADLINE_MS: '20000' };
+    const [one, another] = [await app.another(patient), await app.another(patient)];
     await worker.stop();
     const key = randomUUID();
-    const first = start(key);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const second = start(key, other.url);
+    const first = start(key, one.url);
+    await eventually(() => openCommands(key), (count) => count === 1);
+    const second = start(key, another.url);
     await worker.start();
     const answers = await Promise.all([first, second]);
     expect(answers.map(({ status }) => status)).toEqual([201, 201]);
