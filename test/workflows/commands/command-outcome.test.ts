@@ -124,7 +124,7 @@ describe('T-1: a repetition joins the command of the first request', () => {
 
   it('waits while the worker is away, and gets the outcome of the command that is carried out meanwhile', async () => {
     // Longer than a worker takes to start: after its deadline the command would be given up, which is another test.
-    const patient = { COMMAND_DEADLINE_MS: '20000' };
+    const patient = { COMMAND_DEADLINE_MS: 20_000 };
     const [one, another] = [await app.another(patient), await app.another(patient)];
     await worker.stop();
     const key = randomUUID();
