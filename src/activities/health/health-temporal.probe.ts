@@ -5,8 +5,9 @@ import type { HealthProbe } from './health-probe.ts';
 const failedWithinMs = 3_600_000;
 
 /**
- * Measures the availability of Temporal and of our namespace in it, the backlog of our task queue, and failed workflows. The collector is a workflow
- * itself: while Temporal is unavailable it does not run, which the external watcher and every reader of health notice.
+ * Measures the availability of Temporal and of our namespace in it, the backlog of our task queue, and failed workflows. The
+ * collector is a workflow itself: while Temporal is unavailable it does not run, which the external watcher and every reader of
+ * health notice.
  */
 export function createTemporalProbe(temporal: TemporalClient): HealthProbe {
   const { taskQueue } = temporal;

@@ -1,6 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
-import { auditSyncCancel, endSyncJob, openSyncJob, syncPosition, writeSyncPage } from '../../services/integration/integration-sync.repository.ts';
+import {
+  auditSyncCancel,
+  endSyncJob,
+  openSyncJob,
+  syncPosition,
+  writeSyncPage,
+} from '../../services/integration/integration-sync.repository.ts';
 import { processMissingRecords } from '../../services/integration/missing-records.service.ts';
 import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
 import { actorInWorkflow } from '../../domain/shared/actor.ts';

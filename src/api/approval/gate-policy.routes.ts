@@ -43,12 +43,11 @@ const putApprovalPolicy = route({
   body: GatePolicyInput,
   responses: { 200: GatePolicyBody },
   problems: ['mfa.required', 'request.invalid', 'resource.conflict'],
-  handler: async ({ body, change }) => {
-    return change(async (tx) => {
+  handler: ({ body, change }) =>
+    change(async (tx) => {
       const saved = await saveGatePolicy(tx, body);
       return reply(200, saved, { etag: versionEtag(saved.version) });
-    });
-  },
+    }),
 });
 
 const deleteApprovalPolicy = route({

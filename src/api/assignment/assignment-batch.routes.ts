@@ -71,9 +71,9 @@ const cancelAssignmentBatch = route({
   responses: { 202: batchView },
   problems: ['resource.not-found', 'assignment.batch-finished', 'service.unavailable'],
   handler: ({ actor, deps, params: { batch_id }, change }) =>
-    change(async (tx, after) => {
+    change(async (tx) => {
       await assertBatchRunning(tx, batch_id);
-      tellAfterCommit(deps, tx, after, 'assignment-batch-cancel', { batch_id });
+      tellAfterCommit(deps, tx, 'assignment-batch-cancel', { batch_id });
       return loadBatch({ db: tx }, actor, batch_id);
     }),
 });
@@ -110,8 +110,8 @@ const reassignContacts = route({
   responses: { 202: z.object({ batch: batchView.nullable() }) },
   problems: ['resource.not-found', 'assignment.user-inactive', 'service.unavailable'],
   handler: ({ actor, body: { to_user_id }, deps, params: { user_id: from_user_id }, change }) =>
-    change(async (tx, after) => {
-      const batchId = await startReassignment(deps, tx, after, { from_user_id, to_user_id });
+    change(async (tx) => {
+      const batchId = await startReassignment(deps, tx, { from_user_id, to_user_id });
       if (batchId === null) return { batch: null };
       const batch = await loadBatch({ db: tx }, actor, batchId);
       return reply(202, { batch }, { location: `${batchesPath}/${batchId}` });

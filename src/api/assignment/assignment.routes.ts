@@ -70,11 +70,11 @@ const assignCampaigns = route({
   problems: ['resource.not-found', 'assignment.user-inactive'],
   handler: async ({ body, deps, params: { user_id }, change }) => {
     const { campaign_ids, permissions, ...settings } = body;
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       await openAssignments(tx);
       const outcomes = await joinCampaigns(tx, user_id, campaign_ids, { ...permissions, ...settings });
       const joined = outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
-      for (const campaign_id of new Set(joined)) tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id });
+      for (const campaign_id of new Set(joined)) tellAfterCommit(deps, tx, 'queue-wake', { campaign_id });
       return presentOutcomes(user_id, outcomes);
     });
   },
@@ -95,16 +95,15 @@ const assignContacts = route({
   body: contactAssignment,
   responses: { 200: contactOutcomes },
   problems: ['resource.not-found', 'resource.conflict', 'assignment.user-inactive', 'assignment.contact-owned'],
-  handler: async ({ body, deps, params: { user_id }, change }) => {
-    return change(async (tx, after) => {
+  handler: ({ body, deps, params: { user_id }, change }) =>
+    change(async (tx) => {
       await openAssignments(tx);
       const outcomes = await assignRequestedContacts(tx, user_id, body);
       const hasQueued = outcomes.some(({ outcome }) => outcome === 'queued');
       const { campaign_id } = body;
-      if (hasQueued && campaign_id !== null) tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id });
+      if (hasQueued && campaign_id !== null) tellAfterCommit(deps, tx, 'queue-wake', { campaign_id });
       return presentOutcomes(user_id, outcomes);
-    });
-  },
+    }),
 });
 
 const campaignParams = z.object({ user_id: z.uuid(), campaign_id: z.uuid() });
@@ -120,12 +119,11 @@ const removeUserCampaign = route({
   params: campaignParams,
   responses: { 204: null },
   problems: ['resource.not-found'],
-  handler: async (context) => {
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, assignmentRemoveCampaign.prepare(context.params));
+  handler: (context) =>
+    context.change(async (tx) => {
+      await runGatedAction(tx, context, assignmentRemoveCampaign.prepare(context.params));
       return reply(204);
-    });
-  },
+    }),
 });
 
 const contactParams = z.object({ user_id: z.uuid(), contact_id: z.uuid() });
@@ -141,12 +139,11 @@ const removeUserContact = route({
   params: contactParams,
   responses: { 204: null },
   problems: ['resource.not-found'],
-  handler: async (context) => {
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, assignmentRemoveContact.prepare(context.params));
+  handler: (context) =>
+    context.change(async (tx) => {
+      await runGatedAction(tx, context, assignmentRemoveContact.prepare(context.params));
       return reply(204);
-    });
-  },
+    }),
 });
 
 const getUserContact = route({

@@ -44,14 +44,13 @@ const updateCampaignMember = route({
   body: memberUpdate,
   responses: { 200: memberView },
   problems: ['resource.not-found'],
-  handler: async ({ actor, body, deps, params: { campaign_id, user_id }, change }) => {
-    return change(async (tx, after) => {
+  handler: ({ actor, body, deps, params: { campaign_id, user_id }, change }) =>
+    change(async (tx) => {
       await openAssignments(tx);
       await updateMember(tx, campaign_id, user_id, body);
-      tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id });
+      tellAfterCommit(deps, tx, 'queue-wake', { campaign_id });
       return loadMember({ db: tx }, actor, campaign_id, user_id);
-    });
-  },
+    }),
 });
 
 const getCampaignQueue = route({
@@ -89,8 +88,8 @@ const autoAssign = route({
   responses: { 202: batchView },
   problems: ['resource.not-found', 'service.unavailable'],
   handler: ({ actor, body, deps, params: { campaign_id }, change }) =>
-    change(async (tx, after) => {
-      const batchId = await startBulkAssignment(deps, tx, after, { campaign_id, ...body });
+    change(async (tx) => {
+      const batchId = await startBulkAssignment(deps, tx, { campaign_id, ...body });
       const batch = await loadBatch({ db: tx }, actor, batchId);
       return reply(202, batch, { location: `/api/admin/assignment-batches/${batchId}` });
     }),

@@ -66,12 +66,11 @@ const createCampaign = route({
   body: campaignCreation,
   responses: { 201: campaignView },
   problems: ['resource.conflict'],
-  handler: async (context) => {
-    return context.change(async (tx) => {
+  handler: (context) =>
+    context.change(async (tx) => {
       const id = await insertCampaign(tx, context.body);
       return showCampaign(context, tx, id, 201, { location: `${campaignsPath}/${id}` });
-    });
-  },
+    }),
 });
 
 const updateCampaign = route({
@@ -90,9 +89,9 @@ const updateCampaign = route({
   handler: async (context) => {
     const { body, deps, params, request, change } = context;
     const version = expectedVersion(request.ifMatch);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       await saveCampaign(tx, params.campaign_id, version, body);
-      if (body.status === 'active') tellAfterCommit(deps, tx, after, 'queue-wake', { campaign_id: params.campaign_id });
+      if (body.status === 'active') tellAfterCommit(deps, tx, 'queue-wake', { campaign_id: params.campaign_id });
       return showCampaign(context, tx, params.campaign_id);
     });
   },
@@ -116,8 +115,8 @@ const deleteCampaign = route({
   handler: async (context) => {
     const { params, request } = context;
     const version = expectedVersion(request.ifMatch);
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
       return reply(204);
     });
   },

@@ -72,12 +72,11 @@ const createContact = route({
   body: contactCreation,
   responses: { 201: contactView },
   problems: ['resource.conflict'],
-  handler: async (context) => {
-    return context.change(async (tx) => {
+  handler: (context) =>
+    context.change(async (tx) => {
       const id = await insertContact(tx, context.body);
       return showContact(context, tx, id, 201, { location: `${contactsPath}/${id}` });
-    });
-  },
+    }),
 });
 
 const updateContact = route({
@@ -121,8 +120,8 @@ const deleteContact = route({
   handler: async (context) => {
     const { params, request } = context;
     const change = contactDelete.prepare({ contact_id: params.contact_id, version: expectedVersion(request.ifMatch) });
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, change);
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
       return reply(204);
     });
   },

@@ -71,12 +71,11 @@ const erasePerson = route({
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.conflict'],
-  handler: async (context) => {
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, personErase.prepare({ person_id: context.params.id, ...context.body }));
+  handler: (context) =>
+    context.change(async (tx) => {
+      await runGatedAction(tx, context, personErase.prepare({ person_id: context.params.id, ...context.body }));
       return reply(204);
-    });
-  },
+    }),
 });
 
 export const auditRetentionRoutes = [getAuditVerifications, getAuditSegments, erasePerson];

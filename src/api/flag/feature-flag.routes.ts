@@ -74,12 +74,11 @@ const createFeatureFlag = route({
   body: CreateBody,
   responses: { 201: FlagBody, 202: ApprovalBody },
   problems: ['mfa.required', 'resource.conflict', 'approval.policy-unsatisfiable'],
-  handler: async ({ gate, change, ...input }) => {
-    return change(async (tx) => {
+  handler: ({ gate, change, ...input }) =>
+    change(async (tx) => {
       const flag = await changeFlag(tx, 'flag.create', createPayload(input), gate);
       return reply(201, flag, { etag: versionEtag(flag.version) });
-    });
-  },
+    }),
 });
 
 const UpdateBody = withSoundness(flagContent.extend({ environment: flagEnvironment, reason }));
@@ -117,12 +116,11 @@ const updateFeatureFlag = route({
     'resource.version-required',
     'approval.policy-unsatisfiable',
   ],
-  handler: async ({ gate, request, change, ...input }) => {
-    return change(async (tx) => {
+  handler: ({ gate, request, change, ...input }) =>
+    change(async (tx) => {
       const flag = await changeFlag(tx, 'flag.update', updatePayload(input, request), gate);
       return reply(200, flag, { etag: versionEtag(flag.version) });
-    });
-  },
+    }),
 });
 
 const ToggleBody = z.strictObject({
@@ -156,12 +154,11 @@ const toggleFeatureFlag = route({
     'flag.version-conflict',
     'approval.policy-unsatisfiable',
   ],
-  handler: async ({ gate, change, ...input }) => {
-    return change(async (tx) => {
+  handler: ({ gate, change, ...input }) =>
+    change(async (tx) => {
       const flag = await changeFlag(tx, 'flag.toggle', togglePayload(input), gate);
       return reply(200, flag, { etag: versionEtag(flag.version) });
-    });
-  },
+    }),
 });
 
 const emergencyOff = route({

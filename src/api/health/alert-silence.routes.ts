@@ -66,12 +66,11 @@ const createAlertSilence = route({
   }),
   responses: { 201: SilenceBody },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ body, deps, change }) => {
-    return change(async (tx) => {
+  handler: ({ body, deps, change }) =>
+    change(async (tx) => {
       const silence = await createSilence(tx, body, deps.now());
       return reply(201, silence, { etag: versionEtag(silence.version) });
-    });
-  },
+    }),
 });
 
 const updateAlertSilence = route({
@@ -109,11 +108,10 @@ const deleteAlertSilence = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await endSilence(tx, params.id);
-    });
-  },
+    }),
 });
 
 /** Silences of alerts. */

@@ -3,7 +3,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { CommitUnknownError } from '../../platform/database/commit-outcome.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import {
   RepeatedCommand,
@@ -35,7 +35,8 @@ interface CommandOptions {
   /** First step of the transaction after the claim: consumes the factor proof. */
   readonly begin: (tx: Tx) => Promise<void>;
   readonly present: (result: unknown) => HttpResponse;
-  readonly onLostStep: (error: unknown) => void;
+  /** Told that the result of a command could not be stored for repetitions. */
+  readonly onLostResult: (error: unknown) => void;
 }
 
 /**
@@ -75,10 +76,7 @@ export class RequestCommand {
   async findAnswer(): Promise<HttpResponse | undefined> {
     if (!this.#options.isRepeatable) return undefined;
     const found = await findCommand(this.#options.deps, this.#keyOfCommand());
-    if (found?.state !== 'done') return undefined;
-    this.#isReplayed = true;
-    this.#isDone = true;
-    return this.#answerOf(found);
+    return found?.state === 'done' ? this.#answerOf(this.#replay(found)) : undefined;
   }
 
   /**
@@ -86,16 +84,14 @@ export class RequestCommand {
    *
    * @param work its result is the answer; what is read for it is read inside the transaction.
    */
-  async change(work: (tx: Tx, after: AfterCommit) => Promise<unknown>): Promise<HttpResponse> {
-    const { deps, actor, isRepeatable, begin, present, onLostStep } = this.#options;
+  async change(work: (tx: Tx) => Promise<unknown>): Promise<HttpResponse> {
+    const { deps, actor, isRepeatable, begin, present } = this.#options;
     const key = this.#keyOfCommand();
-    let steps: (() => Promise<void>)[] = [];
     try {
       this.#answer = await unitOfWork(deps.db, actor, async (tx) => {
-        steps = [];
         const id = isRepeatable ? await claimInTransaction(tx, deps.keyring, key) : null;
         await begin(tx);
-        const answer = present(await work(tx, (step) => steps.push(step)));
+        const answer = present(await work(tx));
         if (id !== null) storeAnswer(tx, deps.keyring, key, id, answer);
         return answer;
       });
@@ -103,10 +99,8 @@ export class RequestCommand {
       if (isLockTimeout(error)) throw inProgress(error);
       if (!(error instanceof RepeatedCommand)) throw error;
       this.#answer = await this.#repeatedAnswer();
-      return this.#answer;
     }
     this.#isDone = true;
-    for (const step of steps) await step().catch(onLostStep);
     return this.#answer;
   }
 
@@ -125,7 +119,7 @@ export class RequestCommand {
     send: (command: WorkflowCommand) => Promise<Result>,
     resultOfStored: (stored: unknown, commandId: string) => Result | Promise<Result> = (stored) => stored as Result,
   ): Promise<Result> {
-    const { deps, isRepeatable, onLostStep } = this.#options;
+    const { deps, isRepeatable, onLostResult } = this.#options;
     const key = this.#keyOfCommand();
     const claimed = await this.#claim();
     const { command_id } = claimed;
@@ -138,7 +132,7 @@ export class RequestCommand {
     }
     this.#isDone = true;
     // Where the workflow has written, the row is done already.
-    if (isRepeatable) await closeCommand(deps, key, command_id, result).catch(onLostStep);
+    if (isRepeatable) await closeCommand(deps, key, command_id, result).catch(onLostResult);
     return result;
   }
 
@@ -155,11 +149,7 @@ export class RequestCommand {
       });
       if (command_id !== null) return { command_id, waits_until: startedMs + deps.env.COMMAND_DEADLINE_MS };
       const found = await findCommand(deps, key);
-      if (found?.state === 'done') {
-        this.#isReplayed = true;
-        this.#isDone = true;
-        return found;
-      }
+      if (found?.state === 'done') return this.#replay(found);
       if (Date.now() > untilMs) throw inProgress();
       await setTimeout(joinPauseMs);
     }
@@ -174,17 +164,20 @@ export class RequestCommand {
   async #settle(commandId: string, error: unknown): Promise<unknown> {
     const { deps } = this.#options;
     const key = this.#keyOfCommand();
-    let outcome: StoredCommand | 'void' | undefined;
+    let isVoid: boolean;
+    let found: StoredCommand | undefined;
     try {
-      outcome = (await voidCommand(deps, key, commandId)) ? 'void' : await findCommand(deps, key);
+      isVoid = await voidCommand(deps, key, commandId);
+      if (!isVoid) found = await findCommand(deps, key);
     } catch {
       throw outcomeUnknown(error);
     }
-    if (outcome === 'void') throw await this.#refusalOf(error);
-    if (outcome?.command_id !== commandId || outcome.state === 'open') throw outcomeUnknown(error);
-    if (outcome.state === 'void') throw await this.#refusalOf(error);
+    // Otherwise a repetition has taken the command over with an id of its own.
+    const isOurs = found?.command_id === commandId;
+    if (isVoid || (isOurs && found?.state === 'void')) throw await this.#refusalOf(error);
+    if (!isOurs || found?.state !== 'done') throw outcomeUnknown(error);
     this.#isDone = true;
-    return resultOf(deps.keyring, outcome);
+    return resultOf(deps.keyring, found);
   }
 
   /** What the caller of a command that was certainly not carried out gets; the error only chooses the words. */
@@ -203,12 +196,17 @@ export class RequestCommand {
 
   async #repeatedAnswer(): Promise<HttpResponse> {
     const found = await findCommand(this.#options.deps, this.#keyOfCommand());
-    if (found?.state !== 'done') throw inProgress();
-    const answer = this.#answerOf(found);
-    if (answer === undefined) throw inProgress();
+    const answer = found?.state === 'done' ? this.#answerOf(found) : undefined;
+    if (found === undefined || answer === undefined) throw inProgress();
+    this.#replay(found);
+    return answer;
+  }
+
+  /** This request repeats a command that is done. */
+  #replay(found: StoredCommand): StoredCommand {
     this.#isReplayed = true;
     this.#isDone = true;
-    return answer;
+    return found;
   }
 
   #keyOfCommand(): CommandKey {

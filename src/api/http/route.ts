@@ -5,7 +5,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { ReadScope } from '../../platform/database/read.ts';
-import type { AfterCommit, Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx, UnitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { RequestInfo } from './request-info.ts';
@@ -66,7 +66,7 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
    * Makes the change of this request in one short transaction, once for each Idempotency-Key; consumes the factor proof of
    * a gated route first. Returns the answer, which the handler returns in its turn.
    */
-  change(work: (tx: Tx, after: AfterCommit) => Promise<unknown>): Promise<HttpResponse>;
+  change(work: (tx: Tx) => Promise<unknown>): Promise<HttpResponse>;
   /**
    * Has a workflow make the change of this request, once for each Idempotency-Key. What is checked beforehand is checked in
    * `send`; what is presented, after it, since a repetition gets here with the stored result.

@@ -75,7 +75,7 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
       if (mfa !== null && !mfa.spent) await consumeMfaProof(tx, mfa.challenge_id, actor);
     },
     present: (result) => present(route, result, defaultStatus),
-    onLostStep: (error) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }, 'a step after a change failed'),
+    onLostResult: (error) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }, 'a result could not be stored'),
   });
   const known = await command.findAnswer();
   if (known !== undefined) return replayed(known);

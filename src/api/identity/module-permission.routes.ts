@@ -39,13 +39,12 @@ const createModulePermission = route({
   body: modulePermissionCreation,
   responses: { 201: modulePermissionView },
   problems: ['resource.not-found', 'resource.conflict', 'role.own-rights'],
-  handler: async ({ params, body, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, body, change }) =>
+    change(async (tx) => {
       const granted = await grantModulePermission(tx, params.id, body);
       const location = `/api/v1/users/${params.id}/agent-permissions/${granted.agent_name}`;
       return reply(201, granted, { etag: versionEtag(granted.version), location });
-    });
-  },
+    }),
 });
 
 const getModulePermission = route({
@@ -98,12 +97,11 @@ const deleteModulePermission = route({
   params: moduleParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'role.own-rights'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await revokeModulePermission(tx, params.id, params.agent);
       return reply(204);
-    });
-  },
+    }),
 });
 
 export const modulePermissionRoutes = [

@@ -107,7 +107,7 @@ const linkUserIdentity = route({
   body: z.strictObject({ issuer: z.url().max(500), subject: z.string().min(1).max(255) }),
   responses: { 201: identityView },
   problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own'],
-  handler: async ({ params, body, change }) =>
+  handler: ({ params, body, change }) =>
     change(async (tx) => reply(201, await linkIdentity(tx, params.id, body))),
 });
 
@@ -122,12 +122,11 @@ const unlinkUserIdentity = route({
   params: z.object({ id: z.uuid(), identityId: z.uuid() }),
   responses: { 204: null },
   problems: ['resource.not-found', 'user.exceeds-own', 'role.own-rights'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await unlinkIdentity(tx, params.id, params.identityId);
       return reply(204);
-    });
-  },
+    }),
 });
 
 export const oidcRoutes = [

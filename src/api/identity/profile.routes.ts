@@ -74,9 +74,9 @@ const changePassword = route({
     if (user_id === null) throw notFound('user');
     const owner = { ...actor, user_id };
     const password_hash = await hashNewPassword(deps, owner, body);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       await savePassword(tx, user_id, password_hash);
-      after(() => notifyOwner(deps, owner, 'password-changed'));
+      tx.after(() => notifyOwner(deps, owner, 'password-changed'));
       return reply(204);
     });
   },

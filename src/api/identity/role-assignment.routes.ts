@@ -21,7 +21,7 @@ const assignUserRole = route({
   body: roleGrant,
   responses: { 201: assignmentView },
   problems: ['resource.not-found', 'resource.conflict', 'role.grant-exceeds-own', 'role.own-rights'],
-  handler: async ({ params, body, change }) =>
+  handler: ({ params, body, change }) =>
     change(async (tx) => reply(201, await assignRole(tx, params.id, body))),
 });
 
@@ -36,12 +36,11 @@ const revokeUserRole = route({
   params: assignmentParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'user.last-super-admin', 'user.exceeds-own', 'role.own-rights'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await revokeRole(tx, params.id, params.assignmentId);
       return reply(204);
-    });
-  },
+    }),
 });
 
 const reviewUserRole = route({

@@ -67,8 +67,8 @@ const updateRolePermissions = route({
   handler: async (context) => {
     const { params, body, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, roleUpdatePermissions.prepare({ role_id: params.id, version, ...body }));
       return presentMatrix(tx, scope, params.id);
     });
   },

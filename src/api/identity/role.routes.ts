@@ -44,8 +44,8 @@ const createRole = route({
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'role.immutable', 'resource.not-found'],
   handler: async (context) => {
     const { body, scope } = context;
-    return context.change(async (tx, after) => {
-      const { role_id } = await runGatedAction(tx, after, context, roleCreate.prepare(body));
+    return context.change(async (tx) => {
+      const { role_id } = await runGatedAction(tx, context, roleCreate.prepare(body));
       const id = z.uuid().parse(role_id);
       return presentRole(tx, scope, id, { location: `/admin/roles/${id}` });
     });
@@ -80,8 +80,8 @@ const updateRole = route({
   handler: async (context) => {
     const { params, body, request, scope } = context;
     const version = expectedVersion(request.ifMatch);
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, roleUpdate.prepare({ role_id: params.id, version, ...body }));
       return presentRole(tx, scope, params.id);
     });
   },
@@ -104,8 +104,8 @@ const deleteRole = route({
   problems: ['resource.not-found', 'resource.version-mismatch', 'role.immutable', 'role.in-use'],
   handler: async (context) => {
     const { params, request } = context;
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, roleDelete.prepare({ role_id: params.id, version: expectedVersion(request.ifMatch) }));
       return reply(204);
     });
   },

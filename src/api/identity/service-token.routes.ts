@@ -33,7 +33,7 @@ const createServiceToken = route({
   body: serviceTokenCreation,
   responses: { 201: newServiceTokenView },
   problems: ['mfa.required', 'role.grant-exceeds-own'],
-  handler: async ({ body, change }) => change(async (tx) => reply(201, await issueToken(tx, body))),
+  handler: ({ body, change }) => change(async (tx) => reply(201, await issueToken(tx, body))),
 });
 
 const revokeServiceToken = route({
@@ -47,12 +47,11 @@ const revokeServiceToken = route({
   params: idParams,
   responses: { 204: null },
   problems: ['mfa.required', 'resource.not-found'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await revokeToken(tx, params.id);
       return null;
-    });
-  },
+    }),
 });
 
 /** What applications and machines call with. */

@@ -60,13 +60,12 @@ const forceLogoutUser = route({
   params: idParams,
   responses: { 200: z.object({ sessions_ended: z.number().int() }) },
   problems: ['resource.not-found', 'user.exceeds-own'],
-  handler: async ({ params, actor, deps, change }) => {
-    return change(async (tx, after) => {
+  handler: ({ params, actor, deps, change }) =>
+    change(async (tx) => {
       const sessions_ended = await forceLogout(tx, params.id);
-      after(() => notifySessionsEnded(deps, actor, params.id, 'forced'));
+      tx.after(() => notifySessionsEnded(deps, actor, params.id, 'forced'));
       return { sessions_ended };
-    });
-  },
+    }),
 });
 
 export const sessionRoutes = [getUserSessions, forceLogoutUser];

@@ -43,9 +43,9 @@ const updateSignInFactor = route({
     const { sign_in_requires_totp, password } = body;
     await assertPassword(deps, owner, password);
     const has_authenticator_app = await assertFactorAvailable(deps, owner, sign_in_requires_totp);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       await setSignInFactor(tx, owner.user_id, sign_in_requires_totp);
-      after(() => notifyOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped'));
+      tx.after(() => notifyOwner(deps, owner, sign_in_requires_totp ? 'sign-in-factor-required' : 'sign-in-factor-dropped'));
       return { sign_in_requires_totp, has_authenticator_app };
     });
   },

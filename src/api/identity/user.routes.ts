@@ -103,13 +103,13 @@ const updateUser = route({
   ],
   handler: async ({ params, body, actor, deps, request, scope, change }) => {
     const version = expectedVersion(request.ifMatch);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       await saveUser(tx, params.id, version, body);
       if (body.status === 'inactive') {
-        after(() => followDeactivation(deps, actor, params.id));
-        after(() => reassignFromDeactivated(deps, actor, params.id, null));
+        tx.after(() => followDeactivation(deps, actor, params.id));
+        tx.after(() => reassignFromDeactivated(deps, actor, params.id, null));
       }
-      if (body.status === 'active') after(() => wakeQueuesOfUser(deps, actor, params.id));
+      if (body.status === 'active') tx.after(() => wakeQueuesOfUser(deps, actor, params.id));
       return presentUser(tx, scope, params.id);
     });
   },
@@ -146,9 +146,9 @@ const deleteUser = route({
   handler: async (context) => {
     const { params, query, actor, deps, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, change);
-      after(() => reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
+      tx.after(() => reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null));
       return reply(204);
     });
   },

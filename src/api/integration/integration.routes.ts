@@ -104,9 +104,9 @@ const createIntegrationRoute = route({
   problems: ['mfa.required', 'resource.conflict'],
   handler: async ({ body, deps, change }) => {
     await assertPermittedAddresses(deps.outbound, body.config);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       const row = await createIntegration(tx, deps.keyring, body);
-      if (row.sync_every_seconds !== null) after(() => startIntegrationSweep(deps, row.id));
+      if (row.sync_every_seconds !== null) tx.after(() => startIntegrationSweep(deps, row.id));
       return reply(201, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
     });
   },
@@ -133,9 +133,9 @@ const updateIntegration = route({
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.conflict'],
   handler: async ({ params, body, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       const row = await changeIntegration(tx, params.id, version, body);
-      if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) after(() => startIntegrationSweep(deps, row.id));
+      if (body.is_enabled !== undefined || body.sync_every_seconds !== undefined) tx.after(() => startIntegrationSweep(deps, row.id));
       return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
     });
   },
@@ -185,9 +185,9 @@ const deleteIntegrationRoute = route({
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
   handler: async ({ params, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
-    return change(async (tx, after) => {
+    return change(async (tx) => {
       await deleteIntegration(tx, params.id, version);
-      after(() => startIntegrationSweep(deps, params.id));
+      tx.after(() => startIntegrationSweep(deps, params.id));
     });
   },
 });
@@ -221,7 +221,7 @@ const findIntegrationSecret = route({
   // For a repetition a digest of the request would be stored, which would be a digest of the secret.
   idempotency: false,
   problems: ['mfa.required'],
-  handler: async ({ body, deps, change }) => change(async (tx) => ({
+  handler: ({ body, deps, change }) => change(async (tx) => ({
     uses: await findSecret(tx, deps.keyring, body.secret),
   })),
 });

@@ -53,8 +53,8 @@ const rotateAPIKey = route({
   ],
   handler: async ({ gate, deps, change, ...input }) => {
     const prepared = getAction('integration.rotate-key').prepare(rotatePayload(input));
-    return change(async (tx, after) => {
-      await runGatedAction(tx, after, { deps, gate }, prepared);
+    return change(async (tx) => {
+      await runGatedAction(tx, { deps, gate }, prepared);
       const rotation = await requestedRotation(tx, input.params.id);
       const location = `/admin/integrations/${rotation.integration_id}/rotations/${rotation.id}`;
       return reply(201, rotation, { location });
@@ -128,7 +128,7 @@ const retryKeyRotation = route({
   responses: { 202: KeyRotationBody },
   problems: ['resource.not-found', 'resource.conflict', 'service.unavailable'],
   handler: ({ params, deps, change }) =>
-    change(async (tx, after) => reply(202, await retryRotation(deps, tx, after, rotationIds(params)))),
+    change(async (tx) => reply(202, await retryRotation(deps, tx, rotationIds(params)))),
 });
 
 /** Key rotations of integrations: S2-21. */

@@ -116,11 +116,10 @@ const deleteChannel = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await deleteNotificationChannel(tx, params.id);
-    });
-  },
+    }),
 });
 
 const rotateSecret = route({
@@ -136,12 +135,11 @@ const rotateSecret = route({
   body: z.strictObject({ grace_hours: z.int().min(0).max(168).default(24) }),
   responses: { 200: ChannelWithSecretBody },
   problems: ['resource.not-found', 'mfa.required'],
-  handler: async ({ params, body, deps, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, body, deps, change }) =>
+    change(async (tx) => {
       const { channel, secret } = await rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600);
       return { ...channel, secret };
-    });
-  },
+    }),
 });
 
 /** The channels through which a tenant is notified. */

@@ -44,14 +44,13 @@ const createLink = route({
   body: linkCreation,
   responses: { 201: NewOnboardingLink },
   problems: ['auth.forbidden', 'role.grant-exceeds-own', 'resource.conflict', 'resource.not-found'],
-  handler: async ({ body, deps, change }) => {
-    return change(async (tx, after) => {
+  handler: ({ body, deps, change }) =>
+    change(async (tx) => {
       const { row, token } = await createOnboardingLink(tx, body, deps.now());
-      tellAfterCommit(deps, tx, after, 'onboarding-link', { link_id: row.id });
+      tellAfterCommit(deps, tx, 'onboarding-link', { link_id: row.id });
       const url = new URL(`${path}/o/${token}`, deps.env.PUBLIC_URL).href;
       return reply(201, { ...presentOnboardingLink(row, deps.now()), token, url }, { location: `${path}/link/${row.id}` });
-    });
-  },
+    }),
 });
 
 const getLinks = route({
@@ -110,8 +109,8 @@ const revokeLink = route({
   problems: ['resource.not-found', 'onboarding.closed'],
   handler: async (context) => {
     const { actor, body, deps, params: { link_id } } = context;
-    return context.change(async (tx, after) => {
-      await runGatedAction(tx, after, context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, onboardingRevoke.prepare({ link_id, reason: body.reason }));
       return presentOnboardingLink(await loadOnboardingLink({ db: tx }, actor, link_id), deps.now());
     });
   },
@@ -129,13 +128,12 @@ const extendLink = route({
   body: linkExtension,
   responses: { 200: OnboardingLinkBody },
   problems: ['resource.not-found', 'onboarding.closed', 'onboarding.life-spent'],
-  handler: async ({ body, deps, params: { link_id }, change }) => {
-    return change(async (tx, after) => {
+  handler: ({ body, deps, params: { link_id }, change }) =>
+    change(async (tx) => {
       const row = await extendOnboardingLink(tx, link_id, body.extend_seconds, deps.now());
-      tellAfterCommit(deps, tx, after, 'onboarding-link', { link_id });
+      tellAfterCommit(deps, tx, 'onboarding-link', { link_id });
       return presentOnboardingLink(row, deps.now());
-    });
-  },
+    }),
 });
 
 /** Onboarding links, for those who send them and for their holders (S3-15..22). */

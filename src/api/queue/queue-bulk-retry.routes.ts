@@ -78,7 +78,7 @@ const cancelBulkRetryRoute = route({
   responses: { 202: BulkRetryBody },
   problems: ['resource.not-found', 'queue.retry-over', 'service.unavailable'],
   handler: ({ deps, params, change }) =>
-    change(async (tx, after) => reply(202, await endBulkRetry(deps, tx, after, bulkRetryId(params)))),
+    change(async (tx) => reply(202, await endBulkRetry(deps, tx, bulkRetryId(params)))),
 });
 
 /** Bulk retry: preview, start, progress and cancelling. */

@@ -94,8 +94,8 @@ const cleanQueueRoute = route({
   ],
   handler: async (context) => {
     const change = queueClean.prepare(cleanPayload(context));
-    return context.change(async (tx, after) => {
-      const { event_id } = cleanOf(await runGatedAction(tx, after, context, change));
+    return context.change(async (tx) => {
+      const { event_id } = cleanOf(await runGatedAction(tx, context, change));
       return findQueueEvent(tx, context.actor, event_id);
     });
   },

@@ -118,13 +118,12 @@ const createQueue = route({
     .meta({ id: 'QueueRegistration' }),
   responses: { 201: QueueBody },
   problems: ['mfa.required', 'resource.conflict', 'queue.source-refused'],
-  handler: async ({ actor, body, deps, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, body, deps, change }) =>
+    change(async (tx) => {
       await registerQueue(tx, body, deps.temporal.taskQueue);
       const row = await queueByName({ db: tx }, actor, body.name);
       return reply(201, presentQueue(deps.queues, row), { location: `${path}/${body.name}` });
-    });
-  },
+    }),
 });
 
 const deleteQueue = route({
@@ -138,12 +137,11 @@ const deleteQueue = route({
   params: queueParams,
   responses: { 204: null },
   problems: ['mfa.required', 'resource.not-found', 'queue.already-paused'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await unregisterQueue(tx, params.name);
       return reply(204, null);
-    });
-  },
+    }),
 });
 
 /** Queues of BullMQ and Temporal: S2-23..28, S2-49, S2-67. */

@@ -18,12 +18,11 @@ const create = route({
   body: ActivityCreate,
   responses: { 201: ActivityBody },
   problems: ['resource.conflict'],
-  handler: async ({ actor, body, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, body, change }) =>
+    change(async (tx) => {
       const [row] = await logActivities(tx, ownerOf(actor), [body]);
       return row;
-    });
-  },
+    }),
 });
 
 const list = route({
@@ -93,12 +92,11 @@ const remove = route({
   summary: 'Remove an activity; the score of its day and the streaks are updated',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, params, change }) =>
+    change(async (tx) => {
       await deleteActivity(tx, ownerOf(actor), params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 /** `today` is matched before the pattern of an id (S0-80). */

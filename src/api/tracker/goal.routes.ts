@@ -107,12 +107,11 @@ const remove = route({
   summary: 'Remove a goal',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, params, change }) =>
+    change(async (tx) => {
       await deleteGoal(tx, ownerOf(actor), params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 /** `progress` is matched before the pattern of an id. */

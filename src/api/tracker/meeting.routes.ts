@@ -87,12 +87,11 @@ const remove = route({
   summary: 'Remove a meeting',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, params, change }) =>
+    change(async (tx) => {
       await deleteMeeting(tx, ownerOf(actor), params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 const plan = route({
@@ -119,7 +118,7 @@ const followUp = route({
   body: MeetingFollowUps,
   responses: { 201: z.object({ items: z.array(ActivityBody) }) },
   problems: ['resource.conflict', 'request.invalid'],
-  handler: async ({ actor, params, body, change }) => change(async (tx) => ({
+  handler: ({ actor, params, body, change }) => change(async (tx) => ({
     items: await createFollowUps(tx, ownerOf(actor), params.id, body.tasks),
   })),
 });

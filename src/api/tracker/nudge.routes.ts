@@ -99,12 +99,11 @@ const remove = route({
   summary: 'Remove a nudge; it is not generated again',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, params, change }) =>
+    change(async (tx) => {
       await deleteNudge(tx, ownerOf(actor), params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 export const nudgeRoutes = [list, generate, markAsRead, snooze, remove];

@@ -38,12 +38,11 @@ const remove = route({
   params: stageParams,
   responses: { 204: null },
   problems: ['resource.conflict'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await archiveStage(tx, params.id, params.stageId);
       return reply(204);
-    });
-  },
+    }),
 });
 
 /** The routes of a pipeline's stages. */

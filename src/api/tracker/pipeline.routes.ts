@@ -49,12 +49,11 @@ const create = route({
   body: PipelineCreate,
   responses: { 201: PipelineBody },
   problems: ['resource.conflict'],
-  handler: async ({ body, change }) => {
-    return change(async (tx) => {
+  handler: ({ body, change }) =>
+    change(async (tx) => {
       const id = await createPipeline(tx, body);
       return (await read(tx, tx.actor, pipelinesQuery().where('p.id', '=', id)))[0];
-    });
-  },
+    }),
 });
 
 const update = changeRoutes({
@@ -66,12 +65,11 @@ const update = changeRoutes({
   body: PipelineUpdate,
   responses: { 200: PipelineBody },
   problems: ['resource.conflict'],
-  handler: async ({ params, body, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, body, change }) =>
+    change(async (tx) => {
       await updatePipeline(tx, params.id, body);
       return (await read(tx, tx.actor, pipelinesQuery().where('p.id', '=', params.id)))[0];
-    });
-  },
+    }),
 });
 
 const remove = route({
@@ -83,12 +81,11 @@ const remove = route({
   params: idParams,
   responses: { 204: null },
   problems: ['resource.conflict'],
-  handler: async ({ params, change }) => {
-    return change(async (tx) => {
+  handler: ({ params, change }) =>
+    change(async (tx) => {
       await archivePipeline(tx, params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 const summary = route({

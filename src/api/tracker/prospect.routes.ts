@@ -140,12 +140,11 @@ const remove = route({
   summary: 'Remove a prospect; its history is retained',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, params, change }) =>
+    change(async (tx) => {
       await deleteProspect(tx, ownerOf(actor), params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 const history = route({

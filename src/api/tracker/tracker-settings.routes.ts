@@ -72,12 +72,11 @@ const removeVacation = route({
   summary: 'Remove days off; the streaks are updated',
   params: idParams,
   responses: { 204: null },
-  handler: async ({ actor, params, change }) => {
-    return change(async (tx) => {
+  handler: ({ actor, params, change }) =>
+    change(async (tx) => {
       await deleteVacation(tx, ownerOf(actor), params.id);
       return reply(204);
-    });
-  },
+    }),
 });
 
 export const trackerSettingsRoutes = [

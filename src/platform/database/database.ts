@@ -25,6 +25,7 @@ export interface Database {
   readonly invalidation: Invalidation;
   /** What the audit seals personal data with. */
   readonly personKeys: PersonKeys;
+  readonly log: Logger;
   close(): Promise<void>;
 }
 
@@ -75,6 +76,7 @@ export async function openDatabase({ env, entities, log, applicationName }: Data
     readPool,
     invalidation,
     personKeys,
+    log,
     close: async () => {
       await Promise.allSettled([invalidation.stop(), readPool.end(), orm.close()]);
     },

@@ -36,10 +36,15 @@ export interface Tx extends OpenTransaction {
    * before {@link unitOfWork} returns.
    */
   invalidate(event: InvalidationEvent): void;
+  /**
+   * Has a step run after the commit, before {@link unitOfWork} returns. It may be lost, so nothing may depend on it; that it
+   * failed is only logged.
+   */
+  after(step: () => Promise<void>): void;
 }
 
 /** What a unit of work needs of the database. */
-export type UnitOfWorkDatabase = Pick<Database, 'orm' | 'personKeys' | 'invalidation'>;
+export type UnitOfWorkDatabase = Pick<Database, 'orm' | 'personKeys' | 'invalidation' | 'log'>;
 
 /**
  * PostgreSQL's codes for what another attempt resolves: serialization failure, deadlock, and a prepared statement whose
@@ -87,10 +92,11 @@ async function runOnce<Result>(
   // Not `transactional`, which forks again and copies the entities back into a manager that is not used.
   await em.begin();
   const events: InvalidationEvent[] = [];
+  const steps: (() => Promise<void>)[] = [];
   const change = randomUUID();
   let result: Result;
   try {
-    result = await runIn(em, db, { actor, events, change }, work);
+    result = await runIn(em, db, { actor, events, steps, change }, work);
   } catch (error) {
     await em.rollback();
     throw error;
@@ -104,13 +110,19 @@ async function runOnce<Result>(
     throw error;
   }
   db.invalidation.applyOwn(events, change);
+  for (const step of steps) {
+    await step().catch((error: unknown) => {
+      db.log.error({ err: error, request_id: actor.request_id }, 'a step after a commit failed');
+    });
+  }
   return result;
 }
 
-/** Whose transaction it is, and what it announces. */
+/** Whose transaction it is, what it announces, and what follows it. */
 interface Frame {
   readonly actor: Actor;
   readonly events: InvalidationEvent[];
+  readonly steps: (() => Promise<void>)[];
   /** The id of the transaction in its notifications. */
   readonly change: string;
 }
@@ -122,7 +134,7 @@ interface Frame {
 async function runIn<Result>(
   em: SqlEntityManager,
   db: Pick<Database, 'personKeys'>,
-  { actor, events, change }: Frame,
+  { actor, events, steps, change }: Frame,
   work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
   const entries: AuditEntry[] = [];
@@ -147,6 +159,7 @@ async function runIn<Result>(
     defer: (query) => send(query.compile()),
     audit: (entry) => entries.push(entry),
     invalidate: (event) => events.push(event),
+    after: (step) => steps.push(step),
   };
   const result = await work(tx);
   await em.flush();
@@ -163,9 +176,6 @@ function isRetryable(error: unknown): boolean {
   if (error instanceof RolledBackError) return true;
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && retryableCodes.has(error.code);
 }
-
-/** Has a step run after the commit, before the answer. It may be lost, so nothing may depend on it. */
-export type AfterCommit = (step: () => Promise<void>) => void;
 
 /** A unit of work of one caller, as handlers get it. */
 export type UnitOfWork = <Result>(work: (tx: Tx) => Promise<Result>) => Promise<Result>;

@@ -84,7 +84,8 @@ async function ensureSchedule(client: Client, taskQueue: string, spec: ScheduleS
   }
 }
 
-async function removeSchedule(client: Client, scheduleId: string): Promise<void> {
+/** Removes a Schedule; one that is gone already is no error. */
+export async function removeSchedule(client: Client, scheduleId: string): Promise<void> {
   try {
     await client.schedule.getHandle(scheduleId).delete();
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 
 /** A caller whom a gate has let in, for services that choose between acting at once and asking for approval. */
@@ -11,7 +11,7 @@ export interface GatedCaller {
   /** Another request with the same key has opened the request for approval; only its answer is repeated. */
   readonly isReplayed: boolean;
   /** Makes the change of the request, whose answer is what `work` returns. */
-  change(work: (tx: Tx, after: AfterCommit) => Promise<unknown>): Promise<unknown>;
+  change(work: (tx: Tx) => Promise<unknown>): Promise<unknown>;
   /** Has a workflow make the change of the request. */
   throughWorkflow<Result>(
     send: (command: WorkflowCommand) => Promise<Result>,

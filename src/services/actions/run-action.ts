@@ -4,7 +4,7 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { Problem } from '../../platform/problem.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { AfterCommitDeps, Authority, PreparedAction } from './action.ts';
 import { followAction } from '../commands/workflow-start.service.ts';
 import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
@@ -46,13 +46,12 @@ interface GatedCall {
  */
 export async function runGatedAction(
   tx: Tx,
-  after: AfterCommit,
   { deps, gate }: GatedCall,
   prepared: PreparedAction,
 ): Promise<JsonObject> {
   const result = await runAction(tx, prepared, { kind: gate === 'none' ? 'none' : 'mfa' });
   if (prepared.action.hasFollowUp) {
-    followAction(deps, tx, after, { action: prepared.action.name, payload: prepared.payload, result });
+    followAction(deps, tx, { action: prepared.action.name, payload: prepared.payload, result });
   }
   return result;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { followAssignmentBatch } from '../commands/workflow-start.service.ts';
 import { openAssignments } from './assignment-access.service.ts';
@@ -21,13 +21,12 @@ type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 export async function startBulkAssignment(
   deps: Deps,
   tx: Tx,
-  after: AfterCommit,
   request: Omit<BulkRequest, 'batch_id'>,
 ): Promise<string> {
   const batch_id = randomUUID();
   await openAssignments(tx);
   const total = await createBulkBatch(tx, { batch_id, ...request });
-  followAssignmentBatch(deps, tx, after, { actor: actorRef(tx.actor), batch_id, kind: 'bulk', total, settled: 0 });
+  followAssignmentBatch(deps, tx, { actor: actorRef(tx.actor), batch_id, kind: 'bulk', total, settled: 0 });
   return batch_id;
 }
 
@@ -41,7 +40,6 @@ export async function startBulkAssignment(
 export async function startReassignment(
   deps: Deps,
   tx: Tx,
-  after: AfterCommit,
   { from_user_id, to_user_id }: { readonly from_user_id: string; readonly to_user_id: string | null },
 ): Promise<string | null> {
   await assertUserExists({ db: tx }, tx.actor, from_user_id);
@@ -49,7 +47,7 @@ export async function startReassignment(
   await openAssignments(tx);
   const total = await createReassignBatch(tx, { batch_id, from_user_id, to_user_id });
   if (total === 0) return null;
-  followAssignmentBatch(deps, tx, after, { actor: actorRef(tx.actor), batch_id, kind: 'hand_over', total, settled: 0 });
+  followAssignmentBatch(deps, tx, { actor: actorRef(tx.actor), batch_id, kind: 'hand_over', total, settled: 0 });
   return batch_id;
 }
 
@@ -63,13 +61,8 @@ export async function reassignFromDeactivated(
   userId: string,
   toUserId: string | null,
 ): Promise<void> {
-  const steps: (() => Promise<void>)[] = [];
   try {
-    await unitOfWork(deps.db, actor, async (tx) => {
-      steps.length = 0;
-      await startReassignment(deps, tx, (step) => steps.push(step), { from_user_id: userId, to_user_id: toUserId });
-    });
-    for (const step of steps) await step();
+    await unitOfWork(deps.db, actor, (tx) => startReassignment(deps, tx, { from_user_id: userId, to_user_id: toUserId }));
   } catch (error) {
     deps.log.warn({ err: error, user_id: userId }, 'the contacts of a deactivated user could not be reassigned');
   }

@@ -126,13 +126,7 @@ export async function claimInTransaction(tx: Tx, keyring: Keyring, key: CommandK
 /** Stores the answer in the transaction of the change; sealed, because it may contain what only this caller may see. */
 export function storeAnswer(tx: Tx, keyring: Keyring, key: CommandKey, commandId: string, answer: StoredAnswer): void {
   const response_sealed = keyring.seal(JSON.stringify(answer), placeOfAnswer(key));
-  tx.defer(
-    tx.sql
-      .updateTable('idempotency_keys')
-      .set({ state: 'done', status: answer.status, response_sealed })
-      .where('tenant_id', '=', key.tenant_id)
-      .where('command_id', '=', commandId),
-  );
+  tx.defer(commandOf(key.tenant_id, commandId).set({ state: 'done', status: answer.status, response_sealed }));
 }
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
@@ -180,8 +174,25 @@ export function answerOf(keyring: Keyring, key: CommandKey, command: StoredComma
 }
 
 /** What the workflow of a command that is done has answered. */
-export function resultOf(keyring: Keyring, { command_id, response_sealed }: StoredCommand): unknown {
+export function resultOf(keyring: Keyring, command: Pick<StoredCommand, 'command_id' | 'response_sealed'>): unknown {
+  const { command_id, response_sealed } = command;
   return response_sealed === null ? null : (JSON.parse(keyring.open(response_sealed, placeOfResult(command_id))) as unknown);
+}
+
+function sealResult(keyring: Keyring, commandId: string, result: unknown): string {
+  return keyring.seal(JSON.stringify(result ?? null), placeOfResult(commandId));
+}
+
+/** The update of one command; what is set, and in which state it must be, is added. */
+function commandOf(tenantId: string, commandId: string) {
+  return kysely.updateTable('idempotency_keys').where('tenant_id', '=', tenantId).where('command_id', '=', commandId);
+}
+
+/** An open command is done, with what it has answered. */
+function closeQuery(keyring: Keyring, tenantId: string, commandId: string, result: unknown) {
+  return commandOf(tenantId, commandId)
+    .set({ state: 'done', response_sealed: sealResult(keyring, commandId, result) })
+    .where('state', '=', 'open');
 }
 
 /**
@@ -191,13 +202,7 @@ export function resultOf(keyring: Keyring, { command_id, response_sealed }: Stor
  * @throws the driver's error, also when the row is locked by a transaction that may be carrying it out: the outcome is open.
  */
 export async function voidCommand(deps: Pick<Deps, 'db'>, key: CommandKey, commandId: string): Promise<boolean> {
-  const voided = kysely
-    .updateTable('idempotency_keys')
-    .set({ state: 'void' })
-    .where('tenant_id', '=', key.tenant_id)
-    .where('command_id', '=', commandId)
-    .where('state', '=', 'open')
-    .returning('command_id');
+  const voided = commandOf(key.tenant_id, commandId).set({ state: 'void' }).where('state', '=', 'open').returning('command_id');
   const rows = await writeInfrastructure(deps.db, scopeOf(key), voided, [setLockTimeout(lockTimeoutMs)]);
   return rows.length > 0;
 }
@@ -207,14 +212,7 @@ export async function voidCommand(deps: Pick<Deps, 'db'>, key: CommandKey, comma
  * open is left alone.
  */
 export async function closeCommand(deps: Deps, key: CommandKey, commandId: string, result: unknown): Promise<void> {
-  const response_sealed = deps.keyring.seal(JSON.stringify(result ?? null), placeOfResult(commandId));
-  const closed = kysely
-    .updateTable('idempotency_keys')
-    .set({ state: 'done', response_sealed })
-    .where('tenant_id', '=', key.tenant_id)
-    .where('command_id', '=', commandId)
-    .where('state', '=', 'open');
-  await writeInfrastructure(deps.db, scopeOf(key), closed);
+  await writeInfrastructure(deps.db, scopeOf(key), closeQuery(deps.keyring, key.tenant_id, commandId, result));
 }
 
 /**
@@ -232,21 +230,17 @@ export async function carryOut<Result>(
 ): Promise<Result> {
   if (commandId === undefined) return work();
   tx.defer(setLockTimeout(lockTimeoutMs));
-  const command = tx.sql
-    .updateTable('idempotency_keys')
-    .where('tenant_id', '=', tx.actor.tenant_id)
-    .where('command_id', '=', commandId);
-  const taken = await command
+  const command = commandOf(tx.actor.tenant_id, commandId);
+  const take = command
     .set({ state: 'done' })
     .where('state', '=', 'open')
     .where('not_after', '>', sql<string>`clock_timestamp()`)
-    .returning('command_id')
-    .executeTakeFirst();
-  if (taken === undefined) return (await earlierResult(tx, keyring, commandId)) as Result;
+    .returning('command_id');
+  const { rows: taken } = await tx.sql.executeQuery(take.compile());
+  if (taken.length === 0) return (await earlierResult(tx, keyring, commandId)) as Result;
   tx.defer(setLockTimeout(0));
   const result = await work();
-  const response_sealed = keyring.seal(JSON.stringify(result ?? null), placeOfResult(commandId));
-  tx.defer(command.set({ response_sealed }));
+  tx.defer(command.set({ response_sealed: sealResult(keyring, commandId, result) }));
   return result;
 }
 
@@ -262,27 +256,13 @@ export function commandUnitOfWork<Result>(
 
 /** Stores the result of an open command in a transaction that its own request makes, whatever time it has taken. */
 export function storeResult(tx: Tx, keyring: Keyring, commandId: string, result: unknown): void {
-  const response_sealed = keyring.seal(JSON.stringify(result ?? null), placeOfResult(commandId));
-  tx.defer(
-    tx.sql
-      .updateTable('idempotency_keys')
-      .set({ state: 'done', response_sealed })
-      .where('tenant_id', '=', tx.actor.tenant_id)
-      .where('command_id', '=', commandId)
-      .where('state', '=', 'open'),
-  );
+  tx.defer(closeQuery(keyring, tx.actor.tenant_id, commandId, result));
 }
 
 /** Marks a command as not carried out after all, in the transaction that takes back what it has changed. */
 export function undoCommand(tx: Tx, commandId: string): void {
-  tx.defer(
-    tx.sql
-      .updateTable('idempotency_keys')
-      .set({ state: 'void', response_sealed: null })
-      .where('tenant_id', '=', tx.actor.tenant_id)
-      .where('command_id', '=', commandId)
-      .where('status', 'is', null),
-  );
+  const undone = commandOf(tx.actor.tenant_id, commandId).set({ state: 'void', response_sealed: null });
+  tx.defer(undone.where('status', 'is', null));
 }
 
 async function earlierResult(tx: Tx, keyring: Keyring, commandId: string): Promise<unknown> {
@@ -295,9 +275,7 @@ async function earlierResult(tx: Tx, keyring: Keyring, commandId: string): Promi
   if (found?.state !== 'done') {
     throw new Problem({ code: 'command.void', detail: 'The command was given up; nothing was changed.' });
   }
-  return found.response_sealed === null
-    ? null
-    : (JSON.parse(keyring.open(found.response_sealed, placeOfResult(commandId))) as unknown);
+  return resultOf(keyring, found);
 }
 
 function scopeOf({ tenant_id }: CommandKey) {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { getAction } from '../actions/registry.ts';
@@ -64,17 +64,16 @@ async function unlessEnded(telling: Promise<void>): Promise<void> {
 export function followAction(
   deps: Deps,
   tx: Tx,
-  after: AfterCommit,
   change: Omit<ActionFollowUp, 'actor'>,
 ): void {
   const { action, payload, result } = change;
   if (getAction(action).isSecret) throw new Error(`The payload of ${action} must not be stored in the clear.`);
-  follow(deps, after, putWorkflowStart(tx, 'action', { actor: { ...actorRef(tx.actor) }, action, payload, result }));
+  follow(deps, tx, putWorkflowStart(tx, 'action', { actor: { ...actorRef(tx.actor) }, action, payload, result }));
 }
 
 /** Starts the workflow of an assignment batch that the transaction has stored, as {@link followAction} does. */
-export function followAssignmentBatch(deps: Deps, tx: Tx, after: AfterCommit, batch: BatchStart): void {
-  follow(deps, after, putWorkflowStart(tx, 'assignment-batch', { ...batch, actor: { ...batch.actor } }));
+export function followAssignmentBatch(deps: Deps, tx: Tx, batch: BatchStart): void {
+  follow(deps, tx, putWorkflowStart(tx, 'assignment-batch', { ...batch, actor: { ...batch.actor } }));
 }
 
 /** What workflows are told, each with the id that it is about. */
@@ -90,15 +89,14 @@ interface Telling {
 export function tellAfterCommit<Kind extends keyof Telling>(
   deps: Deps,
   tx: Tx,
-  after: AfterCommit,
   kind: Kind,
   input: Telling[Kind],
 ): void {
-  follow(deps, after, putWorkflowStart(tx, kind, { ...input }));
+  follow(deps, tx, putWorkflowStart(tx, kind, { ...input }));
 }
 
-function follow(deps: Deps, after: AfterCommit, start: WorkflowStart): void {
-  after(() => attempt(deps, start, false));
+function follow(deps: Deps, tx: Tx, start: WorkflowStart): void {
+  tx.after(() => attempt(deps, start, false));
 }
 
 /**

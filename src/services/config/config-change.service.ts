@@ -79,10 +79,10 @@ export async function proposeConfigChange(
     );
     return answer.requested(outcome);
   }
-  return caller.change(async (tx, after) => {
+  return caller.change(async (tx) => {
     const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason });
     const prepared = configApply.prepare(applyPayload(proposed, reason));
-    const result = await runGatedAction(tx, after, { deps, gate: 'mfa' }, prepared);
+    const result = await runGatedAction(tx, { deps, gate: 'mfa' }, prepared);
     const deployments = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
     return answer.started({ proposal: { ...proposed, reason }, deployments });
   });
@@ -111,8 +111,8 @@ export async function rollbackConfig(
     const open = (command: WorkflowCommand) => deps.approvals.open(request, command);
     return answer.requested(await caller.throughWorkflow(open, deps.approvals.viewOf));
   }
-  return caller.change(async (tx, after) => {
-    const result = await runGatedAction(tx, after, { deps, gate: 'mfa' }, prepared);
+  return caller.change(async (tx) => {
+    const result = await runGatedAction(tx, { deps, gate: 'mfa' }, prepared);
     const [deployment] = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
     return answer.started(deployment);
   });

@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
-import { ScheduleNotFoundError, WithStartWorkflowOperation } from '@temporalio/client';
+import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { ensureSchedules } from '../../platform/temporal/schedules.ts';
+import { ensureSchedules, removeSchedule } from '../../platform/temporal/schedules.ts';
 import {
   cancelSyncUpdate,
   integrationSchedule,
@@ -93,9 +93,5 @@ export async function setSyncSchedule(
     await ensureSchedules(temporal.client, temporal.taskQueue, [integrationSchedule(input, everySeconds)]);
     return;
   }
-  try {
-    await temporal.client.schedule.getHandle(integrationScheduleId(input)).delete();
-  } catch (error) {
-    if (!(error instanceof ScheduleNotFoundError)) throw error;
-  }
+  await removeSchedule(temporal.client, integrationScheduleId(input));
 }

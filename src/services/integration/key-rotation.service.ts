@@ -1,7 +1,7 @@
 import { isBeforeSwitch, isEndedRotation } from '../../domain/integration/key-rotation.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { tellAfterCommit } from '../commands/workflow-start.service.ts';
@@ -31,7 +31,7 @@ export async function abortRotation(deps: Deps, actor: Actor, id: RotationId, co
  *
  * @throws Problem 404, `resource.conflict` when the rotation has ended.
  */
-export async function retryRotation(deps: Deps & Pick<ProcessDeps, 'log'>, tx: Tx, after: AfterCommit, id: RotationId) {
+export async function retryRotation(deps: Deps & Pick<ProcessDeps, 'log'>, tx: Tx, id: RotationId) {
   const rotation = await findRotation(tx, tx.actor, id);
   if (isEndedRotation(rotation.status)) {
     throw new Problem({ code: 'resource.conflict', detail: `The rotation is ${rotation.status}, which is final.` });
@@ -43,7 +43,7 @@ export async function retryRotation(deps: Deps & Pick<ProcessDeps, 'log'>, tx: T
     resource_id: id.integration_id,
     new_values: { rotation_id: id.rotation_id },
   });
-  tellAfterCommit(deps, tx, after, 'rotation-retry', { integration_id: id.integration_id });
+  tellAfterCommit(deps, tx, 'rotation-retry', { integration_id: id.integration_id });
   return rotation;
 }
 

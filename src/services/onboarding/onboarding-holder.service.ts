@@ -53,20 +53,17 @@ export async function completeOnboarding(
   access: PublicLinkAccess,
   { password, ...completion }: HolderCompletion,
 ): Promise<OnboardingRow> {
-  const steps: (() => Promise<void>)[] = [];
   const { row, is_replay } = await withAccessRecord(deps, access, async () => {
     const password_hash = password === null ? null : await hashChosenPassword(deps, access, password);
     const { link_id } = access.link;
     const result: CompletedOnboarding = await unitOfWork(deps.db, access.actor, async (tx) => {
-      steps.length = 0;
       const completed = await completeOnboardingLink(tx, link_id, { ...completion, password_hash }, deps.now());
-      if (!completed.is_replay) tellAfterCommit(deps, tx, (step) => steps.push(step), 'onboarding-link', { link_id });
+      if (!completed.is_replay) tellAfterCommit(deps, tx, 'onboarding-link', { link_id });
       return completed;
     });
     return { result, outcome: result.is_replay ? 'replayed' : 'completed' };
   });
   if (!is_replay) observeDuration(deps.metrics, row);
-  for (const step of steps) await step();
   return row;
 }
 

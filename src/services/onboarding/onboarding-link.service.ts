@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { extendedUntil, reopenedOnboardingStatus } from '../../domain/onboarding/onboarding.ts';
@@ -8,17 +7,13 @@ import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { tokenHash } from '../../platform/security/digest.ts';
 import { grantedSeconds, loadOnboardingSettings } from './onboarding-settings.service.ts';
 import { openOnboarding } from './onboarding-access.service.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink, onboardingColumns } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { assertWithinOwnRights } from '../identity/role/effective-rights.service.ts';
 import { loadRoles } from '../identity/role/role.repository.ts';
-
-/** The hash by which a token is stored and found (S3-49). */
-export function onboardingTokenHash(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
 
 /** What a creator asks for. */
 interface NewOnboardingLink {
@@ -62,7 +57,7 @@ export async function createOnboardingLink(
     .values({
       ...link,
       tenant_id: tx.actor.tenant_id,
-      token_hash: onboardingTokenHash(token),
+      token_hash: tokenHash(token),
       token_last4: token.slice(-4),
       created_by,
       account: link.account === null ? null : jsonb(link.account),

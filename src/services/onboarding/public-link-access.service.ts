@@ -1,16 +1,16 @@
 import { sql } from 'kysely';
-import { onboardingTokenHash } from './onboarding-link.service.ts';
 import { linkGone } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
-import { systemActor } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { onboardingTokenPattern } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccessOutcome } from '../../domain/onboarding/onboarding-access-outcome.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { tokenHash } from '../../platform/security/digest.ts';
 import { rateLimitHeaders } from '../../platform/security/rate-limit.ts';
 import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import type { OnboardingLinkInput } from '../../workflows/onboarding/onboarding-link.contract.ts';
+import { linkHolder } from '../identity/link-holder.ts';
 import { sendOnboardingChangedOrLog } from './onboarding-link.client.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 
@@ -43,17 +43,16 @@ export async function resolvePublicLink(deps: Deps, anonymousActor: Actor, token
   const limit = await deps.rateLimits.publicToken.take(anonymousActor.ip ?? 'unknown');
   const link = onboardingTokenPattern.test(token) ? await findLink(deps, anonymousActor, token) : undefined;
   if (link === undefined) throw notFound('onboarding link');
-  const { ip, user_agent, request_id, trace_id } = anonymousActor;
   return {
     link,
-    actor: { ...systemActor(link.tenant_id), kind: 'service', ip, user_agent, request_id, trace_id },
+    actor: linkHolder(anonymousActor, link.tenant_id),
     headers: { ...privacyHeaders, ...rateLimitHeaders(limit) },
   };
 }
 
 async function findLink(deps: Deps, anonymousActor: Actor, token: string): Promise<OnboardingLinkInput | undefined> {
   const statement = sql<OnboardingLinkInput>`
-    select tenant_id, link_id from find_onboarding_link(${onboardingTokenHash(token)})`;
+    select tenant_id, link_id from find_onboarding_link(${tokenHash(token)})`;
   const [link] = await read(deps.db, anonymousActor, { compile: () => statement.compile(kysely) });
   return link;
 }

@@ -1,7 +1,7 @@
 import { countByErrorClass, newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { AfterCommit, Tx } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -80,7 +80,6 @@ export async function getBulkRetry(deps: Deps, actor: Actor, { queue_name, bulk_
 export async function endBulkRetry(
   deps: Deps & Pick<ProcessDeps, 'log'>,
   tx: Tx,
-  after: AfterCommit,
   { queue_name, bulk_id }: BulkRetryId,
 ) {
   const queue = await queueByName({ db: tx }, tx.actor, queue_name);
@@ -90,7 +89,7 @@ export async function endBulkRetry(
   }
   const audited = { resource_type: 'queue', resource_id: queue.id, new_values: { event_id: bulk_id } };
   tx.audit({ event: 'queue.bulk-retry-cancel', action: 'update', ...audited });
-  tellAfterCommit(deps, tx, after, 'bulk-retry-cancel', { queue_id: queue.id });
+  tellAfterCommit(deps, tx, 'bulk-retry-cancel', { queue_id: queue.id });
   return { ...details, ...event, progress: 'selected' in details ? details : null };
 }
 

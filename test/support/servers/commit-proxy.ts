@@ -1,5 +1,6 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { readPostgresMessages } from './postgres-message-reader.ts';
 
 /** Where a connection is cut: the commit never arrives, or it is carried out and its answer is lost. */
 export type CutPoint = 'before-commit' | 'after-commit';
@@ -33,7 +34,7 @@ export async function startCommitProxy(target: { host: string; port: number }): 
     const statements = new Map<string, string>();
     let isCommand = false;
     let losesAnswer = false;
-    const fromClient = messageReader(true, (type, message) => {
+    const fromClient = readPostgresMessages(true, (type, message) => {
       const [first = '', second = ''] = type === 'P' || type === 'B' ? message.toString('latin1', 5).split('\0') : [];
       if (type === 'P') statements.set(first, second);
       const text = type === 'B' ? (statements.get(second) ?? '') : '';
@@ -52,7 +53,7 @@ export async function startCommitProxy(target: { host: string; port: number }): 
       upstream.write(message);
       return true;
     });
-    const fromServer = messageReader(false, (type, message) => {
+    const fromServer = readPostgresMessages(false, (type, message) => {
       if (losesAnswer && type === 'C' && message.toString('latin1', 5) === 'COMMIT\0') {
         cut();
         return false;
@@ -88,31 +89,5 @@ export async function startCommitProxy(target: { host: string; port: number }): 
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
-  };
-}
-
-/**
- * Cuts a stream into messages: type byte, length, body. A client's first message, the start-up, has no type.
- *
- * @param onMessage gets the whole message; false ends the reading.
- */
-function messageReader(fromClient: boolean, onMessage: (type: string, message: Buffer) => boolean): (chunk: Buffer) => void {
-  let rest = Buffer.alloc(0);
-  let isStarted = !fromClient;
-  let isEnded = false;
-  return (chunk) => {
-    if (isEnded) return;
-    rest = Buffer.concat([rest, chunk]);
-    for (;;) {
-      const header = isStarted ? 5 : 4;
-      if (rest.length < header) return;
-      const length = rest.readInt32BE(header - 4) + header - 4;
-      if (rest.length < length) return;
-      const message = rest.subarray(0, length);
-      rest = rest.subarray(length);
-      isEnded = !onMessage(isStarted ? String.fromCharCode(message[0] ?? 0) : '', message);
-      if (isEnded) return;
-      isStarted = true;
-    }
   };
 }

@@ -1,5 +1,6 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { readPostgresMessages } from './postgres-message-reader.ts';
 
 /**
  * How long answers are held back. Whatever a client sends without waiting for an answer is then here before the answer
@@ -24,9 +25,9 @@ export async function startCountingProxy(target: { host: string; port: number })
     let waiting = 0;
     let isListener = false;
     let trips = 0;
-    const asked = messageReader(true, (type, body) => {
-      if (type !== 'Q' && type !== 'S') return;
-      if (type === 'Q' && /^listen /i.test(body.toString('latin1')) && !isListener) {
+    const asked = readPostgresMessages(true, (type, message) => {
+      if (type !== 'Q' && type !== 'S') return true;
+      if (type === 'Q' && /^listen /i.test(message.toString('latin1', 5)) && !isListener) {
         isListener = true;
         total -= trips;
       }
@@ -35,9 +36,11 @@ export async function startCountingProxy(target: { host: string; port: number })
         if (!isListener) total += 1;
       }
       waiting += 1;
+      return true;
     });
-    const answered = messageReader(false, (type) => {
+    const answered = readPostgresMessages(false, (type) => {
       if (type === 'Z') waiting = Math.max(0, waiting - 1);
+      return true;
     });
     client.on('data', (chunk) => {
       asked(chunk);
@@ -69,23 +72,5 @@ export async function startCountingProxy(target: { host: string; port: number })
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
-  };
-}
-
-/** Cuts a stream into messages: type byte, length, body. A client's first message, the start-up, has no type. */
-function messageReader(fromClient: boolean, onMessage: (type: string, body: Buffer) => void): (chunk: Buffer) => void {
-  let rest = Buffer.alloc(0);
-  let isStarted = !fromClient;
-  return (chunk) => {
-    rest = Buffer.concat([rest, chunk]);
-    for (;;) {
-      const header = isStarted ? 5 : 4;
-      if (rest.length < header) return;
-      const length = rest.readInt32BE(header - 4) + header - 4;
-      if (rest.length < length) return;
-      if (isStarted) onMessage(String.fromCharCode(rest[0] ?? 0), rest.subarray(5, length));
-      isStarted = true;
-      rest = rest.subarray(length);
-    }
   };
 }

@@ -1,8 +1,9 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { LockMode } from '@mikro-orm/core';
 import { sql } from 'kysely';
 import { AccountLinkEntity } from '../../../entities/identity/account-link.entity.ts';
 import type { AccountLinkPurpose } from '../../../entities/identity/account-link.entity.ts';
+import { tokenHash } from '../../../platform/security/digest.ts';
 import type { SecretPlace } from '../../../platform/security/keyring.ts';
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
@@ -12,11 +13,6 @@ const tokenBytes = 32;
 
 /** Any other text is no token. */
 export const accountTokenPattern = /^[\w-]{43}$/;
-
-/** The hash by which a token is stored and found. */
-export function accountTokenHash(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
 
 /** The place that the sealed secret of an enrolment is bound to. */
 export function linkSecretPlace(linkId: string): SecretPlace {
@@ -48,7 +44,7 @@ export async function issueAccountLink(tx: Tx, { user_id, purpose, expires_at }:
   await revokeAccountLinks(tx, { user_id });
   const token = randomBytes(tokenBytes).toString('base64url');
   const id = randomUUID();
-  tx.em.create(AccountLinkEntity, { id, user_id, purpose, expires_at, token_hash: accountTokenHash(token) });
+  tx.em.create(AccountLinkEntity, { id, user_id, purpose, expires_at, token_hash: tokenHash(token) });
   await tx.flush();
   tx.audit({
     event: 'account-link.issue',

@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import { systemActor } from '../../../domain/shared/actor.ts';
 import type { Actor } from '../../../domain/shared/actor.ts';
 import { timestampText } from '../../../domain/shared/timestamp-text.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
@@ -10,15 +9,17 @@ import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { Problem } from '../../../platform/problem.ts';
 import type { SignInDeps } from '../../../platform/process-deps.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
+import { tokenHash } from '../../../platform/security/digest.ts';
 import { rateLimitHeaders } from '../../../platform/security/rate-limit.ts';
 import { generateTotpSecret, matchTotpStep, totpKeyUri, totpStepsBack } from '../../../platform/security/totp.ts';
 import { assertStrongPassword } from '../account-password.service.ts';
+import { linkHolder } from '../link-holder.ts';
 import { lockRights } from '../role/effective-rights.service.ts';
 import { assignSuperAdmin } from '../role/role-assignment.service.ts';
 import { revokeSessions } from '../sign-in/revoke-sessions.service.ts';
 import { codeRefused } from '../sign-in/second-factor.service.ts';
 import { replaceTotp } from '../sign-in/totp-enrolment.service.ts';
-import { accountLinkDead, accountTokenHash, accountTokenPattern, linkSecretPlace, lockAccountLink } from './account-link.repository.ts';
+import { accountLinkDead, accountTokenPattern, linkSecretPlace, lockAccountLink } from './account-link.repository.ts';
 import { notifyLinkUsed } from './administrator-notification.service.ts';
 
 type Deps = Pick<SignInDeps, 'db' | 'env' | 'keyring' | 'log' | 'now' | 'passwords' | 'rateLimits' | 'temporal'>;
@@ -65,14 +66,13 @@ interface CompletedLink {
 export async function resolveAccountLink(deps: Deps, anonymous: Actor, token: string): Promise<LinkAccess> {
   const limit = await deps.rateLimits.publicToken.take(anonymous.ip ?? 'unknown');
   // The look-up is made for a malformed token too, so that the time is the same.
-  const hash = accountTokenHash(accountTokenPattern.test(token) ? token : '');
+  const hash = tokenHash(accountTokenPattern.test(token) ? token : '');
   const statement = sql<{ tenant_id: string; link_id: string }>`select tenant_id, link_id from find_account_link(${hash})`;
   const [found] = await read(deps.db, anonymous, { compile: () => statement.compile(kysely) });
   if (found === undefined) throw accountLinkDead();
-  const { ip, user_agent, request_id, trace_id } = anonymous;
   return {
     link_id: found.link_id,
-    actor: { ...systemActor(found.tenant_id), kind: 'service', ip, user_agent, request_id, trace_id },
+    actor: linkHolder(anonymous, found.tenant_id),
     headers: rateLimitHeaders(limit),
   };
 }

@@ -1,9 +1,10 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { systemActor } from '../../../domain/shared/actor.ts';
 import type { Actor } from '../../../domain/shared/actor.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
+import { tokenHash } from '../../../platform/security/digest.ts';
 import { auditRefusal } from '../../../platform/audit/audit-refusal.ts';
 import type { OidcProviderConfig } from '../../../platform/env.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
@@ -46,7 +47,7 @@ export function callbackUrl(deps: Pick<SignInDeps, 'env'>, provider: string): UR
 export async function beginOidcSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig) {
   const { url, secrets } = await deps.oidc.begin(provider, callbackUrl(deps, provider.name).href);
   const browser = randomBytes(32).toString('base64url');
-  const state_hash = hashOf(secrets.state);
+  const state_hash = tokenHash(secrets.state);
   const sealed = deps.keyring.seal(JSON.stringify({ ...secrets, browser }), sealedPlace(state_hash));
   await writeInfrastructure(deps.db, anonymous, kysely.deleteFrom('oidc_sign_ins').where('expires_at', '<', sql<string>`now()`));
   await writeInfrastructure(
@@ -77,7 +78,7 @@ export async function finishOidcSignIn(
 ): Promise<TokenPair> {
   const secrets = await takeSignIn(deps, anonymous, provider, returned.searchParams.get('state') ?? '');
   const isSameBrowser =
-    secrets !== null && browser !== null && timingSafeEqual(hashOf(secrets.browser), hashOf(browser));
+    secrets !== null && browser !== null && timingSafeEqual(tokenHash(secrets.browser), tokenHash(browser));
   if (!isSameBrowser) throw refused();
   const actor: Actor = { ...systemActor(provider.tenant_id), ...originOf(anonymous) };
   const person = await deps.oidc.finish(provider, returned, secrets);
@@ -105,7 +106,7 @@ export async function finishOidcSignIn(
 
 /** Takes a sign-in under way out of the table: of any number of callbacks with one state, one gets its secrets. */
 async function takeSignIn(deps: SignInDeps, anonymous: Actor, provider: OidcProviderConfig, state: string) {
-  const state_hash = hashOf(state);
+  const state_hash = tokenHash(state);
   const [row] = await writeInfrastructure(
     deps.db,
     anonymous,
@@ -126,10 +127,6 @@ function originOf({ ip, user_agent, request_id, trace_id }: Actor) {
 
 function sealedPlace(stateHash: Buffer) {
   return { table: 'oidc_sign_ins', column: 'sealed', row_id: stateHash.toString('base64url') };
-}
-
-function hashOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 function refused(): Problem {
