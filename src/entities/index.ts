@@ -73,6 +73,7 @@ import {
 } from './identity/role.entity.ts';
 import { OnboardingSettingsEntity } from './onboarding/onboarding-settings.entity.ts';
 import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding/onboarding-link.entity.ts';
+import { AccountActEntity } from './identity/account-act.entity.ts';
 import { AccountLinkEntity } from './identity/account-link.entity.ts';
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './identity/session.entity.ts';
 import { ServiceTokenEntity } from './identity/service-token.entity.ts';
@@ -94,6 +95,7 @@ export const entitiesByTable = {
   admin_users: AdminUserEntity,
   user_preferences: UserPreferencesEntity,
   user_identities: UserIdentityEntity,
+  account_acts: AccountActEntity,
   account_links: AccountLinkEntity,
   sessions: SessionEntity,
   refresh_tokens: RefreshTokenEntity,

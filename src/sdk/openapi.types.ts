@@ -907,7 +907,7 @@ export interface paths {
         get: operations["getUserById"];
         /**
          * Change an account; omitted fields are unchanged
-         * @description Deactivating it ends its sessions within a second and cancels its open approval requests.
+         * @description Deactivating it ends its sessions within a second and cancels its open approval requests. Another address or number ends its sessions too. For a user who may decide, address, number and status are changed by two persons: 202.
          */
         put: operations["updateUser"];
         post?: never;
@@ -1451,6 +1451,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/approvals/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw the own approval, until the last quorum is met
+         * @description Approvals of later steps fall with it, because their step opens only when the earlier ones are met.
+         */
+        post: operations["withdrawApproval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/approvals/{id}/edit": {
         parameters: {
             query?: never;
@@ -1499,7 +1519,7 @@ export interface paths {
         get: operations["getApprovalPolicies"];
         /**
          * Set the gate of an action in an environment, and who approves it
-         * @description Open requests keep the gate policy that they were opened under.
+         * @description Open requests keep the gate policy that they were opened under. A change that weakens a gate passes the gate that it weakens: where that is `approval`, it opens a request and answers 202.
          */
         put: operations["putApprovalPolicy"];
         post?: never;
@@ -1519,7 +1539,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove a gate policy, so that the safe default applies */
+        /**
+         * Remove a gate policy, so that the safe default applies
+         * @description Where that weakens a gate `approval`, it opens a request and answers 202.
+         */
         delete: operations["deleteApprovalPolicy"];
         options?: never;
         head?: never;
@@ -4398,6 +4421,11 @@ export interface components {
              */
             bypass_review_seconds?: number;
             /**
+             * @description Days for which whoever changed an account through an approved request stands behind it
+             * @default 30
+             */
+            independence_days?: number;
+            /**
              * @description Users who may break the glass; empty means nobody
              * @default []
              */
@@ -5169,6 +5197,63 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        Approval: {
+            /** Format: uuid */
+            id: string;
+            action: string;
+            environment: ("development" | "staging" | "production") | null;
+            /** @enum {string} */
+            status: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
+            revision: number;
+            /** @description SHA-256 of the canonical change (RFC 8785), in hex */
+            digest: string;
+            /** Format: uuid */
+            requested_by: string;
+            editors: string[];
+            reason: string | null;
+            /** @description As it was when the request was opened */
+            policy: {
+                steps: {
+                    name: string;
+                    roles: string[];
+                    users: string[];
+                    quorum: number;
+                }[];
+                /** @description From the opening of a request to its last decision */
+                review_window_seconds: number;
+                /** @description From the approval to the last execution */
+                execution_window_seconds: number;
+                /** @description 0 for no reminders */
+                reminder_interval_seconds: 0 | number;
+                /** @description Time within which an emergency change must be reviewed */
+                bypass_review_seconds: number;
+                /** @description Days for which whoever changed an account through an approved request stands behind it */
+                independence_days?: number;
+                bypassers: string[];
+            };
+            steps: {
+                name: string;
+                quorum: number;
+                approvals: number;
+                approved_by: string[];
+            }[];
+            /** @description Index of the step that waits for approvals */
+            open_step: number | null;
+            bypassed_by: string | null;
+            bypass_reason: string | null;
+            /** Format: date-time */
+            review_due_at: string;
+            execution_due_at: string | null;
+            failure_code: string | null;
+            failure_detail: string | null;
+            workflow_id: string;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            closed_at: string | null;
+        };
         MfaChallenge: {
             /** Format: uuid */
             challenge_id: string;
@@ -5363,61 +5448,6 @@ export interface components {
             /** @description When it ends automatically, by its end or its review */
             valid_until: string | null;
         };
-        Approval: {
-            /** Format: uuid */
-            id: string;
-            action: string;
-            environment: ("development" | "staging" | "production") | null;
-            /** @enum {string} */
-            status: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
-            revision: number;
-            /** @description SHA-256 of the canonical change (RFC 8785), in hex */
-            digest: string;
-            /** Format: uuid */
-            requested_by: string;
-            editors: string[];
-            reason: string | null;
-            /** @description As it was when the request was opened */
-            policy: {
-                steps: {
-                    name: string;
-                    roles: string[];
-                    users: string[];
-                    quorum: number;
-                }[];
-                /** @description From the opening of a request to its last decision */
-                review_window_seconds: number;
-                /** @description From the approval to the last execution */
-                execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
-                bypass_review_seconds: number;
-                bypassers: string[];
-            };
-            steps: {
-                name: string;
-                quorum: number;
-                approvals: number;
-                approved_by: string[];
-            }[];
-            /** @description Index of the step that waits for approvals */
-            open_step: number | null;
-            bypassed_by: string | null;
-            bypass_reason: string | null;
-            /** Format: date-time */
-            review_due_at: string;
-            execution_due_at: string | null;
-            failure_code: string | null;
-            failure_detail: string | null;
-            workflow_id: string;
-            version: number;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            closed_at: string | null;
-        };
         Session: {
             /** Format: uuid */
             id: string;
@@ -5595,6 +5625,107 @@ export interface components {
             /** @description Increases with every change of the tenant */
             version: number;
         };
+        ListedApproval: {
+            /** Format: uuid */
+            id: string;
+            action: string;
+            environment: ("development" | "staging" | "production") | null;
+            /** @enum {string} */
+            status: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
+            revision: number;
+            /** @description SHA-256 of the canonical change (RFC 8785), in hex */
+            digest: string;
+            /** Format: uuid */
+            requested_by: string;
+            editors: string[];
+            reason: string | null;
+            /** @description As it was when the request was opened */
+            policy: {
+                steps: {
+                    name: string;
+                    roles: string[];
+                    users: string[];
+                    quorum: number;
+                }[];
+                /** @description From the opening of a request to its last decision */
+                review_window_seconds: number;
+                /** @description From the approval to the last execution */
+                execution_window_seconds: number;
+                /** @description 0 for no reminders */
+                reminder_interval_seconds: 0 | number;
+                /** @description Time within which an emergency change must be reviewed */
+                bypass_review_seconds: number;
+                /** @description Days for which whoever changed an account through an approved request stands behind it */
+                independence_days?: number;
+                bypassers: string[];
+            };
+            steps: {
+                name: string;
+                quorum: number;
+                approvals: number;
+                approved_by: string[];
+            }[];
+            /** @description Index of the step that waits for approvals */
+            open_step: number | null;
+            bypassed_by: string | null;
+            bypass_reason: string | null;
+            /** Format: date-time */
+            review_due_at: string;
+            execution_due_at: string | null;
+            failure_code: string | null;
+            failure_detail: string | null;
+            workflow_id: string;
+            version: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            closed_at: string | null;
+            /** @description What the change does, in words, as it was when the request was opened */
+            description: string;
+            /** @description What is replaced; empty for a change that replaces nothing */
+            changes: components["schemas"]["ChangeDetail"][];
+            requested_by_name: string | null;
+            /** @description Names of the users whom the request mentions */
+            names: {
+                [key: string]: string;
+            };
+            /** @description What it would change has another version now */
+            is_stale: boolean;
+            base_version: number | null;
+            current_version: number | null;
+            /** @description Whether the caller’s approval would count now; null once it is closed */
+            can_decide: components["schemas"]["Decidability"] | null;
+        };
+        ChangeDetail: {
+            field: string;
+            /** @description Null where there was nothing */
+            before: components["schemas"]["__schema7"];
+            after: components["schemas"]["__schema8"];
+        };
+        Decidability: {
+            allowed: boolean;
+            /** @description Why not, as a problem code */
+            code: string | null;
+            detail: string | null;
+            /** @description What somebody did to an account, because of which the two do not count apart */
+            because: {
+                /** @enum {string} */
+                kind: "create" | "grant" | "address" | "identity" | "activate";
+                /** Format: uuid */
+                actor_id: string;
+                actor_name: string | null;
+                /** Format: uuid */
+                target_id: string;
+                target_name: string | null;
+                /** Format: date-time */
+                at: string;
+                /** @description Nobody else has approved it, so it does not age out */
+                is_alone: boolean;
+            } | null;
+            needs: ("confirmation" | "another_person") | null;
+            counts_from: string | null;
+        };
         ApprovalDetail: {
             /** Format: uuid */
             id: string;
@@ -5625,6 +5756,8 @@ export interface components {
                 reminder_interval_seconds: 0 | number;
                 /** @description Time within which an emergency change must be reviewed */
                 bypass_review_seconds: number;
+                /** @description Days for which whoever changed an account through an approved request stands behind it */
+                independence_days?: number;
                 bypassers: string[];
             };
             steps: {
@@ -5649,10 +5782,23 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             closed_at: string | null;
-            /** @description What the change does, in words */
+            /** @description What the change does, in words, as it was when the request was opened */
             description: string;
+            /** @description What is replaced; empty for a change that replaces nothing */
+            changes: components["schemas"]["ChangeDetail"][];
+            requested_by_name: string | null;
+            /** @description Names of the users whom the request mentions */
+            names: {
+                [key: string]: string;
+            };
+            /** @description What it would change has another version now */
+            is_stale: boolean;
+            base_version: number | null;
+            current_version: number | null;
+            /** @description Whether the caller’s approval would count now; null once it is closed */
+            can_decide: components["schemas"]["Decidability"] | null;
             /** @description Null where the payload holds a secret or was erased */
-            payload: components["schemas"]["__schema7"];
+            payload: components["schemas"]["__schema9"];
             /** @description When it was erased, with a person that it named */
             payload_erased_at: string | null;
             decisions: {
@@ -5667,14 +5813,14 @@ export interface components {
                 verdict: "approved" | "rejected" | "bypassed";
                 reason: string | null;
                 voided_at: string | null;
-                void_reason: ("edited" | "right_lost") | null;
+                void_reason: ("edited" | "right_lost" | "withdrawn" | "not_independent") | null;
                 /** Format: date-time */
                 created_at: string;
             }[];
             /** @description A request that would undo the executed change */
             undo: {
                 action: string;
-                payload: components["schemas"]["__schema8"];
+                payload: components["schemas"]["__schema10"];
             } | null;
         };
         ApprovalHistoryEntry: {
@@ -5694,7 +5840,7 @@ export interface components {
             actor_id: string | null;
             reason: string | null;
             details: {
-                [key: string]: components["schemas"]["__schema9"];
+                [key: string]: components["schemas"]["__schema11"];
             };
             position: number;
             /** Format: date-time */
@@ -5741,6 +5887,8 @@ export interface components {
             reminder_interval_seconds: 0 | number;
             /** @description Time within which an emergency change must be reviewed */
             bypass_review_seconds: number;
+            /** @description Days for which whoever changed an account through an approved request stands behind it */
+            independence_days: number;
             /** @description Users who may break the glass; empty means nobody */
             bypassers: string[];
             updated_by: string | null;
@@ -5783,7 +5931,7 @@ export interface components {
             /** @enum {string} */
             value_type: "boolean" | "string" | "number" | "object";
             variants: {
-                [key: string]: components["schemas"]["__schema10"];
+                [key: string]: components["schemas"]["__schema12"];
             };
             enabled: boolean;
             on_variant: string;
@@ -5839,7 +5987,7 @@ export interface components {
                 /** @enum {string} */
                 value_type: "boolean" | "string" | "number" | "object";
                 variants: {
-                    [key: string]: components["schemas"]["__schema10"];
+                    [key: string]: components["schemas"]["__schema12"];
                 };
                 enabled: boolean;
                 on_variant: string;
@@ -5883,7 +6031,7 @@ export interface components {
         };
         OfrepEvaluation: {
             key: string;
-            value: components["schemas"]["__schema11"];
+            value: components["schemas"]["__schema13"];
             variant: string;
             /** @enum {string} */
             reason: "STATIC" | "TARGETING_MATCH" | "SPLIT" | "DISABLED" | "DEFAULT";
@@ -6107,7 +6255,7 @@ export interface components {
             environment: "development" | "staging" | "production";
             /** @description JSON Schema (draft 2020-12) of the next document */
             schema: {
-                [key: string]: components["schemas"]["__schema12"];
+                [key: string]: components["schemas"]["__schema14"];
             } | null;
             /** @description Version of all instances that are not in the share of a rollout */
             running: components["schemas"]["ConfigVersion"] | null;
@@ -6131,7 +6279,7 @@ export interface components {
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
             /** @description Secrets are replaced by {"$secret": "********", "fingerprint": …} */
-            document: components["schemas"]["__schema13"];
+            document: components["schemas"]["__schema15"];
             /** Format: date-time */
             created_at: string;
         };
@@ -6258,7 +6406,7 @@ export interface components {
             candidate_percentage: number;
             /** @description How it ended, with the evidence. `undo`, if a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
             outcome: {
-                [key: string]: components["schemas"]["__schema14"];
+                [key: string]: components["schemas"]["__schema16"];
             } | null;
             reason: string | null;
             requested_by: string | null;
@@ -6383,8 +6531,8 @@ export interface components {
             /** @description Compared with what runs, by JSON pointer; an absent member means that there is no value on that side */
             differences: {
                 path: string;
-                current?: components["schemas"]["__schema15"];
-                proposed?: components["schemas"]["__schema16"];
+                current?: components["schemas"]["__schema17"];
+                proposed?: components["schemas"]["__schema18"];
             }[];
         };
         ConfigProposalApproval: {
@@ -6417,6 +6565,8 @@ export interface components {
                 reminder_interval_seconds: 0 | number;
                 /** @description Time within which an emergency change must be reviewed */
                 bypass_review_seconds: number;
+                /** @description Days for which whoever changed an account through an approved request stands behind it */
+                independence_days?: number;
                 bypassers: string[];
             };
             steps: {
@@ -6477,7 +6627,7 @@ export interface components {
             /** @description User who acted; null for the rollout itself */
             actor_id: string | null;
             evidence: {
-                [key: string]: components["schemas"]["__schema17"];
+                [key: string]: components["schemas"]["__schema19"];
             };
             prev_hash: string;
             /** @description SHA-256 of the row and the hash of the row before it (RFC 8785) */
@@ -6490,7 +6640,7 @@ export interface components {
             version: number;
             /** @description SHA-256 of environment, schema and document as shown (RFC 8785), in hex */
             digest: string;
-            document: components["schemas"]["__schema18"];
+            document: components["schemas"]["__schema20"];
         };
         DeploymentLedgerVerification: {
             /** @enum {string} */
@@ -6625,7 +6775,7 @@ export interface components {
             candidate_percentage: number;
             /** @description How it ended, with the evidence. `undo`, if a later part of its change did not succeed: `undone`, `nothing_to_undo` or `changed_since` */
             outcome: {
-                [key: string]: components["schemas"]["__schema14"];
+                [key: string]: components["schemas"]["__schema16"];
             } | null;
             reason: string | null;
             requested_by: string | null;
@@ -8482,6 +8632,8 @@ export interface components {
         __schema16: unknown;
         __schema17: unknown;
         __schema18: unknown;
+        __schema19: unknown;
+        __schema20: unknown;
         TemporalPayloadsOutput: {
             payloads: {
                 /** @default {} */
@@ -9578,6 +9730,15 @@ export interface operations {
                     "application/json": components["schemas"]["UserIdentity"];
                 };
             };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
@@ -9687,6 +9848,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -13606,6 +13776,15 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
@@ -14014,6 +14193,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */
@@ -15366,6 +15554,15 @@ export interface operations {
                     "application/json": components["schemas"]["RoleAssignment"];
                 };
             };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
@@ -15475,6 +15672,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -15587,6 +15793,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RoleAssignment"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */
@@ -17765,7 +17980,7 @@ export interface operations {
                      *     }
                      */
                     "application/json": {
-                        items: components["schemas"]["Approval"][];
+                        items: components["schemas"]["ListedApproval"][];
                         /** @description Send as `cursor` to get the next page; null on the last page */
                         next_cursor: string | null;
                     };
@@ -17960,7 +18175,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.policy-unsatisfiable`, `resource.conflict`, `flag.version-conflict` */
+            /** @description `idempotency.in-progress`, `approval.policy-unsatisfiable`, `approval.no-second-person`, `approval.identical-open`, `resource.conflict`, `flag.version-conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -17996,7 +18211,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.rate-limited` */
+            /** @description `request.rate-limited`, `approval.too-many-open` */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -18092,7 +18307,7 @@ export interface operations {
                 cursor?: string;
                 approval_id?: string;
                 actor_id?: string;
-                event?: "opened" | "approve" | "reject" | "break-glass" | "edit" | "cancel" | "abort" | "expire" | "return-to-review" | "execute" | "fail";
+                event?: "opened" | "approve" | "reject" | "break-glass" | "edit" | "cancel" | "abort" | "expire" | "return-to-review" | "execute" | "fail" | "withdraw";
             };
             header?: never;
             path?: never;
@@ -18318,7 +18533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `approval.own-request`, `approval.not-eligible` */
+            /** @description `auth.forbidden`, `mfa.required`, `approval.own-request`, `approval.not-eligible`, `approval.not-independent` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18336,7 +18551,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.step-not-open` */
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.step-not-open`, `approval.needed-later`, `approval.stale`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18518,7 +18733,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided` */
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.rejected-before` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18625,7 +18840,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `approval.bypass-refused`, `approval.bypass-barred` */
+            /** @description `auth.forbidden`, `mfa.required`, `approval.bypass-refused`, `approval.bypass-barred`, `approval.bypass-own-request` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18643,7 +18858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch` */
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -18823,6 +19038,130 @@ export interface operations {
             };
         };
     };
+    withdrawApproval: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @default null */
+                    reason?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.no-vote` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     editRequest: {
         parameters: {
             query?: never;
@@ -18876,7 +19215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required` */
+            /** @description `auth.forbidden`, `mfa.required`, `approval.not-author` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18894,7 +19233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `resource.conflict`, `approval.closed`, `approval.digest-mismatch`, `approval.unchanged`, `approval.too-many-edits`, `approval.policy-unsatisfiable` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `approval.closed`, `approval.digest-mismatch`, `approval.unchanged`, `approval.too-many-edits`, `approval.identical-open`, `approval.no-second-person`, `approval.policy-unsatisfiable` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19119,6 +19458,15 @@ export interface operations {
                     "application/json": components["schemas"]["ApprovalPolicy"];
                 };
             };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
@@ -19146,7 +19494,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `approval.policy-unsatisfiable`, `approval.no-second-person`, `approval.identical-open` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19182,7 +19530,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.rate-limited` */
+            /** @description `request.rate-limited`, `approval.too-many-open` */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -19220,6 +19568,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -19263,7 +19620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress` */
+            /** @description `idempotency.in-progress`, `approval.policy-unsatisfiable`, `approval.no-second-person`, `approval.identical-open` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -19299,7 +19656,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.rate-limited` */
+            /** @description `request.rate-limited`, `approval.too-many-open` */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -93,7 +93,7 @@ describe('histories of requests of this release', () => {
     await drive.approve(provider, executed);
     await drive.say(provider, 'reject', rejected, { digest: rejected.digest, reason: 'no' });
     await drive.say(admin, 'cancel', cancelled, {});
-    await asSuperuser(app, "update admin_feature_flags set version = 5 where key = 'h-failed'");
+    await drive.whenApproved(failed.id, "update public.admin_feature_flags set version = 5 where key = 'h-failed'");
     await drive.approve(provider, failed);
     const { payload } = await drive.detail(edited.id);
     const body = { digest: edited.digest, payload: { ...payload, reason: 'reworded' } };
@@ -113,8 +113,8 @@ describe('histories of requests of this release', () => {
   }, 120_000);
 
   it('replay also when an approver lost the right, the policy was bypassed, or the execution window ended', async () => {
-    const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
-    await drive.putPolicy({ steps, bypassers: [second.user_id], execution_window_seconds: 60 });
+    const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], users: [], quorum: 2 }];
+    await drive.setPolicy({ steps, bypassers: [second.user_id], execution_window_seconds: 60 });
     const [returned, bypassed, late] = await Promise.all(['h-returned', 'h-bypassed', 'h-late'].map(drive.opened));
     if (!returned || !bypassed || !late) throw new Error('not opened');
     await drive.approve(provider, returned);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
-import { approvalsQuery, viewOfRow } from '../../services/approval/approval-row.queries.ts';
 import { approvalEvents } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAll } from '../../platform/database/read.ts';
@@ -10,18 +9,22 @@ import {
   breakGlassUpdate,
   cancelUpdate,
   rejectUpdate,
+  withdrawUpdate,
 } from '../../workflows/approval/approval.contract.ts';
-import { decideApproval, editApproval } from '../../services/approval/approval-decision.service.ts';
+import { listApprovals } from '../../services/approval/approval-decidability.service.ts';
+import { decideApproval, editApproval, rehearseDecision, rehearseEdit } from '../../services/approval/approval-decision.service.ts';
 import { approvalViewOf, changeFor, requestApproval } from '../../services/approval/approval-request.service.ts';
 import {
   approvalHistoryQuery,
   approvalListQuery,
   decisionsQuery,
   describeChange,
+  listedApprovalsQuery,
   payloadQuery,
 } from '../../services/approval/approval.queries.ts';
 import {
   ApprovalBody,
+  ListedApprovalBody,
   ApprovalDetailBody,
   ApprovalHistoryBody,
   decisionReason,
@@ -50,11 +53,11 @@ const getApprovalRequests = route({
     environment: environmentName.optional(),
     requested_by: z.uuid().optional(),
   }),
-  responses: { 200: pageOf(ApprovalBody) },
+  responses: { 200: pageOf(ListedApprovalBody) },
   problems: ['request.cursor-invalid'],
-  handler: async ({ query: { limit, cursor, ...filter }, read }) => {
-    const rows = await read(approvalListQuery(filter, { limit, cursor }));
-    return newestPage(rows, limit, viewOfRow);
+  handler: async ({ query: { limit, cursor, ...filter }, actor, deps, read }) => {
+    const page = newestPage(await read(approvalListQuery(filter, { limit, cursor })), limit);
+    return { ...page, items: await listApprovals(deps.db, actor, page.items) };
   },
 });
 
@@ -92,11 +95,12 @@ const getApprovalRequest = route({
   params: idParams,
   responses: { 200: ApprovalDetailBody },
   problems: ['resource.not-found'],
-  handler: async ({ deps, scope, params: { id } }) => {
-    const queries = [approvalsQuery().where('a.id', '=', id), payloadQuery(id), decisionsQuery(id)] as const;
+  handler: async ({ actor, deps, scope, params: { id } }) => {
+    const queries = [listedApprovalsQuery().where('a.id', '=', id), payloadQuery(id), decisionsQuery(id)] as const;
     const [[row], [change], decisions] = await readAll(deps.db, scope, queries);
     if (row === undefined || change === undefined) throw notFound('approval request');
-    return { ...viewOfRow(row), ...describeChange(change), decisions };
+    const [listed] = await listApprovals(deps.db, actor, [row]);
+    return { ...describeChange(change), ...listed, decisions };
   },
 });
 
@@ -119,11 +123,15 @@ const createApprovalRequest = route({
   problems: [
     'mfa.required',
     'approval.policy-unsatisfiable',
+    'approval.no-second-person',
+    'approval.identical-open',
+    'approval.too-many-open',
     'resource.not-found',
     'resource.conflict',
     'flag.version-conflict',
   ],
-  handler: async ({ actor, body, deps, mfa, throughWorkflow }) => {
+  handler: async ({ actor, body, deps, mfa, rehearse, throughWorkflow }) => {
+    await rehearse((tx) => deps.approvals.assertOpenable(tx, changeFor(actor, body.action, body.payload)));
     const view = await throughWorkflow((command) => {
       const prepared = changeFor(actor, body.action, body.payload);
       const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: delegateProof(mfa) };
@@ -142,11 +150,21 @@ const message = {
   responses: { 200: ApprovalBody },
 } as const;
 
-function decide(
-  { deps, actor, mfa, params, throughWorkflow }: HandlerContext<{ id: string }, unknown, unknown>,
-  update: Parameters<typeof decideApproval>[3],
+const updates = {
+  approve: approveUpdate,
+  reject: rejectUpdate,
+  'break-glass': breakGlassUpdate,
+  cancel: cancelUpdate,
+  withdraw: withdrawUpdate,
+} as const;
+
+async function decide(
+  { deps, actor, mfa, params, rehearse, throughWorkflow }: HandlerContext<{ id: string }, unknown, unknown>,
+  kind: keyof typeof updates,
   said: Parameters<typeof decideApproval>[4],
 ) {
+  await rehearse((tx) => rehearseDecision(tx, deps.keyring, params.id, { kind, digest: said.digest }));
+  const update = updates[kind];
   return throughWorkflow(
     (command) => decideApproval(deps, { actor, mfa, command }, params.id, update, said),
     approvalViewOf,
@@ -163,7 +181,11 @@ const stateProblems = [
 ] as const;
 
 /** Refusals of the person, which approving and rejecting share. */
-const personProblems = ['approval.own-request', 'approval.already-decided', 'approval.not-eligible'] as const;
+const personProblems = [
+  'approval.own-request',
+  'approval.already-decided',
+  'approval.not-eligible',
+] as const;
 
 const approveRequest = route({
   ...message,
@@ -173,8 +195,16 @@ const approveRequest = route({
   description: 'Send the digest that was shown; it is refused if the request has been edited since.',
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason.nullable().default(null) }),
-  problems: [...stateProblems, ...personProblems, 'approval.step-not-open'],
-  handler: (context) => decide(context, approveUpdate, context.body),
+  problems: [
+    ...stateProblems,
+    ...personProblems,
+    'approval.step-not-open',
+    'approval.not-independent',
+    'approval.needed-later',
+    'approval.stale',
+    'tenant.naming-waits',
+  ],
+  handler: (context) => decide(context, 'approve', context.body),
 });
 
 const rejectRequest = route({
@@ -184,8 +214,8 @@ const rejectRequest = route({
   summary: 'Reject a request, with the reason',
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason }),
-  problems: [...stateProblems, ...personProblems],
-  handler: (context) => decide(context, rejectUpdate, context.body),
+  problems: [...stateProblems, ...personProblems, 'approval.rejected-before'],
+  handler: (context) => decide(context, 'reject', context.body),
 });
 
 const breakGlass = route({
@@ -198,8 +228,14 @@ const breakGlass = route({
     'your emergency changes is overdue, you cannot make another.',
   permission: 'approval:break-glass',
   body: z.strictObject({ digest, reason: decisionReason }),
-  problems: [...stateProblems, 'approval.bypass-refused', 'approval.bypass-barred'],
-  handler: (context) => decide(context, breakGlassUpdate, context.body),
+  problems: [
+    ...stateProblems,
+    'approval.bypass-refused',
+    'approval.bypass-barred',
+    'approval.bypass-own-request',
+    'tenant.naming-waits',
+  ],
+  handler: (context) => decide(context, 'break-glass', context.body),
 });
 
 const cancelRequest = route({
@@ -210,7 +246,19 @@ const cancelRequest = route({
   permission: 'approval:request',
   body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
   problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
-  handler: (context) => decide(context, cancelUpdate, { digest: '', reason: context.body.reason }),
+  handler: (context) => decide(context, 'cancel', { digest: '', reason: context.body.reason }),
+});
+
+const withdrawVote = route({
+  ...message,
+  operationId: 'withdrawApproval',
+  path: '/admin/approvals/:id/withdraw',
+  summary: 'Withdraw the own approval, until the last quorum is met',
+  description: 'Approvals of later steps fall with it, because their step opens only when the earlier ones are met.',
+  permission: 'approval:decide',
+  body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
+  problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.no-vote'],
+  handler: (context) => decide(context, 'withdraw', { digest: '', reason: context.body.reason }),
 });
 
 const editRequest = route({
@@ -232,10 +280,15 @@ const editRequest = route({
     'approval.digest-mismatch',
     'approval.unchanged',
     'approval.too-many-edits',
+    'approval.not-author',
+    'approval.identical-open',
+    'approval.no-second-person',
     'approval.policy-unsatisfiable',
   ],
-  handler: ({ deps, actor, mfa, params, body, throughWorkflow }) =>
-    throughWorkflow((command) => editApproval(deps, { actor, mfa, command }, params.id, body), approvalViewOf),
+  handler: async ({ deps, actor, mfa, params, body, rehearse, throughWorkflow }) => {
+    await rehearse((tx) => rehearseEdit(tx, deps.keyring, params.id, body));
+    return throughWorkflow((command) => editApproval(deps, { actor, mfa, command }, params.id, body), approvalViewOf);
+  },
 });
 
 /**
@@ -250,5 +303,6 @@ export const approvalRoutes = [
   rejectRequest,
   breakGlass,
   cancelRequest,
+  withdrawVote,
   editRequest,
 ];

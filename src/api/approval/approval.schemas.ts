@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
+import { accountActKinds } from '../../domain/approval/independence.ts';
 import { maximumSteps } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { sha256Hex, timestamp } from '../../platform/value-schemas.ts';
@@ -9,12 +10,20 @@ export const digest = sha256Hex.describe('SHA-256 of the canonical change (RFC 8
 
 export const environmentName = z.enum(environmentNames);
 
+/** Why a request for approval is not opened, whatever the change. */
+export const openingProblems = [
+  'approval.policy-unsatisfiable',
+  'approval.no-second-person',
+  'approval.identical-open',
+  'approval.too-many-open',
+] as const;
+
 const day = 86_400;
 
 export const policyWindows = {
   review_window_seconds: z
     .int()
-    .min(60)
+    .min(3_600)
     .max(30 * day)
     .describe('From the opening of a request to its last decision'),
   execution_window_seconds: z
@@ -36,6 +45,11 @@ export const policyWindows = {
     .min(60)
     .max(30 * day)
     .describe('Time within which an emergency change must be reviewed'),
+  independence_days: z
+    .int()
+    .min(7)
+    .max(365)
+    .describe('Days for which whoever changed an account through an approved request stands behind it'),
 };
 
 const ApprovalStepBody = z
@@ -58,6 +72,7 @@ export const bypassers = z.array(z.uuid()).max(50).describe('Users who may break
 const frozenPolicy = z.object({
   steps: z.array(z.object({ name: z.string(), roles: z.array(z.string()), users: z.array(z.uuid()), quorum: z.int() })),
   ...policyWindows,
+  independence_days: policyWindows.independence_days.optional(),
   bypassers: z.array(z.uuid()),
 });
 
@@ -90,6 +105,44 @@ export const ApprovalBody = z
   })
   .meta({ id: 'Approval' });
 
+const changeDetail = z
+  .object({ field: z.string(), before: z.json().describe('Null where there was nothing'), after: z.json() })
+  .meta({ id: 'ChangeDetail' });
+
+const decidability = z
+  .object({
+    allowed: z.boolean(),
+    code: z.string().nullable().describe('Why not, as a problem code'),
+    detail: z.string().nullable(),
+    because: z
+      .object({
+        kind: z.enum(accountActKinds),
+        actor_id: z.uuid(),
+        actor_name: z.string().nullable(),
+        target_id: z.uuid(),
+        target_name: z.string().nullable(),
+        at: timestamp,
+        is_alone: z.boolean().describe('Nobody else has approved it, so it does not age out'),
+      })
+      .nullable()
+      .describe('What somebody did to an account, because of which the two do not count apart'),
+    needs: z.enum(['confirmation', 'another_person']).nullable(),
+    counts_from: timestamp.nullable(),
+  })
+  .meta({ id: 'Decidability' });
+
+/** A request as lists and details show it to the caller. */
+export const ListedApprovalBody = ApprovalBody.extend({
+  description: z.string().describe('What the change does, in words, as it was when the request was opened'),
+  changes: z.array(changeDetail).describe('What is replaced; empty for a change that replaces nothing'),
+  requested_by_name: z.string().nullable(),
+  names: z.record(z.uuid(), z.string()).describe('Names of the users whom the request mentions'),
+  is_stale: z.boolean().describe('What it would change has another version now'),
+  base_version: z.int().nullable(),
+  current_version: z.int().nullable(),
+  can_decide: decidability.nullable().describe('Whether the caller’s approval would count now; null once it is closed'),
+}).meta({ id: 'ListedApproval' });
+
 const decision = z.object({
   id: z.uuid(),
   revision: z.int(),
@@ -99,13 +152,12 @@ const decision = z.object({
   verdict: z.enum(['approved', 'rejected', 'bypassed']),
   reason: z.string().nullable(),
   voided_at: timestamp.nullable(),
-  void_reason: z.enum(['edited', 'right_lost']).nullable(),
+  void_reason: z.enum(['edited', 'right_lost', 'withdrawn', 'not_independent']).nullable(),
   created_at: timestamp,
 });
 
 /** A request with its change and all decisions. */
-export const ApprovalDetailBody = ApprovalBody.extend({
-  description: z.string().describe('What the change does, in words'),
+export const ApprovalDetailBody = ListedApprovalBody.extend({
   payload: z.json().describe('Null where the payload holds a secret or was erased'),
   payload_erased_at: timestamp.nullable().describe('When it was erased, with a person that it named'),
   decisions: z.array(decision),

@@ -7,9 +7,11 @@ import { idParams } from '../../platform/value-schemas.ts';
 import { gateInForce } from '../../services/actions/gate-policy.ts';
 import { findAction } from '../../services/actions/registry.ts';
 import { gatePoliciesQuery, writtenGatesQuery } from '../../services/approval/gate-policy.queries.ts';
-import { deleteGatePolicy, saveGatePolicy } from '../../services/approval/gate-policy.service.ts';
+import { gatePolicySave } from '../../services/approval/gate-policy-save.action.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { reply, route } from '../http/route.ts';
 import type { DescribedRoute } from '../http/route-description.ts';
+import { ApprovalBody, openingProblems } from './approval.schemas.ts';
 import { GateBody, GatePolicyBody, GatePolicyInput } from './gate-policy.schemas.ts';
 
 const tag = 'approval_policy';
@@ -31,23 +33,35 @@ const getApprovalPolicies = route({
   },
 });
 
+function savePayload({ body }: { body: object }) {
+  return { operation: 'save', ...body };
+}
+
+function deletePayload({ id }: { id: string }, ifMatch: string | null) {
+  return { operation: 'delete', id, version: expectedVersion(ifMatch) };
+}
+
 const putApprovalPolicy = route({
   operationId: 'putApprovalPolicy',
   method: 'put',
   path: '/admin/approval-policies',
   tag,
   summary: 'Set the gate of an action in an environment, and who approves it',
-  description: 'Open requests keep the gate policy that they were opened under.',
+  description:
+    'Open requests keep the gate policy that they were opened under. A change that weakens a gate passes the gate that it ' +
+    'weakens: where that is `approval`, it opens a request and answers 202.',
   permission: 'approval-policy:manage',
-  gate: 'mfa',
+  gate: { action: gatePolicySave.name, payload: savePayload },
   body: GatePolicyInput,
-  responses: { 200: GatePolicyBody },
-  problems: ['mfa.required', 'request.invalid', 'resource.conflict'],
-  handler: ({ body, change }) =>
-    change(async (tx) => {
-      const saved = await saveGatePolicy(tx, body);
+  responses: { 200: GatePolicyBody, 202: ApprovalBody },
+  problems: ['mfa.required', 'request.invalid', 'resource.conflict', ...openingProblems],
+  handler: (context) => {
+    const change = gatePolicySave.prepare(savePayload(context));
+    return context.change(async (tx) => {
+      const saved = GatePolicyBody.parse((await runGatedAction(tx, context, change))['policy']);
       return reply(200, saved, { etag: versionEtag(saved.version) });
-    }),
+    });
+  },
 });
 
 const deleteApprovalPolicy = route({
@@ -56,17 +70,18 @@ const deleteApprovalPolicy = route({
   path: '/admin/approval-policies/:id',
   tag,
   summary: 'Remove a gate policy, so that the safe default applies',
+  description: 'Where that weakens a gate `approval`, it opens a request and answers 202.',
   permission: 'approval-policy:manage',
-  gate: 'mfa',
+  gate: { action: gatePolicySave.name, payload: ({ params }, { ifMatch }) => deletePayload(params, ifMatch) },
   params: idParams,
   requiresIfMatch: true,
-  responses: { 204: null },
-  problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.version-required'],
-  handler: async ({ params: { id }, request, change }) => {
-    const version = expectedVersion(request.ifMatch);
-    return change(async (tx) => {
-      await deleteGatePolicy(tx, id, version);
-      return null;
+  responses: { 202: ApprovalBody, 204: null },
+  problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'resource.version-required', ...openingProblems],
+  handler: (context) => {
+    const change = gatePolicySave.prepare(deletePayload(context.params, context.request.ifMatch));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
+      return reply(204);
     });
   },
 });

@@ -20,6 +20,7 @@ export const GatePolicyInput = z
       defaultWindows.reminder_interval_seconds,
     ),
     bypass_review_seconds: policyWindows.bypass_review_seconds.default(defaultWindows.bypass_review_seconds),
+    independence_days: policyWindows.independence_days.default(defaultWindows.independence_days),
     bypassers: bypassers.default([]),
     version: z.int().min(0).describe('The version that was read; 0 for a policy that does not exist yet'),
   })

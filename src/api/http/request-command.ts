@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { CommitUnknownError } from '../../platform/database/commit-outcome.ts';
+import { isLockTimeout } from '../../platform/database/lock-timeout.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -237,9 +238,4 @@ function inProgress(cause?: unknown): Problem {
     retryAfterSeconds: 1,
     cause,
   });
-}
-
-/** PostgreSQL's `lock_not_available`; only the claim has a time limit. */
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '55P03';
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { ApiDeps } from '../deps.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -21,6 +22,8 @@ export interface PolicyGate<Params, Query, Body> {
   readonly environment?: (input: Input<Params, Query, Body>) => EnvironmentName;
   /** The payload that approvers see and that is executed, in the action's own schema. */
   readonly payload: (input: Input<Params, Query, Body>, context: { ifMatch: string | null }) => unknown;
+  /** Adds what is slow to make, such as the hash of a password, before a request for approval is opened. */
+  readonly complete?: (deps: ApiDeps, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
 }
 
 export type Gate<Params, Query, Body> = 'none' | 'mfa' | PolicyGate<Params, Query, Body>;
@@ -46,6 +49,8 @@ export interface RouteDescription<Params, Query, Body> {
   /** `public`: anyone; `authenticated`: any signed-in person, about himself. */
   readonly permission: Permission | 'authenticated' | 'public';
   readonly gate: Gate<Params, Query, Body>;
+  /** The action whose gate the handler resolves itself, after the second factor that `gate` asks for (T-16). */
+  readonly resolvesGateOf?: string;
   readonly params?: z.ZodType<Params>;
   readonly query?: z.ZodType<Query>;
   readonly body?: z.ZodType<Body>;

@@ -75,6 +75,11 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
     send: (command: WorkflowCommand) => Promise<Result>,
     resultOfStored?: (stored: unknown, commandId: string) => Result | Promise<Result>,
   ): Promise<Result>;
+  /**
+   * Checks inside a transaction that is rolled back what {@link throughWorkflow} would be refused for. It runs only while the
+   * caller has not proved a second factor yet, so that nobody is asked for one in vain.
+   */
+  rehearse(work: (tx: Tx) => Promise<unknown>): Promise<void>;
   /** A workflow has made the change for another request with the same key: only its result is still to be presented. */
   readonly isReplayed: boolean;
   read<Row>(query: Compilable<Row>): Promise<Row[]>;

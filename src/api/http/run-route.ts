@@ -1,11 +1,14 @@
 import { Readable } from 'node:stream';
 import type { Middleware, ParameterizedContext } from 'koa';
+import type { CompiledQuery } from 'kysely';
 import { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
+import { isLockTimeout } from '../../platform/database/lock-timeout.ts';
+import { rehearsal } from '../../platform/database/rehearsal.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { commandKey } from '../../services/commands/command.repository.ts';
@@ -22,7 +25,7 @@ import { takesIdempotencyKey } from './route-description.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { HandlerContext, Route } from './route.ts';
-import type { Gate, Input } from './route-description.ts';
+import type { Gate, Input, PolicyGate } from './route-description.ts';
 
 type Context = ParameterizedContext<RequestState>;
 
@@ -80,8 +83,17 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
   const known = await command.findAnswer();
   if (known !== undefined) return replayed(known);
   // What a workflow has done for a route whose gate is data was the opening of a request, whatever the gate is now.
-  const gate = command.isReplayed && typeof route.gate !== 'string' ? 'approval' : await resolveGate(deps, route, actor, input);
-  if (gate !== 'none') mfa = command.isReplayed ? spentProof() : await verifyProof(deps, route, actor, input, ctx);
+  const gate =
+    command.isReplayed && typeof route.gate !== 'string' ? 'approval' : await resolveGate(request);
+  if (gate !== 'none') {
+    if (command.isReplayed) {
+      mfa = spentProof();
+    } else {
+      // Nobody is asked for a second factor for what is refused anyway (T-14).
+      if (ctx.get('x-mfa-token') === '') await rehearse(request, gate).catch(ignoreLocked);
+      mfa = await verifyProof(deps, route, actor, input, ctx);
+    }
+  }
   try {
     const result = await act({ ...request, gate, mfa, command });
     const answer = command.answer ?? present(route, result, defaultStatus);
@@ -115,10 +127,65 @@ function assertMediaType({ uploads, body }: Route, ctx: Context): void {
   throw new Problem({ code: 'request.unsupported-media-type', detail: `Send a body of type ${expected}.` });
 }
 
-async function resolveGate(deps: ApiDeps, route: Route, actor: Actor, input: RouteInput): Promise<GateLevel> {
-  const { gate } = route;
+async function resolveGate({ deps, route: { gate }, actor, input, ctx }: Request): Promise<GateLevel> {
   if (typeof gate === 'string') return gate;
-  return deps.approvals.resolveGate(actor, gate.action, gate.environment?.(input) ?? null);
+  const payload = () => gate.payload(input, { ifMatch: ctx.state.info.ifMatch });
+  return deps.approvals.resolveGate(actor, gate.action, gate.environment?.(input) ?? null, payload);
+}
+
+/** What somebody else has locked decides nothing yet: the request itself waits for it. */
+function ignoreLocked(error: unknown): void {
+  if (!isLockTimeout(error)) throw error;
+}
+
+/** Ends the rehearsal of a handler that has got as far as its change. */
+class RehearsalOver extends Error {
+  override readonly name = 'RehearsalOver';
+}
+
+/**
+ * Tries a request whose caller has not proved a second factor yet, and keeps nothing: the change is rolled back, a workflow
+ * is sent nothing.
+ *
+ * @throws whatever the request would be refused with.
+ */
+async function rehearse(request: Request, gate: GateLevel): Promise<void> {
+  const { deps, route, actor, input } = request;
+  const { gate: declared } = route;
+  if (gate === 'approval' && typeof declared !== 'string') {
+    const payload = await gatedPayload(declared, request);
+    return deps.approvals.rehearse(actor, declared.action, payload);
+  }
+  const over = () => Promise.reject(new RehearsalOver());
+  const context: HandlerContext<Record<string, string>, Record<string, unknown>, unknown> = {
+    ...input,
+    ...contextOf(request, gate),
+    mfa: spentProof(),
+    unitOfWork: (work) => rehearsal(deps.db, actor, work),
+    change: async (work) => {
+      await rehearsal(deps.db, actor, work);
+      return over();
+    },
+    throughWorkflow: over,
+    rehearse: async (work) => {
+      await rehearsal(deps.db, actor, work);
+    },
+    isReplayed: false,
+  };
+  try {
+    await route.handler(context);
+  } catch (error) {
+    if (!(error instanceof RehearsalOver)) throw error;
+  }
+}
+
+/** What approvers see and what is executed. */
+async function gatedPayload(
+  gate: PolicyGate<Record<string, string>, Record<string, unknown>, unknown>,
+  { deps, input, ctx }: Request,
+): Promise<unknown> {
+  const payload = gate.payload(input, { ifMatch: ctx.state.info.ifMatch });
+  return gate.complete === undefined ? payload : gate.complete(deps, payload, input);
 }
 
 type RouteInput = Input<Record<string, string>, Record<string, unknown>, unknown>;
@@ -194,30 +261,25 @@ interface Call extends Request {
   readonly command: RequestCommand;
 }
 
-async function act({ deps, route, actor, input, gate, mfa, ctx, command }: Call): Promise<unknown> {
+async function act(call: Call): Promise<unknown> {
+  const { deps, route, actor, input, gate, mfa, command } = call;
   const { gate: declared } = route;
   if (gate === 'approval' && typeof declared !== 'string' && mfa !== null) {
     const request = {
       actor,
       action: declared.action,
       environment: declared.environment?.(input) ?? null,
-      payload: declared.payload(input, { ifMatch: ctx.state.info.ifMatch }),
+      payload: command.isReplayed ? null : await gatedPayload(declared, call),
       mfa,
     };
     return reply(202, await command.throughWorkflow((given) => deps.approvals.open(request, given), deps.approvals.viewOf));
   }
   const context: HandlerContext<Record<string, string>, Record<string, unknown>, unknown> = {
     ...input,
-    deps,
-    request: ctx.state.info,
-    actor,
-    gate,
+    ...contextOf(call, gate),
     mfa,
-    scope: actor,
-    upload: route.uploads === undefined ? Readable.from([]) : ctx.req,
-    raw: { body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
-    read: (query) => read(deps.db, actor, query),
     unitOfWork: (work) => unitOfWork(deps.db, actor, work),
+    rehearse: () => Promise.resolve(),
     change: async (work) => {
       const answer = await command.change(work);
       mfa?.delegate();
@@ -235,6 +297,20 @@ async function act({ deps, route, actor, input, gate, mfa, ctx, command }: Call)
     throw new Error(`Route ${route.operationId} answers something else than what it has stored.`);
   }
   return result;
+}
+
+/** What a handler gets whether its request is tried or carried out. */
+function contextOf({ deps, route, actor, ctx }: Request, gate: GateLevel) {
+  return {
+    deps,
+    request: ctx.state.info,
+    actor,
+    gate,
+    scope: actor,
+    upload: route.uploads === undefined ? Readable.from([]) : ctx.req,
+    raw: { body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
+    read: <Row>(query: { compile(): CompiledQuery<Row> }) => read(deps.db, actor, query),
+  };
 }
 
 /** Parses the body with its schema: undeclared fields never leave, an undeclared status is our own fault. */

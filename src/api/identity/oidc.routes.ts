@@ -7,9 +7,11 @@ import {
   oidcSignInSeconds,
 } from '../../services/identity/sign-in/oidc-sign-in.service.ts';
 import { userIdentities } from '../../services/identity/user-identity.queries.ts';
-import { linkIdentity, unlinkIdentity } from '../../services/identity/user-identity.service.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
+import { userLinkIdentity, userUnlinkIdentity } from '../../services/identity/user-identity.action.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams, timestamp } from '../../platform/value-schemas.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { tokenPair } from './auth.schemas.ts';
 
 const providerParams = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,63}$/) });
@@ -94,6 +96,16 @@ const getUserIdentities = route({
   handler: async ({ params, actor, deps }) => ({ items: await userIdentities(deps.db, actor, params.id) }),
 });
 
+const identityParams = z.object({ id: z.uuid(), identityId: z.uuid() });
+
+function linkPayload({ params, body }: { params: { id: string }; body: object }) {
+  return { user_id: params.id, ...body };
+}
+
+function unlinkPayload({ params }: { params: z.output<typeof identityParams> }) {
+  return { user_id: params.id, identity_id: params.identityId };
+}
+
 const linkUserIdentity = route({
   operationId: 'linkUserIdentity',
   method: 'post',
@@ -102,13 +114,15 @@ const linkUserIdentity = route({
   summary: 'Link an external account to a user',
   description: 'Bearer tokens of trusted issuers are accepted for linked subjects only, never by e-mail.',
   permission: 'user:update',
-  gate: 'mfa',
+  gate: { action: userLinkIdentity.name, payload: linkPayload },
   params: idParams,
   body: z.strictObject({ issuer: z.url().max(500), subject: z.string().min(1).max(255) }),
-  responses: { 201: identityView },
+  responses: { 201: identityView, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own'],
-  handler: ({ params, body, change }) =>
-    change(async (tx) => reply(201, await linkIdentity(tx, params.id, body))),
+  handler: (context) => {
+    const change = userLinkIdentity.prepare(linkPayload(context));
+    return context.change(async (tx) => reply(201, await runGatedAction(tx, context, change)));
+  },
 });
 
 const unlinkUserIdentity = route({
@@ -118,15 +132,17 @@ const unlinkUserIdentity = route({
   tag: 'user',
   summary: 'Unlink an external account from a user and end all sessions of the user',
   permission: 'user:update',
-  gate: 'mfa',
-  params: z.object({ id: z.uuid(), identityId: z.uuid() }),
-  responses: { 204: null },
+  gate: { action: userUnlinkIdentity.name, payload: unlinkPayload },
+  params: identityParams,
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'user.exceeds-own', 'role.own-rights'],
-  handler: ({ params, change }) =>
-    change(async (tx) => {
-      await unlinkIdentity(tx, params.id, params.identityId);
+  handler: (context) => {
+    const change = userUnlinkIdentity.prepare(unlinkPayload(context));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
       return reply(204);
-    }),
+    });
+  },
 });
 
 export const oidcRoutes = [

@@ -1,13 +1,27 @@
 import { z } from 'zod';
-import { assignRole, reviewAssignment, revokeRole } from '../../services/identity/role/role-assignment.service.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
+import { userAssignRole, userReviewRole, userRevokeRole } from '../../services/identity/role/role-assignment.action.ts';
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { rightsAt, roleAssignments } from '../../services/identity/role/role-assignment-history.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { idParams, timestampInput } from '../../platform/value-schemas.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { assignmentView, ledgerEntry, userRights } from './role-assignment.schemas.ts';
 import { roleGrant } from './user.schemas.ts';
 
 const assignmentParams = z.object({ id: z.uuid(), assignmentId: z.uuid() });
+
+function assignPayload({ params, body }: { params: { id: string }; body: object }) {
+  return { user_id: params.id, ...body };
+}
+
+function revokePayload({ params }: { params: z.output<typeof assignmentParams> }) {
+  return { user_id: params.id, assignment_id: params.assignmentId };
+}
+
+function reviewPayload({ params, body }: { params: z.output<typeof assignmentParams>; body: object }) {
+  return { ...revokePayload({ params }), ...body };
+}
 
 const assignUserRole = route({
   operationId: 'assignUserRole',
@@ -16,13 +30,15 @@ const assignUserRole = route({
   tag: 'role_assignment',
   summary: 'Assign a role to a user, optionally with an end',
   permission: 'role:assign',
-  gate: 'mfa',
+  gate: { action: userAssignRole.name, payload: assignPayload },
   params: idParams,
   body: roleGrant,
-  responses: { 201: assignmentView },
+  responses: { 201: assignmentView, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.conflict', 'role.grant-exceeds-own', 'role.own-rights'],
-  handler: ({ params, body, change }) =>
-    change(async (tx) => reply(201, await assignRole(tx, params.id, body))),
+  handler: (context) => {
+    const change = userAssignRole.prepare(assignPayload(context));
+    return context.change(async (tx) => reply(201, (await runGatedAction(tx, context, change))['assignment']));
+  },
 });
 
 const revokeUserRole = route({
@@ -32,15 +48,17 @@ const revokeUserRole = route({
   tag: 'role_assignment',
   summary: 'Remove a role from a user; the ledger retains the row',
   permission: 'role:assign',
-  gate: 'mfa',
+  gate: { action: userRevokeRole.name, payload: revokePayload },
   params: assignmentParams,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'user.last-super-admin', 'user.exceeds-own', 'role.own-rights'],
-  handler: ({ params, change }) =>
-    change(async (tx) => {
-      await revokeRole(tx, params.id, params.assignmentId);
+  handler: (context) => {
+    const change = userRevokeRole.prepare(revokePayload(context));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
       return reply(204);
-    }),
+    });
+  },
 });
 
 const reviewUserRole = route({
@@ -50,7 +68,7 @@ const reviewUserRole = route({
   tag: 'role_assignment',
   summary: 'Confirm a role assignment before its review is due, and set the next review',
   permission: 'role:assign',
-  gate: 'mfa',
+  gate: { action: userReviewRole.name, payload: reviewPayload },
   params: assignmentParams,
   body: z.strictObject({
     review_due_at: timestampInput
@@ -58,10 +76,12 @@ const reviewUserRole = route({
       .nullable()
       .describe('Null for no further review'),
   }),
-  responses: { 200: assignmentView },
+  responses: { 200: assignmentView, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.conflict', 'user.exceeds-own', 'role.own-rights'],
-  handler: ({ params, body, change }) =>
-    change((tx) => reviewAssignment(tx, params.id, params.assignmentId, body.review_due_at)),
+  handler: (context) => {
+    const change = userReviewRole.prepare(reviewPayload(context));
+    return context.change(async (tx) => (await runGatedAction(tx, context, change))['assignment']);
+  },
 });
 
 const getRoleAssignmentHistory = route({

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
-import { followDeactivation } from '../../services/identity/offboarding.service.ts';
 import { assertMayAssignRoles } from '../../services/identity/role/role-assignment.service.ts';
-import { createUserWithRoles, updateUser as saveUser } from '../../services/identity/user-account.service.ts';
+import { userCreate } from '../../services/identity/user-create.action.ts';
+import { userUpdate } from '../../services/identity/user-update.action.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
 import { listUsers, userById } from '../../services/identity/user.queries.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
@@ -12,8 +12,9 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams } from '../../platform/value-schemas.ts';
+import type { ApiDeps } from '../deps.ts';
 import { reply, route } from '../http/route.ts';
-import { userCreation, userUpdate, userView } from './user.schemas.ts';
+import { userChange, userCreation, userView } from './user.schemas.ts';
 
 const getUsers = route({
   operationId: 'getUsers',
@@ -55,6 +56,16 @@ const getUserById = route({
   handler: ({ params, deps, scope }) => presentUser(deps.db, scope, params.id),
 });
 
+/** The result of `user.create`. */
+const createdUser = z.object({ user_id: z.uuid() });
+
+/** What `user.create` makes of a password; it never leaves the API. */
+async function withPasswordHash(deps: ApiDeps, account: object, body: z.output<typeof userCreation>) {
+  const { password } = body;
+  const password_hash = password === undefined ? null : await hashAccountPassword(deps, password, body, '/password');
+  return { ...account, password_hash };
+}
+
 const createUser = route({
   operationId: 'createUser',
   method: 'post',
@@ -64,18 +75,22 @@ const createUser = route({
   description:
     'Without a password the user signs in through an identity provider. Assigning roles also requires role:assign.',
   permission: 'user:create',
-  gate: 'mfa',
+  gate: {
+    action: userCreate.name,
+    payload: ({ body: { password: _password, ...account } }) => account,
+    complete: (deps, payload, { body }) => withPasswordHash(deps, payload as object, body),
+  },
   body: userCreation,
-  responses: { 201: userView },
+  responses: { 201: userView, 202: ApprovalBody },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'request.invalid', 'resource.not-found'],
-  handler: async ({ actor, body, deps, scope, change }) => {
-    const { password, roles, ...account } = body;
-    if (roles.length > 0) assertMayAssignRoles(actor);
-    const password_hash =
-      password === undefined ? null : await hashAccountPassword(deps, password, account, '/password');
-    return change(async (tx) => {
-      const id = await createUserWithRoles(tx, { ...account, password_hash }, roles);
-      return presentUser(tx, scope, id, { location: `/admin/users/${id}` });
+  handler: async (context) => {
+    const { actor, body, deps, scope } = context;
+    const { password: _password, ...account } = body;
+    if (body.roles.length > 0) assertMayAssignRoles(actor);
+    const change = userCreate.prepare(await withPasswordHash(deps, account, body));
+    return context.change(async (tx) => {
+      const { user_id } = createdUser.parse(await runGatedAction(tx, context, change));
+      return presentUser(tx, scope, user_id, { location: `/admin/users/${user_id}` });
     });
   },
 });
@@ -86,13 +101,18 @@ const updateUser = route({
   path: '/admin/users/:id',
   tag: 'user',
   summary: 'Change an account; omitted fields are unchanged',
-  description: 'Deactivating it ends its sessions within a second and cancels its open approval requests.',
+  description:
+    'Deactivating it ends its sessions within a second and cancels its open approval requests. Another address or number ' +
+    'ends its sessions too. For a user who may decide, address, number and status are changed by two persons: 202.',
   permission: 'user:update',
-  gate: 'mfa',
+  gate: {
+    action: userUpdate.name,
+    payload: ({ params, body }, { ifMatch }) => ({ user_id: params.id, version: expectedVersion(ifMatch), ...body }),
+  },
   requiresIfMatch: true,
   params: idParams,
-  body: userUpdate,
-  responses: { 200: userView },
+  body: userChange,
+  responses: { 200: userView, 202: ApprovalBody },
   problems: [
     'resource.not-found',
     'resource.conflict',
@@ -101,14 +121,12 @@ const updateUser = route({
     'user.last-super-admin',
     'role.own-rights',
   ],
-  handler: async ({ params, body, actor, deps, request, scope, change }) => {
-    const version = expectedVersion(request.ifMatch);
-    return change(async (tx) => {
-      await saveUser(tx, params.id, version, body);
-      if (body.status === 'inactive') {
-        tx.after(() => followDeactivation(deps, actor, params.id));
-        tx.after(() => reassignFromDeactivated(deps, actor, params.id, null));
-      }
+  handler: async (context) => {
+    const { params, body, actor, deps, request, scope } = context;
+    const change = userUpdate.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...body });
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
+      if (body.status === 'inactive') tx.after(() => reassignFromDeactivated(deps, actor, params.id, null));
       if (body.status === 'active') tx.after(() => wakeQueuesOfUser(deps, actor, params.id));
       return presentUser(tx, scope, params.id);
     });

@@ -84,7 +84,7 @@ export const userCreation = z
   .meta({ id: 'UserCreation' });
 
 /** A change of an account; what is left out stays. */
-export const userUpdate = z
+export const userChange = z
   .strictObject({
     ...accountFields,
     full_name: accountFields.full_name.optional(),

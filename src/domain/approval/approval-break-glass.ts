@@ -1,3 +1,4 @@
+import type { Independence } from './independence.ts';
 import type { Refusal } from './approval.ts';
 
 /** The review that a bypass or an emergency switch-off owes: somebody else judges it before it is due. */
@@ -15,22 +16,39 @@ function isOverdue(review: BreakGlassReview, now: number): boolean {
 }
 
 /**
- * Why a person is barred from another bypass: the review of an earlier one is overdue. Null when they are not.
+ * Why some people, who bypasses and the authors, are barred from another bypass: a review of an earlier one is overdue (R7).
+ * Null when they are not.
  * Switching a flag off in an emergency is never barred, because it is the safe direction.
  */
-export function bypassBarred(reviews: readonly BreakGlassReview[], userId: string, now: number): Refusal | null {
-  if (!reviews.some((review) => review.user_id === userId && isOverdue(review, now))) return null;
+export function bypassBarred(reviews: readonly BreakGlassReview[], people: readonly string[], now: number): Refusal | null {
+  if (!reviews.some((review) => people.includes(review.user_id) && isOverdue(review, now))) return null;
   return {
     code: 'approval.bypass-barred',
-    detail: 'The review of an earlier emergency change of yours is overdue; until it is done you cannot make another.',
+    detail:
+      'The review of an earlier emergency change of yours, or of the authors of this request, is overdue; until it is done ' +
+      'there cannot be another.',
   };
 }
 
-/** Why a person may not close a review: it is done, or about a change of their own. Null when they may. */
-export function mayNotReview(review: BreakGlassReview, userId: string): Refusal | null {
+/** Who would close a review. */
+interface Reviewer {
+  readonly user_id: string;
+  /** Whoever acted, and the authors of the request. */
+  readonly involved: readonly string[];
+  readonly independence: Independence;
+}
+
+/**
+ * Why a person may not close a review: it is done, or they are not apart from whoever acted and from the authors (R7). Null
+ * when they may.
+ */
+export function mayNotReview(review: BreakGlassReview, { user_id, involved, independence }: Reviewer): Refusal | null {
   if (review.reviewed_at !== null) return { code: 'approval.review-closed', detail: 'The review is done already.' };
-  if (review.user_id === userId) {
-    return { code: 'approval.own-request', detail: 'You cannot review your own emergency change.' };
+  if (involved.includes(user_id)) {
+    return { code: 'approval.own-request', detail: 'You cannot review an emergency change of your own.' };
+  }
+  if (!independence.isApartFromAll(user_id, involved)) {
+    return { code: 'approval.not-independent', detail: 'You do not count apart from the people of this emergency change.' };
   }
   return null;
 }

@@ -14,6 +14,11 @@ export function isWeaker(gate: GateLevel, wanted: GateLevel): boolean {
   return gateLevels.indexOf(gate) < gateLevels.indexOf(wanted);
 }
 
+/** The strongest of some gates. */
+export function strongestGate(gates: readonly GateLevel[]): GateLevel {
+  return gates.reduce((strongest, gate) => (isWeaker(strongest, gate) ? gate : strongest), 'none' as GateLevel);
+}
+
 /** The gate without a gate policy: approval in production, a second factor elsewhere (S2-68, S2-77). */
 export function safeGate(environment: EnvironmentName | null): GateLevel {
   return environment === 'production' ? 'approval' : 'mfa';

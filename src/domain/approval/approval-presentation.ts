@@ -1,6 +1,7 @@
 import { approvalsOf, openStep } from './approval.ts';
 import type { Approval, ApprovalStatus } from './approval.ts';
 import type { ApprovalPolicy } from './approval-policy.ts';
+import type { JsonValue } from '../shared/canonical.ts';
 
 /** How many approvals one step of the policy has. */
 export interface StepProgress {
@@ -8,6 +9,16 @@ export interface StepProgress {
   quorum: number;
   approvals: number;
   approved_by: string[];
+}
+
+/** One thing that a change replaces, as approvers read it. Never a secret. */
+export interface ChangeDetail {
+  /** In plain words, e.g. `role` or `rollout percentage`. */
+  field: string;
+  /** Null where there was nothing. */
+  before: JsonValue;
+  /** Null where nothing remains. */
+  after: JsonValue;
 }
 
 /** A request as it is displayed: in lists, answers and workflow results. It never holds the payload. */

@@ -55,6 +55,7 @@ export type ApprovalCommand =
   | { kind: 'break-glass'; by: EligiblePerson; digest: string }
   | { kind: 'edit'; by: EligiblePerson; digest: string; new_digest: string }
   | { kind: 'cancel'; by: EligiblePerson }
+  | { kind: 'withdraw'; by: EligiblePerson }
   | { kind: 'expire' }
   | { kind: 'abort' }
   | { kind: 'return-to-review'; lost: string[] }
@@ -131,6 +132,10 @@ export function refusal(approval: Approval, command: ApprovalCommand, now: numbe
       return isAuthor(approval, command.by.user_id)
         ? null
         : { code: 'approval.not-author', detail: 'Only the requester and the editors can cancel a request.' };
+    case 'withdraw':
+      return hasVote(approval, command.by.user_id)
+        ? null
+        : { code: 'approval.no-vote', detail: 'You have no vote here that could be withdrawn.' };
     case 'expire':
     case 'abort':
       return null;
@@ -165,6 +170,8 @@ export function applyCommand(approval: Approval, command: ApprovalCommand, now: 
     case 'cancel':
     case 'abort':
       return { ...approval, status: 'cancelled' };
+    case 'withdraw':
+      return { ...approval, approvals: withoutLost(approval.approvals, [command.by.user_id]) };
     case 'expire':
       return { ...approval, status: 'expired' };
     case 'edit':
@@ -232,6 +239,11 @@ function overdue(approval: Approval, now: number): Refusal | null {
 
 function isAuthor(approval: Approval, userId: string): boolean {
   return approval.requested_by === userId || approval.editors.includes(userId);
+}
+
+/** True while somebody's vote counts and the quorum is not met, so that it can still be withdrawn (T-12). */
+function hasVote(approval: Approval, userId: string): boolean {
+  return approval.status === 'pending' && approval.approvals.some(({ approver_id }) => approver_id === userId);
 }
 
 /** Everybody whom a step names may reject; only those whom the open step names may approve. */

@@ -40,7 +40,8 @@ export const emptyOutcome: OnboardingOutcome = {
 
 /**
  * Divides the roles of a link into those that are assigned on completion and those that wait for an approval: roles of
- * administrators always wait, and so do roles that the link's creator could no longer assign, or that no longer exist.
+ * administrators and roles that give the right to decide always wait (R5), and so do roles that the link's creator could no
+ * longer assign, or that no longer exist.
  */
 export function sortOnboardingRoles(
   wanted: readonly OnboardingRole[],
@@ -52,6 +53,7 @@ export function sortOnboardingRoles(
     roles.has(role_id) &&
     coarseRoleOf(role_id) === 'user' &&
     creatorPermissions.includes('role:assign') &&
+    !rightsOfRoles(roles, [role_id]).permissions.includes('approval:decide') &&
     permissionsBeyond(creatorPermissions, rightsOfRoles(roles, [role_id]).permissions).length === 0;
   return { assigned: wanted.filter(isAssignable), waiting: wanted.filter((role) => !isAssignable(role)) };
 }

@@ -1,5 +1,6 @@
 import type { ApprovalStatus } from '../../domain/approval/approval.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import type { ChangeDetail } from '../../domain/approval/approval-presentation.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { jsonb, timestamp } from '../shared/column-types.ts';
@@ -51,10 +52,16 @@ export const ApprovalEntity = defineEntity({
     result: jsonb<JsonValue>().nullable(),
     failure_code: p.text().nullable(),
     failure_detail: p.text().nullable(),
+    /** What approvers read of the present revision, with the names it had then; null in requests of earlier releases. */
+    description: p.text().nullable(),
+    changes: jsonb<ChangeDetail[]>().nullable(),
     workflow_id: p.text(),
     ...versionedColumns,
   },
 });
+
+/** Why a decision does not count any more. */
+export type VoidReason = 'edited' | 'right_lost' | 'withdrawn' | 'not_independent';
 
 /** A person's decision on one revision of a request, with the proof of their second factor. */
 export const ApprovalDecisionEntity = defineEntity({
@@ -75,7 +82,7 @@ export const ApprovalDecisionEntity = defineEntity({
     reason: p.text().nullable(),
     mfa_proof_id: p.uuid(),
     voided_at: timestamp().nullable(),
-    void_reason: p.text().nullable().$type<'edited' | 'right_lost'>(),
+    void_reason: p.text().nullable().$type<VoidReason>(),
   },
 });
 
@@ -92,6 +99,7 @@ export const approvalEvents = [
   'return-to-review',
   'execute',
   'fail',
+  'withdraw',
 ] as const;
 
 /** One of {@link approvalEvents}. */

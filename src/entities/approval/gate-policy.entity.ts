@@ -1,4 +1,5 @@
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import { defaultIndependenceDays } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalStep } from '../../domain/approval/approval-policy.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { jsonb } from '../shared/column-types.ts';
@@ -20,6 +21,7 @@ export const GatePolicyEntity = defineEntity({
     execution_window_seconds: p.integer(),
     reminder_interval_seconds: p.integer(),
     bypass_review_seconds: p.integer(),
+    independence_days: p.integer().default(defaultIndependenceDays),
     bypassers: p.array().columnType('uuid[]').defaultRaw("'{}'"),
     updated_by: p.uuid().nullable(),
     ...versionedColumns,

@@ -25,6 +25,8 @@ export const UserEntity = defineEntity({
     sign_in_requires_totp: p.boolean().default(false),
     last_sign_in_at: timestamp().nullable(),
     password_changed_at: timestamp().nullable(),
+    /** From when the decisions of somebody who was named from outside count; null for everybody else (R12). */
+    decisions_count_from: timestamp().nullable(),
     ...versionedColumns,
     deleted_at: timestamp().nullable(),
   },

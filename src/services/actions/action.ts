@@ -1,20 +1,56 @@
+import type { CompiledQuery } from 'kysely';
 import type { z } from 'zod';
 import { safeGate } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import { defaultIndependenceDays } from '../../domain/approval/approval-policy.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import type { ChangeDetail } from '../../domain/approval/approval-presentation.ts';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
+import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import type { ActAuthority } from '../identity/account-act/account-act.repository.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** What allows a change: an approved request, a proof of the second factor, an emergency, or nothing. */
 export type Authority =
-  | { readonly kind: 'approval'; readonly approval_id: string }
+  | {
+      readonly kind: 'approval';
+      readonly approval_id: string;
+      /** Of the policy that the request was opened under. */
+      readonly independence_days?: number | undefined;
+    }
   | { readonly kind: 'mfa' }
   | { readonly kind: 'none' }
   | { readonly kind: 'emergency' };
+
+/** The approved request behind an authority; null for what one person did alone. */
+export function actAuthority(authority: Authority): ActAuthority | null {
+  if (authority.kind !== 'approval') return null;
+  const { approval_id, independence_days = defaultIndependenceDays } = authority;
+  return { approval_id, independence_days };
+}
+
+/** The version that a change was built on, and the one that is there. */
+export interface ChangeBasis {
+  /** Null for a change of what was not there. */
+  readonly base_version: number | null;
+  /** Finds the present version; no row or null where there is nothing. */
+  readonly query: { compile(): CompiledQuery<{ version: number | null }> };
+}
+
+/** What approvers read of a change; frozen with the request (T-15). */
+export interface ChangeText {
+  /** One plain sentence with names beside or instead of ids. */
+  readonly description: string;
+  readonly changes: readonly ChangeDetail[];
+}
+
+/** What the gate of a change depends on besides its place, for the list of gates. */
+export type GateCondition = 'decider' | 'pair' | 'weaker' | 'rollback_target' | 'rights';
 
 /** A change that would undo another one; it goes through its own gate like any change. */
 export interface ActionRequest {
@@ -55,6 +91,20 @@ interface ActionSpec<Payload extends JsonObject> {
   readonly environment: (payload: Payload) => EnvironmentName | null;
   /** The weakest gate that a gate policy may give it; default: `none`. */
   readonly floor?: (environment: EnvironmentName | null) => GateLevel;
+  /**
+   * The gate that this very change needs because of what it touches, whatever is written (R4 to R6, R9). Read in the
+   * caller's transaction, under `lockRights` where it decides.
+   */
+  readonly demands?: {
+    readonly depends_on: readonly GateCondition[];
+    readonly gate: (db: ReadSource, scope: ReadScope, payload: Payload) => Promise<GateLevel>;
+  };
+  /** The approval policy instead of the one that is written for the action: that of the gate which the change weakens. */
+  readonly policy?: (db: ReadSource, scope: ReadScope, payload: Payload) => Promise<ApprovalPolicy | null>;
+  /** Tells whether the change is stale; undefined where nothing of it has a version. */
+  readonly basis?: (payload: Payload) => ChangeBasis;
+  /** No gate policy can be written for it: its gate follows from what it changes. */
+  readonly isFixed?: boolean;
   /** May run without its gate in an emergency, which owes a review. */
   readonly emergency?: boolean;
   /** The gate where the tenant has no gate policy, in place of the general default (X-25). */
@@ -62,6 +112,8 @@ interface ActionSpec<Payload extends JsonObject> {
   readonly reason: (payload: Payload) => string | null;
   /** What approvers read: one plain sentence. */
   readonly describe: (payload: Payload) => string;
+  /** The same with names and with what is replaced; never a secret. Without it approvers read `describe` alone. */
+  readonly present?: (db: ReadSource, scope: ReadScope, payload: Payload) => Promise<ChangeText>;
   /** Refuses a change that could not be made now, before approvers are asked: a missing or stale resource. */
   readonly check: (tx: Tx, payload: Payload) => Promise<void>;
   /** Makes the change and audits it, inside the caller's transaction. @returns what `undo` and `afterCommit` need. */
@@ -82,6 +134,12 @@ export interface PreparedAction {
   readonly environment: EnvironmentName | null;
   readonly reason: string | null;
   readonly description: string;
+  readonly basis: ChangeBasis | null;
+  /** The gate that this very change needs, whatever is written. */
+  demandedGate(db: ReadSource, scope: ReadScope): Promise<GateLevel>;
+  /** The approval policy that takes the place of the written one, or null. */
+  policy(db: ReadSource, scope: ReadScope): Promise<ApprovalPolicy | null>;
+  present(db: ReadSource, scope: ReadScope): Promise<ChangeText>;
   check(tx: Tx): Promise<void>;
   /** Use `runAction` instead, which checks the authority first. */
   execute(tx: Tx, authority: Authority): Promise<JsonObject>;
@@ -98,8 +156,11 @@ export interface Action {
   readonly payloadSchema: z.ZodType;
   readonly isSecret: boolean;
   readonly isEmergency: boolean;
+  readonly isFixed: boolean;
   /** Whether something follows the committed change. */
   readonly hasFollowUp: boolean;
+  /** What the gate depends on besides its place. */
+  readonly dependsOn: readonly GateCondition[];
   floor(environment: EnvironmentName | null): GateLevel;
   /** The gate where the tenant has no gate policy. */
   safeGate(environment: EnvironmentName | null): GateLevel;
@@ -116,7 +177,9 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     payloadSchema: spec.payload,
     isSecret: spec.secret ?? false,
     isEmergency: spec.emergency ?? false,
+    isFixed: spec.isFixed ?? false,
     hasFollowUp: spec.afterCommit !== undefined,
+    dependsOn: spec.demands?.depends_on ?? [],
     floor: spec.floor ?? (() => 'none'),
     safeGate: (environment) => spec.unwrittenGate ?? (spec.emergency === true ? 'mfa' : safeGate(environment)),
     prepare: (given, prefix = '') => {
@@ -129,6 +192,11 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
         environment: spec.environment(payload),
         reason: spec.reason(payload),
         description: spec.describe(payload),
+        basis: spec.basis?.(payload) ?? null,
+        demandedGate: async (db, scope) => (await spec.demands?.gate(db, scope, payload)) ?? 'none',
+        policy: async (db, scope) => (await spec.policy?.(db, scope, payload)) ?? null,
+        present: async (db, scope) =>
+          (await spec.present?.(db, scope, payload)) ?? { description: spec.describe(payload), changes: [] },
         check: (tx) => spec.check(tx, payload),
         execute: (tx, authority) => spec.execute(tx, payload, authority),
         undo: (result) => spec.undo(payload, result),

@@ -1,15 +1,12 @@
-import { isWeaker, safeGate, safePolicy } from '../../domain/approval/approval-gate.ts';
+import { safeGate, safePolicy, strongestGate } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import type { GateEffect } from '../../domain/approval/gate-strength.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
-import type { Action } from './action.ts';
-
-/** The gate in force for an action in an environment, and the approval policy that a request is opened under. */
-interface EffectiveGate {
-  readonly gate: GateLevel;
-  readonly policy: ApprovalPolicy;
-}
+import { read } from '../../platform/database/read.ts';
+import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
+import type { Action, PreparedAction } from './action.ts';
 
 /** The gate policy in force: the one of exactly this environment, else the one for any. */
 export function gatePolicyQuery(action: string, environment: EnvironmentName | null) {
@@ -26,40 +23,53 @@ export function gatePolicyQuery(action: string, environment: EnvironmentName | n
       'execution_window_seconds',
       'reminder_interval_seconds',
       'bypass_review_seconds',
+      'independence_days',
       'bypassers',
     ]);
 }
 
 /** A gate policy, as {@link gatePolicyQuery} returns it. */
-interface GatePolicyRow extends ApprovalPolicy {
+export interface GatePolicyRow extends ApprovalPolicy {
   readonly gate: GateLevel;
 }
 
 /**
- * The gate in force: that of the gate policy or the safe default, and never weaker than the action's floor (S2-68).
+ * The gate in force: that of the gate policy or the safe default, never weaker than the action's floor (S2-68) nor than what
+ * this very change demands.
  *
  * @param action undefined for a name that only a route's gate knows, so that no request can be opened for it.
  * @param written the gate of the gate policy, undefined without one.
+ * @param demanded what the change needs because of what it touches.
  */
 export function gateInForce(
   action: Action | undefined,
   environment: EnvironmentName | null,
   written: GateLevel | undefined,
+  demanded: GateLevel = 'none',
 ): GateLevel {
   if (action === undefined) return written ?? safeGate(environment);
-  const chosen = written ?? action.safeGate(environment);
-  const floor = action.floor(environment);
-  return isWeaker(chosen, floor) ? floor : chosen;
+  return strongestGate([written ?? action.safeGate(environment), action.floor(environment), demanded]);
 }
 
-/** Gate and approval policy in force. A row whose gate the floor has raised has no steps, so it gets the safe ones. */
+/** Gate and approval policy in force. A row whose gate was raised has no steps, so it gets the safe ones. */
 export function effectiveGate(
   action: Action,
   environment: EnvironmentName | null,
   row: GatePolicyRow | undefined,
-): EffectiveGate {
-  const gate = gateInForce(action, environment, row?.gate);
+  demanded: GateLevel = 'none',
+): GateEffect {
+  const gate = gateInForce(action, environment, row?.gate, demanded);
   if (row === undefined) return { gate, policy: safePolicy };
   const { gate: _written, ...policy } = row;
   return { gate, policy: policy.steps.length > 0 ? policy : { ...policy, steps: safePolicy.steps } };
+}
+
+/** Gate and approval policy for a change, as far as nothing else is written for it by the action itself. */
+export async function gateOf(db: ReadSource, scope: ReadScope, prepared: PreparedAction): Promise<GateEffect> {
+  const { action, environment } = prepared;
+  const demanded = await prepared.demandedGate(db, scope);
+  const [row] = await read(db, scope, gatePolicyQuery(action.name, environment));
+  const effect = effectiveGate(action, environment, row, demanded);
+  const policy = effect.gate === 'approval' ? await prepared.policy(db, scope) : null;
+  return policy === null ? effect : { ...effect, policy };
 }

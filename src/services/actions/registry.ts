@@ -1,6 +1,5 @@
-import { Problem } from '../../platform/problem.ts';
-import type { JsonValue } from '../../domain/shared/canonical.ts';
-import type { Action, PreparedAction } from './action.ts';
+import type { Action } from './action.ts';
+import { registerActions } from './known-actions.ts';
 import { assignmentRemoveCampaign } from '../assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../assignment/assignment-remove-contact.action.ts';
 import { campaignDelete } from '../assignment/campaign-delete.action.ts';
@@ -11,6 +10,7 @@ import { flagCreate } from '../flag/flag-create.action.ts';
 import { flagEmergencyOff } from '../flag/flag-emergency-off.action.ts';
 import { flagToggle } from '../flag/flag-toggle.action.ts';
 import { flagUpdate } from '../flag/flag-update.action.ts';
+import { gatePolicySave } from '../approval/gate-policy-save.action.ts';
 import { integrationRotateKey } from '../integration/integration-rotate-key.action.ts';
 import { personErase } from '../identity/person-erase.action.ts';
 import { onboardingGrantRoles } from '../onboarding/onboarding-grant-roles.action.ts';
@@ -20,7 +20,11 @@ import { roleCreate } from '../identity/role/role-create.action.ts';
 import { roleDelete } from '../identity/role/role-delete.action.ts';
 import { roleUpdate } from '../identity/role/role-update.action.ts';
 import { roleUpdatePermissions } from '../identity/role/role-update-permissions.action.ts';
+import { userAssignRole, userReviewRole, userRevokeRole } from '../identity/role/role-assignment.action.ts';
+import { userCreate } from '../identity/user-create.action.ts';
 import { userDelete } from '../identity/user-delete.action.ts';
+import { userLinkIdentity, userUnlinkIdentity } from '../identity/user-identity.action.ts';
+import { userUpdate } from '../identity/user-update.action.ts';
 
 /** Every change that can be gated or approved. */
 const actions: readonly Action[] = [
@@ -34,7 +38,15 @@ const actions: readonly Action[] = [
   roleDelete,
   roleUpdate,
   roleUpdatePermissions,
+  gatePolicySave,
+  userCreate,
+  userUpdate,
   userDelete,
+  userAssignRole,
+  userRevokeRole,
+  userReviewRole,
+  userLinkIdentity,
+  userUnlinkIdentity,
   personErase,
   assignmentRemoveCampaign,
   assignmentRemoveContact,
@@ -46,30 +58,6 @@ const actions: readonly Action[] = [
   integrationRotateKey,
 ];
 
-const byName = new Map(actions.map((action) => [action.name, action]));
+registerActions(actions);
 
-/** The action of a name, or undefined. */
-export function findAction(name: string): Action | undefined {
-  return byName.get(name);
-}
-
-/**
- * An action with a payload that was stored before, or null when it cannot be made any more: the payload was erased, or
- * neither action nor payload may be known to this release.
- */
-export function prepareStored(name: string, payload: JsonValue | null): PreparedAction | null {
-  const action = findAction(name);
-  if (action === undefined || payload === null || !action.payloadSchema.safeParse(payload).success) return null;
-  return action.prepare(payload);
-}
-
-/** @throws Problem `request.invalid` when there is no action of that name. */
-export function getAction(name: string): Action {
-  const action = findAction(name);
-  if (action !== undefined) return action;
-  throw new Problem({
-    code: 'request.invalid',
-    detail: 'There is no such action; GET /admin/approvals/gates lists them.',
-    errors: [{ pointer: '/action', detail: 'is not the name of an action' }],
-  });
-}
+export { findAction, getAction, prepareStored } from './known-actions.ts';

@@ -7,7 +7,8 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { AfterCommitDeps, Authority, PreparedAction } from './action.ts';
 import { followAction } from '../commands/workflow-start.service.ts';
-import { effectiveGate, gatePolicyQuery } from './gate-policy.ts';
+import { lockRights } from '../identity/role/effective-rights.service.ts';
+import { gateOf } from './gate-policy.ts';
 
 /** Identifies exactly what approvers see and approve: the SHA-256 of the canonical change (RFC 8785), in hex. */
 export function changeDigest(change: {
@@ -65,9 +66,9 @@ async function assertAuthority(tx: Tx, prepared: PreparedAction, authority: Auth
       return;
     case 'mfa':
     case 'none': {
-      const { action, environment } = prepared;
-      const { rows } = await tx.sql.executeQuery(gatePolicyQuery(action.name, environment).compile());
-      const { gate } = effectiveGate(action, environment, rows[0]);
+      // What the gate depends on must not change between this look and the commit.
+      if (prepared.action.dependsOn.length > 0) await lockRights(tx);
+      const { gate } = await gateOf(tx, tx.actor, prepared);
       if (isWeaker(authority.kind, gate)) throw tooWeak(gate);
     }
   }

@@ -1,3 +1,4 @@
+import { authorsOf, personRefusal } from '../../domain/approval/approval-independence.ts';
 import { applyCommand, isClosed, openApproval, refusal } from '../../domain/approval/approval.ts';
 import type { Approval, ApprovalCommand } from '../../domain/approval/approval.ts';
 import type { EligiblePerson } from '../../domain/approval/approval-policy.ts';
@@ -6,10 +7,12 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { ChangeText } from '../actions/action.ts';
 import { commandUnitOfWork } from '../commands/command.repository.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import type { ApprovalRecord, OpenApproval, RecordCommand } from '../../workflows/approval/approval.contract.ts';
 import {
@@ -19,11 +22,17 @@ import {
   lockApproval,
   recordOf,
   saveTransition,
+  voidDecisions,
 } from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
 import { assertNotBarred, openBreakGlassReview } from './break-glass-review.service.ts';
+import { assertOpenable, lockOpening } from './approval-opening.service.ts';
+import { loadChange } from './approval-payload.repository.ts';
+import { assertNotStale, assertStillPossible } from './approval-staleness.service.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
+import { peopleFacts } from './people-facts.queries.ts';
+import { personProblem } from './refusal-explanation.service.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
 
@@ -38,12 +47,15 @@ export async function recordRequest(deps: Deps, asked: Actor, input: OpenApprova
   return commandUnitOfWork(deps, requester, input.command_id, async (tx) => {
     const existing = await findApproval(tx, input.approval_id);
     if (existing !== undefined) return recordOf(existing);
+    lockOpening(tx, input.requester.user_id, input.digest);
+    await assertOpenable(tx, input.requester.user_id, input.digest);
     await consumeMfaProof(tx, input.mfa_proof_id, requester);
+    const prepared = await loadChange(tx, deps.keyring, input.action, input.digest);
     const approval = {
       ...openApproval({ ...input, requested_by: input.requester.user_id }, 0),
       review_due_at: input.review_due_at,
     };
-    const row = await insertApproval(tx, approval, input);
+    const row = await insertApproval(tx, approval, input, await prepared.present(tx, requester));
     tx.audit({
       event: 'approval.opened',
       action: 'create',
@@ -68,19 +80,76 @@ export async function recordCommand(deps: Deps, sender: Actor, input: RecordComm
     const stored = await lockApproval(tx, input.approval_id);
     const command = withLiveRoles(input.command, actor);
     if (isDone(stored.approval, command, input.at)) return recordOf(stored);
-    const refused = refusal(stored.approval, command, input.at) ?? withoutPermission(command, actor);
-    if (refused !== null) throw new Problem(refused);
+    const text = await judge(tx, deps.keyring, stored, command, { at: input.at, isTried: false });
     if (input.mfa_proof_id !== null) await consumeMfaProof(tx, input.mfa_proof_id, actor);
-    if (command.kind === 'break-glass') await assertNotBarred(tx, command.by.user_id, input.at);
     const next = applyCommand(stored.approval, command, input.at);
     await recordDecision(tx, stored, next, command, input);
     const saved = await saveTransition(tx, stored, next, {
       event: command.kind,
       reason: input.reason,
       ...(command.kind === 'break-glass' ? { bypass_reason: input.reason ?? '' } : {}),
+      ...(text === null ? {} : { text }),
     });
     return recordOf(saved);
   });
+}
+
+/**
+ * Judges what a person would say to a request, without recording it: what the transaction of the command would refuse.
+ *
+ * @param tx of the person.
+ * @throws Problem why it is refused.
+ */
+export async function assertSayable(
+  tx: Tx,
+  keyring: Keyring,
+  approvalId: string,
+  command: Extract<RecordCommand['command'], { by: unknown }>,
+): Promise<void> {
+  const stored = await lockApproval(tx, approvalId);
+  await judge(tx, keyring, stored, command, { at: Date.now(), isTried: true });
+}
+
+/**
+ * Judges a command by the state of the request, then by what only the database knows: the rights of its sender, who stands
+ * behind whom, and whether the change could still be made.
+ *
+ * @param at milliseconds since the epoch.
+ * @param isTried nothing is kept, so what the change would touch may be locked.
+ * @returns what approvers read of an edited request; null for every other command.
+ * @throws Problem why it is refused.
+ */
+async function judge(
+  tx: Tx,
+  keyring: Keyring,
+  { row, approval }: StoredApproval,
+  command: ApprovalCommand,
+  { at, isTried }: { readonly at: number; readonly isTried: boolean },
+): Promise<ChangeText | null> {
+  const impossible = refusal(approval, command, at) ?? withoutPermission(command, tx.actor);
+  if (impossible !== null) throw new Problem(impossible);
+  if (!('by' in command) || command.kind === 'cancel' || command.kind === 'withdraw') return null;
+  const facts = await peopleFacts(tx, tx.actor, approval, command.by.user_id);
+  const refused = personRefusal(approval, command, facts, at);
+  if (refused !== null) throw personProblem(refused);
+  switch (command.kind) {
+    case 'reject':
+      return null;
+    case 'break-glass':
+      await assertNotBarred(tx, [command.by.user_id, ...authorsOf(approval)], at);
+      return null;
+    case 'approve': {
+      const prepared = await loadChange(tx, keyring, row.action, approval.digest);
+      await (isTried ? assertStillPossible(tx, prepared, approval.requested_by) : assertNotStale(tx, prepared));
+      return null;
+    }
+    case 'edit': {
+      lockOpening(tx, approval.requested_by, command.new_digest);
+      await assertOpenable(tx, approval.requested_by, command.new_digest, row.id);
+      const prepared = await loadChange(tx, keyring, row.action, command.new_digest);
+      return prepared.present(tx, tx.actor);
+    }
+  }
 }
 
 /** Records a decision with the proof of the second factor; a bypass also opens its review. */
@@ -91,6 +160,11 @@ async function recordDecision(
   command: ApprovalCommand,
   { reason, mfa_proof_id }: RecordCommand,
 ): Promise<void> {
+  if (command.kind === 'withdraw') {
+    const standing = next.approvals.map(({ approver_id }) => approver_id);
+    const fallen = approval.approvals.map(({ approver_id }) => approver_id).filter((id) => !standing.includes(id));
+    await voidDecisions(tx, row.id, fallen, 'withdrawn');
+  }
   if (command.kind !== 'approve' && command.kind !== 'reject' && command.kind !== 'break-glass') return;
   const given = next.approvals.find((counted) => counted.approver_id === command.by.user_id);
   await insertDecision(tx, approval, {
@@ -113,7 +187,7 @@ async function recordDecision(
 
 const verdicts = { approve: 'approved', reject: 'rejected', 'break-glass': 'bypassed' } as const;
 
-/** The permission a person needs besides being named by the policy. Authors may always cancel. */
+/** The permission a person needs besides being named by the policy. Authors may always cancel, voters withdraw. */
 const neededPermissions: Partial<Record<ApprovalCommand['kind'], Permission>> = {
   approve: 'approval:decide',
   reject: 'approval:decide',
@@ -143,6 +217,8 @@ function isDone(approval: Approval, command: ApprovalCommand, at: number): boole
       return approval.digest === command.new_digest && approval.editors.includes(command.by.user_id);
     case 'cancel':
       return approval.status === 'cancelled';
+    case 'withdraw':
+      return !approval.approvals.some(({ approver_id }) => approver_id === command.by.user_id);
     case 'expire':
       return isClosed(approval.status) || at < (approval.execution_due_at ?? approval.review_due_at);
     case 'abort':

@@ -7,14 +7,20 @@ import type { ApprovalView } from '../../domain/approval/approval-presentation.t
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
 import { delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { editUpdate } from '../../workflows/approval/approval.contract.ts';
 import type { PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 import { approvalsQuery } from './approval-row.queries.ts';
-import { assertSatisfiable, changeFor, personRef, storePayload } from './approval-request.service.ts';
+import { assertSayable } from './approval-command.service.ts';
+import { assertSatisfiable } from './approval-opening.service.ts';
+import { storePayload } from './approval-payload.repository.ts';
+import { changeFor, personRef } from './approval-request.service.ts';
+import { withNames } from './refusal-explanation.service.ts';
 import { sendApprovalUpdate } from './approval.client.ts';
 
 /** Who sends a message: the caller and the proof of the caller's second factor. */
@@ -55,6 +61,51 @@ export async function decideApproval(
 }
 
 /**
+ * Refuses inside a transaction that is rolled back what {@link decideApproval} would be refused for.
+ *
+ * @throws Problem with names.
+ */
+export async function rehearseDecision(
+  tx: Tx,
+  keyring: Keyring,
+  approvalId: string,
+  said: { readonly kind: 'approve' | 'reject' | 'break-glass' | 'cancel' | 'withdraw'; readonly digest: string },
+): Promise<void> {
+  const { user_id } = personRef(tx.actor);
+  const command = { ...said, by: { user_id, roles: tx.actor.roles } };
+  try {
+    await assertSayable(tx, keyring, approvalId, command);
+  } catch (error) {
+    throw error instanceof Problem ? await withNames(tx, tx.actor, error) : error;
+  }
+}
+
+/** Refuses inside a transaction that is rolled back what {@link editApproval} would be refused for. */
+export async function rehearseEdit(
+  tx: Tx,
+  keyring: Keyring,
+  approvalId: string,
+  edit: { readonly digest: string; readonly payload: unknown },
+): Promise<void> {
+  const new_digest = await prepareEdit(tx, keyring, approvalId, edit.payload);
+  const by = { user_id: personRef(tx.actor).user_id, roles: tx.actor.roles };
+  await assertSayable(tx, keyring, approvalId, { kind: 'edit', by, digest: edit.digest, new_digest });
+}
+
+/** Checks the new change of a request and stores it. @returns its digest. */
+async function prepareEdit(tx: Tx, keyring: Keyring, approvalId: string, payload: unknown): Promise<string> {
+  const [row] = await read(tx, tx.actor, approvalsQuery().where('a.id', '=', approvalId));
+  if (row === undefined) throw notFound('approval request');
+  const prepared = changeFor(tx.actor, row.action, payload);
+  if (prepared.environment !== row.environment) {
+    throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
+  }
+  await prepared.check(tx);
+  await assertSatisfiable(tx, row.policy, [...new Set([row.requested_by, ...row.editors, personRef(tx.actor).user_id])]);
+  return storePayload(tx, keyring, prepared);
+}
+
+/**
  * Replaces the payload of a request; its approvals start again.
  *
  * @throws Problem as {@link decideApproval}, `resource.conflict` for another environment, and when the new change is
@@ -66,19 +117,8 @@ export async function editApproval(
   approvalId: string,
   edit: { readonly digest: string; readonly payload: unknown; readonly reason: string | null },
 ): Promise<ApprovalView> {
-  const { actor } = sender;
-  const [row] = await read(deps.db, actor, approvalsQuery().where('a.id', '=', approvalId));
-  if (row === undefined) throw notFound('approval request');
-  const prepared = changeFor(actor, row.action, edit.payload);
-  if (prepared.environment !== row.environment) {
-    throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
-  }
   const message = personalMessage(sender, edit);
-  const new_digest = await unitOfWork(deps.db, actor, async (tx) => {
-    await prepared.check(tx);
-    await assertSatisfiable(tx, row.policy, [row.requested_by, ...row.editors, message.actor.user_id]);
-    return storePayload(tx, deps.keyring, prepared);
-  });
+  const new_digest = await unitOfWork(deps.db, sender.actor, (tx) => prepareEdit(tx, deps.keyring, approvalId, edit.payload));
   return send(deps, sender, approvalId, editUpdate, { ...message, new_digest });
 }
 
@@ -99,7 +139,9 @@ async function send<Message extends PersonalMessage>(
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'resource.not-found') throw await endedWorkflow(deps, actor, approval_id);
-      if (resends === maxResends || !(await isBehindRow(deps, actor, approval_id, message, error))) throw error;
+      if (resends === maxResends || !(await isBehindRow(deps, actor, approval_id, message, error))) {
+        throw await withNames(deps.db, actor, error);
+      }
       await setTimeout(resendPauseMs);
     }
   }

@@ -1,14 +1,16 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
+import { authorsOf, tiedVotes } from '../../domain/approval/approval-independence.ts';
+import { independenceDaysOf } from '../../domain/approval/gate-strength.ts';
 import { applyCommand } from '../../domain/approval/approval.ts';
 import type { Approval } from '../../domain/approval/approval.ts';
 import { isEligible } from '../../domain/approval/approval-policy.ts';
 import { isJsonObject } from '../../domain/shared/canonical.ts';
-import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
-import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { AfterCommitDeps, PreparedAction } from '../actions/action.ts';
+import { independenceOf } from '../identity/account-act/account-act.queries.ts';
 import { findAction, prepareStored } from '../actions/registry.ts';
-import { changeDigest, runAction } from '../actions/run-action.ts';
+import { runAction } from '../actions/run-action.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -21,6 +23,7 @@ import type { AuditEntry } from '../../platform/audit/audit-append.ts';
 import type { InvalidationEvent } from '../../platform/database/invalidation.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
+import { loadChange, openPayload } from './approval-payload.repository.ts';
 import { executedChangeQuery } from './approval.queries.ts';
 import { lockApproval, recordOf, saveTransition, voidDecisions } from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
@@ -73,7 +76,8 @@ async function executeOn(
   const people = await rightsNow(tx, stored.approval);
   if (!mayStillAsk(people, stored)) return { stored: await fail(tx, stored, requesterNotEntitled), executed: null };
   const lost = lostRights(people, stored.approval);
-  if (lost.length > 0) return { stored: await returnToReview(tx, stored, lost), executed: null };
+  const tied = tiedVotes(stored.approval, await independenceOf(tx, tx.actor, peopleOf(stored.approval)));
+  if (lost.length + tied.length > 0) return { stored: await returnToReview(tx, stored, { lost, tied }), executed: null };
   try {
     const executed = await attempt(tx, (inner) => runChange(inner, keyring, stored));
     const next = applyCommand(stored.approval, { kind: 'execute' }, 0);
@@ -119,57 +123,23 @@ function isFor(approval: Approval, { revision, digest }: ExecuteApproval): boole
 }
 
 async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredApproval): Promise<ExecutedChange> {
-  const payload = await approvedPayload(tx, keyring, row.action, approval.digest);
-  const action = findAction(row.action);
-  if (action === undefined) {
-    throw new Problem({
-      code: 'approval.payload-changed',
-      detail: `The action '${row.action}' no longer exists.`,
-    });
-  }
-  const prepared = action.prepare(payload);
-  return { prepared, result: await runAction(tx, prepared, { kind: 'approval', approval_id: row.id }) };
-}
-
-/** The payload stored under a digest. @throws Problem `approval.payload-changed` when it does not match the digest. */
-async function approvedPayload(tx: Tx, keyring: Keyring, action: string, digest: string): Promise<JsonValue> {
-  const stored = await tx.sql
-    .selectFrom('admin_approval_payloads')
-    .where('digest', '=', digest)
-    .select(['id', 'environment', 'payload', 'payload_ciphertext'])
-    .executeTakeFirstOrThrow();
-  const payload = openPayload(keyring, stored);
-  if (changeDigest({ action, environment: stored.environment, payload }) !== digest) {
-    throw new Problem({
-      code: 'approval.payload-changed',
-      detail: 'The stored payload is not the one that was approved.',
-    });
-  }
-  return payload;
-}
-
-/** The payload of a row, decrypted where it holds a secret. */
-export function openPayload(
-  keyring: Keyring,
-  row: {
-    id: string;
-    environment: EnvironmentName | null;
-    payload: JsonValue | null;
-    payload_ciphertext: string | null;
-  },
-): JsonValue {
-  if (row.payload_ciphertext === null) return row.payload;
-  const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: row.id };
-  return JSON.parse(keyring.open(row.payload_ciphertext, place)) as JsonValue;
+  const prepared = await loadChange(tx, keyring, row.action, approval.digest);
+  const authority = { kind: 'approval', approval_id: row.id, independence_days: independenceDaysOf(approval.policy) } as const;
+  return { prepared, result: await runAction(tx, prepared, authority) };
 }
 
 type People = ReadonlyMap<string, PersonRights>;
 
 /** The present rights of the requester, the approvers and whoever bypassed; people who are not active are left out. */
-async function rightsNow(tx: Tx, { requested_by, approvals, bypassed_by }: Approval): Promise<People> {
-  const ids = [requested_by, ...approvals.map(({ approver_id }) => approver_id)];
-  const { rows } = await tx.sql.executeQuery(rightsQuery(bypassed_by === null ? ids : [...ids, bypassed_by]).compile());
+async function rightsNow(tx: Tx, approval: Approval): Promise<People> {
+  const { rows } = await tx.sql.executeQuery(rightsQuery(peopleOf(approval)).compile());
   return new Map(rightsOfRows(rows).map((person) => [person.user_id, person]));
+}
+
+/** The authors, the approvers and whoever bypassed. */
+function peopleOf(approval: Approval): string[] {
+  const ids = [...authorsOf(approval), ...approval.approvals.map(({ approver_id }) => approver_id)];
+  return approval.bypassed_by === null ? ids : [...ids, approval.bypassed_by];
 }
 
 const requesterNotEntitled = {
@@ -200,13 +170,21 @@ function mayStillApprove(person: PersonRights | undefined, { policy }: Approval,
   return person.permissions.includes('approval:decide') && isEligible(step, person);
 }
 
-async function returnToReview(tx: Tx, stored: StoredApproval, lost: string[]): Promise<StoredApproval> {
-  const next = applyCommand(stored.approval, { kind: 'return-to-review', lost }, 0);
+/** Voids what does not count any more: votes of people who have lost the right, or are not apart any more. */
+async function returnToReview(
+  tx: Tx,
+  stored: StoredApproval,
+  { lost, tied }: { readonly lost: string[]; readonly tied: string[] },
+): Promise<StoredApproval> {
+  const next = applyCommand(stored.approval, { kind: 'return-to-review', lost: [...lost, ...tied] }, 0);
   const standing = new Set(next.approvals.map(({ approver_id }) => approver_id));
   const fallen = stored.approval.approvals.map(({ approver_id }) => approver_id).filter((id) => !standing.has(id));
-  const voided = [...new Set([...fallen, ...lost])];
-  await voidDecisions(tx, stored.row.id, voided, 'right_lost');
-  return saveTransition(tx, stored, next, { event: 'return-to-review', reason: null, details: { lost, voided } });
+  const dependent = tied.filter((id) => !lost.includes(id));
+  const entitled = [...new Set([...fallen, ...lost])].filter((id) => !dependent.includes(id));
+  await voidDecisions(tx, stored.row.id, entitled, 'right_lost');
+  await voidDecisions(tx, stored.row.id, dependent, 'not_independent');
+  const details = { lost, voided: [...entitled, ...dependent], ...(dependent.length === 0 ? {} : { not_independent: dependent }) };
+  return saveTransition(tx, stored, next, { event: 'return-to-review', reason: null, details });
 }
 
 async function fail(

@@ -1,20 +1,18 @@
-import { randomUUID } from 'node:crypto';
-import { effectiveGate, gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
+import { gateInForce, gateOf, gatePolicyQuery } from '../actions/gate-policy.ts';
 import type { PreparedAction } from '../actions/action.ts';
-import { jsonb } from '../../platform/database/jsonb.ts';
-import { candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
+import { assertOpenable, assertSatisfiable } from './approval-opening.service.ts';
+import { storePayload } from './approval-payload.repository.ts';
 import { startApproval } from './approval.client.ts';
 import { findAction, getAction } from '../actions/registry.ts';
-import { changeDigest } from '../actions/run-action.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
+import { rehearsal } from '../../platform/database/rehearsal.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { openWithinMs } from '../../workflows/approval/approval.contract.ts';
@@ -29,7 +27,20 @@ type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'temporal'>;
 /** Resolves the gates that are data and opens the requests that they ask for; one for each API process. */
 export interface ApprovalRequests {
   /** The gate in force: that of the gate policy, or the safe default without one. */
-  resolveGate(actor: Actor, action: string, environment: EnvironmentName | null): Promise<GateLevel>;
+  resolveGate(
+    actor: Actor,
+    action: string,
+    environment: EnvironmentName | null,
+    /** Makes the payload, for an action whose gate depends on what it touches. */
+    payload: () => unknown,
+  ): Promise<GateLevel>;
+  /**
+   * Refuses, without keeping anything, a request that could not be opened: so that nobody is asked for a second factor for
+   * what must fail (T-14).
+   */
+  rehearse(actor: Actor, action: string, payload: unknown): Promise<void>;
+  /** The same inside a transaction of the caller. */
+  assertOpenable(tx: Tx, prepared: PreparedAction): Promise<void>;
   /** Opens a request for the approval of an action. @returns the body of the 202 answer. */
   open(
     request: {
@@ -48,9 +59,21 @@ export interface ApprovalRequests {
 /** Makes {@link ApprovalRequests} out of the parts of a process (S2-68, S2-70). */
 export function createApprovalRequests(deps: Deps): ApprovalRequests {
   return {
-    resolveGate: async (actor, name, environment) => {
+    resolveGate: async (actor, name, environment, payload) => {
+      const action = findAction(name);
+      const demanded =
+        action === undefined || action.dependsOn.length === 0
+          ? 'none'
+          : await action.prepare(payload()).demandedGate(deps.db, actor);
       const [row] = await read(deps.db, actor, gatePolicyQuery(name, environment));
-      return gateInForce(findAction(name), environment, row?.gate);
+      return gateInForce(action, environment, row?.gate, demanded);
+    },
+    rehearse: async (actor, action, payload) => {
+      const prepared = getAction(action).prepare(payload);
+      await rehearsal(deps.db, actor, (tx) => prepareRequest(tx, deps.keyring, prepared));
+    },
+    assertOpenable: async (tx, prepared) => {
+      await prepareRequest(tx, deps.keyring, prepared);
     },
     open: async ({ actor, action, payload, mfa }, command) => {
       const prepared = getAction(action).prepare(payload);
@@ -101,13 +124,7 @@ export async function requestApproval(
   command: WorkflowCommand,
 ): Promise<ApprovalView> {
   const requester = personRef(actor);
-  const { policy, digest } = await unitOfWork(deps.db, actor, async (tx) => {
-    await prepared.check(tx);
-    return {
-      policy: await satisfiablePolicy(tx, prepared, [requester.user_id]),
-      digest: await storePayload(tx, deps.keyring, prepared),
-    };
-  });
+  const { policy, digest } = await unitOfWork(deps.db, actor, (tx) => prepareRequest(tx, deps.keyring, prepared));
   const { action, environment } = prepared;
   const input = {
     requester,
@@ -122,78 +139,29 @@ export async function requestApproval(
   return startApproval(deps, input, { mfa_proof_id: mfaProofId, command_id: command.command_id }, command);
 }
 
+/**
+ * Checks that a change could be made, that its policy could be met without its requester, and that it does not wait already;
+ * stores its payload.
+ *
+ * @returns the policy that its request is opened under, and the digest of what people approve.
+ */
+async function prepareRequest(
+  tx: Tx,
+  keyring: Keyring,
+  prepared: PreparedAction,
+): Promise<{ policy: ApprovalPolicy; digest: string }> {
+  const { user_id } = personRef(tx.actor);
+  await prepared.check(tx);
+  const { policy } = await gateOf(tx, tx.actor, prepared);
+  await assertSatisfiable(tx, policy, [user_id]);
+  const digest = await storePayload(tx, keyring, prepared);
+  await assertOpenable(tx, user_id, digest);
+  return { policy, digest };
+}
+
 /** What a person gets to see of a request, out of what its command has stored. */
 export function approvalViewOf(stored: unknown): ApprovalView {
   return (stored as ApprovalRecord).view;
-}
-
-/**
- * The approval policy that a request for this change is opened under.
- *
- * @param authors user ids of those who cannot approve it.
- * @throws Problem `approval.policy-unsatisfiable` when the others are too few.
- */
-async function satisfiablePolicy(
-  tx: Tx,
-  { action, environment }: PreparedAction,
-  authors: readonly string[],
-): Promise<ApprovalPolicy> {
-  const { rows } = await tx.sql.executeQuery(gatePolicyQuery(action.name, environment).compile());
-  const { policy } = effectiveGate(action, environment, rows[0]);
-  await assertSatisfiable(tx, policy, authors);
-  return policy;
-}
-
-/** @throws Problem `approval.policy-unsatisfiable` when a policy cannot be met without its authors. */
-export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
-  const candidates = await tx.sql.executeQuery(candidatesQuery(policy.steps).compile());
-  const others = deciders(rightsOfRows(candidates.rows)).filter(({ user_id }) => !authors.includes(user_id));
-  const faults = policyFaults(policy, others);
-  if (faults.length === 0) return;
-  throw new Problem({
-    code: 'approval.policy-unsatisfiable',
-    detail: `Not enough users could approve this: ${faults.map(({ message }) => message).join('; ')}.`,
-    errors: faults.map(({ path, message }) => ({ pointer: path, detail: message })),
-  });
-}
-
-/** Stores a payload under its digest, once. @returns the digest. */
-export async function storePayload(tx: Tx, keyring: Keyring, prepared: PreparedAction): Promise<string> {
-  const { action, environment, payload } = prepared;
-  const digest = changeDigest({ action: action.name, environment, payload });
-  const id = randomUUID();
-  const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: id };
-  const stored = await tx.sql
-    .insertInto('admin_approval_payloads')
-    .values({
-      id,
-      tenant_id: tx.actor.tenant_id,
-      digest,
-      action: action.name,
-      environment,
-      payload: action.isSecret ? null : jsonb(payload),
-      payload_ciphertext: action.isSecret ? keyring.seal(JSON.stringify(payload), place) : null,
-    })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'digest']).doNothing())
-    .returning('id')
-    .executeTakeFirst();
-  if (stored === undefined) await assertNotErased(tx, digest);
-  return digest;
-}
-
-/** @throws Problem `resource.conflict` when the payload of this digest was erased: there is nothing to approve. */
-async function assertNotErased(tx: Tx, digest: string): Promise<void> {
-  const erased = await tx.sql
-    .selectFrom('admin_approval_payloads')
-    .where('digest', '=', digest)
-    .where('erased_at', 'is not', null)
-    .select('id')
-    .executeTakeFirst();
-  if (erased === undefined) return;
-  throw new Problem({
-    code: 'resource.conflict',
-    detail: 'This change names a person who has been erased since it was requested.',
-  });
 }
 
 /**

@@ -17,10 +17,17 @@ interface ListFilter {
   readonly requested_by?: string | undefined;
 }
 
+/** Requests with what approvers read of them. */
+export function listedApprovalsQuery() {
+  return approvalsQuery()
+    .leftJoin('admin_approval_payloads as p', 'p.digest', 'a.digest')
+    .select(['a.description', 'a.changes', 'p.payload']);
+}
+
 /** One page of requests, newest first. */
 export function approvalListQuery(filter: ListFilter, page: Page) {
   const { status, action, environment, requested_by } = filter;
-  return approvalsQuery()
+  return listedApprovalsQuery()
     .where((eb) =>
       eb.and({ 'a.status': status, 'a.action': action, 'a.environment': environment, 'a.requested_by': requested_by }),
     )

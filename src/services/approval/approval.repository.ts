@@ -6,7 +6,8 @@ import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { approvalColumns, approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
-import type { ApprovalEvent } from '../../entities/approval/approval.entity.ts';
+import type { ChangeText } from '../actions/action.ts';
+import type { ApprovalEvent, VoidReason } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../platform/row-version.ts';
@@ -36,11 +37,12 @@ export async function findApproval(tx: Tx, id: string, forUpdate = false): Promi
   return row === undefined ? undefined : { row, approval: approvalOfRow(row, row.approvals) };
 }
 
-/** Inserts a request with the first entry of its history. */
+/** Inserts a request with what approvers read of it, and the first entry of its history. */
 export async function insertApproval(
   tx: Tx,
   approval: Approval,
   request: Pick<OpenApproval, 'approval_id' | 'action' | 'environment' | 'reason'>,
+  { description, changes }: ChangeText,
 ): Promise<ApprovalRow> {
   const row = await tx.sql
     .insertInto('admin_approvals')
@@ -55,6 +57,8 @@ export async function insertApproval(
       policy: jsonb(approval.policy),
       review_due_at: new Date(approval.review_due_at).toISOString(),
       workflow_id: tx.actor.workflow_id ?? '',
+      description,
+      changes: jsonb([...changes]),
     })
     .returning(approvalColumns)
     .executeTakeFirstOrThrow();
@@ -88,6 +92,8 @@ interface TransitionNote {
   readonly bypass_reason?: string;
   readonly result?: JsonValue;
   readonly failure?: { readonly code: string; readonly detail: string };
+  /** What approvers read from now on. */
+  readonly text?: ChangeText;
   /** Facts for the history, without payloads. */
   readonly details?: JsonObject;
 }
@@ -116,6 +122,9 @@ export async function saveTransition(
       version: nextVersion(),
       updated_at: sql<string>`now()`,
     })
+    .$if(note.text !== undefined, (update) =>
+      update.set({ description: note.text?.description ?? null, changes: jsonb([...(note.text?.changes ?? [])]) }),
+    )
     .$if(note.result !== undefined, (update) => update.set({ result: jsonb(note.result ?? null) }))
     .where('id', '=', row.id)
     .returning(approvalColumns)
@@ -145,8 +154,9 @@ export async function voidDecisions(
   tx: Tx,
   approvalId: string,
   approverIds: readonly string[] | null,
-  reason: 'edited' | 'right_lost',
+  reason: VoidReason,
 ): Promise<void> {
+  if (approverIds?.length === 0) return;
   await tx.sql
     .updateTable('admin_approval_decisions')
     .set({ voided_at: sql<string>`now()`, void_reason: reason })

@@ -10,6 +10,11 @@ interface ReviewFilter {
   readonly user_id?: string | undefined;
 }
 
+/** The authors of the request that was bypassed; none where no request was. */
+export function authorsOfReviewQuery(approvalId: string | null) {
+  return kysely.selectFrom('admin_approvals').where('id', '=', approvalId).select(['requested_by', 'editors']);
+}
+
 /** One page of the reviews of emergency changes, newest first. */
 export function reviewsQuery({ state, user_id }: ReviewFilter, page: Page) {
   return kysely

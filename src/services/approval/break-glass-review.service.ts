@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import { bypassBarred, mayNotReview } from '../../domain/approval/approval-break-glass.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { independenceOf } from '../identity/account-act/account-act.queries.ts';
+import { authorsOfReviewQuery } from './break-glass-review.queries.ts';
 
 /** An emergency that somebody else must review. */
 interface ReviewSubject {
@@ -37,19 +39,20 @@ export async function openBreakGlassReview(tx: Tx, review: ReviewSubject): Promi
 }
 
 /**
+ * @param people whoever would bypass, and the authors of the request: an overdue review bars all of them (R7).
  * @param now milliseconds since the epoch.
- * @throws Problem `approval.bypass-barred` while a review of an emergency change of the person is overdue.
+ * @throws Problem `approval.bypass-barred` while a review of an emergency change of one of them is overdue.
  */
-export async function assertNotBarred(tx: Tx, userId: string, now: number): Promise<void> {
+export async function assertNotBarred(tx: Tx, people: readonly string[], now: number): Promise<void> {
   const open = await tx.sql
     .selectFrom('admin_break_glass_reviews')
-    .where('user_id', '=', userId)
+    .where('user_id', 'in', [...people])
     .where('reviewed_at', 'is', null)
     .select(['user_id', 'due_at', 'reviewed_at'])
     .execute();
   const refused = bypassBarred(
-    open.map(({ due_at }) => ({ user_id: userId, due_at: Date.parse(due_at), reviewed_at: null })),
-    userId,
+    open.map(({ user_id, due_at }) => ({ user_id, due_at: Date.parse(due_at), reviewed_at: null })),
+    people,
     now,
   );
   if (refused !== null) throw new Problem(refused);
@@ -76,9 +79,11 @@ export async function closeBreakGlassReview(tx: Tx, id: string, { verdict, comme
   if (row === undefined) throw notFound('review');
   const reviewedAt = row.reviewed_at === null ? null : Date.parse(row.reviewed_at);
   const reviewer = tx.actor.user_id ?? '';
+  const { rows: authors } = await tx.sql.executeQuery(authorsOfReviewQuery(row.approval_id).compile());
+  const involved = [row.user_id, ...authors.flatMap(({ requested_by, editors }) => [requested_by, ...editors])];
   const refused = mayNotReview(
     { user_id: row.user_id, due_at: Date.parse(row.due_at), reviewed_at: reviewedAt },
-    reviewer,
+    { user_id: reviewer, involved, independence: await independenceOf(tx, tx.actor, [reviewer, ...involved]) },
   );
   if (refused !== null) throw new Problem(refused);
   const closed = await tx.sql

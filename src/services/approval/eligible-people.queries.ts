@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { ApprovalStep, EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
+import { givingPermission, givingRightToDecide } from '../identity/role/decider.queries.ts';
 import { effectiveRights, activeRoles } from '../identity/role/active-role.queries.ts';
 import type { HeldRole } from '../identity/role/active-role.queries.ts';
 
@@ -19,6 +20,20 @@ export function rightsQuery(userIds: readonly string[]) {
   return activePeople().where('a.user_id', '=', sql<string>`any(${[...userIds]}::uuid[])`);
 }
 
+/** All roles of the active people who hold the right to decide by one of them, for {@link deciders}. */
+export function decidersQuery() {
+  return activePeople().where('a.user_id', 'in', givingRightToDecide().clearSelect().select('a.user_id'));
+}
+
+/** The ids of the active people who may ask for a change that needs a permission. */
+export function requestersQuery(permission: Permission) {
+  return givingPermission(permission)
+    .innerJoin('users as u', 'u.id', 'a.user_id')
+    .where('u.status', '=', 'active')
+    .clearSelect()
+    .select('a.user_id');
+}
+
 /** The roles of the active people whom the steps of a policy name, for {@link rightsOfRows}. */
 export function candidatesQuery(steps: readonly ApprovalStep[]) {
   const roles = steps.flatMap((step) => step.roles);
@@ -31,6 +46,11 @@ export function candidatesQuery(steps: readonly ApprovalStep[]) {
         : [eb('a.user_id', 'in', activeRoles().clearSelect().where('r.code', 'in', roles).select('a.user_id'))]),
     ]),
   );
+}
+
+/** The ids of the people of {@link candidatesQuery}. */
+export function candidateIdsQuery(steps: readonly ApprovalStep[]) {
+  return candidatesQuery(steps).clearSelect().select('a.user_id');
 }
 
 /** The rights of each person, out of one row for each of their roles. */

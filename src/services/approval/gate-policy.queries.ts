@@ -13,6 +13,7 @@ export const gatePolicyColumns = [
   'execution_window_seconds',
   'reminder_interval_seconds',
   'bypass_review_seconds',
+  'independence_days',
   'bypassers',
   'updated_by',
   'created_at',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { lockCampaign, lockMember } from './campaign.repository.ts';
 import { removeMember } from './campaign-pool.service.ts';
@@ -16,6 +17,16 @@ export const assignmentRemoveCampaign = defineAction({
   environment: () => null,
   reason: () => null,
   describe: ({ user_id, campaign_id }) => `Remove the user ${user_id} from the campaign ${campaign_id}.`,
+  present: async (db, scope, { user_id, campaign_id }) => {
+    const [campaign, user] = await Promise.all([
+      subjectName(db, scope, 'campaign', campaign_id),
+      subjectName(db, scope, 'user', user_id),
+    ]);
+    return {
+      description: `Remove ${user} from the campaign ${campaign}.`,
+      changes: [{ field: 'member of the campaign', before: user, after: null }],
+    };
+  },
   check: async (tx, { user_id, campaign_id }) => {
     await openAssignments(tx);
     await lockMember(tx, campaign_id, user_id);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { unassignContact } from './contact-assignment.service.ts';
@@ -17,6 +18,16 @@ export const assignmentRemoveContact = defineAction({
   environment: () => null,
   reason: () => null,
   describe: ({ user_id, contact_id }) => `Remove the contact ${contact_id} from the user ${user_id}.`,
+  present: async (db, scope, { user_id, contact_id }) => {
+    const [contact, user] = await Promise.all([
+      subjectName(db, scope, 'contact', contact_id),
+      subjectName(db, scope, 'user', user_id),
+    ]);
+    return {
+      description: `Remove the contact ${contact} from ${user}.`,
+      changes: [{ field: 'owner of the contact', before: user, after: null }],
+    };
+  },
   check: async (tx, { user_id, contact_id }) => {
     await openAssignments(tx);
     const assignment = await tx.sql

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { deleteCampaign } from './campaign.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
@@ -17,6 +19,14 @@ export const campaignDelete = defineAction({
   environment: () => null,
   reason: () => null,
   describe: ({ campaign_id }) => `Delete the campaign ${campaign_id}.`,
+  present: async (db, scope, { campaign_id }) => {
+    const name = await subjectName(db, scope, 'campaign', campaign_id);
+    return { description: `Delete the campaign ${name}.`, changes: [{ field: 'campaign', before: name, after: null }] };
+  },
+  basis: ({ campaign_id, version }) => ({
+    base_version: version,
+    query: kysely.selectFrom('campaigns').where('id', '=', campaign_id).where('deleted_at', 'is', null).select('version'),
+  }),
   check: async (tx, { campaign_id, version }) => {
     const campaign = await tx.sql
       .selectFrom('campaigns')

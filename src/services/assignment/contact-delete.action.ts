@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { deleteContact } from './contact.service.ts';
@@ -18,6 +20,14 @@ export const contactDelete = defineAction({
   environment: () => null,
   reason: () => null,
   describe: ({ contact_id }) => `Delete the contact ${contact_id}.`,
+  present: async (db, scope, { contact_id }) => {
+    const name = await subjectName(db, scope, 'contact', contact_id);
+    return { description: `Delete the contact ${name}.`, changes: [{ field: 'contact', before: name, after: null }] };
+  },
+  basis: ({ contact_id, version }) => ({
+    base_version: version,
+    query: kysely.selectFrom('contacts').where('id', '=', contact_id).where('deleted_at', 'is', null).select('version'),
+  }),
   check: async (tx, { contact_id, version }) => {
     const contact = await tx.sql
       .selectFrom('contacts')

@@ -6,6 +6,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import type { CommandState } from '../../entities/shared/idempotency-key.entity.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read, writeInfrastructure } from '../../platform/database/read.ts';
+import { lockTimeout, setLockTimeout } from '../../platform/database/lock-timeout.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
@@ -98,11 +99,6 @@ function claimQuery(keyring: Keyring, { tenant_id, principal, key, request }: Co
   return { compile: () => statement.compile(kysely) };
 }
 
-function setLockTimeout(ms: number) {
-  const statement = sql`select set_config('lock_timeout', ${String(ms)}, true)`;
-  return { compile: () => statement.compile(kysely) };
-}
-
 /** The transaction has come to a command that was carried out, or is being carried out: it must be rolled back. */
 export class RepeatedCommand extends Error {
   override readonly name = 'RepeatedCommand';
@@ -115,11 +111,11 @@ export class RepeatedCommand extends Error {
  * @throws RepeatedCommand when the key belongs to another; {@link findCommand} tells which.
  */
 export async function claimInTransaction(tx: Tx, keyring: Keyring, key: CommandKey): Promise<string> {
-  tx.defer(setLockTimeout(lockTimeoutMs));
+  setLockTimeout(tx, lockTimeoutMs);
   const id = randomUUID();
   const { rows } = await tx.sql.executeQuery(claimQuery(keyring, key, id, lockTimeoutMs).compile());
   if (rows.length === 0) throw new RepeatedCommand();
-  tx.defer(setLockTimeout(0));
+  setLockTimeout(tx, 0);
   return id;
 }
 
@@ -203,7 +199,8 @@ function closeQuery(keyring: Keyring, tenantId: string, commandId: string, resul
  */
 export async function voidCommand(deps: Pick<Deps, 'db'>, key: CommandKey, commandId: string): Promise<boolean> {
   const voided = commandOf(key.tenant_id, commandId).set({ state: 'void' }).where('state', '=', 'open').returning('command_id');
-  const rows = await writeInfrastructure(deps.db, scopeOf(key), voided, [setLockTimeout(lockTimeoutMs)]);
+  const bound = { compile: () => lockTimeout(lockTimeoutMs).compile(kysely) };
+  const rows = await writeInfrastructure(deps.db, scopeOf(key), voided, [bound]);
   return rows.length > 0;
 }
 
@@ -229,7 +226,7 @@ export async function carryOut<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (commandId === undefined) return work();
-  tx.defer(setLockTimeout(lockTimeoutMs));
+  setLockTimeout(tx, lockTimeoutMs);
   const command = commandOf(tx.actor.tenant_id, commandId);
   const take = command
     .set({ state: 'done' })
@@ -238,7 +235,7 @@ export async function carryOut<Result>(
     .returning('command_id');
   const { rows: taken } = await tx.sql.executeQuery(take.compile());
   if (taken.length === 0) return (await earlierResult(tx, keyring, commandId)) as Result;
-  tx.defer(setLockTimeout(0));
+  setLockTimeout(tx, 0);
   const result = await work();
   tx.defer(command.set({ response_sealed: sealResult(keyring, commandId, result) }));
   return result;

@@ -4,6 +4,7 @@ import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { ProposedPlans } from '../../entities/config/environment-config.entity.ts';
 import { sameJson } from '../../domain/shared/canonical.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
@@ -50,14 +51,26 @@ export const configApply = defineAction({
   environment: ({ changes }) => guardingEnvironment(changes.map(({ environment }) => environment)),
   floor: (environment) => (environment === 'production' ? 'approval' : 'none'),
   reason: ({ reason }) => reason,
-  describe: ({ changes }) =>
-    changes
-      .map(({ environment, version, base_version, digest, plan }) => {
-        const from = base_version === null ? 'as its first' : `over version ${base_version}`;
-        const how = `${plan.strategy.kind}, ${plan.guards.length} guards${plan.dry_run ? ', dry run' : ''}`;
-        return `Roll configuration version ${version} (${digest.slice(0, 12)}) out in ${environment} ${from}: ${how}.`;
-      })
-      .join(' '),
+  describe,
+  present: (_db, _scope, payload) =>
+    Promise.resolve({
+      description: describe(payload),
+      changes: payload.changes.map(({ environment, version, base_version }) => ({
+        field: `configuration of ${environment}`,
+        before: base_version === null ? null : `version ${base_version}`,
+        after: `version ${version}: GET /admin/environment-config/proposals/${payload.proposal_id} shows the difference`,
+      })),
+    }),
+  basis: ({ changes }) => {
+    const environment = guardingEnvironment(changes.map((change) => change.environment));
+    return {
+      base_version: changes.find((change) => change.environment === environment)?.base_version ?? null,
+      query: kysely
+        .selectFrom('admin_environment_configs')
+        .where('environment', '=', environment)
+        .select('stable_version as version'),
+    };
+  },
   check: async (tx, payload) => {
     await lockUnchanged(tx, payload);
   },
@@ -86,6 +99,17 @@ export const configApply = defineAction({
   undo: () => null,
   afterCommit: startCommittedRollouts,
 });
+
+/** One sentence an environment. */
+function describe({ changes }: Payload): string {
+  return changes
+      .map(({ environment, version, base_version, digest, plan }) => {
+      const from = base_version === null ? 'as its first' : `over version ${base_version}`;
+      const how = `${plan.strategy.kind}, ${plan.guards.length} guards${plan.dry_run ? ', dry run' : ''}`;
+      return `Roll configuration version ${version} (${digest.slice(0, 12)}) out in ${environment} ${from}: ${how}.`;
+    })
+    .join(' ');
+}
 
 /**
  * Locks the environments, always in the same order, and checks that the change still is what it was.

@@ -21,7 +21,7 @@ import { batchIdOf } from './config-deployment.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
 import { findConfigProposal } from './config.queries.ts';
-import { configRollback, takesFullPath } from './config-rollback.action.ts';
+import { configRollback } from './config-rollback.action.ts';
 import { sendRolloutCommand } from './config-rollout.client.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & { readonly approvals: ApprovalRequests };
@@ -62,8 +62,12 @@ export async function proposeConfigChange(
   const { actor, mfa } = caller;
   await assertPermittedGuardAddresses(deps, changes);
   const environment = guardingEnvironment(changes.map((change) => change.environment));
-  const gate = await deps.approvals.resolveGate(actor, configApply.name, environment);
+  const gate = await deps.approvals.resolveGate(actor, configApply.name, environment, () => null);
   if (mfa !== null && (caller.isReplayed || gate === 'approval')) {
+    await caller.rehearse(async (tx) => {
+      const written = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason });
+      await deps.approvals.assertOpenable(tx, configApply.prepare(applyPayload(written, reason)));
+    });
     const outcome = await caller.throughWorkflow<RequestedProposal>(
       async (command) => {
         const id = command.command_id;
@@ -103,10 +107,9 @@ export async function rollbackConfig(
   const { actor, mfa } = caller;
   const { environment, config_version: version, digest } = await findDeployment(deps, actor, deployment_id);
   const prepared = configRollback.prepare({ deployment_id, environment, version, digest, reason });
-  const gate = await deps.approvals.resolveGate(actor, configRollback.name, environment);
-  const isFullPath =
-    caller.isReplayed || gate === 'approval' || (await unitOfWork(deps.db, actor, (tx) => takesFullPath(tx, { environment, digest })));
-  if (isFullPath && mfa !== null) {
+  const gate = await deps.approvals.resolveGate(actor, configRollback.name, environment, () => prepared.payload);
+  if (mfa !== null && (caller.isReplayed || gate === 'approval')) {
+    await caller.rehearse((tx) => deps.approvals.assertOpenable(tx, prepared));
     const request = { actor, action: configRollback.name, environment, payload: prepared.payload, mfa };
     const open = (command: WorkflowCommand) => deps.approvals.open(request, command);
     return answer.requested(await caller.throughWorkflow(open, deps.approvals.viewOf));

@@ -79,15 +79,27 @@ export function batchIdOf(result: JsonObject): string {
   return startedBatch.parse(result).batch_id;
 }
 
-/** An approved deployment of a digest in an environment within the window; at most one row. */
-export function approvedDeploymentQuery(environment: EnvironmentName, digest: string) {
+/**
+ * A rollout by which people have approved a digest within the window and which ran to its end, if the deployment that is to be
+ * gone back to has done so too; at most one row. A bypass is no approval, and what guards have put back was approved as
+ * something else.
+ */
+export function approvedDeploymentQuery(
+  environment: EnvironmentName,
+  target: { readonly digest: string; readonly deployment_id: string },
+) {
   return kysely
-    .selectFrom('admin_deployments')
-    .where('environment', '=', environment)
-    .where('digest', '=', digest)
-    .where('approval_id', 'is not', null)
-    .where(sql<boolean>`plan->>'dry_run' = 'false'`)
-    .where('created_at', '>', sql<string>`now() - make_interval(days => ${rollbackWindowDays})`)
+    .selectFrom('admin_deployments as d')
+    .innerJoin('admin_approvals as a', 'a.id', 'd.approval_id')
+    .innerJoin('admin_deployments as t', (join) => join.on('t.id', '=', target.deployment_id))
+    .where('t.status', '=', 'succeeded')
+    .where('d.environment', '=', environment)
+    .where('d.digest', '=', target.digest)
+    .where('d.kind', '=', 'rollout')
+    .where('d.status', '=', 'succeeded')
+    .where(sql<boolean>`d.plan->>'dry_run' = 'false'`)
+    .where('a.bypassed_by', 'is', null)
     .limit(1)
-    .select(['id', 'approval_id']);
+    .where('a.executed_at', '>', sql<string>`now() - make_interval(days => ${rollbackWindowDays})`)
+    .select(['d.id', 'd.approval_id']);
 }

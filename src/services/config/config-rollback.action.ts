@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
+import type { GateEffect } from '../../domain/approval/gate-strength.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import type { Authority } from '../actions/action.ts';
 import { defineAction } from '../actions/action.ts';
 import { startCommittedRollouts } from './config-batch.client.ts';
-import { approvedDeploymentQuery, insertDeployment, assertNoActiveRollout, rollbackWindowDays } from './config-deployment.service.ts';
+import { approvedDeploymentQuery, insertDeployment, assertNoActiveRollout } from './config-deployment.service.ts';
 import { lockEnvironment } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber } from './config.payload.ts';
 import { configApply } from './config-apply.action.ts';
-import { gateInForce, gatePolicyQuery } from '../actions/gate-policy.ts';
+import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
 
 /** What is approved of a rollback. */
 const configRollbackPayload = z.strictObject({
@@ -44,6 +48,8 @@ export const configRollback = defineAction({
   environment: ({ environment }) => environment,
   floor: () => 'mfa',
   unwrittenGate: 'mfa',
+  demands: { depends_on: ['rollback_target'], gate: gateByTarget },
+  policy: async (db, scope, { environment }) => (await gateOfApplying(db, scope, environment)).policy,
   reason: ({ reason }) => reason,
   describe: ({ environment, version, digest }) =>
     `Roll back to configuration version ${version} (${digest.slice(0, 12)}) in ${environment}, immediately for all ` +
@@ -53,7 +59,6 @@ export const configRollback = defineAction({
   },
   execute: async (tx, payload, authority) => {
     const slot = await lockTarget(tx, payload);
-    await assertApproved(tx, payload, authority);
     const { environment, version, digest, reason } = payload;
     const batch_id = randomUUID();
     const deployment = {
@@ -74,23 +79,23 @@ export const configRollback = defineAction({
   afterCommit: startCommittedRollouts,
 });
 
-/**
- * True when going back to a digest takes the gate of a new configuration: its environment asks for approval, and the
- * digest has not been approved within the window.
- */
-export async function takesFullPath(tx: Tx, { environment, digest }: Pick<Payload, 'environment' | 'digest'>): Promise<boolean> {
-  const policy = await tx.sql.executeQuery(gatePolicyQuery(configApply.name, environment).compile());
-  if (gateInForce(configApply, environment, policy.rows[0]?.gate) !== 'approval') return false;
-  const approved = await tx.sql.executeQuery(approvedDeploymentQuery(environment, digest).compile());
-  return approved.rows.length === 0;
+/** The gate of a new configuration in the place of the rollback. */
+async function gateOfApplying(db: ReadSource, scope: ReadScope, environment: EnvironmentName): Promise<GateEffect> {
+  const [row] = await read(db, scope, gatePolicyQuery(configApply.name, environment));
+  return effectiveGate(configApply, environment, row);
 }
 
-async function assertApproved(tx: Tx, payload: Payload, authority: Authority): Promise<void> {
-  if (authority.kind === 'approval' || !(await takesFullPath(tx, payload))) return;
-  throw new Problem({
-    code: 'approval.required',
-    detail: `Nobody has approved this configuration in the last ${rollbackWindowDays} days.`,
-  });
+/**
+ * What a rollback needs by its target: a second factor where the environment asks for no approval, and to a version that ran
+ * there to its end and was approved within the window; anything else, such as what guards took away, takes the whole path of
+ * a new configuration (T-11).
+ */
+async function gateByTarget(db: ReadSource, scope: ReadScope, payload: Payload): Promise<GateLevel> {
+  const { environment, digest, deployment_id } = payload;
+  const { gate } = await gateOfApplying(db, scope, environment);
+  if (gate !== 'approval') return 'mfa';
+  const approved = await read(db, scope, approvedDeploymentQuery(environment, { digest, deployment_id }));
+  return approved.length > 0 ? 'mfa' : 'approval';
 }
 
 /** @throws Problem when there is no such deployment of this version, the version runs, or a rollout is under way. */

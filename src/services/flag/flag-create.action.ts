@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { flagBasis, flagChangeText } from './flag-change-text.queries.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, insertFlag } from './flag.repository.ts';
 import type { FlagPlace } from './flag.queries.ts';
@@ -25,9 +26,9 @@ export const flagCreate = defineAction({
   environment: ({ environment }) => environment,
   floor: flagProductionFloor,
   reason: ({ reason }) => reason,
-  describe: ({ key, environment, definition }) =>
-    `Create the ${definition.value_type} flag '${key}' in ${environment}, ` +
-    (definition.enabled ? `enabled for ${definition.rollout_percentage} %.` : 'disabled.'),
+  describe,
+  present: (db, scope, payload) => flagChangeText(db, scope, payload, describe(payload), () => payload.definition),
+  basis: (payload) => flagBasis({ ...payload, version: null }),
   check: assertKeyUnused,
   execute: async (tx, payload, authority) => {
     await assertKeyUnused(tx, payload);
@@ -36,6 +37,13 @@ export const flagCreate = defineAction({
   },
   undo: () => null,
 });
+
+function describe({ key, environment, definition }: z.output<typeof flagCreatePayload>): string {
+  return (
+    `Create the ${definition.value_type} flag '${key}' in ${environment}, ` +
+    (definition.enabled ? `enabled for ${definition.rollout_percentage} %.` : 'disabled.')
+  );
+}
 
 /** A key means one thing in one environment, and a value of one type in all of them. */
 async function assertKeyUnused(tx: Tx, payload: z.output<typeof flagCreatePayload>): Promise<void> {

@@ -4,6 +4,7 @@ import { toggled } from '../../domain/flag/flag.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { flagBasis, flagChangeText } from './flag-change-text.queries.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, lockFlag, assertFlagVersion, restoreFlag, saveFlag } from './flag.repository.ts';
 import type { StoredFlag } from './flag.repository.ts';
@@ -26,9 +27,11 @@ export const flagToggle = defineAction({
   payload: flagTogglePayload,
   environment: ({ environment }) => environment,
   floor: flagProductionFloor,
+  basis: flagBasis,
   reason: ({ reason }) => reason,
-  describe: ({ key, environment, enabled, version }) =>
-    `Switch the flag '${key}' ${enabled ? 'on for everybody' : 'off'} in ${environment}, from version ${version}.`,
+  describe,
+  present: (db, scope, payload) =>
+    flagChangeText(db, scope, payload, describe(payload), (before) => (before === null ? null : toggled(before, payload.enabled))),
   check: async (tx, payload) => {
     await lockUnchanged(tx, payload);
   },
@@ -39,6 +42,12 @@ export const flagToggle = defineAction({
   },
   undo: restoreFlag,
 });
+
+function describe({ key, environment, enabled, version }: z.output<typeof flagTogglePayload>): string {
+  return (
+    `Switch the flag '${key}' ${enabled ? 'on for everybody' : 'off'} in ${environment}, from version ${version}.`
+  );
+}
 
 async function lockUnchanged(tx: Tx, payload: z.output<typeof flagTogglePayload>): Promise<StoredFlag> {
   const flag = await lockFlag(tx, payload);

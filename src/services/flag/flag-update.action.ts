@@ -3,6 +3,7 @@ import { sameJson } from '../../domain/shared/canonical.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { flagBasis, flagChangeText } from './flag-change-text.queries.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, lockFlag, assertFlagVersion, restoreFlag, saveFlag } from './flag.repository.ts';
 import type { StoredFlag } from './flag.repository.ts';
@@ -25,11 +26,11 @@ export const flagUpdate = defineAction({
   payload: flagUpdatePayload,
   environment: ({ environment }) => environment,
   floor: flagProductionFloor,
+  basis: flagBasis,
   reason: ({ reason }) => reason,
-  describe: ({ key, environment, version, definition }) =>
-    `Change the flag '${key}' in ${environment} from version ${version}: ` +
-    (definition.enabled ? `enabled for ${definition.rollout_percentage} %` : 'disabled') +
-    `, ${definition.rules.length} rules, ${Object.keys(definition.variants).length} variants.`,
+  describe,
+  present: (db, scope, payload) =>
+    flagChangeText(db, scope, payload, describe(payload), () => payload.definition),
   check: async (tx, payload) => {
     await lockUnchanged(tx, payload);
   },
@@ -40,6 +41,14 @@ export const flagUpdate = defineAction({
   },
   undo: restoreFlag,
 });
+
+function describe({ key, environment, version, definition }: z.output<typeof flagUpdatePayload>): string {
+  return (
+    `Change the flag '${key}' in ${environment} from version ${version}: ` +
+    (definition.enabled ? `enabled for ${definition.rollout_percentage} %` : 'disabled') +
+    `, ${definition.rules.length} rules, ${Object.keys(definition.variants).length} variants.`
+  );
+}
 
 async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>): Promise<StoredFlag> {
   const { version, definition: proposed } = payload;

@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
+import { jsonb } from '../../platform/database/jsonb.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 
 /** What can be erased: people with an account, and contacts. */
 export const erasableKinds = ['user', 'contact'] as const;
@@ -28,12 +30,20 @@ export const personErase = defineAction({
   permission: 'user:delete',
   payload: personErasePayload,
   unwrittenGate: 'approval',
-  floor: () => 'mfa',
+  // Nothing brings back what was erased.
+  floor: () => 'approval',
   environment: () => null,
   reason: ({ reason }) => reason,
   describe: ({ kind, person_id }) =>
     `Permanently erase the deleted ${kind} ${person_id}: personal data, and the key to what the audit log holds ` +
     'about them.',
+  present: async (db, scope, { kind, person_id }) => {
+    const name = await subjectName(db, scope, kind, person_id);
+    return {
+      description: `Permanently erase the deleted ${kind} ${name}: personal data, and the key to what the audit log holds about them.`,
+      changes: [{ field: kind, before: name, after: null }],
+    };
+  },
   check: async (tx, payload) => {
     await assertDeleted(tx, payload);
   },
@@ -44,6 +54,7 @@ export const personErase = defineAction({
     else await clearContact(tx, person_id);
     await destroyKey(tx, person_id);
     const requests_erased = await eraseApprovalTexts(tx, person_id);
+    if (authority.kind === 'approval') await clearOwnText(tx, authority.approval_id);
     tx.invalidate({ kind: personKeyEvent, key: `${tx.actor.tenant_id}/${person_id}` });
     tx.audit({
       event: 'person.erase',
@@ -61,6 +72,15 @@ export const personErase = defineAction({
   },
   undo: () => null,
 });
+
+/** The request for the erasure is still open, and its text names the person. */
+async function clearOwnText(tx: Tx, approvalId: string): Promise<void> {
+  await tx.sql
+    .updateTable('admin_approvals')
+    .set({ description: 'Permanently erase a deleted person.', changes: jsonb([]) })
+    .where('id', '=', approvalId)
+    .execute();
+}
 
 /** @throws Problem 404, or `resource.conflict` for a person who is not deleted yet or is erased already. */
 async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void> {

@@ -3,6 +3,9 @@ import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { maskEmail } from '../../domain/identity/mfa.ts';
+import { recordAct } from './account-act/account-act.repository.ts';
+import type { ActAuthority } from './account-act/account-act.repository.ts';
 import { revokeAccountLinks } from './account-link/account-link.repository.ts';
 import { assignRole } from './role/role-assignment.service.ts';
 import type { RoleGrant } from './role/role-assignment.service.ts';
@@ -20,6 +23,9 @@ interface AccountValues {
   readonly notes?: string | null | undefined;
 }
 
+/** A change of an account by an administrator. */
+export type AccountChanges = AccountValues & { readonly status?: Exclude<UserStatus, 'deleted'> | undefined };
+
 /** A new account; without a password its person signs in by an identity provider. */
 type NewAccount = AccountValues & {
   readonly full_name: string;
@@ -29,19 +35,25 @@ type NewAccount = AccountValues & {
 };
 
 /** Creates an account and assigns its roles. @returns its id. */
-export async function createUserWithRoles(tx: Tx, account: NewAccount, roles: readonly RoleGrant[]): Promise<string> {
-  const userId = await createUser(tx, account);
-  for (const grant of roles) await assignRole(tx, userId, grant);
+export async function createUserWithRoles(
+  tx: Tx,
+  account: NewAccount,
+  roles: readonly RoleGrant[],
+  authority: ActAuthority | null,
+): Promise<string> {
+  const userId = await createUser(tx, account, authority);
+  for (const grant of roles) await assignRole(tx, userId, grant, authority);
   return userId;
 }
 
 /**
- * Creates an account without roles.
+ * Creates an account without roles. The actor stands behind it from now on (R1).
  *
+ * @param authority the approved request that it is made on, if any.
  * @returns its id.
  * @throws the database's unique violation when address or number belong to another account of the tenant (409).
  */
-export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
+export async function createUser(tx: Tx, account: NewAccount, authority: ActAuthority | null = null): Promise<string> {
   const { job_title, department, notes, full_name, email = null, phone_number = null, time_zone = null, status = 'active' } = account;
   const { tenant_id } = tx.actor;
   const { password_hash, ...shown } = account;
@@ -51,6 +63,7 @@ export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
     .returning('id')
     .executeTakeFirstOrThrow();
   await saveProfile(tx, id, { job_title, department, notes });
+  recordAct(tx, { target_id: id, kind: 'create', detail: null }, authority);
   tx.audit({
     event: 'user.create',
     action: 'create',
@@ -62,30 +75,34 @@ export async function createUser(tx: Tx, account: NewAccount): Promise<string> {
 }
 
 /**
- * Changes an account. A new status ends all sessions, so that none becomes valid again with the next one.
+ * Changes an account. A new status ends all sessions, so that none becomes valid again with the next one; so does a new
+ * address or number of another person's, by which somebody else could sign in (R4). The actor stands behind the account then.
  *
+ * @param authority the approved request that it is changed on, if any.
  * @throws Problem for an older version, a person with more rights, the own status, or the last super admin.
  */
 export async function updateUser(
   tx: Tx,
   userId: string,
   version: number,
-  changes: AccountValues & { readonly status?: Exclude<UserStatus, 'deleted'> | undefined },
+  changes: AccountChanges,
+  authority: ActAuthority | null = null,
 ): Promise<void> {
-  await lockRights(tx);
-  const before = await lockUser(tx, userId, version);
-  await assertNotStronger(tx, userId);
+  const { before, changesStatus } = await assertUpdatable(tx, userId, version, changes);
   const { job_title, department, notes, ...values } = changes;
-  const changesStatus = values.status !== undefined && values.status !== before.status;
-  if (changesStatus) assertNotSelf(tx, userId);
-  assertReachable({ ...before, ...definedOf(values) });
   await tx.sql
     .updateTable('users')
     .set({ ...values, version: nextVersion(), updated_at: sql<string>`now()` })
     .where('id', '=', userId)
     .execute();
   await saveProfile(tx, userId, { job_title, department, notes });
-  const ended = changesStatus ? await revokeSessions(tx, { user_id: userId }, 'deactivated') : [];
+  const changesWayIn = tx.actor.user_id !== userId && changesAddress(before, values);
+  const ended =
+    changesStatus || changesWayIn
+      ? await revokeSessions(tx, { user_id: userId }, changesStatus ? 'deactivated' : 'forced')
+      : [];
+  if (changesWayIn) recordAct(tx, { target_id: userId, kind: 'address', detail: addressDetail(before, values) }, authority);
+  if (changesStatus && values.status === 'active') recordAct(tx, { target_id: userId, kind: 'activate', detail: null }, authority);
   if (changesStatus) {
     // A link that was issued before must not activate the account again.
     await revokeAccountLinks(tx, { user_id: userId });
@@ -97,8 +114,41 @@ export async function updateUser(
     resource_type: 'user',
     resource_id: userId,
     old_values: before,
-    new_values: { ...changes, ...(changesStatus ? { sessions_ended: ended.length } : {}) },
+    new_values: { ...changes, ...(changesStatus || changesWayIn ? { sessions_ended: ended.length } : {}) },
   });
+}
+
+/**
+ * Locks rights and the account, and checks that it could be changed.
+ *
+ * @throws Problem as {@link updateUser}.
+ */
+export async function assertUpdatable(tx: Tx, userId: string, version: number, changes: AccountChanges) {
+  await lockRights(tx);
+  const before = await lockUser(tx, userId, version);
+  await assertNotStronger(tx, userId);
+  const changesStatus = changes.status !== undefined && changes.status !== before.status;
+  if (changesStatus) assertNotSelf(tx, userId);
+  assertReachable({ ...before, ...definedOf(changes) });
+  return { before, changesStatus };
+}
+
+/** The parts of an account by which its person is reached and signs in. */
+type Addresses = Pick<AccountValues, 'email' | 'phone_number'>;
+
+/** True when a change gives an account another address or number. */
+export function changesAddress(before: Addresses, { email, phone_number }: Addresses): boolean {
+  return (
+    (email !== undefined && email !== before.email) ||
+    (phone_number !== undefined && phone_number !== before.phone_number)
+  );
+}
+
+/** Old and new address, masked: enough to recognise a change by. */
+function addressDetail(before: Addresses, after: Addresses): string {
+  const show = ({ email, phone_number }: Addresses) =>
+    [...(email == null ? [] : [maskEmail(email)]), ...(phone_number == null ? [] : [`•••${phone_number.slice(-3)}`])].join(', ') || 'none';
+  return `${show(before)} → ${show({ ...before, ...definedOf(after) })}`.slice(0, 300);
 }
 
 async function lockUser(tx: Tx, userId: string, version: number) {

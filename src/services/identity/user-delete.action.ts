@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -7,6 +8,8 @@ import { defineAction } from '../actions/action.ts';
 import { followDeletion } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.service.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
+import { dependsOnDecider, gateOfAccount } from './role/decider-gate.ts';
+import { userNames } from './user-names.queries.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './role/effective-rights.service.ts';
 import { revokeAllRoles } from './role/role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
@@ -30,9 +33,24 @@ export const userDelete = defineAction({
   permission: 'user:delete',
   payload: userDeletePayload,
   environment: () => null,
+  floor: () => 'mfa',
+  demands: { depends_on: dependsOnDecider, gate: (db, scope, { user_id }) => gateOfAccount(db, scope, user_id) },
+  basis: ({ user_id, version }) => ({
+    base_version: version,
+    query: kysely.selectFrom('users').where('id', '=', user_id).where('status', '<>', 'deleted').select('version'),
+  }),
   reason: ({ reason }) => reason,
   describe: ({ user_id, transfer_to }) =>
     `Delete the user ${user_id}` + (transfer_to === null ? '.' : ` and transfer what they own to ${transfer_to}.`),
+  present: async (db, scope, { user_id, transfer_to }) => {
+    const names = await userNames(db, scope, [user_id, ...(transfer_to === null ? [] : [transfer_to])]);
+    const name = names.get(user_id) ?? user_id;
+    const heir = transfer_to === null ? null : (names.get(transfer_to) ?? transfer_to);
+    return {
+      description: `Delete the user ${name}` + (heir === null ? '.' : ` and transfer what they own to ${heir}.`),
+      changes: [{ field: 'user', before: name, after: null }],
+    };
+  },
   check: async (tx, payload) => {
     await assertDeletable(tx, payload);
   },

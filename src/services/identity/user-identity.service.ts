@@ -1,6 +1,8 @@
 import type { OidcPerson } from '../../platform/security/oidc-client.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { recordAct } from './account-act/account-act.repository.ts';
+import type { ActAuthority } from './account-act/account-act.repository.ts';
 import { assertNotSelf, assertNotStronger, lockRights } from './role/effective-rights.service.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
 import { assertUserExists } from './user.repository.ts';
@@ -8,16 +10,21 @@ import { insertIdentity } from './user-identity.repository.ts';
 import type { ExternalAccount } from './user-identity.repository.ts';
 
 /**
- * Lets an external account sign a person in, on behalf of an administrator.
+ * Lets an external account sign a person in, on behalf of an administrator, who stands behind the account from now on (R1).
  *
+ * @param authority the approved request that it is linked on, if any.
  * @throws Problem 404 for a person who is not there or was deleted, `user.exceeds-own`; a unique violation (409) when the
  *   account signs in somebody already.
  */
-export async function linkIdentity(tx: Tx, userId: string, account: ExternalAccount) {
+export async function linkIdentity(tx: Tx, userId: string, account: ExternalAccount, authority: ActAuthority | null = null) {
   await lockRights(tx);
   await assertUserExists(tx, userId);
   await assertNotStronger(tx, userId);
-  return insertIdentity(tx, userId, account, 'administrator');
+  const linked = await insertIdentity(tx, userId, account, 'administrator');
+  recordAct(tx, { target_id: userId, kind: 'identity', detail: account.issuer.slice(0, 300) }, authority);
+  // Whoever is signed in signs in again, so that nobody stays in by a way that somebody else has made.
+  if (tx.actor.user_id !== userId) await revokeSessions(tx, { user_id: userId }, 'forced');
+  return linked;
 }
 
 /**

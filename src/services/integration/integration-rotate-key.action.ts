@@ -3,6 +3,7 @@ import { defaultGraceSeconds } from '../../domain/integration/key-rotation.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 import { integrationEnvironment } from './integration.payload.ts';
 import { startCommittedRotation } from './key-rotation.client.ts';
 import { lockIntegration, assertRotatable, assertNotRotating } from './integration.repository.ts';
@@ -33,6 +34,13 @@ export const integrationRotateKey = defineAction({
   describe: ({ integration_id, environment, grace_seconds }) =>
     `Rotate the key of the integration ${integration_id} in ${environment}; the old key works for ` +
     `${grace_seconds} more seconds after the switch.`,
+  present: async (db, scope, { integration_id, environment, grace_seconds }) => {
+    const name = await subjectName(db, scope, 'integration', integration_id);
+    return {
+      description: `Rotate the key of the integration '${name}' in ${environment}; the old key works for ${grace_seconds} more seconds.`,
+      changes: [{ field: 'key', before: `the present key of '${name}'`, after: 'a new key' }],
+    };
+  },
   check: async (tx, payload) => {
     await checkRotation(tx, payload);
   },

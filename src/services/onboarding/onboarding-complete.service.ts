@@ -92,8 +92,8 @@ async function createAccount(
   const email = link.recipient_email;
   const owner = await tx.sql.selectFrom('users').where('email', '=', email).where('status', '<>', 'deleted').select('id').executeTakeFirst();
   if (owner !== undefined) return { ...emptyOutcome, account: 'kept_back' };
-  const user_id = await createUser(tx, { full_name: full_name ?? link.recipient_name, email, password_hash });
   const creator = asCreator(tx, link.created_by);
+  const user_id = await createUser(creator, { full_name: full_name ?? link.recipient_name, email, password_hash });
   const { rows } = await tx.sql.executeQuery(rolesQuery().compile());
   const coarseRoles = new Map(rows.map(({ id, coarse_role }) => [id, coarse_role]));
   const { permissions } = await ownRights(creator);

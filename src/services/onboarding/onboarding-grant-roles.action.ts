@@ -3,9 +3,13 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { defineAction } from '../actions/action.ts';
+import { actAuthority, defineAction } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
+import { roleTexts } from '../identity/role/role-texts.queries.ts';
 import { assignRole } from '../identity/role/role-assignment.service.ts';
 
 /** The link whose waiting roles are assigned. */
@@ -21,6 +25,18 @@ export const onboardingGrantRoles = defineAction({
   environment: () => null,
   reason: () => null,
   describe: ({ link_id }) => `Assign the waiting roles of the onboarding link ${link_id} to the user who completed it.`,
+  present: async (db, scope, { link_id }) => {
+    const [name, [link]] = await Promise.all([
+      subjectName(db, scope, 'onboarding link', link_id),
+      read(db, scope, kysely.selectFrom('onboarding_link').where('id', '=', link_id).select('outcome')),
+    ]);
+    const waiting = (link?.outcome as OnboardingOutcome | null)?.roles_waiting ?? [];
+    const roles = await roleTexts(db, scope, waiting.map(({ role_id }) => role_id));
+    return {
+      description: `Assign the waiting roles of the onboarding link of ${name} to the user who completed it.`,
+      changes: [{ field: 'roles', before: null, after: roles }],
+    };
+  },
   check: async (tx, { link_id }) => {
     await lockWaitingRoles(tx, link_id);
   },
@@ -29,7 +45,7 @@ export const onboardingGrantRoles = defineAction({
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
     for (const { role_id, valid_until } of outcome.roles_waiting) {
       const grant = { role_id, valid_until, review_due_at: null, reason: `Onboarding link ${link_id}` };
-      await assignRole(tx, user_id, grant, approval_id);
+      await assignRole(tx, user_id, grant, actAuthority(authority));
     }
     const granted = outcome.roles_waiting.map(({ role_id }) => role_id);
     const settled: OnboardingOutcome = { ...outcome, roles_given: [...outcome.roles_given, ...granted], roles_waiting: [] };

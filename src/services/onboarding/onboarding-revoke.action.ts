@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
+import { subjectName } from '../actions/subject-names.queries.ts';
 import { sendOnboardingChanged } from './onboarding-link.client.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
 
@@ -19,6 +20,13 @@ export const onboardingRevoke = defineAction({
   environment: () => null,
   reason: ({ reason }) => reason,
   describe: ({ link_id }) => `Revoke the onboarding link ${link_id}.`,
+  present: async (db, scope, { link_id }) => {
+    const name = await subjectName(db, scope, 'onboarding link', link_id);
+    return {
+      description: `Revoke the onboarding link of ${name}.`,
+      changes: [{ field: 'onboarding link', before: name, after: null }],
+    };
+  },
   check: async (tx, { link_id }) => assertNotFinal(await lockOnboardingLink(tx, link_id)),
   execute: async (tx, { link_id, reason }) => {
     const before = await lockOnboardingLink(tx, link_id);

@@ -32,6 +32,8 @@ export const queueClean = defineAction({
   permission: 'queue:clean',
   payload: queueCleanPayload,
   environment: ({ environment }) => environment,
+  // Removed jobs cannot be restored.
+  floor: (environment) => (environment === 'production' ? 'approval' : 'mfa'),
   reason: ({ reason }) => reason,
   describe: ({ name, environment, state, older_than_seconds, limit }) =>
     `Permanently remove up to ${limit} ${state} jobs older than ${older_than_seconds} seconds from the queue ` +

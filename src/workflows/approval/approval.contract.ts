@@ -68,6 +68,7 @@ export const approveUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('ap
 export const rejectUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('reject');
 export const breakGlassUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('breakGlass');
 export const cancelUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('cancel');
+export const withdrawUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('withdraw');
 export const editUpdate = defineUpdate<ApprovalAnswer, [EditMessage]>('edit');
 
 /** The state of the request as the workflow holds it. */

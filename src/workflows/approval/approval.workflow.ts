@@ -24,6 +24,7 @@ import {
   personOf,
   rejectUpdate,
   stateQuery,
+  withdrawUpdate,
 } from './approval.contract.ts';
 import type {
   ApprovalActivities,
@@ -105,6 +106,9 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   setHandler(breakGlassUpdate, decide('break-glass'), { validator: validate('break-glass') });
   setHandler(cancelUpdate, (message) => send(cancellation(message), message), {
     validator: (message: PersonalMessage) => assertAllowed(cancellation(message)),
+  });
+  setHandler(withdrawUpdate, (message) => send(withdrawal(message), message), {
+    validator: (message: PersonalMessage) => assertAllowed(withdrawal(message)),
   });
   setHandler(editUpdate, (message) => send(edit(message), message), {
     validator: (message: EditMessage) => assertAllowed(edit(message)),
@@ -291,6 +295,10 @@ function isOutOfTime(failure: ActivityFailure): boolean {
 
 function cancellation(message: PersonalMessage): RecordCommand['command'] {
   return { kind: 'cancel', by: personOf(message) };
+}
+
+function withdrawal(message: PersonalMessage): RecordCommand['command'] {
+  return { kind: 'withdraw', by: personOf(message) };
 }
 
 function edit(message: EditMessage): RecordCommand['command'] {

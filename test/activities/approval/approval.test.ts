@@ -4,8 +4,7 @@ import { z } from 'zod';
 import { defineAction } from '../../../src/services/actions/action.ts';
 import { flagToggle } from '../../../src/services/flag/flag-toggle.action.ts';
 import { createApprovalActivities } from '../../../src/activities/approval/approval.activities.ts';
-import { openPayload } from '../../../src/services/approval/approval-execution.service.ts';
-import { storePayload } from '../../../src/services/approval/approval-request.service.ts';
+import { openPayload, storePayload } from '../../../src/services/approval/approval-payload.repository.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { openApproval } from '../../../src/domain/approval/approval.ts';
 import { safePolicy } from '../../../src/domain/approval/approval-gate.ts';
@@ -209,7 +208,7 @@ describe('the database itself refuses', () => {
     await expect(insertDecision(request, admin)).rejects.toThrow(/nobody decides on a change of their own/);
     await expect(insertDecision(request, provider, { revision: 2 })).rejects.toThrow(/what the request says now/);
     await insertDecision(request, provider);
-    await expect(insertDecision(request, provider)).rejects.toThrow(/admin_approval_decisions_once_key/);
+    await expect(insertDecision(request, provider)).rejects.toThrow(/nobody counts twice/);
   });
 
   it('changes of history, payloads and decisions by the application', async () => {

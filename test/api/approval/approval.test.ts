@@ -24,6 +24,9 @@ let regional: SignedIn;
 let support: SignedIn;
 let drive: ApprovalDriver;
 
+/** The step of the safe policy. */
+const administrators = { name: 'two', roles: ['role-super-admin', 'role-provider-admin'], users: [] };
+
 beforeAll(async () => {
   await quietTemporal();
   app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
@@ -103,25 +106,22 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     expect(refused.length).toBeGreaterThan(0);
   });
 
-  it('an edit voids the approvals, and its author cannot approve', async () => {
+  it('T-8: is edited by its requester only, which voids the approvals', async () => {
     const request = await drive.opened('edited');
     const payload = { key: 'edited', environment: 'production', enabled: true, version: 1, reason: 'another wording' };
-    const edited = await drive.say(second, 'edit', request, { digest: request.digest, payload });
-    expect(edited).toMatchObject({ status: 200, body: { revision: 2, editors: [second.user_id], status: 'pending' } });
+    const foreign = await drive.say(second, 'edit', request, { digest: request.digest, payload });
+    expect(foreign).toMatchObject({ status: 403, body: { code: 'approval.not-author' } });
+    const edited = await drive.say(admin, 'edit', request, { digest: request.digest, payload });
+    expect(edited).toMatchObject({ status: 200, body: { revision: 2, editors: [admin.user_id], status: 'pending' } });
     expect((await drive.approve(provider, request)).body.code).toBe('approval.digest-mismatch');
     const shown = { id: request.id, digest: edited.body.digest };
-    expect((await drive.approve(second, shown)).body.code).toBe('approval.own-request');
     expect((await drive.approve(admin, shown)).body.code).toBe('approval.own-request');
     expect((await drive.approve(provider, shown)).status).toBe(200);
     await drive.settled(request.id, 'executed');
   });
 
   it('counts two approvals of one person once; the same idempotency key gets the first answer', async () => {
-    await drive.putPolicy({
-      action: 'flag.create',
-      environment: 'production',
-      steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }],
-    });
+    await drive.setPolicy({ action: 'flag.create', steps: [{ ...administrators, quorum: 2 }] });
     const asked = await callProven(app, admin, 'POST', '/admin/feature-flags', {
       body: { key: 'twice', environment: 'production', ...plainFlag },
     });
@@ -139,16 +139,19 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
     await drive.settled(request.id, 'executed');
   });
 
-  it('fails, and changes nothing, when the flag has changed since', async () => {
+  it('T-13: is not approved any more when the flag has changed since', async () => {
     const request = await drive.opened('overtaken');
     await callProven(app, admin, 'POST', '/admin/feature-flags/overtaken/emergency-off', {
       body: { environment: 'production', reason: 'not needed' },
     });
     await asSuperuser(app, "update admin_feature_flags set version = 7 where key = 'overtaken'");
-    expect((await drive.approve(provider, request)).status).toBe(200);
-    expect(await drive.settled(request.id, 'failed')).toMatchObject({ failure_code: 'flag.version-conflict' });
+    expect(await drive.detail(request.id)).toMatchObject({ is_stale: true, base_version: 1, current_version: 7 });
+    expect(await drive.approve(provider, request)).toMatchObject({
+      status: 409,
+      body: { code: 'approval.stale', base_version: 1, current_version: 7 },
+    });
     expect(await drive.flag('overtaken')).toMatchObject({ enabled: false, version: 7 });
-    expect(await drive.events(request.id)).toEqual(['opened', 'approve', 'fail']);
+    expect(await drive.events(request.id)).toEqual(['opened']);
   });
 
   it('is refused at once, with the current version, when it is stale already', async () => {
@@ -164,27 +167,31 @@ describe('a production change (S2-15, S2-60, S2-39..43)', () => {
 describe('gate policies (S2-68, S2-70)', () => {
   it('can ask for 1 of one role AND 2 of another, in that order; an open request keeps its policy', async () => {
     const steps = [
-      { name: 'business', roles: ['role-regional-manager'], quorum: 1 },
-      { name: 'platform', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 },
+      { name: 'business', roles: ['role-regional-manager'], users: [], quorum: 1 },
+      { ...administrators, name: 'platform', quorum: 2 },
     ];
-    const saved = await drive.putPolicy({ action: 'flag.toggle', environment: 'production', steps });
-    expect(saved.status).toBe(200);
+    await drive.setPolicy({ steps });
     const request = await drive.opened('ordered');
-    expect(saved.headers.get('etag')).toBe('"1"');
-    const lowered = { action: 'flag.toggle', environment: 'production', steps: steps.slice(0, 1), version: 1 };
-    expect((await drive.putPolicy(lowered)).status).toBe(200);
+    await drive.setPolicy({ steps: steps.slice(0, 1) });
     expect((await drive.approve(provider, request)).body.code).toBe('approval.step-not-open');
     expect((await drive.approve(regional, request)).body).toMatchObject({ status: 'pending', open_step: 1 });
     expect((await drive.approve(regional, request)).body.code).toBe('approval.already-decided');
     expect((await drive.approve(provider, request)).body.status).toBe('pending');
     expect((await drive.approve(second, request)).body.status).toBe('approved');
     await drive.settled(request.id, 'executed');
-    const [{ id }] = (await asSuperuser<{ id: string }>(
-      app,
-      "select id from admin_approval_policies where action = 'flag.toggle'",
-    )) as [{ id: string }];
-    const removed = await callProven(app, admin, 'DELETE', `/admin/approval-policies/${id}`, {
-      headers: { 'if-match': '"2"' },
+    await drive.dropPolicy();
+  });
+
+  it('are written with their version, and removed, by one person where that weakens nothing', async () => {
+    const place = { action: 'flag.create', environment: 'staging' };
+    const saved = await drive.putPolicy({ ...place, steps: [{ name: 'one', roles: administrators.roles, quorum: 1 }] });
+    expect(saved.status).toBe(200);
+    expect(saved.headers.get('etag')).toBe('"1"');
+    expect((await drive.putPolicy({ ...place, gate: 'mfa', steps: [], version: 0 })).body.code).toBe('resource.conflict');
+    await drive.dropPolicy('flag.create');
+    const factor = await drive.putPolicy({ ...place, gate: 'mfa', steps: [] });
+    const removed = await callProven(app, admin, 'DELETE', `/admin/approval-policies/${factor.body.id}`, {
+      headers: { 'if-match': '"1"' },
     });
     expect(removed.status).toBe(204);
   });
@@ -224,11 +231,10 @@ describe('gate policies (S2-68, S2-70)', () => {
   });
 
   it('refuse a request that nobody but its requester could approve', async () => {
-    await drive.putPolicy({
-      action: 'flag.update',
-      environment: 'production',
-      steps: [{ name: 'me', users: [admin.user_id], quorum: 1 }],
-    });
+    const onlyMe = { name: 'me', roles: [], users: [admin.user_id], quorum: 1 };
+    const written = await drive.putPolicy({ action: 'flag.update', environment: 'production', steps: [onlyMe] });
+    expect(written).toMatchObject({ status: 422, body: { errors: [{ pointer: '/steps' }] } });
+    await drive.setPolicy({ action: 'flag.update', steps: [onlyMe] });
     await drive.productionFlag('nobody');
     const answer = await callProven(app, admin, 'PUT', '/admin/feature-flags/nobody', {
       body: { environment: 'production', ...plainFlag, description: 'x' },
@@ -286,8 +292,7 @@ describe('a request', () => {
   });
 
   it('goes back to review when an approver has lost the right meanwhile', async () => {
-    const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
-    const policy = await drive.putPolicy({ action: 'flag.toggle', environment: 'production', steps });
+    await drive.setPolicy({ steps: [{ ...administrators, quorum: 2 }] });
     const request = await drive.opened('lost-right');
     expect((await drive.approve(provider, request)).body.status).toBe('pending');
     await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
@@ -312,23 +317,20 @@ describe('a request', () => {
       'approve',
       'execute',
     ]);
-    await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, {
-      headers: { 'if-match': '"1"' },
-    });
+    await drive.dropPolicy();
   });
 });
 
 describe('break-glass', () => {
   it('is for people whom the policy names, needs a reason, owes a review, and is barred while a review is overdue', async () => {
-    const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }];
-    const place = { action: 'flag.toggle', environment: 'production', steps };
-    const policy = await drive.putPolicy({ ...place, bypassers: [second.user_id], bypass_review_seconds: 60 });
+    const steps = [{ ...administrators, quorum: 2 }];
+    await drive.setPolicy({ steps, bypassers: [admin.user_id, second.user_id], bypass_review_seconds: 60 });
     const request = await drive.opened('broken');
     const breakGlass = (person: SignedIn, which: { id: string; digest: string }, body: object = { reason: 'outage' }) =>
       drive.say(person, 'break-glass', which, { digest: which.digest, ...body });
     expect((await breakGlass(second, request, {})).status).toBe(422);
     expect((await breakGlass(provider, request)).body.code).toBe('auth.forbidden');
-    expect((await breakGlass(admin, request)).body.code).toBe('approval.bypass-refused');
+    expect((await breakGlass(admin, request)).body.code).toBe('approval.bypass-own-request');
     expect((await breakGlass(second, request)).body).toMatchObject({
       status: 'approved',
       bypassed_by: second.user_id,
@@ -351,12 +353,13 @@ describe('break-glass', () => {
     expect((await breakGlass(second, next)).body.code).toBe('approval.bypass-barred');
     const path = `/admin/break-glass-reviews/${reviews.body.items[0].id}/complete`;
     const body = { verdict: 'justified', comment: 'there was no other way' };
-    expect((await callProven(app, admin, 'POST', path, { body })).status).toBe(200);
+    // T-9: neither who asked nor who bypassed closes the review.
+    expect((await callProven(app, admin, 'POST', path, { body })).body.code).toBe('approval.own-request');
+    expect((await callProven(app, second, 'POST', path, { body })).body.code).toBe('approval.own-request');
+    expect((await callProven(app, provider, 'POST', path, { body })).status).toBe(200);
     expect((await breakGlass(second, next)).body.status).toBe('approved');
     await drive.settled(next.id, 'executed');
-    await callProven(app, admin, 'DELETE', `/admin/approval-policies/${policy.body.id}`, {
-      headers: { 'if-match': '"1"' },
-    });
+    await drive.dropPolicy();
   });
 });
 
@@ -412,13 +415,14 @@ describe('access to requests', () => {
     expect((await drive.flag('direct')).version).toBe(1);
   });
 
-  it('does not execute a payload that is not the one that was approved', async () => {
+  it('neither approves nor executes a payload that is not the one that was shown', async () => {
+    const tampering = (digest: string) =>
+      `update public.admin_approval_payloads set payload = jsonb_set(payload, '{key}', '"main-job"') where digest = '${digest}'`;
+    const early = await drive.opened('tampered-early');
+    await asSuperuser(app, tampering(early.digest));
+    expect((await drive.approve(provider, early)).body.code).toBe('approval.payload-changed');
     const request = await drive.opened('tampered');
-    await asSuperuser(
-      app,
-      `update admin_approval_payloads set payload = jsonb_set(payload, '{key}', '"main-job"') where digest = $1`,
-      [request.digest],
-    );
+    await drive.whenApproved(request.id, tampering(request.digest));
     await drive.approve(provider, request);
     expect(await drive.settled(request.id, 'failed')).toMatchObject({ failure_code: 'approval.payload-changed' });
   });

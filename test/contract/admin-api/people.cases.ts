@@ -29,7 +29,7 @@ export function peopleCases(): void {
         (proof) => client.adminApi.createUser(newPerson, proof),
         () => freshTotpCode(person),
       );
-      expect(created.email).toBe(newPerson.email);
+      expect(created).toMatchObject({ email: newPerson.email });
       const again = proven(stage.admin, (proof) => client.adminApi.createUser(newPerson, proof));
       expect(await refusalOf(again)).toBe('resource.conflict');
     });

@@ -57,12 +57,13 @@ function standing(log: Entry[], policy: ApprovalPolicy): { user: string; step: n
       );
       votes.push({ user: command.by.user_id, step });
     }
-    if (command.kind === 'return-to-review') {
-      const fallen = votes.filter((vote) => command.lost.includes(vote.user)).map((vote) => vote.step);
+    if (command.kind === 'return-to-review' || command.kind === 'withdraw') {
+      const lost = command.kind === 'withdraw' ? [command.by.user_id] : command.lost;
+      const fallen = votes.filter((vote) => lost.includes(vote.user)).map((vote) => vote.step);
       if (fallen.length > 0) {
         votes = votes.filter(
           (vote) =>
-            vote.step < Math.min(...fallen) || (vote.step === Math.min(...fallen) && !command.lost.includes(vote.user)),
+            vote.step < Math.min(...fallen) || (vote.step === Math.min(...fallen) && !lost.includes(vote.user)),
         );
       }
     }
@@ -115,6 +116,8 @@ function allowed(model: Model, policy: ApprovalPolicy, command: ApprovalCommand)
       return now === 'agreed';
     case 'cancel':
       return authors(model.log).includes(command.by.user_id);
+    case 'withdraw':
+      return now === 'open' && standing(model.log, policy).some((vote) => vote.user === command.by.user_id);
     case 'edit':
       return inTime && command.digest === shownDigest(model.log) && command.new_digest !== command.digest;
     case 'break-glass':
@@ -270,6 +273,7 @@ function commandsFor(policy: ApprovalPolicy): fc.Arbitrary<Iterable<fc.Command<M
         fc.tuple(person, newDigest).map(([by, new_digest]) => (digest) => ({ kind: 'edit', by, digest, new_digest })),
       ),
       send(person.map((by) => () => ({ kind: 'cancel', by }))),
+      send(person.map((by) => () => ({ kind: 'withdraw', by }))),
       send(
         fc
           .subarray(everybody.map((someone) => someone.user_id))

@@ -3,6 +3,7 @@ import { applyCommand, openApproval, openStep, refusal } from '../../../src/doma
 import type { Approval, ApprovalCommand } from '../../../src/domain/approval/approval.ts';
 import { bypassBarred, mayNotReview } from '../../../src/domain/approval/approval-break-glass.ts';
 import { defaultWindows, policyFaults } from '../../../src/domain/approval/approval-policy.ts';
+import { Independence } from '../../../src/domain/approval/independence.ts';
 import type { ApprovalPolicy, EligiblePerson } from '../../../src/domain/approval/approval-policy.ts';
 
 const security = (user_id: string): EligiblePerson => ({ user_id, roles: ['security'] });
@@ -134,16 +135,20 @@ describe('S2-70: an approval policy that cannot be met', () => {
 describe('break-glass review', () => {
   const review = { user_id: 'chief', due_at: 100, reviewed_at: null };
 
-  it('bars only the person who made the emergency change while it is overdue', () => {
-    expect(bypassBarred([review], 'chief', 99)).toBeNull();
-    expect(bypassBarred([review], 'chief', 100)?.code).toBe('approval.bypass-barred');
-    expect(bypassBarred([review], 'other', 100)).toBeNull();
-    expect(bypassBarred([{ ...review, reviewed_at: 150 }], 'chief', 200)).toBeNull();
+  it('bars only whom it concerns, and only while it is overdue', () => {
+    expect(bypassBarred([review], ['chief'], 99)).toBeNull();
+    expect(bypassBarred([review], ['author', 'chief'], 100)?.code).toBe('approval.bypass-barred');
+    expect(bypassBarred([review], ['other'], 100)).toBeNull();
+    expect(bypassBarred([{ ...review, reviewed_at: 150 }], ['chief'], 200)).toBeNull();
   });
 
   it('is done once, by somebody else', () => {
-    expect(mayNotReview(review, 'chief')?.code).toBe('approval.own-request');
-    expect(mayNotReview(review, 'other')).toBeNull();
-    expect(mayNotReview({ ...review, reviewed_at: 1 }, 'other')?.code).toBe('approval.review-closed');
+    const puppet = { id: 'a', target_id: 'puppet', actor_id: 'author', kind: 'create', created_at: '', closes_at: null } as const;
+    const by = (user_id: string) => ({ user_id, involved: ['chief', 'author'], independence: new Independence([puppet]) });
+    expect(mayNotReview(review, by('chief'))?.code).toBe('approval.own-request');
+    expect(mayNotReview(review, by('author'))?.code).toBe('approval.own-request');
+    expect(mayNotReview(review, by('puppet'))?.code).toBe('approval.not-independent');
+    expect(mayNotReview(review, by('other'))).toBeNull();
+    expect(mayNotReview({ ...review, reviewed_at: 1 }, by('other'))?.code).toBe('approval.review-closed');
   });
 });

@@ -1,7 +1,11 @@
+import { safePolicy } from '../../../src/domain/approval/approval-gate.ts';
+import type { ApprovalPolicy } from '../../../src/domain/approval/approval-policy.ts';
 import type { FlagDefinition } from '../../../src/domain/flag/flag.ts';
 import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import type { Answer, SignedIn, TestApi } from '../api.ts';
 import { eventually } from '../eventually.ts';
+import { createApprovalPolicy } from '../factories/approval.ts';
+import { asSuperuser } from '../superuser.ts';
 import { createFlag, createFlagVersion } from '../factories/flag.ts';
 import { callProven } from '../second-factor.ts';
 
@@ -47,8 +51,17 @@ export interface ApprovalDriver {
   settled(id: string, status: string, timeoutMs?: number): ReturnType<ApprovalDriver['detail']>;
   /** The events of the request's history, oldest first. */
   events(id: string): Promise<string[]>;
-  /** Writes the gate policy of switching production flags; `version` 0 for a new one. */
+  /** Writes the gate policy of switching production flags over HTTP; `version` 0 for a new one. */
   putPolicy(body: object): Promise<Answer>;
+  /**
+   * Sets the gate policy of switching production flags past the gates: an installation of four people cannot write one that
+   * asks for two of them, because nobody could be missing then.
+   */
+  setPolicy(policy: Partial<ApprovalPolicy> & { readonly action?: string }): Promise<void>;
+  /** Has a statement run in the very transaction that approves a request, so that something has changed before it is executed. */
+  whenApproved(id: string, statement: string): Promise<void>;
+  /** Removes the gate policies of an action past the gates. */
+  dropPolicy(action?: string): Promise<void>;
 }
 
 /** A driver that requests and reads as `requester`. */
@@ -83,6 +96,27 @@ export function approvalDriver(app: TestApi, requester: SignedIn): ApprovalDrive
     events: async (id) => {
       const history = await app.call('GET', `/admin/approvals/history?approval_id=${id}`, { token });
       return history.body.items.map(({ event }: { event: string }) => event).reverse();
+    },
+    setPolicy: async ({ action = 'flag.toggle', ...policy }) => {
+      await driver.dropPolicy(action);
+      const { steps, bypassers, ...windows } = { ...safePolicy, ...policy };
+      const row = { action, environment: 'production', gate: 'approval', steps: jsonb(steps), bypassers, ...windows } as const;
+      await createApprovalPolicy(app, row);
+    },
+    whenApproved: async (id, statement) => {
+      const name = `when_approved_${id.replaceAll('-', '')}`;
+      await asSuperuser(
+        app,
+        `create function ${name}() returns trigger language plpgsql security definer as $$ begin ${statement}; return new; end $$`,
+      );
+      await asSuperuser(
+        app,
+        `create trigger ${name} after update on admin_approvals for each row
+         when (new.status = 'approved' and new.id = '${id}') execute function ${name}()`,
+      );
+    },
+    dropPolicy: async (action = 'flag.toggle') => {
+      await asSuperuser(app, 'delete from admin_approval_policies where action = $1', [action]);
     },
     putPolicy: (body) =>
       callProven(app, requester, 'PUT', '/admin/approval-policies', {

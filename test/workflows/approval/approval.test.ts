@@ -6,7 +6,7 @@ import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/drivers/approval.ts';
 import type { ApprovalDriver, OpenedRequest } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
-import { callProven } from '../../support/second-factor.ts';
+import { callProven, provenCall } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
@@ -71,7 +71,7 @@ describe.each([
   });
 
   it('reminds the approvers at the interval of the policy, while the request is pending only', async () => {
-    expect((await drive.putPolicy({ version: 0, reminder_interval_seconds: 6 * hour })).status).toBe(200);
+    await drive.setPolicy({ reminder_interval_seconds: 6 * hour });
     const request = await drive.opened('reminded');
     for (let round = 0; round < 13; round += 1) await time.sleep('1 hour');
     await approve(request);
@@ -85,7 +85,7 @@ describe.each([
   });
 
   it('S2-70: expires an approved request that could not be executed within the execution window', async () => {
-    await drive.putPolicy({ version: 1, execution_window_seconds: 120, reminder_interval_seconds: 0 });
+    await drive.setPolicy({ execution_window_seconds: 120, reminder_interval_seconds: 0 });
     const request = await drive.opened('unreachable');
     // The database refuses with an error that another attempt may not meet, as while it is unavailable.
     await asSuperuser(app, 'revoke insert on admin_flag_history from castellan_app');
@@ -207,19 +207,18 @@ describe.each([
   });
 
   it('adopts a decision that was committed but never answered', async () => {
-    await drive.putPolicy({
-      version: 2,
-      steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], quorum: 2 }],
+    await drive.setPolicy({
+      steps: [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], users: [], quorum: 2 }],
     });
     const request = await drive.opened('unanswered');
     // As after a kill between commit and answer: the row holds the approval, the workflow does not.
+    const path = `/admin/approvals/${request.id}/approve`;
+    const repeat = await provenCall(app, provider, 'POST', path, { body: { digest: request.digest } });
     await createApprovalDecision(app, { approval_id: request.id, digest: request.digest, approver_id: provider.user_id });
-    const repeated = await approve(request);
+    const repeated = await repeat();
     expect(repeated).toMatchObject({ status: 200, body: { steps: [{ approvals: 1 }] } });
     const second = await app.signIn('role-super-admin', 1);
-    const decided = await callProven(app, second, 'POST', `/admin/approvals/${request.id}/approve`, {
-      body: { digest: request.digest },
-    });
+    const decided = await callProven(app, second, 'POST', path, { body: { digest: request.digest } });
     expect(decided.body.status).toBe('approved');
     await drive.settled(request.id, 'executed');
   });

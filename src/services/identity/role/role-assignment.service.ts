@@ -6,6 +6,9 @@ import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
+import { recordAct } from '../account-act/account-act.repository.ts';
+import type { ActAuthority } from '../account-act/account-act.repository.ts';
+import { rolesDecide } from './decider.queries.ts';
 import { loadRoles } from './role.repository.ts';
 import { assertUserExists } from '../user.repository.ts';
 
@@ -43,18 +46,23 @@ export function assertMayAssignRoles(actor: Pick<Actor, 'permissions'>): void {
 }
 
 /**
- * Assigns a role: a new row of the ledger. An open row of the same role that has lapsed is closed at the time it lapsed.
+ * Assigns a role: a new row of the ledger. An open row of the same role that has lapsed is closed at the time it lapsed. Whoever
+ * gives the right to decide stands behind the account from now on (R1).
  *
+ * @param authority the approved request that it is assigned on, if any.
  * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
  */
-export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, approvalId: string | null = null) {
+export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, authority: ActAuthority | null = null) {
   assertNotSelf(tx, userId);
   await lockRights(tx);
   await assertUserExists(tx, userId);
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
-  return openAssignment(tx, userId, grant, approvalId);
+  if (rolesDecide(roles, [grant.role_id])) {
+    recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(grant.role_id)?.code ?? null }, authority);
+  }
+  return openAssignment(tx, userId, grant, authority?.approval_id ?? null);
 }
 
 /**
@@ -165,7 +173,13 @@ export async function revokeRole(tx: Tx, userId: string, assignmentId: string): 
  *
  * @param nextReviewAt RFC 3339, null for never again.
  */
-export async function reviewAssignment(tx: Tx, userId: string, assignmentId: string, nextReviewAt: string | null) {
+export async function reviewAssignment(
+  tx: Tx,
+  userId: string,
+  assignmentId: string,
+  nextReviewAt: string | null,
+  authority: ActAuthority | null = null,
+) {
   assertNotSelf(tx, userId);
   await lockRights(tx);
   await assertNotStronger(tx, userId);
@@ -174,7 +188,7 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
     .where('a.id', '=', assignmentId)
     .where('a.user_id', '=', userId)
     .where('a.revoked_at', 'is', null)
-    .select(['a.review_due_at', sql<boolean>`coalesce(${assignmentEnd} <= now(), false)`.as('is_lapsed')])
+    .select(['a.role_id', 'a.review_due_at', sql<boolean>`coalesce(${assignmentEnd} <= now(), false)`.as('is_lapsed')])
     .executeTakeFirst();
   if (before === undefined) throw notFound('role assignment');
   if (before.is_lapsed) {
@@ -186,6 +200,11 @@ export async function reviewAssignment(tx: Tx, userId: string, assignmentId: str
     .where('id', '=', assignmentId)
     .returning(columns)
     .executeTakeFirstOrThrow();
+  const roles = await loadRoles(tx);
+  // An extension lasts longer than what was given, so it is given anew.
+  if (rolesDecide(roles, [before.role_id])) {
+    recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(before.role_id)?.code ?? null }, authority);
+  }
   await assertSuperAdminRemains(tx);
   await recomputeRights(tx, userId);
   tx.audit({

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { defineAction } from '../../actions/action.ts';
+import { dependsOnRights, gateOfRights } from './decider-gate.ts';
+import { rightsWith, roleRights } from './role-rights.queries.ts';
+import { roleTexts } from './role-texts.queries.ts';
 import { lockRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { assertParent } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
@@ -36,10 +39,28 @@ export const roleCreate = defineAction({
   permission: 'role:manage',
   payload: roleCreatePayload,
   environment: () => null,
+  floor: () => 'mfa',
+  demands: {
+    depends_on: dependsOnRights,
+    gate: async (db, scope, { permissions, parent_role_id }) => {
+      const parent = parent_role_id === null ? undefined : await roleRights(db, scope, parent_role_id);
+      return gateOfRights(db, scope, null, [...permissions, ...(parent === undefined ? [] : rightsWith(parent))]);
+    },
+  },
   reason: () => null,
   describe: ({ code, permissions, parent_role_id }) =>
     `Create the role '${code}' with these permissions of its own: ${permissions.join(', ') || 'none'}` +
     (parent_role_id === null ? '.' : `, inheriting from the role ${parent_role_id}.`),
+  present: async (db, scope, { code, name, permissions, parent_role_id }) => {
+    const [parent] = parent_role_id === null ? [null] : await roleTexts(db, scope, [parent_role_id]);
+    return {
+      description: `Create the role ${name} (${code})` + (parent === null ? '.' : `, inheriting from ${parent}.`),
+      changes: [
+        { field: 'permissions', before: null, after: [...permissions] },
+        { field: 'parent role', before: null, after: parent ?? null },
+      ],
+    };
+  },
   check: async (tx, payload) => {
     await assertCreatable(tx, payload);
   },

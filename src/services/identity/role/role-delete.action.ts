@@ -4,6 +4,9 @@ import { notLapsed } from './active-role.queries.ts';
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { defineAction } from '../../actions/action.ts';
+import { dependsOnRights, gateOfRights } from './decider-gate.ts';
+import { rightsWith, roleRights, roleVersionQuery } from './role-rights.queries.ts';
+import { roleTexts } from './role-texts.queries.ts';
 import { assertOwnRole } from './role-hierarchy.service.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
@@ -25,8 +28,24 @@ export const roleDelete = defineAction({
   permission: 'role:manage',
   payload: roleDeletePayload,
   environment: () => null,
+  floor: () => 'mfa',
+  demands: {
+    depends_on: dependsOnRights,
+    gate: async (db, scope, { role_id }) => {
+      const role = await roleRights(db, scope, role_id);
+      return role === undefined ? 'mfa' : gateOfRights(db, scope, rightsWith(role), null);
+    },
+  },
+  basis: ({ role_id, version }) => ({ base_version: version, query: roleVersionQuery(role_id) }),
   reason: () => null,
   describe: ({ role_id }) => `Delete the role ${role_id}, which nobody holds.`,
+  present: async (db, scope, { role_id }) => {
+    const [role] = await roleTexts(db, scope, [role_id]);
+    return {
+      description: `Delete the role ${role ?? role_id}, which nobody holds.`,
+      changes: [{ field: 'role', before: role ?? role_id, after: null }],
+    };
+  },
   check: async (tx, payload) => {
     await assertDeletable(tx, payload);
   },

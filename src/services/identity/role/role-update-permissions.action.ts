@@ -7,7 +7,10 @@ import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { Problem } from '../../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { defineAction } from '../../actions/action.ts';
+import { actAuthority, defineAction } from '../../actions/action.ts';
+import { dependsOnRights, gateOfRights } from './decider-gate.ts';
+import { withNewDeciders } from './new-decider.service.ts';
+import { roleRights, roleVersionQuery } from './role-rights.queries.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { appendRoleHistory, loadRole } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
@@ -37,17 +40,40 @@ export const roleUpdatePermissions = defineAction({
   permission: 'role:manage',
   payload: roleUpdatePermissionsPayload,
   environment: () => null,
+  floor: () => 'mfa',
+  demands: {
+    depends_on: dependsOnRights,
+    gate: async (db, scope, { role_id, permissions }) => {
+      const role = await roleRights(db, scope, role_id);
+      return role === undefined ? 'mfa' : gateOfRights(db, scope, role.permissions, permissions);
+    },
+  },
+  basis: ({ role_id, version }) => ({ base_version: version, query: roleVersionQuery(role_id) }),
   reason: ({ reason }) => reason,
   describe: ({ role_id, permissions }) =>
     `Set the own permissions of the role ${role_id} to: ${permissions.join(', ') || 'none'}.`,
+  present: async (db, scope, { role_id, permissions }) => {
+    const role = await roleRights(db, scope, role_id);
+    const before = role?.permissions ?? [];
+    return {
+      description: `Change the own permissions of the role ${role === undefined ? role_id : `${role.name} (${role.code})`}.`,
+      changes: [
+        { field: 'added permissions', before: null, after: permissionsBeyond(before, permissions) },
+        { field: 'removed permissions', before: permissionsBeyond(permissions, before), after: null },
+      ],
+    };
+  },
   check: async (tx, payload) => {
     await assertChangeable(tx, payload);
   },
   execute: async (tx, payload, authority) => {
     const role = await assertChangeable(tx, payload);
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
-    if (role.is_system_role) await saveMatrix(tx, role.id, payload.permissions);
-    else await saveOwnPermissions(tx, role.id, payload.permissions);
+    await withNewDeciders(tx, role.code, actAuthority(authority), () =>
+      role.is_system_role
+        ? saveMatrix(tx, role.id, payload.permissions)
+        : saveOwnPermissions(tx, role.id, payload.permissions),
+    );
     await appendRoleHistory(tx, { ...role, permissions: payload.permissions }, { approval_id });
     tx.audit({
       event: 'role.update-permissions',

@@ -1,8 +1,12 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { defineAction } from '../../actions/action.ts';
+import { actAuthority, defineAction } from '../../actions/action.ts';
+import { dependsOnRights, gateOfRights } from './decider-gate.ts';
+import { withNewDeciders } from './new-decider.service.ts';
 import { roleText } from './role-create.action.ts';
+import { rightsWith, roleRights, roleVersionQuery } from './role-rights.queries.ts';
+import { roleTexts } from './role-texts.queries.ts';
 import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
@@ -29,11 +33,35 @@ export const roleUpdate = defineAction({
   permission: 'role:manage',
   payload: roleUpdatePayload,
   environment: () => null,
+  floor: () => 'mfa',
+  demands: {
+    depends_on: dependsOnRights,
+    gate: async (db, scope, { role_id, parent_role_id }) => {
+      const role = await roleRights(db, scope, role_id);
+      if (role === undefined || parent_role_id === undefined) return 'mfa';
+      return gateOfRights(db, scope, rightsWith(role), rightsWith(role, { parent_role_id }));
+    },
+  },
+  basis: ({ role_id, version }) => ({ base_version: version, query: roleVersionQuery(role_id) }),
   reason: () => null,
   describe: ({ role_id, parent_role_id }) =>
     parent_role_id === undefined
       ? `Change name or description of the role ${role_id}.`
       : `Let the role ${role_id} inherit from ${parent_role_id === null ? 'no role' : `the role ${parent_role_id}`}.`,
+  present: async (db, scope, { role_id, name, description, parent_role_id }) => {
+    const role = await roleRights(db, scope, role_id);
+    const parentText = async (id: string | null) => (id === null ? null : ((await roleTexts(db, scope, [id]))[0] ?? id));
+    return {
+      description: `Change the role ${role === undefined ? role_id : `${role.name} (${role.code})`}.`,
+      changes: [
+        ...(name === undefined ? [] : [{ field: 'name', before: role?.name ?? null, after: name }]),
+        ...(description === undefined ? [] : [{ field: 'description', before: null, after: description }]),
+        ...(parent_role_id === undefined
+          ? []
+          : [{ field: 'parent role', before: await parentText(role?.parent_role_id ?? null), after: await parentText(parent_role_id) }]),
+      ],
+    };
+  },
   check: async (tx, payload) => {
     await assertUpdatable(tx, payload);
   },
@@ -41,11 +69,13 @@ export const roleUpdate = defineAction({
     const { role, moves, coarse_role } = await assertUpdatable(tx, payload);
     const { role_id: _role, version: _version, ...changes } = payload;
     const approval_id = authority.kind === 'approval' ? authority.approval_id : null;
-    await tx.sql
-      .updateTable('admin_roles')
-      .set({ ...changes, coarse_role, version: nextVersion(), updated_at: sql<string>`now()` })
-      .where('id', '=', role.id)
-      .execute();
+    await withNewDeciders(tx, role.code, actAuthority(authority), () =>
+      tx.sql
+        .updateTable('admin_roles')
+        .set({ ...changes, coarse_role, version: nextVersion(), updated_at: sql<string>`now()` })
+        .where('id', '=', role.id)
+        .execute(),
+    );
     if (moves) await appendRoleHistory(tx, { ...role, parent_role_id: payload.parent_role_id ?? null }, { approval_id });
     const { name, description, parent_role_id } = role;
     tx.audit({

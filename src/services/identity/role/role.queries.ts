@@ -6,6 +6,9 @@ import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
 
+/** Counts every change of a role `r` and of its matrix `o`. */
+export const roleVersion = sql<number>`r.version + coalesce(o.version, 0)`.as('version');
+
 /**
  * Every role of the tenant with the permissions it has here: a system role by the tenant's own matrix where there is
  * one. `version` counts every change of the role and of its matrix.
@@ -19,7 +22,7 @@ export function rolesQuery() {
     .select(['r.created_at'])
     .select((eb) => [
       eb.fn.coalesce('o.permissions', 'r.permissions').as('permissions'),
-      sql<number>`r.version + coalesce(o.version, 0)`.as('version'),
+      roleVersion,
       sql<string>`greatest(r.updated_at, o.updated_at)`.as('updated_at'),
     ]);
 }

@@ -1,0 +1,164 @@
+import { authorsOf, personRefusal } from '../../domain/approval/approval-independence.ts';
+import type { PersonRefusal } from '../../domain/approval/approval-independence.ts';
+import { isClosed, refusal } from '../../domain/approval/approval.ts';
+import type { CountedApproval } from '../../domain/approval/approval.ts';
+import type { ChangeDetail } from '../../domain/approval/approval-presentation.ts';
+import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
+import { isEligible } from '../../domain/approval/approval-policy.ts';
+import { Independence } from '../../domain/approval/independence.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { JsonValue } from '../../domain/shared/canonical.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import { readAll } from '../../platform/database/read.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
+import type { ChangeBasis } from '../actions/action.ts';
+import { findAction, prepareStored } from '../actions/registry.ts';
+import { actsBehindQuery } from '../identity/account-act/account-act.queries.ts';
+import { userNames } from '../identity/user-names.queries.ts';
+import { approvalOfRow, viewOfRow } from './approval-row.queries.ts';
+import type { ApprovalRow } from './approval-row.queries.ts';
+import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
+import { becauseInWords, refusalFacts, remedyInWords } from './refusal-explanation.service.ts';
+import type { Because, RefusalFacts } from './refusal-explanation.service.ts';
+
+/** A row of a list with what approvers read. */
+export type ListedRow = ApprovalRow & {
+  readonly approvals: CountedApproval[];
+  readonly description: string | null;
+  readonly changes: ChangeDetail[] | null;
+  /** The present payload; null where it holds a secret or was erased. */
+  readonly payload: JsonValue | null;
+};
+
+/** Whether the caller's approval would count now, and why not. */
+export interface Decidability extends Omit<RefusalFacts, 'because'> {
+  readonly allowed: boolean;
+  readonly code: string | null;
+  readonly detail: string | null;
+  readonly because: Because | null;
+}
+
+/** A request as lists and details show it to one person. */
+export interface ListedApproval extends ApprovalView {
+  readonly description: string;
+  readonly changes: readonly ChangeDetail[];
+  readonly requested_by_name: string | null;
+  /** The names of everybody whom the request mentions by id. */
+  readonly names: Readonly<Record<string, string>>;
+  readonly is_stale: boolean;
+  readonly base_version: number | null;
+  readonly current_version: number | null;
+  /** Null once the request is closed. */
+  readonly can_decide: Decidability | null;
+}
+
+/**
+ * Presents requests to a person: with names, with whether they are stale, and with whether this person's approval would count
+ * and why not (T-13, T-15). It costs three round trips for any number of requests.
+ */
+export async function listApprovals(db: ReadSource, actor: Actor, rows: readonly ListedRow[]): Promise<ListedApproval[]> {
+  const open = rows.filter(({ status }) => !isClosed(status));
+  const [refusals, bases] = await Promise.all([refusalsOf(db, actor, open), basesOf(db, actor, open)]);
+  const names = await userNames(db, actor, [
+    ...rows.flatMap((row) => peopleOf(row)),
+    ...[...refusals.values()].flatMap((refused) => {
+      const act = refused?.tie?.act;
+      return act === undefined ? [] : [act.actor_id, act.target_id];
+    }),
+  ]);
+  return rows.map((row) => {
+    const { description, changes, payload } = row;
+    const basis = bases.get(row.id);
+    return {
+      ...viewOfRow(row),
+      description: description ?? prepareStored(row.action, payload)?.description ?? findAction(row.action)?.title ?? row.action,
+      changes: changes ?? [],
+      requested_by_name: names.get(row.requested_by) ?? null,
+      names: Object.fromEntries(peopleOf(row).flatMap((id) => (names.has(id) ? [[id, names.get(id) ?? '']] : []))),
+      is_stale: basis !== undefined && basis.base_version !== basis.current_version,
+      base_version: basis?.base_version ?? null,
+      current_version: basis?.current_version ?? null,
+      can_decide: isClosed(row.status) ? null : decidability(refusals.get(row.id) ?? null, names),
+    };
+  });
+}
+
+function peopleOf(row: ListedRow): string[] {
+  const voters = row.approvals.map(({ approver_id }) => approver_id);
+  return [...new Set([...authorsOf(row), ...voters, ...(row.bypassed_by === null ? [] : [row.bypassed_by])])];
+}
+
+function decidability(refused: PersonRefusal | null, names: ReadonlyMap<string, string>): Decidability {
+  if (refused === null) return { allowed: true, code: null, detail: null, because: null, needs: null, counts_from: null };
+  const { because, needs, counts_from } = refusalFacts(refused);
+  if (because === null) return { allowed: false, code: refused.code, detail: refused.detail, because, needs, counts_from };
+  return {
+    allowed: false,
+    code: refused.code,
+    detail: `${refused.detail} ${becauseInWords(because, names)}.${remedyInWords({ needs, counts_from })}`,
+    because: {
+      ...because,
+      actor_name: names.get(because.actor_id) ?? null,
+      target_name: names.get(because.target_id) ?? null,
+    },
+    needs,
+    counts_from,
+  };
+}
+
+/** Why the person's approval of each open request would not count, null where it would. */
+async function refusalsOf(
+  db: ReadSource,
+  actor: Actor,
+  open: readonly ListedRow[],
+): Promise<ReadonlyMap<string, PersonRefusal | null>> {
+  const { user_id } = actor;
+  if (open.length === 0) return new Map();
+  if (user_id === null) return new Map(open.map(({ id }) => [id, machine]));
+  const steps = open.flatMap(({ policy }) => policy.steps);
+  const [candidates, acts, [self]] = await readAll(db, actor, [
+    candidatesQuery(steps),
+    actsBehindQuery([user_id, ...open.flatMap((row) => peopleOf(row))], candidateIdsQuery(steps)),
+    kysely.selectFrom('users').where('id', '=', user_id).select('decisions_count_from'),
+  ] as const);
+  const everybody = deciders(rightsOfRows(candidates));
+  const counts_from = self?.decisions_count_from ?? null;
+  const facts = {
+    independence: new Independence(acts),
+    counts_from: counts_from === null ? null : Date.parse(counts_from),
+    rejected_at: null,
+  };
+  const now = Date.now();
+  return new Map(
+    open.map((row) => {
+      const approval = approvalOfRow(row, row.approvals);
+      const command = { kind: 'approve', by: { user_id, roles: actor.roles }, digest: row.digest } as const;
+      const people = everybody.filter((person) => row.policy.steps.some((step) => isEligible(step, person)));
+      const refused =
+        (actor.permissions.includes('approval:decide') ? null : noPermission) ??
+        refusal(approval, command, now) ??
+        personRefusal(approval, command, { ...facts, people }, now);
+      return [row.id, refused];
+    }),
+  );
+}
+
+const noPermission = { code: 'auth.forbidden', detail: 'This needs the permission approval:decide.' } as const;
+
+/** R11: machines never decide. */
+const machine = { code: 'auth.forbidden', detail: 'Approvals are for signed-in users.' } as const;
+
+/** The versions of what open requests would change, as far as it has any. */
+async function basesOf(db: ReadSource, actor: Actor, open: readonly ListedRow[]) {
+  const known = open.flatMap((row): { id: string; basis: ChangeBasis }[] => {
+    const basis = prepareStored(row.action, row.payload)?.basis ?? null;
+    return basis === null ? [] : [{ id: row.id, basis }];
+  });
+  const present = await readAll(db, actor, known.map(({ basis }) => basis.query));
+  return new Map(
+    known.map(({ id, basis }, index) => [
+      id,
+      { base_version: basis.base_version, current_version: present[index]?.[0]?.version ?? null },
+    ]),
+  );
+}

@@ -1,0 +1,84 @@
+import { sql } from 'kysely';
+import { policyFaults } from '../../domain/approval/approval-policy.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import { canBeMet } from '../../domain/approval/approval-quorum.ts';
+import { deciders, decidersQuery, rightsOfRows } from './eligible-people.queries.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { independenceOf } from '../identity/account-act/account-act.queries.ts';
+
+/** How many requests of one person may be open at a time (R10). */
+const maximumOpen = 20;
+
+/**
+ * Serializes the openings of one person and those of one change until the transaction ends, so that what
+ * {@link assertOpenable} has found still holds at the commit.
+ */
+export function lockOpening(tx: Tx, requesterId: string, digest: string): void {
+  for (const key of [`approvals-of/${requesterId}`, `approval-of/${tx.actor.tenant_id}/${digest}`]) {
+    tx.defer({ compile: () => sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.compile(tx.sql) });
+  }
+}
+
+/**
+ * @param exceptId a request that is edited, and may be identical with itself.
+ * @throws Problem `approval.identical-open` when the very change waits already, `approval.too-many-open` (R9, R10).
+ */
+export async function assertOpenable(tx: Tx, requesterId: string, digest: string, exceptId?: string): Promise<void> {
+  const open = await tx.sql
+    .selectFrom('admin_approvals')
+    .where('status', 'in', ['pending', 'approved'])
+    .where((eb) => eb.or([eb('digest', '=', digest), eb('requested_by', '=', requesterId)]))
+    .select(['id', 'digest', 'requested_by'])
+    .limit(maximumOpen + 1)
+    .orderBy((eb) => eb('digest', '=', digest), 'desc')
+    .execute();
+  const identical = open.find((one) => one.digest === digest && one.id !== exceptId);
+  if (identical !== undefined) {
+    throw new Problem({
+      code: 'approval.identical-open',
+      detail: 'The same change waits already.',
+      members: { approval_id: identical.id },
+    });
+  }
+  if (exceptId !== undefined || open.filter(({ requested_by }) => requested_by === requesterId).length < maximumOpen) return;
+  throw new Problem({
+    code: 'approval.too-many-open',
+    detail: `${maximumOpen} requests of yours wait. Cancel one first.`,
+    retryAfterSeconds: 60,
+  });
+}
+
+/**
+ * @param authors user ids of those who cannot approve it.
+ * @throws Problem `approval.no-second-person` when nobody in the tenant could approve apart from the authors,
+ *   `approval.policy-unsatisfiable` when the policy asks for more than there are.
+ */
+export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
+  const { rows } = await tx.sql.executeQuery(decidersQuery().compile());
+  const everybody = deciders(rightsOfRows(rows));
+  const independence = await independenceOf(tx, tx.actor, [...authors, ...everybody.map(({ user_id }) => user_id)]);
+  if (canBeMet(policy.steps, everybody, independence, { authors, counted: [] })) return;
+  const others = everybody.filter(({ user_id }) => independence.isApartFromAll(user_id, authors));
+  if (others.length === 0) {
+    const isWaiting = everybody.some(({ user_id }) => !authors.includes(user_id));
+    throw new Problem({
+      code: 'approval.no-second-person',
+      detail:
+        'Nobody here could approve this apart from you. Ways out: ' +
+        (isWaiting ? 'have an account confirmed by somebody who did not make it, ' : '') +
+        'name a second administrator, or ask the platform to name one.',
+      members: { ways_out: [...(isWaiting ? ['confirm'] : []), 'name_second', 'ask_platform'] },
+    });
+  }
+  const faults = policyFaults(policy, others);
+  const needed = policy.steps.reduce((sum, { quorum }) => sum + quorum, 0);
+  throw new Problem({
+    code: 'approval.policy-unsatisfiable',
+    detail:
+      faults.length > 0
+        ? `Not enough users could approve this: ${faults.map(({ message }) => message).join('; ')}.`
+        : `This policy needs ${needed} people who count apart; there are not enough. It may be replaced: PUT /admin/approval-policies.`,
+    errors: faults.map(({ path, message }) => ({ pointer: path, detail: message })),
+  });
+}

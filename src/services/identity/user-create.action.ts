@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { email, phoneNumber, timeZone, timestampInput } from '../../platform/value-schemas.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
+import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
+import { actAuthority, defineAction } from '../actions/action.ts';
+import { dependsOnDecider, gateOfRoles } from './role/decider-gate.ts';
+import { assertWithinOwnRights } from './role/effective-rights.service.ts';
+import { loadRoles } from './role/role.repository.ts';
+import { roleTexts } from './role/role-texts.queries.ts';
+import { createUserWithRoles } from './user-account.service.ts';
+
+const text = z.string().max(2000).nullable().optional();
+
+/** A role with its times, as a request keeps it; whether the times are still to come is checked when it is made. */
+export const storedGrant = z.strictObject({
+  role_id: z.uuid(),
+  valid_until: timestampInput.nullable().default(null),
+  review_due_at: timestampInput.nullable().default(null),
+  reason: z.string().max(500).nullable().default(null),
+});
+
+const userCreatePayload = z.strictObject({
+  full_name: z.string().min(1).max(200),
+  email: email.nullable().optional(),
+  phone_number: phoneNumber.nullable().optional(),
+  time_zone: timeZone.nullable().optional(),
+  job_title: text,
+  department: text,
+  notes: text,
+  /** Null for somebody who signs in by an identity provider. */
+  password_hash: z.string().max(500).nullable().default(null),
+  roles: z.array(storedGrant).max(20).default([]),
+});
+
+type Payload = z.output<typeof userCreatePayload>;
+
+/** Creates an account (S2-5). One that could decide takes the approval of somebody else once there is a pair (R5). */
+export const userCreate = defineAction({
+  name: 'user.create',
+  title: 'Create a user',
+  permission: 'user:create',
+  payload: userCreatePayload,
+  secret: true,
+  environment: () => null,
+  floor: () => 'mfa',
+  demands: { depends_on: dependsOnDecider, gate: (db, scope, { roles }) => gateOfRoles(db, scope, roles.map(({ role_id }) => role_id)) },
+  reason: () => null,
+  describe: ({ full_name, roles }) => `Create the account of ${full_name} with ${roles.length} roles.`,
+  present: async (db, scope, payload) => {
+    const roles = await roleTexts(db, scope, payload.roles.map(({ role_id }) => role_id));
+    return {
+      description: `Create the account of ${payload.full_name} with the roles: ${roles.join(', ') || 'none'}.`,
+      changes: [
+        { field: 'name', before: null, after: payload.full_name },
+        { field: 'e-mail address', before: null, after: payload.email ?? null },
+        { field: 'phone number', before: null, after: payload.phone_number ?? null },
+        { field: 'roles', before: null, after: roles },
+      ],
+    };
+  },
+  check: assertCreatable,
+  execute: async (tx, payload, authority) => {
+    await assertCreatable(tx, payload);
+    const { roles, ...account } = payload;
+    return { user_id: await createUserWithRoles(tx, account, roles, actAuthority(authority)) };
+  },
+  undo: () => null,
+});
+
+async function assertCreatable(tx: Tx, { email: address, phone_number, roles }: Payload): Promise<void> {
+  await assertUnused(tx, 'email', address ?? null);
+  await assertUnused(tx, 'phone_number', phone_number ?? null);
+  for (const grant of roles) await assertGrantable(tx, grant);
+}
+
+/** @throws Problem `resource.conflict` when another account of the tenant has the address or number. */
+async function assertUnused(tx: Tx, column: 'email' | 'phone_number', value: string | null): Promise<void> {
+  if (value === null) return;
+  const owner = await tx.sql
+    .selectFrom('users')
+    .where(column, '=', value)
+    .where('status', '<>', 'deleted')
+    .select('id')
+    .executeTakeFirst();
+  if (owner === undefined) return;
+  const errors = [{ pointer: `/${column}`, detail: 'belongs to another account' }];
+  throw new Problem({ code: 'resource.conflict', detail: 'Another account has this address or number.', errors });
+}
+
+/** @throws Problem 404 for an unknown role, `role.grant-exceeds-own`, `resource.conflict` for times that have passed. */
+export async function assertGrantable(tx: Tx, { role_id, valid_until, review_due_at }: z.output<typeof storedGrant>): Promise<void> {
+  const roles = await loadRoles(tx);
+  if (!roles.has(role_id)) throw notFound('role');
+  await assertWithinOwnRights(tx, rightsOfRoles(roles, [role_id]).permissions);
+  for (const time of [valid_until, review_due_at]) {
+    if (time === null || Date.parse(time) > Date.now()) continue;
+    throw new Problem({ code: 'resource.conflict', detail: 'The role would have ended already.' });
+  }
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { email, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
+import { rowVersion } from '../../platform/row-version-input.ts';
+import { actAuthority, defineAction } from '../actions/action.ts';
+import { dependsOnDecider, gateOfAccount } from './role/decider-gate.ts';
+import { assertUpdatable, changesAddress, updateUser } from './user-account.service.ts';
+import { followStatusChange } from './offboarding.service.ts';
+
+const text = z.string().max(2000).nullable().optional();
+
+const userUpdatePayload = z.strictObject({
+  user_id: z.uuid(),
+  version: rowVersion,
+  full_name: z.string().min(1).max(200).optional(),
+  email: email.nullable().optional(),
+  phone_number: phoneNumber.nullable().optional(),
+  time_zone: timeZone.nullable().optional(),
+  job_title: text,
+  department: text,
+  notes: text,
+  status: z.enum(['active', 'inactive']).optional(),
+});
+
+type Payload = z.output<typeof userUpdatePayload>;
+
+async function present(db: ReadSource, scope: ReadScope, payload: Payload) {
+  const { user_id, version: _version, ...changes } = payload;
+  const [before] = await read(db, scope, accountQuery(user_id));
+  const shown = before ?? { full_name: user_id };
+  return {
+    description: `Change the account of ${shown.full_name}.`,
+    changes: Object.entries(changes).flatMap(([field, after]) =>
+      after === undefined ? [] : [{ field: field.replaceAll('_', ' '), before: (shown as Record<string, string | null>)[field] ?? null, after }],
+    ),
+  };
+}
+
+function accountQuery(userId: string) {
+  return kysely
+    .selectFrom('users as u')
+    .leftJoin('admin_users as p', 'p.user_id', 'u.id')
+    .where('u.id', '=', userId)
+    .select(['u.full_name', 'u.email', 'u.phone_number', 'u.time_zone', 'u.status'])
+    .select(['p.job_title', 'p.department', 'p.notes']);
+}
+
+/**
+ * Changes an account (S2-6). Address, number and status of a decider are changed by two persons once there is a pair (R4): who
+ * has changed them could act as the person. Texts of anybody take a second factor.
+ */
+export const userUpdate = defineAction({
+  name: 'user.update',
+  title: 'Change a user',
+  permission: 'user:update',
+  payload: userUpdatePayload,
+  environment: () => null,
+  floor: () => 'mfa',
+  demands: {
+    depends_on: dependsOnDecider,
+    gate: async (db, scope, payload) => {
+      const [before] = await read(db, scope, accountQuery(payload.user_id));
+      const changesStatus = payload.status !== undefined && payload.status !== before?.status;
+      if (before === undefined || !(changesStatus || changesAddress(before, payload))) return 'mfa';
+      return gateOfAccount(db, scope, payload.user_id);
+    },
+  },
+  basis: ({ user_id, version }) => ({
+    base_version: version,
+    query: kysely.selectFrom('users').where('id', '=', user_id).select('version'),
+  }),
+  reason: () => null,
+  describe: ({ user_id }) => `Change the account of the user ${user_id}.`,
+  present,
+  check: async (tx, { user_id, version, ...changes }) => {
+    await assertUpdatable(tx, user_id, version, changes);
+  },
+  execute: async (tx, { user_id, version, ...changes }, authority) => {
+    await updateUser(tx, user_id, version, changes, actAuthority(authority));
+    return { user_id, status: changes.status ?? null };
+  },
+  undo: () => null,
+  afterCommit: followStatusChange,
+});
