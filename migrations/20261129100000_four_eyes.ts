@@ -98,6 +98,9 @@ export class Migration20261129100000_four_eyes extends Migration {
       `alter table admin_approval_history add constraint admin_approval_history_event_check
         check (event in (${events}, 'withdraw'))`,
 
+      'alter table admin_break_glass_reviews drop constraint admin_break_glass_reviews_kind_check',
+      `alter table admin_break_glass_reviews add constraint admin_break_glass_reviews_kind_check
+        check (kind in ('bypass', 'emergency_off', 'rollout_abort'))`,
       'grant select (result), update (description, changes) on admin_approvals to castellan_definer',
       `drop function ${erasure}`,
       ...eraseApprovalTexts(
@@ -113,7 +116,11 @@ export class Migration20261129100000_four_eyes extends Migration {
       `drop function ${erasure}`,
       ...eraseApprovalTexts(),
       'revoke select (result), update (description, changes) on admin_approvals from castellan_definer',
-      // The form before has no word for it.
+      // The form before has no words for these.
+      "delete from admin_break_glass_reviews where kind = 'rollout_abort'",
+      'alter table admin_break_glass_reviews drop constraint admin_break_glass_reviews_kind_check',
+      `alter table admin_break_glass_reviews add constraint admin_break_glass_reviews_kind_check
+        check (kind in ('bypass', 'emergency_off'))`,
       "delete from admin_approval_history where event = 'withdraw'",
       'alter table admin_approval_history drop constraint admin_approval_history_event_check',
       `alter table admin_approval_history add constraint admin_approval_history_event_check check (event in (${events}))`,

@@ -6,6 +6,7 @@ import { configAdminRoutes, configRoutes, deploymentRoutes } from './config/inde
 import { featureFlagRoutes, ofrepRoutes } from './flag/index.ts';
 import { alertRoutes, dashboardRoutes, systemHealthRoutes } from './health/index.ts';
 import {
+  accountActRoutes,
   accountLinkRoutes,
   modulePermissionRoutes,
   authRoutes,
@@ -51,6 +52,7 @@ import {
 /** Every route of the API, feature by feature. The order matters only between a literal path and a pattern. */
 export const routes: readonly Route[] = [
   ...authRoutes,
+  ...accountActRoutes,
   ...accountLinkRoutes,
   ...oidcRoutes,
   ...mfaRoutes,

@@ -108,6 +108,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/account-acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What people have done to accounts of others, newest first
+         * @description Whoever has an open act on an account stands behind it: the two do not count as two on an approval. `state=open` lists what waits for a confirmation.
+         */
+        get: operations["getAccountActs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm that an account is the person it says it is
+         * @description Closes the open acts on the account. Only a decider who is apart from the account can confirm it.
+         */
+        post: operations["confirmUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm many accounts at once: all of them or none */
+        post: operations["confirmUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/account-links/open": {
         parameters: {
             query?: never;
@@ -1751,7 +1808,10 @@ export interface paths {
         get: operations["getQueueDetails"];
         put?: never;
         post?: never;
-        /** Unregister a queue; nothing changes in its engine */
+        /**
+         * Unregister a queue; nothing changes in its engine
+         * @description A queue of production takes an approval: 202.
+         */
         delete: operations["unregisterQueue"];
         options?: never;
         head?: never;
@@ -5165,6 +5225,37 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        AccountAct: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            kind: "create" | "grant" | "address" | "identity" | "activate";
+            /** @description What was changed: role codes, masked addresses */
+            detail: string | null;
+            /**
+             * Format: uuid
+             * @description The account
+             */
+            target_id: string;
+            target_name: string;
+            /**
+             * Format: uuid
+             * @description Who did it, and stands behind the account while the act is open
+             */
+            actor_id: string;
+            actor_name: string;
+            /** @description The request that carried it out; null for what one person did alone */
+            approval_id: string | null;
+            /** @description When it ages out; what one person did alone never does */
+            closes_at: string | null;
+            closed_at: string | null;
+            closed_by: string | null;
+            closed_by_name: string | null;
+            close_reason: ("confirmed" | "named") | null;
+            is_open: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
         AccountLink: {
             /** @enum {string} */
             purpose: "first_administrator" | "administrator_recovery";
@@ -5857,7 +5948,7 @@ export interface components {
              */
             gate: "none" | "mfa" | "policy";
             action: string | null;
-            /** @description Gate that applies now in this tenant */
+            /** @description Gate that applies now in this tenant, unless the change demands more */
             by_environment: {
                 /** @enum {string} */
                 any: "none" | "mfa" | "approval";
@@ -5868,6 +5959,30 @@ export interface components {
                 /** @enum {string} */
                 production: "none" | "mfa" | "approval";
             } | null;
+            /** @description Gate without a gate policy */
+            default_by_environment: {
+                /** @enum {string} */
+                any: "none" | "mfa" | "approval";
+                /** @enum {string} */
+                development: "none" | "mfa" | "approval";
+                /** @enum {string} */
+                staging: "none" | "mfa" | "approval";
+                /** @enum {string} */
+                production: "none" | "mfa" | "approval";
+            } | null;
+            /** @description Weakest gate that a gate policy may set */
+            floor_by_environment: {
+                /** @enum {string} */
+                any: "none" | "mfa" | "approval";
+                /** @enum {string} */
+                development: "none" | "mfa" | "approval";
+                /** @enum {string} */
+                staging: "none" | "mfa" | "approval";
+                /** @enum {string} */
+                production: "none" | "mfa" | "approval";
+            } | null;
+            /** @description What may raise the gate of a single change to `approval`: it touches the right to decide (`decider`, `rights`) of a tenant with two independent administrators (`pair`), weakens a gate (`weaker`), concerns production (`environment`), or goes back to what was not approved recently (`rollback_target`) */
+            depends_on: ("decider" | "pair" | "rights" | "weaker" | "environment" | "rollback_target")[];
         };
         ApprovalPolicy: {
             /** Format: uuid */
@@ -5902,7 +6017,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             /** @enum {string} */
-            kind: "bypass" | "emergency_off";
+            kind: "bypass" | "emergency_off" | "rollout_abort";
             approval_id: string | null;
             subject: string;
             /**
@@ -9127,6 +9242,354 @@ export interface operations {
             };
         };
     };
+    getAccountActs: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description The account */
+                user_id?: string;
+                /** @description Who did it */
+                actor_id?: string;
+                state?: "open" | "closed";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AccountAct"][];
+                        /** @description Send as `cursor` to get the next page; null on the last page */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description How the person was recognised
+                     * @enum {string}
+                     */
+                    how: "in_person" | "video" | "phone" | "document";
+                    /** @default null */
+                    note?: string | null;
+                    /** @description Ids of the open acts that were shown */
+                    acts: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required`, `account.not-apart` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `account.nothing-to-confirm`, `account.acts-changed`, `tenant.naming-waits` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmUsers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description How the person was recognised
+                     * @enum {string}
+                     */
+                    how: "in_person" | "video" | "phone" | "document";
+                    /** @default null */
+                    note?: string | null;
+                    accounts: {
+                        /** Format: uuid */
+                        user_id: string;
+                        /** @description Ids of the open acts that were shown */
+                        acts: string[];
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required`, `account.not-apart` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `account.nothing-to-confirm`, `account.acts-changed`, `tenant.naming-waits` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     openAccountLink: {
         parameters: {
             query?: never;
@@ -11235,7 +11698,7 @@ export interface operations {
                     /** Format: uri */
                     url: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 } | {
                     /** @constant */
                     kind: "email";
@@ -11243,7 +11706,7 @@ export interface operations {
                     /** Format: email */
                     email: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 };
             };
         };
@@ -11527,7 +11990,7 @@ export interface operations {
                     /** Format: uri */
                     url?: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;
                 };
             };
@@ -17174,6 +17637,15 @@ export interface operations {
                     "application/json": components["schemas"]["TenantStatus"];
                 };
             };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
@@ -17313,6 +17785,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TenantStatus"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */
@@ -17456,6 +17937,15 @@ export interface operations {
                     "application/json": components["schemas"]["TenantStatus"];
                 };
             };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description `request.malformed`, `idempotency.key-invalid` */
             400: {
                 headers: {
@@ -17595,6 +18085,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TenantStatus"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */
@@ -21281,7 +21780,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `queue.environment-fixed` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21460,6 +21959,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -24338,7 +24846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required` */
+            /** @description `auth.forbidden`, `mfa.required`, `rollout.own-promotion` */
             403: {
                 headers: {
                     [name: string]: unknown;

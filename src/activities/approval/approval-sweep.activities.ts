@@ -13,7 +13,7 @@ import type { ActivityDeps } from '../deps.ts';
 import { endedWorkflows } from '../../platform/temporal/ended-workflows.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'temporal'>;
 
 /** Requests a page. */
 const pageSize = 100;
@@ -53,7 +53,7 @@ async function sweepPage(deps: Deps, after: string | null): Promise<ApprovalSwee
 /** Closes a request whose workflow has ended, and notifies its authors. @returns false when it was closed meanwhile. */
 async function closeAbandoned(deps: Deps, actor: Actor, approval_id: string, end: string): Promise<boolean> {
   if (!(await closeAbandonedApproval(deps.db, actor, approval_id, end))) return false;
-  const notifying = { db: deps.db, notify: createNotify(deps) };
+  const notifying = { db: deps.db, notify: createNotify(deps), publicUrl: deps.env.PUBLIC_URL };
   await notifyOfApproval(notifying, actor, { actor, approval_id, news: 'cancelled', occurrence: 1 });
   return true;
 }

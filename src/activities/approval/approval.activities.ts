@@ -9,11 +9,11 @@ import { approvalWorkflowId } from '../../workflows/approval/approval.contract.t
 import type { ApprovalActivities, ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'keyring' | 'log' | 'temporal'>;
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'log' | 'temporal'>;
 
 /** The activities of `approvalWorkflow`. Each may run twice: it finds what it has committed. */
 export function createApprovalActivities(deps: Deps): ApprovalActivities {
-  const notifying = { db: deps.db, notify: createNotify(deps) };
+  const notifying = { db: deps.db, notify: createNotify(deps), publicUrl: deps.env.PUBLIC_URL };
   return {
     openApproval: (input) =>
       asActivity(() => recordRequest(deps, actingFor(input.requester, input.approval_id), input)),

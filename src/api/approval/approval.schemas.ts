@@ -194,7 +194,7 @@ export const decisionReason = z.string().trim().min(1).max(1000);
 export const BreakGlassReviewBody = z
   .object({
     id: z.uuid(),
-    kind: z.enum(['bypass', 'emergency_off']),
+    kind: z.enum(['bypass', 'emergency_off', 'rollout_abort']),
     approval_id: z.uuid().nullable(),
     subject: z.string(),
     user_id: z.uuid().describe('Who acted'),

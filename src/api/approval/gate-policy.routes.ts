@@ -97,37 +97,50 @@ const getGates = route({
   gate: 'none',
   responses: { 200: z.object({ items: z.array(GateBody) }) },
   handler: async ({ deps, read }) => {
-    const gateOf = gatesInForce(await read(writtenGatesQuery()));
-    return { items: deps.routes.filter(({ method }) => method !== 'get').map((one) => gateEntry(one, gateOf)) };
+    const written = await read(writtenGatesQuery());
+    return { items: deps.routes.filter(({ method }) => method !== 'get').map((one) => gateEntry(one, written)) };
   },
 });
 
-type GateOf = (action: string, environment: EnvironmentName | 'any') => GateLevel;
+type Written = readonly { action: string; environment: string; gate: GateLevel }[];
 
-/** Resolves the gate in force of an action: that of exactly this environment, of any, or the safe default. */
-function gatesInForce(written: readonly { action: string; environment: string; gate: GateLevel }[]): GateOf {
-  return (action, environment) => {
-    const own = written.find((row) => row.action === action && row.environment === environment);
-    const row = own ?? written.find((candidate) => candidate.action === action && candidate.environment === 'any');
-    return gateInForce(findAction(action), environment === 'any' ? null : environment, row?.gate);
+/** The gate of an action in each place, as one rule says it. */
+function inEachPlace(gateIn: (environment: EnvironmentName | null) => GateLevel) {
+  return {
+    any: gateIn(null),
+    development: gateIn('development'),
+    staging: gateIn('staging'),
+    production: gateIn('production'),
   };
+}
+
+/** The gate that a gate policy sets: that of exactly this environment, else the one of any. */
+function writtenGate(written: Written, action: string, environment: EnvironmentName | null): GateLevel | undefined {
+  const ofAction = written.filter((row) => row.action === action);
+  return (ofAction.find((row) => row.environment === environment) ?? ofAction.find((row) => row.environment === 'any'))?.gate;
 }
 
 /** One entry of the manifest of gates (S2-68). */
 function gateEntry(
-  { operationId, method, path, permission, gate }: DescribedRoute,
-  gateOf: GateOf,
+  { operationId, method, path, permission, gate, resolvesGateOf }: DescribedRoute,
+  written: Written,
 ): z.input<typeof GateBody> {
   const entry = { operation_id: operationId, method: method.toUpperCase(), path, permission };
-  if (typeof gate === 'string') return { ...entry, gate, action: null, by_environment: null };
-  const { action } = gate;
-  const by_environment = {
-    any: gateOf(action, 'any'),
-    development: gateOf(action, 'development'),
-    staging: gateOf(action, 'staging'),
-    production: gateOf(action, 'production'),
+  const name = typeof gate === 'string' ? resolvesGateOf : gate.action;
+  const action = name === undefined ? undefined : findAction(name);
+  if (name === undefined) {
+    const fixed = typeof gate === 'string' ? gate : 'none';
+    return { ...entry, gate: fixed, action: null, by_environment: null, default_by_environment: null, floor_by_environment: null, depends_on: [] };
+  }
+  return {
+    ...entry,
+    gate: 'policy',
+    action: name,
+    by_environment: inEachPlace((environment) => gateInForce(action, environment, writtenGate(written, name, environment))),
+    default_by_environment: inEachPlace((environment) => gateInForce(action, environment, undefined)),
+    floor_by_environment: inEachPlace((environment) => action?.floor(environment) ?? 'none'),
+    depends_on: [...(action?.dependsOn ?? [])],
   };
-  return { ...entry, gate: 'policy', action, by_environment };
 }
 
 /** Gate policies and the manifest of gates (S2-68). */

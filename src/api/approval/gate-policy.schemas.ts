@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gateConditions } from '../../services/actions/action.ts';
 import { gateLevels } from '../../domain/approval/approval-gate.ts';
 import { defaultWindows } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
@@ -45,6 +46,8 @@ export const GatePolicyBody = z
 
 const gateNow = z.enum(gateLevels);
 
+const byEnvironment = z.object({ any: gateNow, development: gateNow, staging: gateNow, production: gateNow }).nullable();
+
 /** One changing endpoint with its gate, as the manifest of gates lists it. */
 export const GateBody = z
   .object({
@@ -54,9 +57,15 @@ export const GateBody = z
     permission: z.string(),
     gate: z.enum(['none', 'mfa', 'policy']).describe('`policy`: depends on the gate policy of the environment'),
     action: z.string().nullable(),
-    by_environment: z
-      .object({ any: gateNow, development: gateNow, staging: gateNow, production: gateNow })
-      .nullable()
-      .describe('Gate that applies now in this tenant'),
+    by_environment: byEnvironment.describe('Gate that applies now in this tenant, unless the change demands more'),
+    default_by_environment: byEnvironment.describe('Gate without a gate policy'),
+    floor_by_environment: byEnvironment.describe('Weakest gate that a gate policy may set'),
+    depends_on: z
+      .array(z.enum(gateConditions))
+      .describe(
+        'What may raise the gate of a single change to `approval`: it touches the right to decide (`decider`, `rights`) of a ' +
+          'tenant with two independent administrators (`pair`), weakens a gate (`weaker`), concerns production ' +
+          '(`environment`), or goes back to what was not approved recently (`rollback_target`)',
+      ),
   })
   .meta({ id: 'Gate' });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { completePlan } from '../../domain/config/config-rollout.ts';
 import { timestampInput } from '../../platform/value-schemas.ts';
+import { configApply } from '../../services/config/config-apply.action.ts';
 import { proposeConfigChange } from '../../services/config/config-change.service.ts';
 import { findConfigAt } from '../../services/config/config-ledger.queries.ts';
 import { configEnvironment } from '../../services/config/config.payload.ts';
@@ -43,6 +44,7 @@ const propose = route({
     'elsewhere the rollout starts. Approvers approve a digest, and exactly that version is rolled out.',
   permission: 'config:propose',
   gate: 'mfa',
+  resolvesGateOf: configApply.name,
   body: ProposalRequest,
   responses: {
     201: StartedProposalBody,

@@ -3,7 +3,9 @@ import { rolloutStatuses } from '../../domain/config/config-rollout.ts';
 import type { RolloutCommand } from '../../domain/config/config-rollout.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { idParams } from '../../platform/value-schemas.ts';
+import { assertCommandable } from '../../services/config/config-rollout.service.ts';
 import { commandRollout, rollbackConfig } from '../../services/config/config-change.service.ts';
+import { configRollback } from '../../services/config/config-rollback.action.ts';
 import { deploymentsQuery, findDeployment, findDeploymentWithLedger } from '../../services/config/config-deployment.queries.ts';
 import { verifyLedger } from '../../services/config/config-ledger.queries.ts';
 import { configEnvironment, configReason } from '../../services/config/config.payload.ts';
@@ -83,6 +85,7 @@ const rollback = route({
     'approval, any other version opens a request and answers 202.',
   permission: 'config:rollback',
   gate: 'mfa',
+  resolvesGateOf: configRollback.name,
   params: idParams,
   body: z.strictObject({ reason: configReason }).meta({ id: 'ConfigRollbackRequest' }),
   responses: { 201: DeploymentBody, 202: ApprovalBody },
@@ -113,8 +116,15 @@ const commandRoutes: Route[] = commands.map(({ verb, gate, summary }) =>
     params: idParams,
     body: z.strictObject({ reason: configReason.nullable().default(null) }).prefault({}),
     responses: { 200: DeploymentBody },
-    problems: ['resource.not-found', 'rollout.closed', 'rollout.not-possible', ...(gate === 'mfa' ? (['mfa.required'] as const) : [])],
-    handler: async ({ actor, body: { reason }, deps, mfa, params: { id: deployment_id }, throughWorkflow }) => {
+    problems: [
+      'resource.not-found',
+      'rollout.closed',
+      'rollout.not-possible',
+      ...(verb === 'promote' ? (['rollout.own-promotion'] as const) : []),
+      ...(gate === 'mfa' ? (['mfa.required'] as const) : []),
+    ],
+    handler: async ({ actor, body: { reason }, deps, mfa, params: { id: deployment_id }, rehearse, throughWorkflow }) => {
+      await rehearse((tx) => assertCommandable(tx, deployment_id, verb));
       const request = { deployment_id, verb, reason };
       await throughWorkflow((command) => commandRollout(deps, { actor, mfa }, request, command));
       return findDeployment(deps, actor, deployment_id);

@@ -1,3 +1,4 @@
+export { accountActRoutes } from './account-act.routes.ts';
 export { modulePermissionRoutes } from './module-permission.routes.ts';
 export { accountLinkRoutes } from './account-link.routes.ts';
 export { authRoutes } from './auth.routes.ts';

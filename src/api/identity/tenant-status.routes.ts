@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
-import { assertNotDefaultTenant, setTenantStatus } from '../../services/identity/tenant.service.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
+import { tenantSetStatus } from '../../services/identity/tenant-set-status.action.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { idParams } from '../../platform/value-schemas.ts';
@@ -25,13 +26,32 @@ const common = {
   method: 'post',
   tag: 'tenant',
   permission: 'tenant:manage',
-  gate: 'mfa',
   requiresIfMatch: true,
   params: idParams,
   body: statusChange,
-  responses: { 200: tenantStatus },
+  responses: { 200: tenantStatus, 202: ApprovalBody },
   problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict'],
 } as const;
+
+type Status = z.output<typeof tenantStatus>['status'];
+
+function payloadOf(status: Status) {
+  return ({ params, body }: { params: { id: string }; body: Change }, { ifMatch }: { ifMatch: string | null }) => ({
+    tenant_id: params.id,
+    status,
+    version: expectedVersion(ifMatch),
+    reason: body.reason,
+  });
+}
+
+function setStatus(context: Context, status: Status) {
+  const { request, params } = context;
+  const change = tenantSetStatus.prepare(payloadOf(status)(context, { ifMatch: request.ifMatch }));
+  return context.change(async (tx) => {
+    const { version } = tenantStatus.pick({ version: true }).parse(await runGatedAction(tx, context, change));
+    return reply(200, { id: params.id, status, version }, { etag: versionEtag(version) });
+  });
+}
 
 const suspendTenant = route({
   ...common,
@@ -42,6 +62,7 @@ const suspendTenant = route({
   description:
     'Its sessions end, and every process refuses its sign-ins, refresh tokens, service tokens and onboarding links ' +
     'within a second. Schedules skip the tenant; running timers continue. Its data is retained.',
+  gate: { action: tenantSetStatus.name, payload: payloadOf('suspended') },
   handler: (context) => setStatus(context, 'suspended'),
 });
 
@@ -51,17 +72,8 @@ const resumeTenant = route({
   path: '/tenants/:id/resume',
   aliases: ['/api/v1/tenants/:id/resume'],
   summary: 'Resume a suspended tenant; its users have to sign in again',
+  gate: { action: tenantSetStatus.name, payload: payloadOf('active') },
   handler: (context) => setStatus(context, 'active'),
 });
-
-async function setStatus({ actor, params: { id }, body, request, change }: Context, status: 'active' | 'suspended') {
-  assertDefaultTenant(actor);
-  assertNotDefaultTenant(id);
-  const expected = expectedVersion(request.ifMatch);
-  return change(async (tx) => {
-    const version = await setTenantStatus(tx, id, expected, { status, reason: body.reason });
-    return reply(200, { id, status, version }, { etag: versionEtag(version) });
-  });
-}
 
 export const tenantStatusRoutes = [suspendTenant, resumeTenant];

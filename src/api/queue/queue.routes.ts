@@ -4,7 +4,10 @@ import { queueJobStates, queueProviderNames } from '../../domain/queue/queue.ts'
 import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
 import { queueByName, queueEventsQuery, queuesByName } from '../../services/queue/queue.queries.ts';
 import { listQueueJobs } from '../../services/queue/queue-job-list.service.ts';
-import { registerQueue, unregisterQueue } from '../../services/queue/queue-registration.service.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
+import { registerQueue } from '../../services/queue/queue-registration.service.ts';
+import { queueUnregister } from '../../services/queue/queue-unregister.action.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { liveStates } from '../../services/queue/queue-snapshot.service.ts';
 import { reply, route } from '../http/route.ts';
 import { queueBulkRetryRoutes } from './queue-bulk-retry.routes.ts';
@@ -117,7 +120,7 @@ const createQueue = route({
     })
     .meta({ id: 'QueueRegistration' }),
   responses: { 201: QueueBody },
-  problems: ['mfa.required', 'resource.conflict', 'queue.source-refused'],
+  problems: ['mfa.required', 'resource.conflict', 'queue.source-refused', 'queue.environment-fixed'],
   handler: ({ actor, body, deps, change }) =>
     change(async (tx) => {
       await registerQueue(tx, body, deps.temporal.taskQueue);
@@ -132,16 +135,19 @@ const deleteQueue = route({
   path: `${path}/:name`,
   tag,
   summary: 'Unregister a queue; nothing changes in its engine',
+  description: 'A queue of production takes an approval: 202.',
   permission: 'queue:manage',
-  gate: 'mfa',
+  gate: { action: queueUnregister.name, payload: ({ params }) => params },
   params: queueParams,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['mfa.required', 'resource.not-found', 'queue.already-paused'],
-  handler: ({ params, change }) =>
-    change(async (tx) => {
-      await unregisterQueue(tx, params.name);
-      return reply(204, null);
-    }),
+  handler: (context) => {
+    const change = queueUnregister.prepare(context.params);
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
+      return reply(204);
+    });
+  },
 });
 
 /** Queues of BullMQ and Temporal: S2-23..28, S2-49, S2-67. */

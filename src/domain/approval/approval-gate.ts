@@ -16,7 +16,7 @@ export function isWeaker(gate: GateLevel, wanted: GateLevel): boolean {
 
 /** The strongest of some gates. */
 export function strongestGate(gates: readonly GateLevel[]): GateLevel {
-  return gates.reduce((strongest, gate) => (isWeaker(strongest, gate) ? gate : strongest), 'none' as GateLevel);
+  return gates.reduce<GateLevel>((strongest, gate) => (isWeaker(strongest, gate) ? gate : strongest), 'none');
 }
 
 /** The gate without a gate policy: approval in production, a second factor elsewhere (S2-68, S2-77). */

@@ -17,6 +17,8 @@ export const notificationEvents = {
   'config.succeeded': 'A configuration was rolled out',
   'config.aborted': 'A rollout was aborted',
   'account.security': 'A password or second factor was changed',
+  'account.guarded': 'Something was done to the account of somebody who may decide on approvals',
+  'approval.safeguard': 'A safeguard of approvals was changed, or a change was made without them',
   'session.revoked': 'All sessions of a person were ended',
   'audit.chain-damaged': 'The audit log does not verify',
   'audit.decisions-differ': 'The audit log and the workflow histories hold different decisions',
@@ -71,7 +73,7 @@ export function sessionsEndedNotification(userId: string, reason: 'forced' | 'de
 
 /** False for events that a recipient cannot switch off, because whoever takes an account over would do that first. */
 export function mayBeMuted(event: NotificationEvent): boolean {
-  return event !== 'account.security';
+  return event !== 'account.security' && event !== 'account.guarded' && event !== 'approval.safeguard';
 }
 
 /** True when a channel's list of events (`*` for all) contains this one. A test reaches every channel. */

@@ -135,7 +135,7 @@ export const BreakGlassReviewEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     ...tenantColumns,
-    kind: p.text().$type<'bypass' | 'emergency_off'>(),
+    kind: p.text().$type<'bypass' | 'emergency_off' | 'rollout_abort'>(),
     approval_id: p.uuid().nullable(),
     subject: p.text(),
     user_id: p.uuid(),

@@ -50,7 +50,10 @@ export interface ChangeText {
 }
 
 /** What the gate of a change depends on besides its place, for the list of gates. */
-export type GateCondition = 'decider' | 'pair' | 'weaker' | 'rollback_target' | 'rights';
+export const gateConditions = ['decider', 'pair', 'rights', 'weaker', 'environment', 'rollback_target'] as const;
+
+/** One of {@link gateConditions}. */
+export type GateCondition = (typeof gateConditions)[number];
 
 /** A change that would undo another one; it goes through its own gate like any change. */
 export interface ActionRequest {

@@ -16,6 +16,8 @@ import { personErase } from '../identity/person-erase.action.ts';
 import { onboardingGrantRoles } from '../onboarding/onboarding-grant-roles.action.ts';
 import { onboardingRevoke } from '../onboarding/onboarding-revoke.action.ts';
 import { queueClean } from '../queue/queue-clean.action.ts';
+import { queueUnregister } from '../queue/queue-unregister.action.ts';
+import { tenantSetStatus } from '../identity/tenant-set-status.action.ts';
 import { roleCreate } from '../identity/role/role-create.action.ts';
 import { roleDelete } from '../identity/role/role-delete.action.ts';
 import { roleUpdate } from '../identity/role/role-update.action.ts';
@@ -55,6 +57,8 @@ const actions: readonly Action[] = [
   onboardingRevoke,
   onboardingGrantRoles,
   queueClean,
+  queueUnregister,
+  tenantSetStatus,
   integrationRotateKey,
 ];
 

@@ -1,8 +1,12 @@
 import type { Actor } from '../../domain/shared/actor.ts';
 import { openStep } from '../../domain/approval/approval.ts';
 import { isEligible } from '../../domain/approval/approval-policy.ts';
+import { activeDeciders } from '../identity/role/decider.queries.ts';
 import { candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
-import { approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
+import { approvalOfRow } from './approval-row.queries.ts';
+import { requestText } from './approval-text.ts';
+import { describeChange, listedApprovalsQuery } from './approval.queries.ts';
+import { userName } from '../identity/user-names.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { notFound } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -13,11 +17,11 @@ import type { Notify } from '../notification/notification-delivery.client.ts';
 
 /** Notifies of a request: the approvers of the open step while it waits, else its authors (S2-59). */
 export async function notifyOfApproval(
-  { db, notify }: { db: Database; notify: Notify },
+  { db, notify, publicUrl }: { db: Database; notify: Notify; publicUrl: string },
   actor: Actor,
   { approval_id, news, occurrence }: AnnounceApproval,
 ): Promise<ApprovalRecord> {
-  const [row] = await read(db, actor, approvalsQuery().where('a.id', '=', approval_id));
+  const [row] = await read(db, actor, listedApprovalsQuery().where('a.id', '=', approval_id));
   if (row === undefined) throw notFound('approval request');
   const stored = { row, approval: approvalOfRow(row, row.approvals) };
   const where = row.environment === null ? '' : ` in ${row.environment}`;
@@ -37,7 +41,15 @@ export async function notifyOfApproval(
       event: `approval.${news}`,
       event_key: `approval/${approval_id}/${news}/${occurrence}`,
       subject: `${headlines[news]}: ${row.action}${where}`,
-      text: `${headlines[news]}: ${row.action}${where}.\n\nRequest ${approval_id}, revision ${row.revision}, digest ${row.digest}.`,
+      text: requestText({
+        headline: `${headlines[news]}: ${row.action}${where}`,
+        description: row.description ?? describeChange({ ...row, result: null, payload_erased_at: null }).description,
+        changes: row.changes ?? [],
+        requested_by: await userName(db, actor, row.requested_by),
+        reason: row.reason,
+        decide_until: row.status === 'pending' ? row.review_due_at : null,
+        link: new URL(`/admin/approvals/${approval_id}`, publicUrl).href,
+      }),
       data,
     },
     await recipients(db, actor, stored),
@@ -61,6 +73,8 @@ const headlines = {
 async function recipients(db: Database, actor: Actor, { approval }: StoredApproval): Promise<string[]> {
   const authors = [approval.requested_by, ...approval.editors];
   const step = approval.status === 'pending' ? approval.policy.steps[openStep(approval) ?? 0] : undefined;
+  // Everybody who decides learns that nobody was asked (R13).
+  if (step === undefined && approval.bypassed_by !== null) return [...new Set([...authors, ...(await activeDeciders(db, actor))])];
   if (step === undefined) return authors;
   const people = deciders(rightsOfRows(await read(db, actor, candidatesQuery([step]))));
   const asked = people.filter((person) => isEligible(step, person)).map(({ user_id }) => user_id);

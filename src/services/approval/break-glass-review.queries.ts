@@ -10,8 +10,8 @@ interface ReviewFilter {
   readonly user_id?: string | undefined;
 }
 
-/** The authors of the request that was bypassed; none where no request was. */
-export function authorsOfReviewQuery(approvalId: string | null) {
+/** The authors of a request; none for no request. */
+export function authorsOfApprovalQuery(approvalId: string | null) {
   return kysely.selectFrom('admin_approvals').where('id', '=', approvalId).select(['requested_by', 'editors']);
 }
 

@@ -3,11 +3,12 @@ import { bypassBarred, mayNotReview } from '../../domain/approval/approval-break
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
-import { authorsOfReviewQuery } from './break-glass-review.queries.ts';
+import { putSafeguardNews } from './safeguard-news.repository.ts';
+import { authorsOfApprovalQuery } from './break-glass-review.queries.ts';
 
 /** An emergency that somebody else must review. */
 interface ReviewSubject {
-  readonly kind: 'bypass' | 'emergency_off';
+  readonly kind: 'bypass' | 'emergency_off' | 'rollout_abort';
   readonly approval_id: string | null;
   /** What was changed, e.g. `feature flag checkout in production`. */
   readonly subject: string;
@@ -28,6 +29,7 @@ export async function openBreakGlassReview(tx: Tx, review: ReviewSubject): Promi
     })
     .returning('id')
     .executeTakeFirstOrThrow();
+  putSafeguardNews(tx, 'emergency-change', { subject: review.subject });
   tx.audit({
     event: 'approval.review-opened',
     action: 'create',
@@ -79,7 +81,7 @@ export async function closeBreakGlassReview(tx: Tx, id: string, { verdict, comme
   if (row === undefined) throw notFound('review');
   const reviewedAt = row.reviewed_at === null ? null : Date.parse(row.reviewed_at);
   const reviewer = tx.actor.user_id ?? '';
-  const { rows: authors } = await tx.sql.executeQuery(authorsOfReviewQuery(row.approval_id).compile());
+  const { rows: authors } = await tx.sql.executeQuery(authorsOfApprovalQuery(row.approval_id).compile());
   const involved = [row.user_id, ...authors.flatMap(({ requested_by, editors }) => [requested_by, ...editors])];
   const refused = mayNotReview(
     { user_id: row.user_id, due_at: Date.parse(row.due_at), reviewed_at: reviewedAt },

@@ -11,6 +11,7 @@ import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 import { defineAction } from '../actions/action.ts';
 import { findAction } from '../actions/known-actions.ts';
+import { putSafeguardNews } from './safeguard-news.repository.ts';
 import { userNames } from '../identity/user-names.queries.ts';
 import { policyOfWeakening, weakenedBy } from './gate-policy-strength.queries.ts';
 import { assertSavable, deleteGatePolicy, lockGatePolicy, saveGatePolicy } from './gate-policy.service.ts';
@@ -132,9 +133,11 @@ export const gatePolicySave = defineAction({
   },
   execute: async (tx, payload) => {
     if (payload.operation === 'delete') {
-      await deleteGatePolicy(tx, payload.id, payload.version);
+      const place = await deleteGatePolicy(tx, payload.id, payload.version);
+      putSafeguardNews(tx, 'policy-changed', { subject: `${place.action} in ${place.environment}` });
       return { policy: null };
     }
+    putSafeguardNews(tx, 'policy-changed', { subject: `${payload.action} in ${payload.environment}` });
     const saved = await saveGatePolicy(tx, withoutOperation(payload));
     return { policy: { ...saved, steps: saved.steps.map((one) => ({ ...one })) } };
   },

@@ -82,13 +82,15 @@ export async function lockGatePolicy(tx: Tx, id: string, version: number) {
 /**
  * Deletes a gate policy, so that the safe default holds again.
  *
+ * @returns its place.
  * @throws Problem `resource.not-found`, or `resource.version-mismatch` when it has changed since it was read.
  */
-export async function deleteGatePolicy(tx: Tx, id: string, version: number): Promise<void> {
+export async function deleteGatePolicy(tx: Tx, id: string, version: number): Promise<Pick<GatePolicy, 'action' | 'environment'>> {
   const policy = await lockGatePolicy(tx, id, version);
   const old_values = toRow(policy, [...gatePolicyColumns, 'tenant_id']);
   tx.em.remove(policy);
   tx.audit({ event: 'approval-policy.delete', action: 'delete', resource_type, resource_id: id, old_values });
+  return old_values;
 }
 
 /**

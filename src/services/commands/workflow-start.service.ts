@@ -6,6 +6,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { getAction } from '../actions/registry.ts';
+import { tellDeciders } from '../approval/safeguard-notification.service.ts';
 import { sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
 import { sendRotationRetry } from '../integration/key-rotation.client.ts';
@@ -43,6 +44,7 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
   'onboarding-link': ({ temporal }, { tenant_id, input }) =>
     sendOnboardingChanged({ temporal }, { tenant_id, link_id: idIn(input, 'link_id') }),
   'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
+  'safeguard-news': (deps, { id, input }) => tellDeciders(deps, input, id),
   'rotation-retry': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
 };

@@ -10,6 +10,11 @@ import {
 import type { Rollout, RolloutTransition } from '../../domain/config/config-rollout.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { defaultWindows } from '../../domain/approval/approval-policy.ts';
+import { authorsOfApprovalQuery } from '../approval/break-glass-review.queries.ts';
+import { putSafeguardNews } from '../approval/safeguard-news.repository.ts';
+import { openBreakGlassReview } from '../approval/break-glass-review.service.ts';
+import { independenceOf } from '../identity/account-act/account-act.queries.ts';
 import { insertDeployment } from './config-deployment.service.ts';
 import { rollbackPlan } from './config-rollback.action.ts';
 import { configDigest, fenced, lockEnvironment, serve } from './environment-config.repository.ts';
@@ -126,9 +131,57 @@ export async function stepDeployment(tx: Tx, input: RolloutStep): Promise<Steppe
   if (row.step === input.step + 1) return { ...row, is_repetition: true };
   const refused = rolloutRefusal(row, input.command);
   if (row.step !== input.step || refused !== null) throw new Problem(refused ?? overtaken);
+  if (input.command === 'promote') await assertApartFromAuthors(tx, row);
+  if (input.command === 'pause' && tx.actor.user_id !== null) {
+    putSafeguardNews(tx, 'rollout-paused', { subject: `configuration version ${row.config_version} in ${row.environment}` });
+  }
+  if (input.command === 'abort') await oweReview(tx, row, input.evidence);
   const next = applyRolloutTransition(row.plan, row, input.command);
   const saved = await write(tx, slot, row, { next, fence, evidence: input.evidence, command: input.command });
   return { ...saved, is_repetition: false };
+}
+
+/**
+ * Checks whether a person could give a rollout a command now.
+ *
+ * @throws Problem as {@link stepDeployment}.
+ */
+export async function assertCommandable(tx: Tx, id: string, command: RolloutTransition): Promise<void> {
+  const { row } = await lockDeployment(tx, id);
+  const refused = rolloutRefusal(row, command);
+  if (refused !== null) throw new Problem(refused);
+  if (command === 'promote') await assertApartFromAuthors(tx, row);
+}
+
+/**
+ * Approvers agreed to the guards, so nobody takes an approved rollout past them who is not apart from those who asked for it
+ * (R9).
+ *
+ * @throws Problem `rollout.own-promotion`.
+ */
+async function assertApartFromAuthors(tx: Tx, { approval_id }: DeploymentRow): Promise<void> {
+  const { user_id } = tx.actor;
+  if (approval_id === null || user_id === null) return;
+  const { rows } = await tx.sql.executeQuery(authorsOfApprovalQuery(approval_id).compile());
+  const authors = rows.flatMap(({ requested_by, editors }) => [requested_by, ...editors]);
+  const independence = await independenceOf(tx, tx.actor, [user_id, ...authors]);
+  if (independence.isApartFromAll(user_id, authors)) return;
+  throw new Problem({
+    code: 'rollout.own-promotion',
+    detail: 'Somebody who is apart from the requester promotes past guards.',
+  });
+}
+
+/** Aborting is the safe direction and stays open to one person, who owes a review of having undone what two agreed to (R8). */
+async function oweReview(tx: Tx, row: DeploymentRow, evidence: JsonObject): Promise<void> {
+  if (row.approval_id === null || tx.actor.user_id === null) return;
+  await openBreakGlassReview(tx, {
+    kind: 'rollout_abort',
+    approval_id: null,
+    subject: `rollout of configuration version ${row.config_version} in ${row.environment}`,
+    reason: typeof evidence['reason'] === 'string' ? evidence['reason'] : 'No reason was given.',
+    due_in_seconds: defaultWindows.bypass_review_seconds,
+  });
 }
 
 const overtaken = { code: 'rollout.not-possible', detail: 'The rollout has changed since; read it again.' } as const;

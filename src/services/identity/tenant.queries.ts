@@ -30,3 +30,13 @@ export function listTenants(db: ReadSource, scope: ReadScope, { limit, cursor }:
   const list = sql<TenantRow>`select * from tenant_list(${createdAt}::timestamptz, ${id}::uuid, ${limit + 1}::int)`;
   return read(db, scope, { compile: () => list.compile(kysely) });
 }
+
+/** No installation has more. */
+const allTenants = 1_000_000;
+
+/** One tenant, for the staff of the default tenant; nobody else finds any. */
+export function findTenantById(tenantId: string) {
+  const found = sql<Pick<TenantRow, 'id' | 'name' | 'domain' | 'status' | 'version'>>`
+    select id, name, domain, status, version from tenant_list(null, null, ${allTenants}::int) where id = ${tenantId}::uuid`;
+  return { compile: () => found.compile(kysely) };
+}

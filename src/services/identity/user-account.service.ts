@@ -79,6 +79,7 @@ export async function createUser(tx: Tx, account: NewAccount, authority: ActAuth
  * address or number of another person's, by which somebody else could sign in (R4). The actor stands behind the account then.
  *
  * @param authority the approved request that it is changed on, if any.
+ * @returns whether a way in or the status was changed, which others are told of.
  * @throws Problem for an older version, a person with more rights, the own status, or the last super admin.
  */
 export async function updateUser(
@@ -87,7 +88,7 @@ export async function updateUser(
   version: number,
   changes: AccountChanges,
   authority: ActAuthority | null = null,
-): Promise<void> {
+): Promise<{ is_guarded: boolean }> {
   const { before, changesStatus } = await assertUpdatable(tx, userId, version, changes);
   const { job_title, department, notes, ...values } = changes;
   await tx.sql
@@ -116,6 +117,7 @@ export async function updateUser(
     old_values: before,
     new_values: { ...changes, ...(changesStatus || changesWayIn ? { sessions_ended: ended.length } : {}) },
   });
+  return { is_guarded: changesStatus || changesWayIn };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
+import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
 import { dependsOnDecider, gateOfRoles } from './role/decider-gate.ts';
 import { assertWithinOwnRights } from './role/effective-rights.service.ts';
 import { loadRoles } from './role/role.repository.ts';
@@ -63,7 +64,9 @@ export const userCreate = defineAction({
   execute: async (tx, payload, authority) => {
     await assertCreatable(tx, payload);
     const { roles, ...account } = payload;
-    return { user_id: await createUserWithRoles(tx, account, roles, actAuthority(authority)) };
+    const user_id = await createUserWithRoles(tx, account, roles, actAuthority(authority));
+    await putNewsOfAccount(tx, 'account-created', user_id);
+    return { user_id };
   },
   undo: () => null,
 });

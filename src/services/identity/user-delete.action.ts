@@ -8,6 +8,7 @@ import { defineAction } from '../actions/action.ts';
 import { followDeletion } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.service.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
+import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
 import { dependsOnDecider, gateOfAccount } from './role/decider-gate.ts';
 import { userNames } from './user-names.queries.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './role/effective-rights.service.ts';
@@ -56,6 +57,7 @@ export const userDelete = defineAction({
   },
   execute: async (tx, payload, authority) => {
     const user = await assertDeletable(tx, payload);
+    await putNewsOfAccount(tx, 'account-deleted', user.id);
     for (const kind of user.owns) {
       if (payload.transfer_to !== null) await kind.transfer(tx, user.id, payload.transfer_to);
     }

@@ -4,6 +4,7 @@ import { read } from '../../platform/database/read.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
+import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
 import { dependsOnDecider, gateOfAccount } from './role/decider-gate.ts';
 import { assertNotSelf, assertNotStronger } from './role/effective-rights.service.ts';
 import { linkIdentity, unlinkIdentity } from './user-identity.service.ts';
@@ -46,6 +47,7 @@ export const userLinkIdentity = defineAction({
   },
   execute: async (tx, { user_id, ...account }, authority) => {
     const { id, issuer, subject, created_at } = await linkIdentity(tx, user_id, account, actAuthority(authority));
+    await putNewsOfAccount(tx, 'account-linked', user_id);
     return { id, issuer, subject, created_at };
   },
   undo: ({ user_id }, { id }) => ({ action: 'user.unlink-identity', payload: { user_id, identity_id: id ?? '' } }),
@@ -83,6 +85,7 @@ export const userUnlinkIdentity = defineAction({
   },
   execute: async (tx, { user_id, identity_id }) => {
     await unlinkIdentity(tx, user_id, identity_id);
+    await putNewsOfAccount(tx, 'account-unlinked', user_id);
     return { user_id };
   },
   undo: () => null,

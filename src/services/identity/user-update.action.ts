@@ -5,6 +5,7 @@ import { read } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
+import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
 import { dependsOnDecider, gateOfAccount } from './role/decider-gate.ts';
 import { assertUpdatable, changesAddress, updateUser } from './user-account.service.ts';
 import { followStatusChange } from './offboarding.service.ts';
@@ -78,8 +79,9 @@ export const userUpdate = defineAction({
     await assertUpdatable(tx, user_id, version, changes);
   },
   execute: async (tx, { user_id, version, ...changes }, authority) => {
-    await updateUser(tx, user_id, version, changes, actAuthority(authority));
-    return { user_id, status: changes.status ?? null };
+    const { is_guarded } = await updateUser(tx, user_id, version, changes, actAuthority(authority));
+    if (is_guarded) await putNewsOfAccount(tx, 'account-changed', user_id);
+    return { user_id };
   },
   undo: () => null,
   afterCommit: followStatusChange,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { putSafeguardNews } from '../approval/safeguard-news.repository.ts';
 import { undoCommand } from '../commands/command.repository.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { lockQueue, openQueueEvent, settleQueueEvent } from './queue.repository.ts';
@@ -40,6 +41,7 @@ export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => 
     })
     .where('id', '=', queue.id)
     .execute();
+  putSafeguardNews(tx, 'queue-paused', { subject: queue.name });
   await openQueueEvent(tx, {
     id: pause.pause_id,
     queue_id: queue.id,

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { maySeeSource } from '../../domain/queue/queue.ts';
 import type { QueueProviderName } from '../../domain/queue/queue.ts';
@@ -20,7 +21,7 @@ interface QueueRegistration {
  * Registers a queue for the actor's tenant.
  *
  * @param sharedTaskQueue the task queue of this installation's workflows.
- * @throws Problem `queue.source-refused` for a queue of another tenant, `resource.conflict` for one that is registered.
+ * @throws Problem `queue.source-refused` for a queue of another tenant, `queue.environment-fixed`, `resource.conflict` for one that is registered.
  */
 export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTaskQueue: string): Promise<void> {
   if (!maySeeSource(tx.actor.tenant_id, queue, sharedTaskQueue)) {
@@ -29,6 +30,7 @@ export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTask
       detail: `Queues of this tenant are called '${tx.actor.tenant_id}.<name>' in ${queue.provider}.`,
     });
   }
+  await assertEnvironmentKept(tx, queue);
   const inserted = await tx.sql
     .insertInto('admin_queues')
     .values({ ...queue, tenant_id: tx.actor.tenant_id, created_by: tx.actor.user_id })
@@ -39,6 +41,27 @@ export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTask
     throw new Problem({ code: 'resource.conflict', detail: 'A queue of this name or source is registered already.' });
   }
   await openQueueEvent(tx, { queue_id: inserted.id, kind: 'register', state: 'done', details: { ...queue } });
+}
+
+/**
+ * A source that has belonged to an environment is not registered under one nearer to development: the gates of its
+ * environment would be gone (R9).
+ *
+ * @throws Problem `queue.environment-fixed`.
+ */
+async function assertEnvironmentKept(tx: Tx, { provider, source_name, environment }: QueueRegistration): Promise<void> {
+  const earlier = await tx.sql
+    .selectFrom('admin_queues')
+    .where('provider', '=', provider)
+    .where('source_name', '=', source_name)
+    .select('environment')
+    .execute();
+  const strictest = environmentNames.findLast((name) => earlier.some((queue) => queue.environment === name));
+  if (strictest === undefined || environmentNames.indexOf(environment) >= environmentNames.indexOf(strictest)) return;
+  throw new Problem({
+    code: 'queue.environment-fixed',
+    detail: `This source belongs to ${strictest} and cannot be registered for ${environment}.`,
+  });
 }
 
 /** Unregisters a queue; it stays as it is in its engine. @throws Problem 404, `queue.already-paused` */

@@ -16,6 +16,8 @@ import { assertStrongPassword } from '../account-password.service.ts';
 import { linkHolder } from '../link-holder.ts';
 import { lockRights } from '../role/effective-rights.service.ts';
 import { assignSuperAdmin } from '../role/role-assignment.service.ts';
+import { putSafeguardNews } from '../../approval/safeguard-news.repository.ts';
+import { closeActs } from '../account-act/account-act.repository.ts';
 import { revokeSessions } from '../sign-in/revoke-sessions.service.ts';
 import { codeRefused } from '../sign-in/second-factor.service.ts';
 import { replaceTotp } from '../sign-in/totp-enrolment.service.ts';
@@ -176,6 +178,9 @@ async function loadHolder(tx: Tx, userId: string) {
   return { user, tenant };
 }
 
+/** For so long the others of the tenant can object to whom the operator has named, before that person's decisions count. */
+const namingWaitHours = 72;
+
 /** Makes the account its holder's, as super admin. @returns what else has changed by it, for the audit. */
 async function takeOver(tx: Tx, userId: string, purpose: AccountLinkPurpose, password_hash: string) {
   await tx.sql
@@ -185,12 +190,17 @@ async function takeOver(tx: Tx, userId: string, purpose: AccountLinkPurpose, pas
       password_hash,
       password_changed_at: sql<string>`now()`,
       sign_in_requires_totp: true,
+      decisions_count_from:
+        purpose === 'first_administrator' ? null : sql<string>`clock_timestamp() + make_interval(hours => ${namingWaitHours})`,
       version: nextVersion(),
       updated_at: sql<string>`now()`,
     })
     .where('id', '=', userId)
     .execute();
   const made_super_admin = await assignSuperAdmin(tx, userId, `One-time link (${purpose})`);
+  // Help from outside names a person: what others had done to the account is over (R12).
+  const acts_closed = await closeActs(tx, userId, 'named');
+  putSafeguardNews(tx, 'administrator-named', { user_id: userId });
   const ended = await revokeSessions(tx, { user_id: userId }, 'password_changed');
-  return { made_super_admin, sessions_ended: ended.length };
+  return { made_super_admin, sessions_ended: ended.length, acts_closed: acts_closed.length };
 }

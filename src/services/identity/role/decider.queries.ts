@@ -48,6 +48,16 @@ export async function allDeciders(db: ReadSource, scope: ReadScope): Promise<str
   return [...new Set(held.map(({ user_id }) => user_id))];
 }
 
+/** The ids of all active people whose vote can count. */
+export async function activeDeciders(db: ReadSource, scope: ReadScope): Promise<string[]> {
+  const held = await read(
+    db,
+    scope,
+    givingRightToDecide().innerJoin('users as u', 'u.id', 'a.user_id').where('u.status', '=', 'active'),
+  );
+  return [...new Set(held.map(({ user_id }) => user_id))];
+}
+
 /** The active administrators whose vote can count. */
 export async function decidingAdministrators(db: ReadSource, scope: ReadScope): Promise<string[]> {
   const held = await read(

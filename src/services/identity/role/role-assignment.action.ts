@@ -6,6 +6,7 @@ import { notFound } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { timestampInput } from '../../../platform/value-schemas.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
+import { putNewsOfAccount } from '../../approval/safeguard-news.repository.ts';
 import { assertGrantable, storedGrant } from '../user-create.action.ts';
 import { userName } from '../user-names.queries.ts';
 import { assertUserExists } from '../user.repository.ts';
@@ -38,9 +39,11 @@ export const userAssignRole = defineAction({
     await assertUserExists(tx, user_id);
     await assertGrantable(tx, grant);
   },
-  execute: async (tx, { user_id, ...grant }, authority) => ({
-    assignment: await assignRole(tx, user_id, grant, actAuthority(authority)),
-  }),
+  execute: async (tx, { user_id, ...grant }, authority) => {
+    const assignment = await assignRole(tx, user_id, grant, actAuthority(authority));
+    await putNewsOfAccount(tx, 'role-given', user_id);
+    return { assignment };
+  },
   undo: ({ user_id }, result) => {
     const assigned = z.object({ assignment: z.object({ id: z.uuid() }) }).safeParse(result);
     if (!assigned.success) return null;
@@ -70,6 +73,7 @@ export const userRevokeRole = defineAction({
   },
   check: assertRevocable,
   execute: async (tx, { user_id, assignment_id }) => {
+    await putNewsOfAccount(tx, 'role-taken', user_id);
     await revokeRole(tx, user_id, assignment_id);
     return { user_id };
   },
@@ -101,9 +105,11 @@ export const userReviewRole = defineAction({
     };
   },
   check: assertRevocable,
-  execute: async (tx, { user_id, assignment_id, review_due_at }, authority) => ({
-    assignment: await reviewAssignment(tx, user_id, assignment_id, review_due_at, actAuthority(authority)),
-  }),
+  execute: async (tx, { user_id, assignment_id, review_due_at }, authority) => {
+    const assignment = await reviewAssignment(tx, user_id, assignment_id, review_due_at, actAuthority(authority));
+    await putNewsOfAccount(tx, 'role-confirmed', user_id);
+    return { assignment };
+  },
   undo: () => null,
 });
 

@@ -5,6 +5,7 @@ import { ServiceTokenEntity } from '../../../entities/identity/service-token.ent
 import { now } from '../../../entities/shared/column-types.ts';
 import { lockOne, toRow } from '../../../platform/database/entity-row.ts';
 import { Problem } from '../../../platform/problem.ts';
+import { putSafeguardNews } from '../../approval/safeguard-news.repository.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { issueServiceToken } from './service-token-format.ts';
 import { serviceTokenColumns } from './service-token.queries.ts';
@@ -57,6 +58,7 @@ export async function createServiceToken(tx: Tx, input: ServiceTokenInput) {
 export async function revokeServiceToken(tx: Tx, id: string): Promise<void> {
   const token = await lockOne(tx, ServiceTokenEntity, { id, revoked_at: null }, 'active service token');
   tx.em.assign(token, { revoked_at: now(), revoked_by: tx.actor.user_id });
+  putSafeguardNews(tx, 'token-revoked', { subject: token.name });
   tx.audit({
     event: 'service-token.revoke',
     action: 'delete',

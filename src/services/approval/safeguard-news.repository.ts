@@ -1,0 +1,45 @@
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { putWorkflowStart } from '../commands/workflow-start.repository.ts';
+import { isDecider } from '../identity/role/decider.queries.ts';
+
+/** What was done, as it is put after the name of whoever did it. What it concerns follows. */
+export const safeguardDeeds = {
+  'account-created': 'has made an account that may decide on approvals:',
+  'account-changed': 'has changed address, number or status of',
+  'account-linked': 'has let an external account sign in as',
+  'account-unlinked': 'has unlinked an external account of',
+  'account-deleted': 'has deleted the account of',
+  'role-given': 'has given a role to',
+  'role-taken': 'has taken a role from',
+  'role-confirmed': 'has confirmed a role of',
+  'account-confirmed': 'has confirmed who stands behind the account of',
+  'administrator-named': 'has named as administrator, from outside the tenant,',
+  'policy-changed': 'has changed the gate policy of',
+  'emergency-change': 'has made an emergency change without the usual approvals:',
+  'rollout-paused': 'has paused a rollout:',
+  'queue-paused': 'has paused the queue',
+  'token-revoked': 'has revoked the service token',
+} as const;
+
+/** One of {@link safeguardDeeds}. */
+export type SafeguardDeed = keyof typeof safeguardDeeds;
+
+/**
+ * Has everybody who decides told of what one person has done, once the transaction is committed (R8, R13). It cannot be
+ * switched off, and is told within seconds of the return of whatever was away.
+ *
+ * @param about the person whom it concerns, who is told too, or the name of a thing.
+ */
+export function putSafeguardNews(
+  tx: Tx,
+  deed: SafeguardDeed,
+  about: { readonly user_id: string } | { readonly subject: string },
+): void {
+  putWorkflowStart(tx, 'safeguard-news', { actor: { ...actorRef(tx.actor) }, deed, ...about });
+}
+
+/** {@link putSafeguardNews} of a person's account, if that account decides. */
+export async function putNewsOfAccount(tx: Tx, deed: SafeguardDeed, userId: string): Promise<void> {
+  if (await isDecider(tx, tx.actor, userId)) putSafeguardNews(tx, deed, { user_id: userId });
+}
