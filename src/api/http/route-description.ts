@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import type { ApiDeps } from '../deps.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -23,7 +23,7 @@ export interface PolicyGate<Params, Query, Body> {
   /** The payload that approvers see and that is executed, in the action's own schema. */
   readonly payload: (input: Input<Params, Query, Body>, context: { ifMatch: string | null }) => unknown;
   /** Adds what is slow to make, such as the hash of a password, before a request for approval is opened. */
-  readonly complete?: (deps: ApiDeps, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
+  readonly complete?: (deps: Pick<SignInDeps, 'passwords'>, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
 }
 
 export type Gate<Params, Query, Body> = 'none' | 'mfa' | PolicyGate<Params, Query, Body>;

@@ -89,8 +89,8 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
     if (command.isReplayed) {
       mfa = spentProof();
     } else {
-      // Nobody is asked for a second factor for what is refused anyway (T-14).
-      if (ctx.get('x-mfa-token') === '') await rehearse(request, gate).catch(ignoreLocked);
+      // Nobody is asked for a second factor for what is refused anyway (T-14). A service token has none to give.
+      if (actor.kind === 'user' && ctx.get('x-mfa-token') === '') await rehearse(request, gate).catch(ignoreLocked);
       mfa = await verifyProof(deps, route, actor, input, ctx);
     }
   }

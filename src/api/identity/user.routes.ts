@@ -12,7 +12,7 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams } from '../../platform/value-schemas.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { SignInDeps } from '../../platform/process-deps.ts';
 import { reply, route } from '../http/route.ts';
 import { userChange, userCreation, userView } from './user.schemas.ts';
 
@@ -60,7 +60,7 @@ const getUserById = route({
 const createdUser = z.object({ user_id: z.uuid() });
 
 /** What `user.create` makes of a password; it never leaves the API. */
-async function withPasswordHash(deps: ApiDeps, account: object, body: z.output<typeof userCreation>) {
+async function withPasswordHash(deps: Pick<SignInDeps, 'passwords'>, account: object, body: z.output<typeof userCreation>) {
   const { password } = body;
   const password_hash = password === undefined ? null : await hashAccountPassword(deps, password, body, '/password');
   return { ...account, password_hash };

@@ -41,7 +41,7 @@ export async function assertStillPossible(tx: Tx, prepared: PreparedAction, requ
   try {
     await prepared.check(asRequester(tx, requesterId));
   } catch (error) {
-    if (!(error instanceof Problem) || error.status >= 500) throw error;
+    if (!(error instanceof Problem) || error.status >= 500 || error.code === 'approval.payload-changed') throw error;
     throw new Problem({
       code: 'approval.stale',
       detail: `This could not be made any more. ${error.message}`,

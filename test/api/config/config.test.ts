@@ -9,6 +9,7 @@ import { configDriver, shopSchema } from '../../support/drivers/config.ts';
 import type { ConfigDriver } from '../../support/drivers/config.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven, runProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
@@ -215,9 +216,9 @@ describe('S2-37, S2-77: production, by approval', () => {
 
   it('does not roll out a stored document that was altered after the approval', async () => {
     const answer = await drive.propose({ environment: 'production', document: { limit: 6 } });
-    await asSuperuser(app, `update admin_config_versions set document = '{"limit": 999}' where digest = $1`, [
-      answer.body.proposal.changes[0].digest,
-    ]);
+    const { digest } = answer.body.proposal.changes[0];
+    const altered = `update public.admin_config_versions set document = '{"limit": 999}' where digest = '${digest}'`;
+    await approvalDriver(app, admin).whenApproved(answer.body.id, altered);
     await drive.approve(approver, answer.body);
     const request = await eventually(
       async () => (await call('GET', `/admin/approvals/${answer.body.id}`)).body,
@@ -242,7 +243,7 @@ describe('S2-37, S2-77: production, by approval', () => {
     await drive.settled(back.body.id, 'succeeded');
     expect((await drive.shown('production')).running.document.limit).toBe(5);
     // The same digest, but its approval is older than the window.
-    await asSuperuser(app, "update admin_deployments set created_at = created_at - interval '31 days' where id = $1", [latest.id]);
+    await asSuperuser(app, "update admin_approvals set executed_at = executed_at - interval '31 days' where id = $1", [answer.body.id]);
     const old = await drive.rollback(latest.id);
     expect(old).toMatchObject({ status: 202, body: { action: 'config.rollback', status: 'pending' } });
     await drive.approve(approver, old.body);

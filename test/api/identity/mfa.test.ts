@@ -79,15 +79,18 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
   });
 
   it('leave the proof unused when the change it was sent with fails', async () => {
-    const body = { kind: 'email', name: 'Operations', email: 'ops2@example.com', events: ['*'] };
+    const body = { kind: 'email', name: 'Second', email: 'ops2@example.com', events: ['*'] };
     const path = '/admin/notifications/channels';
     const asked = await apis.call('POST', path, { token: admin.token, body });
     const id = await challenge(admin, asked.body.action, asked.body.payload_digest);
     const { mfa_token } = (await verify(admin, id, apis.code(admin))).body;
     const options = { token: admin.token, body, headers: { 'x-mfa-token': mfa_token } };
+    await apis.admin.query("update notification_channels set name = 'Second' where name = 'Operations'");
+    // T-14: without a proof the refusal comes before the question for one.
+    expect((await apis.call('POST', path, { token: admin.token, body })).status).toBe(409);
     expect((await apis.call('POST', path, options)).status).toBe(409);
     expect((await challengeRow(id)).consumed_at).toBeNull();
-    await apis.admin.query("update notification_channels set name = 'Renamed' where name = 'Operations'");
+    await apis.admin.query("update notification_channels set name = 'Renamed' where name = 'Second'");
     expect((await apis.call('POST', path, options)).status).toBe(201);
   });
 

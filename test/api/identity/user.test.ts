@@ -92,7 +92,7 @@ describe('creating', () => {
     const password = testPassword();
     const body = { ...someone(), password, time_zone: 'Asia/Kolkata', job_title: 'Clerk' };
     const asked = await app.call('POST', '/admin/users', { token: by.token, body });
-    expect(asked).toMatchObject({ status: 403, body: { code: 'mfa.required', action: 'createUser' } });
+    expect(asked).toMatchObject({ status: 403, body: { code: 'mfa.required', action: 'user.create' } });
     const headers = { 'x-mfa-token': await factorProof(app, by, asked.body), 'idempotency-key': randomUUID() };
     const created = await app.call('POST', '/admin/users', { token: by.token, body, headers });
     expect(created).toMatchObject({ status: 201, body: { full_name: 'Asha Patel', status: 'active', roles: [], version: 1 } });

@@ -126,10 +126,12 @@ export async function completeAccountLink(
       .selectFrom('account_links as l')
       .innerJoin('users as u', 'u.id', 'l.user_id')
       .where('l.id', '=', link_id)
-      .select(['l.totp_secret_ciphertext', 'u.email', 'u.phone_number', 'u.full_name']),
+      .select(['l.totp_secret_ciphertext', 'l.used_at', 'l.revoked_at', 'u.email', 'u.phone_number', 'u.full_name']),
   );
-  assertStrongPassword(password, holder ?? {}, '/password');
-  const sealed = holder?.totp_secret_ciphertext ?? null;
+  // Used by another request since its token was resolved.
+  if (holder === undefined || holder.used_at !== null || holder.revoked_at !== null) throw accountLinkDead();
+  assertStrongPassword(password, holder, '/password');
+  const sealed = holder.totp_secret_ciphertext;
   if (sealed === null) throw new Problem({ code: 'mfa.not-enrolled', detail: 'Open the link first: its answer has the secret.' });
   const secret = deps.keyring.open(sealed, linkSecretPlace(link_id));
   const step = matchTotpStep({ secret, code, nowMs: deps.now(), stepsBack: totpStepsBack.signIn });
