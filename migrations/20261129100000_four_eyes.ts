@@ -42,6 +42,12 @@ export class Migration20261129100000_four_eyes extends Migration {
 
       // Somebody who was named from outside counts later, so that the others can object (R12).
       'alter table users add column decisions_count_from timestamptz(3)',
+      // An address that somebody else has entered counts once its owner has confirmed it by a mailed code (R4).
+      `alter table users
+        add column pending_email text check (length(pending_email) between 3 and 320),
+        add column pending_email_code text,
+        add column pending_email_attempts int not null default 0 check (pending_email_attempts >= 0),
+        add column pending_email_expires_at timestamptz(3)`,
 
       // What was done before there was this table counts for a month as if it had been approved.
       `insert into account_acts (tenant_id, target_id, actor_id, kind, created_at, closes_at)
@@ -137,6 +143,8 @@ export class Migration20261129100000_four_eyes extends Migration {
             raise exception 'nobody decides on a change of their own' using errcode = 'check_violation';
           end if;`),
       'drop function accounts_apart(uuid, uuid)',
+      `alter table users drop column pending_email_expires_at, drop column pending_email_attempts,
+        drop column pending_email_code, drop column pending_email`,
       'alter table users drop column decisions_count_from',
       'drop table account_acts',
     ];

@@ -6,6 +6,8 @@ import {
   hashNewPassword,
   updatePreferences as savePreferences,
 } from '../../services/identity/profile.service.ts';
+import { confirmAddress, sendAddressCode } from '../../services/identity/pending-address.service.ts';
+import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { notFound } from '../../platform/problem.ts';
 import { passwordInput } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';
@@ -82,4 +84,43 @@ const changePassword = route({
   },
 });
 
-export const profileRoutes = [getProfile, getPreferences, updatePreferences, changePassword];
+const requestAddressCode = route({
+  operationId: 'requestAddressCode',
+  method: 'post',
+  path: '/users/me/address/code',
+  aliases: ['/api/v1/users/me/address/code'],
+  tag: 'profile',
+  summary: 'Mail a code to the new address that somebody else has entered for the caller',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  responses: { 202: z.object({ sent_to: z.string().describe('The masked address') }).meta({ id: 'AddressCode' }) },
+  problems: ['resource.conflict', 'request.rate-limited'],
+  handler: ({ actor, deps }) => sendAddressCode(deps, factorOwner(actor)),
+});
+
+const confirmOwnAddress = route({
+  operationId: 'confirmAddress',
+  method: 'post',
+  path: '/users/me/address/confirm',
+  aliases: ['/api/v1/users/me/address/confirm'],
+  tag: 'profile',
+  summary: 'Confirm the new address with the code that was mailed to it',
+  description: 'Until then codes, links and identity providers use the old address.',
+  permission: 'authenticated',
+  gate: 'none',
+  idempotency: false,
+  body: z.strictObject({ code: z.string().regex(/^\d{6}$/, 'must be six digits') }),
+  responses: { 200: z.object({ email: z.string() }).meta({ id: 'ConfirmedAddress' }) },
+  problems: ['resource.conflict', 'mfa.code-refused', 'mfa.locked'],
+  handler: ({ actor, body, deps }) => confirmAddress(deps, factorOwner(actor), body.code),
+});
+
+export const profileRoutes = [
+  getProfile,
+  getPreferences,
+  updatePreferences,
+  changePassword,
+  requestAddressCode,
+  confirmOwnAddress,
+];

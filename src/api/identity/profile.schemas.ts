@@ -9,6 +9,7 @@ export const profileView = z
     tenant_id: z.uuid(),
     tenant_name: z.string(),
     email: z.string().nullable(),
+    pending_email: z.string().nullable().describe('Entered by somebody else: POST /users/me/address/code confirms it'),
     phone_number: z.string().nullable(),
     full_name: z.string(),
     role: z.enum(['sysadmin', 'admin', 'user']),

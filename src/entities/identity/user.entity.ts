@@ -27,6 +27,12 @@ export const UserEntity = defineEntity({
     password_changed_at: timestamp().nullable(),
     /** From when the decisions of somebody who was named from outside count; null for everybody else (R12). */
     decisions_count_from: timestamp().nullable(),
+    /** An address that somebody else has entered and its owner has not confirmed yet. */
+    pending_email: p.text().nullable(),
+    /** Keyed fingerprint of the code that was mailed to it last. */
+    pending_email_code: p.text().nullable().hidden(),
+    pending_email_attempts: p.integer().default(0),
+    pending_email_expires_at: timestamp().nullable(),
     ...versionedColumns,
     deleted_at: timestamp().nullable(),
   },

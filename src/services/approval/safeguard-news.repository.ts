@@ -25,6 +25,9 @@ export const safeguardDeeds = {
 /** One of {@link safeguardDeeds}. */
 export type SafeguardDeed = keyof typeof safeguardDeeds;
 
+/** What people hear of their own account whether they decide or not. */
+const toldToEverybody: readonly SafeguardDeed[] = ['account-changed', 'account-linked', 'account-unlinked'];
+
 /**
  * Has everybody who decides told of what one person has done, once the transaction is committed (R8, R13). It cannot be
  * switched off, and is told within seconds of the return of whatever was away.
@@ -39,7 +42,13 @@ export function putSafeguardNews(
   putWorkflowStart(tx, 'safeguard-news', { actor: { ...actorRef(tx.actor) }, deed, ...about });
 }
 
-/** {@link putSafeguardNews} of a person's account, if that account decides. */
+/** Has a person told of what somebody else has done to their account, at the address that counts (R4). */
+function putAccountNews(tx: Tx, deed: SafeguardDeed, userId: string): void {
+  putWorkflowStart(tx, 'account-news', { actor: { ...actorRef(tx.actor) }, deed, user_id: userId });
+}
+
+/** {@link putSafeguardNews} of a person's account, if that account decides; others are told themselves. */
 export async function putNewsOfAccount(tx: Tx, deed: SafeguardDeed, userId: string): Promise<void> {
   if (await isDecider(tx, tx.actor, userId)) putSafeguardNews(tx, deed, { user_id: userId });
+  else if (toldToEverybody.includes(deed)) putAccountNews(tx, deed, userId);
 }

@@ -18,6 +18,7 @@ const safeguardNews = z.object({
 /**
  * Tells everybody who decides in the tenant, and the person whom it concerns, what `putSafeguardNews` has noted (R13).
  *
+ * @param isForPersonOnly nobody but the person is told: the account does not decide.
  * @param occurrence names it, so that it is told once.
  * @throws Problem `service.unavailable` while Temporal cannot be reached.
  */
@@ -25,12 +26,14 @@ export async function tellDeciders(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,
   input: JsonObject,
   occurrence: string,
+  isForPersonOnly = false,
 ): Promise<void> {
   const { actor, deed, user_id, subject } = safeguardNews.parse(input);
   const who = actor.user_id === null ? 'The operator or a job of the product' : await userName(deps.db, actor, actor.user_id);
   const about = user_id === undefined ? (subject ?? '') : await userName(deps.db, actor, user_id);
   const headline = `${who} ${safeguardDeeds[deed]} ${about}`;
-  const recipients = new Set([...(await activeDeciders(deps.db, actor)), ...(user_id === undefined ? [] : [user_id])]);
+  const everybody = isForPersonOnly ? [] : await activeDeciders(deps.db, actor);
+  const recipients = new Set([...everybody, ...(user_id === undefined ? [] : [user_id])]);
   const event = user_id === undefined ? 'approval.safeguard' : 'account.guarded';
   const notification = {
     event,

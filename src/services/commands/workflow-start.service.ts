@@ -44,6 +44,7 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
   'onboarding-link': ({ temporal }, { tenant_id, input }) =>
     sendOnboardingChanged({ temporal }, { tenant_id, link_id: idIn(input, 'link_id') }),
   'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
+  'account-news': (deps, { id, input }) => tellDeciders(deps, input, id, true),
   'safeguard-news': (deps, { id, input }) => tellDeciders(deps, input, id),
   'rotation-retry': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),

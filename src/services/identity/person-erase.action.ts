@@ -5,6 +5,7 @@ import { jsonb } from '../../platform/database/jsonb.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../platform/row-version.ts';
+import { noPendingAddress } from './pending-address.service.ts';
 import { defineAction } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 
@@ -115,6 +116,7 @@ async function clearUser(tx: Tx, id: string): Promise<void> {
       full_name: erasedName,
       email: `${id}@erased.invalid`,
       phone_number: null,
+      ...noPendingAddress,
       password_hash: null,
       time_zone: null,
       version: nextVersion(),

@@ -19,6 +19,7 @@ export async function ownProfile(db: ReadSource, scope: ReadScope) {
       .innerJoin('tenants as t', 't.id', 'u.tenant_id')
       .where('u.id', '=', scope.user_id)
       .select(['u.id', 'u.tenant_id', 't.name as tenant_name', 'u.email', 'u.phone_number', 'u.full_name', 'u.role'])
+      .select('u.pending_email')
       .select(['t.currency', 'u.last_sign_in_at', 'u.created_at'])
       .select((eb) => eb.fn.coalesce('u.time_zone', 't.time_zone').as('time_zone')),
   );

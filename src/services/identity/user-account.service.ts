@@ -4,6 +4,8 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { maskEmail } from '../../domain/identity/mfa.ts';
+import { assertAddressUnused } from './user.repository.ts';
+import { noPendingAddress } from './pending-address.service.ts';
 import { recordAct } from './account-act/account-act.repository.ts';
 import type { ActAuthority } from './account-act/account-act.repository.ts';
 import { revokeAccountLinks } from './account-link/account-link.repository.ts';
@@ -91,9 +93,10 @@ export async function updateUser(
 ): Promise<{ is_guarded: boolean }> {
   const { before, changesStatus } = await assertUpdatable(tx, userId, version, changes);
   const { job_title, department, notes, ...values } = changes;
+  const stored = tx.actor.user_id === userId ? values : withPendingAddress(before, values);
   await tx.sql
     .updateTable('users')
-    .set({ ...values, version: nextVersion(), updated_at: sql<string>`now()` })
+    .set({ ...stored, version: nextVersion(), updated_at: sql<string>`now()` })
     .where('id', '=', userId)
     .execute();
   await saveProfile(tx, userId, { job_title, department, notes });
@@ -132,6 +135,8 @@ export async function assertUpdatable(tx: Tx, userId: string, version: number, c
   const changesStatus = changes.status !== undefined && changes.status !== before.status;
   if (changesStatus) assertNotSelf(tx, userId);
   assertReachable({ ...before, ...definedOf(changes) });
+  await assertAddressUnused(tx, 'email', changes.email, userId);
+  await assertAddressUnused(tx, 'phone_number', changes.phone_number, userId);
   return { before, changesStatus };
 }
 
@@ -146,6 +151,20 @@ export function changesAddress(before: Addresses, { email, phone_number }: Addre
   );
 }
 
+/**
+ * A new e-mail address of somebody who has signed in before is pending until its owner has confirmed it: until then codes,
+ * links and identity providers use the old one (R4). Of an account that nobody has used there is nothing to take over.
+ */
+function withPendingAddress<Values extends Addresses>(
+  before: Addresses & { readonly last_sign_in_at: string | null },
+  values: Values,
+): Values | (Omit<Values, 'email'> & typeof noPendingAddress) | (Omit<Values, 'email'> & { pending_email: string | null }) {
+  const { email, ...others } = values;
+  if (email === undefined) return values;
+  if (email === null || email === before.email || before.last_sign_in_at === null) return { ...values, ...noPendingAddress };
+  return { ...others, ...noPendingAddress, pending_email: email };
+}
+
 /** Old and new address, masked: enough to recognise a change by. */
 function addressDetail(before: Addresses, after: Addresses): string {
   const show = ({ email, phone_number }: Addresses) =>
@@ -158,7 +177,7 @@ async function lockUser(tx: Tx, userId: string, version: number) {
     .selectFrom('users')
     .where('id', '=', userId)
     .where('status', '<>', 'deleted')
-    .select(['full_name', 'email', 'phone_number', 'time_zone', 'status', 'version'])
+    .select(['full_name', 'email', 'phone_number', 'time_zone', 'status', 'last_sign_in_at', 'version'])
     .forNoKeyUpdate()
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');

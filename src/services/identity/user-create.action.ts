@@ -10,6 +10,7 @@ import { assertWithinOwnRights } from './role/effective-rights.service.ts';
 import { loadRoles } from './role/role.repository.ts';
 import { roleTexts } from './role/role-texts.queries.ts';
 import { createUserWithRoles } from './user-account.service.ts';
+import { assertAddressUnused } from './user.repository.ts';
 
 const text = z.string().max(2000).nullable().optional();
 
@@ -72,23 +73,9 @@ export const userCreate = defineAction({
 });
 
 async function assertCreatable(tx: Tx, { email: address, phone_number, roles }: Payload): Promise<void> {
-  await assertUnused(tx, 'email', address ?? null);
-  await assertUnused(tx, 'phone_number', phone_number ?? null);
+  await assertAddressUnused(tx, 'email', address ?? null);
+  await assertAddressUnused(tx, 'phone_number', phone_number ?? null);
   for (const grant of roles) await assertGrantable(tx, grant);
-}
-
-/** @throws Problem `resource.conflict` when another account of the tenant has the address or number. */
-async function assertUnused(tx: Tx, column: 'email' | 'phone_number', value: string | null): Promise<void> {
-  if (value === null) return;
-  const owner = await tx.sql
-    .selectFrom('users')
-    .where(column, '=', value)
-    .where('status', '<>', 'deleted')
-    .select('id')
-    .executeTakeFirst();
-  if (owner === undefined) return;
-  const errors = [{ pointer: `/${column}`, detail: 'belongs to another account' }];
-  throw new Problem({ code: 'resource.conflict', detail: 'Another account has this address or number.', errors });
 }
 
 /** @throws Problem 404 for an unknown role, `role.grant-exceeds-own`, `resource.conflict` for times that have passed. */

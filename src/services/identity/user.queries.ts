@@ -30,6 +30,7 @@ function usersQuery(page: ReturnType<typeof userPage>) {
     .leftJoin('admin_users as p', 'p.user_id', 'u.id')
     .leftJoin(workCounts, 'w.user_id', 'u.id')
     .select(['u.id', 'u.tenant_id', 'u.email', 'u.phone_number', 'u.full_name', 'u.status', 'u.is_active'])
+    .select(['u.pending_email', 'u.decisions_count_from'])
     .select(['u.time_zone', 'u.sign_in_requires_totp', 'u.last_sign_in_at'])
     .select(['u.created_at', 'u.updated_at', 'u.deleted_at', 'u.version'])
     .select(['p.job_title', 'p.department', 'p.notes'])
