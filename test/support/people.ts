@@ -68,7 +68,7 @@ export async function newMember(app: TestApi, by: Member, roleCodes: readonly st
 }
 
 /** Ids of roles by their codes. */
-export async function roleIds(app: Pick<TestApi, 'call'>, by: Member, codes: readonly string[]): Promise<string[]> {
+export async function roleIds(app: Pick<TestApi, 'call'>, by: Pick<Member, 'token'>, codes: readonly string[]): Promise<string[]> {
   const { body } = await app.call('GET', '/rbac/roles', { token: by.token });
   return codes.map((code) => body.find((role: { code: string }) => role.code === code).id);
 }

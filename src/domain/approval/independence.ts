@@ -54,12 +54,12 @@ export class Independence {
     return new Set(this.#paths(userId).keys());
   }
 
-  /** True when nobody stands behind both. */
+  /** True when nobody stands behind both; one account is never apart from itself. */
   areApart(one: string, other: string): boolean {
-    return this.tie(one, other) === null;
+    return one !== other && this.tie(one, other) === null;
   }
 
-  /** What ties two accounts together, or null when they are apart. One account is never apart from itself. */
+  /** What ties two different accounts together, or null when they are apart. */
   tie(one: string, other: string): Tie | null {
     const [paths, others] = [this.#paths(one), this.#paths(other)];
     for (const [person_id, path] of paths) {
@@ -74,7 +74,7 @@ export class Independence {
   /** True when an account is none of some others and apart from each of them. */
   isApartFromAll(userId: string, others: Iterable<string>): boolean {
     for (const other of others) {
-      if (other === userId || !this.areApart(userId, other)) return false;
+      if (!this.areApart(userId, other)) return false;
     }
     return true;
   }
