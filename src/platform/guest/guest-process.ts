@@ -1,0 +1,238 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '../observability/logger.ts';
+import type { GuestMessage, HostMessage } from './guest-protocol.ts';
+
+/**
+ * How a guest ended. `deadline` and `memory`: we killed it for passing its bounds. `cpu`: the kernel did, for the same.
+ * `crashed`: it ended by itself. `killed`: by a SIGKILL that was not ours, as of a machine without memory. `not-started`: it
+ * never said that it was ready, so nothing of a guest was in it yet. `closed`: we closed it.
+ */
+export type GuestEnd = 'deadline' | 'memory' | 'cpu' | 'crashed' | 'killed' | 'not-started' | 'closed';
+
+const ownEnds: readonly GuestEnd[] = ['deadline', 'memory', 'cpu', 'crashed'];
+
+/** The process of a guest ended before it answered. */
+export class GuestEndedError extends Error {
+  override readonly name = 'GuestEndedError';
+  readonly end: GuestEnd;
+
+  constructor(end: GuestEnd) {
+    super(`The process of a guest ended: ${end}.`);
+    this.end = end;
+  }
+
+  /** True when what the guest had us read or compute has ended the process, and not the machine or we ourselves. */
+  get isOfGuest(): boolean {
+    return ownEnds.includes(this.end);
+  }
+}
+
+/** The bounds of one process of a guest. */
+interface GuestBounds {
+  /** Resident memory in MB, beyond which it is killed; watched where there is `/proc`. */
+  readonly maxRssMb: number;
+  /** CPU seconds in its whole life, after which the kernel ends it, even when this process is gone. */
+  readonly cpuSeconds: number;
+}
+
+/** A running process that works for one guest at a time. */
+export interface Guest {
+  /**
+   * Has one job done. One at a time.
+   *
+   * @param options.deadlineMs after which the process is killed.
+   * @param options.signal kills the process when it aborts.
+   * @throws GuestEndedError when the process ends instead; the signal's reason.
+   */
+  ask(job: unknown, options: { readonly deadlineMs: number; readonly signal?: AbortSignal }): Promise<unknown>;
+  /** CPU seconds it has used, as of its last answer. */
+  cpuSeconds(): number;
+  /** True until the process has ended. */
+  isAlive(): boolean;
+  /** Kills the process; what was asked fails. */
+  close(): void;
+}
+
+const heapMb = 128;
+const youngHeapMb = 8;
+const startDeadlineMs = 20_000;
+const watchEveryMs = 50;
+const keptStderr = 2_048;
+/** Lower than everything that answers people (`nice 15`). */
+const priority = 15;
+/** Between the signal that the kernel sends first and the kill. */
+const cpuGraceSeconds = 2;
+
+const alive = new Set<ChildProcess>();
+
+/**
+ * Starts a process that runs what a guest can shape: bytes of a tenant's database, patterns and schemas of a tenant. It has
+ * no environment, none of our options, a bound heap, the lowest priority, and a CPU limit that holds even when this process
+ * dies. A thread would not do: V8 aborts the whole process when a thread's memory is at its end.
+ *
+ * @param entry a module that calls `answerHost`; TypeScript is run as it is.
+ * @throws GuestEndedError `not-started`.
+ */
+export async function startGuest(entry: URL, bounds: GuestBounds, log: Logger): Promise<Guest> {
+  const child = launch(entry, bounds);
+  const guest = new GuestProcess(child, bounds, log);
+  await guest.started();
+  return guest;
+}
+
+function launch(entry: URL, { cpuSeconds }: GuestBounds): ChildProcess {
+  const node = [
+    process.execPath,
+    // Options of this process, such as --inspect and loaders, are not handed on.
+    `--max-old-space-size=${heapMb}`,
+    `--max-semi-space-size=${youngHeapMb}`,
+    '--disable-warning=ExperimentalWarning',
+    fileURLToPath(entry),
+  ];
+  // The limits bind the process that the shell becomes; no core file, because it would hold a password.
+  const limits = `ulimit -c 0; ulimit -S -t ${cpuSeconds}; ulimit -H -t ${cpuSeconds + cpuGraceSeconds}; exec "$@"`;
+  const [command = '', ...args] = process.platform === 'win32' ? node : ['/bin/sh', '-c', limits, 'sh', ...node];
+  const child = spawn(command, args, { env: {}, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  if (alive.size === 0) process.once('exit', killAll);
+  alive.add(child);
+  child.once('close', () => {
+    alive.delete(child);
+    if (alive.size === 0) process.off('exit', killAll);
+  });
+  try {
+    // Before it has threads of its own, which inherit it.
+    if (child.pid !== undefined) setPriority(child.pid, priority);
+  } catch {
+    // It has ended already, which its exit tells.
+  }
+  return child;
+}
+
+function killAll(): void {
+  for (const child of alive) child.kill('SIGKILL');
+}
+
+interface Question {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+class GuestProcess implements Guest {
+  readonly #child: ChildProcess;
+  readonly #bounds: GuestBounds;
+  readonly #ready = Promise.withResolvers<void>();
+  #question: Question | undefined;
+  #isReady = false;
+  #end: GuestEnd | undefined;
+  /** Why we have killed it. */
+  #reason: GuestEnd | undefined;
+  #stderr = '';
+  #cpuSeconds = 0;
+
+  constructor(child: ChildProcess, bounds: GuestBounds, log: Logger) {
+    this.#child = child;
+    this.#bounds = bounds;
+    child.on('message', (message) => this.#hear(message as GuestMessage));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-keptStderr);
+    });
+    child.once('error', () => this.#ended('not-started'));
+    child.once('exit', (_code, signal) => this.#ended(this.#isReady ? endOf(this.#reason, signal) : 'not-started'));
+    child.once('close', () => {
+      // For our log only: it may quote what the guest has sent.
+      if (this.#end !== 'closed') log.warn({ end: this.#end, stderr: this.#stderr }, 'the process of a guest has ended');
+    });
+  }
+
+  async started(): Promise<void> {
+    const timer = setTimeout(() => this.#kill('not-started'), startDeadlineMs);
+    await this.#ready.promise.finally(() => clearTimeout(timer));
+  }
+
+  async ask(job: unknown, { deadlineMs, signal }: { deadlineMs: number; signal?: AbortSignal }): Promise<unknown> {
+    signal?.throwIfAborted();
+    if (this.#end !== undefined) throw new GuestEndedError(this.#end);
+    if (this.#question !== undefined) throw new Error('A guest does one job at a time.');
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#question = { resolve, reject };
+    const deadline = setTimeout(() => this.#kill('deadline'), deadlineMs);
+    const endWatch = this.#watchMemory();
+    const abort = () => this.close();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      // A failure to send is seen as the end of the process.
+      this.#child.send({ job } satisfies HostMessage, () => undefined);
+      return await promise;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      this.#question = undefined;
+      clearTimeout(deadline);
+      endWatch();
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  cpuSeconds(): number {
+    return this.#cpuSeconds;
+  }
+
+  isAlive(): boolean {
+    return this.#end === undefined && this.#reason === undefined;
+  }
+
+  close(): void {
+    this.#kill('closed');
+  }
+
+  #hear(message: GuestMessage): void {
+    if (message.kind === 'ready') {
+      this.#isReady = true;
+      this.#ready.resolve();
+      return;
+    }
+    this.#cpuSeconds = message.cpuSeconds;
+    this.#question?.resolve(message.answer);
+  }
+
+  #kill(reason: GuestEnd): void {
+    if (this.#end !== undefined) return;
+    this.#reason ??= reason;
+    // A loop hears no other signal.
+    this.#child.kill('SIGKILL');
+  }
+
+  #ended(end: GuestEnd): void {
+    this.#end ??= end;
+    const error = new GuestEndedError(this.#end);
+    this.#question?.reject(error);
+    this.#ready.reject(error);
+  }
+
+  /** Buffers do not count as heap, so the process is looked at from outside. Without `/proc` the other bounds remain. */
+  #watchMemory(): () => void {
+    const { pid } = this.#child;
+    if (process.platform !== 'linux' || pid === undefined) return () => undefined;
+    const timer = setInterval(() => {
+      void readFile(`/proc/${pid}/status`, 'latin1').then(
+        (status) => {
+          const kilobytes = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0);
+          if (kilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
+        },
+        () => undefined,
+      );
+    }, watchEveryMs);
+    return () => clearInterval(timer);
+  }
+}
+
+function endOf(reason: GuestEnd | undefined, signal: NodeJS.Signals | null): GuestEnd {
+  if (reason !== undefined) return reason;
+  if (signal === 'SIGXCPU') return 'cpu';
+  return signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGINT' ? 'killed' : 'crashed';
+}
