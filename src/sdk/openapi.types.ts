@@ -3965,6 +3965,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/integrations/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a quarantined integration be read again
+         * @description An integration is quarantined when its source has twice in a row ended the process that reads it. A new configuration releases it, too.
+         */
+        post: operations["releaseIntegration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/integrations/{id}/reveal-secret": {
         parameters: {
             query?: never;
@@ -8344,6 +8364,13 @@ export interface components {
             sync_every_seconds: number | null;
             last_sync_status: ("running" | "succeeded" | "completed_with_failures" | "failed" | "cancelled") | null;
             last_sync_at: string | null;
+            /** @description How often in a row its source has ended the process that read it; 0 after a page that was stored */
+            strikes: number;
+            last_strike_at: string | null;
+            /** @description How that process ended */
+            last_strike_reason: ("deadline" | "memory" | "cpu" | "crashed") | null;
+            /** @description Since when it is not read, because of two strikes; a new configuration or `…/release` ends it */
+            quarantined_at: string | null;
             created_by: string | null;
             /** Format: date-time */
             created_at: string;
@@ -11065,7 +11092,7 @@ export interface operations {
                     /** Format: uri */
                     url: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 } | {
                     /** @constant */
                     kind: "email";
@@ -11073,7 +11100,7 @@ export interface operations {
                     /** Format: email */
                     email: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 };
             };
         };
@@ -11357,7 +11384,7 @@ export interface operations {
                     /** Format: uri */
                     url?: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;
                 };
             };
@@ -38494,6 +38521,105 @@ export interface operations {
             };
         };
     };
+    releaseIntegration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     revealIntegrationSecret: {
         parameters: {
             query?: never;
@@ -38839,7 +38965,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `integration.not-syncable` */
+            /** @description `idempotency.in-progress`, `integration.not-syncable`, `integration.quarantined` */
             409: {
                 headers: {
                     [name: string]: unknown;
