@@ -21,13 +21,17 @@ interface SlotOptions {
 
 /**
  * Bounds how much work of a kind runs at once in this process, with a fair share for each key (a tenant): of those who wait,
- * the first whose key has the least running is next, so that one tenant's queue does not hold up another's single request.
+ * one whose key has the least running, and was served longest ago, is next; so one tenant's queue does not hold up another's
+ * single request.
  */
 export class FairSlots {
   readonly #options: Required<SlotOptions>;
   readonly #running = new Map<string, number>();
+  /** When a key was served last, as a number in the order of turns. */
+  readonly #served = new Map<string, number>();
   #waiting: Waiter[] = [];
   #used = 0;
+  #turns = 0;
 
   constructor({ slots, perKey = slots, maxWaiting = Infinity, maxWaitingPerKey = maxWaiting }: SlotOptions) {
     this.#options = { slots, perKey, maxWaiting, maxWaitingPerKey };
@@ -75,6 +79,8 @@ export class FairSlots {
   #take(key: string): void {
     this.#used += 1;
     this.#running.set(key, this.#runningOf(key) + 1);
+    this.#turns += 1;
+    this.#served.set(key, this.#turns);
   }
 
   #leave(key: string): void {
@@ -83,20 +89,23 @@ export class FairSlots {
     if (left === 0) this.#running.delete(key);
     else this.#running.set(key, left);
     const next = this.#next();
-    if (next === undefined) return;
-    this.#waiting = this.#waiting.filter((one) => one !== next);
-    // Taken here and not by the one who waited: nobody may get in between.
-    this.#take(next.key);
-    next.begin();
+    if (next !== undefined) {
+      this.#waiting = this.#waiting.filter((one) => one !== next);
+      // Taken here and not by the one who waited: nobody may get in between.
+      this.#take(next.key);
+      next.begin();
+    }
+    if (left === 0 && next?.key !== key && !this.#waiting.some((waiter) => waiter.key === key)) this.#served.delete(key);
   }
 
   #next(): Waiter | undefined {
-    let best: Waiter | undefined;
-    for (const waiter of this.#waiting) {
-      if (this.#runningOf(waiter.key) >= this.#options.perKey) continue;
-      if (best === undefined || this.#runningOf(waiter.key) < this.#runningOf(best.key)) best = waiter;
-    }
-    return best;
+    const able = this.#waiting.filter(({ key }) => this.#runningOf(key) < this.#options.perKey);
+    const servedAt = (key: string) => this.#served.get(key) ?? 0;
+    // The sort is stable: of one key, who came first is first.
+    const inOrder = able.toSorted(
+      (one, other) => this.#runningOf(one.key) - this.#runningOf(other.key) || servedAt(one.key) - servedAt(other.key),
+    );
+    return inOrder[0];
   }
 
   #runningOf(key: string): number {

@@ -35,7 +35,7 @@ export interface SourceReader {
 const pageEntry = new URL('./page-guest.ts', import.meta.url);
 /** Longer than what the statements in it may take, so that only a source which gets around those meets it. */
 const pageDeadlineMs = 20_000;
-const bounds = { maxRssMb: 300, cpuSeconds: 60 };
+const bounds = { maxRssMb: 300, cpuSeconds: 60, niceness: 15 };
 
 /**
  * Makes the reader of a worker. What a database sends shapes what its driver does, so it is read in a process of its own, one

@@ -3,7 +3,7 @@ import type { Middleware, ParameterizedContext } from 'koa';
 import { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
-import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
+import { consumeMfaProof, countRefusedUse } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -87,7 +87,20 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
     const answer = command.answer ?? present(route, result, defaultStatus);
     return command.isReplayed ? replayed(answer) : answer;
   } catch (error) {
-    throw command.isDone && toProblem(error).status >= 500 ? outcomeUnknown(error) : error;
+    const { status, code } = toProblem(error);
+    if (command.isDone) throw status >= 500 ? outcomeUnknown(error) : error;
+    // Where another request with the key is under way, this one has refused nothing.
+    if (mfa !== null && status < 500 && code !== 'idempotency.in-progress') await countRefusal(request, mfa);
+    throw error;
+  }
+}
+
+/** The refusal stands even when it cannot be counted. */
+async function countRefusal({ deps, actor, ctx }: Request, { challenge_id }: RouteProof): Promise<void> {
+  try {
+    await unitOfWork(deps.db, actor, (tx) => countRefusedUse(tx, challenge_id, actor));
+  } catch (error) {
+    ctx.state.log.error({ err: error, request_id: ctx.state.info.id }, 'a refused use of a factor proof could not be counted');
   }
 }
 

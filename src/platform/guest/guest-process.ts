@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../observability/logger.ts';
@@ -37,6 +38,8 @@ interface GuestBounds {
   readonly maxRssMb: number;
   /** CPU seconds in its whole life, after which the kernel ends it, even when this process is gone. */
   readonly cpuSeconds: number;
+  /** How much everything else goes first: 0 to 19. */
+  readonly niceness: number;
 }
 
 /** A running process that works for one guest at a time. */
@@ -62,8 +65,6 @@ const youngHeapMb = 8;
 const startDeadlineMs = 20_000;
 const watchEveryMs = 50;
 const keptStderr = 2_048;
-/** Lower than everything that answers people (`nice 15`). */
-const priority = 15;
 /** Between the signal that the kernel sends first and the kill. */
 const cpuGraceSeconds = 2;
 
@@ -71,7 +72,7 @@ const alive = new Set<ChildProcess>();
 
 /**
  * Starts a process that runs what a guest can shape: bytes of a tenant's database, patterns and schemas of a tenant. It has
- * no environment, none of our options, a bound heap, the lowest priority, and a CPU limit that holds even when this process
+ * no environment, none of our options, a bound heap, a low priority, and a CPU limit that holds even when this process
  * dies. A thread would not do: V8 aborts the whole process when a thread's memory is at its end.
  *
  * @param entry a module that calls `answerHost`; TypeScript is run as it is.
@@ -84,7 +85,7 @@ export async function startGuest(entry: URL, bounds: GuestBounds, log: Logger): 
   return guest;
 }
 
-function launch(entry: URL, { cpuSeconds }: GuestBounds): ChildProcess {
+function launch(entry: URL, { cpuSeconds, niceness }: GuestBounds): ChildProcess {
   const node = [
     process.execPath,
     // Options of this process, such as --inspect and loaders, are not handed on.
@@ -97,6 +98,10 @@ function launch(entry: URL, { cpuSeconds }: GuestBounds): ChildProcess {
   const limits = `ulimit -c 0; ulimit -S -t ${cpuSeconds}; ulimit -H -t ${cpuSeconds + cpuGraceSeconds}; exec "$@"`;
   const [command = '', ...args] = process.platform === 'win32' ? node : ['/bin/sh', '-c', limits, 'sh', ...node];
   const child = spawn(command, args, { env: {}, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  // It keeps no process from ending: while something is asked, the deadline does.
+  child.unref();
+  child.channel?.unref();
+  if (child.stderr instanceof Socket) child.stderr.unref();
   if (alive.size === 0) process.once('exit', killAll);
   alive.add(child);
   child.once('close', () => {
@@ -105,7 +110,7 @@ function launch(entry: URL, { cpuSeconds }: GuestBounds): ChildProcess {
   });
   try {
     // Before it has threads of its own, which inherit it.
-    if (child.pid !== undefined) setPriority(child.pid, priority);
+    if (child.pid !== undefined) setPriority(child.pid, niceness);
   } catch {
     // It has ended already, which its exit tells.
   }

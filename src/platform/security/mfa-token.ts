@@ -116,6 +116,44 @@ export async function consumeMfaProof(
   }
 }
 
+/** A request that is refused leaves its proof usable; so many of them use it up. */
+const maxRefusedUses = 3;
+
+/**
+ * Counts a request that was refused though it had a proof. The third uses the proof up: a proof lets its owner act once, and
+ * correct a mistake or two, and is no ticket for requests that cost us much and him nothing.
+ */
+export async function countRefusedUse(
+  tx: Tx,
+  challengeId: string,
+  actor: Pick<Actor, 'user_id' | 'session_id'>,
+): Promise<void> {
+  const { user_id, session_id } = actor;
+  if (user_id === null || session_id === null) return;
+  const counted = await tx.sql
+    .updateTable('mfa_challenges')
+    .set((eb) => ({
+      refused_uses: eb('refused_uses', '+', 1),
+      consumed_at: sql<string | null>`case when refused_uses + 1 >= ${maxRefusedUses} then clock_timestamp() end`,
+    }))
+    .where('id', '=', challengeId)
+    .where('user_id', '=', user_id)
+    .where('session_id', '=', session_id)
+    .where('consumed_at', 'is', null)
+    .returning(['refused_uses', 'action', 'payload_digest'])
+    .executeTakeFirst();
+  if (counted === undefined || counted.refused_uses < maxRefusedUses) return;
+  tx.audit({
+    event: 'mfa.used-up',
+    action: 'update',
+    resource_type: 'mfa_challenge',
+    resource_id: challengeId,
+    outcome: 'refused',
+    reason: 'mfa.required',
+    new_values: counted,
+  });
+}
+
 function proofRefused(): Problem {
   return new Problem({
     code: 'mfa.required',

@@ -18,13 +18,18 @@ import type { ApprovalRequests } from '../approval/approval-request.service.ts';
 import { configApply, guardingEnvironment } from './config-apply.action.ts';
 import { batchDeploymentsQuery, findDeployment } from './config-deployment.queries.ts';
 import { batchIdOf } from './config-deployment.service.ts';
+import type { SchemaJudge } from './config-json-schema.ts';
+import { checkProposal } from './config-proposal-check.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
 import { findConfigProposal } from './config.queries.ts';
 import { configRollback, takesFullPath } from './config-rollback.action.ts';
 import { sendRolloutCommand } from './config-rollout.client.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & { readonly approvals: ApprovalRequests };
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & {
+  readonly approvals: ApprovalRequests;
+  readonly schemas: SchemaJudge;
+};
 
 interface RequestedProposal {
   readonly proposal: object;
@@ -68,7 +73,8 @@ export async function proposeConfigChange(
       async (command) => {
         const id = command.command_id;
         // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
-        const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }));
+        const checked = await checkProposal(deps, actor, changes);
+        const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }, checked));
         const request = { actor, action: configApply.name, environment, payload: applyPayload(written, reason), mfa };
         return { proposal: { ...written, reason }, approval: await deps.approvals.open(request, command) };
       },
@@ -79,8 +85,9 @@ export async function proposeConfigChange(
     );
     return answer.requested(outcome);
   }
+  const checked = await checkProposal(deps, actor, changes);
   return caller.change(async (tx) => {
-    const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason });
+    const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason }, checked);
     const prepared = configApply.prepare(applyPayload(proposed, reason));
     const result = await runGatedAction(tx, { deps, gate: 'mfa' }, prepared);
     const deployments = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));

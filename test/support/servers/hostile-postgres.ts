@@ -33,7 +33,7 @@ export interface HostilePostgres {
   readonly port: number;
   /** How often somebody has connected, by mode. */
   connections(mode: HostileMode): number;
-  /** Sends these bytes in the mode `body_<name>`, after the query. */
+  /** Sends these bytes in the mode `body_<name>`, after the query, and then its end. */
   readonly bodies: Map<string, Buffer>;
   close(): Promise<void>;
 }
@@ -149,7 +149,9 @@ export async function startHostilePostgres(): Promise<HostilePostgres> {
         const stream = endless[mode];
         if (stream !== undefined) return sendEndlessly(socket, stream);
         if (mode === 'drip') return drip(socket);
-        socket.write(mode.startsWith('body_') ? (bodies.get(mode.slice(5)) ?? Buffer.alloc(0)) : (atQuery[mode]?.() ?? Buffer.alloc(0)));
+        // What was generated is all there is, so that a reader which wants more does not wait for it.
+        if (mode.startsWith('body_')) socket.end(bodies.get(mode.slice(5)) ?? Buffer.alloc(0));
+        else socket.write(atQuery[mode]?.() ?? Buffer.alloc(0));
       } else if (type === 'X' && mode !== 'honest_open') {
         socket.end();
       }
