@@ -116,6 +116,28 @@ export async function consumeMfaProof(
   }
 }
 
+/**
+ * Checks that a proof could be consumed now, for a change that has costly work before its transaction.
+ *
+ * @throws Problem 403 `mfa.required` when the proof is used or too old.
+ */
+export async function assertUsableProof(
+  tx: Tx,
+  challengeId: string,
+  { user_id, session_id }: Pick<Actor, 'user_id' | 'session_id'>,
+): Promise<void> {
+  const usable = await tx.sql
+    .selectFrom('mfa_challenges')
+    .where('id', '=', challengeId)
+    .where('user_id', '=', user_id)
+    .where('session_id', '=', session_id)
+    .where('consumed_at', 'is', null)
+    .where('proof_expires_at', '>', sql<string>`clock_timestamp()`)
+    .select('id')
+    .executeTakeFirst();
+  if (usable === undefined) throw proofRefused();
+}
+
 /** A request that is refused leaves its proof usable; so many of them use it up. */
 const maxRefusedUses = 3;
 

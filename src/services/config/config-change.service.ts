@@ -10,6 +10,7 @@ import { invalidInput } from '../../platform/input-issues.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { assertUsableProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { GatedCaller } from '../actions/gated-caller.ts';
 import { runGatedAction } from '../actions/run-action.ts';
@@ -20,6 +21,7 @@ import { batchDeploymentsQuery, findDeployment } from './config-deployment.queri
 import { batchIdOf } from './config-deployment.service.ts';
 import type { SchemaJudge } from './config-json-schema.ts';
 import { checkProposal } from './config-proposal-check.service.ts';
+import type { CheckedChanges } from './config-proposal-check.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
 import { findConfigProposal } from './config.queries.ts';
@@ -73,7 +75,7 @@ export async function proposeConfigChange(
       async (command) => {
         const id = command.command_id;
         // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
-        const checked = await checkProposal(deps, actor, changes);
+        const checked = await checkOnce(deps, caller, changes);
         const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }, checked));
         const request = { actor, action: configApply.name, environment, payload: applyPayload(written, reason), mfa };
         return { proposal: { ...written, reason }, approval: await deps.approvals.open(request, command) };
@@ -85,7 +87,7 @@ export async function proposeConfigChange(
     );
     return answer.requested(outcome);
   }
-  const checked = await checkProposal(deps, actor, changes);
+  const checked = await checkOnce(deps, caller, changes);
   return caller.change(async (tx) => {
     const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason }, checked);
     const prepared = configApply.prepare(applyPayload(proposed, reason));
@@ -93,6 +95,12 @@ export async function proposeConfigChange(
     const deployments = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
     return answer.started({ proposal: { ...proposed, reason }, deployments });
   });
+}
+
+/** Checks a proposal, unless its proof is used up: the check costs too much to be had again and again. */
+async function checkOnce(deps: Deps, { actor, mfa }: GatedCaller, changes: readonly ProposedConfig[]): Promise<CheckedChanges> {
+  if (mfa !== null) await unitOfWork(deps.db, actor, (tx) => assertUsableProof(tx, mfa.challenge_id, actor));
+  return checkProposal(deps, actor, changes);
 }
 
 /**
