@@ -10,7 +10,7 @@ import { invalidInput } from '../../platform/input-issues.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { assertUsableProof } from '../../platform/security/mfa-token.ts';
+import { assertNotUsedUp } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { GatedCaller } from '../actions/gated-caller.ts';
 import { runGatedAction } from '../actions/run-action.ts';
@@ -99,7 +99,7 @@ export async function proposeConfigChange(
 
 /** Checks a proposal, unless its proof is used up: the check costs too much to be had again and again. */
 async function checkOnce(deps: Deps, { actor, mfa }: GatedCaller, changes: readonly ProposedConfig[]): Promise<CheckedChanges> {
-  if (mfa !== null) await unitOfWork(deps.db, actor, (tx) => assertUsableProof(tx, mfa.challenge_id, actor));
+  if (mfa !== null) await unitOfWork(deps.db, actor, (tx) => assertNotUsedUp(tx, mfa.challenge_id, actor));
   return checkProposal(deps, actor, changes);
 }
 
