@@ -42,16 +42,25 @@ interface GuestBounds {
   readonly niceness: number;
 }
 
+/** The bounds of one job. */
+interface JobBounds {
+  readonly deadlineMs: number;
+  readonly cpuMs?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** A running process that works for one guest at a time. */
 export interface Guest {
   /**
    * Has one job done. One at a time.
    *
-   * @param options.deadlineMs after which the process is killed.
-   * @param options.signal kills the process when it aborts.
+   * @param bounds.deadlineMs after which the process is killed.
+   * @param bounds.cpuMs CPU time after which it is killed, too, where there is `/proc`. On a busy machine it comes later than
+   *   the same time by the clock, so that what costs little is not refused because others cost much.
+   * @param bounds.signal kills the process when it aborts.
    * @throws GuestEndedError when the process ends instead; the signal's reason.
    */
-  ask(job: unknown, options: { readonly deadlineMs: number; readonly signal?: AbortSignal }): Promise<unknown>;
+  ask(job: unknown, bounds: JobBounds): Promise<unknown>;
   /** CPU seconds it has used, as of its last answer. */
   cpuSeconds(): number;
   /** True until the process has ended. */
@@ -158,14 +167,14 @@ class GuestProcess implements Guest {
     await this.#ready.promise.finally(() => clearTimeout(timer));
   }
 
-  async ask(job: unknown, { deadlineMs, signal }: { deadlineMs: number; signal?: AbortSignal }): Promise<unknown> {
+  async ask(job: unknown, { deadlineMs, cpuMs = Infinity, signal }: JobBounds): Promise<unknown> {
     signal?.throwIfAborted();
     if (this.#end !== undefined) throw new GuestEndedError(this.#end);
     if (this.#question !== undefined) throw new Error('A guest does one job at a time.');
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#question = { resolve, reject };
     const deadline = setTimeout(() => this.#kill('deadline'), deadlineMs);
-    const endWatch = this.#watchMemory();
+    const endWatch = this.#watch(cpuMs);
     const abort = () => this.close();
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -220,19 +229,34 @@ class GuestProcess implements Guest {
   }
 
   /** Buffers do not count as heap, so the process is looked at from outside. Without `/proc` the other bounds remain. */
-  #watchMemory(): () => void {
+  #watch(cpuMs: number): () => void {
     const { pid } = this.#child;
     if (process.platform !== 'linux' || pid === undefined) return () => undefined;
+    let cpuBefore: number | undefined;
     const timer = setInterval(() => {
-      void readFile(`/proc/${pid}/status`, 'latin1').then(
-        (status) => {
-          const kilobytes = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0);
-          if (kilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
-        },
-        () => undefined,
-      );
+      void usageOf(pid).then((usage) => {
+        if (usage === null) return;
+        cpuBefore ??= usage.cpuMs;
+        if (usage.rssKilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
+        else if (usage.cpuMs - cpuBefore > cpuMs) this.#kill('deadline');
+      });
     }, watchEveryMs);
     return () => clearInterval(timer);
+  }
+}
+
+/** What a process uses, by `/proc`; null when it has ended. */
+async function usageOf(pid: number): Promise<{ rssKilobytes: number; cpuMs: number } | null> {
+  try {
+    const [status, stat] = await Promise.all([readFile(`/proc/${pid}/status`, 'latin1'), readFile(`/proc/${pid}/stat`, 'latin1')]);
+    // Behind the name, which may hold anything, stand the state and the numbers; user and system time are in hundredths.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return {
+      rssKilobytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0),
+      cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
+    };
+  } catch {
+    return null;
   }
 }
 

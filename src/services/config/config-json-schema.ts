@@ -29,9 +29,9 @@ export interface SchemaJudge {
 }
 
 const entry = new URL('./config-schema-guest.ts', import.meta.url);
-/** Wall-clock time: on a busy machine an ordinary check takes a good part of a second. */
-const deadlineMs = 2_000;
-const bounds = { maxRssMb: 300, cpuSeconds: 60, niceness: 5 };
+/** What a check may cost. By the clock it may take longer, because everything else goes first on a busy machine. */
+const jobBounds = { cpuMs: 2_000, deadlineMs: 10_000 };
+const bounds = { maxRssMb: 300, cpuSeconds: 60, niceness: 15 };
 /** A process that has used so much is replaced, so that its limit does not end it in the middle of an innocent check. */
 const retiredAfterCpuSeconds = 30;
 const maxWaiting = 20;
@@ -66,7 +66,7 @@ export function createSchemaJudge(log: Logger): SchemaJudge {
   const ask = async (question: object): Promise<unknown> => {
     const running = await (guest ?? start());
     try {
-      return await running.ask(question, { deadlineMs });
+      return await running.ask(question, jobBounds);
     } finally {
       if (!running.isAlive() || running.cpuSeconds() > retiredAfterCpuSeconds) replace(running);
     }

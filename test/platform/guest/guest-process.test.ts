@@ -47,7 +47,12 @@ describe('T-21: the process of a guest', () => {
     ['loop', 'deadline', { deadlineMs: 500 }, {}],
     ['loop', 'cpu', { deadlineMs }, { cpuSeconds: 1 }],
     ['heap', 'crashed', { deadlineMs }, {}],
-    ...(process.platform === 'linux' ? [['buffers', 'memory', { deadlineMs }, {}] as const] : []),
+    ...(process.platform === 'linux'
+      ? ([
+          ['buffers', 'memory', { deadlineMs }, {}],
+          ['loop', 'deadline', { deadlineMs, cpuMs: 300 }, {}],
+        ] as const)
+      : []),
     ['throw', 'crashed', { deadlineMs }, {}],
     ['exit', 'crashed', { deadlineMs }, {}],
   ] as const)('ends of its own: %s by %s', async (job, end, options, changes) => {
