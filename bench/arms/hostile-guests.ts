@@ -82,7 +82,7 @@ async function syncOverAndOver(id: string): Promise<void> {
     const { status, body } = await call('POST', `/admin/integrations/${id}/sync`);
     if (status !== 202) throw new Error(`No sync: ${JSON.stringify(body)}`);
     for (let job = body; job.status === 'running'; ) {
-      await setTimeout(100);
+      await setTimeout(500);
       job = (await call('GET', `/admin/integrations/${id}/sync-jobs/${body.id}`)).body;
     }
     counts.syncs += 1;

@@ -1,5 +1,5 @@
 import type { RemoteFault } from '../../domain/integration/integration.ts';
-import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
+import { OutboundFailedError, OutboundRefusedError, OutboundTooLargeError } from '../../platform/outbound/outbound-http.ts';
 
 /** A remote system could not be used. The message may be shown: it contains no secret and no part of an answer. */
 export class RemoteError extends Error {
@@ -20,6 +20,7 @@ export function outboundFault(error: unknown): RemoteError | null {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
     if (cause instanceof RemoteError) return cause;
     if (cause instanceof OutboundRefusedError) return new RemoteError('address_refused', cause.message, { cause });
+    if (cause instanceof OutboundTooLargeError) return new RemoteError('too_large', cause.message, { cause });
     if (cause instanceof OutboundFailedError) return new RemoteError('unreachable', cause.message, { cause });
   }
   return null;

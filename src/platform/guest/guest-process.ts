@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
@@ -10,9 +11,10 @@ import type { GuestMessage, HostMessage } from './guest-protocol.ts';
 /**
  * How a guest ended. `deadline` and `memory`: we killed it for passing its bounds. `cpu`: the kernel did, for the same.
  * `crashed`: it ended by itself. `killed`: by a SIGKILL that was not ours, as of a machine without memory. `not-started`: it
- * never said that it was ready, so nothing of a guest was in it yet. `closed`: we closed it.
+ * never said that it was ready, so nothing of a guest was in it yet. `stalled`: the deadline passed while it mostly waited
+ * for a core, on a machine that is too busy. `closed`: we closed it.
  */
-export type GuestEnd = 'deadline' | 'memory' | 'cpu' | 'crashed' | 'killed' | 'not-started' | 'closed';
+export type GuestEnd = 'deadline' | 'memory' | 'cpu' | 'crashed' | 'killed' | 'not-started' | 'stalled' | 'closed';
 
 const ownEnds: readonly GuestEnd[] = ['deadline', 'memory', 'cpu', 'crashed'];
 
@@ -71,7 +73,9 @@ export interface Guest {
 
 const heapMb = 128;
 const youngHeapMb = 8;
-const startDeadlineMs = 20_000;
+const startDeadlineMs = 30_000;
+/** The share of a deadline that a process may have waited for a core and still be to blame for passing it. */
+const blamedWait = 0.25;
 const watchEveryMs = 50;
 const keptStderr = 2_048;
 /** Between the signal that the kernel sends first and the kill. */
@@ -106,7 +110,8 @@ function launch(entry: URL, { cpuSeconds, niceness }: GuestBounds): ChildProcess
   // The limits bind the process that the shell becomes; no core file, because it would hold a password.
   const limits = `ulimit -c 0; ulimit -S -t ${cpuSeconds}; ulimit -H -t ${cpuSeconds + cpuGraceSeconds}; exec "$@"`;
   const [command = '', ...args] = process.platform === 'win32' ? node : ['/bin/sh', '-c', limits, 'sh', ...node];
-  const child = spawn(command, args, { env: {}, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  // A session of its own: where Linux shares the cores among sessions, priorities count inside of one only.
+  const child = spawn(command, args, { env: {}, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   // It keeps no process from ending: while something is asked, the deadline does.
   child.unref();
   child.channel?.unref();
@@ -117,13 +122,22 @@ function launch(entry: URL, { cpuSeconds, niceness }: GuestBounds): ChildProcess
     alive.delete(child);
     if (alive.size === 0) process.off('exit', killAll);
   });
+  if (child.pid !== undefined) yieldTo(child.pid, niceness);
+  return child;
+}
+
+/** Has everything else go before a process, which has no threads yet: they inherit it. */
+function yieldTo(pid: number, niceness: number): void {
   try {
-    // Before it has threads of its own, which inherit it.
-    if (child.pid !== undefined) setPriority(child.pid, niceness);
+    setPriority(pid, niceness);
   } catch {
     // It has ended already, which its exit tells.
   }
-  return child;
+  try {
+    if (process.platform === 'linux') writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
+  } catch {
+    // Cores are not shared among sessions here, or not by us.
+  }
 }
 
 function killAll(): void {
@@ -146,6 +160,8 @@ class GuestProcess implements Guest {
   #reason: GuestEnd | undefined;
   #stderr = '';
   #cpuSeconds = 0;
+  /** How long it has waited for a core since it was asked, where that is known. */
+  #waitedMs = 0;
 
   constructor(child: ChildProcess, bounds: GuestBounds, log: Logger) {
     this.#child = child;
@@ -173,7 +189,8 @@ class GuestProcess implements Guest {
     if (this.#question !== undefined) throw new Error('A guest does one job at a time.');
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#question = { resolve, reject };
-    const deadline = setTimeout(() => this.#kill('deadline'), deadlineMs);
+    this.#waitedMs = 0;
+    const deadline = setTimeout(() => this.#kill(this.#waitedMs > deadlineMs * blamedWait ? 'stalled' : 'deadline'), deadlineMs);
     const endWatch = this.#watch(cpuMs);
     const abort = () => this.close();
     signal?.addEventListener('abort', abort, { once: true });
@@ -232,28 +249,39 @@ class GuestProcess implements Guest {
   #watch(cpuMs: number): () => void {
     const { pid } = this.#child;
     if (process.platform !== 'linux' || pid === undefined) return () => undefined;
-    let cpuBefore: number | undefined;
+    let before: Usage | undefined;
     const timer = setInterval(() => {
       void usageOf(pid).then((usage) => {
         if (usage === null) return;
-        cpuBefore ??= usage.cpuMs;
+        before ??= usage;
+        this.#waitedMs = usage.waitedMs - before.waitedMs;
         if (usage.rssKilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
-        else if (usage.cpuMs - cpuBefore > cpuMs) this.#kill('deadline');
+        else if (usage.cpuMs - before.cpuMs > cpuMs) this.#kill('deadline');
       });
     }, watchEveryMs);
     return () => clearInterval(timer);
   }
 }
 
-/** What a process uses, by `/proc`; null when it has ended. */
-async function usageOf(pid: number): Promise<{ rssKilobytes: number; cpuMs: number } | null> {
+/** What a process has used so far. */
+interface Usage {
+  readonly rssKilobytes: number;
+  readonly cpuMs: number;
+  /** How long it was ready to run and had no core. */
+  readonly waitedMs: number;
+}
+
+/** Reads `/proc`; null when the process has ended. */
+async function usageOf(pid: number): Promise<Usage | null> {
+  const fileOf = (name: string) => readFile(`/proc/${pid}/${name}`, 'latin1');
   try {
-    const [status, stat] = await Promise.all([readFile(`/proc/${pid}/status`, 'latin1'), readFile(`/proc/${pid}/stat`, 'latin1')]);
+    const [status, stat, scheduled] = await Promise.all([fileOf('status'), fileOf('stat'), fileOf('schedstat').catch(() => '0 0 0')]);
     // Behind the name, which may hold anything, stand the state and the numbers; user and system time are in hundredths.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return {
       rssKilobytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0),
       cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
+      waitedMs: Number(scheduled.split(' ')[1]) / 1e6,
     };
   } catch {
     return null;

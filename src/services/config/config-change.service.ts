@@ -70,12 +70,13 @@ export async function proposeConfigChange(
   await assertPermittedGuardAddresses(deps, changes);
   const environment = guardingEnvironment(changes.map((change) => change.environment));
   const gate = await deps.approvals.resolveGate(actor, configApply.name, environment);
+  // Before the command begins, whose deadline a check would use up.
+  const checked = caller.isReplayed ? noChecks : await checkOnce(deps, caller, changes);
   if (mfa !== null && (caller.isReplayed || gate === 'approval')) {
     const outcome = await caller.throughWorkflow<RequestedProposal>(
       async (command) => {
         const id = command.command_id;
         // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
-        const checked = await checkOnce(deps, caller, changes);
         const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }, checked));
         const request = { actor, action: configApply.name, environment, payload: applyPayload(written, reason), mfa };
         return { proposal: { ...written, reason }, approval: await deps.approvals.open(request, command) };
@@ -87,7 +88,6 @@ export async function proposeConfigChange(
     );
     return answer.requested(outcome);
   }
-  const checked = await checkOnce(deps, caller, changes);
   return caller.change(async (tx) => {
     const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason }, checked);
     const prepared = configApply.prepare(applyPayload(proposed, reason));
@@ -96,6 +96,9 @@ export async function proposeConfigChange(
     return answer.started({ proposal: { ...proposed, reason }, deployments });
   });
 }
+
+/** A repetition writes nothing, so nothing of it is checked. */
+const noChecks: CheckedChanges = new Map();
 
 /** Checks a proposal, unless its proof is used up: the check costs too much to be had again and again. */
 async function checkOnce(deps: Deps, { actor, mfa }: GatedCaller, changes: readonly ProposedConfig[]): Promise<CheckedChanges> {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { startGuest } from '../../../src/platform/guest/guest-process.ts';
-import type { Guest } from '../../../src/platform/guest/guest-process.ts';
+import type { Guest, GuestEndedError } from '../../../src/platform/guest/guest-process.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -44,7 +44,6 @@ describe('T-21: the process of a guest', () => {
   });
 
   it.each([
-    ['loop', 'deadline', { deadlineMs: 500 }, {}],
     ['loop', 'cpu', { deadlineMs }, { cpuSeconds: 1 }],
     ['heap', 'crashed', { deadlineMs }, {}],
     ...(process.platform === 'linux'
@@ -61,6 +60,14 @@ describe('T-21: the process of a guest', () => {
       expect(guest.isAlive()).toBe(false);
       await expect(guest.ask('again', { deadlineMs })).rejects.toMatchObject({ end });
     }, changes);
+  });
+
+  it('is killed at the deadline, and to blame for it unless it had no core to run on', async () => {
+    await withGuest(async (guest) => {
+      const failure = await guest.ask('loop', { deadlineMs: 500 }).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ end: expect.stringMatching(/^(deadline|stalled)$/) });
+      expect((failure as GuestEndedError).isOfGuest).toBe((failure as GuestEndedError).end === 'deadline');
+    });
   });
 
   it('is not to blame for a kill that was not ours, for a cancellation, and for what never started', async () => {

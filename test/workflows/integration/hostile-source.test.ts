@@ -10,11 +10,14 @@ import { eventually } from '../../support/eventually.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { makePerson, otherTenantId } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
+import { startHostileHttp } from '../../support/servers/hostile-http.ts';
+import type { HostileHttp } from '../../support/servers/hostile-http.ts';
 import { startHostilePostgres } from '../../support/servers/hostile-postgres.ts';
 import type { HostileMode, HostilePostgres } from '../../support/servers/hostile-postgres.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 
 let server: HostilePostgres;
+let hostileHttp: HostileHttp;
 let service: KeyService;
 let app: TestApi;
 let worker: RunningWorker;
@@ -24,9 +27,10 @@ let neighbour: ReturnType<typeof integrationDriver>;
 
 beforeAll(async () => {
   server = await startHostilePostgres();
+  hostileHttp = await startHostileHttp();
   service = await KeyService.start();
   service.items = [{ id: 1 }, { id: 2 }];
-  app = await startTestApi({ OUTBOUND_ALLOW: `${service.host},${server.host}:${server.port}` });
+  app = await startTestApi({ OUTBOUND_ALLOW: [service.host, hostileHttp.host, `${server.host}:${server.port}`].join(',') });
   worker = await startWorker(app.env);
   admin = await app.signIn('role-super-admin');
   drive = integrationDriver(app, admin);
@@ -38,6 +42,7 @@ afterAll(async () => {
   await app.close();
   await service.stop();
   await server.close();
+  await hostileHttp.close();
 });
 
 const configOf = (mode: HostileMode) => ({
@@ -181,8 +186,20 @@ describe('T-21: a hostile database', () => {
   });
 });
 
+describe('T-21: a hostile service over HTTP', () => {
+  it.each([
+    ['deep', 'unexpected'],
+    ['endless', 'too_large'],
+    ['bomb', 'unexpected'],
+  ] as const)('%s: the sync fails as %s, at once', async (path, error_code) => {
+    const { id } = await drive.connected(service, restConfig({ url: `http://${hostileHttp.host}` }, { records_path: `/${path}` }));
+    const [job] = await Promise.all([synced(id), neighbourIsServed()]);
+    expect(job).toMatchObject({ status: 'failed', error_code });
+  });
+});
+
 describe('T-21: generated messages', () => {
-  const kinds = [...'123ACDEGHIKNRSTVWZcdnstv'];
+  const kinds = Array.from('123ACDEGHIKNRSTVWZcdnstv');
   const body = fc.oneof(
     fc.uint8Array({ maxLength: 64 }),
     fc.array(fc.constantFrom(0, 1, 2, 0x7f, 0x80, 0xff, 0x53, 0x43), { maxLength: 40 }).map((bytes) => Uint8Array.from(bytes)),
