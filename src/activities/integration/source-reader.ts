@@ -37,7 +37,7 @@ const pageEntry = new URL('./page-guest.ts', import.meta.url);
 const pageDeadlineMs = 20_000;
 /** Many times what an honest page costs. */
 const pageCpuMs = 5_000;
-const bounds = { maxRssMb: 300, cpuSeconds: 60, niceness: 15 };
+const bounds = { maxRssMb: 300, cpuSeconds: 60, niceness: 10 };
 
 /**
  * Makes the reader of a worker. What a database sends shapes what its driver does, so it is read in a process of its own, one
