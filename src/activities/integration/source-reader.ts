@@ -66,7 +66,7 @@ async function readInProcess<Result>(
   { config, secret, signal }: Pick<ReadSource, 'config' | 'secret' | 'signal'>,
   work: (source: RemoteSource) => Promise<Result>,
 ): Promise<Result> {
-  const guest = await startGuest(pageEntry, bounds, log);
+  const guest = await startGuest(pageEntry, bounds, log, signal);
   try {
     return await work({
       pull: async (cursor) => {

@@ -89,13 +89,23 @@ const alive = new Set<ChildProcess>();
  * dies. A thread would not do: V8 aborts the whole process when a thread's memory is at its end.
  *
  * @param entry a module that calls `answerHost`; TypeScript is run as it is.
- * @throws GuestEndedError `not-started`.
+ * @param signal gives the start up when it aborts; afterwards it has no effect.
+ * @throws GuestEndedError `not-started`; the signal's reason.
  */
-export async function startGuest(entry: URL, bounds: GuestBounds, log: Logger): Promise<Guest> {
-  const child = launch(entry, bounds);
-  const guest = new GuestProcess(child, bounds, log);
-  await guest.started();
-  return guest;
+export async function startGuest(entry: URL, bounds: GuestBounds, log: Logger, signal?: AbortSignal): Promise<Guest> {
+  signal?.throwIfAborted();
+  const guest = new GuestProcess(launch(entry, bounds), bounds, log);
+  const giveUp = () => guest.close();
+  signal?.addEventListener('abort', giveUp, { once: true });
+  try {
+    await guest.started();
+    return guest;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
 }
 
 function launch(entry: URL, { cpuSeconds, niceness }: GuestBounds): ChildProcess {

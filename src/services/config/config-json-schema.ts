@@ -49,10 +49,10 @@ const judgement = z.discriminatedUnion('kind', [
 export function createSchemaJudge(log: Logger): SchemaJudge {
   const slots = new FairSlots({ slots: 1, maxWaiting, maxWaitingPerKey: maxWaitingPerTenant });
   let guest: Promise<Guest> | undefined;
-  let isClosed = false;
+  const closing = new AbortController();
 
   const start = (): Promise<Guest> => {
-    const starting = startGuest(entry, bounds, log);
+    const starting = startGuest(entry, bounds, log, closing.signal);
     guest = starting;
     starting.catch(() => {
       if (guest === starting) guest = undefined;
@@ -62,7 +62,7 @@ export function createSchemaJudge(log: Logger): SchemaJudge {
   const replace = (old: Guest): void => {
     old.close();
     guest = undefined;
-    if (!isClosed) void start().catch(() => undefined);
+    if (!closing.signal.aborted) void start().catch(() => undefined);
   };
   const ask = async (question: object): Promise<unknown> => {
     const running = await (guest ?? start());
@@ -84,7 +84,7 @@ export function createSchemaJudge(log: Logger): SchemaJudge {
       throw new Error('A schema was refused without a reason.');
     },
     close: () => {
-      isClosed = true;
+      closing.abort();
       void guest?.then((running) => running.close(), () => undefined);
     },
   };
