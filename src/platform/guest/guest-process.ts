@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../observability/logger.ts';
 import type { GuestMessage, HostMessage } from './guest-protocol.ts';
+import { usageOf } from './process-usage.ts';
+import type { ProcessUsage } from './process-usage.ts';
 
 /**
  * How a guest ended. `deadline` and `memory`: we killed it for passing its bounds. `cpu`: the kernel did, for the same.
@@ -259,7 +260,7 @@ class GuestProcess implements Guest {
   #watch(cpuMs: number): () => void {
     const { pid } = this.#child;
     if (process.platform !== 'linux' || pid === undefined) return () => undefined;
-    let before: Usage | undefined;
+    let before: ProcessUsage | undefined;
     const timer = setInterval(() => {
       void usageOf(pid).then((usage) => {
         if (usage === null) return;
@@ -270,31 +271,6 @@ class GuestProcess implements Guest {
       });
     }, watchEveryMs);
     return () => clearInterval(timer);
-  }
-}
-
-/** What a process has used so far. */
-interface Usage {
-  readonly rssKilobytes: number;
-  readonly cpuMs: number;
-  /** How long it was ready to run and had no core. */
-  readonly waitedMs: number;
-}
-
-/** Reads `/proc`; null when the process has ended. */
-async function usageOf(pid: number): Promise<Usage | null> {
-  const fileOf = (name: string) => readFile(`/proc/${pid}/${name}`, 'latin1');
-  try {
-    const [status, stat, scheduled] = await Promise.all([fileOf('status'), fileOf('stat'), fileOf('schedstat').catch(() => '0 0 0')]);
-    // Behind the name, which may hold anything, stand the state and the numbers; user and system time are in hundredths.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return {
-      rssKilobytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0),
-      cpuMs: (Number(fields[11]) + Number(fields[12])) * 10,
-      waitedMs: Number(scheduled.split(' ')[1]) / 1e6,
-    };
-  } catch {
-    return null;
   }
 }
 
