@@ -46,6 +46,10 @@ const restrictions = {
     selector: "MemberExpression[object.name=/[cC]lient$/][property.name='workflow']",
     message: 'A workflow is started, updated, signalled and queried by its services/<area>/<name>.client.ts only.',
   },
+  pattern: {
+    selector: ":matches(NewExpression, CallExpression)[callee.name='RegExp']:not([arguments.0.type='Literal'])",
+    message: 'Patterns are written down; what people send is compiled by src/platform/linear-pattern.ts only, whose engine takes linear time.',
+  },
   defaultExport: { selector: 'ExportDefaultDeclaration', message: 'Exports have names.' },
   enumeration: { selector: 'TSEnumDeclaration', message: 'Use a closed union of literals.' },
 };
@@ -172,6 +176,7 @@ export default defineConfig(
   // Temporal as the engine of a queue: the workflows are the applications' own.
   { files: ['src/services/**/*.client.ts', 'src/services/queue/temporal-queue-provider.ts'], rules: restrictionsExcept('write', 'workflowCall') },
   { files: ['src/platform/**'], rules: restrictionsExcept('connection', 'write') },
+  { files: ['src/platform/linear-pattern.ts'], rules: restrictionsExcept('pattern') },
   { files: ['src/platform/temporal/**'], rules: restrictionsExcept('connection', 'workflowCall') },
   { files: ['src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('fork', 'write') },
   { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: restrictionsExcept('env', 'connection', 'write', 'workflowCall') },

@@ -75,7 +75,7 @@ export function ratioOf(
   slices: ReadonlyMap<string, readonly Slice[]>,
   subject: string,
   baseline: string,
-  measure: 'perSecond' | 'p50Ms' = 'perSecond',
+  measure: keyof Slice = 'perSecond',
 ): Spread {
   const ours = slices.get(subject) ?? [];
   const theirs = slices.get(baseline) ?? [];

@@ -8,6 +8,7 @@ import { benchAuditVerify } from './cases/audit-verify.ts';
 import { benchConfigRead } from './cases/config-read.ts';
 import { benchControlPlane } from './cases/control-plane.ts';
 import { benchFootprint } from './cases/footprint.ts';
+import { benchGuests } from './cases/guests.ts';
 import { benchListRead } from './cases/list-read.ts';
 import { benchIsolation } from './cases/isolation.ts';
 import { benchOnboarding } from './cases/onboarding.ts';
@@ -28,6 +29,7 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   'list-read': benchListRead,
   write: benchWrite,
   approval: benchApproval,
+  guests: benchGuests,
   'audit-append': benchAuditAppend,
   assignment: benchAssignment,
   onboarding: benchOnboarding,

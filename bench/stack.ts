@@ -156,6 +156,8 @@ async function environment(
     AUTH_SIGNING_KEYS: `s1:${key()}`,
     AUDIT_SIGNING_KEYS: `castellan-bench:${key()}`,
     ACCESS_TOKEN_TTL_SECONDS: '3600',
+    // Sources that are read here, too.
+    OUTBOUND_ALLOW: '127.0.0.1',
     RATE_LIMIT_PER_MINUTE: '1000000000',
     SIGN_IN_LIMIT_PER_ACCOUNT: '1000000000',
     SIGN_IN_LIMIT_PER_ADDRESS: '1000000000',

@@ -29,6 +29,7 @@ import { Migration20261121330000_commands } from './20261121330000_commands.ts';
 import { Migration20261121340000_audit_retention_role } from './20261121340000_audit_retention_role.ts';
 import { Migration20261121341000_audit_anchors } from './20261121341000_audit_anchors.ts';
 import { Migration20261129100000_four_eyes } from './20261129100000_four_eyes.ts';
+import { Migration20261129400000_guests } from './20261129400000_guests.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -63,4 +64,5 @@ export const migrationsList = [
   { name: '20261121340000_audit_retention_role', class: Migration20261121340000_audit_retention_role },
   { name: '20261121341000_audit_anchors', class: Migration20261121341000_audit_anchors },
   { name: '20261129100000_four_eyes', class: Migration20261129100000_four_eyes },
+  { name: '20261129400000_guests', class: Migration20261129400000_guests },
 ];

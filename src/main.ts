@@ -87,6 +87,12 @@ async function main(): Promise<void> {
     });
   }
 
+  // What it was doing is unknown from then on: everything is stopped, and nothing goes on.
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    if (!ending.signal.aborted) void end('An error was not caught', 1);
+  });
+
   try {
     stack = await startEmbeddedStack({
       source: process.env,

@@ -25,6 +25,7 @@ import { keepPolling } from './platform/temporal/polling-worker.ts';
 import type { Polling } from './platform/temporal/polling-worker.ts';
 import { payloadCodecOf } from './platform/temporal/payload-codec.ts';
 import { createQueueProviders } from './services/queue/queue-providers.ts';
+import { exitOnUncaughtError } from './platform/uncaught-errors.ts';
 import { startDueWorkflows } from './services/commands/workflow-start.service.ts';
 import { reconcileSchedules } from './platform/temporal/schedules.ts';
 import { registerSearchAttributes } from './platform/temporal/search-attributes.ts';
@@ -275,6 +276,7 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  exitOnUncaughtError(log, () => worker?.close(), env.SHUTDOWN_TIMEOUT_SECONDS * 1_000);
   try {
     worker = await startWorker(env, log, { signal: stopping.signal });
   } catch (error) {

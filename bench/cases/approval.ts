@@ -35,7 +35,7 @@ export async function benchApproval(stack: BenchStack, plan: Plan): Promise<Goal
   await admin.connect();
   const connection = await Connection.connect({ address: stack.env.TEMPORAL_ADDRESS });
   try {
-    const bench = await prepare(stack, admin, new Client({ connection, namespace: stack.env.TEMPORAL_NAMESPACE }));
+    const bench = await prepareDecisions(stack, admin, new Client({ connection, namespace: stack.env.TEMPORAL_NAMESPACE }));
     const before = await updatesCounted(stack);
     let decided = 0;
     const slices = await interleave(
@@ -71,7 +71,8 @@ export async function benchApproval(stack: BenchStack, plan: Plan): Promise<Goal
   }
 }
 
-async function prepare(stack: BenchStack, admin: pg.Client, client: Client) {
+/** Decisions on approval requests of two people; what a decision needs is made outside of what is measured. */
+export async function prepareDecisions(stack: BenchStack, admin: pg.Client, client: Client) {
   const [requester, approver] = await adminsWithSessions(stack, admin);
   const tokens = createMfaTokens({
     keyring: createSigningKeyring(parseKeyList(stack.env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS')),

@@ -7,6 +7,7 @@ import type { ActorCache } from '../services/identity/sign-in/actor-cache.ts';
 import type { SignInDeps } from '../platform/process-deps.ts';
 import type { ApprovalRequests } from '../services/approval/approval-request.service.ts';
 import type { ConfigSnapshots } from '../services/config/config-snapshot-cache.ts';
+import type { SchemaJudge } from '../services/config/config-json-schema.ts';
 import type { FlagSnapshots } from '../services/flag/flag-snapshot-cache.ts';
 import type { ServiceTokenCache } from '../services/identity/sign-in/service-token-cache.ts';
 import type { DescribedRoute } from './http/route-description.ts';
@@ -23,6 +24,7 @@ export interface ApiDeps extends SignInDeps {
   readonly serviceTokens: ServiceTokenCache;
   readonly flagSnapshots: FlagSnapshots;
   readonly configSnapshots: ConfigSnapshots;
+  readonly schemas: SchemaJudge;
   readonly approvals: ApprovalRequests;
   /** Every mounted route, for the manifest of gates and the OpenAPI document. */
   readonly routes: readonly DescribedRoute[];

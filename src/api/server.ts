@@ -20,6 +20,7 @@ import { payloadCodecOf } from '../platform/temporal/payload-codec.ts';
 import { createQueueProviders } from '../services/queue/queue-providers.ts';
 import { createRateLimits } from '../platform/security/rate-limit.ts';
 import { createTemporalClient } from '../platform/temporal/temporal-client.ts';
+import { exitOnUncaughtError } from '../platform/uncaught-errors.ts';
 import { startTracing } from '../platform/observability/tracing.ts';
 import { tenantAttributeName } from '../workflows/queue/queue-pause.contract.ts';
 import { createApp } from './app.ts';
@@ -27,6 +28,7 @@ import { createApprovalRequests } from '../services/approval/approval-request.se
 import type { ApiDeps } from './deps.ts';
 import { ActorCache } from '../services/identity/sign-in/actor-cache.ts';
 import { ConfigSnapshots } from '../services/config/config-snapshot-cache.ts';
+import { createSchemaJudge } from '../services/config/config-json-schema.ts';
 import { FlagSnapshots } from '../services/flag/flag-snapshot-cache.ts';
 import { ServiceTokenCache } from '../services/identity/sign-in/service-token-cache.ts';
 import { routes } from './routes.ts';
@@ -87,6 +89,7 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
     serviceTokens: new ServiceTokenCache(db, now),
     flagSnapshots: new FlagSnapshots(db, now),
     configSnapshots: new ConfigSnapshots(db, keyring, now),
+    schemas: createSchemaJudge(log),
     routes,
     now,
   };
@@ -114,6 +117,7 @@ export async function startApi(env: Env, log: Logger = createLogger({ level: env
       const force = setTimeout(() => server.closeAllConnections(), env.SHUTDOWN_TIMEOUT_SECONDS * 1000);
       await closed;
       clearTimeout(force);
+      deps.schemas.close();
       await Promise.allSettled([
         deps.temporal.close(),
         deps.queues.close(),
@@ -138,6 +142,7 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  exitOnUncaughtError(log, () => api.close(), env.SHUTDOWN_TIMEOUT_SECONDS * 1_000);
 }
 
 if (import.meta.main) {

@@ -2,10 +2,11 @@ import type { JsonValue } from '../../domain/shared/canonical.ts';
 import { serviceUrl } from '../../domain/integration/integration.ts';
 import type { OAuthConfig, RestConfig } from '../../domain/integration/integration.ts';
 import { asIdentifier, atPointer, readPage } from '../../domain/integration/integration-records.ts';
+import { isTooDeep } from '../../domain/shared/storable-json.ts';
 import { retryAfterMs } from '../../domain/shared/retry-after.ts';
 import { TokenRefusedError, requestAccessToken } from '../../platform/outbound/client-credentials.ts';
 import type { OutboundHttp, OutboundRequest, OutboundResponse } from '../../platform/outbound/outbound-http.ts';
-import { RemoteError, outboundFault } from './remote-source.ts';
+import { RemoteError, outboundFault } from './remote-fault.ts';
 import type { KeyService } from './remote-source.ts';
 
 /** Makes the headers that authenticate a request. */
@@ -141,9 +142,13 @@ function requestedWait(status: number, header: string | undefined): { retryAfter
 }
 
 function parseJson({ body }: OutboundResponse): JsonValue {
+  let value: JsonValue;
   try {
-    return JSON.parse(body) as JsonValue;
+    value = JSON.parse(body) as JsonValue;
   } catch {
     throw new RemoteError('unexpected', 'The answer is not JSON.');
   }
+  // Before anything is done with it: what can be parsed may be too deep to be written again.
+  if (isTooDeep(value)) throw new RemoteError('unexpected', 'The answer is nested too deeply.');
+  return value;
 }

@@ -24,8 +24,9 @@ import { keyRotationWorkflowId } from '../../workflows/integration/key-rotation.
 import type { KeyRotationActivities, KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { withHeartbeat } from './heartbeat.ts';
-import { connectKeyService } from './remote-connection.ts';
-import { RemoteError, withRemoteFaults } from './remote-source.ts';
+import { connectHttp } from './http-key-service.ts';
+import { RemoteError } from './remote-fault.ts';
+import { withRemoteFaults } from './remote-source.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
 
 type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'outbound' | 'temporal'>;
@@ -85,7 +86,7 @@ async function stateOf(tx: Tx, id: string): Promise<RotationState | null> {
 async function createKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, current } = await keysOf(deps, ref);
   if (rotation.status !== 'requested') return;
-  const service = connectKeyService(deps.outbound, config, current);
+  const service = connectHttp(deps.outbound, config, current);
   await service.probe();
   if (!(await inRotation(deps, ref, (tx) => markCreation(tx, ref.rotation_id)))) return;
   const key = await service.createKey(ref.rotation_id);
@@ -98,7 +99,7 @@ async function createKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
 async function proveKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, fresh } = await keysOf(deps, ref);
   if (rotation.status !== 'created' || fresh === null) return;
-  await connectKeyService(deps.outbound, config, fresh).probe();
+  await connectHttp(deps.outbound, config, fresh).probe();
   await inRotation(deps, ref, (tx) => markVerified(tx, ref.rotation_id));
 }
 
@@ -106,8 +107,8 @@ async function proveKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
 async function revokeOldKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, current, old } = await keysOf(deps, ref);
   if (rotation.status !== 'revoking' || old === null) return;
-  await connectKeyService(deps.outbound, config, current).revokeKey(rotation.old_key_id);
-  await assertRefused(() => connectKeyService(deps.outbound, config, old).probe());
+  await connectHttp(deps.outbound, config, current).revokeKey(rotation.old_key_id);
+  await assertRefused(() => connectHttp(deps.outbound, config, old).probe());
   await inRotation(deps, ref, (tx) => completeRotation(tx, ref.rotation_id));
 }
 
@@ -116,7 +117,7 @@ async function discardNewKey(deps: Deps, ref: KeyRotationRef): Promise<void> {
   const { rotation, config, current } = await keysOf(deps, ref);
   if (rotation.status !== 'discarding') return;
   if (rotation.creation_started_at !== null) {
-    const service = connectKeyService(deps.outbound, config, current);
+    const service = connectHttp(deps.outbound, config, current);
     const keyId = rotation.new_key_id ?? (await recoverKeyId(deps, ref, () => service.createKey(ref.rotation_id)));
     if (keyId !== null && keyId !== rotation.old_key_id) await service.revokeKey(keyId);
   }

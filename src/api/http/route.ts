@@ -80,6 +80,8 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
    * caller has not proved a second factor yet, so that nobody is asked for one in vain.
    */
   rehearse(work: (tx: Tx) => Promise<unknown>): Promise<void>;
+  /** The second factor is missing still: the request is only tried, and nothing of it is kept (T-14). */
+  readonly isRehearsal: boolean;
   /** A workflow has made the change for another request with the same key: only its result is still to be presented. */
   readonly isReplayed: boolean;
   read<Row>(query: Compilable<Row>): Promise<Row[]>;

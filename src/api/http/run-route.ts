@@ -4,7 +4,7 @@ import type { CompiledQuery } from 'kysely';
 import { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { payloadDigest } from '../../platform/security/digest.ts';
-import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
+import { consumeMfaProof, countRefusedUse } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { isLockTimeout } from '../../platform/database/lock-timeout.ts';
@@ -99,7 +99,20 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
     const answer = command.answer ?? present(route, result, defaultStatus);
     return command.isReplayed ? replayed(answer) : answer;
   } catch (error) {
-    throw command.isDone && toProblem(error).status >= 500 ? outcomeUnknown(error) : error;
+    const { status, code } = toProblem(error);
+    if (command.isDone) throw status >= 500 ? outcomeUnknown(error) : error;
+    // Where another request with the key is under way, this one has refused nothing.
+    if (mfa !== null && status < 500 && code !== 'idempotency.in-progress') await countRefusal(request, mfa);
+    throw error;
+  }
+}
+
+/** The refusal stands even when it cannot be counted. */
+async function countRefusal({ deps, actor, ctx }: Request, { challenge_id }: RouteProof): Promise<void> {
+  try {
+    await unitOfWork(deps.db, actor, (tx) => countRefusedUse(tx, challenge_id, actor));
+  } catch (error) {
+    ctx.state.log.error({ err: error, request_id: ctx.state.info.id }, 'a refused use of a factor proof could not be counted');
   }
 }
 
@@ -171,6 +184,7 @@ async function rehearse(request: Request, gate: GateLevel): Promise<void> {
       await rehearsal(deps.db, actor, work);
     },
     isReplayed: false,
+    isRehearsal: true,
   };
   try {
     await route.handler(context);
@@ -287,6 +301,7 @@ async function act(call: Call): Promise<unknown> {
     },
     throughWorkflow: (sending, resultOfStored) => command.throughWorkflow(sending, resultOfStored),
     isReplayed: command.isReplayed,
+    isRehearsal: false,
   };
   const result = await route.handler(context);
   if (mfa !== null && !mfa.spent && !command.isReplayed) {

@@ -16,7 +16,7 @@ import { tokenPair } from './auth.schemas.ts';
 
 const providerParams = z.object({ provider: z.string().regex(/^[a-z0-9-]{1,63}$/) });
 
-/** The cookie that binds a sign-in to the browser that began it. */
+/** The cookie that binds a sign-in to the browser that began it; {@link cookieValue} names it, too. */
 const cookieName = 'castellan_oidc';
 
 function browserCookie(value: string, maxAgeSeconds: number, isSecure: boolean): string {
@@ -25,7 +25,7 @@ function browserCookie(value: string, maxAgeSeconds: number, isSecure: boolean):
 }
 
 function cookieValue(header: string | null): string | null {
-  return new RegExp(`(?:^|;\\s*)${cookieName}=([\\w-]+)`).exec(header ?? '')?.[1] ?? null;
+  return /(?:^|;\s*)castellan_oidc=([\w-]+)/.exec(header ?? '')?.[1] ?? null;
 }
 
 const startOidcSignIn = route({

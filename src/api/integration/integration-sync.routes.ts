@@ -29,7 +29,7 @@ const triggerManualSync = route({
   gate: 'none',
   params: idParams,
   responses: { 202: SyncJobBody },
-  problems: ['resource.not-found', 'integration.not-syncable', 'service.unavailable'],
+  problems: ['resource.not-found', 'integration.not-syncable', 'integration.quarantined', 'service.unavailable'],
   handler: async ({ params, actor, deps, throughWorkflow }) => {
     const jobId = await throughWorkflow((command) => triggerSync(deps, actor, params.id, command), jobIdOf);
     const job = await findSyncJob(deps.db, actor, params.id, jobId);

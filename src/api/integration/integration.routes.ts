@@ -21,6 +21,7 @@ import {
   integrationsQuery,
   recordsQuery,
 } from '../../services/integration/integration.queries.ts';
+import { releaseIntegration } from '../../services/integration/integration-quarantine.service.ts';
 import { findSecret, revealSecret } from '../../services/integration/integration-secret.service.ts';
 import {
   changeIntegration,
@@ -192,6 +193,27 @@ const deleteIntegrationRoute = route({
   },
 });
 
+const releaseIntegrationRoute = route({
+  operationId: 'releaseIntegration',
+  method: 'post',
+  path: '/admin/integrations/:id/release',
+  tag,
+  summary: 'Let a quarantined integration be read again',
+  description:
+    'An integration is quarantined when its source has twice in a row ended the process that reads it. A new configuration ' +
+    'releases it, too.',
+  permission: 'integration:manage',
+  gate: 'mfa',
+  params: idParams,
+  responses: { 200: IntegrationBody },
+  problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],
+  handler: async ({ params, deps, change }) =>
+    change(async (tx) => {
+      const row = await releaseIntegration(tx, params.id);
+      return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
+    }),
+});
+
 const revealIntegrationSecret = route({
   operationId: 'revealIntegrationSecret',
   method: 'post',
@@ -256,6 +278,7 @@ export const integrationRoutes = [
   updateIntegration,
   updateIntegrationConfig,
   deleteIntegrationRoute,
+  releaseIntegrationRoute,
   revealIntegrationSecret,
   findIntegrationSecret,
   getIntegrationRecords,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { integrationConfig, integrationEnvironment } from '../../services/integration/integration.payload.ts';
-import { integrationKinds, maskedSecret, syncStatuses, syncTriggers } from '../../domain/integration/integration.ts';
+import { integrationKinds, maskedSecret, strikeReasons, syncStatuses, syncTriggers } from '../../domain/integration/integration.ts';
 import { rotationStatuses } from '../../domain/integration/key-rotation.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
@@ -23,6 +23,12 @@ export const IntegrationBody = z
     sync_every_seconds: z.int().nullable().describe('Seconds between scheduled syncs; null: only on request'),
     last_sync_status: z.enum(syncStatuses).nullable(),
     last_sync_at: timestamp.nullable(),
+    strikes: z.int().describe('How often in a row its source has ended the process that read it; 0 after a page that was stored'),
+    last_strike_at: timestamp.nullable(),
+    last_strike_reason: z.enum(strikeReasons).nullable().describe('How that process ended'),
+    quarantined_at: timestamp
+      .nullable()
+      .describe('Since when it is not read, because of two strikes; a new configuration or `…/release` ends it'),
     created_by: z.uuid().nullable(),
     created_at: timestamp,
     updated_at: timestamp,

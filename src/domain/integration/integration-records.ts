@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../shared/canonical.ts';
 import type { RemotePaging } from './integration.ts';
-import { unstorableParts } from '../shared/storable-json.ts';
+import { isTooDeep, unstorableParts } from '../shared/storable-json.ts';
 
 /** A record of a remote system, to be stored in `integration_records`. */
 export interface RemoteRecord {
@@ -9,7 +9,8 @@ export interface RemoteRecord {
 }
 
 /** Why a record cannot be stored. */
-export type RecordFault = 'no_object' | 'no_id' | 'id_too_long' | 'too_large' | 'unstorable' | 'repeated';
+export const recordFaults = ['no_object', 'no_id', 'id_too_long', 'too_large', 'unstorable', 'repeated'] as const;
+export type RecordFault = (typeof recordFaults)[number];
 
 /** A record that was not stored; named by its id where it has one, else by its position on the page. */
 export interface RecordFailure {
@@ -78,6 +79,7 @@ function faultOf(item: JsonValue, id: string | null, accepted: ReadonlyMap<strin
   if (id === null) return 'no_id';
   if (id.length > recordLimits.idLength) return 'id_too_long';
   if (accepted.has(id)) return 'repeated';
+  if (isTooDeep(item)) return 'unstorable';
   if (JSON.stringify(item).length > recordLimits.payloadLength) return 'too_large';
   return unstorableParts(item).length > 0 ? 'unstorable' : null;
 }

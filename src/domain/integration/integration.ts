@@ -125,11 +125,30 @@ export type SyncTrigger = (typeof syncTriggers)[number];
 export const syncStatuses = ['running', 'succeeded', 'completed_with_failures', 'failed', 'cancelled'] as const;
 export type SyncStatus = (typeof syncStatuses)[number];
 
-/** Why a remote system could not be used: a closed set, shown in answers. */
-export const remoteFaults = ['unreachable', 'refused', 'failing', 'unexpected', 'address_refused'] as const;
+/**
+ * Why a remote system could not be used: a closed set, shown in answers. `too_large`: it sent more than a page may hold.
+ * `reader_ended`: what it sent ended the process that read it. `quarantined`: that has happened too often.
+ */
+export const remoteFaults = [
+  'unreachable',
+  'refused',
+  'failing',
+  'unexpected',
+  'address_refused',
+  'too_large',
+  'reader_ended',
+  'quarantined',
+] as const;
 export type RemoteFault = (typeof remoteFaults)[number];
 
-/** True when a retry may help: the system was unavailable or had an error of its own. */
+/** True when a retry may help: the system was unavailable, had an error of its own, or has one more try. */
 export function isTransient(fault: RemoteFault): boolean {
-  return fault === 'unreachable' || fault === 'failing';
+  return fault === 'unreachable' || fault === 'failing' || fault === 'reader_ended';
 }
+
+/** Why an integration got a strike: how the process ended that read its records. */
+export const strikeReasons = ['deadline', 'memory', 'cpu', 'crashed'] as const;
+export type StrikeReason = (typeof strikeReasons)[number];
+
+/** With so many strikes in a row an integration is quarantined. A page that was written takes them back. */
+export const maxStrikes = 2;

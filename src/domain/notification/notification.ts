@@ -28,6 +28,7 @@ export const notificationEvents = {
   'onboarding.expiring': 'An onboarding link is about to expire',
   'onboarding.expired': 'An onboarding link has expired',
   'integration.sync-failed': 'Records of an integration could not be fetched',
+  'integration.quarantined': 'An integration was quarantined, because its source has ended its reader repeatedly',
   'integration.key-rotated': 'The key of an integration was rotated; the old one is refused',
   'integration.rotation-failed': 'The key of an integration could not be rotated; the old one stays',
   'integration.revoke-failed': 'The old key of an integration could not be revoked yet',

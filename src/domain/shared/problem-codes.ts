@@ -96,6 +96,7 @@ export const problemCodes = {
   'onboarding.closed': { status: 409, title: 'The onboarding link is closed permanently' },
   'onboarding.life-spent': { status: 409, title: 'The onboarding link has reached its maximum lifetime' },
   'integration.not-syncable': { status: 409, title: 'The integration cannot be synced' },
+  'integration.quarantined': { status: 409, title: 'The integration is quarantined' },
   'integration.sync-ended': { status: 409, title: 'The sync has ended' },
   'integration.rotation-running': { status: 409, title: 'A key rotation is running' },
   'integration.rotation-unsupported': { status: 409, title: 'The key of this integration cannot be rotated' },

@@ -15,6 +15,19 @@ export function isStorable(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 
+/**
+ * Whether a value is nested deeper than what can be stored. It takes no recursion, which such a value would exhaust:
+ * `JSON.parse` accepts a depth at which `JSON.stringify` throws.
+ */
+export function isTooDeep(root: unknown): boolean {
+  let level: unknown[] = [root];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > maxJsonDepth) return true;
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? (Object.values(value) as unknown[]) : []));
+  }
+  return false;
+}
+
 /** Whether a text of JSON is worth a look by {@link unstorableParts}: such characters stand as escapes in it. */
 export function mayBeUnstorable(json: string): boolean {
   return json.includes('\\u') || (json.match(/[[{]/g)?.length ?? 0) > maxJsonDepth;

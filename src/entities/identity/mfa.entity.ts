@@ -54,6 +54,8 @@ export const MfaChallengeEntity = defineEntity({
     verified_at: timestamp().nullable(),
     proof_expires_at: timestamp().nullable(),
     consumed_at: timestamp().nullable(),
+    /** Requests that were refused though they had the proof; the third uses it up. */
+    refused_uses: p.integer().default(0),
   },
 });
 

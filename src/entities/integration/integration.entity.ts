@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import type { IntegrationConfig, IntegrationKind, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
+import type { IntegrationConfig, IntegrationKind, StrikeReason, SyncStatus, SyncTrigger } from '../../domain/integration/integration.ts';
 import type { RecordFailure } from '../../domain/integration/integration-records.ts';
 import { jsonb, timestamp } from '../shared/column-types.ts';
 import {
@@ -39,6 +39,15 @@ export const IntegrationEntity = defineEntity({
     is_schedule_due: p.boolean().default(false),
     last_sync_status: p.text().nullable().$type<SyncStatus>(),
     last_sync_at: timestamp().nullable(),
+    /** How often in a row its source has ended the process that read it. */
+    strikes: p.integer().default(0),
+    last_strike_at: timestamp().nullable(),
+    last_strike_reason: p.text().nullable().$type<StrikeReason>(),
+    /** Since when it is not read, because of its strikes. */
+    quarantined_at: timestamp().nullable(),
+    /** The process that reads it at present, or that ended while it did. */
+    running_by: p.uuid().nullable(),
+    running_since: timestamp().nullable(),
     created_by: p.uuid().nullable(),
     deleted_at: timestamp().nullable(),
     ...versionedColumns,

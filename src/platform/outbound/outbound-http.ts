@@ -22,6 +22,9 @@ export class OutboundFailedError extends Error {
   override readonly name = 'OutboundFailedError';
 }
 
+/** The answer is longer than it may be. */
+export class OutboundTooLargeError extends OutboundFailedError {}
+
 /** One outbound request. `body` is sent unchanged. */
 export type OutboundRequest = {
   readonly url: string;
@@ -109,6 +112,7 @@ export function createOutboundHttp(options: {
     keepAliveTimeout: 1_000,
     keepAliveMaxTimeout: 1_000,
     maxHeaderSize: 16 * 1024,
+    // Counted as received. Nothing is unpacked: an interceptor that did would let a small answer become a large one.
     maxResponseSize: maxResponseBytes,
   });
 
@@ -221,7 +225,7 @@ function outboundError(
     return cause;
   }
   if (cause instanceof errors.ResponseExceededMaxSizeError) {
-    return new OutboundFailedError(`The answer is longer than ${maxResponseBytes} bytes.`, { cause });
+    return new OutboundTooLargeError(`The answer is longer than ${maxResponseBytes} bytes.`, { cause });
   }
   const reason = timeout ?? errorCodeOf(cause) ?? 'the connection failed';
   return new OutboundFailedError(`The request failed: ${reason}.`, { cause });

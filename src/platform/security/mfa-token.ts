@@ -116,6 +116,59 @@ export async function consumeMfaProof(
   }
 }
 
+/** A request that is refused leaves its proof usable; so many of them use it up. */
+const maxRefusedUses = 3;
+
+/**
+ * Counts a request that was refused though it had a proof, used or not. The third uses the proof up: a proof lets its owner
+ * act once, and correct a mistake or two, and is no ticket for requests that cost us much and him nothing.
+ */
+export async function countRefusedUse(tx: Tx, challengeId: string, { user_id, session_id }: ProofOwner): Promise<void> {
+  const now = sql<string>`clock_timestamp()`;
+  const counted = await tx.sql
+    .updateTable('mfa_challenges')
+    .set((eb) => ({
+      refused_uses: eb('refused_uses', '+', 1),
+      consumed_at: sql<string | null>`case when refused_uses + 1 < ${maxRefusedUses} then consumed_at else coalesce(consumed_at, ${now}) end`,
+    }))
+    .where('id', '=', challengeId)
+    .where('user_id', '=', user_id)
+    .where('session_id', '=', session_id)
+    .where('refused_uses', '<', maxRefusedUses)
+    .returning(['refused_uses', 'action', 'payload_digest'])
+    .executeTakeFirst();
+  if (counted === undefined || counted.refused_uses < maxRefusedUses) return;
+  tx.audit({
+    event: 'mfa.used-up',
+    action: 'update',
+    resource_type: 'mfa_challenge',
+    resource_id: challengeId,
+    outcome: 'refused',
+    reason: 'mfa.required',
+    new_values: counted,
+  });
+}
+
+/**
+ * For a change that has costly work before the transaction that consumes its proof.
+ *
+ * @throws Problem 403 `mfa.required` when refused requests have used the proof up. One that was consumed may belong to a
+ *   repetition, which the transaction knows.
+ */
+export async function assertNotUsedUp(tx: Tx, challengeId: string, { user_id, session_id }: ProofOwner): Promise<void> {
+  const usable = await tx.sql
+    .selectFrom('mfa_challenges')
+    .where('id', '=', challengeId)
+    .where('user_id', '=', user_id)
+    .where('session_id', '=', session_id)
+    .where('refused_uses', '<', maxRefusedUses)
+    .select('id')
+    .executeTakeFirst();
+  if (usable === undefined) throw proofRefused();
+}
+
+type ProofOwner = Pick<Actor, 'user_id' | 'session_id'>;
+
 function proofRefused(): Problem {
   return new Problem({
     code: 'mfa.required',

@@ -10,6 +10,8 @@ export interface GatedCaller {
   readonly mfa: MfaProof | null;
   /** Another request with the same key has opened the request for approval; only its answer is repeated. */
   readonly isReplayed: boolean;
+  /** The second factor is missing still: the request is only tried, and nothing of it is kept. */
+  readonly isRehearsal: boolean;
   /** Checks, only while the second factor is missing, what a workflow would be refused for. */
   rehearse(work: (tx: Tx) => Promise<unknown>): Promise<void>;
   /** Makes the change of the request, whose answer is what `work` returns. */

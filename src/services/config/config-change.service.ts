@@ -10,6 +10,7 @@ import { invalidInput } from '../../platform/input-issues.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { assertNotUsedUp } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { GatedCaller } from '../actions/gated-caller.ts';
 import { runGatedAction } from '../actions/run-action.ts';
@@ -18,13 +19,19 @@ import type { ApprovalRequests } from '../approval/approval-request.service.ts';
 import { configApply, guardingEnvironment } from './config-apply.action.ts';
 import { batchDeploymentsQuery, findDeployment } from './config-deployment.queries.ts';
 import { batchIdOf } from './config-deployment.service.ts';
+import type { SchemaJudge } from './config-json-schema.ts';
+import { checkProposal } from './config-proposal-check.service.ts';
+import type { CheckedChanges } from './config-proposal-check.service.ts';
 import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
 import { findConfigProposal } from './config.queries.ts';
 import { configRollback } from './config-rollback.action.ts';
 import { sendRolloutCommand } from './config-rollout.client.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & { readonly approvals: ApprovalRequests };
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & {
+  readonly approvals: ApprovalRequests;
+  readonly schemas: SchemaJudge;
+};
 
 interface RequestedProposal {
   readonly proposal: object;
@@ -63,16 +70,18 @@ export async function proposeConfigChange(
   await assertPermittedGuardAddresses(deps, changes);
   const environment = guardingEnvironment(changes.map((change) => change.environment));
   const gate = await deps.approvals.resolveGate(actor, configApply.name, environment, () => null);
+  // Before the command begins, whose deadline a check would use up.
+  const checked = caller.isReplayed ? noChecks : await checkOnce(deps, caller, changes);
   if (mfa !== null && (caller.isReplayed || gate === 'approval')) {
     await caller.rehearse(async (tx) => {
-      const written = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason });
+      const written = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason }, checked);
       await deps.approvals.assertOpenable(tx, configApply.prepare(applyPayload(written, reason)));
     });
     const outcome = await caller.throughWorkflow<RequestedProposal>(
       async (command) => {
         const id = command.command_id;
         // A proposal by itself changes nothing that is served; the proof is consumed where the request is opened.
-        const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }));
+        const written = await unitOfWork(deps.db, actor, (tx) => writeProposal(tx, deps.keyring, { id, changes, reason }, checked));
         const request = { actor, action: configApply.name, environment, payload: applyPayload(written, reason), mfa };
         return { proposal: { ...written, reason }, approval: await deps.approvals.open(request, command) };
       },
@@ -84,12 +93,24 @@ export async function proposeConfigChange(
     return answer.requested(outcome);
   }
   return caller.change(async (tx) => {
-    const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason });
+    const proposed = await writeProposal(tx, deps.keyring, { id: randomUUID(), changes, reason }, checked);
     const prepared = configApply.prepare(applyPayload(proposed, reason));
     const result = await runGatedAction(tx, { deps, gate: 'mfa' }, prepared);
     const deployments = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
     return answer.started({ proposal: { ...proposed, reason }, deployments });
   });
+}
+
+/** A repetition writes nothing, so nothing of it is checked. */
+const noChecks: CheckedChanges = new Map();
+
+/**
+ * Checks a proposal, unless its proof is used up: the check costs too much to be had again and again. Without a proof it is
+ * bounded by the rate limit of the caller, and by the fair share of the tenant at the judge.
+ */
+async function checkOnce(deps: Deps, { actor, mfa, isRehearsal }: GatedCaller, changes: readonly ProposedConfig[]): Promise<CheckedChanges> {
+  if (mfa !== null && !isRehearsal) await unitOfWork(deps.db, actor, (tx) => assertNotUsedUp(tx, mfa.challenge_id, actor));
+  return checkProposal(deps, actor, changes);
 }
 
 /**

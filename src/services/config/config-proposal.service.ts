@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { configDifferences, fingerprintsIn, resolveKeptSecrets, splitSecrets } from '../../domain/config/config-document.ts';
+import { configDifferences, fingerprintsIn, splitSecrets } from '../../domain/config/config-document.ts';
 import type { ConfigDifference } from '../../domain/config/config-document.ts';
 import { sameJson } from '../../domain/shared/canonical.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import type { RolloutPlan } from '../../domain/config/config-rollout.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import { invalidInput } from '../../platform/input-issues.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertNoActiveRollout } from './config-deployment.service.ts';
-import { openSchema, validateConfig } from './config-json-schema.ts';
-import { configDigest, configSecretPlace, lockEnvironment, openConfigSecrets } from './environment-config.repository.ts';
+import { proposedContent, questionDigest } from './config-proposal-check.service.ts';
+import type { CheckedChanges } from './config-proposal-check.service.ts';
+import { configDigest, configSecretPlace, lockEnvironment } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 
@@ -38,15 +38,18 @@ export interface ProposedChange {
 }
 
 /**
- * Stores a proposal: each document is checked against its schema, its secrets are sealed, and it gets the next version
- * number of its environment. What is served does not change until `config.apply` lets it roll out.
+ * Stores a proposal: the secrets of each document are sealed, and it gets the next version number of its environment. What is
+ * served does not change until `config.apply` lets it roll out.
  *
- * @throws Problem for a document that breaks its schema, changes nothing, or was built on another version than runs.
+ * @param checked what `checkProposal` has found of these changes before the transaction: nothing is checked inside, where it
+ *   would hold locks.
+ * @throws Problem for a document that changes nothing, or was built or checked on another version than runs.
  */
 export async function writeProposal(
   tx: Tx,
   keyring: Keyring,
   { id: proposal_id, changes, reason }: { id: string; changes: readonly ProposedConfig[]; reason: string },
+  checked: CheckedChanges,
 ): Promise<{ proposal_id: string; changes: ProposedChange[] }> {
   const environments = changes.map(({ environment }) => environment);
   await tx.sql
@@ -66,7 +69,7 @@ export async function writeProposal(
   const written: ProposedChange[] = [];
   for (const [position, change] of changes.entries()) {
     const slot = slots.get(change.environment);
-    if (slot !== undefined) written.push(await writePart(tx, keyring, { slot, change, proposal_id, position }));
+    if (slot !== undefined) written.push(await writePart(tx, keyring, { slot, change, proposal_id, position, checked }));
   }
   tx.audit({
     event: 'config.proposed',
@@ -83,21 +86,21 @@ interface Part {
   readonly change: ProposedConfig;
   readonly proposal_id: string;
   readonly position: number;
+  readonly checked: CheckedChanges;
 }
 
-async function writePart(tx: Tx, keyring: Keyring, { slot, change, proposal_id, position }: Part): Promise<ProposedChange> {
+async function writePart(
+  tx: Tx,
+  keyring: Keyring,
+  { slot, change, proposal_id, position, checked }: Part,
+): Promise<ProposedChange> {
   const { environment, base_version, plan } = change;
-  const pointer = `/changes/${position}`;
   const running = await runningVersion(tx, slot);
   if (slot.stable_version !== base_version) throw staleBase(slot, base_version, running?.document, change.document);
-  const schema = change.schema ?? running?.schema ?? openSchema;
-  const known = running === undefined ? {} : openConfigSecrets(keyring, running);
-  const { document, unknown } = resolveKeptSecrets(change.document, running?.document ?? null, known);
-  if (unknown.length > 0) {
-    const detail = 'is the mask of a secret that is not stored here; give its value';
-    throw invalidInput(unknown.map((place) => ({ pointer: `${pointer}/document${place}`, detail })));
-  }
-  const places = validateConfig(schema, document, pointer);
+  const { schema, document } = proposedContent(keyring, { change, running, position });
+  const places = checked.get(questionDigest({ schema, document }));
+  // What runs has changed since it was checked, so it was checked against something else.
+  if (places === undefined) throw staleBase(slot, base_version, running?.document, change.document);
   // An unchanged secret keeps its fingerprint when the master key has changed, so that it is no difference.
   const prints = running === undefined ? [] : fingerprintsIn(running.document);
   const printOf = (text: string) =>

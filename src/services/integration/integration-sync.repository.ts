@@ -6,6 +6,7 @@ import type { RemotePage, RemoteRecord } from '../../domain/integration/integrat
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assertNotQuarantined } from './integration-quarantine.service.ts';
 import { changedNow, lockIntegration } from './integration.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { syncJobColumns } from './integration-sync.queries.ts';
@@ -17,7 +18,7 @@ const maxNamedFailures = 20;
  * Opens a sync job. Only the integration's workflow does this, and one runs at a time, so a job that is still `running`
  * belongs to a workflow that was terminated: it is closed as failed.
  *
- * @throws Problem 404, or `integration.not-syncable` for one that is switched off or sends by itself.
+ * @throws Problem 404, `integration.quarantined`, or `integration.not-syncable` for one that is switched off or sends by itself.
  */
 export async function openSyncJob(
   tx: Tx,
@@ -26,6 +27,7 @@ export async function openSyncJob(
   const integration = await lockIntegration(tx, integration_id);
   const opened = await findJob(tx, job_id);
   if (opened !== undefined) return opened;
+  assertNotQuarantined(integration);
   if (!integration.is_enabled || !isPulled(integration.config)) {
     throw new Problem({
       code: 'integration.not-syncable',
@@ -69,12 +71,14 @@ export function auditSyncCancel(tx: Tx, { job_id, integration_id }: { job_id: st
 }
 
 /** What a worker needs to continue a sync where the last one stopped. */
-interface SyncPosition {
+export interface SyncPosition {
   readonly integration_id: string;
   readonly config: PulledConfig;
   readonly secret_ciphertext: string;
   readonly cursor: string | null;
   readonly page_count: number;
+  readonly strikes: number;
+  readonly quarantined_at: string | null;
 }
 
 /** The position of a running sync; null when it has ended. */
@@ -85,7 +89,7 @@ export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition 
     .where('j.id', '=', jobId)
     .where('j.status', '=', 'running')
     .where('i.deleted_at', 'is', null)
-    .select(['j.integration_id', 'j.cursor', 'j.page_count', 'i.config', 'i.secret_ciphertext'])
+    .select(['j.integration_id', 'j.cursor', 'j.page_count', 'i.config', 'i.secret_ciphertext', 'i.strikes', 'i.quarantined_at'])
     .executeTakeFirst();
   if (row === undefined) return null;
   const { config, ...rest } = row;

@@ -11,6 +11,7 @@ import { isWebhookSecret } from '../../platform/outbound/webhook-receipt.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { integrationColumns } from './integration.queries.ts';
+import { noStrikes } from './integration-quarantine.service.ts';
 import { assertNotRotating, changedNow, integrationSecretPlace, lockIntegration } from './integration.repository.ts';
 import type { IntegrationRow } from './integration.repository.ts';
 
@@ -139,6 +140,7 @@ export async function configureIntegration(
   const given = secret === null ? null : secretFor(config, secret);
   const change = {
     config: jsonb(config),
+    ...noStrikes,
     ...(given === null
       ? {}
       : {

@@ -116,13 +116,9 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
     expect(JSON.stringify(bad.body)).not.toContain('tiny!');
   });
 
-  it('refuses an invalid schema, one that takes too long, a proposal without a change, and a stale base', async () => {
+  it('refuses an invalid schema, a proposal without a change, and a stale base', async () => {
     const propose = (more: object) => drive.propose({ environment: 'development', document: { limit: 1 }, ...more });
-    const schemaPointer = '/changes/0/schema';
-    expect((await propose({ schema: { type: 'nonsense' } })).body.errors[0].pointer).toBe(schemaPointer);
-    const slow = { type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } };
-    const stuck = await propose({ schema: slow, document: { a: `${'a'.repeat(40)}!` } });
-    expect(stuck.body.errors[0]).toMatchObject({ pointer: schemaPointer });
+    expect((await propose({ schema: { type: 'nonsense' } })).body.errors[0].pointer).toBe('/changes/0/schema');
     const { running } = await drive.shown('development');
     expect((await propose({ document: running.document })).body.code).toBe('resource.conflict');
     expect((await propose({ base_version: 1 })).body).toMatchObject({

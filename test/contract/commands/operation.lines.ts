@@ -149,6 +149,10 @@ export const integrationLines: readonly CommandLine[] = [
   inTransaction('deleteIntegration', async ({ db }) => {
     return { path: `/admin/integrations/${(await createIntegration(db)).id}`, headers: ifMatch(1) };
   }),
+  inTransaction('releaseIntegration', async ({ db }) => {
+    const strikes = { strikes: 2, last_strike_at: fromNow(-hour), last_strike_reason: 'deadline', quarantined_at: fromNow(-hour) } as const;
+    return { path: `/admin/integrations/${(await createIntegration(db, strikes)).id}/release` };
+  }),
   { operationId: 'revealIntegrationSecret', kind: 'none', reason: 'a read by POST of a secret, which must not be kept' },
   { operationId: 'findIntegrationSecret', kind: 'none', reason: 'a read by POST of a secret, which must not be kept' },
   byWorkflow('triggerManualSync', async (stage) => ({ path: `/admin/integrations/${(await connected(stage, 'r')).id}/sync` }), {

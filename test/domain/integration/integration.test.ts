@@ -147,7 +147,7 @@ describe('kinds of integrations', () => {
     expect(addressesOf(source)).toEqual([]);
     expect([isPulled(rest), isPulled(source)]).toEqual([true, false]);
     expect([hasKeyManagement(rest), hasKeyManagement(source)]).toEqual([false, false]);
-    expect(remoteFaults.filter(isTransient)).toEqual(['unreachable', 'failing']);
+    expect(remoteFaults.filter(isTransient)).toEqual(['unreachable', 'failing', 'reader_ended']);
   });
 
   it('never leave their base URL, whatever the path', () => {

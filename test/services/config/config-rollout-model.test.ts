@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { insertDeployment } from '../../../src/services/config/config-deployment.service.ts';
+import { checkProposal } from '../../../src/services/config/config-proposal-check.service.ts';
 import { writeProposal } from '../../../src/services/config/config-proposal.service.ts';
 import { beginDeployment, stepDeployment } from '../../../src/services/config/config-rollout.service.ts';
 import type { DeploymentRow } from '../../../src/services/config/config-rollout.service.ts';
@@ -71,10 +72,12 @@ async function stored(id: string) {
 
 /** A new version over the one that runs, and its deployment, as `config.apply` records it. */
 async function deployment(limit: number): Promise<{ id: string; version: number; previous: number | null }> {
+  const { stable_version: base_version } = await slot();
+  const change = { environment, base_version, document: { limit }, plan };
+  const checked = await checkProposal(app.api.deps, actor, [change]);
   return work(async (tx) => {
-    const { stable_version: base_version } = await slot();
-    const change = { environment, base_version, document: { limit }, plan };
-    const { proposal_id, changes } = await writeProposal(tx, app.api.deps.keyring, { id: crypto.randomUUID(), changes: [change], reason: 'model' });
+    const proposal = { id: crypto.randomUUID(), changes: [change], reason: 'model' };
+    const { proposal_id, changes } = await writeProposal(tx, app.api.deps.keyring, proposal, checked);
     const [{ version, digest } = { version: 0, digest: '' }] = changes;
     const place = { environment, kind: 'rollout', batch_id: crypto.randomUUID(), position: 0, proposal_id } as const;
     const what = { config_version: version, previous_version: base_version, digest, plan, reason: 'model' };
