@@ -40,7 +40,7 @@ afterAll(async () => {
 type Person = Pick<SignedIn, 'user_id' | 'token' | 'session_id'>;
 
 const send = (person: Person, method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Answer> =>
-  callProven(app, person as SignedIn, method, path, { body, ...(headers === undefined ? {} : { headers }) });
+  callProven(app, person, method, path, { body, ...(headers === undefined ? {} : { headers }) });
 
 const shown = (path: string, person: Person = admin) => app.call('GET', path, { token: person.token });
 
