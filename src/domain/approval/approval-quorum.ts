@@ -1,6 +1,7 @@
 import type { CountedApproval } from './approval.ts';
 import { isEligible, policyFaults } from './approval-policy.ts';
 import type { ApprovalStep, EligiblePerson } from './approval-policy.ts';
+import { hasPair } from './independence.ts';
 import type { Independence } from './independence.ts';
 
 /** How many assignments of people to votes are tried at most; beyond it a policy counts as one that cannot be met. */
@@ -100,7 +101,9 @@ export interface RobustnessFault {
 
 /**
  * Why a policy could put itself out of action (R6), or null. For each possible requester the others must be enough, and
- * where more than one vote is needed they must be enough without any one further person too.
+ * where more than one vote is needed they must be enough without any one further person too. Once two people are apart, a
+ * requester whom nobody is apart from does not count: no policy could serve them, and one junior whom everybody has had to
+ * do with would bar them all.
  *
  * @param people everybody who may decide.
  * @param requesters everybody who may ask for the change.
@@ -114,7 +117,13 @@ export function robustnessFault(
   const votes = steps.reduce((sum, { quorum }) => sum + quorum, 0);
   const named = people.filter((person) => steps.some((step) => isEligible(step, person)));
   if (!canBeMet(steps, named, independence, { authors: [], counted: [] })) return { without: null };
-  const asking = requesters.filter((id) => named.some(({ user_id }) => !independence.isApartFromAll(user_id, [id])));
+  const served = hasPair(
+    people.map(({ user_id }) => user_id),
+    independence,
+  )
+    ? requesters.filter((id) => people.some(({ user_id }) => independence.areApart(user_id, id)))
+    : requesters;
+  const asking = served.filter((id) => named.some(({ user_id }) => !independence.isApartFromAll(user_id, [id])));
   for (const requester of asking) {
     if (!canBeMet(steps, named, independence, { authors: [requester], counted: [] })) return { without: requester };
   }
