@@ -27,9 +27,10 @@ export function weakens(before: GateEffect, after: GateEffect): boolean {
   );
 }
 
-/** The stricter of some effects: the first that none of the others is certainly as strict as. */
+/** The strictest of some effects: the first that none of the others is certainly stricter than. */
 export function strictest(effects: readonly [GateEffect, ...GateEffect[]]): GateEffect {
-  return effects.reduce((best, one) => (weakens(one, best) ? one : best));
+  const isStricter = (one: GateEffect, than: GateEffect) => !weakens(than, one) && weakens(one, than);
+  return effects.find((one) => !effects.some((other) => isStricter(other, one))) ?? effects[0];
 }
 
 /** Days after which what an approved request did to an account counts as settled. */
