@@ -94,16 +94,23 @@ function notYet({ counts_from }: PeopleFacts, now: number): PersonRefusal | null
 
 function tiedVote(approval: Approval, by: EligiblePerson, { independence }: PeopleFacts): PersonRefusal | null {
   const voters = approval.approvals.map(({ approver_id }) => approver_id);
-  for (const other of [...authorsOf(approval), ...voters]) {
-    const tie = independence.tie(by.user_id, other);
-    if (tie === null) continue;
-    const { closes_at } = tie.act;
-    return {
-      code: 'approval.not-independent',
-      detail: 'You do not count apart from an author or another approver of this request.',
-      tie,
-      ...(closes_at === null ? { needs: 'confirmation' } : { counts_from: closes_at }),
-    };
+  const others = [...authorsOf(approval), ...voters];
+  const tie = firstTie(independence, by.user_id, others);
+  if (tie === null) return null;
+  const refused = {
+    code: 'approval.not-independent',
+    detail: 'You do not count apart from an author or another approver of this request.',
+  } as const;
+  const counts_from = independence.apartFrom(by.user_id, others);
+  if (counts_from !== null) return { ...refused, tie, counts_from };
+  // Of several ties the one is told that no time opens.
+  return { ...refused, tie: firstTie(independence.after(null), by.user_id, others) ?? tie, needs: 'confirmation' };
+}
+
+function firstTie(independence: Independence, userId: string, others: readonly string[]): Tie | null {
+  for (const other of others) {
+    const tie = independence.tie(userId, other);
+    if (tie !== null) return tie;
   }
   return null;
 }

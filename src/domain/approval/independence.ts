@@ -41,11 +41,13 @@ export interface Tie {
  * those, and so on. Directed, so that routine work on one junior's account does not tie the administrators together.
  */
 export class Independence {
+  readonly #acts: readonly OpenAct[];
   readonly #actsOn: Map<string, OpenAct[]>;
   readonly #behind = new Map<string, ReadonlyMap<string, readonly OpenAct[]>>();
 
   /** @param acts all open acts on the accounts in question and on whoever stands behind them. */
   constructor(acts: readonly OpenAct[]) {
+    this.#acts = acts;
     this.#actsOn = Map.groupBy(acts, ({ target_id }) => target_id);
   }
 
@@ -77,6 +79,20 @@ export class Independence {
       if (!this.areApart(userId, other)) return false;
     }
     return true;
+  }
+
+  /** Who stands behind whom once the acts that close by then are closed; null for all that ever close. */
+  after(time: string | null): Independence {
+    return new Independence(
+      this.#acts.filter(({ closes_at }) => closes_at === null || (time !== null && Date.parse(closes_at) > Date.parse(time))),
+    );
+  }
+
+  /** When an account will be apart from some others, if only time passes (RFC 3339); null for never. */
+  apartFrom(userId: string, others: readonly string[]): string | null {
+    const times = [...new Set(this.#acts.flatMap(({ closes_at }) => (closes_at === null ? [] : [closes_at])))];
+    const inOrder = times.toSorted((one, other) => Date.parse(one) - Date.parse(other));
+    return inOrder.find((time) => this.after(time).isApartFromAll(userId, others)) ?? null;
   }
 
   /** Everybody behind an account, nearest first, with the acts that lead there. */
