@@ -25,25 +25,28 @@ function random(rules: Rules, attention: Attention, runs: number) {
 }
 
 describe('four eyes against one malicious person', () => {
-  // Four administrators have too many moves for a third.
-  it.each(Object.entries(starts))('hold in all sequences of 3 moves, then finishing alone: %s', (name, start) => {
-    expect(searchAll(allRules, start, name === 'two votes for Y' ? 2 : 3)).toMatchObject({ violation: null });
+  // Four administrators have too many moves for a third, and few can be done where hardly anybody administers.
+  const depths = { 'two votes for Y': 2, 'a junior among administrators': 4, 'a releaser who decides': 4 } as Readonly<Record<string, number>>;
+  const searches = Object.entries(starts).map(([name, start]) => ({ name, start, depth: depths[name] ?? 3 }));
+
+  it.each(searches)('hold in all sequences of $depth moves, then finishing alone: $name', ({ start, depth }) => {
+    expect(searchAll(allRules, start, depth)).toMatchObject({ violation: null });
   });
 
-  it('hold in 15,000 random sequences of 12 moves among vigilant people', () => {
-    const seen = random(allRules, 'vigilant', 15_000);
+  it('hold in 40,000 random sequences of 12 moves among vigilant people', () => {
+    const seen = random(allRules, 'vigilant', 40_000);
     expect(seen.violation).toBeNull();
-    expect(seen.possible).toBeGreaterThan(60_000);
+    expect(seen.possible).toBeGreaterThan(150_000);
     expect(seen.ran).toBeGreaterThan(1_000);
     expect(seen.weakened).toBe(0);
   });
 
-  it('hold in 15,000 random sequences of 12 moves among gullible people, inside the window', () => {
-    const seen = random(allRules, 'gullible', 15_000);
+  it('hold in 40,000 random sequences of 12 moves among gullible people, inside the window', () => {
+    const seen = random(allRules, 'gullible', 40_000);
     expect(seen.violation).toBeNull();
-    expect(seen.possible).toBeGreaterThan(60_000);
+    expect(seen.possible).toBeGreaterThan(150_000);
     expect(seen.ran).toBeGreaterThan(1_000);
-    expect(seen.weakened).toBeGreaterThan(100);
+    expect(seen.weakened).toBeGreaterThan(20);
   });
 });
 

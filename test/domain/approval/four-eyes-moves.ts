@@ -8,7 +8,7 @@ import type { Account, Change, Guarded, Person, Request, Rules, State } from './
 
 /** Something that a person does; `apply` returns null where the rules refuse it. */
 export interface Move {
-  readonly label: string;
+  readonly label: () => string;
   readonly apply: (state: State) => State | null;
 }
 
@@ -44,12 +44,12 @@ const guarded: readonly Guarded[] = ['X', 'Y'];
 const decisions: readonly Decision[] = ['approve', 'reject', 'break-glass', 'edit', 'cancel'];
 
 const submits = (rules: Rules, hand: Hand, change: Change): Move => ({
-  label: `${hand.person} as ${hand.account}: ${digestOf(change)}`,
+  label: () => `${hand.person} as ${hand.account}: ${digestOf(change)}`,
   apply: (state) => submit(rules, state, hand, change),
 });
 
 const decides = (rules: Rules, hand: Hand, { id, change }: Request, kind: Decision): Move => ({
-  label: `${hand.person} as ${hand.account}: ${kind} #${id} ${change.kind}`,
+  label: () => `${hand.person} as ${hand.account}: ${kind} #${id} ${change.kind}`,
   apply: (state) => {
     const request = state.requests.find((one) => one.id === id);
     return request === undefined ? null : decide(rules, state, hand, request, kind);
@@ -57,7 +57,7 @@ const decides = (rules: Rules, hand: Hand, { id, change }: Request, kind: Decisi
 });
 
 const confirms = (hand: Hand, target: string): Move => ({
-  label: `${hand.person} as ${hand.account}: confirm ${target}`,
+  label: () => `${hand.person} as ${hand.account}: confirm ${target}`,
   apply: (state) => confirm(state, hand, target),
 });
 
@@ -109,14 +109,17 @@ export function honestMoves(rules: Rules, state: State, attention: Attention): M
     hands.flatMap((hand) => state.accounts.filter(isGenuine).map(({ id }) => confirms(hand, id))),
     administering.flatMap((hand) => [
       ...state.accounts.filter(isGenuine).map(({ id: target }) => submits(rules, hand, { kind: 'grant', target })),
-      submits(rules, hand, { kind: 'make', claims: 'dora', role: 'junior', holder: 'dora' }),
+      // Nobody gives a second account to one person: no rule could tell it from somebody else's.
+      ...(state.accounts.some(({ claims }) => claims === 'dora')
+        ? []
+        : [submits(rules, hand, { kind: 'make', claims: 'dora', role: 'junior', holder: 'dora' })]),
       ...careful.flatMap((effect) => guarded.map((action) => submits(rules, hand, { kind: 'policy', action, effect }))),
     ]),
     hands.flatMap(({ account, person }) => [
-      { label: `${person} loses the app`, apply: (now: State) => withAccount(now, account, { app: null }) },
-      { label: `${person} leaves`, apply: (now: State) => withAccount(now, account, { is_active: false }) },
+      { label: () => `${person} loses the app`, apply: (now: State) => withAccount(now, account, { app: null }) },
+      { label: () => `${person} leaves`, apply: (now: State) => withAccount(now, account, { is_active: false }) },
     ]),
-    [{ label: 'dora is named from outside', apply: nameFromOutside }],
+    [{ label: () => 'dora is named from outside', apply: nameFromOutside }],
   ];
 }
 
@@ -137,7 +140,7 @@ function isHarmless(state: State, change: Change): boolean {
   return target !== undefined && isGenuine(target);
 }
 
-export const waiting = (days: number): Move => ({ label: `wait ${days} days`, apply: (state) => wait(state, days) });
+export const waiting = (days: number): Move => ({ label: () => `wait ${days} days`, apply: (state) => wait(state, days) });
 
 export function heldBy(state: State, person: Person): Hand[] {
   const isTheirs = (account: Account) => holds(person, account) && (person === malicious || account.claims === person);
@@ -172,8 +175,10 @@ export function finishAlone(rules: Rules, state: State): string | null {
     }
   }
   for (const one of tries) {
-    const violation = one.violation ?? voteAlone(rules, one, hands) ?? voteAlone(rules, one, hands.toReversed());
-    if (violation !== null) return violation;
+    for (const order of hands.length > 1 ? [hands, hands.toReversed()] : [hands]) {
+      const violation = one.violation ?? voteAlone(rules, one, order);
+      if (violation !== null) return violation;
+    }
   }
   return null;
 }

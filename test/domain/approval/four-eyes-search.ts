@@ -23,7 +23,7 @@ export function searchAll(rules: Rules, start: State, depth: number, attention: 
       if (next === null) continue;
       moves += 1;
       const found = below(next, left - 1);
-      if (found !== null) return [move.label, ...found];
+      if (found !== null) return [move.label(), ...found];
     }
     return null;
   }
@@ -51,7 +51,7 @@ export function walk(rules: Rules, start: State, choices: readonly number[], att
     const move = group[Math.floor(choice / groups.length) % group.length];
     const next = move?.apply(state) ?? null;
     if (move === undefined || next === null) continue;
-    labels.push(move.label);
+    labels.push(move.label());
     state = next;
   }
   return { state, labels };
