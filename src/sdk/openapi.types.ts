@@ -5404,15 +5404,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -5845,15 +5840,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -5946,15 +5936,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -6101,15 +6086,10 @@ export interface components {
             gate: "none" | "mfa" | "approval";
             /** @description All steps must be met, in this order */
             steps: components["schemas"]["ApprovalStepOutput"][];
-            /** @description From the opening of a request to its last decision */
             review_window_seconds: number;
-            /** @description From the approval to the last execution */
             execution_window_seconds: number;
-            /** @description 0 for no reminders */
-            reminder_interval_seconds: 0 | number;
-            /** @description Time within which an emergency change must be reviewed */
+            reminder_interval_seconds: number;
             bypass_review_seconds: number;
-            /** @description Days for which whoever changed an account through an approved request stands behind it */
             independence_days: number;
             /** @description Users who may break the glass; empty means nobody */
             bypassers: string[];
@@ -6779,15 +6759,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
