@@ -4094,7 +4094,10 @@ export interface paths {
         get: operations["getIntegrationDetails"];
         put?: never;
         post?: never;
-        /** Remove an integration; the records of its syncs are retained */
+        /**
+         * Remove an integration; the records of its syncs are retained
+         * @description An integration of production takes an approval: 202.
+         */
         delete: operations["deleteIntegration"];
         options?: never;
         head?: never;
@@ -4112,7 +4115,7 @@ export interface paths {
         get?: never;
         /**
          * Replace the configuration of an integration
-         * @description An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never sent to a destination that it was not given for. The kind cannot change.
+         * @description An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never sent to a destination that it was not given for. The kind cannot change. A new secret or destination in production takes an approval: 202.
          */
         put: operations["updateIntegrationConfig"];
         post?: never;
@@ -39217,6 +39220,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -39692,6 +39704,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */
