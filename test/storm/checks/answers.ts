@@ -91,13 +91,16 @@ async function effectsOf({ db, records }: StormHistory): Promise<Counts> {
   return counts;
 }
 
-/** Audit entries of the command itself by request; an operation with several states counts once. */
+/** Audit entries of the command itself by request; an operation with several states counts once, and one that failed does not. */
 async function auditOf({ db, records }: StormHistory): Promise<Counts> {
   const events = new Map(records.map((record) => [record.request_id, record.operation.event]));
   const { rows } = await db.executeQuery<{ request_id: string; event: string; n: number }>(
     CompiledQuery.raw(
-      `select request_id, event, count(distinct coalesce(new_values ->> 'event_id', seq::text))::int as n
-       from audit_logs where outcome = 'success' and request_id = any($1) group by 1, 2`,
+      `select request_id, event, count(*)::int as n
+       from (select request_id, event from audit_logs where outcome = 'success' and request_id = any($1)
+         group by request_id, event, coalesce(new_values ->> 'event_id', seq::text)
+         having not bool_or(new_values ->> 'event_id' is not null and new_values ->> 'state' = 'failed')) attempted
+       group by 1, 2`,
       [[...events.keys()]],
     ),
   );

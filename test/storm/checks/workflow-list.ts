@@ -7,15 +7,20 @@ export interface ListedWorkflow {
   readonly runId: string;
   readonly type: string;
   readonly status: string;
+  /** Milliseconds since the epoch; now for one that runs. */
+  readonly startedAt: number;
+  readonly endedAt: number;
 }
 
 /** The newest run of each workflow of the installation, by its id. */
 export async function listWorkflows({ temporal, target }: Pick<StormHistory, 'temporal' | 'target'>): Promise<ListedWorkflow[]> {
-  const found: ListedWorkflow[] = [];
-  for await (const { workflowId, runId, type, status } of temporal.workflow.list({ query: `TaskQueue = '${target.env.TEMPORAL_TASK_QUEUE}'` })) {
-    found.push({ id: workflowId, runId, type, status: status.name });
+  const newest = new Map<string, ListedWorkflow>();
+  for await (const listed of temporal.workflow.list({ query: `TaskQueue = '${target.env.TEMPORAL_TASK_QUEUE}'` })) {
+    const { workflowId: id, runId, type, status, startTime, closeTime } = listed;
+    const one = { id, runId, type, status: status.name, startedAt: startTime.getTime(), endedAt: closeTime?.getTime() ?? Date.now() };
+    if (one.startedAt >= (newest.get(id)?.startedAt ?? 0)) newest.set(id, one);
   }
-  return found;
+  return [...newest.values()];
 }
 
 /** What a workflow has answered at its end. */

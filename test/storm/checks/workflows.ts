@@ -1,4 +1,5 @@
 import { CompiledQuery } from 'kysely';
+import { upBetween } from '../stack/uptime.ts';
 import { tenantIds } from './history.ts';
 import type { StormHistory } from './history.ts';
 import { Findings } from './violation.ts';
@@ -11,6 +12,8 @@ interface Pairing {
   readonly prefix: string;
   /** Ids of the rows that have such a workflow for themselves, of the companies `$1`. */
   readonly rows: string;
+  /** Ids of rows that may have one. */
+  readonly others?: string;
   /** Result of one that rightly has no row: its command came to nothing. */
   readonly withoutRow?: readonly string[];
 }
@@ -24,9 +27,17 @@ const pairings: readonly Pairing[] = [
   },
   { prefix: 'onboarding', rows: 'select id::text from onboarding_link where tenant_id = any($1)' },
   { prefix: 'notification', rows: 'select id::text from notification_deliveries where tenant_id = any($1)' },
-  { prefix: 'assignment', rows: 'select id::text from assignment_batches where tenant_id = any($1)' },
+  {
+    prefix: 'assignment',
+    rows: 'select id::text from assignment_batches where tenant_id = any($1)',
+    // Of a campaign whose contacts wait; it comes and goes with them.
+    others: "select 'queue-' || id as id from campaigns where tenant_id = any($1)",
+  },
   { prefix: 'rollout-batch', rows: 'select distinct batch_id::text as id from admin_deployments where tenant_id = any($1)' },
 ];
+
+/** Rounds of a Schedule that measure and watch: where they find nothing to measure with, the next one follows in a minute. */
+const rounds: readonly string[] = ['healthCollectionWorkflow', 'alertEvaluationWorkflow'];
 
 const failures: readonly string[] = ['FAILED', 'TIMED_OUT', 'TERMINATED', 'CANCELLED'];
 
@@ -35,19 +46,23 @@ export async function checkWorkflows(history: StormHistory): Promise<Finding> {
   const found = new Findings(6);
   const workflows = await listWorkflows(history);
   found.figure('workflows', workflows.length);
-  for (const { id, type, status } of workflows) {
-    found.expect(!failures.includes(status), 'a workflow has failed', () => `${id} (${type}) is ${status}`);
+  let failedRounds = 0;
+  for (const { id, type, status, startedAt, endedAt } of workflows) {
+    const isExcused = rounds.includes(type) && upBetween(history.looks, startedAt, endedAt) < endedAt - startedAt;
+    if (failures.includes(status) && isExcused) failedRounds += 1;
+    else found.expect(!failures.includes(status), 'a workflow has failed', () => `${id} (${type}) is ${status}`);
   }
+  found.figure('rounds of measurement that failed while parts were away', failedRounds);
   for (const pairing of pairings) {
     const own = workflows.filter(({ id }) => id.startsWith(`${pairing.prefix}/`));
     const ids = new Set(own.map(({ id }) => id.split('/')[2]));
-    const { rows } = await history.db.executeQuery<{ id: string }>(CompiledQuery.raw(pairing.rows, [tenantIds(history)]));
-    const inRows = new Set(rows.map(({ id }) => id));
+    const inRows = await idsOf(history, pairing.rows);
+    const others = pairing.others === undefined ? new Set() : await idsOf(history, pairing.others);
     found.figure(pairing.prefix, inRows.size);
     for (const id of inRows) found.expect(ids.has(id), 'a row without its workflow', () => `${pairing.prefix} ${id}`);
     await forEachOf(own, async (workflow) => {
       const id = workflow.id.split('/')[2] ?? '';
-      if (inRows.has(id)) return;
+      if (inRows.has(id) || others.has(id)) return;
       const ending = await endingOf(history, workflow);
       found.expect(pairing.withoutRow?.includes(ending) === true, 'a workflow without its row', () => `${workflow.id} is ${workflow.status}, ${ending}`);
     });
@@ -56,6 +71,11 @@ export async function checkWorkflows(history: StormHistory): Promise<Finding> {
   for (const start of waiting) found.expect(false, 'a workflow that was never started', () => JSON.stringify(start));
   await checkProgress(history, workflows, found);
   return found.finding;
+}
+
+async function idsOf(history: StormHistory, statement: string): Promise<Set<string>> {
+  const { rows } = await history.db.executeQuery<{ id: string }>(CompiledQuery.raw(statement, [tenantIds(history)]));
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** The state that a workflow names as its end. */

@@ -3,6 +3,8 @@ import type { Operation } from './command.ts';
 import { newMarker } from './world.ts';
 
 const api = '/api/admin';
+/** Few, so that contacts and members meet in them. */
+const maxCampaigns = 3;
 /** A contact has one owner at most, or waits for one. */
 const assigned = `select contact_id::text as marker, count(*)::int as n from (
     select contact_id from user_contact_assignment where released_at is null
@@ -35,10 +37,11 @@ export const peopleOperations: readonly Operation[] = [
   },
   {
     name: 'create a campaign',
-    weight: 1,
+    weight: 3,
     event: 'campaign.create',
     effects: 'select name as marker, count(*)::int as n from campaigns where name = any($1) group by 1',
     plan: (tenant, random) => {
+      if (tenant.campaigns.length >= maxCampaigns) return null;
       const marker = newMarker();
       const body = { name: marker, status: 'active' };
       return { person: random.pick(tenant.admins), method: 'POST', path: `${api}/campaigns`, body, marker };

@@ -22,7 +22,9 @@ export async function send(world: World, record: CommandRecord, url: string, pro
   };
   try {
     let answer = await request(world, record, url, proof.token);
-    if (answer.status === 403 && answer.body?.code === 'mfa.required') {
+    // A proof that was used by an attempt that came to nothing is refused without saying what for.
+    if (asksForProof(answer) && answer.body.action === undefined) answer = await request(world, record, url, null);
+    if (asksForProof(answer)) {
       proof.token = await world.proof(record.planned.person, answer.body);
       answer = await request(world, record, url, proof.token);
     }
@@ -65,6 +67,10 @@ async function request(world: World, { planned, key, request_id }: CommandRecord
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: parsed(text) };
+}
+
+function asksForProof({ status, body }: Answer): boolean {
+  return status === 403 && body?.code === 'mfa.required';
 }
 
 function parsed(text: string): unknown {
