@@ -52,7 +52,7 @@ beforeAll(async () => {
     // Enough requests for each of the decisions, and some that stay.
     for (const operation of [ask, ask, ask, ask, ...operations]) await load.command(random, operation);
   }
-  for (const name of ['begin a focus session', 'interrupt a focus session', 'create a contact', 'auto-assign a contact']) {
+  for (const name of ['begin a focus session', 'interrupt a focus session', 'create a contact', 'auto-assign a contact', 'pause a queue']) {
     await load.command(random, operations.find((operation) => operation.name === name));
   }
   // So that nothing has to wait for the minute of a timer.
@@ -204,7 +204,7 @@ describe('each check finds what was planted for it', () => {
       'a deployment and its result disagree',
       'what is served is not what was rolled out last',
     ]);
-    expect(await foundIn(checkResults, statement("update admin_queues set pause_state = case when pause_state is null then 'paused' end"))).toEqual(['a queue and its pause disagree']);
+    expect(await foundIn(checkResults, statement('update admin_queues set pause_id = null, pause_state = null, pause_reason = null, paused_by = null, paused_at = null, paused_until = null'))).toEqual(['a queue and its pause disagree']);
     expect(await foundIn(checkResults, statement('update admin_feature_flags set version = version + 1'))).toEqual(['a flag and its history disagree']);
     const flags = statement(`update admin_feature_flags set enabled = not enabled where tenant_id = '${tenant()}'`);
     expect(await foundIn(checkResults, flags)).toEqual(['a process serves another flag than there is']);

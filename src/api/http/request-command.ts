@@ -22,6 +22,10 @@ import { outcomeUnknown } from './database-problem.ts';
 import { reply } from './route.ts';
 import type { HttpResponse } from './route.ts';
 
+/** How often, and after which pause, a workflow is told of a command that was carried out without its knowing. */
+const tellingAttempts = 15;
+const tellingPauseMs = 2_000;
+
 /** How often a repetition looks for the outcome of the first request. */
 const joinPauseMs = 50;
 
@@ -128,7 +132,9 @@ export class RequestCommand {
     try {
       result = await send(claimed);
     } catch (error) {
-      return resultOfStored(await this.#settle(command_id, error), command_id);
+      const stored = await this.#settle(command_id, error);
+      void this.#tellWorkflow(send, command_id);
+      return resultOfStored(stored, command_id);
     }
     this.#isDone = true;
     // Where the workflow has written, the row is done already.
@@ -178,6 +184,25 @@ export class RequestCommand {
     if (!isOurs || found?.state !== 'done') throw outcomeUnknown(error);
     this.#isDone = true;
     return resultOf(deps.keyring, found);
+  }
+
+  /**
+   * Sends a command again that was carried out though its sender got an error. When worker and Temporal were lost together, the
+   * update went with the task that had written the row, and the workflow would never learn of it: an approved change would not
+   * be made. The row lets nothing be carried out a second time.
+   */
+  async #tellWorkflow(send: (command: WorkflowCommand) => Promise<unknown>, command_id: string): Promise<void> {
+    const { COMMAND_DEADLINE_MS } = this.#options.deps.env;
+    for (let attempt = 0; attempt < tellingAttempts; attempt += 1) {
+      await setTimeout(tellingPauseMs, undefined, { ref: false });
+      try {
+        await send({ command_id, waits_until: Date.now() + COMMAND_DEADLINE_MS, is_written: true });
+        return;
+      } catch (error) {
+        // A refusal shows that the workflow, or the row before it, knows.
+        if (error instanceof Problem && error.status < 500) return;
+      }
+    }
   }
 
   /** What the caller of a command that was certainly not carried out gets; the error only chooses the words. */

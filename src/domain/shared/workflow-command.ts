@@ -7,4 +7,6 @@ export interface WorkflowCommand {
    * more, which the database judges by its own clock.
    */
   readonly waits_until: number;
+  /** True when its row is written already, and only the workflow may not know of it: then what the row says must not keep it. */
+  readonly is_written?: true;
 }

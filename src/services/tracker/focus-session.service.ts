@@ -96,7 +96,7 @@ export async function commandFocusSession(
   command: WorkflowCommand,
 ): Promise<FocusSessionView> {
   const before = await loadFocusSession(deps, owner, id);
-  if (before.end_time !== null) return answerEnded(before, verb);
+  if (before.end_time !== null && command.is_written !== true) return answerEnded(before, verb);
   const key = { tenant_id: owner.tenant_id, session_id: id, command_id: before.command_id };
   try {
     return await sendFocusCommand(deps, key, verb, { actor: actorRef(owner), notes }, command);

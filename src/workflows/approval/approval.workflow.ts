@@ -68,7 +68,7 @@ const unanswered = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' 
  * The same writes when a timer or an operator causes them: nobody waits, so they are retried until the database is back.
  * Pauses beyond the threshold are timers of the server and occupy no worker.
  */
-const background = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval'>>({
+const background = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval' | 'settleOpening'>>({
   startToCloseTimeout: '4 seconds',
   localRetryThreshold: '3 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 minutes' },
@@ -139,11 +139,16 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   await CancellationScope.nonCancellable(finish);
   return { approval_id, status: approval.status };
 
-  /** False when nobody has opened it in time, because the update of its start was lost, and when that was refused. */
+  /** False when nobody has opened it in time, because the update of its start was lost before it was written, or refused. */
   async function isOpened(withinMs: number): Promise<boolean> {
     const isAnswered = () => version > 0 || refusedAtOpening !== undefined;
     await condition(isAnswered, withinMs, { summary: 'Longest wait for the opening' });
     await condition(isIdle);
+    if (!isAnswered() && patched('opening-settled')) {
+      // The task that has written the row may be lost, and with it the update: the row decides here, too.
+      const settled = await background.settleOpening({ actor: system, approval_id });
+      if (settled !== null) adopt(settled);
+    }
     return version > 0;
   }
 

@@ -1,4 +1,5 @@
 import { CompiledQuery } from 'kysely';
+import { schedules } from '../../../src/workflows/shared/schedules.ts';
 import { upBetween } from '../stack/uptime.ts';
 import { tenantIds } from './history.ts';
 import type { StormHistory } from './history.ts';
@@ -36,8 +37,8 @@ const pairings: readonly Pairing[] = [
   { prefix: 'rollout-batch', rows: 'select distinct batch_id::text as id from admin_deployments where tenant_id = any($1)' },
 ];
 
-/** Rounds of a Schedule that measure and watch: where they find nothing to measure with, the next one follows in a minute. */
-const rounds: readonly string[] = ['healthCollectionWorkflow', 'alertEvaluationWorkflow'];
+/** A round of a Schedule gives up when what it needs is away; the next one follows. */
+const rounds: readonly string[] = schedules.map(({ workflowType }) => workflowType);
 
 const failures: readonly string[] = ['FAILED', 'TIMED_OUT', 'TERMINATED', 'CANCELLED'];
 
@@ -52,7 +53,7 @@ export async function checkWorkflows(history: StormHistory): Promise<Finding> {
     if (failures.includes(status) && isExcused) failedRounds += 1;
     else found.expect(!failures.includes(status), 'a workflow has failed', () => `${id} (${type}) is ${status}`);
   }
-  found.figure('rounds of measurement that failed while parts were away', failedRounds);
+  found.figure('rounds of Schedules that failed while parts were away', failedRounds);
   for (const pairing of pairings) {
     const own = workflows.filter(({ id }) => id.startsWith(`${pairing.prefix}/`));
     const ids = new Set(own.map(({ id }) => id.split('/')[2]));
