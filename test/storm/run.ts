@@ -16,7 +16,7 @@ import { startStormStack } from './stack/storm-stack.ts';
 import type { StormStack } from './stack/storm-stack.ts';
 import { Uptime } from './stack/uptime.ts';
 
-const usage = `npm run storm -- [--minutes 10] [--seed N] [--callers 6]
+const usage = `npm run storm -- [--minutes 10] [--seed N] [--callers 10]
 
 Starts an installation of its own, lays a mixed load on it, kills its parts at random, lets it settle and checks seven
 promises. Exit code: 0 all hold, 1 one does not, 2 it could not run.`;
@@ -38,7 +38,7 @@ function print(line: string): void {
 function orderOf(args: readonly string[]): StormOrder {
   const { values } = parseArgs({
     args: [...args],
-    options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' }, callers: { type: 'string', default: '6' } },
+    options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' }, callers: { type: 'string', default: '10' } },
   });
   const [minutes, callers] = [Number(values.minutes), Number(values.callers)];
   if (!(minutes > 0) || !Number.isInteger(callers) || callers < 1) throw new Error(usage);
