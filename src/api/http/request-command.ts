@@ -22,6 +22,8 @@ import { outcomeUnknown } from './database-problem.ts';
 import { reply } from './route.ts';
 import type { HttpResponse } from './route.ts';
 
+type Telling = (waits_until: number) => Promise<unknown>;
+
 /** How often, and after which pause, a workflow is told of a command that was carried out without its knowing. */
 const tellingAttempts = 15;
 const tellingPauseMs = 2_000;
@@ -129,11 +131,12 @@ export class RequestCommand {
     const { command_id } = claimed;
     if ('state' in claimed) return resultOfStored(resultOf(deps.keyring, claimed), command_id);
     let result: Result;
+    let tell: Telling | undefined;
     try {
-      result = await send(claimed);
+      result = await send({ ...claimed, tellBy: (telling) => (tell = telling) });
     } catch (error) {
       const stored = await this.#settle(command_id, error);
-      void this.#tellWorkflow(send, command_id);
+      if (tell !== undefined) void this.#tellWorkflow(tell);
       return resultOfStored(stored, command_id);
     }
     this.#isDone = true;
@@ -191,12 +194,12 @@ export class RequestCommand {
    * update went with the task that had written the row, and the workflow would never learn of it: an approved change would not
    * be made. The row lets nothing be carried out a second time.
    */
-  async #tellWorkflow(send: (command: WorkflowCommand) => Promise<unknown>, command_id: string): Promise<void> {
+  async #tellWorkflow(tell: Telling): Promise<void> {
     const { COMMAND_DEADLINE_MS } = this.#options.deps.env;
     for (let attempt = 0; attempt < tellingAttempts; attempt += 1) {
       await setTimeout(tellingPauseMs, undefined, { ref: false });
       try {
-        await send({ command_id, waits_until: Date.now() + COMMAND_DEADLINE_MS, is_written: true });
+        await tell(Date.now() + COMMAND_DEADLINE_MS);
         return;
       } catch (error) {
         // A refusal shows that the workflow, or the row before it, knows.

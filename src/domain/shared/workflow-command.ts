@@ -7,6 +7,9 @@ export interface WorkflowCommand {
    * more, which the database judges by its own clock.
    */
   readonly waits_until: number;
-  /** True when its row is written already, and only the workflow may not know of it: then what the row says must not keep it. */
-  readonly is_written?: true;
+  /**
+   * Takes what sends the command once more when it was carried out and its workflow may not know of it. Only for a workflow that
+   * belongs to the one thing the command is about: where its id is used again, a late message would meet another one.
+   */
+  readonly tellBy?: (telling: (waits_until: number) => Promise<unknown>) => void;
 }
