@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { approvalWorkflowId } from '../../../src/workflows/approval/approval.contract.ts';
@@ -8,12 +9,13 @@ import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/drivers/approval.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
-import { uniqueName } from '../../support/factories/defaults.ts';
+import { fromNow, hour, uniqueName } from '../../support/factories/defaults.ts';
 import { startCommitProxy } from '../../support/servers/commit-proxy.ts';
 import type { CommitProxy } from '../../support/servers/commit-proxy.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { startOwnTemporal } from '../../support/temporal/own-temporal.ts';
 import type { OwnTemporal } from '../../support/temporal/own-temporal.ts';
+import { callProven } from '../../support/second-factor.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 
 let temporal: OwnTemporal;
@@ -86,5 +88,17 @@ describe('T-1: a command that is committed when worker and Temporal die together
     const [row] = await asSuperuser<{ command_id: string }>(app, 'select command_id from admin_focus_sessions where id = $1', [session.id]);
     const ended = await handleOf(focusSessionWorkflowId(defaultTenantId, row?.command_id ?? '')).result();
     expect(ended).toEqual({ session_id: session.id, state: 'completed' });
+  }, 120_000);
+
+  it('resumes a queue when the command is repeated', async () => {
+    const [name, key] = [uniqueName('queue'), randomUUID()];
+    const put = (path: string, body: object, headers = {}) => callProven(app, approver, 'POST', `/admin/queues${path}`, { body, headers });
+    await put('', { name, provider: 'bullmq', source_name: name, environment: 'staging' });
+    expect((await put(`/${name}/pause`, { reason: 'a release', paused_until: fromNow(hour) })).status).toBe(200);
+    const resume = () => put(`/${name}/resume`, { reason: 'released' }, { 'idempotency-key': key });
+    await withDeathAtCommit(resume);
+    // The first repetition may come before the API has found Temporal again.
+    const resumed = await eventually(resume, ({ status }) => status === 200, 60_000);
+    expect(resumed.body.pause).toBeNull();
   }, 120_000);
 });
