@@ -135,8 +135,13 @@ export class RequestCommand {
     try {
       result = await send({ ...claimed, tellBy: (telling) => (tell = telling) });
     } catch (error) {
-      const stored = await this.#settle(command_id, error);
-      if (tell !== undefined) void this.#tellWorkflow(tell);
+      const telling = tell;
+      const stored = await this.#settle(command_id, error).catch((settled: unknown) => {
+        const isUnknown = settled instanceof Problem && settled.code === 'service.outcome-unknown';
+        if (isUnknown && telling !== undefined) void this.#tellWorkflow(telling);
+        throw settled;
+      });
+      if (telling !== undefined) void this.#tellWorkflow(telling);
       return resultOfStored(stored, command_id);
     }
     this.#isDone = true;
@@ -190,7 +195,7 @@ export class RequestCommand {
   }
 
   /**
-   * Sends a command again that was carried out though its sender got an error. When worker and Temporal were lost together, the
+   * Sends a command again that was carried out, or may have been, though its sender got an error. When worker and Temporal were lost together, the
    * update went with the task that had written the row, and the workflow would never learn of it: an approved change would not
    * be made. The row lets nothing be carried out a second time.
    */
