@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { changesBetween } from '../../domain/approval/change-detail.ts';
+import type { IntegrationConfig } from '../../domain/integration/integration.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
@@ -16,6 +18,11 @@ function integrationQuery(id: string) {
     .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .select(['name', 'environment', 'config', 'version']);
+}
+
+/** A connection as approvers read it, member by member. */
+function asObject(config: IntegrationConfig): JsonObject {
+  return JSON.parse(JSON.stringify(config)) as JsonObject;
 }
 
 async function find(db: ReadSource, scope: ReadScope, id: string) {
@@ -62,7 +69,7 @@ export const integrationConfigure = defineAction({
     return {
       description: `Replace the connection of the integration '${row?.name ?? integration_id}' in ${row?.environment ?? 'no environment'}.`,
       changes: [
-        ...changesBetween(row === undefined ? null : { ...row.config }, config),
+        ...changesBetween(row === undefined ? null : asObject(row.config), asObject(config)),
         ...(replaces_secret ? [{ field: 'secret', before: 'the present one', after: 'another one' }] : []),
       ],
     };
