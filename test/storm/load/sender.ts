@@ -85,6 +85,8 @@ function verdictOf({ status, body }: Answer): Verdict {
   if (status >= 200 && status < 300) return 'done';
   if (status === 409 && body?.code === 'idempotency.in-progress') return 'in progress';
   if (status === 504 || body?.code === 'service.outcome-unknown') return 'unknown';
+  // The other kind of 429 does not pass by waiting: somebody has to decide first.
+  if (body?.code === 'approval.too-many-open') return 'refused';
   if (status === 503 || status === 429) return 'nothing';
   return status >= 400 && status < 500 ? 'refused' : 'broken';
 }
