@@ -10504,7 +10504,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "action": "createUser",
+                 *       "action": "user.create",
                  *       "payload_digest": "efb1cf48db96f5f016b82317416e91de319e3d1b82be95d34b00d4ddc838a034"
                  *     }
                  */
@@ -10524,7 +10524,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "challenge_id": "e934a694-aaf9-4314-a372-8a0583427d2d",
-                     *       "action": "createUser",
+                     *       "action": "user.create",
                      *       "payload_digest": "efb1cf48db96f5f016b82317416e91de319e3d1b82be95d34b00d4ddc838a034",
                      *       "method": "totp",
                      *       "expires_at": "2026-11-21T16:41:48.344Z",
@@ -14501,7 +14501,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440007",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "approver@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543207",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Second Administrator",
                      *           "role": "sysadmin",
                      *           "roles": [
@@ -14532,7 +14534,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440006",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "support@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543206",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Vikram Shah",
                      *           "role": "user",
                      *           "roles": [
@@ -14652,7 +14656,9 @@ export interface operations {
                      *       "id": "133a49a8-e3a1-4ada-80b6-4d47418ce25b",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "contract@example.com",
+                     *       "pending_email": null,
                      *       "phone_number": null,
+                     *       "decisions_count_from": null,
                      *       "full_name": "Contract Tester",
                      *       "role": "user",
                      *       "roles": [],
@@ -14809,7 +14815,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440007",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "approver@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543207",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Second Administrator",
                      *           "role": "sysadmin",
                      *           "roles": [
@@ -14840,7 +14848,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440006",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "support@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543206",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Vikram Shah",
                      *           "role": "user",
                      *           "roles": [
@@ -14947,7 +14957,9 @@ export interface operations {
                      *       "id": "550e8400-e29b-41d4-a716-446655440004",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "junior@agentmitra.com",
+                     *       "pending_email": null,
                      *       "phone_number": "+919876543204",
+                     *       "decisions_count_from": null,
                      *       "full_name": "Arjun Das",
                      *       "role": "user",
                      *       "roles": [
@@ -15063,7 +15075,9 @@ export interface operations {
                      *       "id": "550e8400-e29b-41d4-a716-446655440004",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "junior@agentmitra.com",
+                     *       "pending_email": null,
                      *       "phone_number": "+919876543204",
+                     *       "decisions_count_from": null,
                      *       "full_name": "Arjun Das Jr",
                      *       "role": "user",
                      *       "roles": [
@@ -15365,7 +15379,9 @@ export interface operations {
                      *       "id": "550e8400-e29b-41d4-a716-446655440004",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "junior@agentmitra.com",
+                     *       "pending_email": null,
                      *       "phone_number": "+919876543204",
+                     *       "decisions_count_from": null,
                      *       "full_name": "Arjun Das",
                      *       "role": "user",
                      *       "roles": [
@@ -18908,7 +18924,35 @@ export interface operations {
                      *           "version": 1,
                      *           "created_at": "2026-11-21T16:36:53.713Z",
                      *           "updated_at": "2026-11-21T16:36:53.713Z",
-                     *           "closed_at": null
+                     *           "closed_at": null,
+                     *           "description": "Switch the flag 'checkout' on for everybody in production, from version 1.",
+                     *           "changes": [
+                     *             {
+                     *               "field": "enabled",
+                     *               "before": false,
+                     *               "after": true
+                     *             },
+                     *             {
+                     *               "field": "rollout percentage",
+                     *               "before": 0,
+                     *               "after": 100
+                     *             }
+                     *           ],
+                     *           "requested_by_name": "Super Administrator",
+                     *           "names": {
+                     *             "550e8400-e29b-41d4-a716-446655440000": "Super Administrator"
+                     *           },
+                     *           "is_stale": false,
+                     *           "base_version": 1,
+                     *           "current_version": 1,
+                     *           "can_decide": {
+                     *             "allowed": false,
+                     *             "code": "approval.own-request",
+                     *             "detail": "You cannot decide on a request that you made or edited.",
+                     *             "because": null,
+                     *             "needs": null,
+                     *             "counts_from": null
+                     *           }
                      *         }
                      *       ],
                      *       "next_cursor": null

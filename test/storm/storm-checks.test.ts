@@ -3,6 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { sql } from 'kysely';
 import type { Kysely, Transaction } from 'kysely';
 import type { CastellanSchema } from '../../src/entities/kysely-schema.ts';
+import { startDueWorkflows } from '../../src/services/commands/workflow-start.service.ts';
 import { startTestApi } from '../support/api.ts';
 import type { TestApi } from '../support/api.ts';
 import { createContact } from '../support/factories/assignment.ts';
@@ -59,7 +60,10 @@ beforeAll(async () => {
   const complete = operations.find(({ name }) => name === 'complete a focus session');
   while (world.tenants.some(({ sessions }) => sessions.length > 0)) await load.command(random, complete);
   await load.repeatAll(random, 1_000);
+  // What only the loop of a worker process starts.
+  const starting = setInterval(() => void startDueWorkflows(worker.deps), 500);
   await settled(world);
+  clearInterval(starting);
   const temporal = new Client({ connection, namespace: app.env.TEMPORAL_NAMESPACE });
   history = {
     target,
