@@ -1,40 +1,44 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { parseArgs } from 'node:util';
 import { ProblemError } from '../sdk/index.ts';
-import { verifyExportFile } from '../services/audit/audit-export-verification.service.ts';
-import { parseVerifier } from '../services/audit/signed-note.ts';
-import { apiUrl, pause, prove, say, signIn } from './demo-caller.ts';
-import type { Caller } from './demo-caller.ts';
-import { startDemoCompany } from './demo-company.ts';
-import { showRollout } from './demo-rollout.ts';
-import { showRotation } from './demo-rotation.ts';
-import { sampleFlagKey } from './sample-data.ts';
+import { approve, waitForExecution } from './demo/demo-approval.ts';
+import { proveByAudit } from './demo/demo-audit.ts';
+import { prove, say, signIn } from './demo/demo-caller.ts';
+import type { Caller } from './demo/demo-caller.ts';
+import { startDemoCompany } from './demo/demo-company.ts';
+import { showRollout } from './demo/demo-rollout.ts';
+import { showRotation } from './demo/demo-rotation.ts';
+import { sampleFlagKey, samplePassword, samplePeople } from './sample-data.ts';
 
 /**
  * `npm run demo`: the main job over HTTP, through the typed client, on a stack that `npm start` has started. It starts
  * and stops nothing of it, and can be run again: it switches the sample flag to what it is not. A code of an authenticator
  * app works once, so it waits for the next one now and then: about a minute in all.
+ *
+ * `npm run demo -- --production` needs no running stack: it starts one of its own, as production has it.
  */
+const apiUrl = process.env.CASTELLAN_URL ?? `http://127.0.0.1:${process.env.PORT ?? 3_000}`;
 const temporalWebUrl = process.env.TEMPORAL_WEB_URL ?? `http://127.0.0.1:${process.env.TEMPORAL_WEB_PORT ?? 8_233}`;
 const temporalNamespace = process.env.TEMPORAL_NAMESPACE ?? 'default';
 
 const environment = 'production';
-const executionTimeoutMs = 30_000;
 const tokenLifeMs = 3_600_000;
 
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { production: { type: 'boolean', default: false } } });
+  // Loaded late: it brings what starts servers, which the demonstration on a running stack does not need.
+  if (values.production) await (await import('./demo/demo-production.ts')).showProduction();
+  else await showRunningStack();
+}
+
+async function showRunningStack(): Promise<void> {
   await assertApiAnswers();
   process.stdout.write(`Castellan at ${apiUrl}\n\n`);
-  const requester = await signIn('superadmin@agentmitra.com');
+  const requester = await signInSample('superadmin@agentmitra.com');
   const wanted = await askForSwitch(requester);
-  const approver = await signIn('approver@agentmitra.com');
+  const approver = await signInSample('approver@agentmitra.com');
   await approve(approver, wanted.approval);
   await waitForExecution(requester, wanted.approval.id);
-  const operator = await signIn('provider@agentmitra.com');
+  const operator = await signInSample('provider@agentmitra.com');
   await readAsApplication(operator, wanted.enabled);
   const company = await startDemoCompany();
   try {
@@ -59,6 +63,12 @@ async function assertApiAnswers(): Promise<void> {
   );
 }
 
+function signInSample(email: string): Promise<Caller> {
+  const person = samplePeople.find((one) => one.email === email);
+  if (person === undefined) throw new Error(`There is no sample person ${email}.`);
+  return signIn(apiUrl, person, { password: samplePassword });
+}
+
 /** Asks for the switch of the sample flag; in production that opens an approval request. */
 async function askForSwitch(requester: Caller) {
   const { adminApi } = requester.client;
@@ -78,31 +88,6 @@ async function askForSwitch(requester: Caller) {
     'Temporal Web': workflowAddress(approval.workflow_id),
   });
   return { approval, enabled };
-}
-
-async function approve(approver: Caller, { id, digest }: { id: string; digest: string }): Promise<void> {
-  const { adminApi } = approver.client;
-  const approved = await prove(approver, (proof) => adminApi.approveRequest(id, { digest, reason: 'Looks right' }, proof));
-  const [first] = approved.steps;
-  say(`${approver.person.full_name} approves what was shown, with a second factor`, {
-    approvals: `${first?.approvals ?? 0} of ${first?.quorum ?? 0} for "${first?.name ?? ''}"`,
-    status: approved.status,
-  });
-}
-
-/** The workflow makes the change; the answer to the last approval does not wait for it. */
-async function waitForExecution({ client }: Caller, id: string): Promise<void> {
-  const deadline = Date.now() + executionTimeoutMs;
-  for (;;) {
-    const { data } = await client.http.GET('/admin/approvals/{id}', { params: { path: { id } } });
-    if (data?.status === 'executed') {
-      say('The workflow has made the change', { status: data.status, change: data.description });
-      return;
-    }
-    if (data?.status !== 'approved') throw new Error(`The request is ${data?.status}: ${data?.failure_detail ?? ''}`);
-    if (Date.now() > deadline) throw new Error('The workflow did not make the change in time: does the worker run?');
-    await pause(100);
-  }
 }
 
 /** An application with a token of its own reads the flag by the OpenFeature remote evaluation protocol. */
@@ -128,33 +113,6 @@ async function readAsApplication(operator: Caller, expected: boolean): Promise<v
   const evaluation = (await response.json()) as { value?: unknown; reason?: string };
   if (evaluation.value !== expected) throw new Error(`The application reads ${JSON.stringify(evaluation)}.`);
   say('The application reads the flag by OFREP', { value: expected, reason: evaluation.reason ?? '' });
-}
-
-/** Shows the entries, a signed checkpoint that covers them, and an export that verifies without the server. */
-async function proveByAudit({ client }: Caller, approvalId: string): Promise<void> {
-  const { items } = await client.adminApi.getAuditLogs({ limit: 50 });
-  const entries = items.filter(({ resource_id, event }) => resource_id === approvalId || event.startsWith('flag.'));
-  say('The audit log tells it, newest first', {
-    ...Object.fromEntries(entries.slice(0, 5).map(({ seq, event, outcome }) => [`entry ${seq}`, `${event} (${outcome})`])),
-  });
-  const { data: checkpoint, error } = await client.http.GET('/admin/audit-logs/checkpoints/latest');
-  if (checkpoint === undefined) throw new ProblemError(error);
-  say('A signed checkpoint covers it', { entries: checkpoint.size, 'Merkle root': checkpoint.root_hash });
-
-  const folder = await mkdtemp(join(tmpdir(), 'castellan-demo-'));
-  try {
-    const file = join(folder, 'audit.jsonl');
-    const body = await client.adminApi.exportAuditLogs({ format: 'jsonl' });
-    await pipeline(Readable.fromWeb(body), createWriteStream(file));
-    const report = await verifyExportFile(file, {
-      verifiers: checkpoint.public_keys.map(parseVerifier),
-      notes: [checkpoint.note],
-    });
-    if (!report.valid) throw new Error(`The export does not verify: ${JSON.stringify(report.findings)}`);
-    say('An export of the log verifies offline', { entries: report.rows, result: 'valid' });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 function workflowAddress(workflowId: string): string {

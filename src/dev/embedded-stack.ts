@@ -7,7 +7,7 @@ import { createLogger } from '../platform/observability/logger.ts';
 import { bootstrapDatabase, withClient } from './bootstrap-database.ts';
 import { buildWorkflowBundleApart } from './build-bundle.ts';
 import { cacheFolderPath, type DataFolder, dataFolderPath, takeDataFolder } from './data-folder.ts';
-import { demoCompanyPort } from './demo-company.ts';
+import { demoCompanyPort } from './demo/demo-company.ts';
 import { type DevSecrets, devSecrets } from './dev-secrets.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { assertFreePort } from './ports.ts';

@@ -17,13 +17,13 @@ function userApi(http: Http) {
     /** One account (S2-4). */
     getUserById: (id: string) => dataOf(http.GET('/admin/users/{id}', { params: { path: { id } } })),
 
-    /** Creates an account, with roles where wanted (S2-5). */
+    /** Creates an account, with roles where wanted (S2-5); with a role that decides this opens an approval request. */
     createUser: (body: BodyOf<'createUser'>, options: CreateOptions = {}) =>
-      dataOf(http.POST('/admin/users', { body, params: { header: createHeaders(options) } })),
+      outcomeOf(http.POST('/admin/users', { body, params: { header: createHeaders(options) } })),
 
-    /** Changes an account; what is left out stays (S2-6). */
+    /** Changes an account; what is left out stays (S2-6). The way in of somebody who decides takes an approval. */
     updateUser: (id: string, body: BodyOf<'updateUser'>, options: VersionedOptions) =>
-      dataOf(http.PUT('/admin/users/{id}', { body, params: { path: { id }, header: versionHeaders(options) } })),
+      outcomeOf(http.PUT('/admin/users/{id}', { body, params: { path: { id }, header: versionHeaders(options) } })),
 
     /** Deletes an account; its row stays for the audit (S2-7, S2-72). */
     deleteUser: (id: string, query: QueryOf<'deleteUser'>, options: VersionedOptions) =>
@@ -112,7 +112,7 @@ function integrationApi(http: Http) {
 
     /** Replaces what an integration is connected with; a secret that is left out stays (S2-20). */
     updateIntegrationConfig: (id: string, body: BodyOf<'updateIntegrationConfig'>, options: VersionedOptions) =>
-      dataOf(
+      outcomeOf(
         http.PUT('/admin/integrations/{id}/config', { body, params: { path: { id }, header: versionHeaders(options) } }),
       ),
 

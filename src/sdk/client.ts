@@ -10,6 +10,8 @@ import type { operations } from './openapi.types.ts';
 import { problemErrorOf } from './problem-error.ts';
 import { Session } from './session.ts';
 import type { SessionTokens, TokenPair } from './session.ts';
+import { createFourEyesApi } from './four-eyes-api.ts';
+import type { FourEyesApi } from './four-eyes-api.ts';
 import { createOnboardingApi } from './onboarding-api.ts';
 import type { OnboardingApi } from './onboarding-api.ts';
 import { createTrackerApi } from './tracker-api.ts';
@@ -35,6 +37,7 @@ export interface CastellanClient {
   readonly trackerApi: TrackerApi;
   readonly assignmentApi: AssignmentApi;
   readonly onboardingApi: OnboardingApi;
+  readonly fourEyesApi: FourEyesApi;
   /** Every endpoint, by method and path, with the same authorization. */
   readonly http: Http;
   /** The current tokens; null before a sign-in and after the end of the session. */
@@ -79,6 +82,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
     trackerApi: createTrackerApi(http),
     assignmentApi: createAssignmentApi(http),
     onboardingApi: createOnboardingApi(http),
+    fourEyesApi: createFourEyesApi(http),
     http,
     get tokens() {
       return session.tokens;

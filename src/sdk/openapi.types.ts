@@ -4094,7 +4094,10 @@ export interface paths {
         get: operations["getIntegrationDetails"];
         put?: never;
         post?: never;
-        /** Remove an integration; the records of its syncs are retained */
+        /**
+         * Remove an integration; the records of its syncs are retained
+         * @description An integration of production takes an approval: 202.
+         */
         delete: operations["deleteIntegration"];
         options?: never;
         head?: never;
@@ -4112,7 +4115,7 @@ export interface paths {
         get?: never;
         /**
          * Replace the configuration of an integration
-         * @description An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never sent to a destination that it was not given for. The kind cannot change.
+         * @description An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never sent to a destination that it was not given for. The kind cannot change. A new secret or destination in production takes an approval: 202.
          */
         put: operations["updateIntegrationConfig"];
         post?: never;
@@ -5404,15 +5407,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -5845,15 +5843,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -5946,15 +5939,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -6101,15 +6089,10 @@ export interface components {
             gate: "none" | "mfa" | "approval";
             /** @description All steps must be met, in this order */
             steps: components["schemas"]["ApprovalStepOutput"][];
-            /** @description From the opening of a request to its last decision */
             review_window_seconds: number;
-            /** @description From the approval to the last execution */
             execution_window_seconds: number;
-            /** @description 0 for no reminders */
-            reminder_interval_seconds: 0 | number;
-            /** @description Time within which an emergency change must be reviewed */
+            reminder_interval_seconds: number;
             bypass_review_seconds: number;
-            /** @description Days for which whoever changed an account through an approved request stands behind it */
             independence_days: number;
             /** @description Users who may break the glass; empty means nobody */
             bypassers: string[];
@@ -6779,15 +6762,10 @@ export interface components {
                     users: string[];
                     quorum: number;
                 }[];
-                /** @description From the opening of a request to its last decision */
                 review_window_seconds: number;
-                /** @description From the approval to the last execution */
                 execution_window_seconds: number;
-                /** @description 0 for no reminders */
-                reminder_interval_seconds: 0 | number;
-                /** @description Time within which an emergency change must be reviewed */
+                reminder_interval_seconds: number;
                 bypass_review_seconds: number;
-                /** @description Days for which whoever changed an account through an approved request stands behind it */
                 independence_days?: number;
                 bypassers: string[];
             };
@@ -10526,7 +10504,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "action": "createUser",
+                 *       "action": "user.create",
                  *       "payload_digest": "efb1cf48db96f5f016b82317416e91de319e3d1b82be95d34b00d4ddc838a034"
                  *     }
                  */
@@ -10546,7 +10524,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "challenge_id": "e934a694-aaf9-4314-a372-8a0583427d2d",
-                     *       "action": "createUser",
+                     *       "action": "user.create",
                      *       "payload_digest": "efb1cf48db96f5f016b82317416e91de319e3d1b82be95d34b00d4ddc838a034",
                      *       "method": "totp",
                      *       "expires_at": "2026-11-21T16:41:48.344Z",
@@ -14523,7 +14501,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440007",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "approver@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543207",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Second Administrator",
                      *           "role": "sysadmin",
                      *           "roles": [
@@ -14554,7 +14534,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440006",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "support@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543206",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Vikram Shah",
                      *           "role": "user",
                      *           "roles": [
@@ -14674,7 +14656,9 @@ export interface operations {
                      *       "id": "133a49a8-e3a1-4ada-80b6-4d47418ce25b",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "contract@example.com",
+                     *       "pending_email": null,
                      *       "phone_number": null,
+                     *       "decisions_count_from": null,
                      *       "full_name": "Contract Tester",
                      *       "role": "user",
                      *       "roles": [],
@@ -14831,7 +14815,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440007",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "approver@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543207",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Second Administrator",
                      *           "role": "sysadmin",
                      *           "roles": [
@@ -14862,7 +14848,9 @@ export interface operations {
                      *           "id": "550e8400-e29b-41d4-a716-446655440006",
                      *           "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *           "email": "support@agentmitra.com",
+                     *           "pending_email": null,
                      *           "phone_number": "+919876543206",
+                     *           "decisions_count_from": null,
                      *           "full_name": "Vikram Shah",
                      *           "role": "user",
                      *           "roles": [
@@ -14969,7 +14957,9 @@ export interface operations {
                      *       "id": "550e8400-e29b-41d4-a716-446655440004",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "junior@agentmitra.com",
+                     *       "pending_email": null,
                      *       "phone_number": "+919876543204",
+                     *       "decisions_count_from": null,
                      *       "full_name": "Arjun Das",
                      *       "role": "user",
                      *       "roles": [
@@ -15085,7 +15075,9 @@ export interface operations {
                      *       "id": "550e8400-e29b-41d4-a716-446655440004",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "junior@agentmitra.com",
+                     *       "pending_email": null,
                      *       "phone_number": "+919876543204",
+                     *       "decisions_count_from": null,
                      *       "full_name": "Arjun Das Jr",
                      *       "role": "user",
                      *       "roles": [
@@ -15387,7 +15379,9 @@ export interface operations {
                      *       "id": "550e8400-e29b-41d4-a716-446655440004",
                      *       "tenant_id": "00000000-0000-0000-0000-000000000000",
                      *       "email": "junior@agentmitra.com",
+                     *       "pending_email": null,
                      *       "phone_number": "+919876543204",
+                     *       "decisions_count_from": null,
                      *       "full_name": "Arjun Das",
                      *       "role": "user",
                      *       "roles": [
@@ -18930,7 +18924,35 @@ export interface operations {
                      *           "version": 1,
                      *           "created_at": "2026-11-21T16:36:53.713Z",
                      *           "updated_at": "2026-11-21T16:36:53.713Z",
-                     *           "closed_at": null
+                     *           "closed_at": null,
+                     *           "description": "Switch the flag 'checkout' on for everybody in production, from version 1.",
+                     *           "changes": [
+                     *             {
+                     *               "field": "enabled",
+                     *               "before": false,
+                     *               "after": true
+                     *             },
+                     *             {
+                     *               "field": "rollout percentage",
+                     *               "before": 0,
+                     *               "after": 100
+                     *             }
+                     *           ],
+                     *           "requested_by_name": "Super Administrator",
+                     *           "names": {
+                     *             "550e8400-e29b-41d4-a716-446655440000": "Super Administrator"
+                     *           },
+                     *           "is_stale": false,
+                     *           "base_version": 1,
+                     *           "current_version": 1,
+                     *           "can_decide": {
+                     *             "allowed": false,
+                     *             "code": "approval.own-request",
+                     *             "detail": "You cannot decide on a request that you made or edited.",
+                     *             "because": null,
+                     *             "needs": null,
+                     *             "counts_from": null
+                     *           }
                      *         }
                      *       ],
                      *       "next_cursor": null
@@ -39242,6 +39264,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -39717,6 +39748,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Integration"];
+                };
+            };
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */

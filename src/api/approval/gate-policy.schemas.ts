@@ -4,7 +4,7 @@ import { gateLevels } from '../../domain/approval/approval-gate.ts';
 import { defaultWindows } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
-import { bypassers, policySteps, policyWindows } from './approval.schemas.ts';
+import { bypassers, policySteps, policyWindows, shownWindows } from './approval.schemas.ts';
 
 const environment = z.enum(['any', ...environmentNames]);
 
@@ -35,7 +35,8 @@ export const GatePolicyBody = z
     environment,
     gate: z.enum(gateLevels),
     steps: policySteps,
-    ...policyWindows,
+    ...shownWindows,
+    independence_days: z.int(),
     bypassers,
     updated_by: z.uuid().nullable(),
     created_at: timestamp,

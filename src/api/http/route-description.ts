@@ -23,7 +23,7 @@ export interface PolicyGate<Params, Query, Body> {
   /** The payload that approvers see and that is executed, in the action's own schema. */
   readonly payload: (input: Input<Params, Query, Body>, context: { ifMatch: string | null }) => unknown;
   /** Adds what is slow to make, such as the hash of a password, before a request for approval is opened. */
-  readonly complete?: (deps: Pick<SignInDeps, 'passwords'>, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
+  readonly complete?: (deps: Pick<SignInDeps, 'keyring' | 'passwords'>, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
 }
 
 export type Gate<Params, Query, Body> = 'none' | 'mfa' | PolicyGate<Params, Query, Body>;

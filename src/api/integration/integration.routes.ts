@@ -3,8 +3,10 @@ import { redactChange } from '../../domain/audit/audit-redaction.ts';
 import { integrationKinds } from '../../domain/integration/integration.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
+import type { Keyring } from '../../platform/security/keyring.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams } from '../../platform/value-schemas.ts';
+import { runGatedAction } from '../../services/actions/run-action.ts';
 import { assertPermittedAddresses } from '../../services/integration/integration-addresses.service.ts';
 import {
   integrationConfig,
@@ -23,13 +25,10 @@ import {
 } from '../../services/integration/integration.queries.ts';
 import { releaseIntegration } from '../../services/integration/integration-quarantine.service.ts';
 import { findSecret, revealSecret } from '../../services/integration/integration-secret.service.ts';
-import {
-  changeIntegration,
-  configureIntegration,
-  createIntegration,
-  deleteIntegration,
-} from '../../services/integration/integration.service.ts';
+import { integrationConfigure, integrationDelete } from '../../services/integration/integration-configure.action.ts';
+import { changeIntegration, createIntegration, sealSecret } from '../../services/integration/integration.service.ts';
 import { startIntegrationSweep } from '../../services/integration/integration-sweep.client.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import {
   IntegrationBody,
@@ -142,6 +141,34 @@ const updateIntegration = route({
   },
 });
 
+const connectionInput = z.strictObject({
+  config: integrationConfig,
+  secret: integrationSecret.nullable().default(null).describe('Null: the current one is unchanged'),
+  key_id: integrationKeyId.nullable().optional(),
+});
+
+interface ConnectionRequest {
+  readonly params: { readonly id: string };
+  readonly body: z.output<typeof connectionInput>;
+}
+
+/** What is known of a new connection before its secret is sealed. */
+function configurePayload({ params, body }: ConnectionRequest, { ifMatch }: { ifMatch: string | null }) {
+  const { secret, ...connection } = body;
+  const version = expectedVersion(ifMatch);
+  return { integration_id: params.id, version, ...connection, replaces_secret: secret !== null, sealed: null };
+}
+
+/** The same with the sealed secret: nothing that waits for approval holds another. */
+function sealedPayload(keyring: Keyring, request: ConnectionRequest, payload: object) {
+  const { config, secret } = request.body;
+  return { ...payload, sealed: secret === null ? null : sealSecret(keyring, request.params.id, config, secret) };
+}
+
+function deletePayload({ id }: { id: string }, ifMatch: string | null) {
+  return { integration_id: id, version: expectedVersion(ifMatch) };
+}
+
 const updateIntegrationConfig = route({
   operationId: 'updateIntegrationConfig',
   method: 'put',
@@ -150,23 +177,27 @@ const updateIntegrationConfig = route({
   summary: 'Replace the configuration of an integration',
   description:
     'An omitted secret is unchanged, but a new destination requires it to be sent again, so that a secret is never ' +
-    'sent to a destination that it was not given for. The kind cannot change.',
+    'sent to a destination that it was not given for. The kind cannot change. A new secret or destination in production ' +
+    'takes an approval: 202.',
   permission: 'integration:manage',
-  gate: 'mfa',
+  gate: {
+    action: integrationConfigure.name,
+    payload: configurePayload,
+    complete: (deps, payload, input) => Promise.resolve(sealedPayload(deps.keyring, input, payload as object)),
+  },
   params: idParams,
-  body: z.strictObject({
-    config: integrationConfig,
-    secret: integrationSecret.nullable().default(null).describe('Null: the current one is unchanged'),
-    key_id: integrationKeyId.nullable().optional(),
-  }),
+  body: connectionInput,
   requiresIfMatch: true,
-  responses: { 200: IntegrationBody },
+  responses: { 200: IntegrationBody, 202: ApprovalBody },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
-  handler: async ({ params, body, request, deps, change }) => {
-    const version = expectedVersion(request.ifMatch);
+  handler: async (context) => {
+    const { params, body, request, deps, scope } = context;
     await assertPermittedAddresses(deps.outbound, body.config);
-    return change(async (tx) => {
-      const row = await configureIntegration(tx, deps.keyring, params.id, version, body);
+    const payload = sealedPayload(deps.keyring, context, configurePayload(context, { ifMatch: request.ifMatch }));
+    const change = integrationConfigure.prepare(payload);
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
+      const row = await findIntegration(tx, scope, params.id);
       return reply(200, presentIntegration(row, deps.env.PUBLIC_URL), { etag: versionEtag(row.version) });
     });
   },
@@ -178,17 +209,18 @@ const deleteIntegrationRoute = route({
   path: '/admin/integrations/:id',
   tag,
   summary: 'Remove an integration; the records of its syncs are retained',
+  description: 'An integration of production takes an approval: 202.',
   permission: 'integration:manage',
-  gate: 'mfa',
+  gate: { action: integrationDelete.name, payload: ({ params }, { ifMatch }) => deletePayload(params, ifMatch) },
   params: idParams,
   requiresIfMatch: true,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
-  handler: async ({ params, request, deps, change }) => {
-    const version = expectedVersion(request.ifMatch);
-    return change(async (tx) => {
-      await deleteIntegration(tx, params.id, version);
-      tx.after(() => startIntegrationSweep(deps, params.id));
+  handler: async (context) => {
+    const change = integrationDelete.prepare(deletePayload(context.params, context.request.ifMatch));
+    return context.change(async (tx) => {
+      await runGatedAction(tx, context, change);
+      return reply(204);
     });
   },
 });

@@ -7,7 +7,7 @@ import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { route } from '../http/route.ts';
 import { timestampInput } from '../../platform/value-schemas.ts';
 import { findQueueEvent, queueByName } from '../../services/queue/queue.queries.ts';
-import { awaitQueueState, pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
+import { awaitQueueState, awaitResume, pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -58,7 +58,7 @@ const resumeQueueRoute = route({
   handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
     await throughWorkflow(
       (command) => resumeQueue(deps, actor, mfa, { name, ...body }, command),
-      (_stored, commandId) => awaitQueueState(deps, actor, commandId),
+      (_stored, commandId) => awaitResume(deps, actor, commandId),
     );
     return presentQueue(deps.queues, await queueByName(deps, actor, name));
   },

@@ -11,6 +11,7 @@ import { flagEmergencyOff } from '../flag/flag-emergency-off.action.ts';
 import { flagToggle } from '../flag/flag-toggle.action.ts';
 import { flagUpdate } from '../flag/flag-update.action.ts';
 import { gatePolicySave } from '../approval/gate-policy-save.action.ts';
+import { integrationConfigure, integrationDelete } from '../integration/integration-configure.action.ts';
 import { integrationRotateKey } from '../integration/integration-rotate-key.action.ts';
 import { personErase } from '../identity/person-erase.action.ts';
 import { onboardingGrantRoles } from '../onboarding/onboarding-grant-roles.action.ts';
@@ -60,6 +61,8 @@ const actions: readonly Action[] = [
   queueUnregister,
   tenantSetStatus,
   integrationRotateKey,
+  integrationConfigure,
+  integrationDelete,
 ];
 
 registerActions(actions);

@@ -8,7 +8,7 @@ import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ChangeText } from '../actions/action.ts';
-import { commandUnitOfWork } from '../commands/command.repository.ts';
+import { commandUnitOfWork, giveUpCommand } from '../commands/command.repository.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -64,6 +64,21 @@ export async function recordRequest(deps: Deps, asked: Actor, input: OpenApprova
       new_values: { action: row.action, environment: row.environment, digest: row.digest, reason: row.reason },
     });
     return recordOf({ row, approval });
+  });
+}
+
+/**
+ * What became of the opening of a request that its workflow has heard nothing of: written by a task that was lost, or given up
+ * herewith, so that it is not written later either.
+ *
+ * @returns the request, or null when there is none and never will be.
+ */
+export async function settleRequest({ db }: Pick<Deps, 'db'>, actor: Actor, approvalId: string): Promise<ApprovalRecord | null> {
+  return unitOfWork(db, actor, async (tx) => {
+    // The command of the opening has given the request its id.
+    giveUpCommand(tx, approvalId);
+    const stored = await findApproval(tx, approvalId, true);
+    return stored === undefined ? null : recordOf(stored);
   });
 }
 

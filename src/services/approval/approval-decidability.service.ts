@@ -5,6 +5,7 @@ import type { CountedApproval } from '../../domain/approval/approval.ts';
 import type { ChangeDetail } from '../../domain/approval/approval-presentation.ts';
 import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import { isEligible } from '../../domain/approval/approval-policy.ts';
+import type { EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import { Independence } from '../../domain/approval/independence.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonValue } from '../../domain/shared/canonical.ts';
@@ -13,8 +14,7 @@ import { readAll } from '../../platform/database/read.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
 import type { ChangeBasis } from '../actions/action.ts';
 import { findAction, prepareStored } from '../actions/registry.ts';
-import { actsBehindQuery } from '../identity/account-act/account-act.queries.ts';
-import { userNames } from '../identity/user-names.queries.ts';
+import { actsBehindQuery, namesBehindQuery } from '../identity/account-act/account-act.queries.ts';
 import { approvalOfRow, viewOfRow } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
 import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
@@ -54,31 +54,43 @@ export interface ListedApproval extends ApprovalView {
 
 /**
  * Presents requests to a person: with names, with whether they are stale, and with whether this person's approval would count
- * and why not (T-13, T-15). It costs three round trips for any number of requests.
+ * and why not (T-13, T-15). It costs one round trip for any number of requests.
  */
 export async function listApprovals(db: ReadSource, actor: Actor, rows: readonly ListedRow[]): Promise<ListedApproval[]> {
   const open = rows.filter(({ status }) => !isClosed(status));
-  const [refusals, bases] = await Promise.all([refusalsOf(db, actor, open), basesOf(db, actor, open)]);
-  const names = await userNames(db, actor, [
-    ...rows.flatMap((row) => peopleOf(row)),
-    ...[...refusals.values()].flatMap((refused) => {
-      const act = refused?.tie?.act;
-      return act === undefined ? [] : [act.actor_id, act.target_id];
-    }),
-  ]);
+  const versioned = open.flatMap((row): { id: string; basis: ChangeBasis }[] => {
+    const basis = prepareStored(row.action, row.payload)?.basis ?? null;
+    return basis === null ? [] : [{ id: row.id, basis }];
+  });
+  const steps = open.flatMap(({ policy }) => policy.steps);
+  const people = [...(actor.user_id === null ? [] : [actor.user_id]), ...rows.flatMap((row) => peopleOf(row))];
+  const [candidates, acts, known, [self], ...present] = await readAll(db, actor, [
+    candidatesQuery(steps),
+    actsBehindQuery(people, candidateIdsQuery(steps)),
+    namesBehindQuery(people),
+    kysely.selectFrom('users').where('id', '=', actor.user_id).select('decisions_count_from'),
+    ...versioned.map(({ basis }) => basis.query),
+  ] as const);
+  const names = new Map(known.map(({ id, full_name }) => [id, full_name]));
+  const facts: CallerFacts = {
+    independence: new Independence(acts),
+    everybody: deciders(rightsOfRows(candidates)),
+    counts_from: self?.decisions_count_from ?? null,
+  };
+  const versions = new Map(versioned.map(({ id, basis }, index) => [id, { base: basis.base_version, current: present[index]?.[0]?.version ?? null }]));
   return rows.map((row) => {
     const { description, changes, payload } = row;
-    const basis = bases.get(row.id);
+    const version = versions.get(row.id);
     return {
       ...viewOfRow(row),
       description: description ?? prepareStored(row.action, payload)?.description ?? findAction(row.action)?.title ?? row.action,
       changes: changes ?? [],
       requested_by_name: names.get(row.requested_by) ?? null,
       names: Object.fromEntries(peopleOf(row).flatMap((id) => (names.has(id) ? [[id, names.get(id) ?? '']] : []))),
-      is_stale: basis !== undefined && basis.base_version !== basis.current_version,
-      base_version: basis?.base_version ?? null,
-      current_version: basis?.current_version ?? null,
-      can_decide: isClosed(row.status) ? null : decidability(refusals.get(row.id) ?? null, names),
+      is_stale: version !== undefined && version.base !== version.current,
+      base_version: version?.base ?? null,
+      current_version: version?.current ?? null,
+      can_decide: isClosed(row.status) ? null : decidability(refusalOf(actor, row, facts), names),
     };
   });
 }
@@ -106,59 +118,32 @@ function decidability(refused: PersonRefusal | null, names: ReadonlyMap<string, 
   };
 }
 
-/** Why the person's approval of each open request would not count, null where it would. */
-async function refusalsOf(
-  db: ReadSource,
-  actor: Actor,
-  open: readonly ListedRow[],
-): Promise<ReadonlyMap<string, PersonRefusal | null>> {
+/** What is read once for all requests of a list. */
+interface CallerFacts {
+  readonly independence: Independence;
+  readonly everybody: readonly EligiblePerson[];
+  /** RFC 3339. */
+  readonly counts_from: string | null;
+}
+
+/** Why the caller's approval of an open request would not count, or null. */
+function refusalOf(actor: Actor, row: ListedRow, { independence, everybody, counts_from }: CallerFacts): PersonRefusal | null {
   const { user_id } = actor;
-  if (open.length === 0) return new Map();
-  if (user_id === null) return new Map(open.map(({ id }) => [id, machine]));
-  const steps = open.flatMap(({ policy }) => policy.steps);
-  const [candidates, acts, [self]] = await readAll(db, actor, [
-    candidatesQuery(steps),
-    actsBehindQuery([user_id, ...open.flatMap((row) => peopleOf(row))], candidateIdsQuery(steps)),
-    kysely.selectFrom('users').where('id', '=', user_id).select('decisions_count_from'),
-  ] as const);
-  const everybody = deciders(rightsOfRows(candidates));
-  const counts_from = self?.decisions_count_from ?? null;
+  if (user_id === null) return machine;
+  if (!actor.permissions.includes('approval:decide')) return noPermission;
+  const approval = approvalOfRow(row, row.approvals);
+  const command = { kind: 'approve', by: { user_id, roles: actor.roles }, digest: row.digest } as const;
   const facts = {
-    independence: new Independence(acts),
+    independence,
+    people: everybody.filter((person) => row.policy.steps.some((step) => isEligible(step, person))),
     counts_from: counts_from === null ? null : Date.parse(counts_from),
     rejected_at: null,
   };
   const now = Date.now();
-  return new Map(
-    open.map((row) => {
-      const approval = approvalOfRow(row, row.approvals);
-      const command = { kind: 'approve', by: { user_id, roles: actor.roles }, digest: row.digest } as const;
-      const people = everybody.filter((person) => row.policy.steps.some((step) => isEligible(step, person)));
-      const refused =
-        (actor.permissions.includes('approval:decide') ? null : noPermission) ??
-        refusal(approval, command, now) ??
-        personRefusal(approval, command, { ...facts, people }, now);
-      return [row.id, refused];
-    }),
-  );
+  return refusal(approval, command, now) ?? personRefusal(approval, command, facts, now);
 }
 
 const noPermission = { code: 'auth.forbidden', detail: 'This needs the permission approval:decide.' } as const;
 
 /** R11: machines never decide. */
 const machine = { code: 'auth.forbidden', detail: 'Approvals are for signed-in users.' } as const;
-
-/** The versions of what open requests would change, as far as it has any. */
-async function basesOf(db: ReadSource, actor: Actor, open: readonly ListedRow[]) {
-  const known = open.flatMap((row): { id: string; basis: ChangeBasis }[] => {
-    const basis = prepareStored(row.action, row.payload)?.basis ?? null;
-    return basis === null ? [] : [{ id: row.id, basis }];
-  });
-  const present = await readAll(db, actor, known.map(({ basis }) => basis.query));
-  return new Map(
-    known.map(({ id, basis }, index) => [
-      id,
-      { base_version: basis.base_version, current_version: present[index]?.[0]?.version ?? null },
-    ]),
-  );
-}

@@ -133,9 +133,12 @@ async function send<Message extends PersonalMessage>(
   update: UpdateDefinition<ApprovalView, [Message]>,
   message: Message,
 ): Promise<ApprovalView> {
+  const sendOnce = (given: WorkflowCommand) =>
+    sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message, given);
+  command.tellBy?.((waits_until) => sendOnce({ ...command, waits_until }));
   for (let resends = 0; ; resends += 1) {
     try {
-      return await sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message, command);
+      return await sendOnce(command);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'resource.not-found') throw await endedWorkflow(deps, actor, approval_id);

@@ -45,7 +45,6 @@ export async function assertOpenable(tx: Tx, requesterId: string, digest: string
   throw new Problem({
     code: 'approval.too-many-open',
     detail: `${maximumOpen} requests of yours wait. Cancel one first.`,
-    retryAfterSeconds: 60,
   });
 }
 

@@ -256,6 +256,11 @@ export function storeResult(tx: Tx, keyring: Keyring, commandId: string, result:
   tx.defer(closeQuery(keyring, tx.actor.tenant_id, commandId, result));
 }
 
+/** Gives an open command up inside a transaction that then looks for what it has done: later it can do nothing. */
+export function giveUpCommand(tx: Tx, commandId: string): void {
+  tx.defer(commandOf(tx.actor.tenant_id, commandId).set({ state: 'void' }).where('state', '=', 'open'));
+}
+
 /** Marks a command as not carried out after all, in the transaction that takes back what it has changed. */
 export function undoCommand(tx: Tx, commandId: string): void {
   const undone = commandOf(tx.actor.tenant_id, commandId).set({ state: 'void', response_sealed: null });

@@ -103,10 +103,10 @@ export async function changeIntegration(tx: Tx, id: string, version: number, cha
 }
 
 /** A new connection. */
-interface NewConnection {
+export interface NewConnection {
   readonly config: IntegrationConfig;
   /** Null keeps the present secret. */
-  readonly secret: string | null;
+  readonly sealed: SealedSecret | null;
   /** The remote service's id of the new secret, or of the kept one; undefined leaves it as it is. */
   readonly key_id?: string | null | undefined;
 }
@@ -120,32 +120,17 @@ interface NewConnection {
  * @throws Problem 404, 412 when stale, 409 while a key rotation runs. From the switch of a rotation on the secret alone may
  *   be exchanged, so that a rotation can be completed whose key was lost at the remote service.
  */
-export async function configureIntegration(
-  tx: Tx,
-  keyring: Keyring,
-  id: string,
-  version: number,
-  { config, secret, key_id }: NewConnection,
-) {
-  const before = await lockIntegration(tx, id, version);
-  if (config.kind !== before.kind) {
-    const errors = [{ pointer: '/config/kind', detail: `must stay ${before.kind}` }];
-    throw new Problem({ code: 'request.invalid', detail: 'The kind of an integration cannot be changed.', errors });
-  }
-  if (secret === null && destinationsOf(config) !== destinationsOf(before.config)) {
-    throw badSecret('is required again when the destination changes');
-  }
-  const isSecretOnly = secret !== null && sameJson(config, before.config);
-  await assertNotRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');
-  const given = secret === null ? null : secretFor(config, secret);
+export async function configureIntegration(tx: Tx, id: string, version: number, connection: NewConnection) {
+  const before = await assertConfigurable(tx, id, version, connection);
+  const { config, sealed, key_id } = connection;
   const change = {
     config: jsonb(config),
     ...noStrikes,
-    ...(given === null
+    ...(sealed === null
       ? {}
       : {
-          secret_ciphertext: keyring.seal(given, integrationSecretPlace(id)),
-          secret_fingerprint: keyring.fingerprint(given),
+          secret_ciphertext: sealed.ciphertext,
+          secret_fingerprint: sealed.fingerprint,
           secret_changed_at: changedNow,
           // The id of the old key is not that of the new one.
           key_id: key_id ?? null,
@@ -155,8 +140,48 @@ export async function configureIntegration(
   return save(tx, before, 'configure', change);
 }
 
+/** A secret as the row of its integration keeps it. */
+export interface SealedSecret {
+  readonly ciphertext: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * Seals a secret for an integration, before the change that stores it: a change that waits for approval holds no other.
+ *
+ * @throws Problem `request.invalid` for a secret that does not fit the kind.
+ */
+export function sealSecret(keyring: Keyring, id: string, config: IntegrationConfig, secret: string): SealedSecret {
+  const given = secretFor(config, secret);
+  return { ciphertext: keyring.seal(given, integrationSecretPlace(id)), fingerprint: keyring.fingerprint(given) };
+}
+
+/**
+ * Locks an integration and checks that its connection could be replaced.
+ *
+ * @throws Problem as {@link configureIntegration}.
+ */
+export async function assertConfigurable(
+  tx: Tx,
+  id: string,
+  version: number,
+  { config, sealed }: Pick<NewConnection, 'config' | 'sealed'>,
+): Promise<IntegrationRow> {
+  const before = await lockIntegration(tx, id, version);
+  if (config.kind !== before.kind) {
+    const errors = [{ pointer: '/config/kind', detail: `must stay ${before.kind}` }];
+    throw new Problem({ code: 'request.invalid', detail: 'The kind of an integration cannot be changed.', errors });
+  }
+  if (sealed === null && destinationsOf(config) !== destinationsOf(before.config)) {
+    throw badSecret('is required again when the destination changes');
+  }
+  const isSecretOnly = sealed !== null && sameJson(config, before.config);
+  await assertNotRotating(tx, id, isSecretOnly ? 'before-switch' : 'open');
+  return before;
+}
+
 /** Where the secret is sent, in comparable form. */
-function destinationsOf(config: IntegrationConfig): string {
+export function destinationsOf(config: IntegrationConfig): string {
   switch (config.kind) {
     case 'rest_api_key':
       return config.base_url;
@@ -169,10 +194,16 @@ function destinationsOf(config: IntegrationConfig): string {
   }
 }
 
-/** Deletes an integration; its jobs are kept. @throws Problem 404, 412 when stale, 409 while a rotation runs. */
-export async function deleteIntegration(tx: Tx, id: string, version: number): Promise<void> {
+/** Locks an integration that is to be deleted. @throws Problem 404, 412 when stale, 409 while a rotation runs. */
+export async function assertDeletable(tx: Tx, id: string, version: number): Promise<IntegrationRow> {
   const before = await lockIntegration(tx, id, version);
   await assertNotRotating(tx, id);
+  return before;
+}
+
+/** Deletes an integration; its jobs are kept. @throws Problem as {@link assertDeletable}. */
+export async function deleteIntegration(tx: Tx, id: string, version: number): Promise<void> {
+  const before = await assertDeletable(tx, id, version);
   const change = { is_enabled: false, sync_every_seconds: null, is_schedule_due: true, deleted_at: changedNow };
   await save(tx, before, 'delete', change);
 }

@@ -68,6 +68,21 @@ export async function awaitQueueState(deps: Pick<Deps, 'db'>, actor: Actor, comm
 }
 
 /**
+ * {@link awaitQueueState} of a resume. One that is recorded and not done may be unknown to the workflow of the pause: its update
+ * went with the task that had recorded it. It is sent again; while it is not done, the pause that it is about is in force.
+ */
+export async function awaitResume(deps: Pick<Deps, 'db' | 'temporal'>, actor: Actor, commandId: string): Promise<void> {
+  const event = await findQueueEvent(deps.db, actor, commandId);
+  if (event?.state === 'requested') {
+    const message = { actor: actorRef(actor), resume_id: commandId, command_id: commandId, reason: event.reason, mfa_proof_id: '' };
+    const command = { command_id: commandId, waits_until: Date.now() + settleWithinMs };
+    // Whether it has helped, the event tells.
+    await sendResume(deps, event.queue_id, message, command).catch(() => undefined);
+  }
+  return awaitQueueState(deps, actor, commandId);
+}
+
+/**
  * Ends a pause before its time; returns when the queue runs again.
  *
  * @throws Problem 404, `queue.unsupported`, `queue.not-paused`, or `service.unavailable`.

@@ -98,8 +98,10 @@ export async function commandFocusSession(
   const before = await loadFocusSession(deps, owner, id);
   if (before.end_time !== null) return answerEnded(before, verb);
   const key = { tenant_id: owner.tenant_id, session_id: id, command_id: before.command_id };
+  const send = (given: WorkflowCommand) => sendFocusCommand(deps, key, verb, { actor: actorRef(owner), notes }, given);
+  command.tellBy?.((waits_until) => send({ ...command, waits_until }));
   try {
-    return await sendFocusCommand(deps, key, verb, { actor: actorRef(owner), notes }, command);
+    return await send(command);
   } catch (error) {
     // Another error proves nothing; what became of the command is found out by its row.
     if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;

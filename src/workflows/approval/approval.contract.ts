@@ -135,6 +135,8 @@ export interface AnnounceApproval {
 /** The activities of the workflow; `src/activities/approval/approval.activities.ts`. */
 export interface ApprovalActivities {
   openApproval(input: OpenApproval): Promise<ApprovalRecord>;
+  /** The request, if it was written down after all; otherwise it never will be. */
+  settleOpening(input: { actor: ActorRef; approval_id: string }): Promise<ApprovalRecord | null>;
   recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;
   failApproval(input: ExecuteApproval & { code: string; detail: string }): Promise<ApprovalRecord>;
   /** Makes the change and notifies people of it, as far as that is possible at once. */

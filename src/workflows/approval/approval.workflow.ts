@@ -6,6 +6,7 @@ import {
   allHandlersFinished,
   condition,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
@@ -54,10 +55,21 @@ const interactive = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval'
 });
 
 /**
+ * Asks what became of a write of a person when the attempts above have told nothing: the database may have committed what it
+ * could not answer, or what an attempt that was given up has written later. The row of the command decides (ADR 23), so this
+ * writes only what is still in time, and answers with what was written before. Nobody waits for it but the next message.
+ */
+const unanswered = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' | 'recordApprovalCommand'>>({
+  startToCloseTimeout: '4 seconds',
+  localRetryThreshold: '3 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumInterval: '1 second' },
+});
+
+/**
  * The same writes when a timer or an operator causes them: nobody waits, so they are retried until the database is back.
  * Pauses beyond the threshold are timers of the server and occupy no worker.
  */
-const background = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval'>>({
+const background = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval' | 'settleOpening'>>({
   startToCloseTimeout: '4 seconds',
   localRetryThreshold: '3 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 minutes' },
@@ -96,11 +108,12 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   let version = 0;
   let refusedAtOpening: unknown;
   let writing: Promise<unknown> = Promise.resolve();
+  let unansweredWrites = 0;
   const announcements: Promise<unknown>[] = [];
   let isEndAnnounced = false;
 
   setHandler(stateQuery, () => approval);
-  setHandler(openUpdate, (message) => write(() => open(message)));
+  setHandler(openUpdate, open);
   setHandler(approveUpdate, decide('approve'), { validator: validate('approve') });
   setHandler(rejectUpdate, decide('reject'), { validator: validate('reject') });
   setHandler(breakGlassUpdate, decide('break-glass'), { validator: validate('break-glass') });
@@ -130,11 +143,16 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   await CancellationScope.nonCancellable(finish);
   return { approval_id, status: approval.status };
 
-  /** False when nobody has opened it in time, because the update of its start was lost, and when that was refused. */
+  /** False when nobody has opened it in time, because the update of its start was lost before it was written, or refused. */
   async function isOpened(withinMs: number): Promise<boolean> {
     const isAnswered = () => version > 0 || refusedAtOpening !== undefined;
     await condition(isAnswered, withinMs, { summary: 'Longest wait for the opening' });
-    await condition(allHandlersFinished);
+    await condition(isIdle);
+    if (!isAnswered() && patched('opening-settled')) {
+      // The task that has written the row may be lost, and with it the update: the row decides here, too.
+      const settled = await background.settleOpening({ actor: system, approval_id });
+      if (settled !== null) adopt(settled);
+    }
     return version > 0;
   }
 
@@ -148,7 +166,12 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 
   async function finish(): Promise<void> {
     await Promise.allSettled(announcements);
-    await condition(allHandlersFinished);
+    await condition(isIdle);
+  }
+
+  /** Whether no message is being handled, and the outcome of each write is known. */
+  function isIdle(): boolean {
+    return allHandlersFinished() && unansweredWrites === 0;
   }
 
   /** Waits for the next decision or reminder, or the end of the review window, which runs from the opening (S2-70). */
@@ -221,15 +244,23 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
   }
 
   function send(command: RecordCommand['command'], message: PersonalMessage): Promise<ApprovalAnswer> {
-    return write(() => {
-      // Another message may have been recorded since this one was accepted.
-      assertAllowed(command);
-      return record(command, message);
-    });
+    const recorded = () => recordOf(command, message);
+    return write(
+      () => {
+        // Another message may have been recorded since this one was accepted.
+        assertAllowed(command);
+        return interactive.recordApprovalCommand(recorded());
+      },
+      message.command_id === undefined ? undefined : () => unanswered.recordApprovalCommand(recorded()),
+    );
   }
 
-  function record(command: RecordCommand['command'], message?: PersonalMessage): Promise<ApprovalRecord> {
-    return (message === undefined ? background : interactive).recordApprovalCommand({
+  function record(command: RecordCommand['command']): Promise<ApprovalRecord> {
+    return background.recordApprovalCommand(recordOf(command));
+  }
+
+  function recordOf(command: RecordCommand['command'], message?: PersonalMessage): RecordCommand {
+    return {
       actor: message?.actor ?? system,
       approval_id,
       command,
@@ -237,31 +268,46 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
       mfa_proof_id: message?.mfa_proof_id ?? null,
       ...(message?.command_id === undefined ? {} : { command_id: message.command_id }),
       at: Date.now(),
+    };
+  }
+
+  function open(message: OpenMessage): Promise<ApprovalAnswer> {
+    const opening = { ...input, ...message, review_due_at: approval.review_due_at };
+    return write(
+      () => interactive.openApproval(opening),
+      message.command_id === undefined ? undefined : () => unanswered.openApproval(opening),
+      (error) => (refusedAtOpening = error),
+    );
+  }
+
+  /**
+   * One write at a time, so that messages that were accepted together are judged one after the other. The sender is told of a
+   * database that does not answer, and finds the outcome in the row; the copy here learns it from there, too.
+   *
+   * @param askAgain asks for the outcome of a write that was not answered.
+   * @param onRefused called when it is certain that nothing was written.
+   */
+  function write(
+    work: () => Promise<ApprovalRecord>,
+    askAgain?: () => Promise<ApprovalRecord>,
+    onRefused: (error: unknown) => void = () => undefined,
+  ): Promise<ApprovalAnswer> {
+    const written = writing.then(work);
+    const outcome = written.catch((error: unknown) => {
+      if (askAgain === undefined || !isDatabaseUnavailable(error) || !patched('unanswered-writes')) throw error;
+      unansweredWrites += 1;
+      return askAgain().finally(() => (unansweredWrites -= 1));
     });
-  }
-
-  async function open(message: OpenMessage): Promise<ApprovalRecord> {
-    try {
-      return await interactive.openApproval({ ...input, ...message, review_due_at: approval.review_due_at });
-    } catch (error) {
-      refusedAtOpening = error;
-      throw error;
-    }
-  }
-
-  /** One write at a time, so that messages that were accepted together are judged one after the other. */
-  function write(work: () => Promise<ApprovalRecord>): Promise<ApprovalAnswer> {
-    const result = writing.then(work).then(
-      (written) => {
-        adopt(written);
-        return written.view;
+    writing = outcome.then(adopt, onRefused);
+    return written.then(
+      (record) => {
+        adopt(record);
+        return record.view;
       },
       (error: unknown) => {
         throw isDatabaseUnavailable(error) ? databaseUnavailable() : error;
       },
     );
-    writing = result.catch(() => undefined);
-    return result;
   }
 
   /** Adopts a committed state, unless a later one is known already: results can overtake each other. */

@@ -101,10 +101,7 @@ describe('erasing a person (person.erase)', () => {
     const path = `/admin/persons/${person.id}/erase`;
     expect((await app.call('POST', path, { token: agent.token, body })).status).toBe(403);
     expect((await app.call('POST', path, { body })).status).toBe(401);
-    expect((await app.call('POST', path, { token: admin.token, body })).body).toMatchObject({
-      code: 'mfa.required',
-      action: 'person.erase',
-    });
+    expect((await app.call('POST', path, { token: admin.token, body })).body.code).toBe('resource.conflict');
     expect((await app.call('POST', path, { token: admin.token, body: { kind: 'robot', reason: 'r' } })).status).toBe(422);
     expect(await erase(person.id)).toMatchObject({ status: 409, body: { code: 'resource.conflict' } });
     expect((await erase('00000000-0000-4000-8000-000000000000')).status).toBe(404);
@@ -198,9 +195,17 @@ describe('erasing a person (person.erase)', () => {
     const { body: contact } = await callProven(app, admin, 'POST', '/api/admin/contacts', { body });
     expect(contact.id).toBeDefined();
     await asSuperuser(app, 'update contacts set deleted_at = now() where id = $1', [contact.id]);
-    const policy = { action: 'person.erase', environment: 'any', gate: 'mfa', steps: [], version: 0 };
-    expect((await callProven(app, admin, 'PUT', '/admin/approval-policies', { body: policy })).status).toBe(200);
-    expect((await erase(contact.id, { kind: 'contact', reason: 'asked for' })).status).toBe(204);
+    const path = `/admin/persons/${contact.id}/erase`;
+    const request = { kind: 'contact', reason: 'asked for' };
+    expect((await app.call('POST', path, { token: admin.token, body: request })).body).toMatchObject({
+      code: 'mfa.required',
+      action: 'person.erase',
+    });
+    const asked = (await erase(contact.id, request)).body;
+    expect(asked).toMatchObject({ status: 'pending', action: 'person.erase' });
+    await callProven(app, approver, 'POST', `/admin/approvals/${asked.id}/approve`, { body: { digest: asked.digest } });
+    const closed = await eventually(() => get(`/admin/approvals/${asked.id}`), ({ status }) => status === 'executed');
+    expect(closed.description).toBe('Permanently erase a deleted person.');
     const { items } = await get(`/admin/audit-logs?resource_type=contact&resource_id=${contact.id}`);
     const details = await get(`/admin/audit-logs/${items.at(-1).id}`);
     expect(details).toMatchObject({ event: 'contact.create', new_values: null });

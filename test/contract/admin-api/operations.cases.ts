@@ -48,7 +48,7 @@ export function operationCases(): void {
       };
       const update = () =>
         proven(stage.admin, (proof) => adminApi.updateIntegrationConfig(id, { config }, { ...proof, version }));
-      expect(await update()).toMatchObject({ id, version: version + 1 });
+      expect(await update()).toMatchObject({ kind: 'done', result: { id, version: version + 1 } });
       expect(await refusalOf(update())).toBe('resource.version-mismatch');
       expect(await refusalOf(adminApi.getIntegrationDetails(nobody))).toBe('resource.not-found');
       expect(await refusalOf(stage.agent.client.adminApi.getIntegrations())).toBe('auth.forbidden');

@@ -39,7 +39,7 @@ async function opened(stage: CommandStage): Promise<Opened> {
 /** What somebody says to a request. */
 function said(verb: string, person: Person, { id, digest }: Opened): Example {
   const path = `/admin/approvals/${id}/${verb}`;
-  return { person, path, body: { ...(verb === 'cancel' ? {} : { digest }), reason: 'seen' } };
+  return { person, path, body: { ...(verb === 'cancel' || verb === 'withdraw' ? {} : { digest }), reason: 'seen' } };
 }
 
 /** The gate of an action that no other line makes a change by. */
@@ -105,6 +105,16 @@ export const changeLines: readonly CommandLine[] = [
     return said('break-glass', other, body);
   }),
   byWorkflow('cancelRequest', async (stage) => said('cancel', stage.admin, await opened(stage))),
+  byWorkflow('withdrawApproval', async (stage) => {
+    const { person, other, tenant_id } = await stage.tenant();
+    await stage.person(tenant_id);
+    const steps = jsonb([{ name: 'two', roles: ['role-super-admin'], users: [], quorum: 2 }]);
+    await createApprovalPolicy(stage.db, { tenant_id, action: 'flag.create', environment: 'production', gate: 'approval', steps });
+    const flag = { ...plainFlag, key: uniqueName('flag'), environment: 'production', reason: 'launch day' };
+    const { body } = await stage.done(person, 'POST', '/admin/feature-flags', { body: flag });
+    await stage.done(other, 'POST', `/admin/approvals/${body.id}/approve`, { body: { digest: body.digest } });
+    return said('withdraw', other, body);
+  }),
   byWorkflow('editRequest', async (stage) => {
     const { id, digest } = await opened(stage);
     const { body: detail } = await stage.app.call('GET', `/admin/approvals/${id}`, { token: stage.admin.token });

@@ -1,6 +1,6 @@
 import { createMfaFactor, createRole, createRoleAssignment, createServiceToken, createTenant, createUser, createUserIdentity } from '../../support/factories/identity.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { createApprovalPolicy } from '../../support/factories/approval.ts';
+import { insertRow } from '../../support/factories/row-insertion.ts';
 import { createContact } from '../../support/factories/assignment.ts';
 import { day, fromNow, uniqueName } from '../../support/factories/defaults.ts';
 import { testPassword } from '../../support/people.ts';
@@ -24,6 +24,14 @@ async function moduleOf(stage: CommandStage) {
   const body = { agent_name: 'pdf_processing', can_read: true };
   const { headers } = await stage.done(stage.admin, 'POST', path, { body });
   return { path: `${path}/pdf_processing`, etag: headers.get('etag') ?? '' };
+}
+
+/** An account that somebody has made alone, and somebody else who can confirm it. */
+async function unconfirmed(stage: CommandStage) {
+  const { person, other, tenant_id } = await stage.tenant();
+  const made = await createUser(stage.db, { tenant_id });
+  const act = await insertRow(stage.db, 'account_acts', { tenant_id, target_id: made.id, actor_id: person.user_id, kind: 'create' });
+  return { confirmer: other, user_id: made.id, acts: [act.id] };
 }
 
 /** The erasure of a contact that was deleted. */
@@ -137,25 +145,28 @@ export const peopleLines: readonly CommandLine[] = [
     const super_admin = { full_name: 'First Admin', email: `boss@${name}.example`, password: testPassword() };
     return { path: '/tenants', body: { name, domain: `${name}.example`, super_admin } };
   }),
-  inTransaction('suspendTenant', async ({ db }) => {
+  byWorkflow('suspendTenant', async ({ db }) => {
     const { id } = await createTenant(db);
     return { path: `/tenants/${id}/suspend`, body: { reason: 'unpaid' }, headers: ifMatch(1) };
   }),
-  inTransaction('resumeTenant', async (stage) => {
-    const { id } = await createTenant(stage.db);
-    const options = { body: { reason: 'unpaid' }, headers: ifMatch(1) };
-    await stage.done(stage.admin, 'POST', `/tenants/${id}/suspend`, options);
-    return { path: `/tenants/${id}/resume`, body: { reason: 'paid' }, headers: ifMatch(2) };
+  byWorkflow('resumeTenant', async ({ db }) => {
+    const { id } = await createTenant(db, { status: 'suspended' });
+    return { path: `/tenants/${id}/resume`, body: { reason: 'paid' }, headers: ifMatch(1) };
   }),
   inTransaction('createServiceToken', async () => {
     const body = { name: uniqueName('token'), environment: 'development', permissions: ['flag:evaluate'] };
     return { path: '/admin/service-tokens', body };
   }),
   inTransaction('revokeServiceToken', async ({ db }) => ({ path: `/admin/service-tokens/${(await createServiceToken(db)).id}` })),
-  inTransaction('erasePerson', async (stage) => {
-    const { person, tenant_id } = await stage.tenant();
-    await createApprovalPolicy(stage.db, { tenant_id, action: 'person.erase', environment: 'any' });
-    return { person, ...(await erasure(stage, tenant_id)) };
+  byWorkflow('erasePerson', (stage) => erasure(stage, defaultTenantId)),
+  inTransaction('confirmUser', async (stage) => {
+    const { confirmer, user_id, acts } = await unconfirmed(stage);
+    return { person: confirmer, path: `/admin/users/${user_id}/confirm`, body: { how: 'in_person', acts } };
   }),
-  byWorkflow('erasePerson', (stage) => erasure(stage, defaultTenantId), { variant: 'by approval' }),
+  inTransaction('confirmUsers', async (stage) => {
+    const { confirmer, user_id, acts } = await unconfirmed(stage);
+    return { person: confirmer, path: '/admin/users/confirm', body: { how: 'video', accounts: [{ user_id, acts }] } };
+  }),
+  noKey('requestAddressCode', 'a code that was sent is not sent again by a repetition; one asks for another'),
+  noKey('confirmAddress', 'a code is used once'),
 ];

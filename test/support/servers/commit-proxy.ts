@@ -9,8 +9,12 @@ export type CutPoint = 'before-commit' | 'after-commit';
 export interface CommitProxy {
   readonly host: string;
   readonly port: number;
-  /** Cuts the connection of the next transaction that has claimed or taken a command, once. */
-  cutNext(point: CutPoint): void;
+  /**
+   * Cuts the connection of the next transaction that has claimed or taken a command, once.
+   *
+   * @param onCut called at the cut, before whoever has lost the connection knows of it.
+   */
+  cutNext(point: CutPoint, onCut?: () => void): void;
   /** How often a connection was cut so far. */
   cuts(): number;
   close(): Promise<void>;
@@ -23,11 +27,13 @@ const takesCommand = /insert into idempotency_keys|update "idempotency_keys" set
 export async function startCommitProxy(target: { host: string; port: number }): Promise<CommitProxy> {
   const sockets = new Set<Socket>();
   let armed: CutPoint | null = null;
+  let atCut = () => {};
   let cuts = 0;
   const server = createServer((client) => {
     const upstream = connect(target);
     const cut = () => {
       cuts += 1;
+      atCut();
       client.destroy();
       upstream.destroy();
     };
@@ -81,8 +87,9 @@ export async function startCommitProxy(target: { host: string; port: number }): 
   return {
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
-    cutNext: (point) => {
+    cutNext: (point, onCut = () => {}) => {
       armed = point;
+      atCut = onCut;
     },
     cuts: () => cuts,
     close: async () => {

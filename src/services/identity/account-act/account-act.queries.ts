@@ -17,17 +17,29 @@ export const isOpenAct = sql<boolean>`(a.closed_at is null and (a.closes_at is n
  * @param also a query of further accounts, by their ids.
  */
 export function actsBehindQuery(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
-  const statement = sql<OpenAct>`
-    with recursive behind (id) as (
-      (select unnest(${[...new Set(userIds)]}::uuid[]) ${also === undefined ? sql`` : sql`union ${also}`})
-      union
-      select a.actor_id from behind b join account_acts a on a.target_id = b.id where ${isOpenAct}
-    )
+  const statement = sql<OpenAct>`${behind(userIds, also)}
     select a.id, a.target_id, a.actor_id, a.kind, a.created_at, a.closes_at
     from behind b join account_acts a on a.target_id = b.id
     where ${isOpenAct}
     order by a.created_at desc, a.id`;
   return { compile: () => statement.compile(kysely) };
+}
+
+/** The names of some people and of everybody who stands behind them. */
+export function namesBehindQuery(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
+  const statement = sql<{ id: string; full_name: string }>`${behind(userIds, also)}
+    select u.id, u.full_name from behind b join users u on u.id = b.id`;
+  return { compile: () => statement.compile(kysely) };
+}
+
+/** The head of a statement: the relation `behind` holds some accounts and everybody who stands behind them. */
+function behind(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
+  return sql`
+    with recursive behind (id) as (
+      (select unnest(${[...new Set(userIds)]}::uuid[]) ${also === undefined ? sql`` : sql`union ${also}`})
+      union
+      select a.actor_id from behind b join account_acts a on a.target_id = b.id where ${isOpenAct}
+    )`;
 }
 
 /** Who stands behind some accounts now. */

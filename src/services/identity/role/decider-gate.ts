@@ -25,8 +25,11 @@ export async function gateOfRoles(db: ReadSource, scope: ReadScope, roleIds: rea
   return gateOnceThereIsAPair(db, scope, await giveRightToDecide(db, scope, roleIds));
 }
 
-/** Rights over rights, people and tokens: who holds them could give themselves a second vote. */
-const rightsOverRights = /^(?:approval|role|user|service-token):|^tenant:manage$|^approval-policy:/;
+/**
+ * Rights over rights, people and tokens: who holds them could give themselves a second vote. What only reads gives no power
+ * over anybody.
+ */
+const rightsOverRights = /^(?:approval|approval-policy|role|user|service-token):(?!read$)|^tenant:manage$/;
 
 /** What the gates of roles depend on, for the list of gates. */
 export const dependsOnRights = ['rights', 'pair'] as const;

@@ -1,13 +1,18 @@
-import { createCastellanClient, isProblem } from '../sdk/index.ts';
-import type { CastellanClient } from '../sdk/index.ts';
-import { totpCodeOfStep, totpStepAt } from '../platform/security/totp.ts';
-import { samplePassword, samplePeople } from './sample-data.ts';
+import { createCastellanClient, isProblem } from '../../sdk/index.ts';
+import type { CastellanClient } from '../../sdk/index.ts';
+import { totpCodeOfStep, totpPeriodSeconds, totpStepAt } from '../../platform/security/totp.ts';
 
-export const apiUrl = process.env.CASTELLAN_URL ?? `http://127.0.0.1:${process.env.PORT ?? 3_000}`;
+/** Whom a demonstration shows, with the secret of their authenticator app. */
+interface DemoPerson {
+  readonly full_name: string;
+  readonly email: string;
+  /** Base32. */
+  readonly totp_secret: string;
+}
 
 /** A signed-in person with an authenticator app. */
 export interface Caller {
-  readonly person: (typeof samplePeople)[number];
+  readonly person: DemoPerson;
   readonly client: CastellanClient;
 }
 
@@ -20,13 +25,15 @@ export function say(title: string, details: Record<string, string | number | boo
   process.stdout.write(`${[`${String(step).padStart(3)}. ${title}`, ...lines].join('\n')}\n`);
 }
 
-/** Signs a sample person in. */
-export async function signIn(email: string): Promise<Caller> {
-  const person = samplePeople.find((one) => one.email === email);
-  if (person === undefined) throw new Error(`There is no sample person ${email}.`);
+/** Signs a person in; `code` where signing in asks for one. */
+export async function signIn(
+  apiUrl: string,
+  person: DemoPerson,
+  { password, code }: { readonly password: string; readonly code?: string },
+): Promise<Caller> {
   const client = createCastellanClient({ baseUrl: apiUrl });
-  await client.signIn({ email, password: samplePassword });
-  say(`${person.full_name} signs in`, { account: email });
+  await client.signIn({ email: person.email, password, ...(code === undefined ? {} : { code }) });
+  say(`${person.full_name} signs in${code === undefined ? '' : ' with password and code'}`, { account: person.email });
   return { person, client };
 }
 
@@ -49,6 +56,16 @@ export async function prove<Result>(
 async function nextTotpStep(): Promise<void> {
   const used = totpStepAt(Date.now());
   while (totpStepAt(Date.now()) === used) await pause(200);
+}
+
+/**
+ * The code of the time step before the present one, which an account's link takes too, so that the present one is left for
+ * signing in. It stays good for some seconds: near the end of a step the next one is waited for.
+ */
+export async function earlierCode(secret: string): Promise<string> {
+  const stepMs = totpPeriodSeconds * 1_000;
+  if (stepMs - (Date.now() % stepMs) < 6_000) await nextTotpStep();
+  return totpCodeOfStep(secret, totpStepAt(Date.now()) - 1);
 }
 
 const waitTimeoutMs = 60_000;

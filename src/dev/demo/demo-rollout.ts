@@ -1,4 +1,4 @@
-import { ProblemError } from '../sdk/index.ts';
+import { ProblemError } from '../../sdk/index.ts';
 import { prove, say, waitFor } from './demo-caller.ts';
 import type { Caller } from './demo-caller.ts';
 import type { DemoCompany } from './demo-company.ts';
