@@ -250,6 +250,24 @@ describe('S2-37, S2-77: production, by approval', () => {
     expect((await call('GET', '/admin/deployments/ledger?environment=production')).body).toMatchObject({ is_intact: true, first_broken_seq: null });
   }, 60_000);
 
+  it('T-11: an aborted rollout is no version to go back to, and its requester does not take it past its guards', async () => {
+    const stages = [50, 100].map((percentage) => ({ percentage, bake_seconds: 3_600 }));
+    const answer = await drive.propose({ environment: 'production', document: { limit: 9 }, plan: { strategy: { kind: 'custom', stages } } });
+    await drive.approve(approver, answer.body);
+    const newest = async () => (await call('GET', '/admin/deployments?environment=production&limit=1')).body.items[0];
+    const { id } = await eventually(newest, ({ status, approval_id }) => status === 'running' && approval_id === answer.body.id);
+    expect(await drive.say(id, 'promote')).toMatchObject({ status: 403, body: { code: 'rollout.own-promotion' } });
+    expect((await drive.say(id, 'promote', {}, approver)).status).toBe(200);
+    // The safe direction stays open to one person, who owes a review of it.
+    expect((await drive.say(id, 'abort', { reason: 'wrong limit' })).status).toBe(200);
+    const { body } = await call('GET', `/admin/break-glass-reviews?state=open&user_id=${admin.user_id}`);
+    expect(body.items).toMatchObject([{ kind: 'rollout_abort', subject: expect.stringContaining('production') }]);
+    await drive.settled(id, 'aborted');
+    const back = await drive.rollback(id);
+    expect(back).toMatchObject({ status: 202, body: { action: 'config.rollback', status: 'pending' } });
+    await callProven(app, admin, 'POST', `/admin/approvals/${back.body.id}/cancel`, { body: {} });
+  }, 60_000);
+
   it('S2-61: shows what ran at a time, and detects an altered ledger', async () => {
     const [row] = await asSuperuser<{ at: Date }>(
       app,
