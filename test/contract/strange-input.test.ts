@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
 import type { Route } from '../../src/api/http/route.ts';
 import { routes } from '../../src/api/routes.ts';
+import { asSuperuser } from '../support/superuser.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/route-samples.ts';
@@ -44,6 +45,8 @@ beforeAll(async () => {
   app = await startTestApi();
   admin = await app.signIn('role-super-admin');
   await createOneOfEach(app, admin.user_id);
+  // With a second administrator changes of one would open requests, which wait for a worker.
+  await asSuperuser(app, "update users set status = 'inactive' where role <> 'user' and id <> $1", [admin.user_id]);
 });
 
 afterAll(async () => {
