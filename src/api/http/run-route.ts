@@ -3,7 +3,6 @@ import type { Middleware, ParameterizedContext } from 'koa';
 import type { CompiledQuery } from 'kysely';
 import { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { payloadDigest } from '../../platform/security/digest.ts';
 import { consumeMfaProof, countRefusedUse } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
@@ -23,9 +22,10 @@ import { parseInput } from './parse-input.ts';
 import { RawJson, CachedResponse, HttpResponse, reply } from './route.ts';
 import { takesIdempotencyKey } from './route-description.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
-import type { MfaProof } from '../../platform/security/mfa-token.ts';
+import { spentProof, verifyProof } from './factor-proof.ts';
+import type { RouteInput, RouteProof } from './factor-proof.ts';
 import type { HandlerContext, Route } from './route.ts';
-import type { Gate, Input, PolicyGate } from './route-description.ts';
+import type { PolicyGate } from './route-description.ts';
 
 type Context = ParameterizedContext<RequestState>;
 
@@ -200,73 +200,6 @@ async function gatedPayload(
 ): Promise<unknown> {
   const payload = gate.payload(input, { ifMatch: ctx.state.info.ifMatch });
   return gate.complete === undefined ? payload : gate.complete(deps, payload, input);
-}
-
-type RouteInput = Input<Record<string, string>, Record<string, unknown>, unknown>;
-
-class RouteProof implements MfaProof {
-  readonly challenge_id: string;
-  #spent = false;
-
-  constructor(challengeId: string) {
-    this.challenge_id = challengeId;
-  }
-
-  delegate(): string {
-    this.#spent = true;
-    return this.challenge_id;
-  }
-
-  get spent(): boolean {
-    return this.#spent;
-  }
-}
-
-/** Stands for the proof of a command that was carried out before: there is nothing left to consume. */
-function spentProof(): RouteProof {
-  const proof = new RouteProof('');
-  proof.delegate();
-  return proof;
-}
-
-/** The name under which a factor proof is asked for: the action of a policy gate, else the operation. */
-function gatedAction(route: Route): string {
-  const gate: Gate<never, never, never> = route.gate;
-  return typeof gate === 'string' ? route.operationId : gate.action;
-}
-
-async function verifyProof(
-  deps: ApiDeps,
-  route: Route,
-  actor: Actor,
-  input: RouteInput,
-  ctx: Context,
-): Promise<RouteProof> {
-  const action = gatedAction(route);
-  const { params, query } = input;
-  const digest = payloadDigest({
-    operation: route.operationId,
-    params,
-    // The query is part of the operation (`transfer_to`); most gated routes have none.
-    ...(Object.keys(query).length === 0 ? {} : { query }),
-    body: input.body ?? null,
-  });
-  const token = ctx.get('x-mfa-token');
-  const { user_id, session_id } = actor;
-  const challengeId =
-    token === '' || user_id === null || session_id === null
-      ? null
-      : await deps.mfaTokens.verify(token, { user_id, session_id, action, payload_digest: digest });
-  if (challengeId === null) {
-    throw new Problem({
-      code: 'mfa.required',
-      detail:
-        'Ask for a code with POST /admin/mfa/request for this action and payload_digest, verify it, and repeat the ' +
-        'request with the token in X-MFA-Token.',
-      members: { action, payload_digest: digest },
-    });
-  }
-  return new RouteProof(challengeId);
 }
 
 interface Call extends Request {
