@@ -61,6 +61,8 @@ const ungated: Readonly<Record<string, string>> = {
   renewRecoveryCodes: 'it asks for a code itself',
   updatePreferences: 'the own language and theme',
   changePassword: 'it asks for the current password',
+  requestAddressCode: 'the code goes to the address that waits, and proves nothing yet',
+  confirmAddress: 'the mailed code is the proof',
   updateSignInFactor: 'it asks for the password',
   checkPermission: 'it changes nothing; POST carries the question',
   decodeTemporalPayloads: 'it changes nothing; Temporal’s protocol asks by POST',

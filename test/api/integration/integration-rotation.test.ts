@@ -232,7 +232,7 @@ describe('adminApi (S2-17..22)', () => {
     expect((await api.getSyncJobHistory(id)).items).toMatchObject([{ id: job.id, status: 'succeeded' }]);
     const config = { ...(await api.getIntegrationDetails(id)).config, records_path: '/records' };
     const changed = await runProven(app, admin, (proof) => api.updateIntegrationConfig(id, { config }, { ...proof, version: 1 }));
-    expect(changed).toMatchObject({ version: 2, key_id });
+    expect(changed).toMatchObject({ kind: 'done', result: { version: 2, key_id } });
     const outcome = await runProven(app, admin, (proof) => api.rotateAPIKey(id, { environment: 'staging', grace_seconds: 0 }, proof));
     if (outcome.kind !== 'done') throw new Error('staging needs no approval');
     await drive.rotated(id, outcome.result.id, 'completed');
