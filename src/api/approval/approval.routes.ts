@@ -243,7 +243,7 @@ const cancelRequest = route({
   operationId: 'cancelRequest',
   path: '/admin/approvals/:id/cancel',
   summary: 'Cancel a request that you made or edited',
-  permission: 'approval:request',
+  permission: 'authenticated',
   body: z.strictObject({ reason: decisionReason.nullable().default(null) }),
   problems: ['mfa.required', 'resource.not-found', 'approval.closed', 'approval.not-author'],
   handler: (context) => decide(context, 'cancel', { digest: '', reason: context.body.reason }),

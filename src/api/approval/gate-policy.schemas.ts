@@ -4,7 +4,8 @@ import { gateLevels } from '../../domain/approval/approval-gate.ts';
 import { defaultWindows } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
-import { bypassers, policySteps, policyWindows, shownWindows } from './approval.schemas.ts';
+import { bypassers, policySteps, policyWindows } from '../../services/approval/gate-policy.payload.ts';
+import { shownWindows } from './approval.schemas.ts';
 
 const environment = z.enum(['any', ...environmentNames]);
 

@@ -19,7 +19,7 @@ import type { OpenTransaction } from './read.ts';
 export interface Tx extends OpenTransaction {
   readonly actor: Actor;
   /** Entities of this transaction. What is changed here is written by {@link flush}, at the latest when the work ends. */
-  readonly em: Pick<SqlEntityManager, 'create' | 'assign' | 'remove' | 'find' | 'findOne'>;
+  readonly em: Pick<SqlEntityManager, 'create' | 'assign' | 'remove' | 'find' | 'findOne' | 'clear'>;
   /**
    * Writes the changed entities. Versions, times and ids of the database are known after it; typed SQL does not see a
    * change before it.

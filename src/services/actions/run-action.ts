@@ -1,3 +1,4 @@
+import { weakens } from '../../domain/approval/gate-strength.ts';
 import { isWeaker } from '../../domain/approval/approval-gate.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
@@ -82,9 +83,14 @@ async function assertApproved(tx: Tx, prepared: PreparedAction, approvalId: stri
     .where('id', '=', approvalId)
     .where('status', '=', 'approved')
     .where('digest', '=', changeDigest({ action: action.name, environment, payload }))
-    .select('id')
+    .select('policy')
     .executeTakeFirst();
   if (request === undefined) throw tooWeak('approval');
+  // Who approves a weakening is chosen by what it weakens: those must be the ones who did, or stricter ones.
+  const own = action.isFixed ? await prepared.policy(tx, tx.actor) : null;
+  if (own !== null && weakens({ gate: 'approval', policy: own }, { gate: 'approval', policy: request.policy })) {
+    throw tooWeak('approval');
+  }
 }
 
 function tooWeak(gate: 'none' | 'mfa' | 'approval'): Problem {

@@ -3,6 +3,9 @@ import type { UpdateDefinition } from '@temporalio/common';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isClosed } from '../../domain/approval/approval.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
+import { weakens } from '../../domain/approval/gate-strength.ts';
+import type { PreparedAction } from '../actions/action.ts';
 import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
@@ -101,8 +104,23 @@ async function prepareEdit(tx: Tx, keyring: Keyring, approvalId: string, payload
     throw new Problem({ code: 'resource.conflict', detail: 'An edit cannot move a request to another environment.' });
   }
   await prepared.check(tx);
+  await assertSamePolicy(tx, prepared, row.policy);
   await assertSatisfiable(tx, row.policy, [...new Set([row.requested_by, ...row.editors, personRef(tx.actor).user_id])]);
   return storePayload(tx, keyring, prepared);
+}
+
+/**
+ * Where the payload chooses who approves it, an edit must not be approved by those whom another payload has chosen.
+ *
+ * @throws Problem `resource.conflict`.
+ */
+async function assertSamePolicy(tx: Tx, prepared: PreparedAction, frozen: ApprovalPolicy): Promise<void> {
+  const own = await prepared.policy(tx, tx.actor);
+  if (own === null || !weakens({ gate: 'approval', policy: own }, { gate: 'approval', policy: frozen })) return;
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: 'This change takes the approval of others than the request was opened for. Open a new request.',
+  });
 }
 
 /**

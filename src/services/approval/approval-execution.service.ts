@@ -217,6 +217,7 @@ async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promi
       audit: (entry) => entries.push(entry),
       invalidate: (event) => events.push(event),
     });
+    await tx.flush();
     await Promise.all(deferred);
     await sql`release savepoint change`.execute(tx.sql);
     for (const entry of entries) tx.audit(entry);
@@ -224,6 +225,8 @@ async function attempt<Result>(tx: Tx, work: (tx: Tx) => Promise<Result>): Promi
     return result;
   } catch (error) {
     await Promise.allSettled(deferred);
+    // What the change has made of entities must not be flushed after all.
+    tx.em.clear();
     await sql`rollback to savepoint change`.execute(tx.sql);
     throw error;
   }

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { changesBetween } from '../../domain/approval/change-detail.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { gateLevels, isWeaker } from '../../domain/approval/approval-gate.ts';
-import { maximumSteps } from '../../domain/approval/approval-policy.ts';
 import type { GateEffect } from '../../domain/approval/gate-strength.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
@@ -13,28 +12,18 @@ import { defineAction } from '../actions/action.ts';
 import { findAction } from '../actions/known-actions.ts';
 import { putSafeguardNews } from './safeguard-news.repository.ts';
 import { userNames } from '../identity/user-names.queries.ts';
+import { bypassers, policySteps, policyWindows } from './gate-policy.payload.ts';
 import { policyOfWeakening, weakenedBy } from './gate-policy-strength.queries.ts';
 import { assertSavable, deleteGatePolicy, lockGatePolicy, saveGatePolicy } from './gate-policy.service.ts';
-
-const step = z.strictObject({
-  name: z.string().min(1).max(100),
-  roles: z.array(z.string().max(100)).max(20),
-  users: z.array(z.uuid()).max(50),
-  quorum: z.int().min(1).max(20),
-});
 
 const savePayload = z.strictObject({
   operation: z.literal('save'),
   action: z.string().min(1).max(100),
   environment: z.enum(['any', ...environmentNames]),
   gate: z.enum(gateLevels),
-  steps: z.array(step).max(maximumSteps),
-  review_window_seconds: z.int(),
-  execution_window_seconds: z.int(),
-  reminder_interval_seconds: z.int(),
-  bypass_review_seconds: z.int(),
-  independence_days: z.int(),
-  bypassers: z.array(z.uuid()).max(50),
+  steps: policySteps,
+  ...policyWindows,
+  bypassers,
   version: z.int().min(0),
 });
 

@@ -1,4 +1,5 @@
 import { isWeaker } from '../../domain/approval/approval-gate.ts';
+import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { robustnessFault } from '../../domain/approval/approval-quorum.ts';
 import type { RobustnessFault } from '../../domain/approval/approval-quorum.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
@@ -36,14 +37,15 @@ function rowsQuery(action: string) {
 }
 
 /** The effect of some rows in one place, with the inheritance of `any` and the floors. */
-function effectIn(action: Action, rows: Rows, place: EnvironmentName | null): GateEffect {
+function effectIn(action: Action, rows: Rows, place: EnvironmentName | null, demanded: GateLevel): GateEffect {
   const own = rows.find(({ environment }) => environment === place);
-  return effectiveGate(action, place, own ?? rows.find(({ environment }) => environment === 'any'));
+  return effectiveGate(action, place, own ?? rows.find(({ environment }) => environment === 'any'), demanded);
 }
 
 /**
  * What a written or removed gate policy weakens: the effects that hold now where the new ones may guard less. Compared by
- * effect in all places, so that a row of one environment over a strict one for any is seen (R6).
+ * effect in all places, so that a row of one environment over a strict one for any is seen (R6), and as it is where a change
+ * demands an approval whatever is written: there the row says who gives it.
  */
 export async function weakenedBy(
   db: ReadSource,
@@ -54,10 +56,13 @@ export async function weakenedBy(
   const before: Rows = await read(db, scope, rowsQuery(action.name));
   const others = before.filter(({ environment }) => environment !== change.environment);
   const after: Rows = change.policy === null ? others : [...others, { ...change.policy, environment: change.environment }];
-  return places.flatMap((place) => {
-    const [old, next] = [effectIn(action, before, place), effectIn(action, after, place)];
-    return weakens(old, next) ? [old] : [];
-  });
+  const demands: GateLevel[] = action.dependsOn.length === 0 ? ['none'] : ['none', 'approval'];
+  return places.flatMap((place) =>
+    demands.flatMap((demanded) => {
+      const old = effectIn(action, before, place, demanded);
+      return weakens(old, effectIn(action, after, place, demanded)) ? [old] : [];
+    }),
+  );
 }
 
 /**

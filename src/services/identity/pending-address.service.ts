@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { sql } from 'kysely';
 import { challengeTtlSeconds, maskEmail, maxChallengeAttempts } from '../../domain/identity/mfa.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
-import { writeInfrastructure } from '../../platform/database/read.ts';
+import { read, writeInfrastructure } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -113,6 +113,8 @@ async function countAttempt({ db }: Pick<Deps, 'db'>, owner: FactorOwner): Promi
       .returning('id'),
   );
   if (counted !== undefined) return;
+  const [person] = await read(db, owner, kysely.selectFrom('users').where('id', '=', owner.user_id).select('pending_email'));
+  if (person?.pending_email == null) throw nothingPending();
   throw new Problem({ code: 'mfa.locked', detail: 'There is no code that could be tried. Request a new one.' });
 }
 

@@ -233,7 +233,7 @@ describe('T-7: nobody becomes somebody else', () => {
     const wrong = code === '000000' ? '000001' : '000000';
     expect((await app.call('POST', '/users/me/address/confirm', { token: again.token, body: { code: wrong } })).body.code).toBe('mfa.code-refused');
     expect((await app.call('POST', '/users/me/address/confirm', { token: again.token, body: { code } })).body).toEqual({ email: address });
-    expect((await app.call('POST', '/users/me/address/confirm', { token: again.token, body: { code } })).body.code).toBe('mfa.locked');
+    expect((await app.call('POST', '/users/me/address/confirm', { token: again.token, body: { code } })).body.code).toBe('resource.conflict');
     expect((await shown(path)).body).toMatchObject({ email: address, pending_email: null });
   });
 
@@ -322,6 +322,37 @@ describe('T-10: what weakens a gate passes the gate that it weakens', () => {
     await drive.settled(removed.body.id, 'executed');
     expect((await shown('/admin/approval-policies?action=campaign.delete')).body.items).toEqual([]);
     expect((await approve(second, weaker.body)).body.code).toBe('approval.stale');
+  });
+
+  it('sees what is weakened of approvals that changes demand, whatever gate is written, and of no other place', async () => {
+    const same = { action: 'user.assign-role', environment: 'production', steps: [administrators] };
+    expect((await drive.putPolicy(same)).status).toBe(200);
+    const lax = { ...administrators, roles: [...administrators.roles, 'role-regional-manager'] };
+    for (const more of [{ steps: [lax] }, { gate: 'mfa', steps: [], bypassers: [admin.user_id] }, { steps: [administrators], independence_days: 7 }]) {
+      const weaker = await drive.putPolicy({ action: 'user.assign-role', environment: 'any', ...more });
+      expect(weaker).toMatchObject({ status: 202, body: { policy: { steps: [{ roles: administrators.roles }], bypassers: [] } } });
+    }
+    await drive.dropPolicy('user.assign-role');
+  });
+
+  it('has one schema and one choice of approvers, by whichever way a policy is asked for', async () => {
+    const whole = {
+      operation: 'save', action: 'flag.create', environment: 'production', gate: 'approval', steps: [{ ...administrators, users: [] }],
+      review_window_seconds: 60, execution_window_seconds: 3_600, reminder_interval_seconds: 0, bypass_review_seconds: 3_600,
+      independence_days: 30, bypassers: [], version: 0,
+    };
+    const short = await send(admin, 'POST', '/admin/approvals', { action: 'approval-policy.save', payload: whole });
+    expect(short).toMatchObject({ status: 422, body: { errors: [{ pointer: '/payload/review_window_seconds' }] } });
+    // A request that a lax policy approves is not edited into one that a strict policy has to approve.
+    const lax = { ...administrators, roles: ['role-regional-manager', 'role-super-admin'], users: [] };
+    await drive.setPolicy({ action: 'contact.delete', steps: [lax] });
+    const [{ id }] = (await shown('/admin/approval-policies?action=contact.delete')).body.items;
+    const removal = await send(admin, 'DELETE', `/admin/approval-policies/${id}`, undefined, { 'if-match': '"1"' });
+    expect(removal.body.policy.steps).toMatchObject([{ roles: lax.roles }]);
+    const payload = { ...whole, action: 'person.erase', environment: 'any', review_window_seconds: 3_600, steps: [lax], bypassers: [admin.user_id] };
+    const edited = await drive.say(admin, 'edit', removal.body, { digest: removal.body.digest, payload });
+    expect(edited).toMatchObject({ status: 409, body: { code: 'resource.conflict' } });
+    await drive.dropPolicy('contact.delete');
   });
 
   it('refuses a policy that could put itself out of action', async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { strongestGate } from '../../../domain/approval/approval-gate.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
@@ -90,9 +91,13 @@ export const userReviewRole = defineAction({
   floor: () => 'mfa',
   demands: {
     depends_on: dependsOnDecider,
-    gate: async (db, scope, { assignment_id }) => {
+    gate: async (db, scope, { user_id, assignment_id }) => {
       const [assignment] = await read(db, scope, assignmentQuery(assignment_id));
-      return gateOfRoles(db, scope, assignment === undefined ? [] : [assignment.role_id]);
+      // A near review takes a role away, an extension gives it anew.
+      return strongestGate([
+        await gateOfAccount(db, scope, user_id),
+        await gateOfRoles(db, scope, assignment === undefined ? [] : [assignment.role_id]),
+      ]);
     },
   },
   reason: () => null,
