@@ -59,7 +59,7 @@ export async function activeDeciders(db: ReadSource, scope: ReadScope): Promise<
 }
 
 /** The active administrators whose vote can count. */
-export async function decidingAdministrators(db: ReadSource, scope: ReadScope): Promise<string[]> {
+async function decidingAdministrators(db: ReadSource, scope: ReadScope): Promise<string[]> {
   const held = await read(
     db,
     scope,
