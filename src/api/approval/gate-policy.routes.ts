@@ -4,7 +4,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams } from '../../platform/value-schemas.ts';
-import { gateInForce } from '../../services/actions/gate-policy.ts';
+import { gateInForce, rowInForce } from '../../services/actions/gate-policy.ts';
 import { findAction } from '../../services/actions/registry.ts';
 import { gatePoliciesQuery, writtenGatesQuery } from '../../services/approval/gate-policy.queries.ts';
 import { gatePolicySave } from '../../services/approval/gate-policy-save.action.ts';
@@ -102,7 +102,7 @@ const getGates = route({
   },
 });
 
-type Written = readonly { action: string; environment: string; gate: GateLevel }[];
+type Written = readonly { action: string; environment: EnvironmentName | 'any'; gate: GateLevel }[];
 
 /** The gate of an action in each place, as one rule says it. */
 function inEachPlace(gateIn: (environment: EnvironmentName | null) => GateLevel) {
@@ -116,8 +116,7 @@ function inEachPlace(gateIn: (environment: EnvironmentName | null) => GateLevel)
 
 /** The gate that a gate policy sets: that of exactly this environment, else the one of any. */
 function writtenGate(written: Written, action: string, environment: EnvironmentName | null): GateLevel | undefined {
-  const ofAction = written.filter((row) => row.action === action);
-  return (ofAction.find((row) => row.environment === environment) ?? ofAction.find((row) => row.environment === 'any'))?.gate;
+  return rowInForce(written.filter((row) => row.action === action), environment)?.gate;
 }
 
 /** One entry of the manifest of gates (S2-68). */

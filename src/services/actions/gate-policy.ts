@@ -28,6 +28,14 @@ export function gatePolicyQuery(action: string, environment: EnvironmentName | n
     ]);
 }
 
+/** The gate policy in force in one place, of the rows of one action: by the rule of {@link gatePolicyQuery}. */
+export function rowInForce<Row extends { readonly environment: EnvironmentName | 'any' }>(
+  rows: readonly Row[],
+  environment: EnvironmentName | null,
+): Row | undefined {
+  return rows.find((row) => row.environment === environment) ?? rows.find((row) => row.environment === 'any');
+}
+
 /** A gate policy, as {@link gatePolicyQuery} returns it. */
 export interface GatePolicyRow extends ApprovalPolicy {
   readonly gate: GateLevel;

@@ -18,7 +18,7 @@ import { actsBehindQuery, namesBehindQuery } from '../identity/account-act/accou
 import { approvalOfRow, viewOfRow } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
 import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
-import { becauseInWords, refusalFacts, remedyInWords } from './refusal-explanation.service.ts';
+import { explained, refusalFacts } from './refusal-explanation.service.ts';
 import type { Because, RefusalFacts } from './refusal-explanation.service.ts';
 
 /** A row of a list with what approvers read. */
@@ -103,19 +103,9 @@ function peopleOf(row: ListedRow): string[] {
 function decidability(refused: PersonRefusal | null, names: ReadonlyMap<string, string>): Decidability {
   if (refused === null) return { allowed: true, code: null, detail: null, because: null, needs: null, counts_from: null };
   const { because, needs, counts_from } = refusalFacts(refused);
-  if (because === null) return { allowed: false, code: refused.code, detail: refused.detail, because, needs, counts_from };
-  return {
-    allowed: false,
-    code: refused.code,
-    detail: `${refused.detail} ${becauseInWords(because, names)}.${remedyInWords({ needs, counts_from })}`,
-    because: {
-      ...because,
-      actor_name: names.get(because.actor_id) ?? null,
-      target_name: names.get(because.target_id) ?? null,
-    },
-    needs,
-    counts_from,
-  };
+  const { detail } = refused;
+  const words = because === null ? { detail, because } : explained(detail, because, { needs, counts_from }, names);
+  return { allowed: false, code: refused.code, ...words, needs, counts_from };
 }
 
 /** What is read once for all requests of a list. */

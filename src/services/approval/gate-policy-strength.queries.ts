@@ -11,7 +11,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
-import { effectiveGate } from '../actions/gate-policy.ts';
+import { effectiveGate, rowInForce } from '../actions/gate-policy.ts';
 import type { Action } from '../actions/action.ts';
 import type { GatePolicyRow } from '../actions/gate-policy.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
@@ -38,8 +38,7 @@ function rowsQuery(action: string) {
 
 /** The effect of some rows in one place, with the inheritance of `any` and the floors. */
 function effectIn(action: Action, rows: Rows, place: EnvironmentName | null, demanded: GateLevel): GateEffect {
-  const own = rows.find(({ environment }) => environment === place);
-  return effectiveGate(action, place, own ?? rows.find(({ environment }) => environment === 'any'), demanded);
+  return effectiveGate(action, place, rowInForce(rows, place), demanded);
 }
 
 /**

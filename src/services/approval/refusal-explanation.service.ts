@@ -53,16 +53,33 @@ const deeds: Readonly<Record<AccountActKind, string>> = {
 };
 
 /** What ties two people together, in words, with names. */
-export function becauseInWords(because: BecauseIds, names: ReadonlyMap<string, string>): string {
+function becauseInWords(because: BecauseIds, names: ReadonlyMap<string, string>): string {
   const { kind, actor_id, target_id, at, is_alone } = because;
   const [actor, target] = [names.get(actor_id) ?? actor_id, names.get(target_id) ?? target_id];
   return `${actor} ${deeds[kind]} ${target} on ${at.slice(0, 10)}${is_alone ? ', alone' : ''}`;
 }
 
 /** What would make it count, in words. */
-export function remedyInWords({ needs, counts_from }: Pick<RefusalFacts, 'needs' | 'counts_from'>): string {
+function remedyInWords({ needs, counts_from }: Pick<RefusalFacts, 'needs' | 'counts_from'>): string {
   if (needs === 'confirmation') return ' It counts once somebody else has confirmed the account.';
   return counts_from === null ? '' : ` It counts from ${counts_from}.`;
+}
+
+/** A refusal with the names of those whom an act ties together, in its words and in its members. */
+export function explained(
+  detail: string,
+  because: BecauseIds,
+  remedy: Pick<RefusalFacts, 'needs' | 'counts_from'>,
+  names: ReadonlyMap<string, string>,
+): { readonly detail: string; readonly because: Because } {
+  return {
+    detail: `${detail} ${becauseInWords(because, names)}.${remedyInWords(remedy)}`,
+    because: {
+      ...because,
+      actor_name: names.get(because.actor_id) ?? null,
+      target_name: names.get(because.target_id) ?? null,
+    },
+  };
 }
 
 function isBecause(value: unknown): value is BecauseIds {
@@ -75,17 +92,11 @@ export async function withNames(db: ReadSource, scope: ReadScope, problem: Probl
   if (!isBecause(because)) return problem;
   const names = await userNames(db, scope, [because.actor_id, because.target_id]);
   const facts = { needs: needs as VoteNeed | null, counts_from: counts_from as string | null };
+  const named = explained(problem.message, because, facts, names);
   return new Problem({
     code: problem.code,
-    detail: `${problem.message} ${becauseInWords(because, names)}.${remedyInWords(facts)}`,
-    members: {
-      ...problem.members,
-      because: {
-        ...because,
-        actor_name: names.get(because.actor_id) ?? null,
-        target_name: names.get(because.target_id) ?? null,
-      },
-    },
+    detail: named.detail,
+    members: { ...problem.members, because: named.because },
     cause: problem,
   });
 }

@@ -1,4 +1,4 @@
-import { lineOfRole, rightsOfRoles, roleMap } from '../../../domain/identity/role-hierarchy.ts';
+import { rightsOfRoles, roleMap } from '../../../domain/identity/role-hierarchy.ts';
 import type { RoleMap } from '../../../domain/identity/role-hierarchy.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
@@ -32,12 +32,7 @@ export function rightsWith(
 ): readonly string[] {
   const permissions = change.permissions ?? role.permissions;
   const parent = change.parent_role_id === undefined ? role.parent_role_id : change.parent_role_id;
-  return parent === null ? permissions : [...permissions, ...inheritedRights(role.roles, parent)];
-}
-
-/** What a role inherits from a parent. */
-export function inheritedRights(roles: RoleMap, parentId: string): readonly string[] {
-  return rightsOfRoles(roles, lineOfRole(roles, parentId).map(({ id }) => id)).permissions;
+  return parent === null ? permissions : [...permissions, ...rightsOfRoles(role.roles, [parent]).permissions];
 }
 
 /** The version of a role, as {@link rolesQuery} counts it. */
