@@ -1,7 +1,7 @@
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
-import { recordCommand, recordRequest, settleRequest } from '../../services/approval/approval-command.service.ts';
+import { readRequest, recordCommand, recordRequest, settleRequest } from '../../services/approval/approval-command.service.ts';
 import { executeApproval, failApproval } from '../../services/approval/approval-execution.service.ts';
 import { notifyOfApproval } from '../../services/approval/approval-notification.service.ts';
 import { createNotify } from '../../services/notification/notification-delivery.client.ts';
@@ -9,7 +9,7 @@ import { approvalWorkflowId } from '../../workflows/approval/approval.contract.t
 import type { ApprovalActivities, ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'log' | 'temporal'>;
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'log' | 'queues' | 'temporal'>;
 
 /** The activities of `approvalWorkflow`. Each may run twice: it finds what it has committed. */
 export function createApprovalActivities(deps: Deps): ApprovalActivities {
@@ -18,6 +18,7 @@ export function createApprovalActivities(deps: Deps): ApprovalActivities {
     openApproval: (input) =>
       asActivity(() => recordRequest(deps, actingFor(input.requester, input.approval_id), input)),
     settleOpening: ({ actor, approval_id }) => asActivity(() => settleRequest(deps, actingFor(actor, approval_id), approval_id)),
+    readApproval: ({ actor, approval_id }) => asActivity(() => readRequest(deps, actingFor(actor, approval_id), approval_id)),
     recordApprovalCommand: (input) =>
       asActivity(() => recordCommand(deps, actingFor(input.actor, input.approval_id), input)),
     failApproval: (input) => asActivity(() => failApproval(deps.db, actingFor(input.actor, input.approval_id), input)),

@@ -5,6 +5,7 @@ import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import type { Measurement } from '../../domain/config/config-guard.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
+import { putRefresh } from '../../services/commands/workflow-start.repository.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { notifyOfRollout } from '../../services/config/config-rollout-notification.service.ts';
@@ -72,6 +73,8 @@ async function step(deps: Deps, input: StepRollout): Promise<SteppedDeployment> 
     const row = await stepDeployment(tx, request);
     // An earlier attempt of this activity has made the step, and its transaction has consumed the proof.
     if (mfa_proof_id !== null && !row.is_repetition) await consumeMfaProof(tx, mfa_proof_id, actor);
+    const { id: deployment_id, environment } = row;
+    putRefresh(tx, command_id, 'rollout-refresh', { environment, deployment_id, step: row.step });
     return row;
   });
 }

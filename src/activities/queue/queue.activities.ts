@@ -12,15 +12,14 @@ import {
   acceptResume,
   beginPause,
   confirmPause,
-  endPause,
-  isPauseInForce,
 } from '../../services/queue/queue-pause.repository.ts';
+import { releaseQueue, resumeInEngine } from '../../services/queue/queue-state.service.ts';
 import { findQueue } from '../../services/queue/queue.queries.ts';
 import { lockQueue } from '../../services/queue/queue.repository.ts';
 import { queueCleanWorkflowId } from '../../workflows/queue/queue-clean.contract.ts';
 import type { QueueCleanActivities, QueueCleanInput } from '../../workflows/queue/queue-clean.contract.ts';
 import { queuePauseWorkflowId } from '../../workflows/queue/queue-pause.contract.ts';
-import type { QueuePauseActivities, QueuePauseRef } from '../../workflows/queue/queue-pause.contract.ts';
+import type { QueuePauseActivities } from '../../workflows/queue/queue-pause.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
 import { createQueueRetryActivities } from './queue-bulk-retry.activities.ts';
 
@@ -49,8 +48,11 @@ function pauseActivities(deps: Deps): QueuePauseActivities {
       asActivity(async () => {
         const queue = await findQueue(deps, input);
         await deps.queues.of(queue.provider).pause(queue);
-        await inPause(input, (tx) => confirmPause(tx, input));
+        const isInForce = await inPause(input, (tx) => confirmPause(tx, input));
+        // This attempt was given up, and the pause withdrawn, before the engine has answered it.
+        if (!isInForce) await releaseQueue(deps, acting(input), input.queue_id);
       }),
+    releaseQueue: (input) => asActivity(() => releaseQueue(deps, acting(input), input.queue_id)),
     abandonQueuePause: (input) => asActivity(() => inPause(input, (tx) => abandonPause(tx, input))),
     acceptQueueResume: (input) =>
       asActivity(() =>
@@ -58,16 +60,8 @@ function pauseActivities(deps: Deps): QueuePauseActivities {
           acceptResume(tx, input, () => consumeMfaProof(tx, input.mfa_proof_id, tx.actor)),
         ),
       ),
-    endQueuePause: (input) => asActivity(() => resume(input)),
+    endQueuePause: (input) => asActivity(() => resumeInEngine(deps, acting(input), input)),
   };
-
-  /** The engine first: the row must not say that the queue runs while it stands still. */
-  async function resume(input: QueuePauseRef): Promise<void> {
-    const queue = await findQueue(deps, input);
-    if (!(await inPause(input, (tx) => isPauseInForce(tx, input)))) return;
-    await deps.queues.of(queue.provider).resume(queue);
-    await inPause(input, (tx) => endPause(tx, input));
-  }
 }
 
 function cleanActivities(deps: Deps): QueueCleanActivities {

@@ -1,7 +1,9 @@
 import { actorInWorkflow } from '../../domain/shared/actor.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
-import { saveFocusSession } from '../../services/tracker/focus-session.repository.ts';
+import { putRefresh } from '../../services/commands/workflow-start.repository.ts';
+import { readSession, saveFocusSession } from '../../services/tracker/focus-session.repository.ts';
 import { sweepFocusSessions } from '../../services/tracker/focus-session.service.ts';
 import { focusSessionWorkflowId } from '../../workflows/tracker/focus-session.contract.ts';
 import type { FocusSessionActivities } from '../../workflows/tracker/focus-session.contract.ts';
@@ -20,7 +22,23 @@ export function createFocusSessionActivities(
         // Earlier releases sent the number only.
         const workflowId = focusSessionWorkflowId(actor.tenant_id, workflow_key ?? session_id ?? '');
         const acting = actorInWorkflow(actor, workflowId);
-        return commandUnitOfWork(deps, acting, command_id, (tx) => saveFocusSession(tx, input));
+        return commandUnitOfWork(
+          deps,
+          acting,
+          command_id,
+          async (tx) => {
+            const saved = await saveFocusSession(tx, input);
+            if (input.change !== 'begin') putRefresh(tx, command_id, 'focus-refresh', { workflow_key: String(workflow_key ?? session_id) });
+            return saved;
+          },
+          // Other changes may have followed, and the workflow takes the answer over as its state.
+          session_id === null ? undefined : (tx) => readSession(tx, session_id),
+        );
+      }),
+    readFocusSession: ({ actor, workflow_key, session_id }) =>
+      asActivity(() => {
+        const acting = actorInWorkflow(actor, focusSessionWorkflowId(actor.tenant_id, workflow_key));
+        return unitOfWork(deps.db, acting, (tx) => readSession(tx, session_id));
       }),
   };
 }

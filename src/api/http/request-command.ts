@@ -23,12 +23,6 @@ import { outcomeUnknown } from './database-problem.ts';
 import { reply } from './route.ts';
 import type { HttpResponse } from './route.ts';
 
-type Telling = (waits_until: number) => Promise<unknown>;
-
-/** How often, and after which pause, a workflow is told of a command that was carried out without its knowing. */
-const tellingAttempts = 15;
-const tellingPauseMs = 2_000;
-
 /** How often a repetition looks for the outcome of the first request. */
 const joinPauseMs = 50;
 
@@ -132,18 +126,10 @@ export class RequestCommand {
     const { command_id } = claimed;
     if ('state' in claimed) return resultOfStored(resultOf(deps.keyring, claimed), command_id);
     let result: Result;
-    let tell: Telling | undefined;
     try {
-      result = await send({ ...claimed, tellBy: (telling) => (tell = telling) });
+      result = await send(claimed);
     } catch (error) {
-      const telling = tell;
-      const stored = await this.#settle(command_id, error).catch((settled: unknown) => {
-        const isUnknown = settled instanceof Problem && settled.code === 'service.outcome-unknown';
-        if (isUnknown && telling !== undefined) void this.#tellWorkflow(telling);
-        throw settled;
-      });
-      if (telling !== undefined) void this.#tellWorkflow(telling);
-      return resultOfStored(stored, command_id);
+      return resultOfStored(await this.#settle(command_id, error), command_id);
     }
     this.#isDone = true;
     // Where the workflow has written, the row is done already.
@@ -193,25 +179,6 @@ export class RequestCommand {
     if (!isOurs || found?.state !== 'done') throw outcomeUnknown(error);
     this.#isDone = true;
     return resultOf(deps.keyring, found);
-  }
-
-  /**
-   * Sends a command again that was carried out, or may have been, though its sender got an error. When worker and Temporal were lost together, the
-   * update went with the task that had written the row, and the workflow would never learn of it: an approved change would not
-   * be made. The row lets nothing be carried out a second time.
-   */
-  async #tellWorkflow(tell: Telling): Promise<void> {
-    const { COMMAND_DEADLINE_MS } = this.#options.deps.env;
-    for (let attempt = 0; attempt < tellingAttempts; attempt += 1) {
-      await setTimeout(tellingPauseMs, undefined, { ref: false });
-      try {
-        await tell(Date.now() + COMMAND_DEADLINE_MS);
-        return;
-      } catch (error) {
-        // A refusal shows that the workflow, or the row before it, knows.
-        if (error instanceof Problem && error.status < 500) return;
-      }
-    }
   }
 
   /** What the caller of a command that was certainly not carried out gets; the error only chooses the words. */

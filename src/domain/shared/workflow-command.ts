@@ -7,9 +7,4 @@ export interface WorkflowCommand {
    * more, which the database judges by its own clock.
    */
   readonly waits_until: number;
-  /**
-   * Takes what sends the command once more when it was carried out and its workflow may not know of it. Only for a workflow that
-   * belongs to the one thing the command is about: where its id is used again, a late message would meet another one.
-   */
-  readonly tellBy?: (telling: (waits_until: number) => Promise<unknown>) => void;
 }

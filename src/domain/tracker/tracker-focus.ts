@@ -75,6 +75,25 @@ export function endFocus(clock: FocusClock, ending: FocusEnding, now: number): F
   return { ...clock, ending, ended_at: ending === 'timer' ? focusDueAt(clock) : Math.max(now, clock.started_at) };
 }
 
+/** What happens to a session after its beginning; `expire` is its timer, or the end of the longest pause. */
+export type FocusTransition = 'pause' | 'resume' | 'complete' | 'interrupt' | 'expire';
+
+/** The clock after a transition, or the same object where there is nothing to change. */
+export function changeFocus(clock: FocusClock, transition: FocusTransition, now: number): FocusClock {
+  switch (transition) {
+    case 'pause':
+      return pauseFocus(clock, now);
+    case 'resume':
+      return resumeFocus(clock, now);
+    case 'complete':
+      return endFocus(clock, 'manual', now);
+    case 'interrupt':
+      return endFocus(clock, 'interrupted', now);
+    case 'expire':
+      return endFocus(clock, clock.paused_at === null ? 'timer' : 'pause_limit', now);
+  }
+}
+
 /** Whole minutes of focus, as recorded at the end (S0-85). */
 export function focusedMinutes(clock: FocusClock, now: number): number {
   return Math.floor(focusedMs(clock, now) / 60_000);

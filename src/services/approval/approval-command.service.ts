@@ -9,6 +9,7 @@ import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ChangeText } from '../actions/action.ts';
 import { commandUnitOfWork, giveUpCommand } from '../commands/command.repository.ts';
+import { putRefresh } from '../commands/workflow-start.repository.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -82,6 +83,11 @@ export async function settleRequest({ db }: Pick<Deps, 'db'>, actor: Actor, appr
   });
 }
 
+/** The request as it is stored. @throws Problem `resource.not-found` */
+export async function readRequest({ db }: Pick<Deps, 'db'>, actor: Actor, approvalId: string): Promise<ApprovalRecord> {
+  return unitOfWork(db, actor, async (tx) => recordOf(await lockApproval(tx, approvalId)));
+}
+
 /**
  * Judges a command again, on the locked row and by the rights that its sender holds now, and applies it. A command that
  * is applied already is a repetition, since a local activity may run twice, and answers with the row as it is.
@@ -105,7 +111,9 @@ export async function recordCommand(deps: Deps, sender: Actor, input: RecordComm
       ...(command.kind === 'break-glass' ? { bypass_reason: input.reason ?? '' } : {}),
       ...(text === null ? {} : { text }),
     });
-    return recordOf(saved);
+    const record = recordOf(saved);
+    putRefresh(tx, input.command_id, 'approval-refresh', { approval_id: input.approval_id, version: record.view.version });
+    return record;
   });
 }
 

@@ -23,6 +23,7 @@ import { assertSayable } from './approval-command.service.ts';
 import { assertSatisfiable } from './approval-opening.service.ts';
 import { storePayload } from './approval-payload.repository.ts';
 import { changeFor, personRef } from './approval-request.service.ts';
+import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import { withNames } from './refusal-explanation.service.ts';
 import { sendApprovalUpdate } from './approval.client.ts';
 
@@ -151,12 +152,11 @@ async function send<Message extends PersonalMessage>(
   update: UpdateDefinition<ApprovalView, [Message]>,
   message: Message,
 ): Promise<ApprovalView> {
-  const sendOnce = (given: WorkflowCommand) =>
-    sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message, given);
-  command.tellBy?.((waits_until) => sendOnce({ ...command, waits_until }));
   for (let resends = 0; ; resends += 1) {
     try {
-      return await sendOnce(command);
+      const view = await sendApprovalUpdate(deps, { tenant_id: actor.tenant_id, approval_id }, update, message, command);
+      forgetRefresh(deps, actor.tenant_id, command.command_id);
+      return view;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'resource.not-found') throw await endedWorkflow(deps, actor, approval_id);

@@ -8,6 +8,7 @@ import {
   approvalWorkflowId,
   approvalWorkflowType,
   openUpdate,
+  refreshSignal,
 } from '../../workflows/approval/approval.contract.ts';
 import type { ApprovalInput, OpenMessage, PersonalMessage } from '../../workflows/approval/approval.contract.ts';
 
@@ -60,6 +61,20 @@ export async function sendApprovalUpdate<Message extends PersonalMessage>(
     (client) => client.workflow.getHandle(workflowId).executeUpdate(update, { args: [message], updateId }),
     waits_until,
   );
+}
+
+/**
+ * Has the workflow of a request read its row again, unless it knows that version.
+ *
+ * @throws Problem `resource.not-found` when it has ended.
+ */
+export function refreshApproval(
+  { temporal }: Deps,
+  { tenant_id, approval_id }: { readonly tenant_id: string; readonly approval_id: string },
+  version: number,
+): Promise<void> {
+  const workflowId = approvalWorkflowId(tenant_id, approval_id);
+  return temporal.call((client) => client.workflow.getHandle(workflowId).signal(refreshSignal, { version }));
 }
 
 /** Asks the workflow of a request to end, which closes the row; one that has ended already is left alone. */

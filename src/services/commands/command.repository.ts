@@ -217,6 +217,7 @@ export async function closeCommand(deps: Deps, key: CommandKey, commandId: strin
  * the last. A command that this activity, or the same one in another run, has carried out is not carried out again.
  *
  * @param commandId undefined in workflows from before commands, and for what nobody waits for.
+ * @param again reads the result of a command that was carried out before; without it, it is the one that was stored.
  * @throws Problem `command.void` when it was given up, or its time is over; then nothing may be written.
  */
 export async function carryOut<Result>(
@@ -224,6 +225,7 @@ export async function carryOut<Result>(
   keyring: Keyring,
   commandId: string | undefined,
   work: () => Promise<Result>,
+  again?: () => Promise<Result>,
 ): Promise<Result> {
   if (commandId === undefined) return work();
   setLockTimeout(tx, lockTimeoutMs);
@@ -234,7 +236,10 @@ export async function carryOut<Result>(
     .where('not_after', '>', sql<string>`clock_timestamp()`)
     .returning('command_id');
   const { rows: taken } = await tx.sql.executeQuery(take.compile());
-  if (taken.length === 0) return (await earlierResult(tx, keyring, commandId)) as Result;
+  if (taken.length === 0) {
+    const earlier = (await earlierResult(tx, keyring, commandId)) as Result;
+    return again === undefined ? earlier : again();
+  }
   setLockTimeout(tx, 0);
   const result = await work();
   tx.defer(command.set({ response_sealed: sealResult(keyring, commandId, result) }));
@@ -247,8 +252,11 @@ export function commandUnitOfWork<Result>(
   actor: Actor,
   commandId: string | undefined,
   work: (tx: Tx) => Promise<Result>,
+  again?: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-  return unitOfWork(db, actor, (tx) => carryOut(tx, keyring, commandId, () => work(tx)));
+  return unitOfWork(db, actor, (tx) =>
+    carryOut(tx, keyring, commandId, () => work(tx), again === undefined ? undefined : () => again(tx)),
+  );
 }
 
 /** Stores the result of an open command in a transaction that its own request makes, whatever time it has taken. */

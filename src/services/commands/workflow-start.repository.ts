@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
+import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
@@ -10,6 +11,8 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 
 /** How long the process that has committed the change may take for the start itself. */
 const ownAttemptSeconds = 5;
+/** Longer than any caller waits for the answer of a workflow. */
+const answerSeconds = 12;
 
 /** What a committed change needs and is not known to have got yet: a workflow that is started, or told of the change. */
 export interface WorkflowStart<Kind extends string = string> {
@@ -22,12 +25,45 @@ export interface WorkflowStart<Kind extends string = string> {
 
 /** Writes down, in the transaction of a change, what has to be started for it. */
 export function putWorkflowStart<Kind extends string>(tx: Tx, kind: Kind, input: JsonObject): WorkflowStart<Kind> {
-  const start = { id: randomUUID() as string, tenant_id: tx.actor.tenant_id, kind, input };
+  return put(tx, { id: randomUUID(), tenant_id: tx.actor.tenant_id, kind, input }, ownAttemptSeconds);
+}
+
+/** Which row each kind of workflow has to read again. */
+export interface WorkflowRefresh {
+  'approval-refresh': { approval_id: string; version: number };
+  'focus-refresh': { workflow_key: string };
+  'queue-pause-refresh': { queue_id: string; pause_id: string };
+  'rollout-refresh': { environment: EnvironmentName; deployment_id: string; step: number };
+}
+
+/**
+ * Writes down, in the transaction in which an activity carries a command out, that its workflow has to read the row again. When API,
+ * worker and Temporal are lost within one task, the update is gone and the change is made. Whoever has got the workflow's answer
+ * removes it ({@link forgetRefresh}); otherwise a worker tells the workflow.
+ *
+ * @param commandId undefined for what a timer does: its workflow repeats that by itself.
+ */
+export function putRefresh<Kind extends keyof WorkflowRefresh>(
+  tx: Tx,
+  commandId: string | undefined,
+  kind: Kind,
+  input: WorkflowRefresh[Kind],
+): void {
+  if (commandId === undefined) return;
+  put(tx, { id: commandId, tenant_id: tx.actor.tenant_id, kind, input: { ...input } }, answerSeconds);
+}
+
+/** The workflow has answered the command, so it knows. A refresh that stays is sent in vain, so nobody waits for this. */
+export function forgetRefresh(deps: Pick<ProcessDeps, 'db'>, tenant_id: string, commandId: string): void {
+  void deleteWorkflowStart(deps, { tenant_id, id: commandId }).catch(() => undefined);
+}
+
+function put<Start extends WorkflowStart>(tx: Tx, start: Start, dueInSeconds: number): Start {
   tx.defer(
     tx.sql.insertInto('workflow_starts').values({
       ...start,
-      input: jsonb(input),
-      due_at: sql<string>`clock_timestamp() + make_interval(secs => ${ownAttemptSeconds})`,
+      input: jsonb(start.input),
+      due_at: sql<string>`clock_timestamp() + make_interval(secs => ${dueInSeconds})`,
     }),
   );
   return start;

@@ -7,16 +7,20 @@ import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { getAction } from '../actions/registry.ts';
 import { tellDeciders } from '../approval/safeguard-notification.service.ts';
+import { refreshApproval } from '../approval/approval.client.ts';
 import { sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
+import { refreshRollout } from '../config/config-rollout.client.ts';
 import { sendRotationRetry } from '../integration/key-rotation.client.ts';
 import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
 import { cancelBulkRetry } from '../queue/queue-bulk-retry.client.ts';
+import { endResumedPause } from '../queue/queue-state.service.ts';
+import { refreshFocusSession } from '../tracker/focus-session.client.ts';
 import type { AssignmentBatchInput } from '../../workflows/assignment/assignment-batch.contract.ts';
 import { claimWorkflowStarts, deleteWorkflowStart, putWorkflowStart } from './workflow-start.repository.ts';
-import type { WorkflowStart } from './workflow-start.repository.ts';
+import type { WorkflowRefresh, WorkflowStart } from './workflow-start.repository.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
+type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'queues' | 'log'>;
 
 /** What follows a change that an action has made, so that it can be repeated without the request. */
 interface ActionFollowUp {
@@ -46,6 +50,14 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
   'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
   'account-news': (deps, { id, input }) => tellDeciders(deps, input, id, true),
   'safeguard-news': (deps, { id, input }) => tellDeciders(deps, input, id),
+  'approval-refresh': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(refreshApproval({ temporal }, { tenant_id, approval_id: idIn(input, 'approval_id') }, z.int().parse(input['version']))),
+  'focus-refresh': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(refreshFocusSession({ temporal }, tenant_id, idIn(input, 'workflow_key'))),
+  'queue-pause-refresh': (deps, { tenant_id, input }) =>
+    unlessEnded(endResumedPause(deps, tenant_id, { queue_id: idIn(input, 'queue_id'), pause_id: idIn(input, 'pause_id') })),
+  'rollout-refresh': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(refreshRollout({ temporal }, tenant_id, input as unknown as WorkflowRefresh['rollout-refresh'])),
   'rotation-retry': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
 };

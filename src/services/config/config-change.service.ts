@@ -26,9 +26,10 @@ import { writeProposal } from './config-proposal.service.ts';
 import type { ProposedChange, ProposedConfig } from './config-proposal.service.ts';
 import { findConfigProposal } from './config.queries.ts';
 import { configRollback } from './config-rollback.action.ts';
+import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import { sendRolloutCommand } from './config-rollout.client.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & {
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'queues' | 'temporal'> & {
   readonly approvals: ApprovalRequests;
   readonly schemas: SchemaJudge;
 };
@@ -157,6 +158,7 @@ export async function commandRollout(
   if (isRolloutClosed(status)) throw new Problem({ code: 'rollout.closed', detail: `The rollout is ${status}.` });
   const message = { actor: actorRef(actor), reason, mfa_proof_id: mfa?.delegate() ?? null };
   await sendRolloutCommand(deps, environment, verb, message, command);
+  forgetRefresh(deps, actor.tenant_id, command.command_id);
 }
 
 /** A person's command to a rollout. */

@@ -3,7 +3,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { configRolloutWorkflowId, rolloutUpdates } from '../../workflows/config/config-rollout.contract.ts';
+import { configRolloutWorkflowId, refreshSignal, rolloutUpdates } from '../../workflows/config/config-rollout.contract.ts';
 import type { RolloutMessage } from '../../workflows/config/config-rollout.contract.ts';
 
 /**
@@ -34,4 +34,18 @@ export async function sendRolloutCommand(
       cause: error,
     });
   }
+}
+
+/**
+ * Has the rollout of an environment read its row again, if it is of that deployment and does not know the step.
+ *
+ * @throws Problem `resource.not-found` where none is under way.
+ */
+export function refreshRollout(
+  { temporal }: Pick<ProcessDeps, 'temporal'>,
+  tenantId: string,
+  { environment, ...known }: { readonly environment: EnvironmentName; readonly deployment_id: string; readonly step: number },
+): Promise<void> {
+  const workflowId = configRolloutWorkflowId(tenantId, environment);
+  return temporal.call((client) => client.workflow.getHandle(workflowId).signal(refreshSignal, known));
 }

@@ -9,6 +9,7 @@ import {
   queuePauseWorkflowId,
   queuePauseWorkflowType,
   resumeUpdate,
+  resumedSignal,
 } from '../../workflows/queue/queue-pause.contract.ts';
 import type { ResumeMessage } from '../../workflows/queue/queue-pause.contract.ts';
 
@@ -68,4 +69,18 @@ export async function sendResume(
     (client) => client.workflow.getHandle(workflowId).executeUpdate(resumeUpdate, { args: [message], updateId }),
     waits_until,
   );
+}
+
+/**
+ * Tells the workflow of a pause that somebody has ended it.
+ *
+ * @throws Problem 404 when no workflow holds the queue paused.
+ */
+export function sendResumed(
+  { temporal }: Deps,
+  tenantId: string,
+  { queue_id, pause_id }: { readonly queue_id: string; readonly pause_id: string },
+): Promise<void> {
+  const workflowId = queuePauseWorkflowId(tenantId, queue_id);
+  return temporal.call((client) => client.workflow.getHandle(workflowId).signal(resumedSignal, { pause_id }));
 }

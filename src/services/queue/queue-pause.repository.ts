@@ -3,6 +3,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { putSafeguardNews } from '../approval/safeguard-news.repository.ts';
 import { undoCommand } from '../commands/command.repository.ts';
+import { putRefresh } from '../commands/workflow-start.repository.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { lockQueue, openQueueEvent, settleQueueEvent } from './queue.repository.ts';
 
@@ -53,24 +54,33 @@ export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => 
 
 type PauseRef = Pick<QueuePause, 'queue_id' | 'pause_id'>;
 
-/** Records that the engine has paused the queue. */
-export async function confirmPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<void> {
+/** Records that the engine has paused the queue. @returns false when the pause was withdrawn or has ended meanwhile. */
+export async function confirmPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<boolean> {
   const queue = await lockQueue(tx, { id: queue_id });
-  if (queue.pause_id !== pause_id || queue.pause_state === 'paused') return;
+  if (queue.pause_id !== pause_id) return false;
+  if (queue.pause_state === 'paused') return true;
   await tx.sql.updateTable('admin_queues').set({ pause_state: 'paused' }).where('id', '=', queue_id).execute();
   await settleQueueEvent(tx, pause_id, { state: 'running' });
+  return true;
 }
 
-/** Withdraws a pause, because the engine could not be reached, and with it the command that has asked for it. */
+/**
+ * Withdraws a pause, because the engine could not be reached, and with it the command that has asked for it. One that the engine is
+ * known to have made stays, because somebody may have been told so.
+ *
+ * @returns true when it is in force.
+ */
 export async function abandonPause(
   tx: Tx,
   { queue_id, pause_id, command_id }: PauseRef & { readonly command_id?: string },
-): Promise<void> {
+): Promise<boolean> {
   const queue = await lockQueue(tx, { id: queue_id });
-  if (queue.pause_id !== pause_id) return;
+  if (queue.pause_id !== pause_id) return false;
+  if (queue.pause_state === 'paused') return true;
   await clearPause(tx, queue_id);
   if (command_id !== undefined) undoCommand(tx, command_id);
   await settleQueueEvent(tx, pause_id, { state: 'failed', details: { failure: 'The engine could not be reached.' } });
+  return false;
 }
 
 /** Records that somebody ends a pause before its time; a repetition changes nothing. @throws Problem `queue.not-paused` */
@@ -86,6 +96,7 @@ export async function acceptResume(
   const known = await tx.sql.selectFrom('admin_queue_events').where('id', '=', resume_id).select('id').executeTakeFirst();
   if (known !== undefined) return;
   await consumeProof();
+  putRefresh(tx, resume_id, 'queue-pause-refresh', { queue_id, pause_id });
   await openQueueEvent(tx, { id: resume_id, queue_id, kind: 'resume', reason, details: { pause_id } });
 }
 
@@ -105,11 +116,6 @@ export async function endPause(tx: Tx, { queue_id, pause_id }: PauseRef): Promis
   for (const { id } of requested) await settleQueueEvent(tx, id, { state: 'done' });
   if (requested.length > 0) return;
   await openQueueEvent(tx, { queue_id, kind: 'resume', state: 'done', reason: 'The pause is over.', details: { pause_id } });
-}
-
-/** Whether this pause is still in force. */
-export async function isPauseInForce(tx: Tx, { queue_id, pause_id }: PauseRef): Promise<boolean> {
-  return (await lockQueue(tx, { id: queue_id })).pause_id === pause_id;
 }
 
 const touched = { updated_at: sql<string>`now()`, version: nextVersion() };

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { actorRef } from '../../domain/shared/actor.ts';
+import { actorRef, systemActor } from '../../domain/shared/actor.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -10,9 +10,11 @@ import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { consumeMfaProof, delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { commandUnitOfWork } from '../commands/command.repository.ts';
+import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import { findQueueEvent, queueByName } from './queue.queries.ts';
-import { sendResume, startPause } from './queue-pause.client.ts';
+import { sendResume, sendResumed, startPause } from './queue-pause.client.ts';
 import { acceptResume, endPause } from './queue-pause.repository.ts';
+import { lockQueue } from './queue.repository.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'now' | 'queues' | 'temporal'>;
 
@@ -69,17 +71,61 @@ export async function awaitQueueState(deps: Pick<Deps, 'db'>, actor: Actor, comm
 
 /**
  * {@link awaitQueueState} of a resume. One that is recorded and not done may be unknown to the workflow of the pause: its update
- * went with the task that had recorded it. It is sent again; while it is not done, the pause that it is about is in force.
+ * went with the task that had recorded it.
  */
-export async function awaitResume(deps: Pick<Deps, 'db' | 'temporal'>, actor: Actor, commandId: string): Promise<void> {
+export async function awaitResume(
+  deps: Pick<Deps, 'db' | 'queues' | 'temporal'>,
+  actor: Actor,
+  commandId: string,
+): Promise<void> {
   const event = await findQueueEvent(deps.db, actor, commandId);
-  if (event?.state === 'requested') {
-    const message = { actor: actorRef(actor), resume_id: commandId, command_id: commandId, reason: event.reason, mfa_proof_id: '' };
-    const command = { command_id: commandId, waits_until: Date.now() + settleWithinMs };
-    // Whether it has helped, the event tells.
-    await sendResume(deps, event.queue_id, message, command).catch(() => undefined);
+  const pause_id = event?.details['pause_id'];
+  if (event?.state === 'requested' && typeof pause_id === 'string') {
+    // Whether it has helped, the event tells; a worker tries for longer.
+    await endResumedPause(deps, actor.tenant_id, { queue_id: event.queue_id, pause_id }).catch(() => undefined);
   }
   return awaitQueueState(deps, actor, commandId);
+}
+
+interface PauseRef {
+  readonly queue_id: string;
+  readonly pause_id: string;
+}
+
+/** Has a pause end that somebody has resumed: by its workflow, or here where that is lost, because nothing else would. */
+export async function endResumedPause(
+  deps: Pick<Deps, 'db' | 'queues' | 'temporal'>,
+  tenantId: string,
+  pause: PauseRef,
+): Promise<void> {
+  try {
+    await sendResumed(deps, tenantId, pause);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
+    await resumeInEngine(deps, systemActor(tenantId), pause);
+  }
+}
+
+/**
+ * Resumes a queue, in its engine and in its row; a pause that is over already is left alone. The engine first: the row must not
+ * say that the queue runs while it stands still.
+ */
+export async function resumeInEngine(deps: Pick<Deps, 'db' | 'queues'>, actor: Actor, pause: PauseRef): Promise<void> {
+  const queue = await unitOfWork(deps.db, actor, (tx) => lockQueue(tx, { id: pause.queue_id }));
+  if (queue.pause_id !== pause.pause_id) return;
+  await deps.queues.of(queue.provider).resume(queue);
+  await unitOfWork(deps.db, actor, (tx) => endPause(tx, pause));
+}
+
+/**
+ * Lets a queue run in its engine unless a pause is in force. Its row is locked meanwhile, so that a pause that begins just now
+ * reaches the engine after this.
+ */
+export async function releaseQueue(deps: Pick<Deps, 'db' | 'queues'>, actor: Actor, queueId: string): Promise<void> {
+  await unitOfWork(deps.db, actor, async (tx) => {
+    const queue = await lockQueue(tx, { id: queueId });
+    if (queue.pause_id === null) await deps.queues.of(queue.provider).resume(queue);
+  });
 }
 
 /**
@@ -109,7 +155,7 @@ export async function resumeQueue(
     await commandUnitOfWork(deps, actor, command_id, (tx) =>
       acceptResume(tx, resume, () => consumeMfaProof(tx, message.mfa_proof_id, actor)),
     );
-    await deps.queues.of(queue.provider).resume(queue);
-    await unitOfWork(deps.db, actor, (tx) => endPause(tx, { queue_id, pause_id }));
+    await resumeInEngine(deps, actor, { queue_id, pause_id });
   }
+  forgetRefresh(deps, actor.tenant_id, command_id);
 }

@@ -11,6 +11,7 @@ import {
   focusSessionWorkflowType,
   interruptUpdate,
   pauseUpdate,
+  refreshSignal,
   remainingQuery,
   resumeUpdate,
 } from '../../workflows/tracker/focus-session.contract.ts';
@@ -77,6 +78,16 @@ export function sendFocusCommand(
     (client) => client.workflow.getHandle(workflowIdOf(session)).executeUpdate(updates[verb], { args, updateId: command_id }),
     waits_until,
   );
+}
+
+/**
+ * Has a session's workflow read its row again.
+ *
+ * @param key what names the workflow.
+ * @throws Problem `resource.not-found` when it has ended.
+ */
+export function refreshFocusSession({ temporal }: Deps, tenantId: string, key: string): Promise<void> {
+  return temporal.call((client) => client.workflow.getHandle(focusSessionWorkflowId(tenantId, key)).signal(refreshSignal));
 }
 
 /** What is left of a session, as its timer counts. */

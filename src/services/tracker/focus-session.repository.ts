@@ -1,7 +1,8 @@
-import { endFocus, focusDueAt, focusedMinutes, focusState } from '../../domain/tracker/tracker-focus.ts';
+import { changeFocus, endFocus, focusDueAt, focusedMinutes, focusState } from '../../domain/tracker/tracker-focus.ts';
 import { focusClockOf, presentFocus } from '../../domain/tracker/tracker-focus-session.ts';
+import type { FocusClock } from '../../domain/tracker/tracker-focus.ts';
 import type { FocusRow, FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
-import { Problem } from '../../platform/problem.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { FocusChange, SaveFocusSession } from '../../workflows/tracker/focus-session.contract.ts';
 import { focusColumns } from './focus-session.queries.ts';
@@ -35,6 +36,7 @@ export async function endAbandonedSession(tx: Tx, { session_id, user_id }: OpenF
     user_id,
     change: isDue ? 'expire' : 'interrupt',
     clock: endFocus(clock, isDue ? 'timer' : 'interrupted', now),
+    at: now,
     notes: null,
   });
   return true;
@@ -82,18 +84,24 @@ async function insertSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
   throw alreadyActive(active.map(present).at(0));
 }
 
+/** The session as it is stored. @throws Problem `resource.not-found` */
+export async function readSession(tx: Tx, session_id: number | null): Promise<FocusSessionView> {
+  const row = session_id === null ? undefined : await lockSession(tx, session_id);
+  if (row === undefined) throw notFound('focus session');
+  return present(row);
+}
+
 /**
- * Writes the clock of a session. One that has ended stays as it is, and so does one that is in the state already: a workflow
- * task that is done again may judge the messages in another order, on a clock that is behind the row.
+ * Changes a session. One that has ended stays as it is, and so does one that is in the state already: a workflow task that is
+ * done again may judge the messages in another order, on a clock that is behind the row.
  */
 async function updateSession(tx: Tx, input: SaveFocusSession): Promise<FocusSessionView> {
-  const { session_id, change, clock, notes } = input;
+  const { session_id, notes } = input;
   const before = session_id === null ? undefined : await lockSession(tx, session_id);
-  if (session_id === null || before === undefined) throw new Problem({ code: 'resource.not-found', detail: 'There is no such focus session.' });
+  if (session_id === null || before === undefined) throw notFound('focus session');
   const stored = focusClockOf(before);
-  const isPaused = stored.paused_at !== null;
-  const isThere = (change === 'pause' && isPaused) || (change === 'resume' && !isPaused);
-  if (stored.ending !== null || isThere) return present(before);
+  const clock = clockAfter(stored, input);
+  if (clock === stored) return present(before);
   const state = focusState(clock);
   const after = await tx.sql
     .updateTable('admin_focus_sessions')
@@ -113,6 +121,21 @@ async function updateSession(tx: Tx, input: SaveFocusSession): Promise<FocusSess
     .executeTakeFirstOrThrow();
   audit(tx, input.change, before, after);
   return present(after);
+}
+
+/**
+ * The stored clock after a change, or the same object where the change is pointless. It is the stored clock that changes: the
+ * workflow's may not know of a pause whose update was lost, and its timer must not end a session that is paused, or not due.
+ */
+function clockAfter(stored: FocusClock, { change, clock, at }: SaveFocusSession): FocusClock {
+  const isPaused = stored.paused_at !== null;
+  const isThere = (change === 'pause' && isPaused) || (change === 'resume' && !isPaused);
+  if (stored.ending !== null || isThere) return stored;
+  // Sent by an earlier release, which computed the clock itself.
+  if (at === undefined || change === 'begin') return clock;
+  const isOfAnotherState = change === 'expire' && isPaused !== (clock.ending === 'pause_limit');
+  const isEarly = change === 'expire' && !isPaused && focusDueAt(stored) > at;
+  return isOfAnotherState || isEarly ? stored : changeFocus(stored, change, at);
 }
 
 function lockSession(tx: Tx, id: number): Promise<FocusRow | undefined> {

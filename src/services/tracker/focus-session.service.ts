@@ -10,6 +10,7 @@ import { defaultMaxPauseSeconds } from '../../workflows/tracker/focus-session.co
 import type { FocusRemaining } from '../../workflows/tracker/focus-session.contract.ts';
 import { focusSweepSchedule } from '../../workflows/tracker/focus-sweep.contract.ts';
 import type { FocusSweepPage } from '../../workflows/tracker/focus-sweep.contract.ts';
+import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import {
   abandonedFocusSessions,
   queryFocusRemaining,
@@ -98,10 +99,10 @@ export async function commandFocusSession(
   const before = await loadFocusSession(deps, owner, id);
   if (before.end_time !== null) return answerEnded(before, verb);
   const key = { tenant_id: owner.tenant_id, session_id: id, command_id: before.command_id };
-  const send = (given: WorkflowCommand) => sendFocusCommand(deps, key, verb, { actor: actorRef(owner), notes }, given);
-  command.tellBy?.((waits_until) => send({ ...command, waits_until }));
   try {
-    return await send(command);
+    const session = await sendFocusCommand(deps, key, verb, { actor: actorRef(owner), notes }, command);
+    forgetRefresh(deps, owner.tenant_id, command.command_id);
+    return session;
   } catch (error) {
     // Another error proves nothing; what became of the command is found out by its row.
     if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;

@@ -1,5 +1,5 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { Approval, ApprovalCommand, ApprovalStatus } from '../../domain/approval/approval.ts';
 import type { ApprovalPolicy, EligiblePerson } from '../../domain/approval/approval-policy.ts';
@@ -71,6 +71,8 @@ export const cancelUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('can
 export const withdrawUpdate = defineUpdate<ApprovalAnswer, [PersonalMessage]>('withdraw');
 export const editUpdate = defineUpdate<ApprovalAnswer, [EditMessage]>('edit');
 
+/** The row has the given version, and the update that made it may have been lost before the workflow knew. */
+export const refreshSignal = defineSignal<[{ version: number }]>('refresh');
 /** The state of the request as the workflow holds it. */
 export const stateQuery = defineQuery<Approval>('state');
 
@@ -138,6 +140,8 @@ export interface ApprovalActivities {
   /** The request, if it was written down after all; otherwise it never will be. */
   settleOpening(input: { actor: ActorRef; approval_id: string }): Promise<ApprovalRecord | null>;
   recordApprovalCommand(input: RecordCommand): Promise<ApprovalRecord>;
+  /** The request as it is stored. */
+  readApproval(input: { actor: ActorRef; approval_id: string }): Promise<ApprovalRecord>;
   failApproval(input: ExecuteApproval & { code: string; detail: string }): Promise<ApprovalRecord>;
   /** Makes the change and notifies people of it, as far as that is possible at once. */
   executeApproval(input: ExecuteApproval): Promise<ExecutedApproval>;

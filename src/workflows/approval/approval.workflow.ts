@@ -23,6 +23,7 @@ import {
   editUpdate,
   openUpdate,
   personOf,
+  refreshSignal,
   rejectUpdate,
   stateQuery,
   withdrawUpdate,
@@ -69,7 +70,8 @@ const unanswered = proxyLocalActivities<Pick<ApprovalActivities, 'openApproval' 
  * The same writes when a timer or an operator causes them: nobody waits, so they are retried until the database is back.
  * Pauses beyond the threshold are timers of the server and occupy no worker.
  */
-const background = proxyLocalActivities<Pick<ApprovalActivities, 'recordApprovalCommand' | 'failApproval' | 'settleOpening'>>({
+type BackgroundWrites = 'recordApprovalCommand' | 'failApproval' | 'settleOpening' | 'readApproval';
+const background = proxyLocalActivities<Pick<ApprovalActivities, BackgroundWrites>>({
   startToCloseTimeout: '4 seconds',
   localRetryThreshold: '3 seconds',
   retry: { initialInterval: '100 milliseconds', maximumInterval: '10 minutes' },
@@ -96,8 +98,9 @@ const notification = proxyActivities<Pick<ApprovalActivities, 'announceApproval'
  *
  * The row is the record and the state here is a copy of it. Validators judge messages against the copy without waiting,
  * the activity applies the same rules to the locked row, and the copy adopts what was committed. So a lost workflow task,
- * a repeated local activity or a kill between commit and answer cannot make the two disagree for long. Until then the row
- * is ahead; `approval-decision.service.ts` sends a message again that only the copy refuses.
+ * a repeated local activity or a kill between commit and answer cannot make the two disagree for long: what is not answered
+ * is followed by the signal `refresh`. Until then the row is ahead; `approval-decision.service.ts` sends a message again that
+ * only the copy refuses.
  *
  * Unless workers are versioned, changes to this file go behind `patched()`; `test/replay` replays recorded histories.
  */
@@ -114,6 +117,7 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
 
   setHandler(stateQuery, () => approval);
   setHandler(openUpdate, open);
+  setHandler(refreshSignal, refresh);
   setHandler(approveUpdate, decide('approve'), { validator: validate('approve') });
   setHandler(rejectUpdate, decide('reject'), { validator: validate('reject') });
   setHandler(breakGlassUpdate, decide('break-glass'), { validator: validate('break-glass') });
@@ -308,6 +312,12 @@ export async function approvalWorkflow(input: ApprovalInput): Promise<ApprovalOu
         throw isDatabaseUnavailable(error) ? databaseUnavailable() : error;
       },
     );
+  }
+
+  /** Reads the row after a commit that this workflow may not know of. */
+  async function refresh({ version: committed }: { version: number }): Promise<void> {
+    if (committed <= version) return;
+    await write(() => background.readApproval({ actor: system, approval_id })).catch(() => undefined);
   }
 
   /** Adopts a committed state, unless a later one is known already: results can overtake each other. */

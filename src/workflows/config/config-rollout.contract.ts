@@ -1,5 +1,5 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { Guard, GuardWatch, Measurement } from '../../domain/config/config-guard.ts';
@@ -94,6 +94,9 @@ export const pauseRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('
 export const resumeRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('resume');
 export const promoteRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('promote');
 export const abortRolloutUpdate = defineUpdate<RolloutState, [RolloutMessage]>('abort');
+
+/** A deployment has come to a step, and the update that made it may have been lost before its workflow knew. */
+export const refreshSignal = defineSignal<[{ deployment_id: string; step: number }]>('refresh');
 
 /** The update of each command. */
 export const rolloutUpdates = {

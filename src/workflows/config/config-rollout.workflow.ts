@@ -20,6 +20,7 @@ import {
   abortRolloutUpdate,
   pauseRolloutUpdate,
   promoteRolloutUpdate,
+  refreshSignal,
   resumeRolloutUpdate,
   rolloutStageQuery,
 } from './config-rollout.contract.ts';
@@ -84,11 +85,11 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
   setHandler(resumeRolloutUpdate, handle('resume'), { validator: validate('resume') });
   setHandler(promoteRolloutUpdate, handle('promote'), { validator: validate('promote') });
   setHandler(abortRolloutUpdate, handle('abort'), { validator: validate('abort') });
+  setHandler(refreshSignal, refresh);
 
   let isFenced = false;
   try {
-    const run_id = workflowInfo().runId;
-    adopt(await background.beginRollout({ actor: system, deployment_id, run_id }));
+    adopt(await takeOver());
     await runStages();
   } catch (error) {
     isFenced = codeOf(error) === 'rollout.fenced';
@@ -250,6 +251,22 @@ export async function configRolloutWorkflow(input: ConfigRolloutInput): Promise<
     return result.catch((error: unknown) => {
       throw isDatabaseUnavailable(error) ? databaseUnavailable() : error;
     });
+  }
+
+  /** Takes the deployment over for this run; once that is done it answers with the row as it is. */
+  function takeOver(): Promise<RolloutState> {
+    return background.beginRollout({ actor: system, deployment_id, run_id: workflowInfo().runId });
+  }
+
+  /** Reads the row after a step that this workflow may not know of. Another rollout of the environment is not its own. */
+  async function refresh(known: { deployment_id: string; step: number }): Promise<void> {
+    const read = lastStep.then(async () => {
+      if (state === null || known.deployment_id !== deployment_id || known.step <= state.step) return;
+      const row = await takeOver();
+      if (row.fence === state.fence) adopt(row);
+    });
+    lastStep = read.catch(() => undefined);
+    await lastStep;
   }
 
   function adopt(committed: RolloutState): void {

@@ -1,5 +1,5 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
@@ -51,6 +51,8 @@ export type QueuePausePhase = 'starting' | 'paused' | 'ending' | 'ended' | 'refu
 export const beginPauseUpdate = defineUpdate<void, [{ pause_id: string }]>('begin');
 /** Answers when the queue runs again. */
 export const resumeUpdate = defineUpdate<void, [ResumeMessage]>('resume');
+/** Somebody has ended this pause, and the update may have been lost after that was recorded. */
+export const resumedSignal = defineSignal<[{ pause_id: string }]>('resumed');
 export const pausePhaseQuery = defineQuery<QueuePausePhase>('phase');
 
 /** The activities of the workflow; implemented in `src/activities/queue/queue.activities.ts`. All are idempotent. */
@@ -59,8 +61,15 @@ export interface QueuePauseActivities {
   beginQueuePause(input: QueuePauseInput): Promise<void>;
   /** Pauses it in its engine and records that. */
   applyQueuePause(input: QueuePauseRef): Promise<void>;
-  /** Withdraws the record, because the engine could not be reached. */
-  abandonQueuePause(input: QueuePauseRef): Promise<void>;
+  /**
+   * Withdraws the record, because the engine could not be reached.
+   *
+   * @returns true when the pause is in force after all and stays: an attempt whose answer was lost has made it. In histories of
+   *   earlier releases there is no answer, and it was withdrawn.
+   */
+  abandonQueuePause(input: QueuePauseRef): Promise<boolean>;
+  /** Lets the queue run in its engine unless a pause is in force: one that was withdrawn may have reached the engine. */
+  releaseQueue(input: QueuePauseRef): Promise<void>;
   /** Records that somebody wants the queue to be resumed. */
   acceptQueueResume(input: ResumeMessage & { queue_id: string; pause_id: string }): Promise<void>;
   /** Resumes the queue, in its engine and in its row; a pause that is over already is left alone. */

@@ -5,12 +5,13 @@ import {
   allHandlersFinished,
   condition,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import { beginPauseUpdate, pausePhaseQuery, resumeUpdate } from './queue-pause.contract.ts';
+import { beginPauseUpdate, pausePhaseQuery, resumeUpdate, resumedSignal } from './queue-pause.contract.ts';
 import type { QueuePauseActivities, QueuePauseInput, QueuePausePhase, ResumeMessage } from './queue-pause.contract.ts';
 
 type Writes = 'beginQueuePause' | 'abandonQueuePause' | 'acceptQueueResume';
@@ -29,7 +30,7 @@ const engine = proxyActivities<Pick<QueuePauseActivities, 'applyQueuePause'>>({
 });
 
 /** The queue has to be resumed, however long its engine or the database are unavailable. */
-const background = proxyActivities<Pick<QueuePauseActivities, 'endQueuePause'>>({
+const background = proxyActivities<Pick<QueuePauseActivities, 'endQueuePause' | 'releaseQueue'>>({
   startToCloseTimeout: '15 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 });
@@ -45,21 +46,29 @@ export async function queuePauseWorkflow(input: QueuePauseInput): Promise<QueueP
   const endedBySystem = { queue_id, pause_id, actor: { ...actor, user_id: null, session_id: null, request_id: null } };
   let phase: QueuePausePhase = 'starting';
   let isResumed = false;
+  let isWithdrawn = false;
 
   const begun = begin();
   setHandler(beginPauseUpdate, () => begun, {
     validator: (message: { pause_id: string }) => {
-      if (message.pause_id !== pause_id) throw refused('queue.already-paused', 'The queue is paused already.');
+      if (message.pause_id === pause_id) return;
+      throw phase === 'refused' ? engineUnavailable() : refused('queue.already-paused', 'The queue is paused already.');
     },
   });
   const assertPaused: (message: ResumeMessage) => void = () => {
     if (phase !== 'paused') throw refused('queue.not-paused', 'The queue is not paused, or about to go on.');
   };
   setHandler(resumeUpdate, resume, { validator: assertPaused });
+  setHandler(resumedSignal, (message) => {
+    if (message.pause_id === pause_id) isResumed = true;
+  });
   setHandler(pausePhaseQuery, () => phase);
 
   const isBegun = await begun.then(() => true, () => false);
   if (isBegun) await holdPause();
+  if (isWithdrawn && patched('withdrawn-pause-released')) {
+    await CancellationScope.nonCancellable(() => background.releaseQueue(endedBySystem));
+  }
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
   return phase;
 
@@ -79,9 +88,11 @@ export async function queuePauseWorkflow(input: QueuePauseInput): Promise<QueueP
     try {
       await engine.applyQueuePause({ actor, queue_id, pause_id });
     } catch (error) {
-      await CancellationScope.nonCancellable(() => interactive.abandonQueuePause({ actor, queue_id, pause_id, ...withCommand }));
-      if (!(error instanceof ActivityFailure) || isProblem(error)) throw error;
-      throw refused('service.unavailable', 'The engine of the queue cannot be reached. Try again shortly.');
+      const ref = { actor, queue_id, pause_id, ...withCommand };
+      const isInForce = await CancellationScope.nonCancellable(() => interactive.abandonQueuePause(ref));
+      if (isInForce) return;
+      isWithdrawn = true;
+      throw !(error instanceof ActivityFailure) || isProblem(error) ? error : engineUnavailable();
     }
   }
 
@@ -107,6 +118,10 @@ export async function queuePauseWorkflow(input: QueuePauseInput): Promise<QueueP
 
 function isProblem({ cause }: ActivityFailure): boolean {
   return cause instanceof ApplicationFailure && cause.nonRetryable === true;
+}
+
+function engineUnavailable(): ApplicationFailure {
+  return refused('service.unavailable', 'The engine of the queue cannot be reached. Try again shortly.');
 }
 
 function refused(code: string, detail: string): ApplicationFailure {

@@ -1,7 +1,7 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
-import type { FocusClock, FocusState } from '../../domain/tracker/tracker-focus.ts';
+import type { FocusClock, FocusState, FocusTransition } from '../../domain/tracker/tracker-focus.ts';
 import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import { searchAttributes } from '../shared/search-attributes.ts';
 import { workflowTaskTimeout } from '../shared/task-timeout.ts';
@@ -35,9 +35,9 @@ export interface FocusMessage {
 }
 
 /** What changes a session. `begin` inserts its row. */
-export type FocusChange = 'begin' | 'pause' | 'resume' | 'complete' | 'interrupt' | 'expire';
+export type FocusChange = 'begin' | FocusTransition;
 
-/** The clock to save, with who changed it and how. */
+/** A change to save, with who made it, and the clock as the workflow has it after the change. */
 export interface SaveFocusSession extends FocusMessage {
   /** Null before the row is inserted. */
   session_id: number | null;
@@ -46,6 +46,16 @@ export interface SaveFocusSession extends FocusMessage {
   user_id: string;
   change: FocusChange;
   clock: FocusClock;
+  /** When it was made, milliseconds since the epoch; missing in what earlier releases sent. */
+  at?: number;
+}
+
+/** Which session a workflow asks about, and the actor. */
+export interface FocusSessionRef {
+  actor: ActorRef;
+  /** What names the workflow. */
+  workflow_key: string | number;
+  session_id: number | null;
 }
 
 /** Remaining time of a session, from the state of its workflow. */
@@ -65,6 +75,8 @@ export interface FocusOutcome {
 /** Activities used by this workflow. */
 export interface FocusSessionActivities {
   saveFocusSession(input: SaveFocusSession): Promise<FocusSessionView>;
+  /** The session as it is stored. */
+  readFocusSession(input: FocusSessionRef): Promise<FocusSessionView>;
 }
 
 /** Answers with the committed row; sent with the start. */
@@ -73,6 +85,8 @@ export const completeUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('co
 export const interruptUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('interrupt');
 export const pauseUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('pause');
 export const resumeUpdate = defineUpdate<FocusSessionView, [FocusMessage]>('resume');
+/** A command has changed the row, and its update may have been lost before the workflow knew. */
+export const refreshSignal = defineSignal('refresh');
 export const remainingQuery = defineQuery<FocusRemaining>('remaining');
 
 /**

@@ -9,16 +9,8 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import {
-  endFocus,
-  focusDueAt,
-  focusState,
-  pauseFocus,
-  remainingMs,
-  resumeFocus,
-  startFocus,
-} from '../../domain/tracker/tracker-focus.ts';
-import type { FocusClock } from '../../domain/tracker/tracker-focus.ts';
+import { changeFocus, focusDueAt, focusState, remainingMs, startFocus } from '../../domain/tracker/tracker-focus.ts';
+import type { FocusClock, FocusTransition } from '../../domain/tracker/tracker-focus.ts';
 import { describeFocus, focusClockOf } from '../../domain/tracker/tracker-focus-session.ts';
 import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import {
@@ -26,6 +18,7 @@ import {
   completeUpdate,
   interruptUpdate,
   pauseUpdate,
+  refreshSignal,
   remainingQuery,
   resumeUpdate,
 } from './focus-session.contract.ts';
@@ -54,7 +47,8 @@ const background = proxyLocalActivities<FocusSessionActivities>({
  *
  * Changes are saved one after the other, and a session that has ended is not changed again, so a completion by its owner
  * that races the timer is recorded once. A timer that fires late, because worker or server were down, still ends the
- * session at its due time.
+ * session at its due time. The row is the record, the clock here a copy of it; a change is made to the row, which answers with
+ * what it has become.
  */
 export async function focusSessionWorkflow(input: FocusSessionInput): Promise<FocusOutcome> {
   const { actor: owner, command_id } = input;
@@ -72,6 +66,7 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
   setHandler(interruptUpdate, (message) => change('interrupt', message), { validator: validate('interrupt') });
   setHandler(pauseUpdate, (message) => change('pause', message), { validator: validate('pause') });
   setHandler(resumeUpdate, (message) => change('resume', message), { validator: validate('resume') });
+  setHandler(refreshSignal, refresh);
 
   const isBegun = await begun.then(() => true, () => false);
   if (isBegun) await runUntilEnded();
@@ -103,20 +98,30 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
     return () => assertNotEnded(kind);
   }
 
-  function change(kind: Exclude<FocusChange, 'begin'>, message: FocusMessage): Promise<FocusSessionView> {
+  function change(kind: FocusTransition, message: FocusMessage): Promise<FocusSessionView> {
     const now = Date.now();
-    return save(kind, () => changed(clock, kind, now), message);
+    return save(kind, () => changeFocus(clock, kind, now), message, now);
+  }
+
+  /** Takes over what the row has become without this workflow's knowing; nothing is refused for it. */
+  async function refresh(): Promise<void> {
+    writing = writing.then(async () => {
+      if (view === null || clock.ending !== null) return;
+      applySaved(await background.readFocusSession({ actor: timerActor, workflow_key, session_id }));
+    }).catch(() => undefined);
+    await writing;
   }
 
   /** Saves one change at a time. One that an earlier change has made obsolete is answered with the present row. */
-  function save(kind: FocusChange, next: () => FocusClock, message: FocusMessage): Promise<FocusSessionView> {
+  function save(kind: FocusChange, next: () => FocusClock, message: FocusMessage, at = Date.now()): Promise<FocusSessionView> {
     const result = writing.then(async () => {
       assertNotEnded(kind);
       const wanted = next();
       // A command is recorded as carried out even when there is nothing to change.
       if (view !== null && wanted === clock && message.command_id === undefined) return view;
       const { user_id } = owner;
-      applySaved(await background.saveFocusSession({ ...message, session_id, workflow_key, user_id, change: kind, clock: wanted }));
+      const changed = { session_id, workflow_key, user_id, change: kind, clock: wanted, at };
+      applySaved(await background.saveFocusSession({ ...message, ...changed }));
       return view ?? notSaved();
     });
     writing = result.catch(() => undefined);
@@ -156,21 +161,6 @@ export async function focusSessionWorkflow(input: FocusSessionInput): Promise<Fo
 
 function idOf(command_id: string | undefined): Pick<FocusMessage, 'command_id'> {
   return command_id === undefined ? {} : { command_id };
-}
-
-function changed(clock: FocusClock, kind: Exclude<FocusChange, 'begin'>, now: number): FocusClock {
-  switch (kind) {
-    case 'pause':
-      return pauseFocus(clock, now);
-    case 'resume':
-      return resumeFocus(clock, now);
-    case 'complete':
-      return endFocus(clock, 'manual', now);
-    case 'interrupt':
-      return endFocus(clock, 'interrupted', now);
-    case 'expire':
-      return endFocus(clock, clock.paused_at === null ? 'timer' : 'pause_limit', now);
-  }
 }
 
 function notSaved(): never {

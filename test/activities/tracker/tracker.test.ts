@@ -70,6 +70,31 @@ describe('the focus session activity, repeated after its answer was lost', () =>
   });
 });
 
+describe('a change that was judged on a clock that is behind the row (T-1)', () => {
+  const now = Date.now();
+  const minute = 60_000;
+  const start = startFocus(now - 40 * minute, 50 * minute);
+  const person = samplePeople[4]?.id ?? '';
+  const saveAt = (change: FocusChange, clock: FocusClock, at: number) => {
+    const actor = { tenant_id: defaultTenantId, user_id: person, session_id: null, request_id: null };
+    return createFocusSessionActivities(deps).saveFocusSession({ actor, session_id: 91, user_id: person, change, clock, at, notes: null });
+  };
+
+  it('is made to the row: a timer leaves a session that is paused or not due, and no pause is forgotten', async () => {
+    await saveAt('begin', start, now - 40 * minute);
+    await saveAt('pause', pauseFocus(start, now - 30 * minute), now - 30 * minute);
+    // The workflow knows of no pause; its timer fires.
+    const due = now + 10 * minute;
+    expect(await saveAt('expire', endFocus(start, 'timer', due), due)).toMatchObject({ state: 'paused', end_time: null });
+    // Nor does it when somebody resumes the session.
+    const resumed = await saveAt('resume', start, now - 10 * minute);
+    expect(resumed).toMatchObject({ state: 'running', paused_ms: 20 * minute, due_at: new Date(now + 30 * minute).toISOString() });
+    expect(await saveAt('expire', endFocus(start, 'timer', due), due)).toMatchObject({ state: 'running', end_time: null });
+    const end = now + 30 * minute;
+    expect(await saveAt('expire', endFocus(start, 'timer', end), end)).toMatchObject({ ending: 'timer', end_time: resumed.due_at });
+  });
+});
+
 describe('the sweep of focus sessions', () => {
   const sweep = (after = 0) => createFocusSessionActivities(deps).sweepFocusSessions({ after });
   const stateOf = async (id: number) => {

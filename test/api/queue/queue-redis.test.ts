@@ -67,6 +67,23 @@ withRedis('Queues of BullMQ in Redis (S2-67; needs redis-server)', () => {
     expect(await mails.isPaused()).toBe(false);
   });
 
+  it('T-1: a pause that was refused because the engine did not answer does not stay in the engine', async () => {
+    // The connections of both processes are there from the test before.
+    proxy.holdAnswers();
+    const refused = post(`${path}/pause`, pauseBody());
+    // It has got the request all the same.
+    await eventually(() => mails.isPaused(), (isPaused) => isPaused, 10_000);
+    expect(await refused).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
+    // Until the engine answers, nobody is told that the queue is paused.
+    expect(await post(`${path}/pause`, pauseBody())).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
+    proxy.mend();
+    await eventually(() => mails.isPaused(), (isPaused) => !isPaused, 60_000);
+    const paused = await eventually(() => post(`${path}/pause`, pauseBody()), ({ status }) => status === 200, 60_000);
+    expect(paused.body).toMatchObject({ pause: { state: 'paused' } });
+    expect(await mails.isPaused()).toBe(true);
+    expect((await post(`${path}/resume`)).status).toBe(200);
+  }, 180_000);
+
   it('answer 503 while the engine is unavailable, change nothing, and do not affect other routes', async () => {
     const [id = ''] = await failJobs(company, mails, ['again']);
     proxy.cut();

@@ -13,8 +13,9 @@ export interface CommitProxy {
    * Cuts the connection of the next transaction that has claimed or taken a command, once.
    *
    * @param onCut called at the cut, before whoever has lost the connection knows of it.
+   * @param statement what the transaction has said instead.
    */
-  cutNext(point: CutPoint, onCut?: () => void): void;
+  cutNext(point: CutPoint, onCut?: () => void, statement?: RegExp): void;
   /** How often a connection was cut so far. */
   cuts(): number;
   close(): Promise<void>;
@@ -28,6 +29,7 @@ export async function startCommitProxy(target: { host: string; port: number }): 
   const sockets = new Set<Socket>();
   let armed: CutPoint | null = null;
   let atCut = () => {};
+  let marks = takesCommand;
   let cuts = 0;
   const server = createServer((client) => {
     const upstream = connect(target);
@@ -44,7 +46,7 @@ export async function startCommitProxy(target: { host: string; port: number }): 
       const [first = '', second = ''] = type === 'P' || type === 'B' ? message.toString('latin1', 5).split('\0') : [];
       if (type === 'P') statements.set(first, second);
       const text = type === 'B' ? (statements.get(second) ?? '') : '';
-      if (takesCommand.test(text)) isCommand = true;
+      if (marks.test(text)) isCommand = true;
       if (text === 'rollback') isCommand = false;
       if (text === 'commit' && isCommand) {
         isCommand = false;
@@ -87,8 +89,9 @@ export async function startCommitProxy(target: { host: string; port: number }): 
   return {
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
-    cutNext: (point, onCut = () => {}) => {
+    cutNext: (point, onCut = () => {}, statement = takesCommand) => {
       armed = point;
+      marks = statement;
       atCut = onCut;
     },
     cuts: () => cuts,

@@ -9,6 +9,8 @@ export interface CuttableProxy {
   cut(): void;
   /** Keeps the connections and lets nothing through, as a router does that has forgotten them. */
   hold(): void;
+  /** {@link hold} for what the server sends, now and later: it gets every request, and no answer arrives. */
+  holdAnswers(): void;
   /**
    * {@link hold} for what PostgreSQL sends to the connections that listen for notifications, now and later. All others work on.
    */
@@ -23,7 +25,9 @@ export async function startCuttableProxy(target: { host: string; port: number })
   const sockets = new Set<Socket>();
   let isCut = false;
   let isHeld = false;
+  let areAnswersHeld = false;
   let areListenersHeld = false;
+  const answering = new Set<Socket>();
   /** What answers on the connections over which a `listen` has been sent. */
   const listeners = new Set<Socket>();
   const server = createServer((inside) => {
@@ -45,6 +49,9 @@ export async function startCuttableProxy(target: { host: string; port: number })
       one.pipe(other);
       if (isHeld) one.pause();
     }
+    answering.add(outside);
+    outside.on('close', () => answering.delete(outside));
+    if (areAnswersHeld) outside.pause();
     inside.on('data', (chunk) => {
       if (!chunk.includes('listen ')) return;
       listeners.add(outside);
@@ -67,6 +74,10 @@ export async function startCuttableProxy(target: { host: string; port: number })
       isHeld = true;
       for (const socket of sockets) socket.pause();
     },
+    holdAnswers: () => {
+      areAnswersHeld = true;
+      for (const socket of answering) socket.pause();
+    },
     holdListeners: () => {
       areListenersHeld = true;
       for (const socket of listeners) socket.pause();
@@ -74,6 +85,7 @@ export async function startCuttableProxy(target: { host: string; port: number })
     mend: () => {
       isCut = false;
       isHeld = false;
+      areAnswersHeld = false;
       areListenersHeld = false;
       for (const socket of sockets) socket.resume();
     },

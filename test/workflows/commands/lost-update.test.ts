@@ -1,13 +1,18 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { approvalWorkflowId } from '../../../src/workflows/approval/approval.contract.ts';
+import { configRolloutWorkflowId, rolloutStageQuery } from '../../../src/workflows/config/config-rollout.contract.ts';
+import { pausePhaseQuery, queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.contract.ts';
 import { focusSessionWorkflowId } from '../../../src/workflows/tracker/focus-session.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/drivers/approval.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { configDriver } from '../../support/drivers/config.ts';
+import type { ConfigDriver } from '../../support/drivers/config.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fromNow, hour, uniqueName } from '../../support/factories/defaults.ts';
 import { startCommitProxy } from '../../support/servers/commit-proxy.ts';
@@ -26,6 +31,7 @@ let app: TestApi;
 let workers: ChildProcess[];
 let approver: SignedIn;
 let drive: ApprovalDriver;
+let config: ConfigDriver;
 
 /** One more worker; those before it are dead. */
 async function startWorkerAt(url: string): Promise<void> {
@@ -42,7 +48,9 @@ beforeAll(async () => {
   way = address.href;
   await startWorkerAt(way);
   approver = await app.signIn('role-super-admin', 1);
-  drive = approvalDriver(app, await app.signIn('role-super-admin'));
+  const requester = await app.signIn('role-super-admin');
+  drive = approvalDriver(app, requester);
+  config = configDriver(app, requester);
 }, 90_000);
 
 afterAll(async () => {
@@ -51,6 +59,23 @@ afterAll(async () => {
   await commits.close();
   await temporal.stop();
 });
+
+const twoStages = {
+  strategy: { kind: 'custom', stages: [{ percentage: 50, bake_seconds: 3_600 }, { percentage: 100, bake_seconds: 0 }] },
+};
+
+async function registeredQueue() {
+  const name = uniqueName('queue');
+  const put = (path: string, body: object, headers = {}) => callProven(app, approver, 'POST', `/admin/queues${path}`, { body, headers });
+  expect((await put('', { name, provider: 'bullmq', source_name: name, environment: 'staging' })).status).toBe(201);
+  return { name, put };
+}
+
+async function pausedQueue() {
+  const { name, put } = await registeredQueue();
+  expect((await put(`/${name}/pause`, { reason: 'a release', paused_until: fromNow(hour) })).status).toBe(200);
+  return { name, put };
+}
 
 const handleOf = (workflowId: string) => app.api.deps.temporal.client.workflow.getHandle(workflowId);
 
@@ -62,9 +87,14 @@ async function withDeathAtCommit(command: () => Promise<Answer>): Promise<Answer
   await dead;
   await temporal.restart();
   await startWorkerAt(way);
+  await eventually(() => app.call('GET', '/health/ready'), ({ status }) => status === 200, 60_000);
   return answer;
 }
 
+/**
+ * The API answers from the row and sends nothing again, so what the workflow gets to know it would get to know as well if the API
+ * had died with the others.
+ */
 describe('T-1: a command that is committed when worker and Temporal die together', () => {
   it('is followed by the change, where it was the approval of one', async () => {
     const request = await drive.opened(uniqueName('flag'));
@@ -90,15 +120,67 @@ describe('T-1: a command that is committed when worker and Temporal die together
     expect(ended).toEqual({ session_id: session.id, state: 'completed' });
   }, 120_000);
 
-  it('resumes a queue when the command is repeated', async () => {
-    const [name, key] = [uniqueName('queue'), randomUUID()];
-    const put = (path: string, body: object, headers = {}) => callProven(app, approver, 'POST', `/admin/queues${path}`, { body, headers });
-    await put('', { name, provider: 'bullmq', source_name: name, environment: 'staging' });
-    expect((await put(`/${name}/pause`, { reason: 'a release', paused_until: fromNow(hour) })).status).toBe(200);
+  it('pauses a session, whose timer then waits', async () => {
+    const { token } = approver;
+    const path = '/api/v1/master-admin/focus-sessions';
+    const { body: session } = await app.call('POST', path, { token, body: {} });
+    await withDeathAtCommit(() => app.call('PUT', `${path}/${session.id}/pause`, { token, body: {} }));
+    const remaining = () => app.call('GET', `${path}/${session.id}/remaining`, { token });
+    await eventually(remaining, ({ body }) => body.state === 'paused', 60_000);
+    const resumed = await app.call('PUT', `${path}/${session.id}/resume`, { token, body: {} });
+    expect(resumed).toMatchObject({ status: 200, body: { state: 'running' } });
+    // The time of the pause is not lost with the update that began it.
+    expect(Date.parse(resumed.body.due_at)).toBe(Date.parse(session.due_at) + resumed.body.paused_ms);
+    expect((await app.call('PUT', `${path}/${session.id}/complete`, { token, body: {} })).status).toBe(200);
+  }, 120_000);
+
+  it('pauses a rollout, which can then be resumed', async () => {
+    const { id } = await config.started({ environment: 'staging', document: { limit: 2 } });
+    await config.settled(id, 'succeeded');
+    const rollout = await config.started({ environment: 'staging', document: { limit: 3 }, plan: twoStages });
+    await config.settled(rollout.id, 'running');
+    await withDeathAtCommit(() => config.say(rollout.id, 'pause'));
+    expect(await config.events(rollout.id)).toEqual(['started', 'paused']);
+    const stage = () => handleOf(configRolloutWorkflowId(defaultTenantId, 'staging')).query(rolloutStageQuery).catch(() => null);
+    await eventually(stage, (state) => state?.status === 'paused', 60_000);
+    expect((await config.say(rollout.id, 'resume')).status).toBe(200);
+    expect((await config.say(rollout.id, 'abort')).status).toBe(200);
+    expect(await config.events(rollout.id)).toEqual(['started', 'paused', 'resumed', 'aborted']);
+  }, 120_000);
+
+  it('resumes a queue, whether or not the command is repeated', async () => {
+    const { name, put } = await pausedQueue();
+    const key = randomUUID();
     const resume = () => put(`/${name}/resume`, { reason: 'released' }, { 'idempotency-key': key });
     await withDeathAtCommit(resume);
-    // The first repetition may come before the API has found Temporal again.
-    const resumed = await eventually(resume, ({ status }) => status === 200, 60_000);
-    expect(resumed.body.pause).toBeNull();
+    const shown = () => app.call('GET', `/admin/queues/${name}`, { token: approver.token });
+    await eventually(shown, ({ body }) => body.pause === null && body.live?.is_paused === false, 60_000);
+    expect(await resume()).toMatchObject({ status: 200, body: { pause: null } });
+  }, 120_000);
+
+  it('removes what would tell the workflow once that has answered', async () => {
+    const request = await drive.opened(uniqueName('flag'));
+    expect((await drive.approve(approver, request)).status).toBe(200);
+    await drive.settled(request.id, 'executed', 60_000);
+    const waiting = "select 1 from workflow_starts where kind = 'approval-refresh' and input ->> 'approval_id' = $1";
+    await eventually(() => asSuperuser(app, waiting, [request.id]), (rows) => rows.length === 0, 5_000);
+  }, 60_000);
+});
+
+describe('T-1: a pause that the engine has made', () => {
+  it('stays when its worker dies before it can tell, because a caller may have been told', async () => {
+    const { name, put } = await registeredQueue();
+    commits.cutNext('after-commit', () => void Promise.all(workers.map(killProcess)), /update "admin_queues" set "pause_state" = /);
+    const pausing = put(`/${name}/pause`, { reason: 'a release', paused_until: fromNow(hour) });
+    const shown = () => app.call('GET', `/admin/queues/${name}`, { token: approver.token });
+    const paused = await eventually(shown, ({ body }) => body.pause?.state === 'paused', 30_000);
+    // Longer than the workflow lets the engine be tried.
+    await setTimeout(9_000);
+    await startWorkerAt(way);
+    expect(await pausing).toMatchObject({ status: 200, body: { pause: { pause_id: paused.body.pause.pause_id } } });
+    const phase = () => handleOf(queuePauseWorkflowId(defaultTenantId, paused.body.id)).query(pausePhaseQuery).catch(() => null);
+    await eventually(phase, (is) => is === 'paused', 30_000);
+    expect(await shown()).toMatchObject({ body: { pause: { state: 'paused' }, live: { is_paused: true } } });
+    expect(await put(`/${name}/resume`, { reason: 'released' })).toMatchObject({ status: 200, body: { pause: null } });
   }, 120_000);
 });
