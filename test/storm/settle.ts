@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { openWithinMs } from '../../src/workflows/approval/approval.contract.ts';
 import type { World } from './load/world.ts';
 
 /** Longer than a focus session of the load, and the minute that its timer may be late. */
 const settleTimeoutMs = 180_000;
+/** A workflow whose opening was lost ends this long after its first task, which has to be run first. */
+const unopenedMs = openWithinMs + 30_000;
 /** The server lists what has ended a moment later. */
 const listingMs = 3_000;
 
@@ -17,6 +20,7 @@ type UnderWay = Readonly<Record<string, number>>;
  */
 export async function settled(world: World): Promise<UnderWay> {
   const deadline = Date.now() + settleTimeoutMs;
+  await sleep(unopenedMs);
   for (;;) {
     const left = await underWay(world);
     if (Object.values(left).every((n) => n === 0) || Date.now() > deadline) {

@@ -16,6 +16,7 @@ const manners: readonly { manner: Manner; weight: number }[] = [
 ];
 /** How long a caller goes on asking for the outcome before it does something else; the rest is asked at the end. */
 const patienceMs = 15_000;
+/** How long the outcome of one command is asked for, once it is its turn. */
 const settleTimeoutMs = 120_000;
 /** A caller who gets "nothing was changed" leaves it at that as often as not: then nothing may ever come of it. */
 const givesUp = 0.5;
@@ -112,8 +113,8 @@ export class StormLoad {
     const isOpen = (record: CommandRecord) =>
       outcomeOf(record) !== 'done' && record.attempts.some(({ verdict }) => verdict === 'unknown' || verdict === 'in progress' || verdict === 'broken');
     const open = this.records.filter(isOpen);
-    const deadline = Date.now() + settleTimeoutMs;
     await eachOf(open, async (record) => {
+      const deadline = Date.now() + settleTimeoutMs;
       const proof: Proof = { token: null };
       do {
         const { verdict } = await this.#send(record, random.pick(this.world.target.urls), proof);
