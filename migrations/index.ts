@@ -30,6 +30,7 @@ import { Migration20261121340000_audit_retention_role } from './20261121340000_a
 import { Migration20261121341000_audit_anchors } from './20261121341000_audit_anchors.ts';
 import { Migration20261129100000_four_eyes } from './20261129100000_four_eyes.ts';
 import { Migration20261129400000_guests } from './20261129400000_guests.ts';
+import { Migration20261129500000_administrator_namings } from './20261129500000_administrator_namings.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -65,4 +66,5 @@ export const migrationsList = [
   { name: '20261121341000_audit_anchors', class: Migration20261121341000_audit_anchors },
   { name: '20261129100000_four_eyes', class: Migration20261129100000_four_eyes },
   { name: '20261129400000_guests', class: Migration20261129400000_guests },
+  { name: '20261129500000_administrator_namings', class: Migration20261129500000_administrator_namings },
 ];

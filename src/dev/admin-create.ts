@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { accountLinkPath } from '../api/http/account-link-page.ts';
+import { accountLinkUrl } from '../domain/identity/account-link-url.ts';
 import { defaultTenantId, systemActor } from '../domain/shared/actor.ts';
 import type { Actor } from '../domain/shared/actor.ts';
 import { entities } from '../entities/index.ts';
@@ -98,7 +98,7 @@ async function recover(deps: Deps, tenant: FoundTenant, order: AdminCreateOrder,
   const run = namingRun(deps.env, tenant, order, started_at);
   const named = await unitOfWork(deps.db, actor, (tx) => nameForRecovery(tx, person, run));
   try {
-    await notifyRecoveryIssued(deps, actor, named);
+    await notifyRecoveryIssued(deps, actor, named, 'operator');
   } catch (error) {
     await unitOfWork(deps.db, actor, (tx) => revokeAccountLinks(tx, { user_id: named.user_id }));
     throw new Refusal(`The administrators could not be told, so no link is given: ${startupMessage(error)}`);
@@ -109,7 +109,7 @@ async function recover(deps: Deps, tenant: FoundTenant, order: AdminCreateOrder,
 
 function printLinks(env: Env, tenant: FoundTenant, named: readonly NamedAdministrator[], { expires_minutes }: AdminCreateOrder): void {
   for (const { email, is_new, token, expires_at } of named) {
-    const link = new URL(`${accountLinkPath}#${token}`, env.PUBLIC_URL).href;
+    const link = accountLinkUrl(env.PUBLIC_URL, token);
     print('', `${email}, ${is_new ? 'a new account' : 'an existing account'} of ${tenant.name} (${tenant.domain}):`, '', `  ${link}`);
     print('', `Valid for ${expires_minutes} minutes, until ${expires_at.replace(/\.\d+Z$/, 'Z')}, and once.`);
   }

@@ -75,6 +75,7 @@ import { OnboardingSettingsEntity } from './onboarding/onboarding-settings.entit
 import { OnboardingLinkAccessEntity, OnboardingLinkEntity } from './onboarding/onboarding-link.entity.ts';
 import { AccountActEntity } from './identity/account-act.entity.ts';
 import { AccountLinkEntity } from './identity/account-link.entity.ts';
+import { AdministratorNamingEntity } from './identity/administrator-naming.entity.ts';
 import { OidcSignInEntity, RefreshTokenEntity, SessionEntity } from './identity/session.entity.ts';
 import { ServiceTokenEntity } from './identity/service-token.entity.ts';
 import { TenantEntity } from './identity/tenant.entity.ts';
@@ -97,6 +98,7 @@ export const entitiesByTable = {
   user_identities: UserIdentityEntity,
   account_acts: AccountActEntity,
   account_links: AccountLinkEntity,
+  administrator_namings: AdministratorNamingEntity,
   sessions: SessionEntity,
   refresh_tokens: RefreshTokenEntity,
   oidc_sign_ins: OidcSignInEntity,

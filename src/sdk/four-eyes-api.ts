@@ -1,7 +1,7 @@
 import { createHeaders, dataOf } from './http.ts';
 import type { BodyOf, CreateOptions, Http, QueryOf } from './http.ts';
 
-/** Who stands behind whom, confirmations, and votes that are taken back (ADR 24). All throw `ProblemError`. */
+/** Who stands behind whom, confirmations, votes that are taken back, and help from outside (ADR 24). All throw `ProblemError`. */
 export type FourEyesApi = ReturnType<typeof createFourEyesApi>;
 
 /** Calls that a gate guards answer `mfa.required` first: wrap them with `client.withMfa`. */
@@ -17,6 +17,23 @@ export function createFourEyesApi(http: Http) {
     /** Confirms many accounts at once: all of them or none. */
     confirmUsers: (body: BodyOf<'confirmUsers'>, options: CreateOptions = {}) =>
       dataOf(http.POST('/admin/users/confirm', { body, params: { header: createHeaders(options) } })),
+
+    /** Whom the platform's staff have named as administrators of a tenant, newest first (R12). */
+    getAdministratorNamings: (id: string, query: QueryOf<'getAdministratorNamings'> = {}) =>
+      dataOf(http.GET('/tenants/{id}/administrators', { params: { path: { id }, query } })),
+
+    /** Asks that somebody is named as administrator of a tenant; a colleague of the staff has to approve it. */
+    nameAdministrator: (id: string, body: BodyOf<'nameAdministrator'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/tenants/{id}/administrators', { body, params: { path: { id }, header: createHeaders(options) } })),
+
+    /** Takes a naming back before the decisions of the person count. */
+    takeBackAdministrator: (id: string, namingId: string, body: BodyOf<'takeBackAdministrator'>, options: CreateOptions = {}) =>
+      dataOf(
+        http.POST('/tenants/{id}/administrators/{namingId}/take-back', {
+          body,
+          params: { path: { id, namingId }, header: createHeaders(options) },
+        }),
+      ),
 
     /** Withdraws the own approval, until the last quorum is met (T-12). */
     withdrawApproval: (id: string, body: BodyOf<'withdrawApproval'>, options: CreateOptions = {}) =>

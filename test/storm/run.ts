@@ -10,7 +10,7 @@ import { StormLoad } from './load/storm-load.ts';
 import { World } from './load/world.ts';
 import { Random } from './random.ts';
 import { reportOf, violated } from './report.ts';
-import { settled } from './settle.ts';
+import { settled, unopenedMs } from './settle.ts';
 import { makeFaults, planFaults } from './stack/faults.ts';
 import { startStormStack } from './stack/storm-stack.ts';
 import type { StormStack } from './stack/storm-stack.ts';
@@ -65,7 +65,7 @@ async function storm(stack: StormStack, order: StormOrder, tell: (line: string) 
     tell('the storm is over, all parts are back');
     tell(`outcomes that had to be asked for: ${await load.settle(random.stream('settle'))}`);
     tell(`commands that were repeated at the end: ${await load.repeatAll(random.stream('repeat'), repeatedAtEnd)}`);
-    tell(`settled; still under way: ${JSON.stringify(await settled(world))}`);
+    tell(`settled; still under way: ${JSON.stringify(await settled(world, unopenedMs))}`);
     await uptime.stop();
     writeFileSync(file('faults.json'), JSON.stringify(made, null, 1));
     writeFileSync(file('uptime.json'), JSON.stringify(uptime.looks));

@@ -6,7 +6,7 @@ import type { World } from './load/world.ts';
 /** Longer than a focus session of the load, and the minute that its timer may be late. */
 const settleTimeoutMs = 180_000;
 /** A workflow whose opening was lost ends this long after its first task, which has to be run first. */
-const unopenedMs = openWithinMs + 30_000;
+export const unopenedMs = openWithinMs + 30_000;
 /** The server lists what has ended a moment later. */
 const listingMs = 3_000;
 
@@ -16,11 +16,12 @@ type UnderWay = Readonly<Record<string, number>>;
 /**
  * Waits until nothing is under way any more that ends by itself: what stays under way then is for the checks to name.
  *
+ * @param lostMs how long what no row shows may be under way.
  * @returns what was still under way when time was up
  */
-export async function settled(world: World): Promise<UnderWay> {
+export async function settled(world: World, lostMs: number): Promise<UnderWay> {
   const deadline = Date.now() + settleTimeoutMs;
-  await sleep(unopenedMs);
+  await sleep(lostMs);
   for (;;) {
     const left = await underWay(world);
     if (Object.values(left).every((n) => n === 0) || Date.now() > deadline) {

@@ -61,9 +61,14 @@ beforeAll(async () => {
   while (world.tenants.some(({ sessions }) => sessions.length > 0)) await load.command(random, complete);
   await load.repeatAll(random, 1_000);
   // What only the loop of a worker process starts.
-  const starting = setInterval(() => void startDueWorkflows(worker.deps), 500);
-  await settled(world);
-  clearInterval(starting);
+  let starting: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => (starting = starting.then(() => startDueWorkflows(worker.deps)).catch(() => undefined)), 500);
+  try {
+    await settled(world, 0);
+  } finally {
+    clearInterval(timer);
+    await starting;
+  }
   const temporal = new Client({ connection, namespace: app.env.TEMPORAL_NAMESPACE });
   history = {
     target,

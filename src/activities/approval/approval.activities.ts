@@ -9,7 +9,7 @@ import { approvalWorkflowId } from '../../workflows/approval/approval.contract.t
 import type { ApprovalActivities, ApprovalRecord, ExecuteApproval } from '../../workflows/approval/approval.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
 
-type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'log' | 'queues' | 'temporal'>;
+type Deps = Pick<ActivityDeps, 'db' | 'env' | 'keyring' | 'log' | 'temporal'>;
 
 /** The activities of `approvalWorkflow`. Each may run twice: it finds what it has committed. */
 export function createApprovalActivities(deps: Deps): ApprovalActivities {

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type Router from '@koa/router';
+import { accountLinkPath } from '../../domain/identity/account-link-url.ts';
 import type { RequestState } from './request-context.ts';
-
-/** Where a one-time link leads; its token stands behind `#`, which browsers send to nobody. */
-export const accountLinkPath = '/account-link';
 
 /** Nothing but our own two files and the two calls; no frame, no form that goes elsewhere, no other address. */
 const policy =

@@ -12,6 +12,7 @@ export { roleRoutes } from './role.routes.ts';
 export { serviceTokenRoutes } from './service-token.routes.ts';
 export { sessionRoutes } from './session.routes.ts';
 export { signInFactorRoutes } from './sign-in-factor.routes.ts';
+export { tenantAdministratorRoutes } from './tenant-administrator.routes.ts';
 export { tenantStatusRoutes } from './tenant-status.routes.ts';
 export { tenantRoutes } from './tenant.routes.ts';
 export { totpRoutes } from './totp.routes.ts';

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
 import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
 import { listTenants, ownTenant } from '../../services/identity/tenant.queries.ts';
-import { createTenant as insertTenant, updateTenant as saveTenant } from '../../services/identity/tenant.service.ts';
+import { createTenant as insertTenant, openTenant, updateTenant as saveTenant } from '../../services/identity/tenant.service.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { reply, route } from '../http/route.ts';
-import { tenantCreation, tenantUpdate, tenantView } from './tenant.schemas.ts';
+import { tenantCreated, tenantCreation, tenantUpdate, tenantView } from './tenant.schemas.ts';
 
 /** The own tenant with its entity tag. */
 async function presentTenant(db: ReadSource, scope: ReadScope) {
@@ -71,18 +71,22 @@ const createTenant = route({
   path: '/tenants',
   aliases: ['/api/v1/tenants'],
   tag: 'tenant',
-  summary: 'Create a tenant with its first super admin; for the staff of the default tenant',
+  summary: 'Create a tenant with its first administrators; for the staff of the default tenant',
   permission: 'tenant:manage',
   gate: 'mfa',
   body: tenantCreation,
-  responses: { 201: z.object({ id: z.uuid(), super_admin_id: z.uuid() }) },
+  responses: { 201: tenantCreated },
   problems: ['resource.conflict', 'request.invalid'],
   handler: async ({ actor, body, deps, change }) => {
     assertDefaultTenant(actor);
-    const { super_admin: person, ...tenant } = body;
-    const password_hash = await hashAccountPassword(deps, person.password, person, '/super_admin/password');
+    const { super_admin: person, administrators = [], ...tenant } = body;
+    const password_hash =
+      person === undefined ? null : await hashAccountPassword(deps, person.password, person, '/super_admin/password');
     return change(async (tx) => {
-      const created = await insertTenant(tx, tenant, { ...person, password_hash });
+      const created =
+        person === undefined || password_hash === null
+          ? { ...(await openTenant(tx, tenant, administrators)), super_admin_id: null }
+          : { ...(await insertTenant(tx, tenant, { ...person, password_hash })), naming_ids: [] };
       return reply(201, created, { location: `/tenants/${created.id}` });
     });
   },

@@ -36,7 +36,9 @@ export const tenantUpdate = z
   .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
   .meta({ id: 'TenantUpdate' });
 
-/** A new tenant with its first super admin. */
+const fullName = z.string().trim().min(1).max(200);
+
+/** A new tenant with its first administrators. */
 export const tenantCreation = z
   .strictObject({
     name: settings.name,
@@ -45,11 +47,29 @@ export const tenantCreation = z
     currency: settings.currency.default('INR'),
     time_zone: settings.time_zone.default('UTC'),
     id_document_type: settings.id_document_type.default('none'),
-    super_admin: z.strictObject({
-      full_name: z.string().trim().min(1).max(200),
-      email,
-      phone_number: phoneNumber.nullable().default(null),
-      password: passwordInput,
-    }),
+    administrators: z
+      .array(z.strictObject({ full_name: fullName, email }))
+      .min(1)
+      .max(5)
+      .refine((people) => new Set(people.map((person) => person.email)).size === people.length, { message: 'Name each person once.' })
+      .optional()
+      .describe('Each gets a one-time link by mail. Name two, so that one can approve what the other asks for'),
+    super_admin: z
+      .strictObject({ full_name: fullName, email, phone_number: phoneNumber.nullable().default(null), password: passwordInput })
+      .optional()
+      .describe('Instead of `administrators`: one person with a first password that whoever makes the tenant knows'),
+  })
+  .refine((body) => (body.administrators === undefined) !== (body.super_admin === undefined), {
+    message: 'Give either administrators or super_admin.',
+    path: ['administrators'],
   })
   .meta({ id: 'TenantCreation' });
+
+/** What creating a tenant has made. */
+export const tenantCreated = z
+  .object({
+    id: z.uuid(),
+    super_admin_id: z.uuid().nullable().describe('Null where administrators were named, who get a link first'),
+    naming_ids: z.array(z.uuid()).describe('Of the administrators, in their order; see GET /tenants/{id}/administrators'),
+  })
+  .meta({ id: 'TenantCreated' });

@@ -62,7 +62,7 @@ export interface ActionRequest {
 }
 
 /** Through what an after-effect starts workflows, and reads what it needs for that. */
-export type AfterCommitDeps = Pick<ProcessDeps, 'db' | 'queues' | 'temporal' | 'log'>;
+export type AfterCommitDeps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 
 /** A change that is committed. */
 export interface CommittedChange<Payload extends JsonObject = JsonObject> {

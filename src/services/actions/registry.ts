@@ -18,6 +18,7 @@ import { onboardingGrantRoles } from '../onboarding/onboarding-grant-roles.actio
 import { onboardingRevoke } from '../onboarding/onboarding-revoke.action.ts';
 import { queueClean } from '../queue/queue-clean.action.ts';
 import { queueUnregister } from '../queue/queue-unregister.action.ts';
+import { tenantNameAdministrator } from '../identity/administrator-naming/name-administrator.action.ts';
 import { tenantSetStatus } from '../identity/tenant-set-status.action.ts';
 import { roleCreate } from '../identity/role/role-create.action.ts';
 import { roleDelete } from '../identity/role/role-delete.action.ts';
@@ -60,6 +61,7 @@ const actions: readonly Action[] = [
   queueClean,
   queueUnregister,
   tenantSetStatus,
+  tenantNameAdministrator,
   integrationRotateKey,
   integrationConfigure,
   integrationDelete,

@@ -15,6 +15,7 @@ export const safeguardDeeds = {
   'role-confirmed': 'has confirmed a role of',
   'account-confirmed': 'has confirmed who stands behind the account of',
   'administrator-named': 'has named as administrator, from outside the tenant,',
+  'administrator-taken-back': 'has taken back the naming, from outside the tenant, of',
   'policy-changed': 'has changed the gate policy of',
   'emergency-change': 'has made an emergency change without the usual approvals:',
   'rollout-paused': 'has paused a rollout:',

@@ -10,7 +10,7 @@ import { createBulkBatch, createReassignBatch } from './assignment-batch.service
 import type { BulkRequest } from './assignment-batch.service.ts';
 import { assertUserExists } from './reassign.queries.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'queues' | 'temporal' | 'log'>;
+type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 
 /**
  * Stores a batch of contacts that the rule is to assign to the pool of a campaign; its workflow is started after the commit.

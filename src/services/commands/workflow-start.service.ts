@@ -5,12 +5,14 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import type { AfterCommitDeps } from '../actions/action.ts';
 import { getAction } from '../actions/registry.ts';
 import { tellDeciders } from '../approval/safeguard-notification.service.ts';
 import { refreshApproval } from '../approval/approval.client.ts';
 import { sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
 import { refreshRollout } from '../config/config-rollout.client.ts';
+import { endNaming, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
 import { sendRotationRetry } from '../integration/key-rotation.client.ts';
 import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
 import { cancelBulkRetry } from '../queue/queue-bulk-retry.client.ts';
@@ -20,7 +22,10 @@ import type { AssignmentBatchInput } from '../../workflows/assignment/assignment
 import { claimWorkflowStarts, deleteWorkflowStart, putWorkflowStart } from './workflow-start.repository.ts';
 import type { WorkflowRefresh, WorkflowStart } from './workflow-start.repository.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'temporal' | 'queues' | 'log'>;
+type Deps = AfterCommitDeps;
+
+/** What workers have besides. */
+type WorkerDeps = Pick<ProcessDeps, 'db' | 'env' | 'log' | 'mailer' | 'now' | 'queues' | 'temporal'>;
 
 /** What follows a change that an action has made, so that it can be repeated without the request. */
 interface ActionFollowUp {
@@ -32,7 +37,7 @@ interface ActionFollowUp {
 
 type BatchStart = Omit<AssignmentBatchInput, 'queued_campaign_ids'>;
 
-/** How each kind is started. Every start may be repeated: it must not start anything twice. */
+/** How each kind is started, at once and later. Every start may be repeated: it must not start anything twice. */
 const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRepetition: boolean) => Promise<void>>> = {
   action: async (deps, { id, input }, isRepetition) => {
     const { actor, action, payload, result } = input as unknown as ActionFollowUp;
@@ -50,6 +55,14 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
   'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
   'account-news': (deps, { id, input }) => tellDeciders(deps, input, id, true),
   'safeguard-news': (deps, { id, input }) => tellDeciders(deps, input, id),
+  'rotation-retry': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
+};
+
+/** What only workers do, because the process that has committed the change need not try at once. */
+const workerStarters: Readonly<Record<string, (deps: WorkerDeps, start: WorkflowStart) => Promise<void>>> = {
+  'administrator-naming': (deps, { input }) => sendNaming(deps, idIn(input, 'naming_id')),
+  'administrator-taken-back': (deps, { input }) => endNaming(deps, idIn(input, 'naming_id')),
   'approval-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(refreshApproval({ temporal }, { tenant_id, approval_id: idIn(input, 'approval_id') }, z.int().parse(input['version']))),
   'focus-refresh': ({ temporal }, { tenant_id, input }) =>
@@ -58,8 +71,6 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
     unlessEnded(endResumedPause(deps, tenant_id, { queue_id: idIn(input, 'queue_id'), pause_id: idIn(input, 'pause_id') })),
   'rollout-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(refreshRollout({ temporal }, tenant_id, input as unknown as WorkflowRefresh['rollout-refresh'])),
-  'rotation-retry': ({ temporal }, { tenant_id, input }) =>
-    unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
 };
 
 function idIn(input: JsonObject, name: string): string {
@@ -111,7 +122,7 @@ export function tellAfterCommit<Kind extends keyof Telling>(
 }
 
 function follow(deps: Deps, tx: Tx, start: WorkflowStart): void {
-  tx.after(() => attempt(deps, start, false));
+  tx.after(() => attempt(deps, start, () => starters[start.kind]?.(deps, start, false)));
 }
 
 /**
@@ -119,17 +130,19 @@ function follow(deps: Deps, tx: Tx, start: WorkflowStart): void {
  *
  * @returns how many were due.
  */
-export async function startDueWorkflows(deps: Deps): Promise<number> {
+export async function startDueWorkflows(deps: WorkerDeps): Promise<number> {
   const due = await claimWorkflowStarts(deps, 100);
-  await Promise.all(due.map((start) => attempt(deps, start, true)));
+  const starterOf = (start: WorkflowStart) => () =>
+    starters[start.kind]?.(deps, start, true) ?? workerStarters[start.kind]?.(deps, start);
+  await Promise.all(due.map((start) => attempt(deps, start, starterOf(start))));
   return due.length;
 }
 
-async function attempt(deps: Deps, start: WorkflowStart, isRepetition: boolean): Promise<void> {
-  const starter = starters[start.kind];
+async function attempt(deps: Deps, start: WorkflowStart, starter: () => Promise<void> | undefined): Promise<void> {
   try {
-    if (starter === undefined) throw new Error(`No process of this version starts ${start.kind}.`);
-    await starter(deps, start, isRepetition);
+    const started = starter();
+    if (started === undefined) throw new Error(`No process of this version starts ${start.kind}.`);
+    await started;
     await deleteWorkflowStart(deps, start);
   } catch (error) {
     deps.log.warn({ err: error, kind: start.kind, start_id: start.id }, 'a workflow could not be started yet; workers try again');

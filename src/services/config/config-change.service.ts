@@ -29,7 +29,7 @@ import { configRollback } from './config-rollback.action.ts';
 import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import { sendRolloutCommand } from './config-rollout.client.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'queues' | 'temporal'> & {
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'log' | 'outbound' | 'temporal'> & {
   readonly approvals: ApprovalRequests;
   readonly schemas: SchemaJudge;
 };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import { TenantEntity } from '../../entities/identity/tenant.entity.ts';
+import { putNaming } from './administrator-naming/administrator-naming.service.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
@@ -80,6 +81,29 @@ export async function createTenant(
     new_values: { ...tenant, super_admin: { id: super_admin_id, email } },
   });
   return { id, super_admin_id };
+}
+
+/**
+ * Creates a tenant whose first administrators are named: each gets a link by mail, and until one is used nobody is in.
+ *
+ * @returns its id, and those of the namings in the order of the people.
+ * @throws the database's unique violation when the domain is taken (409).
+ */
+export async function openTenant(
+  tx: Tx,
+  tenant: TenantSettings & { readonly domain: string },
+  people: readonly Pick<FirstSuperAdmin, 'email' | 'full_name'>[],
+): Promise<{ id: string; naming_ids: string[] }> {
+  const id = randomUUID();
+  await sql`select tenant_create_empty(${id}::uuid, ${tenant.name}, ${tenant.domain}, ${tenant.country}, ${tenant.currency},
+    ${tenant.time_zone}, ${tenant.id_document_type})`.execute(tx.sql);
+  tx.audit({ event: 'tenant.create', action: 'create', resource_type: 'tenant', resource_id: id, new_values: { ...tenant } });
+  const naming_ids: string[] = [];
+  for (const { email, full_name } of people) {
+    const why = { purpose: 'first_administrator', reason: 'The tenant is new.', approval_id: null } as const;
+    naming_ids.push(await putNaming(tx, { named_tenant_id: id, email, full_name, ...why }));
+  }
+  return { id, naming_ids };
 }
 
 /** @throws Problem `resource.conflict` for the default tenant, which runs the platform. */

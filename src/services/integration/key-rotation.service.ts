@@ -31,7 +31,7 @@ export async function abortRotation(deps: Deps, actor: Actor, id: RotationId, co
  *
  * @throws Problem 404, `resource.conflict` when the rotation has ended.
  */
-export async function retryRotation(deps: Deps & Pick<ProcessDeps, 'log' | 'queues'>, tx: Tx, id: RotationId) {
+export async function retryRotation(deps: Deps & Pick<ProcessDeps, 'log'>, tx: Tx, id: RotationId) {
   const rotation = await findRotation(tx, tx.actor, id);
   if (isEndedRotation(rotation.status)) {
     throw new Problem({ code: 'resource.conflict', detail: `The rotation is ${rotation.status}, which is final.` });

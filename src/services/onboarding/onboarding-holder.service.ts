@@ -14,7 +14,7 @@ import type { SavedProgress } from './onboarding-progress.service.ts';
 import { assertLinkOpen, recordAccess, withAccessRecord } from './public-link-access.service.ts';
 import type { AccessResult, PublicLinkAccess } from './public-link-access.service.ts';
 
-type Deps = Pick<SignInDeps, 'db' | 'log' | 'now' | 'passwords' | 'queues' | 'rateLimits' | 'temporal'>;
+type Deps = Pick<SignInDeps, 'db' | 'log' | 'now' | 'passwords' | 'rateLimits' | 'temporal'>;
 
 /** Opens a link for its holder: only the access record changes. @throws Problem 410 when the link has ended. */
 export async function viewOnboarding(deps: Deps, access: PublicLinkAccess): Promise<AccessResult> {

@@ -52,6 +52,13 @@ describe('tenants', () => {
   });
 
   it('are created and listed by functions of the database that only the default tenant may call', async () => {
+    await withClient(app.database.appUrl, async (client) => {
+      await client.query("select set_config('app.tenant_id', $1, false)", [other.tenant_id]);
+      const opened = client.query("select tenant_create_empty($1, 'X', 'x.example', 'IN', 'INR', 'UTC', 'none')", [randomUUID()]);
+      await expect(opened).rejects.toThrow('from the default tenant only');
+      const { rows } = await client.query('select * from account_link_states(array(select id from account_links))');
+      expect(rows).toEqual([]);
+    });
     await expect(
       withClient(app.database.appUrl, async (client) => {
         await client.query("select set_config('app.tenant_id', $1, false)", [other.tenant_id]);

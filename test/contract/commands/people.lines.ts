@@ -145,6 +145,18 @@ export const peopleLines: readonly CommandLine[] = [
     const super_admin = { full_name: 'First Admin', email: `boss@${name}.example`, password: testPassword() };
     return { path: '/tenants', body: { name, domain: `${name}.example`, super_admin } };
   }),
+  byWorkflow('nameAdministrator', async ({ db }) => {
+    const { id } = await createTenant(db);
+    const body = { email: `${uniqueName('named')}@people.test`, full_name: 'Eve Named', reason: 'their administrator is gone' };
+    return { path: `/tenants/${id}/administrators`, body };
+  }),
+  inTransaction('takeBackAdministrator', async ({ db }) => {
+    const { id: named_tenant_id } = await createTenant(db);
+    const person = { email: `${uniqueName('named')}@people.test`, full_name: 'Eve Named', reason: 'a test' };
+    const naming = { tenant_id: defaultTenantId, named_tenant_id, purpose: 'administrator_recovery', ...person } as const;
+    const { id } = await insertRow(db, 'administrator_namings', naming);
+    return { path: `/tenants/${named_tenant_id}/administrators/${id}/take-back`, body: { reason: 'a mistake' } };
+  }),
   byWorkflow('suspendTenant', async ({ db }) => {
     const { id } = await createTenant(db);
     return { path: `/tenants/${id}/suspend`, body: { reason: 'unpaid' }, headers: ifMatch(1) };

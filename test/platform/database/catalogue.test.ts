@@ -24,6 +24,7 @@ const ruledTables = ['onboarding_link', 'user_campaign_assignment', 'user_contac
 
 /** Functions that run with other rights than the caller's: the only ways around row-level security. */
 const definerFunctions = [
+  'account_link_states',
   'approvals_open',
   'assignment_work_due',
   'audit_append',
@@ -52,6 +53,7 @@ const definerFunctions = [
   'remember_user_status',
   'roll_up_system_health',
   'tenant_create',
+  'tenant_create_empty',
   'tenant_find',
   'tenant_list',
   'tenant_open',

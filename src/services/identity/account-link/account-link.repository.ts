@@ -35,14 +35,22 @@ interface NewAccountLink {
   readonly expires_at: string;
 }
 
+/** A token that was never given out. */
+export function newAccountToken(): string {
+  return randomBytes(tokenBytes).toString('base64url');
+}
+
 /**
  * Issues a link in place of an earlier one of the same account.
  *
- * @returns the token, which is stored nowhere.
+ * @returns its id, and the token, which is stored nowhere.
  */
-export async function issueAccountLink(tx: Tx, { user_id, purpose, expires_at }: NewAccountLink): Promise<string> {
+export async function issueAccountLink(
+  tx: Tx,
+  { user_id, purpose, expires_at }: NewAccountLink,
+  token = newAccountToken(),
+): Promise<{ link_id: string; token: string }> {
   await revokeAccountLinks(tx, { user_id });
-  const token = randomBytes(tokenBytes).toString('base64url');
   const id = randomUUID();
   tx.em.create(AccountLinkEntity, { id, user_id, purpose, expires_at, token_hash: tokenHash(token) });
   await tx.flush();
@@ -53,7 +61,7 @@ export async function issueAccountLink(tx: Tx, { user_id, purpose, expires_at }:
     resource_id: user_id,
     new_values: { link_id: id, purpose, expires_at },
   });
-  return token;
+  return { link_id: id, token };
 }
 
 /** Ends open links, of one account or of one purpose. @returns whose they were. */

@@ -7,7 +7,7 @@ import { createUser } from '../user-account.service.ts';
 import { issueAccountLink, revokeAccountLinks } from './account-link.repository.ts';
 import { reachableAdministratorsQuery } from './administrator.queries.ts';
 
-/** Somebody whom the operator names. */
+/** Somebody whom the operator or the platform's staff name. */
 export interface NamedPerson {
   /** In lower case. */
   readonly email: string;
@@ -91,10 +91,20 @@ async function namePerson(
   { now, expires_minutes }: NamingRun,
 ): Promise<NamedAdministrator> {
   const existing = await findByEmail(tx, email);
-  const user_id = existing ?? (await createUser(tx, { full_name, email, password_hash: null, status: 'inactive' }));
+  const user_id = existing ?? (await createNamed(tx, { email, full_name }));
   const expires_at = timestampText(now + expires_minutes * 60_000);
-  const token = await issueAccountLink(tx, { user_id, purpose, expires_at });
+  const { token } = await issueAccountLink(tx, { user_id, purpose, expires_at });
   return { user_id, email, is_new: existing === undefined, token, expires_at };
+}
+
+/** The account with an address, or a new one that lets nobody in until its link is used. @returns its id. */
+export async function findOrCreateNamed(tx: Tx, person: NamedPerson): Promise<string> {
+  await lockRights(tx);
+  return (await findByEmail(tx, person.email)) ?? createNamed(tx, person);
+}
+
+function createNamed(tx: Tx, { email, full_name }: NamedPerson): Promise<string> {
+  return createUser(tx, { full_name, email, password_hash: null, status: 'inactive' });
 }
 
 async function findByEmail(tx: Tx, email: string): Promise<string | undefined> {

@@ -16,19 +16,25 @@ interface LinkedAccount {
   readonly email: string | null;
 }
 
+const issuers = { operator: 'The operator', staff: 'The platform’s staff' } as const;
+
 /**
- * Notifies all administrators of the tenant, and the person as far as the account is active, that the operator has issued a
- * recovery link. It cannot be switched off and holds no secret.
+ * Notifies all administrators of the tenant, and the person as far as the account is active, that a recovery link was issued. It
+ * cannot be switched off and holds no secret.
  *
+ * @param occurrence names it, so that it is told once.
  * @throws Problem `service.unavailable` while Temporal cannot be reached: the link must not be given then.
  */
 export async function notifyRecoveryIssued(
   deps: Deps,
   actor: Actor,
   account: LinkedAccount & { readonly expires_at: string },
+  issuer: keyof typeof issuers,
+  occurrence: string = randomUUID(),
 ): Promise<void> {
-  const headline = 'The operator has issued a link to recover an administrator account';
-  await notifyAdministrators(deps, actor, account, 'recovery-link-issued', headline, [
+  const headline = `${issuers[issuer]} has issued a link to recover an administrator account`;
+  const change = { name: 'recovery-link-issued', occurrence };
+  await notifyAdministrators(deps, actor, account, change, headline, [
     `Until ${account.expires_at}, its holder can make the account of ${namesOf(deps, account)} an administrator's with a new`,
     'password and a new second factor.',
   ]);
@@ -45,10 +51,11 @@ export async function notifyLinkUsed(
 ): Promise<void> {
   const headline =
     account.purpose === 'first_administrator'
-      ? 'A link of the operator was used to become administrator'
-      : 'A link of the operator was used to recover an administrator account';
+      ? 'A link was used to become administrator'
+      : 'A link was used to recover an administrator account';
   try {
-    await notifyAdministrators(deps, actor, account, `${account.purpose}-link-used`, headline, [
+    const change = { name: `${account.purpose}-link-used`, occurrence: randomUUID() };
+    await notifyAdministrators(deps, actor, account, change, headline, [
       `The account of ${namesOf(deps, account)} is an administrator's. It has a new password and a new second factor; whatever`,
       'it had before, its sessions included, has ended.',
     ]);
@@ -61,7 +68,7 @@ async function notifyAdministrators(
   deps: Deps,
   actor: Actor,
   { user_id }: LinkedAccount,
-  change: string,
+  change: { readonly name: string; readonly occurrence: string },
   headline: string,
   lines: readonly string[],
 ): Promise<void> {
@@ -69,10 +76,10 @@ async function notifyAdministrators(
   const recipients = new Set([user_id, ...administrators.map(({ id }) => id)]);
   const notification = {
     event: 'account.security',
-    event_key: `account/${user_id}/${change}/${randomUUID()}`,
+    event_key: `account/${user_id}/${change.name}/${change.occurrence}`,
     subject: headline,
     text: `${headline}.\n\n${lines.join(' ')}\n\nIf you do not know why, ask whoever runs this installation at once.`,
-    data: { user_id, change },
+    data: { user_id, change: change.name },
   } as const;
   await createNotify(deps)(actorRef(actor), notification, [...recipients]);
 }

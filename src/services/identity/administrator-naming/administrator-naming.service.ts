@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { LockMode } from '@mikro-orm/core';
+import { sql } from 'kysely';
+import { accountLinkUrl } from '../../../domain/identity/account-link-url.ts';
+import { defaultTenantId, systemActor } from '../../../domain/shared/actor.ts';
+import type { Actor } from '../../../domain/shared/actor.ts';
+import { timestampText } from '../../../domain/shared/timestamp-text.ts';
+import { AdministratorNamingEntity } from '../../../entities/identity/administrator-naming.entity.ts';
+import type { AccountLinkPurpose } from '../../../entities/identity/account-link.entity.ts';
+import { read } from '../../../platform/database/read.ts';
+import { unitOfWork } from '../../../platform/database/unit-of-work.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { Problem, notFound } from '../../../platform/problem.ts';
+import type { ProcessDeps } from '../../../platform/process-deps.ts';
+import { nextVersion } from '../../../platform/row-version.ts';
+import { putSafeguardNews } from '../../approval/safeguard-news.repository.ts';
+import { putWorkflowStart } from '../../commands/workflow-start.repository.ts';
+import { issueAccountLink, newAccountToken, revokeAccountLinks } from '../account-link/account-link.repository.ts';
+import { findOrCreateNamed } from '../account-link/administrator-naming.service.ts';
+import { notifyRecoveryIssued } from '../account-link/administrator-notification.service.ts';
+import { lockRights } from '../role/effective-rights.service.ts';
+import { revokeSessions } from '../sign-in/revoke-sessions.service.ts';
+import { namingQuery } from './administrator-naming.queries.ts';
+
+/** A link that is mailed may wait for its person over a weekend. */
+const linkHours = 72;
+
+type Deps = Pick<ProcessDeps, 'db' | 'env' | 'mailer' | 'now' | 'temporal'>;
+
+/** Whom the staff name, and why. */
+interface NewNaming {
+  readonly named_tenant_id: string;
+  readonly email: string;
+  readonly full_name: string;
+  readonly purpose: AccountLinkPurpose;
+  readonly reason: string;
+  readonly approval_id: string | null;
+}
+
+/**
+ * Names an administrator of another tenant, in a transaction of the staff; a worker then makes the account and mails the link.
+ *
+ * @returns the id of the naming.
+ */
+export async function putNaming(tx: Tx, naming: NewNaming): Promise<string> {
+  const id = randomUUID();
+  tx.em.create(AdministratorNamingEntity, { id, named_by: tx.actor.user_id, ...naming });
+  await tx.flush();
+  const { email, purpose, reason } = naming;
+  tx.audit({
+    event: 'tenant.name-administrator',
+    action: 'create',
+    resource_type: 'tenant',
+    resource_id: naming.named_tenant_id,
+    new_values: { naming_id: id, email, purpose, reason },
+  });
+  putWorkflowStart(tx, 'administrator-naming', { naming_id: id });
+  return id;
+}
+
+/**
+ * Makes the account of a naming, tells the administrators of its tenant, and mails the link. The token is in the mail alone. When it
+ * is done again the link before is void, so a mail that has arrived twice has one that works.
+ *
+ * @throws Problem `service.unavailable` while mail server or Temporal cannot be reached; then there is no link.
+ */
+export async function sendNaming(deps: Deps, namingId: string): Promise<void> {
+  const staff = systemActor(defaultTenantId);
+  const naming = await findNaming(deps, staff, namingId);
+  if (naming.sent_at !== null || naming.taken_back_at !== null) return;
+  const { named_tenant_id, purpose, email, full_name } = naming;
+  const actor = systemActor(named_tenant_id, { request_id: namingId });
+  const user_id = await unitOfWork(deps.db, actor, (tx) => findOrCreateNamed(tx, { email, full_name }));
+  const expires_at = timestampText(deps.now() + linkHours * 3_600_000);
+  if (purpose === 'administrator_recovery') {
+    await notifyRecoveryIssued(deps, actor, { user_id, email, expires_at }, 'staff', namingId);
+  }
+  const token = newAccountToken();
+  await deps.mailer.send(linkMail(deps, email, token, expires_at));
+  const link_id = await unitOfWork(deps.db, actor, async (tx) => {
+    await lockRights(tx);
+    return (await issueAccountLink(tx, { user_id, purpose, expires_at }, token)).link_id;
+  });
+  const isKept = await unitOfWork(deps.db, staff, async (tx) => {
+    const row = await lockNaming(tx, namingId);
+    if (row.taken_back_at !== null) return false;
+    tx.em.assign(row, { user_id, link_id, sent_at: timestampText(deps.now()) });
+    await tx.flush();
+    return true;
+  });
+  // Taken back since it was read.
+  if (!isKept) await unitOfWork(deps.db, actor, (tx) => revokeAccountLinks(tx, { user_id }));
+}
+
+function linkMail({ env }: Pick<Deps, 'env'>, to: string, token: string, expires_at: string) {
+  return {
+    to,
+    subject: 'You are named as an administrator',
+    text:
+      `Whoever runs this installation of Castellan has named you as an administrator.\n\nOpen this link, choose a password and ` +
+      `set up an authenticator app:\n\n${accountLinkUrl(env.PUBLIC_URL, token)}\n\nIt can be used once, until ${expires_at}. ` +
+      'Give it to nobody: whoever has it gets the account. If you do not expect this, do not use it, and say so.\n',
+  };
+}
+
+/**
+ * Takes a naming back, in a transaction of the staff: its link is void, and the account, if the link was used already, is
+ * deactivated. It is possible until the decisions of the person count.
+ *
+ * @throws Problem 404; `resource.conflict` when it was taken back before, its link has expired, or the person decides already.
+ */
+export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, reason: string): Promise<void> {
+  await lockNaming(tx, id);
+  const [naming] = await read(tx, tx.actor, namingQuery(namedTenantId, id));
+  if (naming === undefined) throw notFound('naming');
+  const { state, counts_from } = naming;
+  const isInForce = state === 'used' && (counts_from === null || Date.parse(counts_from) <= Date.now());
+  if (isInForce) throw conflict('The person administers the tenant already: its own administrators decide about the account.');
+  if (state !== 'waiting' && state !== 'sent' && state !== 'used') throw conflict(`The naming is ${state.replace('_', ' ')} already.`);
+  await tx.sql
+    .updateTable('administrator_namings')
+    .set({ taken_back_at: sql<string>`clock_timestamp()`, taken_back_by: tx.actor.user_id })
+    .where('id', '=', id)
+    .execute();
+  tx.audit({
+    event: 'tenant.take-back-administrator',
+    action: 'update',
+    resource_type: 'tenant',
+    resource_id: namedTenantId,
+    old_values: { state },
+    new_values: { naming_id: id, reason },
+  });
+  putWorkflowStart(tx, 'administrator-taken-back', { naming_id: id });
+}
+
+/** Ends in its tenant what a naming that was taken back has led to. Repeated, it changes nothing. */
+export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promise<void> {
+  const { named_tenant_id, user_id } = await findNaming(deps, systemActor(defaultTenantId), namingId);
+  // Its link was never written down: `sendNaming` finds that it was taken back.
+  if (user_id === null || user_id === undefined) return;
+  await unitOfWork(deps.db, systemActor(named_tenant_id, { request_id: namingId }), async (tx) => {
+    await lockRights(tx);
+    await revokeAccountLinks(tx, { user_id });
+    const now = sql<string>`clock_timestamp()`;
+    const deactivated = await tx.sql
+      .updateTable('users')
+      .set({ status: 'inactive', version: nextVersion(), updated_at: now })
+      .where('id', '=', user_id)
+      .where('status', '=', 'active')
+      .where('decisions_count_from', '>', now)
+      .returning('id')
+      .executeTakeFirst();
+    if (deactivated === undefined) return;
+    await revokeSessions(tx, { user_id }, 'deactivated');
+    putSafeguardNews(tx, 'administrator-taken-back', { user_id });
+    tx.audit({
+      event: 'user.update',
+      action: 'update',
+      resource_type: 'user',
+      resource_id: user_id,
+      old_values: { status: 'active' },
+      new_values: { status: 'inactive', because: 'the naming was taken back' },
+    });
+  });
+}
+
+async function findNaming({ db }: Pick<Deps, 'db'>, staff: Actor, id: string) {
+  return unitOfWork(db, staff, (tx) => lockNaming(tx, id));
+}
+
+async function lockNaming(tx: Tx, id: string) {
+  const naming = await tx.em.findOne(AdministratorNamingEntity, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  if (naming === null) throw notFound('naming');
+  return naming;
+}
+
+function conflict(detail: string): Problem {
+  return new Problem({ code: 'resource.conflict', detail });
+}
