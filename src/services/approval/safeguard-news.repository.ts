@@ -40,12 +40,12 @@ export function putSafeguardNews(
   deed: SafeguardDeed,
   about: { readonly user_id: string } | { readonly subject: string },
 ): void {
-  putWorkflowStart(tx, 'safeguard-news', { actor: { ...actorRef(tx.actor) }, deed, ...about });
+  putWorkflowStart(tx, 'safeguard-news', { actor: { ...actorRef(tx.actor) }, deed, ...about }, 0);
 }
 
 /** Has a person told of what somebody else has done to their account, at the address that counts (R4). */
 function putAccountNews(tx: Tx, deed: SafeguardDeed, userId: string): void {
-  putWorkflowStart(tx, 'account-news', { actor: { ...actorRef(tx.actor) }, deed, user_id: userId });
+  putWorkflowStart(tx, 'account-news', { actor: { ...actorRef(tx.actor) }, deed, user_id: userId }, 0);
 }
 
 /** {@link putSafeguardNews} of a person's account, if that account decides; others are told themselves. */

@@ -23,9 +23,18 @@ export interface WorkflowStart<Kind extends string = string> {
   readonly input: JsonObject;
 }
 
-/** Writes down, in the transaction of a change, what has to be started for it. */
-export function putWorkflowStart<Kind extends string>(tx: Tx, kind: Kind, input: JsonObject): WorkflowStart<Kind> {
-  return put(tx, { id: randomUUID(), tenant_id: tx.actor.tenant_id, kind, input }, ownAttemptSeconds);
+/**
+ * Writes down, in the transaction of a change, what has to be started for it.
+ *
+ * @param dueInSeconds from when workers look after it; 0 where the process that commits the change does not try itself.
+ */
+export function putWorkflowStart<Kind extends string>(
+  tx: Tx,
+  kind: Kind,
+  input: JsonObject,
+  dueInSeconds = ownAttemptSeconds,
+): WorkflowStart<Kind> {
+  return put(tx, { id: randomUUID(), tenant_id: tx.actor.tenant_id, kind, input }, dueInSeconds);
 }
 
 /** Which row each kind of workflow has to read again. */

@@ -54,7 +54,7 @@ export async function putNaming(tx: Tx, naming: NewNaming): Promise<string> {
     resource_id: naming.named_tenant_id,
     new_values: { naming_id: id, email, purpose, reason },
   });
-  putWorkflowStart(tx, 'administrator-naming', { naming_id: id });
+  putWorkflowStart(tx, 'administrator-naming', { naming_id: id }, 0);
   return id;
 }
 
@@ -130,14 +130,14 @@ export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, 
     old_values: { state },
     new_values: { naming_id: id, reason },
   });
-  putWorkflowStart(tx, 'administrator-taken-back', { naming_id: id });
+  putWorkflowStart(tx, 'administrator-taken-back', { naming_id: id }, 0);
 }
 
 /** Ends in its tenant what a naming that was taken back has led to. Repeated, it changes nothing. */
 export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promise<void> {
-  const { named_tenant_id, user_id } = await findNaming(deps, systemActor(defaultTenantId), namingId);
+  const { named_tenant_id, user_id, link_id, taken_back_at } = await findNaming(deps, systemActor(defaultTenantId), namingId);
   // Its link was never written down: `sendNaming` finds that it was taken back.
-  if (user_id === null || user_id === undefined) return;
+  if (user_id == null || link_id == null || taken_back_at == null) return;
   await unitOfWork(deps.db, systemActor(named_tenant_id, { request_id: namingId }), async (tx) => {
     await lockRights(tx);
     await revokeAccountLinks(tx, { user_id });
@@ -147,7 +147,13 @@ export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promi
       .set({ status: 'inactive', version: nextVersion(), updated_at: now })
       .where('id', '=', user_id)
       .where('status', '=', 'active')
-      .where('decisions_count_from', '>', now)
+      // In the very moment in which it was taken back, the link may have been used.
+      .where((eb) =>
+        eb.or([
+          eb('decisions_count_from', '>', now),
+          eb.exists(eb.selectFrom('account_links').where('id', '=', link_id).where('used_at', '>=', taken_back_at).select('id')),
+        ]),
+      )
       .returning('id')
       .executeTakeFirst();
     if (deactivated === undefined) return;
