@@ -143,7 +143,7 @@ async function seedFlags(client: Client): Promise<void> {
      select tenant_id, id, key, environment, version, 'created',
        jsonb_build_object('description', description, 'value_type', value_type, 'variants', variants,
          'enabled', enabled, 'on_variant', on_variant, 'off_variant', off_variant,
-         'rollout_percentage', rollout_percentage, 'rules', rules),
+         'rollout_percentage', rollout_percentage, 'rules', rules, 'off_is_safe', off_is_safe),
        updated_by, 'sample data'
      from made`,
     [defaultTenantId, sampleFlagKey, superAdminId, environmentNames],

@@ -1866,7 +1866,7 @@ export interface paths {
         put?: never;
         /**
          * Switch a flag off immediately; another user reviews it afterwards
-         * @description Switching it on again passes the regular gate.
+         * @description Switching it on again passes the regular gate. A flag whose `off_is_safe` is false is refused: it is switched off through the regular gate, too.
          */
         post: operations["emergencyOffFeatureFlag"];
         delete?: never;
@@ -6306,6 +6306,8 @@ export interface components {
                     percentage: number;
                 }[];
             }[];
+            /** @description False: switching it off is not safe, so there is no emergency-off */
+            off_is_safe: boolean;
             updated_by: string | null;
             /** Format: date-time */
             created_at: string;
@@ -6362,6 +6364,8 @@ export interface components {
                         percentage: number;
                     }[];
                 }[];
+                /** @description Absent in versions from before a flag could say so */
+                off_is_safe?: boolean;
             };
             changed_by: string | null;
             reason: string | null;
@@ -21718,6 +21722,7 @@ export interface operations {
                      *           "off_variant": "off",
                      *           "rollout_percentage": 0,
                      *           "rules": [],
+                     *           "off_is_safe": true,
                      *           "updated_by": "550e8400-e29b-41d4-a716-446655440000",
                      *           "created_at": "2026-11-21T16:36:41.632Z",
                      *           "updated_at": "2026-11-21T16:36:41.632Z",
@@ -21844,6 +21849,8 @@ export interface operations {
                             percentage: number;
                         }[];
                     }[];
+                    /** @description False: switching it off is not safe, so there is no emergency-off. Absent: as it is; true for a new flag */
+                    off_is_safe?: boolean;
                     key: string;
                     /** @enum {string} */
                     environment: "development" | "staging" | "production";
@@ -22090,6 +22097,8 @@ export interface operations {
                             percentage: number;
                         }[];
                     }[];
+                    /** @description False: switching it off is not safe, so there is no emergency-off. Absent: as it is; true for a new flag */
+                    off_is_safe?: boolean;
                     /** @enum {string} */
                     environment: "development" | "staging" | "production";
                     /** @default null */
@@ -22283,6 +22292,7 @@ export interface operations {
                      *       "off_variant": "off",
                      *       "rollout_percentage": 100,
                      *       "rules": [],
+                     *       "off_is_safe": true,
                      *       "updated_by": "550e8400-e29b-41d4-a716-446655440000",
                      *       "created_at": "2026-11-21T16:36:41.632Z",
                      *       "updated_at": "2026-11-21T16:36:50.191Z",
@@ -22462,7 +22472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `resource.conflict` */
+            /** @description `idempotency.in-progress`, `resource.conflict`, `flag.off-not-safe` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -22561,7 +22571,8 @@ export interface operations {
                      *             "on_variant": "on",
                      *             "off_variant": "off",
                      *             "rollout_percentage": 100,
-                     *             "rules": []
+                     *             "rules": [],
+                     *             "off_is_safe": true
                      *           },
                      *           "changed_by": "550e8400-e29b-41d4-a716-446655440000",
                      *           "reason": null,
@@ -22585,7 +22596,8 @@ export interface operations {
                      *             "on_variant": "on",
                      *             "off_variant": "off",
                      *             "rollout_percentage": 0,
-                     *             "rules": []
+                     *             "rules": [],
+                     *             "off_is_safe": true
                      *           },
                      *           "changed_by": "550e8400-e29b-41d4-a716-446655440000",
                      *           "reason": "sample data",

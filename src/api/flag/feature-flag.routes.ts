@@ -167,13 +167,15 @@ const emergencyOff = route({
   path: '/admin/feature-flags/:key/emergency-off',
   tag,
   summary: 'Switch a flag off immediately; another user reviews it afterwards',
-  description: 'Switching it on again passes the regular gate.',
+  description:
+    'Switching it on again passes the regular gate. A flag whose `off_is_safe` is false is refused: it is switched off ' +
+    'through the regular gate, too.',
   permission: 'flag:emergency-off',
   gate: 'mfa',
   params: keyParams,
   body: z.strictObject({ environment: flagEnvironment, reason: changeReason }),
   responses: { 200: FlagBody },
-  problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],
+  problems: ['mfa.required', 'resource.not-found', 'resource.conflict', 'flag.off-not-safe'],
   handler: async ({ params, body, change }) => {
     const payload = { key: params.key, ...body };
     return change(async (tx) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flagContent, flagDefinition, flagEnvironment } from '../../services/flag/flag.payload.ts';
+import { flagContent, flagEnvironment } from '../../services/flag/flag.payload.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
 
 /** A flag in one environment. */
@@ -9,6 +9,7 @@ export const FlagBody = z
     key: z.string(),
     environment: flagEnvironment,
     ...flagContent.shape,
+    off_is_safe: z.boolean().describe('False: switching it off is not safe, so there is no emergency-off'),
     updated_by: z.uuid().nullable(),
     created_at: timestamp,
     updated_at: timestamp,
@@ -24,7 +25,9 @@ export const FlagHistoryBody = z
     environment: flagEnvironment,
     version: z.int(),
     change: z.enum(['created', 'updated', 'toggled', 'emergency_off']),
-    definition: flagDefinition,
+    definition: flagContent.extend({
+      off_is_safe: flagContent.shape.off_is_safe.describe('Absent in versions from before a flag could say so'),
+    }),
     changed_by: z.uuid().nullable(),
     reason: z.string().nullable(),
     approval_id: z.uuid().nullable().describe('The request that allowed the change'),

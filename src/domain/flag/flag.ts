@@ -74,7 +74,22 @@ export type FlagDefinition = {
   /** 0–100, to thousandths; a plain toggle is the 0/100 case (X-21). */
   rollout_percentage: number;
   rules: FlagRule[];
+  /** False: switching it off does harm of its own, so nobody does that alone in an emergency. */
+  off_is_safe: boolean;
 };
+
+/** A definition as somebody proposes it. What it does not say of `off_is_safe` stays as it is; see {@link definitionOf}. */
+export type FlagProposal = Omit<FlagDefinition, 'off_is_safe'> & { off_is_safe?: boolean | undefined };
+
+/**
+ * The whole definition of a proposal. A caller that does not know `off_is_safe` must not take it back unseen, so it is
+ * kept where nothing is said of it; a new flag is safe to switch off.
+ *
+ * @param before the definition that is replaced; null for a new flag.
+ */
+export function definitionOf(proposal: FlagProposal, before: FlagDefinition | null): FlagDefinition {
+  return { ...proposal, off_is_safe: proposal.off_is_safe ?? before?.off_is_safe ?? true };
+}
 
 /** What is wrong with a definition: `path` is a JSON pointer into it. */
 interface FlagFault {
@@ -87,7 +102,7 @@ interface FlagFault {
  * operators with the wrong number or kind of values. An empty list means that the definition can be evaluated for every
  * context without an error.
  */
-export function flagFaults(flag: FlagDefinition): FlagFault[] {
+export function flagFaults(flag: FlagProposal): FlagFault[] {
   const faults: FlagFault[] = [];
   const known = (path: string, variant: string): void => {
     if (!Object.hasOwn(flag.variants, variant)) faults.push({ path, message: `there is no variant '${variant}'` });

@@ -75,6 +75,7 @@ export const problemCodes = {
   'rollout.own-promotion': { status: 403, title: 'Somebody apart from the requester promotes past its guards' },
   'rollout.fenced': { status: 409, title: 'Another run of this rollout has taken over' },
   'flag.version-conflict': { status: 409, title: 'The flag has changed since the change was made' },
+  'flag.off-not-safe': { status: 409, title: 'Switching this flag off is not safe' },
   'tenant.naming-waits': { status: 409, title: 'The decisions of this user do not count yet' },
   'user.last-super-admin': { status: 409, title: 'The last super admin cannot be removed' },
   'user.exceeds-own': { status: 403, title: 'This user holds rights that you do not hold' },

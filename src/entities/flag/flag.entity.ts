@@ -1,6 +1,6 @@
 import type { JsonValue } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
-import type { FlagDefinition, FlagRule, FlagValueType } from '../../domain/flag/flag.ts';
+import type { FlagProposal, FlagRule, FlagValueType } from '../../domain/flag/flag.ts';
 import { jsonb } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
@@ -22,6 +22,7 @@ export const FeatureFlagEntity = defineEntity({
     off_variant: p.text(),
     rollout_percentage: p.float().columnType('double precision').default(0),
     rules: jsonb<FlagRule[]>().defaultRaw("'[]'"),
+    off_is_safe: p.boolean().default(true),
     updated_by: p.uuid().nullable(),
     ...versionedColumns,
   },
@@ -43,7 +44,8 @@ export const FlagHistoryEntity = defineEntity({
     environment: p.text().$type<EnvironmentName>(),
     version: p.integer(),
     change: p.text().$type<FlagChange>(),
-    definition: jsonb<FlagDefinition>(),
+    // Versions from before a flag could say so have no `off_is_safe`.
+    definition: jsonb<FlagProposal>(),
     changed_by: p.uuid().nullable(),
     reason: p.text().nullable(),
     approval_id: p.uuid().nullable(),

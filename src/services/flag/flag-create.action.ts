@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { definitionOf } from '../../domain/flag/flag.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
@@ -6,7 +7,7 @@ import { flagBasis, flagChangeText } from './flag-change-text.queries.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, insertFlag } from './flag.repository.ts';
 import type { FlagPlace } from './flag.queries.ts';
-import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
+import { changeReason, flagDefinition, flagEnvironment, flagKey, offText } from './flag.payload.ts';
 
 const flagCreatePayload = z.strictObject({
   key: flagKey,
@@ -27,13 +28,14 @@ export const flagCreate = defineAction({
   floor: flagProductionFloor,
   reason: ({ reason }) => reason,
   describe,
-  present: (db, scope, payload) => flagChangeText(db, scope, payload, describe(payload), () => payload.definition),
+  present: (db, scope, payload) =>
+    flagChangeText(db, scope, payload, describe(payload), () => definitionOf(payload.definition, null)),
   basis: (payload) => flagBasis({ ...payload, version: null }),
   check: assertKeyUnused,
   execute: async (tx, payload, authority) => {
     await assertKeyUnused(tx, payload);
     const note = { change: 'created', event: 'flag.create', reason: payload.reason, authority } as const;
-    return flagResult(await insertFlag(tx, payload, payload.definition, note), null);
+    return flagResult(await insertFlag(tx, payload, definitionOf(payload.definition, null), note), null);
   },
   undo: () => null,
 });
@@ -41,7 +43,8 @@ export const flagCreate = defineAction({
 function describe({ key, environment, definition }: z.output<typeof flagCreatePayload>): string {
   return (
     `Create the ${definition.value_type} flag '${key}' in ${environment}, ` +
-    (definition.enabled ? `enabled for ${definition.rollout_percentage} %.` : 'disabled.')
+    (definition.enabled ? `enabled for ${definition.rollout_percentage} %.` : 'disabled.') +
+    offText(definition)
   );
 }
 

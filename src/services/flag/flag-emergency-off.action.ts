@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { sameJson } from '../../domain/shared/canonical.ts';
 import { toggled } from '../../domain/flag/flag.ts';
 import { Problem } from '../../platform/problem.ts';
+import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { openBreakGlassReview } from '../approval/break-glass-review.service.ts';
+import type { FlagPlace } from './flag.queries.ts';
 import { flagResult, lockFlag, saveFlag } from './flag.repository.ts';
+import type { StoredFlag } from './flag.repository.ts';
 import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
 import { changeReason, flagEnvironment, flagKey } from './flag.payload.ts';
 
@@ -16,7 +19,8 @@ const flagEmergencyOffPayload = z.strictObject({
 
 /**
  * Switches a flag off at once, whatever its gate, and opens a review of that. It names no version: in an emergency the
- * flag goes off whatever somebody else has just changed. Switching it on again takes the ordinary gate.
+ * flag goes off whatever somebody else has just changed. Switching it on again takes the ordinary gate. A flag that is not
+ * safe to switch off has no emergency-off (R8).
  */
 export const flagEmergencyOff = defineAction({
   name: 'flag.emergency-off',
@@ -29,10 +33,10 @@ export const flagEmergencyOff = defineAction({
   reason: ({ reason }) => reason,
   describe: ({ key, environment }) => `Switch the flag '${key}' off in ${environment} in an emergency.`,
   check: async (tx, payload) => {
-    await lockFlag(tx, payload);
+    await lockSafeToSwitchOff(tx, payload);
   },
   execute: async (tx, { key, environment, reason }, authority) => {
-    const flag = await lockFlag(tx, { key, environment });
+    const flag = await lockSafeToSwitchOff(tx, { key, environment });
     const off = toggled(flag.definition, false);
     if (sameJson(flag.definition, off))
       throw new Problem({ code: 'resource.conflict', detail: 'The flag is off already.' });
@@ -51,3 +55,14 @@ export const flagEmergencyOff = defineAction({
   },
   undo: () => null,
 });
+
+async function lockSafeToSwitchOff(tx: Tx, place: FlagPlace): Promise<StoredFlag> {
+  const flag = await lockFlag(tx, place);
+  if (flag.definition.off_is_safe) return flag;
+  throw new Problem({
+    code: 'flag.off-not-safe',
+    detail:
+      `Switching the flag '${place.key}' off in ${place.environment} is not safe, so it has no emergency-off. Change it ` +
+      'through its ordinary gate: POST /admin/feature-flags/{key}/toggle.',
+  });
+}

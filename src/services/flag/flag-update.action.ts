@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { definitionOf } from '../../domain/flag/flag.ts';
+import type { FlagDefinition } from '../../domain/flag/flag.ts';
 import { sameJson } from '../../domain/shared/canonical.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -7,7 +9,7 @@ import { flagBasis, flagChangeText } from './flag-change-text.queries.ts';
 import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, lockFlag, assertFlagVersion, restoreFlag, saveFlag } from './flag.repository.ts';
 import type { StoredFlag } from './flag.repository.ts';
-import { changeReason, flagDefinition, flagEnvironment, flagKey } from './flag.payload.ts';
+import { changeReason, flagDefinition, flagEnvironment, flagKey, offText } from './flag.payload.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 const flagUpdatePayload = z.strictObject({
@@ -30,14 +32,14 @@ export const flagUpdate = defineAction({
   reason: ({ reason }) => reason,
   describe,
   present: (db, scope, payload) =>
-    flagChangeText(db, scope, payload, describe(payload), () => payload.definition),
+    flagChangeText(db, scope, payload, describe(payload), (before) => definitionOf(payload.definition, before)),
   check: async (tx, payload) => {
     await lockUnchanged(tx, payload);
   },
   execute: async (tx, payload, authority) => {
-    const flag = await lockUnchanged(tx, payload);
+    const { flag, proposed } = await lockUnchanged(tx, payload);
     const note = { change: 'updated', event: 'flag.update', reason: payload.reason, authority } as const;
-    return flagResult(saveFlag(tx, flag, payload.definition, note), flag.definition);
+    return flagResult(saveFlag(tx, flag, proposed, note), flag.definition);
   },
   undo: restoreFlag,
 });
@@ -46,13 +48,18 @@ function describe({ key, environment, version, definition }: z.output<typeof fla
   return (
     `Change the flag '${key}' in ${environment} from version ${version}: ` +
     (definition.enabled ? `enabled for ${definition.rollout_percentage} %` : 'disabled') +
-    `, ${definition.rules.length} rules, ${Object.keys(definition.variants).length} variants.`
+    `, ${definition.rules.length} rules, ${Object.keys(definition.variants).length} variants.` +
+    offText(definition)
   );
 }
 
-async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>): Promise<StoredFlag> {
-  const { version, definition: proposed } = payload;
+async function lockUnchanged(
+  tx: Tx,
+  payload: z.output<typeof flagUpdatePayload>,
+): Promise<{ flag: StoredFlag; proposed: FlagDefinition }> {
+  const { version } = payload;
   const flag = await lockFlag(tx, payload);
+  const proposed = definitionOf(payload.definition, flag.definition);
   // The version of a replacement comes from If-Match (RFC 9110), hence 412.
   await assertFlagVersion(tx, flag, { version, proposed, code: 'resource.version-mismatch' });
   if (flag.definition.value_type !== proposed.value_type) {
@@ -64,5 +71,5 @@ async function lockUnchanged(tx: Tx, payload: z.output<typeof flagUpdatePayload>
   if (sameJson(flag.definition, proposed)) {
     throw new Problem({ code: 'resource.conflict', detail: 'The flag has exactly this definition already.' });
   }
-  return flag;
+  return { flag, proposed };
 }

@@ -49,6 +49,11 @@ export const flagContent = z.strictObject({
   off_variant: name,
   rollout_percentage: z.number().min(0).max(100).describe('0 to 100 with up to three decimals; a toggle is 0 or 100'),
   rules: z.array(rule).max(50).default([]).describe('The first rule that matches decides'),
+  // No default: it would change the digest of requests that wait since the release before, and loosen a flag unseen.
+  off_is_safe: z
+    .boolean()
+    .optional()
+    .describe('False: switching it off is not safe, so there is no emergency-off. Absent: as it is; true for a new flag'),
 });
 
 /** Adds to a schema that holds a flag's content the checks that span several of its fields. */
@@ -65,3 +70,8 @@ export function withSoundness<Shape extends typeof flagContent>(schema: Shape): 
 
 /** A whole definition. */
 export const flagDefinition = withSoundness(flagContent);
+
+/** What approvers read of a proposal that leaves no emergency-off; else nothing. */
+export function offText({ off_is_safe }: z.output<typeof flagContent>): string {
+  return off_is_safe === false ? ' Switching it off is not safe: there is no emergency-off.' : '';
+}

@@ -13,6 +13,7 @@ export const flagDefinitionColumns = [
   'off_variant',
   'rollout_percentage',
   'rules',
+  'off_is_safe',
 ] as const;
 
 /** The columns of a flag in answers. */

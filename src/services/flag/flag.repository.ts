@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
+import { definitionOf } from '../../domain/flag/flag.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
 import { threeWayDiff } from '../../domain/shared/three-way-diff.ts';
 import type { FlagChange } from '../../entities/flag/flag.entity.ts';
@@ -51,7 +52,7 @@ export async function assertFlagVersion(
     .select('definition')
     .executeTakeFirst();
   // Without such a version everything that differs from the present definition is shown.
-  const from = base?.definition ?? flag.definition;
+  const from = base === undefined ? flag.definition : definitionOf(base.definition, null);
   throw new Problem({
     code: change.code,
     detail:

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { flagFaults, toggled } from '../../../src/domain/flag/flag.ts';
+import { definitionOf, flagFaults, toggled } from '../../../src/domain/flag/flag.ts';
 import type { FlagCondition, FlagDefinition, FlagRule } from '../../../src/domain/flag/flag.ts';
 import { conditionHolds } from '../../../src/domain/flag/flag-condition.ts';
 import { threeWayDiff } from '../../../src/domain/shared/three-way-diff.ts';
@@ -19,6 +19,7 @@ function flag(changes: Partial<FlagDefinition> = {}): FlagDefinition {
     off_variant: 'off',
     rollout_percentage: 100,
     rules: [],
+    off_is_safe: true,
     ...changes,
   };
 }
@@ -121,6 +122,15 @@ describe('flag evaluation (S2-14, X-21)', () => {
 });
 
 describe('flag definition', () => {
+  it('keeps what a proposal does not say of `off_is_safe`; a new flag is safe to switch off', () => {
+    const { off_is_safe: _unsaid, ...proposal } = flag();
+    expect(definitionOf(proposal, null).off_is_safe).toBe(true);
+    for (const off_is_safe of [true, false]) {
+      expect(definitionOf(proposal, flag({ off_is_safe })).off_is_safe).toBe(off_is_safe);
+      expect(definitionOf({ ...proposal, off_is_safe }, flag({ off_is_safe: !off_is_safe })).off_is_safe).toBe(off_is_safe);
+    }
+  });
+
   it('reports every fault with its place', () => {
     const broken = flag({
       variants: { on: true, off: 'no' },
@@ -243,6 +253,7 @@ const arbitraryFlag: fc.Arbitrary<FlagDefinition> = fc.record({
   on_variant: arbitraryVariant,
   off_variant: arbitraryVariant,
   rollout_percentage: fc.integer({ min: 0, max: 100_000 }).map((value) => value / 1000),
+  off_is_safe: fc.boolean(),
   rules: fc.array(
     fc.record({
       name: fc.string(),

@@ -17,7 +17,7 @@ export interface OpenedRequest {
 }
 
 /** A boolean flag that is off. */
-export const plainFlag: Omit<FlagDefinition, 'description' | 'rules'> = {
+export const plainFlag: Omit<FlagDefinition, 'description' | 'rules' | 'off_is_safe'> = {
   value_type: 'boolean',
   variants: { on: true, off: false },
   enabled: false,
