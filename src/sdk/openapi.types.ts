@@ -7678,6 +7678,19 @@ export interface components {
                     age_seconds: number | null;
                     data: components["schemas"]["DashboardApprovals"] | null;
                 };
+                four_eyes: {
+                    /**
+                     * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
+                     * @enum {string}
+                     */
+                    state: "ok" | "unavailable" | "forbidden";
+                    /** @description Link to the details */
+                    link: string;
+                    /** @description Time of the data; null when there is none */
+                    as_of: string | null;
+                    age_seconds: number | null;
+                    data: components["schemas"]["DashboardFourEyes"] | null;
+                };
                 flags: {
                     /**
                      * @description `unavailable`: it could not be read; `forbidden`: the caller lacks the permission
@@ -7787,6 +7800,16 @@ export interface components {
                 /** Format: date-time */
                 created_at: string;
             }[];
+        };
+        DashboardFourEyes: {
+            /** @description Two administrators are apart, so that they can approve for one another */
+            has_pair: boolean;
+            /** @description Active users who hold the right to decide on approval requests */
+            decider_count: number;
+            /** @description Of these, super admins */
+            super_admin_count: number;
+            /** @description `no_pair`: no two administrators are apart, so none can approve for another; `last_pair`: there would be no pair if a certain one of them left; `one_super_admin`: one user alone can do what is left to that role */
+            warnings: ("no_pair" | "last_pair" | "one_super_admin")[];
         };
         DashboardFlags: {
             /** @description Changes of the last 24 hours */
@@ -31947,6 +31970,18 @@ export interface operations {
                      *             "mine_count": 0,
                      *             "oldest_at": null,
                      *             "items": []
+                     *           }
+                     *         },
+                     *         "four_eyes": {
+                     *           "state": "ok",
+                     *           "link": "/admin/account-acts?state=open",
+                     *           "as_of": "2026-11-21T16:36:54.420Z",
+                     *           "age_seconds": 0,
+                     *           "data": {
+                     *             "has_pair": true,
+                     *             "decider_count": 4,
+                     *             "super_admin_count": 2,
+                     *             "warnings": []
                      *           }
                      *         },
                      *         "flags": {

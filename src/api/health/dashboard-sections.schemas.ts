@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { refusal } from '../../domain/approval/approval.ts';
+import { fourEyesWarnings } from '../../domain/approval/four-eyes-state.ts';
 import { chainStates } from '../../domain/audit/audit-chain.ts';
 import { alertSeverities } from '../../domain/health/alert.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
@@ -14,6 +15,7 @@ import {
   scanLimit,
   userCountsQuery,
 } from '../../services/health/dashboard.queries.ts';
+import { fourEyesOfRow, fourEyesQuery } from '../../services/identity/role/decider.queries.ts';
 import { environmentName } from '../approval/approval.schemas.ts';
 import { integrations, queues, rollouts } from './dashboard-operations.schemas.ts';
 import { dashboardSection } from './dashboard-section.ts';
@@ -88,6 +90,31 @@ const approvals = dashboardSection({
         items: [...mine, ...items.filter(({ is_mine }) => !is_mine)].slice(0, itemsShown),
       },
     };
+  },
+});
+
+const fourEyes = dashboardSection({
+  key: 'four_eyes',
+  // Whoever is warned can have somebody named or confirmed in time, so it takes no right over accounts to see it.
+  permission: 'dashboard:read',
+  link: '/admin/account-acts?state=open',
+  data: z
+    .object({
+      has_pair: z.boolean().describe('Two administrators are apart, so that they can approve for one another'),
+      decider_count: z.int().min(0).describe('Active users who hold the right to decide on approval requests'),
+      super_admin_count: z.int().min(0).describe('Of these, super admins'),
+      warnings: z
+        .array(z.enum(fourEyesWarnings))
+        .describe(
+          '`no_pair`: no two administrators are apart, so none can approve for another; `last_pair`: there would be no pair ' +
+            'if a certain one of them left; `one_super_admin`: one user alone can do what is left to that role',
+        ),
+    })
+    .meta({ id: 'DashboardFourEyes' }),
+  query: fourEyesQuery,
+  present: ([row], { at }) => {
+    const { warnings, ...state } = fourEyesOfRow(row);
+    return { as_of: at, data: { ...state, warnings: [...warnings] } };
   },
 });
 
@@ -178,4 +205,4 @@ const audit = dashboardSection({
 });
 
 /** The sections in the order of the dashboard. A new area adds its own here. */
-export const dashboardSections = [users, approvals, flags, rollouts, integrations, queues, alerts, audit] as const;
+export const dashboardSections = [users, approvals, fourEyes, flags, rollouts, integrations, queues, alerts, audit] as const;

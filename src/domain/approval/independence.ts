@@ -113,5 +113,22 @@ export class Independence {
 
 /** True when two of some people are apart from one another; of administrators, that the tenant has a pair. */
 export function hasPair(people: readonly string[], independence: Independence): boolean {
-  return people.some((one, index) => people.slice(index + 1).some((other) => independence.areApart(one, other)));
+  return pairOf(people, independence) !== null;
+}
+
+/** True when there is a pair, and none any more as soon as a certain one of these people leaves. */
+export function isLastPair(people: readonly string[], independence: Independence): boolean {
+  const pair = pairOf(people, independence);
+  if (pair === null) return false;
+  // Only somebody who is in every pair can end all of them by leaving, and so is in this one, too.
+  return pair.some((leaver) => !hasPair(people.filter((id) => id !== leaver), independence));
+}
+
+/** Two who are apart, or null when no two are. */
+function pairOf(people: readonly string[], independence: Independence): readonly [string, string] | null {
+  for (const [index, one] of people.entries()) {
+    const other = people.slice(index + 1).find((candidate) => independence.areApart(one, candidate));
+    if (other !== undefined) return [one, other];
+  }
+  return null;
 }

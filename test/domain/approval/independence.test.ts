@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { hasPair, Independence } from '../../../src/domain/approval/independence.ts';
+import { hasPair, Independence, isLastPair } from '../../../src/domain/approval/independence.ts';
 import { actsAmong, few, made, naiveApart, naiveBehind } from './act-samples.ts';
 
 const someActs = actsAmong(few, 10);
@@ -115,5 +115,18 @@ describe('a pair', () => {
       runs,
     );
     expect(hasPair(['alone'], new Independence([]))).toBe(false);
+  });
+
+  it('are the last one when there is none any more without a certain person', () => {
+    fc.assert(
+      fc.property(someActs, fc.subarray([...few]), (acts, people) => {
+        const isThere = (among: readonly string[]) => among.some((one) => among.some((other) => naiveApart(acts, one, other)));
+        const endsWithOne = people.some((leaver) => !isThere(people.filter((id) => id !== leaver)));
+        expect(isLastPair(people, new Independence(acts))).toBe(isThere(people) && endsWithOne);
+      }),
+      runs,
+    );
+    expect(isLastPair(['one', 'other'], new Independence([]))).toBe(true);
+    expect(isLastPair(['one', 'other', 'third'], new Independence([]))).toBe(false);
   });
 });

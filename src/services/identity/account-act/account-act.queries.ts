@@ -11,18 +11,24 @@ import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
 /** True for an act `a` that is open. */
 export const isOpenAct = sql<boolean>`(a.closed_at is null and (a.closes_at is null or a.closes_at > clock_timestamp()))`;
 
+/** {@link actsBehind} as a query of its own. */
+export function actsBehindQuery(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
+  const statement = actsBehind(userIds, also);
+  return { compile: () => statement.compile(kysely) };
+}
+
 /**
  * The open acts on some accounts and on everybody who stands behind them: what {@link Independence} is made of.
  *
  * @param also a query of further accounts, by their ids.
  */
-export function actsBehindQuery(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
-  const statement = sql<OpenAct>`${behind(userIds, also)}
+export function actsBehind(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
+  // Few stand behind anybody, which the planner cannot know: `offset 0` keeps it from reading the acts on everybody.
+  return sql<OpenAct>`${behind(userIds, also)}
     select a.id, a.target_id, a.actor_id, a.kind, a.created_at, a.closes_at
-    from behind b join account_acts a on a.target_id = b.id
-    where ${isOpenAct}
+    from behind b
+    cross join lateral (select * from account_acts a where a.target_id = b.id and ${isOpenAct} offset 0) a
     order by a.created_at desc, a.id`;
-  return { compile: () => statement.compile(kysely) };
 }
 
 /** The names of some people and of everybody who stands behind them. */

@@ -1,12 +1,17 @@
 import { sql } from 'kysely';
-import { hasPair } from '../../../domain/approval/independence.ts';
+import { fourEyesState } from '../../../domain/approval/four-eyes-state.ts';
+import type { Decider, FourEyesState } from '../../../domain/approval/four-eyes-state.ts';
+import { Independence } from '../../../domain/approval/independence.ts';
+import type { OpenAct } from '../../../domain/approval/independence.ts';
 import { rightsOfRoles, roleMap } from '../../../domain/identity/role-hierarchy.ts';
 import type { RoleMap } from '../../../domain/identity/role-hierarchy.ts';
 import type { Permission } from '../../../domain/identity/permissions.ts';
 import { administratorCodes, superAdminCode } from '../../../domain/identity/system-roles.ts';
+import type { SystemRoleCode } from '../../../domain/identity/system-roles.ts';
+import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
-import { independenceOf } from '../account-act/account-act.queries.ts';
+import { actsBehind } from '../account-act/account-act.queries.ts';
 import { activeRoles, effectiveRights } from './active-role.queries.ts';
 import { rolesQuery } from './role.queries.ts';
 
@@ -20,9 +25,12 @@ export function givingRightToDecide() {
 
 /** The roles held now that give a permission. */
 export function givingPermission(permission: Permission) {
-  return activeRoles().where((eb) =>
-    eb.or([eb('r.code', '=', superAdminCode), sql<boolean>`${permission} = any(coalesce(o.permissions, r.permissions))`]),
-  );
+  return activeRoles().where(gives(permission));
+}
+
+/** True for a role `r`, with the matrix `o` that the tenant may have given it, that gives a permission. */
+function gives(permission: Permission) {
+  return sql<boolean>`(r.code = ${superAdminCode} or ${permission} = any(coalesce(o.permissions, r.permissions)))`;
 }
 
 /** True when some roles, their ancestors included, give the right to decide. */
@@ -50,30 +58,45 @@ export async function allDeciders(db: ReadSource, scope: ReadScope): Promise<str
 
 /** The ids of all active people whose vote can count. */
 export async function activeDeciders(db: ReadSource, scope: ReadScope): Promise<string[]> {
-  const held = await read(
-    db,
-    scope,
-    givingRightToDecide().innerJoin('users as u', 'u.id', 'a.user_id').where('u.status', '=', 'active'),
-  );
-  return [...new Set(held.map(({ user_id }) => user_id))];
+  return (await read(db, scope, activeDecidersQuery())).map(({ user_id }) => user_id);
 }
 
-/** The active administrators whose vote can count. */
-async function decidingAdministrators(db: ReadSource, scope: ReadScope): Promise<string[]> {
-  const held = await read(
-    db,
-    scope,
-    activeRoles()
-      .innerJoin('users as u', 'u.id', 'a.user_id')
-      .where('u.status', '=', 'active')
-      .where('a.user_id', 'in', givingRightToDecide().clearSelect().select('a.user_id')),
-  );
-  const byPerson = Map.groupBy(held, ({ user_id }) => user_id);
-  return [...byPerson].flatMap(([userId, roles]) => {
-    const rights = effectiveRights(roles);
-    const isAdministrator = administratorCodes.some((code) => rights.roles.includes(code));
-    return isAdministrator && rights.permissions.includes(decides) ? [userId] : [];
-  });
+/** The active people whose vote can count, by any role. */
+function activeDecidersQuery() {
+  const holds = (codes: readonly SystemRoleCode[]) => sql<boolean>`bool_or(r.code = any(${[...codes]}::text[]))`;
+  return activeRoles()
+    .innerJoin('users as u', 'u.id', 'a.user_id')
+    .where('u.status', '=', 'active')
+    // Other roles say nothing about a decider; leaving them out spares the roles of everybody else.
+    .where((eb) => eb.or([gives(decides), eb('r.code', 'in', administratorCodes)]))
+    .groupBy('a.user_id')
+    .having(sql<boolean>`bool_or(${gives(decides)})`)
+    .clearSelect()
+    .select(['a.user_id', holds(administratorCodes).as('is_administrator'), holds([superAdminCode]).as('is_super_admin')]);
+}
+
+/** The deciders of a tenant, and the open acts on the administrators among them and on who stands behind those: one row. */
+export function fourEyesQuery() {
+  // Of an array the planner assumes that it is short, as administrators are few, and so finds their acts by the index.
+  const administrators = sql<{ user_id: string }>`
+    select unnest((select array_agg(user_id) from deciders where is_administrator)) as user_id`;
+  const statement = sql<FourEyesRow>`
+    with deciders as materialized ${activeDecidersQuery()}
+    select
+      (select coalesce(json_agg(d), '[]') from deciders d) as deciders,
+      (select coalesce(json_agg(a), '[]') from (${actsBehind([], administrators)}) a) as acts`;
+  return { compile: () => statement.compile(kysely) };
+}
+
+/** A row of {@link fourEyesQuery}. */
+interface FourEyesRow {
+  readonly deciders: readonly Decider[];
+  readonly acts: readonly OpenAct[];
+}
+
+/** Whether the tenant has a pair, and what endangers it, of the row of {@link fourEyesQuery}. */
+export function fourEyesOfRow(row: FourEyesRow | undefined): FourEyesState {
+  return fourEyesState(row?.deciders ?? [], new Independence(row?.acts ?? []));
 }
 
 /**
@@ -81,7 +104,6 @@ async function decidingAdministrators(db: ReadSource, scope: ReadScope): Promise
  * touches the right to decide takes a second factor only.
  */
 export async function tenantHasPair(db: ReadSource, scope: ReadScope): Promise<boolean> {
-  const administrators = await decidingAdministrators(db, scope);
-  if (administrators.length < 2) return false;
-  return hasPair(administrators, await independenceOf(db, scope, administrators));
+  const [row] = await read(db, scope, fourEyesQuery());
+  return fourEyesOfRow(row).has_pair;
 }
