@@ -31,6 +31,7 @@ import { Migration20261121341000_audit_anchors } from './20261121341000_audit_an
 import { Migration20261129100000_four_eyes } from './20261129100000_four_eyes.ts';
 import { Migration20261129400000_guests } from './20261129400000_guests.ts';
 import { Migration20261129500000_administrator_namings } from './20261129500000_administrator_namings.ts';
+import { Migration20261129510000_factor_recovery } from './20261129510000_factor_recovery.ts';
 import { Migration20261129520000_off_is_safe } from './20261129520000_off_is_safe.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
@@ -68,5 +69,6 @@ export const migrationsList = [
   { name: '20261129100000_four_eyes', class: Migration20261129100000_four_eyes },
   { name: '20261129400000_guests', class: Migration20261129400000_guests },
   { name: '20261129500000_administrator_namings', class: Migration20261129500000_administrator_namings },
+  { name: '20261129510000_factor_recovery', class: Migration20261129510000_factor_recovery },
   { name: '20261129520000_off_is_safe', class: Migration20261129520000_off_is_safe },
 ];

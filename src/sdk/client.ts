@@ -30,6 +30,8 @@ export interface ClientOptions {
 }
 
 type Login = operations['login']['requestBody']['content']['application/json'];
+type FactorRecovery = operations['requestFactorRecovery'];
+type FactorRecoveryRequest = FactorRecovery['requestBody']['content']['application/json'];
 
 /** A client of one API, for one session. */
 export interface CastellanClient {
@@ -44,6 +46,11 @@ export interface CastellanClient {
   readonly tokens: SessionTokens | null;
   /** Signs in with phone or e-mail and password; later calls are made as this person. */
   signIn(login: Login): Promise<TokenPair>;
+  /**
+   * Asks, with the password, to have the lost second factor of the own account removed, or finds the request that is open
+   * already. Nobody is signed in by it.
+   */
+  requestFactorRecovery(request: FactorRecoveryRequest): Promise<FactorRecovery['responses'][202]['content']['application/json']>;
   /** Ends the session on the server and forgets the tokens. */
   signOut(): Promise<void>;
   /**
@@ -92,6 +99,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
       session.tokens = pair;
       return pair;
     },
+    requestFactorRecovery: (body) => dataOf(open.POST('/auth/factor-recovery', { body })),
     signOut: async () => {
       await dataOf(http.POST('/auth/logout'));
       session.tokens = null;

@@ -34,6 +34,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/factor-recovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask, with the password, to have the lost second factor of the own account removed
+         * @description For whoever has neither the authenticator app nor a recovery code. It opens an approval request in the name of the account; one decider who is apart from it approves. Then app and recovery codes are removed, all sessions end, and the password alone signs in until a new app is set up. While a request is open, the same call shows it and opens no other. A wrong password is answered, and counted, as at sign-in.
+         */
+        post: operations["requestFactorRecovery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/factor-recovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask, with the password, to have the lost second factor of the own account removed
+         * @description For whoever has neither the authenticator app nor a recovery code. It opens an approval request in the name of the account; one decider who is apart from it approves. Then app and recovery codes are removed, all sessions end, and the password alone signs in until a new app is set up. While a request is open, the same call shows it and opens no other. A wrong password is answered, and counted, as at sign-in.
+         */
+        post: operations["requestFactorRecoveryAlias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/refresh": {
         parameters: {
             query?: never;
@@ -4466,10 +4506,20 @@ export interface components {
             /** Format: email */
             email?: string;
             password: string;
-            /** @description TOTP or recovery code, if the account requires one at sign-in */
-            code?: string;
             /** @description Needed when the same address has accounts in several tenants */
             tenant_domain?: string;
+            /** @description TOTP or recovery code, if the account requires one at sign-in */
+            code?: string;
+        };
+        FactorRecoveryRequest: {
+            phone_number?: string;
+            /** Format: email */
+            email?: string;
+            password: string;
+            /** @description Needed when the same address has accounts in several tenants */
+            tenant_domain?: string;
+            /** @description What happened to the second factor, for whoever decides */
+            reason: string;
         };
         AccountLinkOpening: {
             /** @description What stands behind # in the address of the link */
@@ -5419,6 +5469,21 @@ export interface components {
             }[];
         } & {
             [key: string]: unknown;
+        };
+        FactorRecovery: {
+            /** Format: uuid */
+            approval_id: string;
+            /**
+             * @description `pending` until somebody has decided; `approved` until it is carried out
+             * @enum {string}
+             */
+            status: "pending" | "approved" | "rejected" | "expired" | "cancelled" | "executed" | "failed";
+            /**
+             * Format: date-time
+             * @description Until when it can be decided
+             */
+            review_due_at: string;
+            execution_due_at: string | null;
         };
         AccountAct: {
             /** Format: uuid */
@@ -9192,6 +9257,216 @@ export interface operations {
                 };
             };
             /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    requestFactorRecovery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorRecoveryRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorRecovery"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.invalid-credentials` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.password-refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `mfa.not-enrolled`, `approval.policy-unsatisfiable`, `approval.no-second-person`, `approval.identical-open` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited`, `approval.too-many-open` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    requestFactorRecoveryAlias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorRecoveryRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorRecovery"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.invalid-credentials` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.password-refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `mfa.not-enrolled`, `approval.policy-unsatisfiable`, `approval.no-second-person`, `approval.identical-open` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited`, `approval.too-many-open` */
             429: {
                 headers: {
                     [name: string]: unknown;

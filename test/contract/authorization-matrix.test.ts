@@ -18,6 +18,7 @@ import { callProven } from '../support/second-factor.ts';
 /** Everything that anybody may call. A new public route is a decision, so it is written down here too. */
 const publicOperations = [
   'login',
+  'requestFactorRecovery',
   'refresh',
   'openAccountLink',
   'completeAccountLink',
@@ -49,6 +50,7 @@ const operationalPaths = [
 /** Changing routes that ask for no second factor, each with the reason (S2-68). */
 const ungated: Readonly<Record<string, string>> = {
   login: 'it is how one gets in; the factor is part of it where the person asks for that',
+  requestFactorRecovery: 'the factor is lost; it asks for the password, and changes nothing before somebody else has approved',
   refresh: 'the refresh token is the proof, used once',
   openAccountLink: 'the link is the proof; its holder cannot sign in yet, or not any more',
   completeAccountLink: 'the link is the proof; its holder cannot sign in yet, or not any more',

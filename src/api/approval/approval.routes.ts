@@ -134,7 +134,7 @@ const createApprovalRequest = route({
     await rehearse((tx) => deps.approvals.assertOpenable(tx, changeFor(actor, body.action, body.payload)));
     const view = await throughWorkflow((command) => {
       const prepared = changeFor(actor, body.action, body.payload);
-      const request = { prepared, reason: body.reason ?? prepared.reason, mfaProofId: delegateProof(mfa) };
+      const request = { prepared, reason: body.reason ?? prepared.reason, proof: delegateProof(mfa) };
       return requestApproval(deps, actor, request, command);
     }, approvalViewOf);
     return reply(201, view, { location: `/admin/approvals/${view.id}` });

@@ -12,6 +12,7 @@ import {
   claimCommand,
   claimInTransaction,
   closeCommand,
+  commandKey,
   findCommand,
   resultOf,
   storeAnswer,
@@ -219,6 +220,23 @@ export class RequestCommand {
     const stored = answerOf(this.#options.deps.keyring, this.#keyOfCommand(), found);
     return stored === null ? undefined : reply(stored.status, stored.body, { ...stored.headers });
   }
+}
+
+/**
+ * The command of a public route whose handler has found out by itself whose account it acts for: it is kept under that
+ * account. Its caller has no key for it.
+ */
+export function commandOfAccount(deps: ApiDeps, owner: Actor, operation: string): Pick<RequestCommand, 'throughWorkflow'> {
+  const request = { operation, params: {}, query: {}, ifMatch: null, body: null };
+  return new RequestCommand({
+    deps,
+    actor: owner,
+    key: () => commandKey(owner, null, request),
+    isRepeatable: false,
+    begin: async () => undefined,
+    present: (result) => reply(200, result),
+    onLostResult: () => undefined,
+  });
 }
 
 function certainRefusal(error: unknown): Problem {

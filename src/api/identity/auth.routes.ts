@@ -3,7 +3,12 @@ import { refreshSession, signOut as endSession } from '../../services/identity/s
 import { signInWithPassword } from '../../services/identity/sign-in/sign-in.service.ts';
 import { Problem } from '../../platform/problem.ts';
 import { route } from '../http/route.ts';
-import { loginBody, tokenPair } from './auth.schemas.ts';
+import { approvalViewOf } from '../../services/approval/approval-request.service.ts';
+import { identifyFactorOwner, requestFactorReset } from '../../services/identity/sign-in/factor-recovery.service.ts';
+import { userResetFactor } from '../../services/identity/user-reset-factor.action.ts';
+import { openingProblems } from '../approval/approval.schemas.ts';
+import { commandOfAccount } from '../http/request-command.ts';
+import { factorRecovery, factorRecoveryBody, loginBody, tokenPair } from './auth.schemas.ts';
 
 const signIn = route({
   operationId: 'login',
@@ -33,6 +38,40 @@ const signIn = route({
       deps.metrics.signIns.inc({ outcome: outcomeOf(error) });
       throw error;
     }
+  },
+});
+
+const requestFactorRecovery = route({
+  operationId: 'requestFactorRecovery',
+  method: 'post',
+  path: '/auth/factor-recovery',
+  aliases: ['/api/v1/auth/factor-recovery'],
+  tag: 'auth',
+  summary: 'Ask, with the password, to have the lost second factor of the own account removed',
+  description:
+    'For whoever has neither the authenticator app nor a recovery code. It opens an approval request in the name of the ' +
+    'account; one decider who is apart from it approves. Then app and recovery codes are removed, all sessions end, and the ' +
+    'password alone signs in until a new app is set up. While a request is open, the same call shows it and opens no other. ' +
+    'A wrong password is answered, and counted, as at sign-in.',
+  permission: 'public',
+  gate: 'none',
+  resolvesGateOf: userResetFactor.name,
+  body: factorRecoveryBody,
+  responses: { 202: factorRecovery },
+  problems: ['auth.invalid-credentials', 'auth.password-refused', 'mfa.not-enrolled', ...openingProblems],
+  idempotency: false,
+  handler: async ({ body, deps, actor }) => {
+    const { phone_number, email = '', password, tenant_domain = null, reason } = body;
+    const identification = { identifier: phone_number ?? email, password, tenant_domain };
+    const owner = await identifyFactorOwner(deps, actor, identification).catch((error: unknown) => {
+      // Whoever guesses passwords here is counted with those who guess at sign-in.
+      deps.metrics.signIns.inc({ outcome: outcomeOf(error) });
+      throw error;
+    });
+    const command = commandOfAccount(deps, owner, 'requestFactorRecovery');
+    const request = await requestFactorReset(deps, owner, reason, (send) => command.throughWorkflow(send, approvalViewOf));
+    const { id: approval_id, status, review_due_at, execution_due_at } = request;
+    return { approval_id, status, review_due_at, execution_due_at };
   },
 });
 
@@ -74,4 +113,4 @@ const signOut = route({
   handler: ({ change }) => change(endSession),
 });
 
-export const authRoutes = [signIn, refresh, signOut];
+export const authRoutes = [signIn, requestFactorRecovery, refresh, signOut];

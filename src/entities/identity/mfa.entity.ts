@@ -4,6 +4,9 @@ import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant
 /** How a challenge is answered: by an authenticator app (or a recovery code), or by a code sent by e-mail. */
 export type MfaMethod = 'totp' | 'email';
 
+/** What a challenge is proven by: the password alone proves one action only, for whoever has lost the factor. */
+export type ProofMethod = MfaMethod | 'password';
+
 /** A person's authenticator app. Without `confirmed_at` it is being set up and not in use yet (S4-1, S4-27). */
 export const MfaFactorEntity = defineEntity({
   name: 'MfaFactor',
@@ -34,7 +37,7 @@ export const MfaRecoveryCodeEntity = defineEntity({
   },
 });
 
-/** One request for a second factor, bound to person, session, action and payload (S2-44, S2-69). */
+/** One request for a second factor, bound to person, session, action and payload (S2-44, S2-69), or a proof by password. */
 export const MfaChallengeEntity = defineEntity({
   name: 'MfaChallenge',
   tableName: 'mfa_challenges',
@@ -43,10 +46,11 @@ export const MfaChallengeEntity = defineEntity({
   properties: {
     ...tenantColumns,
     user_id: p.uuid(),
-    session_id: p.uuid(),
+    /** Null for a proof by password, which is given without being signed in. */
+    session_id: p.uuid().nullable(),
     action: p.text(),
     payload_digest: p.text(),
-    method: p.text().$type<MfaMethod>(),
+    method: p.text().$type<ProofMethod>(),
     code_hash: p.text().nullable().hidden(),
     attempts: p.integer().default(0),
     expires_at: timestamp(),

@@ -86,8 +86,13 @@ interface ActionSpec<Payload extends JsonObject> {
   readonly name: string;
   /** What it does, for the list of gates. */
   readonly title: string;
-  /** The permission that its requester needs. */
-  readonly permission: Permission;
+  /** The permission that its requester needs; null for what people ask for about their own account, which `check` holds. */
+  readonly permission: Permission | null;
+  /**
+   * `password`: what somebody asks for who has lost the second factor. The password takes its place, at a route of its own, and
+   * the request is opened by no other way. Default: `factor`.
+   */
+  readonly askedWith?: 'factor' | 'password';
   readonly payload: z.ZodType<Payload>;
   /** The payload holds a secret: it is encrypted at rest and never displayed; approvers see `describe`. */
   readonly secret?: boolean;
@@ -155,7 +160,10 @@ export interface PreparedAction {
 export interface Action {
   readonly name: string;
   readonly title: string;
-  readonly permission: Permission;
+  /** Null for what people ask for about their own account. */
+  readonly permission: Permission | null;
+  /** What its requester proves to open a request. */
+  readonly askedWith: 'factor' | 'password';
   readonly payloadSchema: z.ZodType;
   readonly isSecret: boolean;
   readonly isEmergency: boolean;
@@ -177,6 +185,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     name: spec.name,
     title: spec.title,
     permission: spec.permission,
+    askedWith: spec.askedWith ?? 'factor',
     payloadSchema: spec.payload,
     isSecret: spec.secret ?? false,
     isEmergency: spec.emergency ?? false,

@@ -28,6 +28,7 @@ import { userAssignRole, userReviewRole, userRevokeRole } from '../identity/role
 import { userCreate } from '../identity/user-create.action.ts';
 import { userDelete } from '../identity/user-delete.action.ts';
 import { userLinkIdentity, userUnlinkIdentity } from '../identity/user-identity.action.ts';
+import { userResetFactor } from '../identity/user-reset-factor.action.ts';
 import { userUpdate } from '../identity/user-update.action.ts';
 
 /** Every change that can be gated or approved. */
@@ -51,6 +52,7 @@ const actions: readonly Action[] = [
   userReviewRole,
   userLinkIdentity,
   userUnlinkIdentity,
+  userResetFactor,
   personErase,
   assignmentRemoveCampaign,
   assignmentRemoveContact,

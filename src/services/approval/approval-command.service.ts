@@ -27,7 +27,7 @@ import {
 } from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
 import { assertNotBarred, openBreakGlassReview } from './break-glass-review.service.ts';
-import { assertOpenable, lockOpening } from './approval-opening.service.ts';
+import { assertOpenable, consumeOpeningProof, lockOpening } from './approval-opening.service.ts';
 import { loadChange } from './approval-payload.repository.ts';
 import { assertNotStale, assertStillPossible } from './approval-staleness.service.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
@@ -41,7 +41,7 @@ type Deps = Pick<ProcessDeps, 'db' | 'keyring'>;
  * Writes a request down; a repetition finds it there.
  *
  * @param asked the requester, acting through the workflow of the request.
- * @throws Problem `mfa.required` when the proof of the second factor is not valid any more.
+ * @throws Problem `mfa.required` or `auth.password-refused` when what the requester has proven is not valid any more.
  */
 export async function recordRequest(deps: Deps, asked: Actor, input: OpenApproval): Promise<ApprovalRecord> {
   const requester = await withRights(deps.db, asked);
@@ -50,8 +50,8 @@ export async function recordRequest(deps: Deps, asked: Actor, input: OpenApprova
     if (existing !== undefined) return recordOf(existing);
     lockOpening(tx, input.requester.user_id, input.digest);
     await assertOpenable(tx, input.requester.user_id, input.digest);
-    await consumeMfaProof(tx, input.mfa_proof_id, requester);
     const prepared = await loadChange(tx, deps.keyring, input.action, input.digest);
+    await consumeOpeningProof(tx, prepared.action, input);
     const approval = {
       ...openApproval({ ...input, requested_by: input.requester.user_id }, 0),
       review_due_at: input.review_due_at,

@@ -147,10 +147,14 @@ const requesterNotEntitled = {
   detail: 'The requester of this change is no longer active, or may no longer make it.',
 } as const;
 
-/** The change is made in the requester's name, so the requester still needs the permission to request it. */
+/**
+ * The change is made in the requester's name, so the requester still needs the permission to request it. What people ask for
+ * about their own account needs none, and refuses itself when the account is not active.
+ */
 function mayStillAsk(people: People, { row, approval }: StoredApproval): boolean {
   const requester = people.get(approval.requested_by);
   const needed = findAction(row.action)?.permission;
+  if (needed === null) return true;
   return requester !== undefined && (needed === undefined || requester.permissions.includes(needed));
 }
 

@@ -5,7 +5,12 @@ import { canBeMet } from '../../domain/approval/approval-quorum.ts';
 import { deciders, decidersQuery, rightsOfRows } from './eligible-people.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
+import { consumePasswordProof } from '../../platform/security/password-proof.ts';
+import type { OpenApproval } from '../../workflows/approval/approval.contract.ts';
+import type { Action } from '../actions/action.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
+import { putAccountNews } from './safeguard-news.repository.ts';
 
 /** How many requests of one person may be open at a time (R10). */
 const maximumOpen = 20;
@@ -18,6 +23,24 @@ export function lockOpening(tx: Tx, requesterId: string, digest: string): void {
   for (const key of [`approvals-of/${requesterId}`, `approval-of/${tx.actor.tenant_id}/${digest}`]) {
     tx.defer({ compile: () => sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.compile(tx.sql) });
   }
+}
+
+/**
+ * Consumes what the requester has proven: the second factor, or for the one action that is asked for because the factor is
+ * lost, the password. The action says which of the two, not the caller; a proof of the one kind is never taken for the other.
+ * The owner of the password is told at once: somebody else may have used it.
+ *
+ * @param tx of the requester.
+ * @throws Problem `mfa.required`, `auth.password-refused`.
+ */
+export async function consumeOpeningProof(
+  tx: Tx,
+  { name, askedWith }: Action,
+  { mfa_proof_id, digest, requester }: Pick<OpenApproval, 'mfa_proof_id' | 'digest' | 'requester'>,
+): Promise<void> {
+  if (askedWith === 'factor') return consumeMfaProof(tx, mfa_proof_id, tx.actor);
+  await consumePasswordProof(tx, mfa_proof_id, { user_id: requester.user_id, action: name, payload_digest: digest });
+  putAccountNews(tx, 'factor-recovery-asked', requester.user_id);
 }
 
 /**

@@ -77,7 +77,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
     },
     open: async ({ actor, action, payload, mfa }, command) => {
       const prepared = getAction(action).prepare(payload);
-      return requestApproval(deps, actor, { prepared, reason: prepared.reason, mfaProofId: mfa.delegate() }, command);
+      return requestApproval(deps, actor, { prepared, reason: prepared.reason, proof: mfa.delegate() }, command);
     },
     viewOf: approvalViewOf,
   };
@@ -86,11 +86,18 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
 /**
  * A change whose approval the caller may request.
  *
- * @throws Problem `auth.forbidden` without the permission that the change itself needs, or when it is an emergency.
+ * @throws Problem `auth.forbidden` without the permission that the change itself needs, for what only the owner of an account
+ *   asks for with the password, or when it is an emergency.
  */
 export function changeFor(actor: Actor, name: string, payload: unknown): PreparedAction {
   const action = getAction(name);
-  if (!actor.permissions.includes(action.permission)) {
+  if (action.askedWith === 'password') {
+    throw new Problem({
+      code: 'auth.forbidden',
+      detail: 'Nobody but the owner of the account asks for this, with the password: POST /auth/factor-recovery.',
+    });
+  }
+  if (action.permission !== null && !actor.permissions.includes(action.permission)) {
     throw new Problem({ code: 'auth.forbidden', detail: `This change needs the permission ${action.permission}.` });
   }
   if (action.isEmergency) {
@@ -106,8 +113,11 @@ export function changeFor(actor: Actor, name: string, payload: unknown): Prepare
 interface ApprovalRequest {
   readonly prepared: PreparedAction;
   readonly reason: string | null;
-  /** Id of the proof of the requester's second factor; consumed in the transaction that records the request. */
-  readonly mfaProofId: string;
+  /**
+   * Id of the requester's proof, which the transaction that records the request consumes. What is proven by the password is
+   * written down with the checks of the request, so that one that is refused leaves no proof behind.
+   */
+  readonly proof: string | ((tx: Tx, digest: string) => Promise<string>);
 }
 
 /**
@@ -120,11 +130,14 @@ interface ApprovalRequest {
 export async function requestApproval(
   deps: Deps,
   actor: Actor,
-  { prepared, reason, mfaProofId }: ApprovalRequest,
+  { prepared, reason, proof }: ApprovalRequest,
   command: WorkflowCommand,
 ): Promise<ApprovalView> {
   const requester = personRef(actor);
-  const { policy, digest } = await unitOfWork(deps.db, actor, (tx) => prepareRequest(tx, deps.keyring, prepared));
+  const { policy, digest, mfa_proof_id } = await unitOfWork(deps.db, actor, async (tx) => {
+    const opening = await prepareRequest(tx, deps.keyring, prepared);
+    return { ...opening, mfa_proof_id: typeof proof === 'string' ? proof : await proof(tx, opening.digest) };
+  });
   const { action, environment } = prepared;
   const input = {
     requester,
@@ -136,7 +149,7 @@ export async function requestApproval(
     policy,
     open_within_ms: openWithinMs,
   };
-  return startApproval(deps, input, { mfa_proof_id: mfaProofId, command_id: command.command_id }, command);
+  return startApproval(deps, input, { mfa_proof_id, command_id: command.command_id }, command);
 }
 
 /**

@@ -30,7 +30,7 @@ export function requestText(request: RequestText): string {
   if (changes.length > shownChanges) lines.push(`- and ${changes.length - shownChanges} more`);
   return [
     `${headline}.`,
-    description,
+    withMaskedAddresses(description),
     ...(lines.length === 0 ? [] : [lines.join('\n')]),
     `Requested by ${requested_by}${reason === null ? '' : `: ${reason}`}`,
     ...(decide_until === null ? [] : [`It can be decided until ${decide_until}.`]),
@@ -41,6 +41,10 @@ export function requestText(request: RequestText): string {
 function valueText(value: JsonValue): string {
   if (value === null) return 'nothing';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const masked = text.replaceAll(/[^\s",]+@[^\s",]+/g, maskEmail).replaceAll(/\+\d{4,11}(\d{3})/g, '•••$1');
+  const masked = withMaskedAddresses(text);
   return masked.length <= maxValueLength ? masked : `${masked.slice(0, maxValueLength - 1)}…`;
+}
+
+function withMaskedAddresses(text: string): string {
+  return text.replaceAll(/[^\s",()]+@[^\s",()]+/g, maskEmail).replaceAll(/\+\d{4,11}(\d{3})/g, '•••$1');
 }

@@ -25,9 +25,9 @@ export function decidersQuery() {
   return activePeople().where('a.user_id', 'in', givingRightToDecide().clearSelect().select('a.user_id'));
 }
 
-/** The ids of the active people who may ask for a change that needs a permission. */
-export function requestersQuery(permission: Permission) {
-  return givingPermission(permission)
+/** The ids of the active people who may ask for a change that needs a permission; null for one that needs none. */
+export function requestersQuery(permission: Permission | null) {
+  return (permission === null ? activeRoles() : givingPermission(permission))
     .innerJoin('users as u', 'u.id', 'a.user_id')
     .where('u.status', '=', 'active')
     .clearSelect()

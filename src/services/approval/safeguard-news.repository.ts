@@ -10,6 +10,8 @@ export const safeguardDeeds = {
   'account-linked': 'has let an external account sign in as',
   'account-unlinked': 'has unlinked an external account of',
   'account-deleted': 'has deleted the account of',
+  'factor-recovery-asked': 'has asked, with the password alone, for the removal of the lost second factor of',
+  'factor-removed': 'has had the lost second factor removed, with an approval, from the account of',
   'role-given': 'has given a role to',
   'role-taken': 'has taken a role from',
   'role-confirmed': 'has confirmed a role of',
@@ -43,8 +45,8 @@ export function putSafeguardNews(
   putWorkflowStart(tx, 'safeguard-news', { actor: { ...actorRef(tx.actor) }, deed, ...about }, 0);
 }
 
-/** Has a person told of what somebody else has done to their account, at the address that counts (R4). */
-function putAccountNews(tx: Tx, deed: SafeguardDeed, userId: string): void {
+/** Has a person told of what was done to their account, maybe by somebody else, at the address that counts (R4). */
+export function putAccountNews(tx: Tx, deed: SafeguardDeed, userId: string): void {
   putWorkflowStart(tx, 'account-news', { actor: { ...actorRef(tx.actor) }, deed, user_id: userId }, 0);
 }
 

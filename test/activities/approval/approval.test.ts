@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { defineAction } from '../../../src/services/actions/action.ts';
 import { flagToggle } from '../../../src/services/flag/flag-toggle.action.ts';
+import { userResetFactor } from '../../../src/services/identity/user-reset-factor.action.ts';
 import { createApprovalActivities } from '../../../src/activities/approval/approval.activities.ts';
 import { openPayload, storePayload } from '../../../src/services/approval/approval-payload.repository.ts';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
@@ -54,13 +55,18 @@ async function proof({ user_id, session_id }: SignedIn): Promise<string> {
 
 const policy = { ...safePolicy, steps: safePolicy.steps.map((step) => ({ ...step, quorum: 2 })) };
 
-/** A request to switch a new production flag on, opened by the activity without a workflow. */
-async function opened(key: string) {
+/** The digest of switching a new production flag on, whose payload is stored. */
+async function toggleDigest(key: string): Promise<string> {
   await approvalDriver(app, admin).productionFlag(key);
   const { db, keyring } = app.api.deps;
   const prepared = flagToggle.prepare({ key, environment: 'production', enabled: true, version: 1 });
   const actor = { ...systemActor(defaultTenantId), user_id: admin.user_id };
-  const digest = await unitOfWork(db, actor, (tx) => storePayload(tx, keyring, prepared));
+  return unitOfWork(db, actor, (tx) => storePayload(tx, keyring, prepared));
+}
+
+/** A request to switch a new production flag on, opened by the activity without a workflow. */
+async function opened(key: string) {
+  const digest = await toggleDigest(key);
   const input = {
     requester: ref(admin),
     approval_id: randomUUID(),
@@ -77,7 +83,7 @@ async function opened(key: string) {
 
 type Opened = Awaited<ReturnType<typeof opened>>;
 
-async function approval(person: SignedIn, { input }: Opened): Promise<RecordCommand> {
+async function approval(person: SignedIn, { input }: { input: Pick<Opened['input'], 'approval_id' | 'digest'> }): Promise<RecordCommand> {
   return {
     actor: ref(person),
     approval_id: input.approval_id,
@@ -167,6 +173,38 @@ describe('the transaction checks a command again', () => {
     await expect(activities.recordApprovalCommand(stolen)).rejects.toMatchObject({ type: 'mfa.required' });
     expect(await historyOf(request.input.approval_id)).toEqual(['opened']);
     expect((await activities.recordApprovalCommand(command)).view.steps[0]?.approvals).toBe(1);
+  });
+
+  it('and opens with a password what is asked for so and nothing else, and that with nothing else', async () => {
+    const { db, keyring } = app.api.deps;
+    const [factor] = await asSuperuser<{ id: string }>(app, 'select id from mfa_factors where user_id = $1', [admin.user_id]);
+    const prepared = userResetFactor.prepare({ user_id: admin.user_id, factor_id: factor?.id });
+    const actor = { ...systemActor(defaultTenantId), user_id: admin.user_id };
+    const digest = await unitOfWork(db, actor, (tx) => storePayload(tx, keyring, prepared));
+    const byPassword = async (columns: { user_id?: string; payload_digest?: string; proof_expires_at?: string } = {}) => {
+      const proven = { user_id: admin.user_id, session_id: null, method: 'password', action: prepared.action.name, payload_digest: digest } as const;
+      return (await createMfaChallenge(app, { ...proven, ...columns })).id;
+    };
+    const { input: toggling } = await opened('by-factor');
+    const input = { ...toggling, action: prepared.action.name, environment: null, digest };
+    const open = async (what: typeof input | typeof toggling, mfa_proof_id: string) =>
+      activities.openApproval({ ...what, approval_id: randomUUID(), requester: { ...ref(admin), session_id: null }, mfa_proof_id });
+    const refused = { type: 'auth.password-refused' };
+    await expect(open(input, await proof(admin))).rejects.toMatchObject(refused);
+    await expect(open(input, await byPassword({ user_id: second.user_id }))).rejects.toMatchObject(refused);
+    await expect(open(input, await byPassword({ payload_digest: 'b'.repeat(64) }))).rejects.toMatchObject(refused);
+    await expect(open(input, await byPassword({ proof_expires_at: new Date(Date.now() - 1_000).toISOString() }))).rejects.toMatchObject(refused);
+    const other = { ...toggling, digest: await toggleDigest('by-password') };
+    await expect(open(other, await byPassword())).rejects.toMatchObject({ type: 'mfa.required' });
+    const used = await byPassword();
+    const { view } = await open(input, used);
+    expect(view).toMatchObject({ status: 'pending', action: 'user.reset-factor', requested_by: admin.user_id });
+    await activities.recordApprovalCommand({
+      ...(await approval(provider, { input: { ...input, approval_id: view.id as typeof input.approval_id } })),
+      command: { kind: 'reject', by: { user_id: provider.user_id, roles: [] }, digest },
+      reason: 'not them',
+    });
+    await expect(open(input, used)).rejects.toMatchObject(refused);
   });
 
   it('and undoes a failed change, leaving only its failure', async () => {

@@ -46,6 +46,7 @@ export const peopleLines: readonly CommandLine[] = [
   noKey('openAccountLink', 'public: a link is its own proof, and looking at it changes nothing for anybody else'),
   noKey('completeAccountLink', 'public: a link works once, and its holder has no account yet'),
   noKey('login', 'public: whoever signs in has no account to keep a key under'),
+  noKey('requestFactorRecovery', 'public: a repetition finds the request that is open instead of opening another'),
   noKey('refresh', 'public: the refresh token is used once, and its repetition has a rule of its own'),
   noKey('logout', 'ending the own session is the same however often it is done'),
   noKey('requestMFACode', 'a code that was sent is not sent again by a repetition; one asks for another'),

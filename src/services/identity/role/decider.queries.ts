@@ -11,7 +11,7 @@ import type { SystemRoleCode } from '../../../domain/identity/system-roles.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
-import { actsBehind } from '../account-act/account-act.queries.ts';
+import { actsBehind, independenceOf } from '../account-act/account-act.queries.ts';
 import { activeRoles, effectiveRights } from './active-role.queries.ts';
 import { rolesQuery } from './role.queries.ts';
 
@@ -54,6 +54,29 @@ export async function isDecider(db: ReadSource, scope: ReadScope, userId: string
 export async function allDeciders(db: ReadSource, scope: ReadScope): Promise<string[]> {
   const held = await read(db, scope, givingRightToDecide());
   return [...new Set(held.map(({ user_id }) => user_id))];
+}
+
+/**
+ * The ids of all deciders but the owner of an account, whoever has made that account, and who is not apart from its maker. The
+ * maker may have chosen its first password, and so may be the one who asks with it, also after the account was confirmed;
+ * unless the operator has named its person since, who has then chosen a new one.
+ */
+export async function decidersBesideMakers(db: ReadSource, scope: ReadScope, userId: string): Promise<string[]> {
+  const makers = await read(
+    db,
+    scope,
+    kysely
+      .selectFrom('account_acts')
+      .where('target_id', '=', userId)
+      .where('kind', '=', 'create')
+      .where((eb) => eb.or([eb('close_reason', 'is', null), eb('close_reason', '<>', 'named')]))
+      .select('actor_id'),
+  );
+  const makerIds = makers.map(({ actor_id }) => actor_id);
+  const others = (await allDeciders(db, scope)).filter((id) => id !== userId).sort();
+  if (makerIds.length === 0) return others;
+  const independence = await independenceOf(db, scope, [...others, ...makerIds]);
+  return others.filter((id) => independence.isApartFromAll(id, makerIds));
 }
 
 /** The ids of all active people whose vote can count. */

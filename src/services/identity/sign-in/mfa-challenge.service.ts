@@ -133,7 +133,9 @@ async function countAttempt(deps: Pick<Deps, 'db' | 'now'>, owner: ChallengeOwne
       .where('locked_at', 'is', null)
       .where('verified_at', 'is', null)
       .where('expires_at', '>', sql<string>`clock_timestamp()`)
-      .returning(['id', 'action', 'payload_digest', 'method', 'code_hash', 'attempts']),
+      .returning(['id', 'action', 'payload_digest', 'method', 'code_hash', 'attempts'])
+      // A proof by password belongs to no session.
+      .$narrowType<{ method: MfaMethod }>(),
   );
   if (counted !== undefined) return counted;
   const [found] = await read(

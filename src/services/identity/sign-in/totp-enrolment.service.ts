@@ -117,14 +117,21 @@ export async function confirmTotp(deps: Deps, owner: FactorOwner, code: string):
 /** Takes the app out of use with its recovery codes, by a code of it; the caller has verified the password. */
 export async function disableTotp(deps: Deps, owner: FactorOwner, code: string): Promise<void> {
   await proveFactor(deps, owner, { code, purpose: 'signIn' }, async (tx) => {
-    const removed = await tx.sql
-      .deleteFrom('mfa_factors')
-      .where('user_id', '=', owner.user_id)
-      .returning('id')
-      .executeTakeFirst();
-    await tx.sql.deleteFrom('mfa_recovery_codes').where('user_id', '=', owner.user_id).execute();
-    tx.audit({ event: 'mfa.disable', action: 'delete', resource_type: 'mfa_factor', resource_id: removed?.id ?? null });
+    const resource_id = await removeTotp(tx, owner.user_id);
+    tx.audit({ event: 'mfa.disable', action: 'delete', resource_type: 'mfa_factor', resource_id });
   });
+}
+
+/**
+ * Removes a person's app and recovery codes; the caller audits why. Where signing in asks for a code it goes on with the
+ * password alone until another app is in use, and asks again from then on.
+ *
+ * @returns the id of the app, or null where there was none.
+ */
+export async function removeTotp(tx: Tx, userId: string): Promise<string | null> {
+  const removed = await tx.sql.deleteFrom('mfa_factors').where('user_id', '=', userId).returning('id').executeTakeFirst();
+  await tx.sql.deleteFrom('mfa_recovery_codes').where('user_id', '=', userId).execute();
+  return removed?.id ?? null;
 }
 
 /** Replaces the recovery codes, by a code of the app. @returns the new ones; the old ones are void. */
