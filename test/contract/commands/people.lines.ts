@@ -146,10 +146,11 @@ export const peopleLines: readonly CommandLine[] = [
     const super_admin = { full_name: 'First Admin', email: `boss@${name}.example`, password: testPassword() };
     return { path: '/tenants', body: { name, domain: `${name}.example`, super_admin } };
   }),
-  byWorkflow('nameAdministrator', async ({ db }) => {
+  // By another one than most requests of the table: one person has twenty open at most.
+  byWorkflow('nameAdministrator', async ({ approver: person, db }) => {
     const { id } = await createTenant(db);
     const body = { email: `${uniqueName('named')}@people.test`, full_name: 'Eve Named', reason: 'their administrator is gone' };
-    return { path: `/tenants/${id}/administrators`, body };
+    return { person, path: `/tenants/${id}/administrators`, body };
   }),
   inTransaction('takeBackAdministrator', async ({ db }) => {
     const { id: named_tenant_id } = await createTenant(db);
@@ -158,13 +159,13 @@ export const peopleLines: readonly CommandLine[] = [
     const { id } = await insertRow(db, 'administrator_namings', naming);
     return { path: `/tenants/${named_tenant_id}/administrators/${id}/take-back`, body: { reason: 'a mistake' } };
   }),
-  byWorkflow('suspendTenant', async ({ db }) => {
+  byWorkflow('suspendTenant', async ({ approver: person, db }) => {
     const { id } = await createTenant(db);
-    return { path: `/tenants/${id}/suspend`, body: { reason: 'unpaid' }, headers: ifMatch(1) };
+    return { person, path: `/tenants/${id}/suspend`, body: { reason: 'unpaid' }, headers: ifMatch(1) };
   }),
-  byWorkflow('resumeTenant', async ({ db }) => {
+  byWorkflow('resumeTenant', async ({ approver: person, db }) => {
     const { id } = await createTenant(db, { status: 'suspended' });
-    return { path: `/tenants/${id}/resume`, body: { reason: 'paid' }, headers: ifMatch(1) };
+    return { person, path: `/tenants/${id}/resume`, body: { reason: 'paid' }, headers: ifMatch(1) };
   }),
   inTransaction('createServiceToken', async () => {
     const body = { name: uniqueName('token'), environment: 'development', permissions: ['flag:evaluate'] };

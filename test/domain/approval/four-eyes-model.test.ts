@@ -33,20 +33,20 @@ describe('four eyes against one malicious person', () => {
     expect(searchAll(allRules, start, depth)).toMatchObject({ violation: null });
   });
 
-  it('hold in 40,000 random sequences of 12 moves among vigilant people', () => {
-    const seen = random(allRules, 'vigilant', 40_000);
+  it('hold in 15,000 random sequences of 12 moves among vigilant people', () => {
+    const seen = random(allRules, 'vigilant', 15_000);
     expect(seen.violation).toBeNull();
-    expect(seen.possible).toBeGreaterThan(150_000);
-    expect(seen.ran).toBeGreaterThan(1_000);
+    expect(seen.possible).toBeGreaterThan(50_000);
+    expect(seen.ran).toBeGreaterThan(350);
     expect(seen.weakened).toBe(0);
   });
 
-  it('hold in 40,000 random sequences of 12 moves among gullible people, inside the window', () => {
-    const seen = random(allRules, 'gullible', 40_000);
+  it('hold in 15,000 random sequences of 12 moves among gullible people, inside the window', () => {
+    const seen = random(allRules, 'gullible', 15_000);
     expect(seen.violation).toBeNull();
-    expect(seen.possible).toBeGreaterThan(150_000);
-    expect(seen.ran).toBeGreaterThan(1_000);
-    expect(seen.weakened).toBeGreaterThan(20);
+    expect(seen.possible).toBeGreaterThan(50_000);
+    expect(seen.ran).toBeGreaterThan(350);
+    expect(seen.weakened).toBeGreaterThan(5);
   });
 });
 
