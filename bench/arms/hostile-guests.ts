@@ -25,7 +25,7 @@ const admin = new pg.Client({ connectionString: setting.adminUrl });
 await admin.connect();
 await admin.query(
   `insert into admin_role_assignments (tenant_id, user_id, role_id)
-   select $1, $2, id from admin_roles where code = 'role-super-admin' and tenant_id is null`,
+   select $1, $2, id from admin_roles where code = 'role-super-admin' and tenant_id is null on conflict do nothing`,
   [person.tenant_id, person.user_id],
 );
 const tokens = createMfaTokens({

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import pg from 'pg';
-import { samplePeople } from '../../src/dev/sample-data.ts';
+import { sampleFlagKey, samplePeople } from '../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { defaultWindows } from '../../src/domain/approval/approval-policy.ts';
 import { createSigningKeyring } from '../../src/platform/security/access-token.ts';
 import { payloadDigest } from '../../src/platform/security/digest.ts';
 import { parseKeyList } from '../../src/platform/security/keyring.ts';
+import { changeDigest } from '../../src/services/actions/run-action.ts';
 import { createMfaTokens } from '../../src/platform/security/mfa-token.ts';
 import {
   approvalStartOptions,
@@ -23,7 +24,6 @@ import type { BenchPerson } from '../seed.ts';
 import type { BenchStack } from '../stack.ts';
 
 const goal = { at: 'most', limit: 1.3 } as const;
-const digest = 'be'.repeat(32);
 
 /**
  * A decision on an approval request through the API, to the same update sent by the bare SDK to the same workflow with
@@ -78,11 +78,6 @@ export async function prepareDecisions(stack: BenchStack, admin: pg.Client, clie
     keyring: createSigningKeyring(parseKeyList(stack.env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS')),
     issuer: stack.env.PUBLIC_URL,
   });
-  await admin.query(
-    `insert into admin_approval_payloads (tenant_id, digest, action, environment, payload)
-     values ($1, $2, 'flag.toggle', 'production', '{}')`,
-    [defaultTenantId, digest],
-  );
 
   /** A verified challenge, as a person would have met it. */
   async function proof(person: BenchPerson, action: string, payload_digest: string): Promise<string> {
@@ -96,8 +91,21 @@ export async function prepareDecisions(stack: BenchStack, admin: pg.Client, clie
     return id;
   }
 
-  async function open(): Promise<string> {
+  /** A change of its own for each request, because the same one waits once. */
+  async function storedChange(reason: string): Promise<string> {
+    const change = { action: 'flag.toggle', environment: 'production' as const };
+    const payload = { key: sampleFlagKey, environment: 'production', enabled: true, version: 1, reason };
+    const digest = changeDigest({ ...change, payload });
+    await admin.query(
+      `insert into admin_approval_payloads (tenant_id, digest, action, environment, payload) values ($1, $2, $3, $4, $5)`,
+      [defaultTenantId, digest, change.action, change.environment, payload],
+    );
+    return digest;
+  }
+
+  async function open(): Promise<{ id: string; digest: string }> {
     const approval_id = randomUUID();
+    const digest = await storedChange(`bench ${approval_id}`);
     const input: ApprovalInput = {
       requester: refOf(requester),
       approval_id,
@@ -119,12 +127,19 @@ export async function prepareDecisions(stack: BenchStack, admin: pg.Client, clie
         workflowIdConflictPolicy: 'FAIL',
       }),
     });
-    return approval_id;
+    return { id: approval_id, digest };
+  }
+
+  /** Ends a request, outside of what is measured: a person has twenty open at most. */
+  async function end(id: string): Promise<void> {
+    const handle = client.workflow.getHandle(approvalWorkflowId(defaultTenantId, id));
+    await handle.cancel();
+    await handle.result();
   }
 
   return {
     async decideThroughApi(): Promise<number> {
-      const id = await open();
+      const { id, digest } = await open();
       const body = { digest, reason: null };
       const payload_digest = payloadDigest({ operation: 'approveRequest', params: { id }, body });
       const challengeId = await proof(approver, 'approveRequest', payload_digest);
@@ -143,11 +158,12 @@ export async function prepareDecisions(stack: BenchStack, admin: pg.Client, clie
       const text = await response.text();
       const elapsed = performance.now() - started;
       if (response.status !== 200) throw new Error(`The decision was refused: ${text}`);
+      await end(id);
       return elapsed;
     },
 
     async decideBySdk(): Promise<number> {
-      const id = await open();
+      const { id, digest } = await open();
       const message = {
         actor: refOf(approver),
         roles: ['role-super-admin'],
@@ -158,7 +174,9 @@ export async function prepareDecisions(stack: BenchStack, admin: pg.Client, clie
       const handle = client.workflow.getHandle(approvalWorkflowId(defaultTenantId, id));
       const started = performance.now();
       await handle.executeUpdate(approveUpdate, { args: [message] });
-      return performance.now() - started;
+      const elapsed = performance.now() - started;
+      await end(id);
+      return elapsed;
     },
   };
 }
