@@ -60,6 +60,12 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
+/** The name of a person, as it is taken. */
+export const personName = z.string().trim().min(1).max(200);
+
+/** Why somebody does something, for the record. */
+export const reasonText = z.string().trim().min(1).max(500);
+
 /** A secret on its way in: long enough to be one, never echoed. */
 export const passwordInput = z.string().min(1).max(128);
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newestFirst, pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, reasonText } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { chainScope } from '../../services/audit/audit-chain.queries.ts';
 import { chainOf } from '../../services/audit/audit-log.queries.ts';
@@ -66,7 +66,7 @@ const erasePerson = route({
   body: z
     .strictObject({
       kind: z.enum(erasableKinds),
-      reason: z.string().trim().min(1).max(500).describe('Reason, for the record; must not name a person'),
+      reason: reasonText.describe('Reason, for the record; must not name a person'),
     })
     .meta({ id: 'PersonErasure' }),
   responses: { 202: ApprovalBody, 204: null },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accountLinkPurposes } from '../../entities/identity/account-link.entity.ts';
 import { passwordInput, timestamp } from '../../platform/value-schemas.ts';
 
 /** In the body, so that no log of addresses can hold it. Any text passes as far as the rate limiter. */
@@ -19,7 +20,7 @@ export const accountLinkCompletion = z
 /** An opened link. */
 export const accountLinkView = z
   .object({
-    purpose: z.enum(['first_administrator', 'administrator_recovery']),
+    purpose: z.enum(accountLinkPurposes),
     email: z.string().nullable(),
     full_name: z.string(),
     tenant: z.object({ name: z.string(), domain: z.string() }),

@@ -9,7 +9,7 @@ import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { rolePermissionMatrix } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, reasonText } from '../../platform/value-schemas.ts';
 
 /** The permission matrix of a role with its entity tag. */
 async function presentMatrix(db: ReadSource, scope: ReadScope, id: string) {
@@ -54,7 +54,7 @@ const updateRolePermissions = route({
   requiresIfMatch: true,
   params: idParams,
   body: z
-    .strictObject({ permissions: permissionSet, reason: z.string().trim().min(1).max(500).nullable().default(null) })
+    .strictObject({ permissions: permissionSet, reason: reasonText.nullable().default(null) })
     .meta({ id: 'RolePermissionsUpdate' }),
   responses: { 200: rolePermissionMatrix, 202: ApprovalBody },
   problems: [

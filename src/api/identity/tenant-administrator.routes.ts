@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { accountLinkPurposes } from '../../entities/identity/account-link.entity.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
-import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
+import { email, idParams, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { namingPageQuery, namingQuery, namingStates } from '../../services/identity/administrator-naming/administrator-naming.queries.ts';
 import { takeBackNaming } from '../../services/identity/administrator-naming/administrator-naming.service.ts';
@@ -13,7 +14,6 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 
 const tag = 'tenant';
-const reason = z.string().trim().min(1).max(500);
 
 const naming = z
   .object({
@@ -21,7 +21,7 @@ const naming = z
     tenant_id: z.uuid(),
     email: z.string(),
     full_name: z.string(),
-    purpose: z.enum(['first_administrator', 'administrator_recovery']),
+    purpose: z.enum(accountLinkPurposes),
     reason: z.string(),
     state: z.enum(namingStates),
     named_by: z.uuid().nullable(),
@@ -59,7 +59,7 @@ const getTenantAdministrators = route({
 });
 
 const newNaming = z
-  .strictObject({ email, full_name: z.string().trim().min(1).max(200), reason })
+  .strictObject({ email, full_name: personName, reason: reasonText })
   .meta({ id: 'AdministratorNamingRequest' });
 
 const payloadOf = ({ params, body }: { params: { id: string }; body: z.output<typeof newNaming> }) => ({
@@ -101,7 +101,7 @@ const takeBackTenantAdministrator = route({
   permission: 'tenant:manage',
   gate: 'mfa',
   params: z.object({ id: z.uuid(), namingId: z.uuid() }),
-  body: z.strictObject({ reason }).meta({ id: 'AdministratorTakeBack' }),
+  body: z.strictObject({ reason: reasonText }).meta({ id: 'AdministratorTakeBack' }),
   responses: { 200: naming },
   problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],
   handler: ({ actor, params: { id, namingId }, body, change }) => {

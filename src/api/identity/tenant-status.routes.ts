@@ -5,10 +5,10 @@ import { tenantSetStatus } from '../../services/identity/tenant-set-status.actio
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, reasonText } from '../../platform/value-schemas.ts';
 
 const statusChange = z
-  .strictObject({ reason: z.string().trim().min(1).max(500) })
+  .strictObject({ reason: reasonText })
   .meta({ id: 'TenantStatusChange' });
 
 const tenantStatus = z

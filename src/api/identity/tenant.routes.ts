@@ -80,15 +80,12 @@ const createTenant = route({
   handler: async ({ actor, body, deps, change }) => {
     assertDefaultTenant(actor);
     const { super_admin: person, administrators = [], ...tenant } = body;
-    const password_hash =
-      person === undefined ? null : await hashAccountPassword(deps, person.password, person, '/super_admin/password');
-    return change(async (tx) => {
-      const created =
-        person === undefined || password_hash === null
-          ? { ...(await openTenant(tx, tenant, administrators)), super_admin_id: null }
-          : { ...(await insertTenant(tx, tenant, { ...person, password_hash })), naming_ids: [] };
-      return reply(201, created, { location: `/tenants/${created.id}` });
-    });
+    const created = (made: z.output<typeof tenantCreated>) => reply(201, made, { location: `/tenants/${made.id}` });
+    if (person === undefined) {
+      return change(async (tx) => created({ ...(await openTenant(tx, tenant, administrators)), super_admin_id: null }));
+    }
+    const password_hash = await hashAccountPassword(deps, person.password, person, '/super_admin/password');
+    return change(async (tx) => created({ ...(await insertTenant(tx, tenant, { ...person, password_hash })), naming_ids: [] }));
   },
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
+import { email, passwordInput, phoneNumber, timeZone, timestamp, personName } from '../../platform/value-schemas.ts';
 
 const settings = {
   name: z.string().trim().min(1).max(200),
@@ -36,8 +36,6 @@ export const tenantUpdate = z
   .refine((body) => Object.keys(body).length > 0, { message: 'Change something.' })
   .meta({ id: 'TenantUpdate' });
 
-const fullName = z.string().trim().min(1).max(200);
-
 /** A new tenant with its first administrators. */
 export const tenantCreation = z
   .strictObject({
@@ -48,14 +46,14 @@ export const tenantCreation = z
     time_zone: settings.time_zone.default('UTC'),
     id_document_type: settings.id_document_type.default('none'),
     administrators: z
-      .array(z.strictObject({ full_name: fullName, email }))
+      .array(z.strictObject({ full_name: personName, email }))
       .min(1)
       .max(5)
       .refine((people) => new Set(people.map((person) => person.email)).size === people.length, { message: 'Name each person once.' })
       .optional()
       .describe('Each gets a one-time link by mail. Name two, so that one can approve what the other asks for'),
     super_admin: z
-      .strictObject({ full_name: fullName, email, phone_number: phoneNumber.nullable().default(null), password: passwordInput })
+      .strictObject({ full_name: personName, email, phone_number: phoneNumber.nullable().default(null), password: passwordInput })
       .optional()
       .describe('Instead of `administrators`: one person with a first password that whoever makes the tenant knows'),
   })

@@ -11,7 +11,7 @@ import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, reasonText } from '../../platform/value-schemas.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { reply, route } from '../http/route.ts';
 import { userChange, userCreation, userView } from './user.schemas.ts';
@@ -150,7 +150,7 @@ const deleteUser = route({
   params: idParams,
   query: z.strictObject({
     transfer_to: z.uuid().optional().describe('User who becomes the owner of what this user owns'),
-    reason: z.string().trim().min(1).max(500).optional(),
+    reason: reasonText.optional(),
   }),
   responses: { 202: ApprovalBody, 204: null },
   problems: [

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, timestampInput, passwordInput, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, passwordInput, phoneNumber, timeZone, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
 
 /** A role that a person holds now, as part of the person. */
 const heldRole = z
@@ -45,7 +45,7 @@ const profileText = z.string().trim().min(1).max(200);
 
 /** What an administrator may change of an account. */
 const accountFields = {
-  full_name: z.string().trim().min(1).max(200),
+  full_name: personName,
   email: email.nullable().optional(),
   phone_number: phoneNumber.nullable().optional(),
   time_zone: timeZone.nullable().optional(),
@@ -60,7 +60,7 @@ export const roleGrant = z
     role_id: z.uuid(),
     valid_until: timestampInput.nullable().default(null).describe('When the role ends automatically'),
     review_due_at: timestampInput.nullable().default(null).describe('When the role lapses unless it is confirmed'),
-    reason: z.string().trim().min(1).max(500).nullable().default(null),
+    reason: reasonText.nullable().default(null),
   })
   .refine(({ valid_until }) => valid_until === null || Date.parse(valid_until) > Date.now(), {
     message: 'must be in the future',

@@ -9,7 +9,7 @@ import {
   onboardingStatuses,
   openOnboardingStatuses,
 } from '../../domain/onboarding/onboarding.ts';
-import { email, timestampInput, passwordInput, timestamp } from '../../platform/value-schemas.ts';
+import { email, timestampInput, passwordInput, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
 
 const roleOfLink = z.object({ role_id: z.uuid(), valid_until: timestamp.nullable() });
 
@@ -163,7 +163,7 @@ export const linkExtension = z
   .meta({ id: 'OnboardingLinkExtension' });
 
 /** Body of a revocation. */
-export const linkRevocation = z.strictObject({ reason: z.string().trim().min(1).max(500).nullable().default(null) }).prefault({});
+export const linkRevocation = z.strictObject({ reason: reasonText.nullable().default(null) }).prefault({});
 
 const version = z.int().min(1);
 
@@ -182,7 +182,7 @@ export const onboardingCompletion = z
   .strictObject({
     version: version.nullable().default(null).describe('If given, it must still be the current version'),
     answers: answers.default({}),
-    full_name: z.string().trim().min(1).max(200).nullable().default(null).describe('Name of the account'),
+    full_name: personName.nullable().default(null).describe('Name of the account'),
     password: passwordInput.nullable().default(null).describe('Password of the account, if the link creates one'),
   })
   .prefault({})

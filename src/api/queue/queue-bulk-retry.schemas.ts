@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { maxClassLength } from '../../domain/queue/queue-bulk-retry.ts';
 import { queueEventStates } from '../../domain/queue/queue.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, reasonText } from '../../platform/value-schemas.ts';
 
 /** The cap as a query parameter. */
 export const capQuery = z.coerce
@@ -18,7 +18,7 @@ export const errorClass = z.string().min(1).max(maxClassLength);
 /** What a bulk retry is asked for with. */
 export const BulkRetryRequest = z
   .strictObject({
-    reason: z.string().trim().min(1).max(500),
+    reason: reasonText,
     error_classes: z.array(errorClass).max(50).default([]).describe('As named by the preview; empty: all'),
     cap: z.int().min(1).max(5_000).default(1_000).describe('Maximum number of jobs to retry'),
     per_second: z.int().min(1).max(100).default(10).describe('Maximum number of jobs retried per second'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { operateOnJob } from '../../services/queue/queue-job.service.ts';
 import type { JobOperation } from '../../services/queue/queue-job.service.ts';
 import { route } from '../http/route.ts';
@@ -8,7 +9,7 @@ import { QueueEventBody, queueParams } from './queue.schemas.ts';
 const tag = 'queue';
 const jobPath = '/admin/queues/:name/jobs/:job_id';
 const jobParams = queueParams.extend({ job_id: z.string().min(1).max(200) });
-const reason = z.string().trim().min(1).max(500).nullable().default(null);
+const reason = reasonText.nullable().default(null);
 const answers = { 200: QueueEventBody };
 const problems = [
   'mfa.required',

@@ -5,13 +5,12 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { QueueBody, QueueEventBody, presentQueue, queueParams } from './queue.schemas.ts';
 import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { route } from '../http/route.ts';
-import { timestampInput } from '../../platform/value-schemas.ts';
+import { timestampInput, reasonText } from '../../platform/value-schemas.ts';
 import { findQueueEvent, queueByName } from '../../services/queue/queue.queries.ts';
 import { awaitQueueState, awaitResume, pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
-const reason = z.string().trim().min(1).max(500);
 
 const pauseQueueRoute = route({
   operationId: 'pauseQueue',
@@ -24,7 +23,7 @@ const pauseQueueRoute = route({
   gate: 'mfa',
   params: queueParams,
   body: z
-    .strictObject({ reason, paused_until: timestampInput.describe('When the queue resumes automatically') })
+    .strictObject({ reason: reasonText, paused_until: timestampInput.describe('When the queue resumes automatically') })
     .meta({ id: 'QueuePauseRequest' }),
   responses: { 200: QueueBody },
   problems: [
@@ -52,7 +51,7 @@ const resumeQueueRoute = route({
   permission: 'queue:resume',
   gate: 'mfa',
   params: queueParams,
-  body: z.strictObject({ reason: reason.nullable().default(null) }).prefault({}).meta({ id: 'QueueResumeRequest' }),
+  body: z.strictObject({ reason: reasonText.nullable().default(null) }).prefault({}).meta({ id: 'QueueResumeRequest' }),
   responses: { 200: QueueBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.not-paused', 'service.unavailable'],
   handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {

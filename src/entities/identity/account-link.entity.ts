@@ -2,7 +2,9 @@ import { timestamp } from '../shared/column-types.ts';
 import { defineEntity, p, tenantColumns, tenantPolicies } from '../shared/tenant-columns.ts';
 
 /** What a one-time link to an account is for. */
-export type AccountLinkPurpose = 'first_administrator' | 'administrator_recovery';
+export const accountLinkPurposes = ['first_administrator', 'administrator_recovery'] as const;
+/** One of {@link accountLinkPurposes}. */
+export type AccountLinkPurpose = (typeof accountLinkPurposes)[number];
 
 /**
  * A one-time link by which its holder chooses the password of an account and enrols a second factor (T-36). It is open until

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -15,7 +16,7 @@ export const erasableKinds = ['user', 'contact'] as const;
 const personErasePayload = z.strictObject({
   person_id: z.uuid(),
   kind: z.enum(erasableKinds),
-  reason: z.string().trim().min(1).max(500).describe('Reason, for the record; must not name a person'),
+  reason: reasonText.describe('Reason, for the record; must not name a person'),
 });
 
 type Payload = z.output<typeof personErasePayload>;

@@ -6,7 +6,7 @@ import { rowVersion } from '../../platform/row-version-input.ts';
 import { defineAction } from '../actions/action.ts';
 import { assertDefaultTenant } from './platform-staff.ts';
 import { tenantHasPair } from './role/decider.queries.ts';
-import { findTenantById } from './tenant.queries.ts';
+import { findTenantById, tenantTitle } from './tenant.queries.ts';
 import { assertNotDefaultTenant, setTenantStatus } from './tenant.service.ts';
 
 const tenantSetStatusPayload = z.strictObject({
@@ -32,9 +32,8 @@ export const tenantSetStatus = defineAction({
   describe: ({ tenant_id, status }) => `${verbs[status]} the tenant ${tenant_id}.`,
   present: async (db, scope, { tenant_id, status }) => {
     const [tenant] = await read(db, scope, findTenantById(tenant_id));
-    const name = tenant === undefined ? tenant_id : `${tenant.name} (${tenant.domain})`;
     return {
-      description: `${verbs[status]} the tenant ${name}.`,
+      description: `${verbs[status]} the tenant ${tenantTitle(tenant_id, tenant)}.`,
       changes: [{ field: 'status', before: tenant?.status ?? null, after: status }],
     };
   },

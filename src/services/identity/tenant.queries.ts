@@ -40,3 +40,8 @@ export function findTenantById(tenantId: string) {
     select id, name, domain, status, version from tenant_list(null, null, ${allTenants}::int) where id = ${tenantId}::uuid`;
   return { compile: () => found.compile(kysely) };
 }
+
+/** Name and domain of a tenant as approvers of the staff read them; its id when it is not there. */
+export function tenantTitle(tenantId: string, tenant: Pick<TenantRow, 'name' | 'domain'> | undefined): string {
+  return tenant === undefined ? tenantId : `${tenant.name} (${tenant.domain})`;
+}

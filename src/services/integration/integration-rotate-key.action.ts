@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { defaultGraceSeconds } from '../../domain/integration/key-rotation.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -13,7 +14,7 @@ export const rotateKeyPayload = z.strictObject({
   integration_id: z.uuid(),
   environment: integrationEnvironment,
   grace_seconds: z.int().min(0).max(30 * 24 * 3_600).default(defaultGraceSeconds),
-  reason: z.string().trim().min(1).max(500).nullable().default(null),
+  reason: reasonText.nullable().default(null),
 });
 
 type Payload = z.output<typeof rotateKeyPayload>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { cleanableStates } from '../../domain/queue/queue.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -17,7 +18,7 @@ export const queueCleanPayload = z.strictObject({
   state: z.enum(cleanableStates),
   older_than_seconds: z.int().min(0).max(10 * 365 * 86_400).describe('Younger jobs are not removed'),
   limit: z.int().min(1).max(maxCleaned).default(10_000).describe('Maximum number of jobs to remove'),
-  reason: z.string().trim().min(1).max(500),
+  reason: reasonText,
 });
 
 type Payload = z.output<typeof queueCleanPayload>;

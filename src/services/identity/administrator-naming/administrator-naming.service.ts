@@ -6,6 +6,7 @@ import { defaultTenantId, systemActor } from '../../../domain/shared/actor.ts';
 import type { Actor } from '../../../domain/shared/actor.ts';
 import { timestampText } from '../../../domain/shared/timestamp-text.ts';
 import { AdministratorNamingEntity } from '../../../entities/identity/administrator-naming.entity.ts';
+import { kysely } from '../../../entities/kysely-schema.ts';
 import type { AccountLinkPurpose } from '../../../entities/identity/account-link.entity.ts';
 import { read } from '../../../platform/database/read.ts';
 import { unitOfWork } from '../../../platform/database/unit-of-work.ts';
@@ -110,18 +111,15 @@ function linkMail({ env }: Pick<Deps, 'env'>, to: string, token: string, expires
  * @throws Problem 404; `resource.conflict` when it was taken back before, its link has expired, or the person decides already.
  */
 export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, reason: string): Promise<void> {
-  await lockNaming(tx, id);
+  const row = await lockNaming(tx, id);
   const [naming] = await read(tx, tx.actor, namingQuery(namedTenantId, id));
   if (naming === undefined) throw notFound('naming');
   const { state, counts_from } = naming;
   const isInForce = state === 'used' && (counts_from === null || Date.parse(counts_from) <= Date.now());
   if (isInForce) throw conflict('The person administers the tenant already: its own administrators decide about the account.');
   if (state !== 'waiting' && state !== 'sent' && state !== 'used') throw conflict(`The naming is ${state.replace('_', ' ')} already.`);
-  await tx.sql
-    .updateTable('administrator_namings')
-    .set({ taken_back_at: sql<string>`clock_timestamp()`, taken_back_by: tx.actor.user_id })
-    .where('id', '=', id)
-    .execute();
+  tx.em.assign(row, { taken_back_at: timestampText(Date.now()), taken_back_by: tx.actor.user_id });
+  await tx.flush();
   tx.audit({
     event: 'tenant.take-back-administrator',
     action: 'update',
@@ -137,7 +135,7 @@ export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, 
 export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promise<void> {
   const { named_tenant_id, user_id, link_id, taken_back_at } = await findNaming(deps, systemActor(defaultTenantId), namingId);
   // Its link was never written down: `sendNaming` finds that it was taken back.
-  if (user_id == null || link_id == null || taken_back_at == null) return;
+  if (user_id === null || link_id === null || taken_back_at === null) return;
   await unitOfWork(deps.db, systemActor(named_tenant_id, { request_id: namingId }), async (tx) => {
     await lockRights(tx);
     await revokeAccountLinks(tx, { user_id });
@@ -171,7 +169,9 @@ export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promi
 }
 
 async function findNaming({ db }: Pick<Deps, 'db'>, staff: Actor, id: string) {
-  return unitOfWork(db, staff, (tx) => lockNaming(tx, id));
+  const [naming] = await read(db, staff, kysely.selectFrom('administrator_namings').where('id', '=', id).selectAll());
+  if (naming === undefined) throw notFound('naming');
+  return naming;
 }
 
 async function lockNaming(tx: Tx, id: string) {

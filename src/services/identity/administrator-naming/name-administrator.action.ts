@@ -6,7 +6,7 @@ import { email } from '../../../platform/value-schemas.ts';
 import { defaultTenantId } from '../../../domain/shared/actor.ts';
 import { defineAction } from '../../actions/action.ts';
 import { assertDefaultTenant } from '../platform-staff.ts';
-import { findTenantById } from '../tenant.queries.ts';
+import { findTenantById, tenantTitle } from '../tenant.queries.ts';
 import { putNaming } from './administrator-naming.service.ts';
 
 const nameAdministratorPayload = z.strictObject({
@@ -33,10 +33,9 @@ export const tenantNameAdministrator = defineAction({
   describe: ({ email: address, tenant_id }) => `Name ${address} as an administrator of the tenant ${tenant_id}.`,
   present: async (db, scope, { tenant_id, email: address, full_name }) => {
     const [tenant] = await read(db, scope, findTenantById(tenant_id));
-    const name = tenant === undefined ? tenant_id : `${tenant.name} (${tenant.domain})`;
     return {
       description:
-        `Name ${full_name} as an administrator of the tenant ${name}: ${address} gets a one-time link to a new password and a new ` +
+        `Name ${full_name} as an administrator of the tenant ${tenantTitle(tenant_id, tenant)}: ${address} gets a one-time link to a new password and a new ` +
         'second factor. Approve only an address that is known to be the person’s.',
       changes: [{ field: 'administrator', before: null, after: `${full_name} <${address}>` }],
     };
