@@ -1,5 +1,5 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { escapeIdentifier } from 'pg';
@@ -29,12 +29,25 @@ const progress = (step: string) => process.stderr.write(`test servers: ${step}\n
 /** Nothing of a test run has to survive a power cut. */
 const carelessSettings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'autovacuum_naptime=1h'];
 
+const memoryFolder = '/dev/shm';
+const gibibyte = 1024 ** 3;
+
+/**
+ * Where the servers keep their files: in memory where there is plenty, because every test file copies a database of a
+ * thousand small files, which takes a disk twenty times as long (0.7 s against 0.03 s). Containers often have 64 MB there.
+ */
+async function parentFolder(): Promise<string> {
+  if (process.env.TMPDIR !== undefined || freemem() < 10 * gibibyte) return tmpdir();
+  const room = await statfs(memoryFolder).then(({ bavail, bsize }) => bavail * bsize, () => 0);
+  return room < 6 * gibibyte ? tmpdir() : memoryFolder;
+}
+
 /**
  * Starts PostgreSQL and Temporal for one run in a temporary folder, migrates the database that the test databases
  * are copied from, and bundles the workflows. Whatever was started is stopped again when a part fails.
  */
 export async function startTestServers(): Promise<TestServers> {
-  const folder = await mkdtemp(join(tmpdir(), 'castellan-test-'));
+  const folder = await mkdtemp(join(await parentFolder(), 'castellan-test-'));
   const undos: Undo[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })];
   const stop = async () => {
     for (const undo of undos.splice(0).reverse()) await undo();

@@ -52,11 +52,12 @@ export function mountOperations(router: Router<RequestState>, deps: ApiDeps): vo
     ctx.set('cache-control', 'public, max-age=300');
     ctx.body = deps.signingKeys.jwks();
   });
-  const document = JSON.stringify(openApiDocument(deps.routes, deps.env.PUBLIC_URL));
+  // Made when the first reader asks: it is most of the time that a start would take, and few processes are ever asked.
+  let document: string | undefined;
   router.get('/openapi.json', (ctx) => {
     ctx.state.routePath = '/openapi.json';
     ctx.type = 'application/json';
-    ctx.body = document;
+    ctx.body = document ??= JSON.stringify(openApiDocument(deps.routes, deps.env.PUBLIC_URL));
   });
   mountDocs(router);
   mountAccountLinkPage(router);

@@ -154,6 +154,8 @@ export const trackerLines: readonly CommandLine[] = [
   byWorkflow('generateNudges', async (stage) => {
     const person = await stage.person();
     const { user_id } = person;
+    // At some hour of each day it is night where the person lives, and only urgent nudges are made.
+    await stage.done(person, 'PUT', `${base}/settings`, { body: { quiet_from_minute: 0, quiet_to_minute: 0 } });
     await createActivity(stage.db, { user_id, status: 'pending', date: '2026-01-05' });
     const { path } = await prospectOf(stage, user_id);
     await stage.done(person, 'PATCH', path, { body: { next_activity_at: '2026-01-05T09:00:00Z' } });
