@@ -55,9 +55,19 @@ function isPossible(rules: Rules, state: State, change: Change): boolean {
   return target.role !== 'junior';
 }
 
+/** Answers of {@link isRobust} by everything that they depend on: most of the states of a search differ in other things. */
+const robust = new Map<string, boolean>();
+
 function isRobust(state: State, { steps }: ApprovalPolicy): boolean {
+  const people = state.accounts.map(({ id, role, is_active }) => `${id} ${role} ${is_active}`);
+  const acts = state.acts.filter(({ closes }) => closes === null || closes > state.day).map(({ target, actor }) => `${actor}>${target}`);
+  const key = [...people, ...new Set(acts.toSorted()), JSON.stringify(steps)].join();
+  const found = robust.get(key);
+  if (found !== undefined) return found;
   const requesters = state.accounts.filter(({ is_active }) => is_active).map(({ id }) => id);
-  return robustnessFault(steps, deciders(state), independenceIn(state), requesters) === null;
+  const answer = robustnessFault(steps, deciders(state), independenceIn(state), requesters) === null;
+  robust.set(key, answer);
+  return answer;
 }
 
 /** Whose approval a change takes; null where a factor is enough. */

@@ -12,7 +12,6 @@ export type TemporalServerTools = {
 };
 
 const goModule = 'go.temporal.io/server';
-const lookTimeoutMs = 60_000;
 const buildTimeoutMs = 30 * 60_000;
 
 /** Programs by the name that they have in the images, with the package that `go install` builds. */
@@ -30,11 +29,6 @@ function folderOf(version: string, cacheFolder: string): string {
 export async function builtTemporalServerTools(version: string, cacheFolder: string): Promise<TemporalServerTools | undefined> {
   const folder = folderOf(version, cacheFolder);
   return (await stat(folder).catch(() => null)) === null ? undefined : toolsIn(folder);
-}
-
-/** Whether this machine can build them. */
-export async function hasGo(): Promise<boolean> {
-  return (await runCommand('go', ['version'], { timeoutMs: lookTimeoutMs })).ok;
 }
 
 /**
