@@ -5,6 +5,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
@@ -58,19 +59,20 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   let facts: RotationState | null = null;
   let failures = 0;
   let retrySignals = 0;
-  let isAbortRequested = false;
-  let abortCommand: string | undefined;
-  let abortRefused: Error | undefined;
   let isSwitching = false;
+  /** Signals that the present step knows of. */
+  let signalsOfStep = 0;
+  /** Who waits for an abort, in the order in which they came. */
+  const abortCommands: (string | undefined)[] = [];
+  const refusedAborts = new Map<string | undefined, Error>();
 
   setHandler(
     abortRotationUpdate,
     async ({ command_id }) => {
-      isAbortRequested = true;
-      abortCommand ??= command_id;
-      abortRefused = undefined;
-      await condition(() => abortRefused !== undefined || (facts !== null && !isBeforeSwitch(facts.status)));
-      const refusal = refusalOfAbort();
+      abortCommands.push(command_id);
+      refusedAborts.delete(command_id);
+      await condition(() => refusedAborts.has(command_id) || (facts !== null && !isBeforeSwitch(facts.status)));
+      const refusal = refusedAborts.get(command_id);
       if (refusal !== undefined) throw refusal;
       return ref.rotation_id;
     },
@@ -87,12 +89,13 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   });
 
   for (;;) {
+    signalsOfStep = retrySignals;
     facts = await background.readRotation(ref);
     if (facts === null || isEndedRotation(facts.status)) break;
     setCurrentDetails(`**${facts.status}**${failures === 0 ? '' : `, ${failures} failed tries`}`);
-    if (isAbortRequested && isBeforeSwitch(facts.status)) await abort();
+    if (isAbortDue()) await abort();
     else await step(facts);
-    if (workflowInfo().continueAsNewSuggested && !isAbortRequested && allHandlersFinished()) {
+    if (workflowInfo().continueAsNewSuggested && abortCommands.length === 0 && allHandlersFinished()) {
       await continueAsNew<typeof keyRotationWorkflow>(input);
     }
   }
@@ -101,20 +104,20 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   await condition(allHandlersFinished);
   return { status: facts?.status ?? 'missing' };
 
-  function refusalOfAbort(): Error | undefined {
-    return abortRefused;
+  function isAbortDue(): boolean {
+    return abortCommands.length > 0 && facts !== null && isBeforeSwitch(facts.status);
   }
 
   /** Gives the rotation up, unless the caller who asked for that has given the command up before. */
   async function abort(): Promise<void> {
-    const command = abortCommand === undefined ? {} : { command_id: abortCommand };
+    const [command_id] = abortCommands;
     try {
-      await background.giveUpRotation({ ...ref, failure: null, ...command });
+      await background.giveUpRotation({ ...ref, failure: null, ...(command_id === undefined ? {} : { command_id }) });
     } catch (error) {
-      if (abortCommand === undefined || isCancellation(error) || !(error instanceof Error)) throw error;
-      abortRefused = error;
-      isAbortRequested = false;
-      abortCommand = undefined;
+      if (command_id === undefined || isCancellation(error) || !(error instanceof Error)) throw error;
+      // Who has asked since then has not given up.
+      const refused = patched('each-abort-for-itself') ? 1 : abortCommands.length;
+      for (const command of abortCommands.splice(0, refused)) refusedAborts.set(command, error);
     }
   }
 
@@ -175,8 +178,10 @@ export async function keyRotationWorkflow(input: KeyRotationInput): Promise<KeyR
   async function waitForRetry({ code, detail }: StepFailure, delayMs: number): Promise<void> {
     const next_at = Date.now() + delayMs;
     await background.noteRotationTrouble({ ...ref, code, detail, next_at });
-    const [signalsBefore, wasAbortRequested] = [retrySignals, isAbortRequested];
-    const isInterrupted = () => retrySignals !== signalsBefore || isAbortRequested !== wasAbortRequested;
+    const before = { signals: retrySignals, aborts: abortCommands.length };
+    const isInterrupted = patched('interrupted-during-the-step')
+      ? () => retrySignals !== signalsOfStep || isAbortDue()
+      : () => retrySignals !== before.signals || abortCommands.length > 0 !== before.aborts > 0;
     await condition(isInterrupted, delayMs, { summary: 'Next try' });
   }
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { integrationSyncWorkflowId } from '../../../src/workflows/integration/integration-sync.contract.ts';
 import { keyRotationWorkflowId } from '../../../src/workflows/integration/key-rotation.contract.ts';
-import type { SignedIn, TestApi } from '../../support/api.ts';
+import { callApi } from '../../support/api.ts';
+import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { integrationDriver } from '../../support/drivers/integration.ts';
 import { recordedHistories } from '../../support/temporal/histories.ts';
@@ -120,6 +121,55 @@ describe('integrations in virtual time', () => {
     expect(service.issued).toBe(before + 1);
     expect(service.activeKeys).toContain(key_id);
     expect(service.activeKeys).not.toContain(aborted.new_key_id);
+  }, 120_000);
+
+  /** Begins a rotation whose first step is answered with 503 once it is released. */
+  async function heldRotation() {
+    const { id } = await drive.connected(service);
+    const held = service.hold(/^POST \/keys/);
+    service.trouble(/^POST \/keys/, 503, 503, 503);
+    const begun = (await drive.rotate(id)).body;
+    await held.arrived;
+    const handle = time.client.workflow.getHandle(keyRotationWorkflowId({ tenant_id: defaultTenantId, integration_id: id }));
+    /** Asks for an abort, and waits until the workflow has it. */
+    async function abort(at: string): Promise<{ answer: Promise<Answer> }> {
+      const accepted = async () =>
+        ((await handle.fetchHistory()).events ?? []).filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes != null).length;
+      const before = await accepted();
+      const answer = callApi(at, 'POST', `/admin/integrations/${id}/rotations/${begun.id}/abort`, { token: admin.token });
+      await eventually(accepted, (count) => count > before);
+      return { answer };
+    }
+    return { id, rotation_id: begun.id, handle, abort, release: held.release };
+  }
+
+  it('an abort or a retry that arrives during a step is not waited with until the next one', async () => {
+    const rotation = await heldRotation();
+    const { answer } = await rotation.abort(app.url);
+    rotation.release();
+    expect((await answer).status).toBe(200);
+    await endsAs('aborted-during-step', rotation.id, rotation.rotation_id, 'aborted');
+
+    const { id, rotation_id, handle, release } = await heldRotation();
+    const tries = () => service.count(/^POST \/keys/);
+    const before = tries();
+    const retried = await app.call('POST', `/admin/integrations/${id}/rotations/${rotation_id}/retry`, { token: admin.token });
+    expect(retried.status).toBe(202);
+    release();
+    await eventually(async () => tries(), (count) => count > before);
+    const { events } = await handle.fetchHistory();
+    expect((events ?? []).filter((event) => event.timerFiredEventAttributes != null)).toEqual([]);
+  }, 120_000);
+
+  it('an abort that was given up does not take a later one with it', async () => {
+    const rotation = await heldRotation();
+    const hasty = await app.another({ COMMAND_DEADLINE_MS: 1_500 });
+    const given = await rotation.abort(hasty.url);
+    expect(await given.answer).toMatchObject({ status: 503, body: { detail: expect.stringMatching(/nothing was changed/i) } });
+    const { answer } = await rotation.abort(app.url);
+    rotation.release();
+    expect((await answer).status).toBe(200);
+    await endsAs('aborted-by-the-second', rotation.id, rotation.rotation_id, 'aborted');
   }, 120_000);
 
   it('a sync fails after its attempts when the remote system stays unavailable', async () => {
