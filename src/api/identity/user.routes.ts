@@ -9,7 +9,6 @@ import { listUsers, userById } from '../../services/identity/user.queries.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
-import { reassignFromDeactivated, wakeQueuesOfUser } from '../../services/assignment/index.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams, reasonText } from '../../platform/value-schemas.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
@@ -122,12 +121,10 @@ const updateUser = route({
     'role.own-rights',
   ],
   handler: async (context) => {
-    const { params, body, actor, deps, request, scope } = context;
+    const { params, body, request, scope } = context;
     const change = userUpdate.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...body });
     return context.change(async (tx) => {
       await runGatedAction(tx, context, change);
-      if (body.status === 'inactive') tx.after(() => reassignFromDeactivated(deps, actor, params.id, null));
-      if (body.status === 'active') tx.after(() => wakeQueuesOfUser(deps, actor, params.id));
       return presentUser(tx, scope, params.id);
     });
   },
@@ -162,11 +159,10 @@ const deleteUser = route({
     'role.own-rights',
   ],
   handler: async (context) => {
-    const { params, query, actor, deps, request } = context;
+    const { params, query, request } = context;
     const change = userDelete.prepare({ user_id: params.id, version: expectedVersion(request.ifMatch), ...query });
     return context.change(async (tx) => {
       await runGatedAction(tx, context, change);
-      tx.after(() => reassignFromDeactivated(deps, actor, params.id, query.transfer_to ?? null));
       return reply(204);
     });
   },

@@ -53,8 +53,12 @@ export function systemActor(tenantId: string, origin: { workflow_id?: string; re
   };
 }
 
-/** The actor inside an activity: the person who asked, acting through a workflow. */
-export function actorInWorkflow(ref: ActorRef, workflowId: string): Actor {
+/**
+ * The person who asked, where something acts for them later: inside an activity, or after a commit.
+ *
+ * @param workflowId null where no workflow is in between.
+ */
+export function actorInWorkflow(ref: ActorRef, workflowId: string | null): Actor {
   return { ...systemActor(ref.tenant_id), ...ref, kind: ref.user_id === null ? 'system' : 'user', workflow_id: workflowId };
 }
 

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { actorRef } from '../../domain/shared/actor.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
-import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { followAssignmentBatch } from '../commands/workflow-start.service.ts';
@@ -49,21 +47,4 @@ export async function startReassignment(
   if (total === 0) return null;
   followAssignmentBatch(deps, tx, { actor: actorRef(tx.actor), batch_id, kind: 'hand_over', total, settled: 0 });
   return batch_id;
-}
-
-/**
- * Starts the reassignment of the contacts of a user who was deactivated just now. A failure is only logged: the
- * deactivation is committed, and the sweep or another request reassigns the contacts later.
- */
-export async function reassignFromDeactivated(
-  deps: Deps,
-  actor: Actor,
-  userId: string,
-  toUserId: string | null,
-): Promise<void> {
-  try {
-    await unitOfWork(deps.db, actor, (tx) => startReassignment(deps, tx, { from_user_id: userId, to_user_id: toUserId }));
-  } catch (error) {
-    deps.log.warn({ err: error, user_id: userId }, 'the contacts of a deactivated user could not be reassigned');
-  }
 }

@@ -31,6 +31,12 @@ export async function insertBatch(tx: Tx, batch: NewBatch): Promise<void> {
   });
 }
 
+/** Whether a batch with this id was stored before. */
+export async function batchExists(tx: Tx, id: string): Promise<boolean> {
+  const found = await tx.sql.selectFrom('assignment_batches').where('id', '=', id).select('id').executeTakeFirst();
+  return found !== undefined;
+}
+
 /** Adds the contacts of a batch, with positions from 1 in the order given. */
 export async function insertBatchItems(
   tx: Tx,

@@ -1,8 +1,15 @@
 import { sql } from 'kysely';
 import type { ContactOutcome } from '../../domain/assignment/assignment.ts';
-import { Problem } from '../../platform/problem.ts';
+import { actorRef } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { putWorkflowStart } from '../commands/workflow-start.repository.ts';
+import { openAssignments } from './assignment-access.service.ts';
 import {
+  batchExists,
   finishBatch,
   insertBatch,
   insertBatchItems,
@@ -12,7 +19,7 @@ import {
 } from './assignment-batch.repository.ts';
 import type { LockedBatch } from './assignment-batch.repository.ts';
 import { lockCampaign } from './campaign.repository.ts';
-import { assertActiveUser } from './campaign-pool.service.ts';
+import { assertActiveUser, isActiveUser } from './campaign-pool.service.ts';
 import { assignContacts } from './contact-assignment.service.ts';
 import { reassignContacts } from './reassign.service.ts';
 
@@ -96,6 +103,30 @@ export async function createReassignBatch(tx: Tx, request: ReassignRequest): Pro
   await insertBatch(tx, { ...batch, total: open.length });
   await insertBatchItems(tx, batch_id, open);
   return open.length;
+}
+
+/** Whose contacts go where, by a batch whose id names the deactivation. */
+interface Handover {
+  readonly batch_id: string;
+  readonly from_user_id: string;
+  /** Who should get them; null, and somebody who is not active any more: the pools of their campaigns. */
+  readonly to_user_id: string | null;
+}
+
+/** Has the contacts of a user who was deactivated reassigned. Repeated, it changes nothing. */
+export async function reassignFromDeactivated(
+  deps: Pick<ProcessDeps, 'db'>,
+  actor: Actor,
+  { batch_id, from_user_id, to_user_id }: Handover,
+): Promise<void> {
+  await unitOfWork(deps.db, actor, async (tx) => {
+    await openAssignments(tx);
+    if (await batchExists(tx, batch_id)) return;
+    const heir = to_user_id !== null && (await isActiveUser(tx, to_user_id)) ? to_user_id : null;
+    const total = await createReassignBatch(tx, { batch_id, from_user_id, to_user_id: heir });
+    if (total === 0) return;
+    putWorkflowStart(tx, 'assignment-batch', { actor: { ...actorRef(tx.actor) }, batch_id, kind: 'hand_over', total, settled: 0 }, 0);
+  });
 }
 
 /** What a chunk has done, and whether its batch is finished. */

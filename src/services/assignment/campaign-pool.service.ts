@@ -28,16 +28,26 @@ interface CampaignOutcome {
   readonly detail: 'by_hand' | 'already_assigned' | 'not_found';
 }
 
-/** @throws Problem 404 when there is no such user, 409 when the user is not active. */
-export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
+/** Whether there is an active user of this id. */
+export async function isActiveUser(tx: Tx, userId: string): Promise<boolean> {
+  return (await statusOf(tx, userId)) === 'active';
+}
+
+async function statusOf(tx: Tx, userId: string) {
   const user = await tx.sql
     .selectFrom('users')
     .where('id', '=', userId)
     .where('status', '<>', 'deleted')
     .select('status')
     .executeTakeFirst();
-  if (user === undefined) throw notFound('user');
-  if (user.status !== 'active') {
+  return user?.status;
+}
+
+/** @throws Problem 404 when there is no such user, 409 when the user is not active. */
+export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
+  const status = await statusOf(tx, userId);
+  if (status === undefined) throw notFound('user');
+  if (status !== 'active') {
     throw new Problem({
       code: 'assignment.user-inactive',
       detail: 'Campaigns and contacts can be assigned to active users only.',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actorRef } from '../../domain/shared/actor.ts';
+import { actorRef, systemActor } from '../../domain/shared/actor.ts';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -13,6 +13,7 @@ import { sendBatchCancellation, startAssignmentBatch } from '../assignment/assig
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
 import { refreshRollout } from '../config/config-rollout.client.ts';
 import { endNaming, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
+import { followDeactivation } from '../identity/offboarding.service.ts';
 import { sendRotationRetry } from '../integration/key-rotation.client.ts';
 import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
 import { cancelBulkRetry } from '../queue/queue-bulk-retry.client.ts';
@@ -69,6 +70,8 @@ const workerStarters: Readonly<Record<string, (deps: WorkerDeps, start: Workflow
     unlessEnded(refreshFocusSession({ temporal }, tenant_id, idIn(input, 'workflow_key'))),
   'queue-pause-refresh': (deps, { tenant_id, input }) =>
     unlessEnded(endResumedPause(deps, tenant_id, { queue_id: idIn(input, 'queue_id'), pause_id: idIn(input, 'pause_id') })),
+  'user-deactivated': (deps, { id, tenant_id, input }) =>
+    followDeactivation(deps, { actor: actorRef(systemActor(tenant_id)), user_id: idIn(input, 'user_id'), transfer_to: null, change_id: id }),
   'rollout-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(refreshRollout({ temporal }, tenant_id, input as unknown as WorkflowRefresh['rollout-refresh'])),
 };

@@ -5,7 +5,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
-import { followDeletion } from './offboarding.service.ts';
+import { followDeactivation } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.service.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
 import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
@@ -88,7 +88,8 @@ export const userDelete = defineAction({
     return { user_id: user.id };
   },
   undo: () => null,
-  afterCommit: followDeletion,
+  afterCommit: (deps, { actor, payload: { user_id, transfer_to }, change_id }) =>
+    followDeactivation(deps, { actor, user_id, transfer_to, change_id }),
 });
 
 async function assertDeletable(tx: Tx, { user_id, version, transfer_to }: Payload) {

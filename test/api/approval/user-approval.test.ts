@@ -5,6 +5,7 @@ import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
 import { approvalDriver } from '../../support/drivers/approval.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { addContacts, assignmentDriver } from '../../support/drivers/assignment.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
@@ -45,6 +46,8 @@ describe('users and roles where the tenant asks for approval', () => {
       body: { kind: 'email', name: 'Applications', email: applications, events: ['session.revoked'] },
     });
     const person = await app.signIn('role-junior-agent');
+    const contacts = await addContacts(app, 2);
+    expect((await assignmentDriver(app, admin).give(person.user_id, contacts)).status).toBe(200);
     const path = `/admin/users/${person.user_id}`;
     const asked = await callProven(app, admin, 'DELETE', path, { headers: { 'if-match': await etagOf(path) } });
     expect(asked).toMatchObject({ status: 202, body: { action: 'user.delete', status: 'pending' } });
@@ -59,6 +62,11 @@ describe('users and roles where the tenant asks for approval', () => {
       (mails) => mails.length > 0,
     );
     expect(told).toEqual([{ body: expect.stringContaining(person.user_id) }]);
+    // Whoever makes the change, the person's contacts are reassigned; these have no campaign, so they wait.
+    await eventually(
+      () => asSuperuser(app, 'select 1 from assignment_queue where contact_id = any ($1) and left_at is null', [contacts]),
+      ({ length }) => length === contacts.length,
+    );
   });
 
   it('S2-12: a changed permission matrix names the request that allowed it', async () => {

@@ -158,10 +158,18 @@ describe('R12: the platform’s staff name an administrator', () => {
     );
     expect(staffEvents.map(({ event }) => event)).toContain('tenant.name-administrator');
 
+    const applications = address();
+    await callProven(app, other.admin, 'POST', '/admin/notifications/channels', {
+      body: { kind: 'email', name: 'Applications', email: applications, events: ['session.revoked'] },
+    });
+
     // Until then the staff can take it back.
     const back = await send(staff, `${path()}/${used.id}/take-back`, { reason: 'it was the wrong Eve' });
     expect(back).toMatchObject({ status: 200, body: { state: 'taken_back', taken_back_by: staff.user_id } });
     await eventually(() => isAlive(eve), (status) => status === 401, 20_000);
+    // What follows every deactivation follows this one too.
+    const told = await eventually(() => mailsTo(applications), ({ length }) => length > 0);
+    expect(told).toEqual([expect.objectContaining({ body: expect.stringContaining(eve.user_id) })]);
     const repeated = await send(colleague, `${path()}/${used.id}/take-back`, { reason: 'again' });
     expect(repeated).toMatchObject({ status: 409, body: { code: 'resource.conflict' } });
   }, 120_000);

@@ -156,6 +156,7 @@ export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promi
       .executeTakeFirst();
     if (deactivated === undefined) return;
     await revokeSessions(tx, { user_id }, 'deactivated');
+    putWorkflowStart(tx, 'user-deactivated', { user_id }, 0);
     putSafeguardNews(tx, 'administrator-taken-back', { user_id });
     tx.audit({
       event: 'user.update',
