@@ -148,6 +148,18 @@ export const healthMetrics = {
     unit: 'seconds',
     title: 'Age of the oldest waiting change',
   },
+  'approvals.pairs': {
+    component: 'approvals',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Administrators who can approve for one another: 0 no two, 1 as long as nobody leaves, 2 also then',
+  },
+  'approvals.super_admins': {
+    component: 'approvals',
+    scope: 'tenant',
+    unit: 'count',
+    title: 'Active super admins',
+  },
   'audit.checkpoint_lag_seconds': {
     component: 'audit',
     scope: 'tenant',

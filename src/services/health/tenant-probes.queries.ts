@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import type { CompiledQuery, RawBuilder } from 'kysely';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
+import { fourEyesOfRow, fourEyesQuery } from '../identity/role/decider.queries.ts';
+import type { FourEyesRow } from '../identity/role/decider.queries.ts';
 
 /** The readings of a tenant by metric; null where one does not apply. */
 type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
@@ -10,8 +12,10 @@ type TenantReadings = Partial<Record<HealthMetricName, number | null>>;
 interface TenantProbe {
   /** The metrics that it measures; all are unknown when the query fails. */
   readonly metrics: readonly HealthMetricName[];
-  /** One row with the readings as of `at` (RFC 3339). */
-  readonly query: (at: string) => { compile(): CompiledQuery<{ readings: TenantReadings }> };
+  /** One row, as of `at` (RFC 3339). */
+  readonly query: (at: string) => { compile(): CompiledQuery };
+  /** The readings of the row; left out where the row has them as `readings`. */
+  readonly present?: (row: unknown) => TenantReadings;
 }
 
 /** The age in seconds of the earliest time; 0 where there is none. */
@@ -34,6 +38,17 @@ const approvals: TenantProbe = {
           'approvals.pending', count(*),
           'approvals.oldest_pending_seconds', ${ageOf(at, sql`min(created_at)`)})`.as('readings'),
       ),
+};
+
+/** Whether the tenant has the persons that four eyes take; its dashboard says the same in words. */
+const fourEyes: TenantProbe = {
+  metrics: ['approvals.pairs', 'approvals.super_admins'],
+  query: fourEyesQuery,
+  present: (row) => {
+    const { has_pair, warnings, super_admin_count } = fourEyesOfRow(row as FourEyesRow);
+    const pairs = has_pair ? (warnings.includes('last_pair') ? 1 : 2) : 0;
+    return { 'approvals.pairs': pairs, 'approvals.super_admins': super_admin_count };
+  },
 };
 
 /** Something of the newest verification of the tenant's chain, which is the only one that its session sees. */
@@ -124,12 +139,21 @@ const rollouts: TenantProbe = {
       .select(sql<TenantReadings>`jsonb_build_object('rollouts.holding', count(*))`.as('readings')),
 };
 
-/** All SQL probes of a tenant. A new area adds its probe here. */
-export const tenantProbes: readonly TenantProbe[] = [
+const tenantProbes: readonly TenantProbe[] = [
   approvals,
+  fourEyes,
   audit,
   credentials,
   integrations,
   notifications,
   rollouts,
 ];
+
+/** The queries of all SQL probes of a tenant, as of `at` (RFC 3339). A new area adds its probe here. */
+export function tenantProbeQueries(at: string) {
+  return tenantProbes.map(({ metrics, query, present = givenReadings }) => ({ metrics, query: query(at), present }));
+}
+
+function givenReadings(row: unknown): TenantReadings {
+  return (row as { readonly readings: TenantReadings } | undefined)?.readings ?? {};
+}

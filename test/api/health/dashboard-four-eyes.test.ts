@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { measureTenant } from '../../../src/activities/health/health-tenant.probe.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { makePerson, newMember, secondTenant } from '../../support/people.ts';
@@ -71,6 +72,23 @@ describe('the section four_eyes of the dashboard', () => {
     });
     await removed(apart.user_id);
     expect((await show(admin)).data).toMatchObject({ has_pair: false, decider_count: 1, warnings: ['no_pair', 'one_super_admin'] });
+  });
+
+  it('is measured for health as well, so that a tenant can have an alert on it', async () => {
+    const { tenant_id, admin, made } = await madeAlone();
+    const measured = async () => {
+      const all = await measureTenant(app.api.deps.db, tenant_id, new Date().toISOString());
+      return Object.fromEntries(all.flatMap(({ metric, value }) => (/^approvals\.(pairs|super)/.test(metric) ? [[metric, value]] : [])));
+    };
+    expect(await measured()).toEqual({ 'approvals.pairs': 0, 'approvals.super_admins': 2 });
+    const apart = await makePerson(app, tenant_id, 'role-provider-admin');
+    expect(await measured()).toEqual({ 'approvals.pairs': 1, 'approvals.super_admins': 2 });
+    await confirm(apart, made.user_id);
+    expect(await measured()).toEqual({ 'approvals.pairs': 2, 'approvals.super_admins': 2 });
+    const threshold = { name: 'No second person', metric: 'approvals.pairs', comparator: 'lt', threshold: 1 };
+    const headers = { 'if-match': '"0"' };
+    const set = await callProven(app, admin, 'PUT', '/admin/system-health/alerts', { body: { thresholds: [threshold] }, headers });
+    expect(set).toMatchObject({ status: 200 });
   });
 
   it('warns of nothing once three are apart, by a confirmation', async () => {

@@ -112,7 +112,7 @@ export function fourEyesQuery() {
 }
 
 /** A row of {@link fourEyesQuery}. */
-interface FourEyesRow {
+export interface FourEyesRow {
   readonly deciders: readonly Decider[];
   readonly acts: readonly OpenAct[];
 }
