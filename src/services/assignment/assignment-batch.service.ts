@@ -6,8 +6,8 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
-import { putWorkflowStart } from '../commands/workflow-start.repository.ts';
 import { openAssignments } from './assignment-access.service.ts';
+import { putBatchStart } from './assignment-batch.client.ts';
 import {
   batchExists,
   finishBatch,
@@ -113,19 +113,25 @@ interface Handover {
   readonly to_user_id: string | null;
 }
 
-/** Has the contacts of a user who was deactivated reassigned. Repeated, it changes nothing. */
+/**
+ * Has the contacts of a user who was deactivated reassigned. Repeated with the
+ * same batch, it changes nothing.
+ *
+ * @returns whether there were any.
+ */
 export async function reassignFromDeactivated(
   deps: Pick<ProcessDeps, 'db'>,
   actor: Actor,
   { batch_id, from_user_id, to_user_id }: Handover,
-): Promise<void> {
-  await unitOfWork(deps.db, actor, async (tx) => {
+): Promise<boolean> {
+  return unitOfWork(deps.db, actor, async (tx) => {
     await openAssignments(tx);
-    if (await batchExists(tx, batch_id)) return;
+    if (await batchExists(tx, batch_id)) return false;
     const heir = to_user_id !== null && (await isActiveUser(tx, to_user_id)) ? to_user_id : null;
     const total = await createReassignBatch(tx, { batch_id, from_user_id, to_user_id: heir });
-    if (total === 0) return;
-    putWorkflowStart(tx, 'assignment-batch', { actor: { ...actorRef(tx.actor) }, batch_id, kind: 'hand_over', total, settled: 0 }, 0);
+    if (total === 0) return false;
+    putBatchStart(tx, { actor: actorRef(tx.actor), batch_id, kind: 'hand_over', total, settled: 0 }, 0);
+    return true;
   });
 }
 

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { actorRef, defaultTenantId, systemActor } from '../../domain/shared/actor.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { assignmentSweepSchedule } from '../../workflows/assignment/assignment-sweep.contract.ts';
 import type { AssignmentSweepResult } from '../../workflows/assignment/assignment-sweep.contract.ts';
 import { withAssignments } from './assignment-access.service.ts';
 import { startAssignmentBatch } from './assignment-batch.client.ts';
-import { createReassignBatch } from './assignment-batch.service.ts';
+import { reassignFromDeactivated } from './assignment-batch.service.ts';
 import { sendQueueWake } from './assignment-drain.client.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
@@ -45,21 +45,22 @@ export async function sweepAssignments(deps: Deps): Promise<AssignmentSweepResul
         result.woken += 1;
         break;
       case 'leaver':
-        if (await reassignContactsOf(deps, tenant_id, id)) result.handed_over += 1;
+        if (await reassignFromDeactivated(deps, sweepActor(tenant_id), { batch_id: randomUUID(), from_user_id: id, to_user_id: null })) {
+          result.handed_over += 1;
+        }
         break;
     }
   }
   return result;
 }
 
-function inTenant<Result>({ db }: Deps, tenantId: string, work: (tx: Tx) => Promise<Result>): Promise<Result> {
-  const actor = systemActor(tenantId, { workflow_id: assignmentSweepSchedule.scheduleId });
-  return unitOfWork(db, actor, withAssignments(work));
+function sweepActor(tenantId: string): Actor {
+  return systemActor(tenantId, { workflow_id: assignmentSweepSchedule.scheduleId });
 }
 
 /** Starts the workflow of a batch that may have lost it. @returns whether it had; one that is running is left alone. */
 async function restartBatch(deps: Deps, tenant_id: string, batch_id: string): Promise<boolean> {
-  const batch = await inTenant(deps, tenant_id, (tx) =>
+  const find = withAssignments((tx) =>
     tx.sql
       .selectFrom('assignment_batches')
       .where('id', '=', batch_id)
@@ -67,19 +68,9 @@ async function restartBatch(deps: Deps, tenant_id: string, batch_id: string): Pr
       .select(['kind', 'total', 'settled_position', 'requested_by'])
       .executeTakeFirst(),
   );
+  const batch = await unitOfWork(deps.db, sweepActor(tenant_id), find);
   if (batch === undefined) return false;
   const { kind, total, settled_position, requested_by } = batch;
   const actor = { ...actorRef(systemActor(tenant_id)), user_id: requested_by };
   return startAssignmentBatch(deps, { actor, batch_id, kind, total, settled: settled_position });
-}
-
-/** Stores a batch of all contacts of a deactivated user, for the pools of their campaigns, and starts it. */
-async function reassignContactsOf(deps: Deps, tenant_id: string, from_user_id: string): Promise<boolean> {
-  const batch_id = randomUUID();
-  const total = await inTenant(deps, tenant_id, (tx) =>
-    createReassignBatch(tx, { batch_id, from_user_id, to_user_id: null }),
-  );
-  if (total === 0) return false;
-  const actor = actorRef(systemActor(tenant_id));
-  return startAssignmentBatch(deps, { actor, batch_id, kind: 'hand_over', total, settled: 0 });
 }

@@ -9,7 +9,8 @@ import type { AfterCommitDeps } from '../actions/action.ts';
 import { getAction } from '../actions/registry.ts';
 import { tellDeciders } from '../approval/safeguard-notification.service.ts';
 import { refreshApproval } from '../approval/approval.client.ts';
-import { sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
+import { putBatchStart, sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
+import type { BatchStart } from '../assignment/assignment-batch.client.ts';
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
 import { refreshRollout } from '../config/config-rollout.client.ts';
 import { endNaming, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
@@ -19,7 +20,6 @@ import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
 import { cancelBulkRetry } from '../queue/queue-bulk-retry.client.ts';
 import { endResumedPause } from '../queue/queue-state.service.ts';
 import { refreshFocusSession } from '../tracker/focus-session.client.ts';
-import type { AssignmentBatchInput } from '../../workflows/assignment/assignment-batch.contract.ts';
 import { claimWorkflowStarts, deleteWorkflowStart, putWorkflowStart } from './workflow-start.repository.ts';
 import type { WorkflowRefresh, WorkflowStart } from './workflow-start.repository.ts';
 
@@ -35,8 +35,6 @@ interface ActionFollowUp {
   readonly payload: JsonObject;
   readonly result: JsonObject;
 }
-
-type BatchStart = Omit<AssignmentBatchInput, 'queued_campaign_ids'>;
 
 /** How each kind is started, at once and later. Every start may be repeated: it must not start anything twice. */
 const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRepetition: boolean) => Promise<void>>> = {
@@ -102,7 +100,7 @@ export function followAction(
 
 /** Starts the workflow of an assignment batch that the transaction has stored, as {@link followAction} does. */
 export function followAssignmentBatch(deps: Deps, tx: Tx, batch: BatchStart): void {
-  follow(deps, tx, putWorkflowStart(tx, 'assignment-batch', { ...batch, actor: { ...batch.actor } }));
+  follow(deps, tx, putBatchStart(tx, batch));
 }
 
 /** What workflows are told, each with the id that it is about. */

@@ -1,4 +1,4 @@
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -27,7 +27,7 @@ export async function followDeactivation(
   deps: Pick<ProcessDeps, 'db' | 'temporal'>,
   { actor: ref, user_id, transfer_to, change_id }: Offboarding,
 ): Promise<void> {
-  const actor = actorInWorkflow(ref, null);
+  const actor = actorOfRef(ref);
   const ended = sessionsEndedNotification(user_id, 'deactivated', change_id);
   const outcomes = await Promise.allSettled([
     cancelRequestsOfDeactivated(deps, actor),
@@ -43,5 +43,5 @@ export async function followStatusChange(
   { actor, payload: { user_id, status }, change_id }: CommittedChange<{ readonly user_id: string; readonly status?: 'active' | 'inactive' | undefined }>,
 ): Promise<void> {
   if (status === 'inactive') await followDeactivation(deps, { actor, user_id, transfer_to: null, change_id });
-  if (status === 'active') await wakeQueuesOfUser(deps, actorInWorkflow(actor, null), user_id);
+  if (status === 'active') await wakeQueuesOfUser(deps, actorOfRef(actor), user_id);
 }
