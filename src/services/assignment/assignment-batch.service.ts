@@ -114,7 +114,7 @@ interface Handover {
 }
 
 /**
- * Has the contacts of a user who was deactivated reassigned. Repeated with the
+ * Has the contacts of a user who was deactivated reassigned, unless the user has been activated again since. Repeated with the
  * same batch, it changes nothing.
  *
  * @returns whether there were any.
@@ -126,7 +126,7 @@ export async function reassignFromDeactivated(
 ): Promise<boolean> {
   return unitOfWork(deps.db, actor, async (tx) => {
     await openAssignments(tx);
-    if (await batchExists(tx, batch_id)) return false;
+    if ((await batchExists(tx, batch_id)) || (await isActiveUser(tx, from_user_id))) return false;
     const heir = to_user_id !== null && (await isActiveUser(tx, to_user_id)) ? to_user_id : null;
     const total = await createReassignBatch(tx, { batch_id, from_user_id, to_user_id: heir });
     if (total === 0) return false;

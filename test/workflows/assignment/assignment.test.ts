@@ -239,6 +239,24 @@ describe('the sweep', () => {
     expect(await sweep()).toMatchObject({ handed_over: 0 });
   }, 60_000);
 
+  it('leaves the contacts of a user who was activated again before anybody came to reassign them', async () => {
+    const { campaign, lead } = await poolOf(2);
+    await lookAfter(lead, campaign, await addContacts(app, 2));
+    const before = await lastBatch();
+    // The state after a deactivation whose follow-up was lost with its process, and an activation.
+    const late = await asSuperuser<{ id: string }>(
+      app,
+      "insert into workflow_starts (id, tenant_id, kind, input, due_at) values (gen_random_uuid(), $1, 'user-deactivated', $2, now()) returning id",
+      [defaultTenantId, { user_id: lead }],
+    );
+    await eventually(
+      () => asSuperuser(app, 'select 1 from workflow_starts where id = $1', [late[0]?.id]),
+      ({ length }) => length === 0,
+    );
+    expect(await lastBatch()).toEqual(before);
+    expect((await openCounts(app, campaign)).get(lead)).toBe(2);
+  }, 60_000);
+
   it('does nothing for a suspended tenant', async () => {
     const { campaign, lead } = await poolOf(2);
     await lookAfter(lead, campaign, await addContacts(app, 1));
