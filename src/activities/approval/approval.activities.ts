@@ -1,4 +1,4 @@
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { readRequest, recordCommand, recordRequest, settleRequest } from '../../services/approval/approval-command.service.ts';
@@ -50,5 +50,5 @@ async function notifyOfEnd(
 
 /** The actor of an activity: whoever asked, through this request's workflow. */
 function actingFor(ref: ActorRef, approvalId: string): Actor {
-  return actorInWorkflow(ref, approvalWorkflowId(ref.tenant_id, approvalId));
+  return actorOfRef(ref, approvalWorkflowId(ref.tenant_id, approvalId));
 }

@@ -1,4 +1,4 @@
-import { actorInWorkflow, systemActor } from '../../domain/shared/actor.ts';
+import { actorOfRef, systemActor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
@@ -32,7 +32,7 @@ export function createAssignmentActivities(deps: Deps): AssignmentBatchActivitie
 }
 
 function inBatch<Result>({ db }: Deps, { actor, batch_id }: BatchRef, work: (tx: Tx) => Promise<Result>): Promise<Result> {
-  const acting = actorInWorkflow(actor, assignmentBatchWorkflowId(actor.tenant_id, batch_id));
+  const acting = actorOfRef(actor, assignmentBatchWorkflowId(actor.tenant_id, batch_id));
   return unitOfWork(db, acting, withAssignments(work));
 }
 

@@ -1,6 +1,6 @@
 import { beginDeployment, findBatch, stepDeployment, undoDeployment } from '../../services/config/config-rollout.service.ts';
 import type { DeploymentRow, SteppedDeployment } from '../../services/config/config-rollout.service.ts';
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import type { Measurement } from '../../domain/config/config-guard.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
@@ -32,7 +32,7 @@ export function createConfigRolloutActivities(deps: Deps): ConfigRolloutActiviti
   return {
     loadRolloutBatch: ({ actor, batch_id }) =>
       asActivity(async () => {
-        const acting = actorInWorkflow(actor, configBatchWorkflowId(actor.tenant_id, batch_id));
+        const acting = actorOfRef(actor, configBatchWorkflowId(actor.tenant_id, batch_id));
         const parts = await unitOfWork(db, acting, (tx) => findBatch(tx, batch_id));
         return parts.map(({ id, ...part }): BatchPart => ({ ...part, deployment_id: id }));
       }),
@@ -63,7 +63,7 @@ export function createConfigRolloutActivities(deps: Deps): ConfigRolloutActiviti
 }
 
 function actingFor(ref: ActorRef, deploymentId: string): Actor {
-  return actorInWorkflow(ref, `deployment/${ref.tenant_id}/${deploymentId}`);
+  return actorOfRef(ref, `deployment/${ref.tenant_id}/${deploymentId}`);
 }
 
 async function step(deps: Deps, input: StepRollout): Promise<SteppedDeployment> {

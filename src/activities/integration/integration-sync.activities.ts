@@ -17,7 +17,7 @@ import {
 } from '../../services/integration/integration-quarantine.service.ts';
 import { processMissingRecords } from '../../services/integration/missing-records.service.ts';
 import { integrationSecretPlace } from '../../services/integration/integration.repository.ts';
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { strikeReasons } from '../../domain/integration/integration.ts';
 import type { SyncFault } from '../../domain/integration/integration-sync.ts';
@@ -61,7 +61,7 @@ export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActi
 }
 
 function actingFor({ actor, integration_id }: Pick<SyncRef, 'actor' | 'integration_id'>): Actor {
-  return actorInWorkflow(actor, integrationSyncWorkflowId(actor.tenant_id, integration_id));
+  return actorOfRef(actor, integrationSyncWorkflowId(actor.tenant_id, integration_id));
 }
 
 /** What a turn works with. */

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import { sendWebhook } from '../../platform/outbound/webhook.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -74,7 +74,7 @@ function refusedTo(error: string): AttemptResult {
 }
 
 function actingFor({ actor, delivery_id }: { actor: ActorRef; delivery_id: string }): Actor {
-  return actorInWorkflow(actor, notificationDeliveryWorkflowId(actor.tenant_id, delivery_id));
+  return actorOfRef(actor, notificationDeliveryWorkflowId(actor.tenant_id, delivery_id));
 }
 
 function activitySignal(): AbortSignal {

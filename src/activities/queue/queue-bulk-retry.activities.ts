@@ -1,6 +1,6 @@
 import { heartbeat } from '@temporalio/activity';
 import { newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -21,7 +21,7 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
     { actor, queue_id, command_id }: BulkRetryRef & { command_id?: string },
     work: (tx: Tx) => Promise<Result>,
   ) => {
-    const acting = actorInWorkflow(actor, queueBulkRetryWorkflowId(actor.tenant_id, queue_id));
+    const acting = actorOfRef(actor, queueBulkRetryWorkflowId(actor.tenant_id, queue_id));
     return commandUnitOfWork(deps, acting, command_id, work);
   };
   const withEngine = async <Result>(ref: BulkRetryRef, work: (engine: QueueProvider, queue: QueueSource) => Promise<Result>) => {

@@ -1,4 +1,4 @@
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -32,7 +32,7 @@ export function createQueueActivities(deps: Deps) {
 
 function pauseActivities(deps: Deps): QueuePauseActivities {
   const acting = ({ actor, queue_id }: { actor: ActorRef; queue_id: string }) =>
-    actorInWorkflow(actor, queuePauseWorkflowId(actor.tenant_id, queue_id));
+    actorOfRef(actor, queuePauseWorkflowId(actor.tenant_id, queue_id));
   const inPause = <Result>(input: { actor: ActorRef; queue_id: string }, work: (tx: Tx) => Promise<Result>) =>
     unitOfWork(deps.db, acting(input), work);
   return {
@@ -65,7 +65,7 @@ function pauseActivities(deps: Deps): QueuePauseActivities {
 }
 
 function cleanActivities(deps: Deps): QueueCleanActivities {
-  const actorOf = (input: QueueCleanInput) => actorInWorkflow(input.actor, queueCleanWorkflowId(input));
+  const actorOf = (input: QueueCleanInput) => actorOfRef(input.actor, queueCleanWorkflowId(input));
   return {
     cleanQueueBatch: (input) => asActivity(() => cleanBatchOfJobs(deps, actorOf(input), input)),
     failQueueClean: (input) => asActivity(() => failCleaning(deps, actorOf(input), input)),

@@ -1,4 +1,4 @@
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
@@ -21,7 +21,7 @@ export function createFocusSessionActivities(
         const { actor, workflow_key, session_id, command_id } = input;
         // Earlier releases sent the number only.
         const workflowId = focusSessionWorkflowId(actor.tenant_id, workflow_key ?? session_id ?? '');
-        const acting = actorInWorkflow(actor, workflowId);
+        const acting = actorOfRef(actor, workflowId);
         return commandUnitOfWork(
           deps,
           acting,
@@ -37,7 +37,7 @@ export function createFocusSessionActivities(
       }),
     readFocusSession: ({ actor, workflow_key, session_id }) =>
       asActivity(() => {
-        const acting = actorInWorkflow(actor, focusSessionWorkflowId(actor.tenant_id, workflow_key));
+        const acting = actorOfRef(actor, focusSessionWorkflowId(actor.tenant_id, workflow_key));
         return unitOfWork(deps.db, acting, (tx) => readSession(tx, session_id));
       }),
   };

@@ -53,14 +53,9 @@ export function systemActor(tenantId: string, origin: { workflow_id?: string; re
   };
 }
 
-/** The person who asked, where something acts for them later. */
-export function actorOfRef(ref: ActorRef): Actor {
-  return { ...systemActor(ref.tenant_id), ...ref, kind: ref.user_id === null ? 'system' : 'user' };
-}
-
-/** The actor inside an activity: the person who asked, acting through a workflow. */
-export function actorInWorkflow(ref: ActorRef, workflowId: string): Actor {
-  return { ...actorOfRef(ref), workflow_id: workflowId };
+/** The person who asked, acting later: inside an activity of a workflow, or after a commit, where no workflow is in between. */
+export function actorOfRef(ref: ActorRef, workflow_id: string | null = null): Actor {
+  return { ...systemActor(ref.tenant_id), ...ref, kind: ref.user_id === null ? 'system' : 'user', workflow_id };
 }
 
 /** Id of the tenant every installation has (S1-20); its staff run the platform. */

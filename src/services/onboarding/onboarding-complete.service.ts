@@ -1,4 +1,4 @@
-import { actorInWorkflow } from '../../domain/shared/actor.ts';
+import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { emptyOutcome, sortOnboardingRoles } from '../../domain/onboarding/onboarding-account.ts';
 import type { OnboardingAccount, OnboardingOutcome } from '../../domain/onboarding/onboarding-account.ts';
@@ -138,5 +138,5 @@ const newMemberSettings: MemberSettings = {
 /** The same transaction, acting as the link's creator, whose rights are checked and who is recorded as the assigner. */
 function asCreator(tx: Tx, userId: string): Tx {
   const { tenant_id, request_id } = tx.actor;
-  return { ...tx, actor: actorInWorkflow({ tenant_id, user_id: userId, session_id: null, request_id }, '') };
+  return { ...tx, actor: actorOfRef({ tenant_id, user_id: userId, session_id: null, request_id }, '') };
 }

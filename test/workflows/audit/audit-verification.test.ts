@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
-import { actorInWorkflow, defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { actorOfRef, defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import { startWorker } from '../../../src/worker.ts';
 import type { RunningWorker } from '../../../src/worker.ts';
@@ -78,7 +78,7 @@ describe('verification of the audit and comparison with Temporal', () => {
   it('notifies of a decision that Temporal does not have', async () => {
     const workflowId = approvalWorkflowId(defaultTenantId, request.id);
     const forger = { tenant_id: defaultTenantId, user_id: admin.user_id, session_id: null, request_id: null };
-    await unitOfWork(app.api.deps.db, actorInWorkflow(forger, workflowId), async (tx) => {
+    await unitOfWork(app.api.deps.db, actorOfRef(forger, workflowId), async (tx) => {
       tx.audit({ event: 'approval.approve', action: 'update', resource_type: 'approval', resource_id: request.id });
     });
     const failure: unknown = await run().catch((error: unknown) => error);
