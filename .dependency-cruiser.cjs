@@ -101,6 +101,13 @@ module.exports = {
         : rule,
     ),
     {
+      name: 'guarded-outbound',
+      comment: 'Connections to others are made by outbound-http.ts only, which guards against private addresses.',
+      severity: 'error',
+      from: { pathNot: '^src/platform/outbound/outbound-http[.]ts$' },
+      to: { path: '^src/platform/outbound/outbound-agent[.]ts$' },
+    },
+    {
       name: 'workflows-types',
       comment: 'Even types come only from activities, domain and their own folder.',
       severity: 'error',

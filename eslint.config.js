@@ -182,12 +182,12 @@ export default defineConfig(
   { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: restrictionsExcept('env', 'connection', 'write', 'workflowCall') },
   {
     files: ['src/platform/**', 'src/dev/**'],
-    ignores: ['src/platform/outbound/outbound-http.ts'],
+    ignores: ['src/platform/outbound/outbound-agent.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': ['error', { paths: driverImports.paths.filter(({ name }) => name !== 'pg') }],
     },
   },
-  { files: ['src/platform/outbound/outbound-http.ts'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
+  { files: ['src/platform/outbound/outbound-agent.ts'], rules: { '@typescript-eslint/no-restricted-imports': 'off' } },
   // The typed client and the demo are callers of the API, on the other side of the wire.
   // Scripts stand there too, outside the product.
   { files: ['src/sdk/**', 'src/dev/**', 'scripts/**'], rules: restrictionsExcept('fetch', 'env', 'connection', 'hostHeader', 'write', 'workflowCall') },

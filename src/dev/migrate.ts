@@ -2,7 +2,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, EntityCaseNamingStrategy } from '@mikro-orm/postgresql';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from '../entities/index.ts';
-import { bullmqSchema } from '../services/queue/bullmq-queue-provider.ts';
+import { bullmqSchema } from '../services/queue/bullmq-schema.ts';
 import { bootstrapDatabase } from './bootstrap-database.ts';
 import { migrateQueueSchema } from './queue-schema.ts';
 

@@ -1,6 +1,6 @@
 import { runMigrations } from 'bullmq';
 import { escapeIdentifier } from 'pg';
-import { bullmqSchema } from '../services/queue/bullmq-queue-provider.ts';
+import { bullmqSchema } from '../services/queue/bullmq-schema.ts';
 import { appRole, withClient } from './bootstrap-database.ts';
 
 /**

@@ -3,7 +3,7 @@ import { Client, Pool } from 'pg';
 import { payloadDigest } from '../platform/security/digest.ts';
 import { defaultTenantId } from '../domain/shared/actor.ts';
 import { createKeyring, parseKeyList } from '../platform/security/keyring.ts';
-import { bullmqSchema } from '../services/queue/bullmq-queue-provider.ts';
+import { bullmqSchema } from '../services/queue/bullmq-schema.ts';
 import { generateWebhookSecret } from '../platform/outbound/webhook.ts';
 import { samplePeople } from './sample-data.ts';
 

@@ -2,6 +2,7 @@ import { CompiledQuery, PostgresAdapter, PostgresIntrospector, PostgresQueryComp
 import type { DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
 import { CommitUnknownError, RolledBackError, leavesOutcomeOpen, outcomeOf } from './commit-outcome.ts';
+import { writingScopeText } from './read.ts';
 import { runBatch } from './statement-batch.ts';
 import type { StatementResult } from './statement-batch.ts';
 import { statementName } from './statement-name.ts';
@@ -69,12 +70,10 @@ class PipelinedDriver implements Driver {
 /** A prepared statement whose table has changed since; the connection has to be discarded (feature_not_supported). */
 const stalePlan = '0A000';
 
-/** A transaction gets its id at once, so that PostgreSQL can be asked about it when its commit is not answered. */
-const readXid = CompiledQuery.raw('select pg_current_xact_id()::text as xid');
-
 class PipelinedConnection implements DatabaseConnection {
   readonly #client: PoolClient;
   readonly #pool: Pool;
+  /** The id of the open transaction; null where it is no unit of work. */
   #xid: string | null = null;
   /** Statements that are sent with the next one that is awaited. */
   #waiting: CompiledQuery[] = [];
@@ -88,7 +87,6 @@ class PipelinedConnection implements DatabaseConnection {
   begin(): void {
     this.#xid = null;
     this.put(CompiledQuery.raw('begin'));
-    this.put(readXid);
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
@@ -143,7 +141,7 @@ class PipelinedConnection implements DatabaseConnection {
 
   /** Sends what is queued. @returns the result of the last statement. */
   async #send(): Promise<StatementResult> {
-    const xidAt = this.#waiting.indexOf(readXid);
+    const xidAt = this.#waiting.findIndex(({ sql }) => sql === writingScopeText);
     const statements = this.#waiting.map(({ sql, parameters }) => ({ name: statementName(sql), text: sql, values: parameters }));
     this.#waiting = [];
     try {

@@ -1,4 +1,4 @@
-import type { CompiledQuery } from 'kysely';
+import { CompiledQuery } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Pool } from 'pg';
 import { CommitUnknownError, leavesOutcomeOpen } from './commit-outcome.ts';
@@ -39,13 +39,25 @@ export interface ReadDeps {
 export type ReadScope = Pick<Actor, 'tenant_id' | 'user_id'>;
 
 /** The session settings of a transaction that row-level security compares with. */
-export function scopeStatement({ tenant_id, user_id }: ReadScope): Statement {
+function scopeStatement({ tenant_id, user_id }: ReadScope): Statement {
   return {
     name: 'castellan_scope',
     text: "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true)",
     values: [tenant_id, user_id ?? ''],
   };
 }
+
+/**
+ * {@link scopeStatement} of a unit of work. Its transaction gets an id at once (`xid`), by which PostgreSQL can be asked about
+ * it when its commit is not answered.
+ */
+export function writingScope({ tenant_id, user_id }: ReadScope): CompiledQuery {
+  return CompiledQuery.raw(writingScopeText, [tenant_id, user_id ?? '']);
+}
+
+/** The text of {@link writingScope}, by which a connection recognises it. */
+export const writingScopeText =
+  "select set_config('app.tenant_id', $1, true), set_config('app.user_id', $2, true), pg_current_xact_id()::text as xid";
 
 /** {@link scopeStatement} of a read-only transaction. */
 function readOnlyScope({ tenant_id, user_id }: ReadScope): Statement {

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { CompiledQuery } from 'kysely';
-import type { Kysely } from 'kysely';
+import type { CompiledQuery, Kysely } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { auditStatement } from '../audit/audit-append.ts';
 import type { AuditEntry } from '../audit/audit-append.ts';
@@ -12,7 +11,7 @@ import type { Database, Schema } from './database.ts';
 import { invalidationStatement } from './invalidation.ts';
 import type { InvalidationEvent } from './invalidation.ts';
 import { deferredQuery } from './pipelined-dialect.ts';
-import { scopeStatement } from './read.ts';
+import { writingScope } from './read.ts';
 import type { OpenTransaction } from './read.ts';
 
 /** What a unit of work may touch. `read(tx, …)` reads inside it. */
@@ -145,8 +144,7 @@ async function runIn<Result>(
     one.catch(() => undefined); // awaited below, unless the work itself fails before
     sent.push(one);
   };
-  const { text, values } = scopeStatement(actor);
-  send(CompiledQuery.raw(text, [...(values ?? [])]));
+  send(writingScope(actor));
   const tx: Tx = {
     actor,
     em,

@@ -1,8 +1,7 @@
 import { SpanKind, SpanStatusCode, context, defaultTextMapGetter, propagation, trace } from '@opentelemetry/api';
 import type { Span, Tracer } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { Resource } from '@opentelemetry/resources';
 import {
   BasicTracerProvider,
@@ -11,7 +10,7 @@ import {
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base';
-import type { SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import type { SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { Env } from '../env.ts';
 
 /** Tracing of this process. */
@@ -62,7 +61,26 @@ export function startTracing(env: TracingSettings, serviceName: string, processo
 function processorOf(env: TracingSettings): SpanProcessor {
   if (env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return new NoopSpanProcessor();
   const url = `${env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/$/, '')}/v1/traces`;
-  return new BatchSpanProcessor(new OTLPTraceExporter({ url }));
+  return new BatchSpanProcessor(otlpExporter(url));
+}
+
+/** The exporter of OTLP over HTTP. It is loaded with the first spans: without a collector no process needs its hundred modules. */
+function otlpExporter(url: string): SpanExporter {
+  let loading: Promise<SpanExporter> | undefined;
+  const load = async () => {
+    const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
+    return new OTLPTraceExporter({ url });
+  };
+  return {
+    export(spans, done) {
+      (loading ??= load()).then(
+        (exporter) => exporter.export(spans, done),
+        (error: unknown) => done({ code: ExportResultCode.FAILED, error: error instanceof Error ? error : new Error(String(error)) }),
+      );
+    },
+    forceFlush: async () => (await loading)?.forceFlush?.(),
+    shutdown: async () => (await loading)?.shutdown(),
+  };
 }
 
 /** The id of the active trace, to be stored with what was done in it; null outside of a trace. */

@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer';
 import type { Pool } from 'pg';
 import type { Database } from '../database/database.ts';
 import type { Env } from '../env.ts';
@@ -47,27 +46,32 @@ export function createMailer(options: {
 }
 
 function smtpMailer(smtpUrl: string, from: string): Mailer {
-  const transport = createTransport({
-    url: smtpUrl,
-    pool: true,
-    connectionTimeout: smtpTimeoutMs,
-    greetingTimeout: smtpTimeoutMs,
-    socketTimeout: smtpTimeoutMs,
-    // A text may quote user input, which must never be used as a file name or an address to fetch.
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
+  let opened: ReturnType<typeof openTransport> | undefined;
+  const openTransport = async () => {
+    const { createTransport } = await import('nodemailer'); // most processes never send mail
+    return createTransport({
+      url: smtpUrl,
+      pool: true,
+      connectionTimeout: smtpTimeoutMs,
+      greetingTimeout: smtpTimeoutMs,
+      socketTimeout: smtpTimeoutMs,
+      // A text may quote user input, which must never be used as a file name or an address to fetch.
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+  };
   return {
     kind: 'smtp',
     async send({ to, subject, text }) {
       assertPlainAddress(to);
       try {
+        const transport = await (opened ??= openTransport());
         await transport.sendMail({ from, to, subject: singleLine(subject), text });
       } catch (cause) {
         throw mailUnavailable('The mail server did not take the message.', cause);
       }
     },
-    close: () => transport.close(),
+    close: () => void opened?.then((transport) => transport.close(), () => undefined),
   };
 }
 

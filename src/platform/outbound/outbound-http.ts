@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
-import { Agent, buildConnector, errors, request } from 'undici';
+import type { OutboundAgent } from './outbound-agent.ts';
 import { canonicalHost, isPublicAddress, parseAllowList } from './address-guard.ts';
 
 /** Why a request was refused before a connection was made. A retry does not help. */
@@ -66,7 +66,6 @@ export type OutboundHttp = {
 export type ResolvedAddress = { readonly address: string; readonly family: number };
 
 const defaultTimeoutMs = 10_000;
-const connectTimeoutMs = 5_000;
 const defaultMaxResponseBytes = 256 * 1024;
 const httpsPort = 443;
 
@@ -101,20 +100,13 @@ export function createOutboundHttp(options: {
     return addresses;
   };
 
-  const agent = new Agent({
-    connect(target, callback) {
-      // Node skips `lookup` for literal addresses; those are checked in `send` before the agent sees them.
-      const port = target.port === '' ? schemePort(target.protocol) : Number(target.port);
-      const lookup = checkedLookup((host) => permittedAddresses(host, port));
-      buildConnector({ timeout: connectTimeoutMs, lookup })(target, callback);
-    },
-    // A connection is not reused for long, because the check of its address holds for the moment only.
-    keepAliveTimeout: 1_000,
-    keepAliveMaxTimeout: 1_000,
-    maxHeaderSize: 16 * 1024,
-    // Counted as received. Nothing is unpacked: an interceptor that did would let a small answer become a large one.
-    maxResponseSize: maxResponseBytes,
-  });
+  let agent: Promise<OutboundAgent> | undefined;
+  const openAgent = async () => {
+    const { createOutboundAgent } = await import('./outbound-agent.ts'); // few processes call others by HTTP soon after their start
+    // Node skips `lookup` for literal addresses; those are checked in `send` before the agent sees them.
+    const lookupOf = (port: number) => checkedLookup((host) => permittedAddresses(host, port));
+    return createOutboundAgent({ lookupOf: ({ protocol, port }) => lookupOf(port === '' ? schemePort(protocol) : Number(port)), maxResponseBytes });
+  };
 
   const addressesOf = async (host: string, port: number) => {
     const addresses = await permittedAddresses(host, port);
@@ -146,23 +138,24 @@ export function createOutboundHttp(options: {
     async send({ url, method, headers = {}, body, timeoutMs = defaultTimeoutMs, signal }) {
       const timeout = AbortSignal.timeout(timeoutMs);
       const target = await check(url);
+      const { request, isTooLarge } = await (agent ??= openAgent());
       try {
         const answer = await request(target, {
           method,
           headers: { 'user-agent': 'Castellan', ...headers },
           body: body ?? null,
-          dispatcher: agent,
           signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
           headersTimeout: timeoutMs,
           bodyTimeout: timeoutMs,
         });
         return { status: answer.statusCode, headers: flatten(answer.headers), body: await answer.body.text() };
       } catch (cause) {
-        throw outboundError(cause, { maxResponseBytes, timeout: timeout.aborted ? `no answer within ${timeoutMs} ms` : null });
+        if (isTooLarge(cause)) throw new OutboundTooLargeError(`The answer is longer than ${maxResponseBytes} bytes.`, { cause });
+        throw outboundError(cause, timeout.aborted ? `no answer within ${timeoutMs} ms` : null);
       }
     },
 
-    close: () => agent.close(),
+    close: async () => (await agent)?.close(),
   };
 }
 
@@ -217,15 +210,9 @@ function checkedLookup(permittedAddresses: (host: string) => Promise<ResolvedAdd
 }
 
 /** One of our two errors; the error of undici or the socket is kept as the cause and never shown. */
-function outboundError(
-  cause: unknown,
-  { maxResponseBytes, timeout }: { maxResponseBytes: number; timeout: string | null },
-): OutboundRefusedError | OutboundFailedError {
+function outboundError(cause: unknown, timeout: string | null): OutboundRefusedError | OutboundFailedError {
   if (cause instanceof OutboundRefusedError || cause instanceof OutboundFailedError) {
     return cause;
-  }
-  if (cause instanceof errors.ResponseExceededMaxSizeError) {
-    return new OutboundTooLargeError(`The answer is longer than ${maxResponseBytes} bytes.`, { cause });
   }
   const reason = timeout ?? errorCodeOf(cause) ?? 'the connection failed';
   return new OutboundFailedError(`The request failed: ${reason}.`, { cause });

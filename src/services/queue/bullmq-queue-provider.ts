@@ -1,44 +1,12 @@
-import { Queue, createPostgresBackend } from 'bullmq';
 import type { Job, JobType } from 'bullmq';
-import { Redis } from 'ioredis';
-import { createPool } from '../../platform/database/connections.ts';
 import { perMinute, rateWindowMs } from '../../domain/queue/queue.ts';
 import type { CleanableState, QueueJobState } from '../../domain/queue/queue.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { callEngine, throwJobStateConflict } from '../../platform/outbound/queue-provider.ts';
 import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, QueueSource } from '../../platform/outbound/queue-provider.ts';
-
-/** The schema that BullMQ's tables live in; owned and migrated by the owner of the database. */
-export const bullmqSchema = 'bullmq';
-
-/** Where BullMQ keeps its jobs. */
-type BullmqStore = { readonly redisUrl: string } | { readonly databaseUrl: string; readonly poolSize: number };
-
-/** The methods of a queue that are used here, on either backend. */
-type AnyQueue = Pick<
-  Queue<unknown, unknown>,
-  | 'getJob'
-  | 'getJobs'
-  | 'getJobCounts'
-  | 'getMetrics'
-  | 'getWorkersCount'
-  | 'isPaused'
-  | 'pause'
-  | 'resume'
-  | 'clean'
-  | 'close'
->;
-
-/** The connections that all queues of a process share. */
-interface Backend {
-  open(name: string): AnyQueue;
-  close(): Promise<void>;
-}
+import type { AnyQueue, BullmqQueues, BullmqStore } from './bullmq-queues.ts';
 
 const states = ['waiting', 'prioritized', 'active', 'delayed', 'waiting_children', 'completed', 'failed'] as const;
-const connectTimeoutMs = 1_500;
-/** Queues that are kept open; opening one costs two statements. */
-const maxOpenQueues = 200;
 /** Finished jobs that are read for rates where workers keep no metrics. */
 const rateSample = 200;
 /** Prioritized jobs, lowest priority first, among which the oldest is looked for. */
@@ -46,24 +14,13 @@ const oldestSample = 50;
 
 /** BullMQ's queues on PostgreSQL or Redis (S2-67). */
 export function createBullmqProvider(store: BullmqStore, now: () => number = Date.now): QueueProvider {
-  const backend = 'redisUrl' in store ? redisBackend(store.redisUrl) : postgresBackend(store);
-  const open = new Map<string, AnyQueue>();
-
-  const queueOf = ({ source_name }: QueueSource): AnyQueue => {
-    let queue = open.get(source_name);
-    if (queue === undefined) {
-      queue = backend.open(source_name);
-      open.set(source_name, queue);
-      const [oldest] = open.keys();
-      if (open.size > maxOpenQueues && oldest !== undefined) {
-        void open.get(oldest)?.close().catch(ignored);
-        open.delete(oldest);
-      }
-    }
-    return queue;
+  let queues: Promise<BullmqQueues> | undefined;
+  // BullMQ is a tenth of what a process would load at its start, and most processes never look into a queue.
+  const open = () => (queues ??= import('./bullmq-queues.ts').then(({ openBullmqQueues }) => openBullmqQueues(store)));
+  const call = async <Result>(source: QueueSource, work: (queue: AnyQueue) => Promise<Result>) => {
+    const { of } = await open(); // before the deadline of the call begins
+    return callEngine('bullmq', () => work(of(source.source_name)));
   };
-  const call = <Result>(source: QueueSource, work: (queue: AnyQueue) => Promise<Result>) =>
-    callEngine('bullmq', () => work(queueOf(source)));
 
   return {
     name: 'bullmq',
@@ -93,15 +50,9 @@ export function createBullmqProvider(store: BullmqStore, now: () => number = Dat
     resume: (source) => call(source, (queue) => queue.resume()),
     clean: (source, { state, olderThanMs, limit }) =>
       call(source, async (queue) => (await queue.clean(olderThanMs, limit, cleanTypes[state])).length),
-    close: async () => {
-      await Promise.allSettled([...open.values()].map((queue) => queue.close()));
-      await backend.close();
-    },
+    close: async () => (await queues)?.close(),
   };
 }
-
-/** A lost connection also rejects the call that uses it; without a listener the event would end the process. */
-const ignored = () => undefined;
 
 const removable: readonly QueueJobState[] = ['waiting', 'prioritized', 'delayed', 'completed', 'failed'];
 const cleanTypes = {
@@ -111,40 +62,6 @@ const cleanTypes = {
   completed: 'completed',
   failed: 'failed',
 } as const satisfies Record<CleanableState, string>;
-
-function postgresBackend({ databaseUrl, poolSize }: { databaseUrl: string; poolSize: number }): Backend {
-  const pool = createPool({
-    connectionString: databaseUrl,
-    max: poolSize,
-    connectionTimeoutMillis: connectTimeoutMs,
-    application_name: 'castellan-queues',
-    options: `-c search_path=${bullmqSchema}`,
-  });
-  // Every open queue adds a listener.
-  pool.setMaxListeners(maxOpenQueues * 2).on('error', ignored);
-  return {
-    // The metadata of a queue belongs to the applications that use it.
-    open: (name) =>
-      new Queue(name, { connection: pool, skipMetasUpdate: true }, createPostgresBackend).on('error', ignored),
-    close: () => pool.end(),
-  };
-}
-
-function redisBackend(url: string): Backend {
-  const redis = new Redis(url, {
-    connectionName: 'castellan-queues',
-    connectTimeout: connectTimeoutMs,
-    lazyConnect: true,
-    // A change that was answered as unavailable must not be made later, when Redis is back.
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-  });
-  redis.on('error', ignored);
-  return {
-    open: (name) => new Queue(name, { connection: redis, skipMetasUpdate: true }).on('error', ignored),
-    close: async () => redis.disconnect(),
-  };
-}
 
 async function snapshotOf(queue: AnyQueue, now: number): Promise<QueueSnapshot> {
   const [counts, is_paused, workers, oldest] = await Promise.all([

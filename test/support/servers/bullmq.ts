@@ -3,7 +3,7 @@ import type { Job } from 'bullmq';
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
 import { eventually } from '../eventually.ts';
-import { bullmqSchema } from '../../../src/services/queue/bullmq-queue-provider.ts';
+import { bullmqSchema } from '../../../src/services/queue/bullmq-schema.ts';
 
 type Closable = { close(): Promise<void> };
 
