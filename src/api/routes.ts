@@ -29,6 +29,7 @@ import {
 import {
   integrationRotationRoutes,
   integrationRoutes,
+  integrationSecretRoutes,
   integrationSyncRoutes,
   integrationWebhookRoutes,
 } from './integration/index.ts';
@@ -105,6 +106,7 @@ export const routes: readonly Route[] = [
   ...prospectRoutes,
   ...nudgeRoutes,
   ...integrationRoutes,
+  ...integrationSecretRoutes,
   ...integrationSyncRoutes,
   ...integrationRotationRoutes,
   ...integrationWebhookRoutes,

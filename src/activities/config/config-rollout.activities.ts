@@ -1,5 +1,8 @@
-import { beginDeployment, findBatch, stepDeployment, undoDeployment } from '../../services/config/config-rollout.service.ts';
-import type { DeploymentRow, SteppedDeployment } from '../../services/config/config-rollout.service.ts';
+import { findBatch } from '../../services/config/config-deployment.repository.ts';
+import type { DeploymentRow } from '../../services/config/config-deployment.repository.ts';
+import { beginDeployment, stepDeployment } from '../../services/config/config-rollout.service.ts';
+import type { SteppedDeployment } from '../../services/config/config-rollout.service.ts';
+import { undoDeployment } from '../../services/config/config-undo.service.ts';
 import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Actor, ActorRef } from '../../domain/shared/actor.ts';
 import type { Measurement } from '../../domain/config/config-guard.ts';

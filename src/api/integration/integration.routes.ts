@@ -24,19 +24,12 @@ import {
   recordsQuery,
 } from '../../services/integration/integration.queries.ts';
 import { releaseIntegration } from '../../services/integration/integration-quarantine.service.ts';
-import { findSecret, revealSecret } from '../../services/integration/integration-secret.service.ts';
 import { integrationConfigure, integrationDelete } from '../../services/integration/integration-configure.action.ts';
 import { changeIntegration, createIntegration, sealSecret } from '../../services/integration/integration.service.ts';
 import { startIntegrationSweep } from '../../services/integration/integration-sweep.client.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import {
-  IntegrationBody,
-  IntegrationRecordBody,
-  RevealedSecretBody,
-  SecretUsesBody,
-  presentIntegration,
-} from './integration.schemas.ts';
+import { IntegrationBody, IntegrationRecordBody, presentIntegration } from './integration.schemas.ts';
 
 const tag = 'integration';
 
@@ -246,40 +239,6 @@ const releaseIntegrationRoute = route({
     }),
 });
 
-const revealIntegrationSecret = route({
-  operationId: 'revealIntegrationSecret',
-  method: 'post',
-  path: '/admin/integrations/:id/reveal-secret',
-  tag,
-  summary: 'Reveal the secret of an integration; every access is audited',
-  permission: 'integration:reveal',
-  gate: 'mfa',
-  params: idParams,
-  responses: { 200: RevealedSecretBody },
-  // The answer contains a secret, so it is not stored for a repetition.
-  idempotency: false,
-  problems: ['mfa.required', 'resource.not-found'],
-  handler: ({ params, deps, change }) => change((tx) => revealSecret(tx, deps.keyring, params.id)),
-});
-
-const findIntegrationSecret = route({
-  operationId: 'findIntegrationSecret',
-  method: 'post',
-  path: '/admin/integrations/find-secret',
-  tag,
-  summary: 'Find where a secret is or was in use, by its fingerprint; the value is not stored',
-  permission: 'integration:reveal',
-  gate: 'mfa',
-  body: z.strictObject({ secret: integrationSecret }),
-  responses: { 200: SecretUsesBody },
-  // For a repetition a digest of the request would be stored, which would be a digest of the secret.
-  idempotency: false,
-  problems: ['mfa.required'],
-  handler: ({ body, deps, change }) => change(async (tx) => ({
-    uses: await findSecret(tx, deps.keyring, body.secret),
-  })),
-});
-
 const getIntegrationRecords = route({
   operationId: 'getIntegrationRecords',
   method: 'get',
@@ -311,7 +270,5 @@ export const integrationRoutes = [
   updateIntegrationConfig,
   deleteIntegrationRoute,
   releaseIntegrationRoute,
-  revealIntegrationSecret,
-  findIntegrationSecret,
   getIntegrationRecords,
 ];

@@ -8,61 +8,19 @@ import {
   shareOf,
 } from '../../domain/config/config-rollout.ts';
 import type { Rollout, RolloutTransition } from '../../domain/config/config-rollout.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defaultWindows } from '../../domain/approval/approval-policy.ts';
 import { authorsOfApprovalQuery } from '../approval/break-glass-review.queries.ts';
 import { putSafeguardNews } from '../approval/safeguard-news.repository.ts';
 import { openBreakGlassReview } from '../approval/break-glass-review.service.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
-import { insertDeployment } from './config-deployment.service.ts';
-import { rollbackPlan } from './config-rollback.action.ts';
-import { configDigest, fenced, lockEnvironment, serve } from './environment-config.repository.ts';
+import { deploymentColumns, lockDeployment } from './config-deployment.repository.ts';
+import type { DeploymentRow } from './config-deployment.repository.ts';
+import { configDigest, fenced, serve } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { nextVersion } from '../../platform/row-version.ts';
-
-/** The columns of a deployment that rules and workflow need. */
-const deploymentColumns = [
-  'id',
-  'environment',
-  'kind',
-  'batch_id',
-  'position',
-  'config_version',
-  'previous_version',
-  'digest',
-  'plan',
-  'status',
-  'stage',
-  'step',
-  'candidate_percentage',
-  'fence',
-  'run_id',
-  'approval_id',
-  'outcome',
-] as const;
-
-/** Finds a deployment and locks it after its environment, which is the order of every writer. */
-async function lockDeployment(tx: Tx, id: string) {
-  const found = await tx.sql
-    .selectFrom('admin_deployments')
-    .where('id', '=', id)
-    .select('environment')
-    .executeTakeFirst();
-  if (found === undefined) throw notFound('deployment');
-  const slot = await lockEnvironment(tx, found.environment);
-  const row = await tx.sql
-    .selectFrom('admin_deployments')
-    .where('id', '=', id)
-    .select(deploymentColumns)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
-  return { slot, row };
-}
-
-/** A deployment as it is stored. */
-export type DeploymentRow = Awaited<ReturnType<typeof lockDeployment>>['row'];
 
 /**
  * Takes a deployment over for a run of its workflow: the fence of its environment is raised, and whatever another run
@@ -252,100 +210,4 @@ function ledgerEventOf(row: DeploymentRow, next: Rollout, command: RolloutTransi
       if (command === 'resume') return 'resumed';
       return row.stage < 0 ? 'started' : 'stage';
   }
-}
-
-/** The result of undoing a part. */
-interface UndoResult {
-  readonly deployment_id: string;
-  readonly result: 'undone' | 'nothing_to_undo' | 'changed_since';
-}
-
-/**
- * Undoes a part of a change that has succeeded, because a later part has not: everybody gets the version before at
- * once. A part that somebody has changed since is left as it is, and the result says so. A repetition does nothing.
- */
-export async function undoDeployment(tx: Tx, id: string): Promise<UndoResult> {
-  const { slot, row } = await lockDeployment(tx, id);
-  const done = row.outcome?.['undo'];
-  if (typeof done === 'string') return { deployment_id: id, result: done as UndoResult['result'] };
-  const result = undoResultOf(slot, row, await hasActiveRollout(tx, row));
-  if (result === 'undone' && row.previous_version !== null) await serveVersionBefore(tx, slot, row, row.previous_version);
-  await tx.sql
-    .updateTable('admin_deployments')
-    .set({ outcome: jsonb({ ...row.outcome, undo: result }), updated_at: new Date().toISOString() })
-    .where('id', '=', id)
-    .execute();
-  tx.audit({
-    event: 'deployment.undo',
-    action: 'update',
-    resource_type: 'deployment',
-    resource_id: id,
-    new_values: { environment: row.environment, result, previous_version: row.previous_version },
-  });
-  return { deployment_id: id, result };
-}
-
-/** True when another rollout is under way in the deployment's environment, begun or not. */
-async function hasActiveRollout(tx: Tx, { environment }: DeploymentRow): Promise<boolean> {
-  const active = await tx.sql
-    .selectFrom('admin_deployments')
-    .where('environment', '=', environment)
-    .where('ended_at', 'is', null)
-    .select('id')
-    .executeTakeFirst();
-  return active !== undefined;
-}
-
-function undoResultOf(slot: EnvironmentSlot, row: DeploymentRow, isBusy: boolean): UndoResult['result'] {
-  // The first configuration of an environment stays: there is no version to go back to.
-  if (row.status !== 'succeeded' || row.plan.dry_run || row.previous_version === null) return 'nothing_to_undo';
-  return slot.stable_version === row.config_version && !isBusy ? 'undone' : 'changed_since';
-}
-
-async function serveVersionBefore(tx: Tx, slot: EnvironmentSlot, row: DeploymentRow, version: number): Promise<void> {
-  const { digest } = await tx.sql
-    .selectFrom('admin_config_versions')
-    .where('environment', '=', row.environment)
-    .where('config_version', '=', version)
-    .select('digest')
-    .executeTakeFirstOrThrow();
-  const authority = row.approval_id === null ? ({ kind: 'none' } as const) : ({ kind: 'approval', approval_id: row.approval_id } as const);
-  const id = await insertDeployment(
-    tx,
-    {
-      environment: row.environment,
-      kind: 'undo',
-      batch_id: row.batch_id,
-      position: row.position,
-      proposal_id: null,
-      config_version: version,
-      previous_version: row.config_version,
-      digest,
-      plan: rollbackPlan,
-      reason: `Undo of deployment ${row.id}`,
-    },
-    authority,
-  );
-  const fence = slot.fence + 1;
-  await tx.sql.updateTable('admin_environment_configs').set({ fence }).where('id', '=', slot.id).execute();
-  const served = { stable_version: version, candidate_version: null, candidate_percentage: 0, fence };
-  const evidence = { undone_deployment: row.id };
-  await serve(tx, slot, served, { event: 'undone', deployment_id: id, approval_id: row.approval_id, evidence });
-  const now = new Date().toISOString();
-  await tx.sql
-    .updateTable('admin_deployments')
-    .set({ status: 'succeeded', stage: 0, step: 1, fence, started_at: now, ended_at: now, outcome: jsonb({ status: 'succeeded', evidence }) })
-    .where('id', '=', id)
-    .execute();
-}
-
-/** The parts of a change in their order, without what its own undo has added. */
-export async function findBatch(tx: Tx, batchId: string) {
-  return tx.sql
-    .selectFrom('admin_deployments')
-    .where('batch_id', '=', batchId)
-    .where('kind', '!=', 'undo')
-    .orderBy('position')
-    .select(['id', 'environment', 'plan', 'status', 'step', 'stage', 'kind'])
-    .execute();
 }
