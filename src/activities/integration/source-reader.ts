@@ -35,6 +35,8 @@ export interface SourceReader {
 const pageEntry = new URL('./page-guest.ts', import.meta.url);
 /** Longer than what the statements in it may take, so that only a source which gets around those meets it. */
 const pageDeadlineMs = 20_000;
+/** On a machine that leaves few cores to guests. */
+const busyPageDeadlineMs = 60_000;
 /** Many times what an honest page costs. */
 const pageCpuMs = 5_000;
 const bounds = { maxRssMb: 300, cpuSeconds: 60, niceness: 10 };
@@ -72,7 +74,8 @@ async function readInProcess<Result>(
       pull: async (cursor) => {
         const address = config.kind === 'postgres_source' ? await checkedAddress(outbound, config) : null;
         const job: PageJob = { config, secret, cursor, address, allow: env.OUTBOUND_ALLOW };
-        const answer = pageAnswer.safeParse(await guest.ask(job, { deadlineMs: pageDeadlineMs, cpuMs: pageCpuMs, signal }));
+        const limits = { deadlineMs: pageDeadlineMs, busyDeadlineMs: busyPageDeadlineMs, cpuMs: pageCpuMs, signal };
+        const answer = pageAnswer.safeParse(await guest.ask(job, limits));
         if (!answer.success) throw new RemoteError('unexpected', 'The page holds what no page may hold.');
         if ('page' in answer.data) return answer.data.page;
         const { fault, message, retryAfterMs } = answer.data;

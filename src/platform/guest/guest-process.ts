@@ -48,6 +48,8 @@ interface GuestBounds {
 /** The bounds of one job. */
 interface JobBounds {
   readonly deadlineMs: number;
+  /** Until when the deadline is put off while the process waits for a core much of the time. */
+  readonly busyDeadlineMs?: number;
   readonly cpuMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -58,6 +60,8 @@ export interface Guest {
    * Has one job done. One at a time.
    *
    * @param bounds.deadlineMs after which the process is killed.
+   * @param bounds.busyDeadlineMs where there is `/proc`, the deadline is put off, at most to this one, while the process has
+   *   waited for a core much of the time: to kill it and begin again would cost a busy machine more. Without it, it is not.
    * @param bounds.cpuMs CPU time after which it is killed, too, where there is `/proc`. On a busy machine it comes later than
    *   the same time by the clock, so that what costs little is not refused because others cost much.
    * @param bounds.signal kills the process when it aborts.
@@ -75,7 +79,7 @@ export interface Guest {
 const heapMb = 128;
 const youngHeapMb = 8;
 const startDeadlineMs = 30_000;
-/** The share of a deadline that a process may have waited for a core and still be to blame for passing it. */
+/** The share of its time that a process may have waited for a core and still be to blame for passing its deadline. */
 const blamedWait = 0.25;
 const watchEveryMs = 50;
 const keptStderr = 2_048;
@@ -194,14 +198,14 @@ class GuestProcess implements Guest {
     await this.#ready.promise.finally(() => clearTimeout(timer));
   }
 
-  async ask(job: unknown, { deadlineMs, cpuMs = Infinity, signal }: JobBounds): Promise<unknown> {
+  async ask(job: unknown, { deadlineMs, busyDeadlineMs = deadlineMs, cpuMs = Infinity, signal }: JobBounds): Promise<unknown> {
     signal?.throwIfAborted();
     if (this.#end !== undefined) throw new GuestEndedError(this.#end);
     if (this.#question !== undefined) throw new Error('A guest does one job at a time.');
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#question = { resolve, reject };
     this.#waitedMs = 0;
-    const deadline = setTimeout(() => this.#kill(this.#waitedMs > deadlineMs * blamedWait ? 'stalled' : 'deadline'), deadlineMs);
+    const endDeadline = this.#killAfter(deadlineMs, busyDeadlineMs);
     const endWatch = this.#watch(cpuMs);
     const abort = () => this.close();
     signal?.addEventListener('abort', abort, { once: true });
@@ -214,7 +218,7 @@ class GuestProcess implements Guest {
       throw error;
     } finally {
       this.#question = undefined;
-      clearTimeout(deadline);
+      endDeadline();
       endWatch();
       signal?.removeEventListener('abort', abort);
     }
@@ -240,6 +244,23 @@ class GuestProcess implements Guest {
     }
     this.#cpuSeconds = message.cpuSeconds;
     this.#question?.resolve(message.answer);
+  }
+
+  /** Kills at the deadline, which is put off for as long as the process waits for a core much of the time. @returns ends that. */
+  #killAfter(deadlineMs: number, busyDeadlineMs: number): () => void {
+    const startedMs = performance.now();
+    let timer: NodeJS.Timeout;
+    const wait = (ms: number): void => {
+      timer = setTimeout(() => {
+        const passedMs = performance.now() - startedMs;
+        const leftMs = busyDeadlineMs - passedMs;
+        if (this.#waitedMs <= passedMs * blamedWait) this.#kill('deadline');
+        else if (leftMs <= 0) this.#kill('stalled');
+        else wait(Math.min(deadlineMs * blamedWait, leftMs));
+      }, ms);
+    };
+    wait(deadlineMs);
+    return () => clearTimeout(timer);
   }
 
   #kill(reason: GuestEnd): void {

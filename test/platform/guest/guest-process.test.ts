@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { startGuest } from '../../../src/platform/guest/guest-process.ts';
@@ -69,6 +70,23 @@ describe('T-21: the process of a guest', () => {
       expect((failure as GuestEndedError).isOfGuest).toBe((failure as GuestEndedError).end === 'deadline');
     });
   });
+
+  // Where there is /proc, which tells how long a process has waited for a core.
+  (process.platform === 'linux' ? it : it.skip)('finishes on a machine that leaves it few cores, where the deadline is put off', async () => {
+    const guests = await Promise.all([1, 2].map(() => startGuest(entry, { ...bounds, niceness: 10 }, log)));
+    const hogs = Array.from({ length: availableParallelism() }, () => spawn(process.execPath, ['-e', 'for (;;);'], { detached: true, stdio: 'ignore' }));
+    try {
+      const [hasty, patient] = await Promise.all([
+        guests[0]?.ask('work', { deadlineMs: 400 }).catch((error: unknown) => error),
+        guests[1]?.ask('work', { deadlineMs: 400, busyDeadlineMs: 120_000 }),
+      ]);
+      expect(hasty).toMatchObject({ end: 'stalled', isOfGuest: false });
+      expect(patient).toEqual({ job: 'work' });
+    } finally {
+      for (const hog of hogs) hog.kill('SIGKILL');
+      for (const guest of guests) guest.close();
+    }
+  }, 180_000);
 
   it('is not to blame for a kill that was not ours, for a cancellation, and for what never started', async () => {
     await withGuest(async (guest) => {

@@ -117,7 +117,7 @@ describe('T-21: a hostile database', () => {
     const body = { kind: 'email', name: 'quarantine', email: 'ops@castellan.test', events: ['integration.quarantined'] };
     expect((await callProven(app, admin, 'POST', '/admin/notifications/channels', { body })).status).toBe(201);
     const id = await hostile('expanding_json');
-    const [job] = await Promise.all([synced(id, 120_000), neighbourIsServed()]);
+    const [job] = await Promise.all([synced(id, 240_000), neighbourIsServed()]);
     expect(job).toMatchObject({ status: 'failed', error_code: 'quarantined' });
     // More than twice only where a busy machine has let an attempt stall, which is no strike.
     const read = server.connections('expanding_json');
@@ -135,7 +135,7 @@ describe('T-21: a hostile database', () => {
       `select entry::jsonb ->> 'event' as event from audit_logs where resource_id = '${id}' and entry::jsonb ->> 'outcome' = 'failed' order by seq`,
     );
     expect(failures.map(({ event }) => event)).toEqual(['integration.strike', 'integration.quarantine', 'integration.sync-end']);
-  }, 180_000);
+  }, 300_000);
 
   /** What the Schedule of an integration would start now. */
   async function scheduledRun(id: string): Promise<string> {
