@@ -1,9 +1,10 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setPriority } from 'node:os';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
+import { guestCores } from '../../src/platform/guest/guest-cores.ts';
 import { projectFile } from '../stack.ts';
 import type { BenchStack } from '../stack.ts';
 import { figuresOf, interleave, meets, noiseNotes, ratioOf, sequentialSlice } from '../harness.ts';
@@ -30,8 +31,7 @@ export async function benchGuests(stack: BenchStack, plan: Plan): Promise<GoalRe
   await admin.connect();
   const connection = await Connection.connect({ address: stack.env.TEMPORAL_ADDRESS });
   const guests = fork(projectFile('bench/arms/hostile-guests.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  // In truth it is another machine, so its side takes no core from what is measured.
-  if (guests.pid !== undefined) setPriority(guests.pid, 19);
+  if (guests.pid !== undefined) keepApart(guests.pid);
   guests.send({ env: stack.env, adminUrl: stack.adminUrl, url: stack.api.url, person: stack.people[1] });
   try {
     await answered(guests);
@@ -71,6 +71,13 @@ export async function benchGuests(stack: BenchStack, plan: Plan): Promise<GoalRe
     guests.kill();
     await Promise.all([admin.end(), connection.close()]);
   }
+}
+
+/** In truth it is another machine, so its side takes as little as possible from what is measured. */
+function keepApart(pid: number): void {
+  setPriority(pid, 19);
+  const cores = guestCores();
+  if (cores !== null) spawnSync('taskset', ['-acp', cores, String(pid)]);
 }
 
 async function told(guests: ChildProcess, word: HostileWord): Promise<HostileCounts> {

@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../observability/logger.ts';
+import { guestCores } from './guest-cores.ts';
 import type { GuestMessage, HostMessage } from './guest-protocol.ts';
 import { usageOf } from './process-usage.ts';
 import type { ProcessUsage } from './process-usage.ts';
@@ -90,8 +91,8 @@ const alive = new Set<ChildProcess>();
 
 /**
  * Starts a process that runs what a guest can shape: bytes of a tenant's database, patterns and schemas of a tenant. It has
- * no environment, none of our options, a bound heap, a low priority, and a CPU limit that holds even when this process
- * dies. A thread would not do: V8 aborts the whole process when a thread's memory is at its end.
+ * no environment, none of our options, a bound heap, a low priority, not all cores, and a CPU limit that holds even when this
+ * process dies. A thread would not do: V8 aborts the whole process when a thread's memory is at its end.
  *
  * @param entry a module that calls `answerHost`; TypeScript is run as it is.
  * @param signal gives the start up when it aborts; afterwards it has no effect.
@@ -123,7 +124,10 @@ function launch(entry: URL, { cpuSeconds, niceness }: GuestBounds): ChildProcess
     fileURLToPath(entry),
   ];
   // The limits bind the process that the shell becomes; no core file, because it would hold a password.
-  const limits = `ulimit -c 0; ulimit -S -t ${cpuSeconds}; ulimit -H -t ${cpuSeconds + cpuGraceSeconds}; exec "$@"`;
+  const cores = guestCores();
+  // Where there is no `taskset`, or it may not, the priority alone has to do.
+  const confined = cores === null ? '' : `taskset -cp ${cores} $$ >/dev/null 2>&1; `;
+  const limits = `ulimit -c 0; ulimit -S -t ${cpuSeconds}; ulimit -H -t ${cpuSeconds + cpuGraceSeconds}; ${confined}exec "$@"`;
   const [command = '', ...args] = process.platform === 'win32' ? node : ['/bin/sh', '-c', limits, 'sh', ...node];
   // A session of its own: where Linux shares the cores among sessions, priorities count inside of one only.
   const child = spawn(command, args, { env: {}, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
+import { guestCores, guestCoresIn } from '../../../src/platform/guest/guest-cores.ts';
 import { startGuest } from '../../../src/platform/guest/guest-process.ts';
 import type { Guest, GuestEndedError } from '../../../src/platform/guest/guest-process.ts';
 import { createLogger } from '../../../src/platform/observability/logger.ts';
@@ -87,6 +88,23 @@ describe('T-21: the process of a guest', () => {
       for (const guest of guests) guest.close();
     }
   }, 180_000);
+
+  it.each([
+    ['0-1', '1'],
+    ['0-3', '2,3'],
+    ['0,2-4,9', '4,9'],
+    ['5', null],
+    ['0-2', '2'],
+  ])('leaves half of the cores %s to everything else', (ours, guests) => {
+    expect(guestCoresIn(`Name:\tnode\nCpus_allowed:\t3\nCpus_allowed_list:\t${ours}\nMems_allowed:\t1\n`)).toBe(guests);
+  });
+
+  (guestCores() === null || spawnSync('taskset', ['-V']).status !== 0 ? it.skip : it)('runs on those cores only', async () => {
+    await withGuest(async (guest) => {
+      const { pid } = (await guest.ask('environment', { deadlineMs })) as { pid: number };
+      expect(spawnSync('taskset', ['-cp', String(pid)], { encoding: 'utf8' }).stdout).toContain(`: ${guestCores()}\n`);
+    });
+  });
 
   it('is not to blame for a kill that was not ours, for a cancellation, and for what never started', async () => {
     await withGuest(async (guest) => {
