@@ -13,7 +13,7 @@ export default {
   // One PostgreSQL and one Temporal for the whole run; every test file has its own database and task queue.
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   maxWorkers: 4,
   workerIdleMemoryLimit: '800MB',
   coverageProvider: 'v8',

@@ -13,7 +13,7 @@ let stage: CommandStage;
 
 beforeAll(async () => {
   stage = await theStage.open();
-}, 60_000);
+});
 
 afterAll(() => theStage.close());
 

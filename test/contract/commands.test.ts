@@ -11,7 +11,7 @@ let stage: CommandStage;
 
 beforeAll(async () => {
   stage = await theStage.open();
-}, 60_000);
+});
 
 afterAll(() => theStage.close());
 

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const drive = configDriver(app, await app.signIn('role-provider-admin'));
   const { id } = await drive.started({ environment: 'development', document: { checkout: { retries: 3 } }, schema: { type: 'object' } });
   await drive.settled(id, 'succeeded');
-}, 60_000);
+});
 
 afterAll(async () => {
   await worker.close();

@@ -110,7 +110,7 @@ describe('histories of requests of this release', () => {
     await endsAs('aborted', aborted.id, 'cancelled');
     await time.sleep('25 hours');
     await endsAs('expired-in-review', inReview.id, 'expired');
-  }, 120_000);
+  });
 
   it('replay also when an approver lost the right, the policy was bypassed, or the execution window ended', async () => {
     const steps = [{ name: 'two', roles: ['role-super-admin', 'role-provider-admin'], users: [], quorum: 2 }];
@@ -131,5 +131,5 @@ describe('histories of requests of this release', () => {
     await drive.approve(second, late);
     await time.sleep('2 minutes');
     await endsAs('expired-in-execution', late.id, 'expired');
-  }, 120_000);
+  });
 });

@@ -1,3 +1,9 @@
+/**
+ * For what is promised within a second: room for a busy machine, and well before what is cached ends by itself, which would
+ * hide that nobody was told.
+ */
+export const soonMs = 6_000;
+
 /** Asks until an answer is right; for what happens a moment later in another process. @throws when time is up */
 export async function eventually<Value, Right extends Value>(
   ask: () => Promise<Value>,
@@ -12,7 +18,7 @@ export async function eventually<Value>(
 export async function eventually<Value>(
   ask: () => Promise<Value>,
   isRight: (value: Value) => boolean,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<Value> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

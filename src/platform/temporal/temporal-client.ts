@@ -18,6 +18,8 @@ const interactiveAttempts = 3;
 const probeIntervalMs = 1_000;
 /** The shortest interval between pings that a Temporal server permits; a dead connection is replaced after that. */
 const keepaliveMs = 10_000;
+/** Pause between attempts to connect. By default it grows to two minutes, for which calls fail though the server is back. */
+const reconnectMs = 1_000;
 
 /** The one client to Temporal in a process. */
 export interface TemporalClient {
@@ -71,7 +73,12 @@ export function createTemporalClient(
     address: env.TEMPORAL_ADDRESS,
     tls: env.TEMPORAL_TLS,
     connectTimeout: connectTimeoutMs,
-    channelArgs: { 'grpc.keepalive_time_ms': keepaliveMs, 'grpc.keepalive_timeout_ms': probeDeadlineMs },
+    channelArgs: {
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': probeDeadlineMs,
+      'grpc.initial_reconnect_backoff_ms': reconnectMs,
+      'grpc.max_reconnect_backoff_ms': reconnectMs,
+    },
     interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts }))],
     ...(env.TEMPORAL_API_KEY === undefined ? {} : { apiKey: env.TEMPORAL_API_KEY }),
   });

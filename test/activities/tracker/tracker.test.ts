@@ -160,7 +160,7 @@ describe('the nudge activities', () => {
     expect(await inActivity(() => activities.ensureNudgeSchedules())).toBe(count);
     const tenants = await asSuperuser<{ id: string }>(app, 'select id from tenants');
     for (const { id } of tenants) await deps.temporal.client.schedule.getHandle(`nudges/${id}`).delete();
-  }, 120_000);
+  });
 
   it('use the text of the rule when no model is configured', async () => {
     const body = { name: 'Acme', next_activity_at: '2026-01-01T00:00:00Z' };

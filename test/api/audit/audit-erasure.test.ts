@@ -25,7 +25,7 @@ beforeAll(async () => {
   worker = await startWorker(app.env);
   admin = await app.signIn('role-super-admin');
   approver = await app.signIn('role-super-admin', 1);
-}, 60_000);
+});
 
 afterAll(async () => {
   await worker.close();
@@ -148,7 +148,7 @@ describe('erasing a person (person.erase)', () => {
     await expect(
       asSuperuser(app, "update audit_person_keys set key_ciphertext = 'x', destroyed_at = null where person_id = $1", [person.id]),
     ).rejects.toThrow(/does not come back/);
-  }, 60_000);
+  });
 
   it('removes payload and reasons of closed requests that name the person, and keeps digest and decisions', async () => {
     const policy = { action: 'user.delete', environment: 'any', gate: 'approval', version: 0 };
@@ -188,7 +188,7 @@ describe('erasing a person (person.erase)', () => {
     await expect(
       asSuperuser(app, "begin; set local role castellan_app; select erase_approval_texts(gen_random_uuid())"),
     ).rejects.toThrow(/only what is said of an erased person/);
-  }, 60_000);
+  });
 
   it('erases a deleted contact as well', async () => {
     const body = { name: 'Otto Contact', email: 'otto@example.com' };

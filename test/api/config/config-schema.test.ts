@@ -25,7 +25,7 @@ beforeAll(async () => {
   admin = await app.signIn('role-super-admin');
   drive = configDriver(app, admin);
   neighbour = configDriver(app, await makePerson(app, otherTenantId, 'role-super-admin'));
-}, 60_000);
+});
 
 afterAll(async () => {
   await worker.close();
@@ -136,7 +136,7 @@ describe('T-22: schemas', () => {
     );
     // Each of the three takes two seconds of a core: a process that checks itself would answer between them only.
     expect(reads).toBeGreaterThan(10);
-  }, 120_000);
+  });
 
   /** How many reads, one after the other, are answered while something else runs. */
   async function readsBeside(meanwhile: readonly Promise<unknown>[]): Promise<number> {
@@ -165,7 +165,7 @@ describe('T-22: schemas', () => {
     const busy = answers.find(({ body }) => body.code === 'service.busy');
     expect(busy?.body).toMatchObject({ code: 'service.busy' });
     expect(Number(busy?.headers.get('retry-after'))).toBeGreaterThan(0);
-  }, 120_000);
+  });
 
   it('from before are served and listed, and refused with the next proposal only', async () => {
     const { id } = await drive.started({ environment: 'development', schema: withPattern('^b'), document: { a: 'bee' } });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { eventually } from '../../support/eventually.ts';
+import { eventually, soonMs } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { secondTenant } from '../../support/people.ts';
@@ -144,7 +144,7 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
     await eventually(
       () => client.getBooleanValue('moving', true),
       (value) => !value,
-      1_000,
+      soonMs,
     );
     const other = await app.another();
     const changed = await callProven(
@@ -160,7 +160,7 @@ describe('flags through the OpenFeature SDK and its OFREP provider', () => {
     await eventually(
       () => client.getBooleanValue('moving', false),
       (value) => value,
-      1_000,
+      soonMs,
     );
   });
 });
@@ -190,7 +190,7 @@ describe('the protocol on the wire', () => {
     await eventually(
       () => evaluateAll({ targetingKey: 'a' }, { 'if-none-match': etag }),
       ({ status }) => status === 200,
-      1_000,
+      soonMs,
     );
   });
 
@@ -306,7 +306,7 @@ describe('service tokens', () => {
       await eventually(
         () => use(url),
         ({ status }) => status === 401,
-        1_000,
+        soonMs,
       );
   });
 });

@@ -37,7 +37,7 @@ beforeAll(async () => {
   colleague = await app.signIn('role-super-admin', 1);
   other = await secondTenant(app);
   drive = approvalDriver(app, staff);
-}, 60_000);
+});
 
 afterAll(async () => {
   await worker.close();
@@ -102,7 +102,7 @@ describe('A new tenant (four eyes, case 2)', () => {
     const late = await send(staff, `/tenants/${id}/administrators/${naming.id}/take-back`, { reason: 'too late' });
     expect(late).toMatchObject({ status: 409, body: { code: 'resource.conflict' } });
     expect(await isAlive(bo)).toBe(200);
-  }, 120_000);
+  });
 
   it('is refused with both kinds of first people, with none, and with one twice', async () => {
     const domain = `${uniqueName('company')}.example`;
@@ -117,7 +117,7 @@ describe('A new tenant (four eyes, case 2)', () => {
     expect(again).toMatchObject({ status: 409 });
     expect(await asSuperuser(app, 'select 1 from administrator_namings n join tenants t on t.id = n.named_tenant_id where t.domain = $1', [domain])).toHaveLength(1);
     await mailedToken(person.email);
-  }, 60_000);
+  });
 });
 
 describe('R12: the platform’s staff name an administrator', () => {
@@ -166,13 +166,13 @@ describe('R12: the platform’s staff name an administrator', () => {
     // Until then the staff can take it back.
     const back = await send(staff, `${path()}/${used.id}/take-back`, { reason: 'it was the wrong Eve' });
     expect(back).toMatchObject({ status: 200, body: { state: 'taken_back', taken_back_by: staff.user_id } });
-    await eventually(() => isAlive(eve), (status) => status === 401, 20_000);
+    await eventually(() => isAlive(eve), (status) => status === 401);
     // What follows every deactivation follows this one too.
     const told = await eventually(() => mailsTo(applications), ({ length }) => length > 0);
     expect(told).toEqual([expect.objectContaining({ body: expect.stringContaining(eve.user_id) })]);
     const repeated = await send(colleague, `${path()}/${used.id}/take-back`, { reason: 'again' });
     expect(repeated).toMatchObject({ status: 409, body: { code: 'resource.conflict' } });
-  }, 120_000);
+  });
 
   it('and take it back before the link is used, which is void then, also while it is about to be sent', async () => {
     const email = address();
@@ -182,7 +182,7 @@ describe('R12: the platform’s staff name an administrator', () => {
     expect(sent).toMatchObject({ email, state: 'sent' });
     expect((await send(staff, `${path()}/${sent.id}/take-back`, { reason: 'a mistake' })).body.state).toBe('taken_back');
     const revoked = 'select 1 from account_links l join users u on u.id = l.user_id where u.email = $1 and l.revoked_at is not null';
-    await eventually(() => asSuperuser(app, revoked, [email]), ({ length }) => length === 1, 20_000);
+    await eventually(() => asSuperuser(app, revoked, [email]), ({ length }) => length === 1);
     expect((await at.call('POST', '/auth/account-links/open', { token })).status).toBe(410);
 
     await worker.close();
@@ -192,7 +192,7 @@ describe('R12: the platform’s staff name an administrator', () => {
     const waits = "select 1 from workflow_starts where kind like 'administrator-%'";
     await eventually(() => asSuperuser(app, waits), ({ length }) => length === 0, 30_000);
     expect(await mailsTo(early.email)).toEqual([]);
-  }, 120_000);
+  });
 
   it('replaces a link that was lost by another one', async () => {
     const email = address();
@@ -204,7 +204,7 @@ describe('R12: the platform’s staff name an administrator', () => {
     expect((await at.call('POST', '/auth/account-links/open', { token: first })).status).toBe(410);
     const [now, before] = await namings(other.tenant_id);
     expect([now.state, before.state]).toEqual(['sent', 'replaced']);
-  }, 120_000);
+  });
 
   it('is for the staff alone, for tenants that are there, and not for their own', async () => {
     const body = request(address());

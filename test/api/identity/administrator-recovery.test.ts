@@ -74,7 +74,7 @@ describe('T-36: npm run admin:create -- --recover', () => {
     for (const { email } of [ana, bo]) await told(email, issued);
     expect(await statusOf(ana.token)).toBe(200);
     secrets.set('first recovery link', run.tokens[0]!);
-  }, 60_000);
+  });
 
   it('a further run kills the link of the one before; of two at once one wins', async () => {
     const runs = await Promise.all([1, 2].map(() => at.adminCreate(['--recover', '--email', ana.email])));
@@ -82,7 +82,7 @@ describe('T-36: npm run admin:create -- --recover', () => {
     expect(runs.find(({ code }) => code === 1)?.stderr).toContain('Another run');
     const opened = await at.call('POST', '/auth/account-links/open', { token: secrets.get('first recovery link') });
     expect(opened.status).toBe(410);
-  }, 60_000);
+  });
 
   it('by the link come a new password and a new factor; the old ones, recovery codes and sessions have ended', async () => {
     const { tokens } = await at.adminCreate(['--recover', '--email', ana.email]);
@@ -101,7 +101,7 @@ describe('T-36: npm run admin:create -- --recover', () => {
     const factors = await asSuperuser(at, 'select f.id from mfa_factors f join users u on u.id = f.user_id where u.email = $1', [email]);
     expect(factors).toHaveLength(1);
     for (const person of [ana, bo]) await told(person.email, recovered);
-  }, 60_000);
+  });
 
   it('makes somebody administrator who was unknown before, and not before the link is used', async () => {
     const run = await at.adminCreate(['--recover', '--email', 'cleo@castellan.example', '--name', 'Cleo Park']);
@@ -114,7 +114,7 @@ describe('T-36: npm run admin:create -- --recover', () => {
     expect(users.status).toBe(200);
     for (const { email } of [ana, bo]) await told(email, recovered, 2);
     await told(cleo.email, recovered);
-  }, 60_000);
+  });
 
   it('gives no link while the administrators cannot be told', async () => {
     const links = () => asSuperuser(at, 'select count(*)::int as count from account_links');
@@ -129,7 +129,7 @@ describe('T-36: npm run admin:create -- --recover', () => {
     const open = await asSuperuser(at, 'select l.id from account_links l join users u on u.id = l.user_id where u.email = $1 and l.used_at is null and l.revoked_at is null', [bo.email]);
     expect(open).toEqual([]);
     expect(await statusOf(bo.token)).toBe(200);
-  }, 60_000);
+  });
 
   it('is stopped by an administrator who deactivates the account, or deletes it', async () => {
     const app = { ...at, call: (method: string, path: string, options?: CallOptions) => callApi(at.api.url, method, path, options) };
@@ -149,7 +149,7 @@ describe('T-36: npm run admin:create -- --recover', () => {
     expect(await end(plain.email!, 'PUT', { status: 'inactive' })).toBe(200);
     expect(await end('mallory@castellan.example', 'DELETE')).toBe(204);
     expect(await opened()).toEqual([410, 410]);
-  }, 60_000);
+  });
 
   it('is refused for a tenant that is not there', async () => {
     const run = await at.adminCreate(['--recover', '--email', ana.email, '--tenant', 'nowhere.example']);

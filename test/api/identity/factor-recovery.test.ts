@@ -175,7 +175,7 @@ describe('a lost second factor, asked for by its owner and approved by one decid
     ];
     const secrets = [person.password, person.totp_secret, ...person.recovery_codes];
     expect(places.filter(([, text]) => secrets.some((secret) => text.includes(secret))).map(([name]) => name)).toEqual([]);
-  }, 120_000);
+  });
 
   it('is one request however often it is asked for, at any process at one time', async () => {
     const person = await owner();
@@ -410,5 +410,5 @@ describe('while no worker is there', () => {
       60_000,
     );
     expect(await openedBy(person.user_id)).toEqual([{ id: asked.body.approval_id, status: 'pending' }]);
-  }, 90_000);
+  });
 });

@@ -119,7 +119,7 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
       expect(statuses(answers, 200)).toHaveLength(1);
       expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
     }
-  }, 120_000);
+  });
 
   it('refuse a used code and one of the time step before with reasons other than wrong', async () => {
     const code = apis.code(admin);

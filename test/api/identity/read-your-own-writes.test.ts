@@ -4,7 +4,7 @@ import type { RunningApi } from '../../../src/api/server.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
 import { plainFlag } from '../../support/drivers/approval.ts';
-import { eventually } from '../../support/eventually.ts';
+import { eventually, soonMs } from '../../support/eventually.ts';
 import { newMember, secondTenant } from '../../support/people.ts';
 import type { Member, OtherTenant } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
@@ -141,8 +141,8 @@ describe('T-52: other processes do not trust their caches while no notification 
     const body = { environment: 'staging', enabled: true, version: 1 };
     expect((await callProven(outside, admin, 'POST', `/admin/feature-flags/${key}/toggle`, { body })).status).toBe(200);
     // Well before a half-open connection is given up, and before cached answers end by themselves.
-    await eventually(() => me(person), ({ status }) => status === 401, 3_000);
-    await eventually(isOn, (on) => on, 3_000);
+    await eventually(() => me(person), ({ status }) => status === 401, soonMs);
+    await eventually(isOn, (on) => on, soonMs);
   });
 
   it('and they are used again when it answers', async () => {

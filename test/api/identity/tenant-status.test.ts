@@ -3,7 +3,7 @@ import type { RunningApi } from '../../../src/api/server.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { callApi, startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { eventually } from '../../support/eventually.ts';
+import { eventually, soonMs } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { secondTenant, signInMember } from '../../support/people.ts';
@@ -55,7 +55,7 @@ describe('S1-10, S1-63: suspending a tenant', () => {
         (await callApi(url, 'GET', '/users/me', { token: other.admin.token })).status,
         (await evaluate(url)).status,
       ];
-      await eventually(statuses, ([person, service]) => person === 401 && service === 401, 1_000);
+      await eventually(statuses, ([person, service]) => person === 401 && service === 401, soonMs);
     }
     const { email, password, refresh_token } = other.admin;
     expect((await app.call('POST', '/auth/login', { body: { email, password } })).body.code).toBe('auth.invalid-credentials');

@@ -21,7 +21,7 @@ let drive: IntegrationStack['drive'];
 beforeAll(async () => {
   stack = await startIntegrationStack();
   ({ app, service, admin, drive } = stack);
-}, 60_000);
+});
 
 afterAll(async () => {
   await stack.close();
@@ -77,7 +77,7 @@ describe('key rotation (S2-21)', () => {
     // Started by the execution of the request, not by the next sweep.
     const ref = { tenant_id: defaultTenantId, integration_id: id, rotation_id: body.items[0].id };
     const { startTime } = await app.api.deps.temporal.client.workflow.getHandle(keyRotationWorkflowId(ref)).describe();
-    expect(startTime.getTime() - Date.parse(body.items[0].created_at)).toBeLessThan(10_000);
+    expect(startTime.getTime() - Date.parse(body.items[0].created_at)).toBeLessThan(30_000);
   });
 
   it('runs once at a time, blocks changes of the configuration, and can be aborted without effect before the switch', async () => {
@@ -211,7 +211,7 @@ describe('secrets of remote systems', () => {
       const found = [secret, body.secret].filter((one) => text.includes(one));
       expect({ place, found }).toEqual({ place, found: [] });
     }
-  }, 60_000);
+  });
 });
 
 describe('adminApi (S2-17..22)', () => {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   ({ app, service, admin, drive } = stack);
   support = await app.signIn('role-support-staff');
   outsider = await makePerson(app, otherTenantId, 'role-super-admin');
-}, 60_000);
+});
 
 afterAll(async () => {
   await stack.close();
@@ -162,7 +162,7 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     ];
     expect(theirs.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404]);
     expect((await as('GET', '/admin/integrations')).body.items).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe('syncs (S2-19, S2-22)', () => {
@@ -382,7 +382,7 @@ describe('a PostgreSQL source', () => {
     await asSuperuser(app, 'drop table remote_things');
     await asSuperuser(app, 'drop owned by remote_reader');
     await asSuperuser(app, 'drop role remote_reader');
-  }, 60_000);
+  });
 
   const callAt = async (url: string, ...[method, path, options]: Parameters<TestApi['call']>): Promise<Answer> => {
     const { callApi } = await import('../../support/api.ts');

@@ -38,7 +38,7 @@ withRedis('Queues of BullMQ in Redis (S2-67; needs redis-server)', () => {
     admin = await app.signIn('role-super-admin');
     const registration = { name: 'mails', provider: 'bullmq', source_name: 'mails', environment: 'staging' };
     expect((await post('/admin/queues', registration)).status).toBe(201);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await company?.close();
@@ -72,7 +72,7 @@ withRedis('Queues of BullMQ in Redis (S2-67; needs redis-server)', () => {
     proxy.holdAnswers();
     const refused = post(`${path}/pause`, pauseBody());
     // It has got the request all the same.
-    await eventually(() => mails.isPaused(), (isPaused) => isPaused, 10_000);
+    await eventually(() => mails.isPaused(), (isPaused) => isPaused);
     expect(await refused).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });
     // Until the engine answers, nobody is told that the queue is paused.
     expect(await post(`${path}/pause`, pauseBody())).toMatchObject({ status: 503, body: { code: 'service.unavailable' } });

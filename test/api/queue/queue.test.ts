@@ -44,7 +44,7 @@ beforeAll(async () => {
   mails = company.queue('mails');
   await mails.waitUntilReady();
   expect((await register('mails')).status).toBe(201);
-}, 120_000);
+});
 
 afterAll(async () => {
   await company?.close();
@@ -359,7 +359,7 @@ describe('A failed execution of Temporal, from the step that failed (S2-26, S2-6
     expect(after.map((step) => step.replace(/\d+ /, ''))).toEqual(['evaluateAlerts', 'closeAlertEvaluation']);
     expect(after[1]).not.toBe(before[1]);
     expect((await post(`/admin/queues/workflows/jobs/${job_id}/retry`)).body.code).toBe('queue.job-state');
-  }, 60_000);
+  });
 });
 
 describe('Access to queues', () => {

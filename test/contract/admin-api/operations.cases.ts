@@ -115,7 +115,7 @@ export function operationCases(): void {
       expect(await refusalOf(agentApi.getEnvironmentConfig())).toBe('auth.forbidden');
       expect(await refusalOf(agentApi.getDeploymentHistory())).toBe('auth.forbidden');
       expect(await refusalOf(agentApi.proposeConfigChange({ changes: [], reason: 'x' }))).toBe('auth.forbidden');
-    }, 40_000);
+    });
 
     /** Proposes a document in development and waits until it runs. @returns the deployment */
     async function deployed(document: Record<string, number>): Promise<string> {

@@ -56,7 +56,7 @@ describe('one trace from the request to the row', () => {
       /^StartActivity:openApproval/,
       /^RunActivity:openApproval/,
     ]) {
-      await eventually(names, (seen) => seen.some((name) => wanted.test(name)), 10_000);
+      await eventually(names, (seen) => seen.some((name) => wanted.test(name)));
     }
     const rows = await asSuperuser<{ trace_id: string }>(
       app,

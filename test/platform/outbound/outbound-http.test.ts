@@ -217,7 +217,7 @@ describe('outbound HTTP: bounds', () => {
     const started = performance.now();
     const url = `http://127.0.0.1:${partnerPort}${path}`;
     await expect(client.send({ url, method: 'GET', timeoutMs: 300 })).rejects.toMatchObject(failed('within 300 ms'));
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('aborts an answer that is too long', async () => {

@@ -160,12 +160,15 @@ describe('access tokens (X-5)', () => {
 
   it('are cached for a minute, so that a verified one costs a look-up', async () => {
     const fresh = open();
-    const { token } = await fresh.issue(subject);
-    await fresh.verify(token);
-    const started = performance.now();
-    for (let count = 0; count < 1_000; count += 1) await fresh.verify(token);
-    // Verifying a signature takes about 0.3 ms; a thousand of them could not be done in this time.
-    expect(performance.now() - started).toBeLessThan(150);
+    const subjects = Array.from({ length: 300 }, () => ({ ...subject, session_id: randomUUID() }));
+    const issued = await Promise.all(subjects.map(async (one) => (await tokens.issue(one)).token));
+    const round = async () => {
+      const started = performance.now();
+      for (const token of issued) await fresh.verify(token);
+      return performance.now() - started;
+    };
+    const first = await round();
+    expect(await round()).toBeLessThan(first / 3);
   });
 
   it('can be verified with the published keys, which hold no private part', async () => {

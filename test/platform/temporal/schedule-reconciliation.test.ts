@@ -51,5 +51,5 @@ describe('T-26: Schedules are reconciled beside the polling', () => {
     const { schedule } = app.api.deps.temporal.client;
     const found = await Promise.all(schedules.map(({ scheduleId }) => schedule.getHandle(scheduleId).describe()));
     expect(found.map(({ scheduleId }) => scheduleId)).toEqual(schedules.map(({ scheduleId }) => scheduleId));
-  }, 120_000);
+  });
 });

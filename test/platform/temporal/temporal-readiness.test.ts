@@ -108,7 +108,7 @@ describe('T-26: a lost Temporal', () => {
     await temporal.restart();
     await eventually(workerReadiness, (found) => found?.body['status'] === 'ready', 60_000);
     expect(worker?.child.exitCode).toBeNull();
-  }, 120_000);
+  });
 });
 
 describe('T-47: a worker that waits', () => {

@@ -36,7 +36,7 @@ beforeAll(async () => {
   app = await startTestApi();
   admin = await app.signIn('role-super-admin');
   drive = configDriver(app, admin);
-}, 60_000);
+});
 
 afterAll(() => app.close());
 
@@ -153,5 +153,5 @@ describe('rollouts in the database', () => {
       { numRuns: 25 },
     );
     expect(await drive.isIntact(environment)).toBe(true);
-  }, 120_000);
+  });
 });

@@ -11,7 +11,7 @@ let database: Awaited<ReturnType<typeof createEmptyDatabase>>;
 
 beforeAll(async () => {
   database = await createEmptyDatabase();
-}, 60_000);
+});
 
 afterAll(async () => {
   await database.drop();
@@ -48,5 +48,5 @@ describe('S2-34: the migration that adds default thresholds', () => {
     for (let reverted: string[] = []; !reverted.includes(migration); ) reverted = await migrateDown(database.ownerUrl);
     await migrateUp(database.ownerUrl);
     expect(await counts()).toEqual({ default: 18, plain: 9, decided: 0 });
-  }, 60_000);
+  });
 });

@@ -30,7 +30,7 @@ beforeAll(async () => {
   admin = await app.signIn('role-super-admin');
   provider = await app.signIn('role-provider-admin');
   drive = approvalDriver(app, admin);
-}, 120_000);
+});
 
 afterAll(async () => {
   await killProcess(worker);

@@ -38,7 +38,7 @@ beforeAll(async () => {
   worker = await startInProcessWorker(app, { env: { ...app.env, DATABASE_URL: address.href } });
   approver = await app.signIn('role-super-admin', 1);
   drive = approvalDriver(app, await app.signIn('role-super-admin'));
-}, 60_000);
+});
 
 beforeEach(() => way.mend());
 

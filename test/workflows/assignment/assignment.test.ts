@@ -37,7 +37,7 @@ beforeAll(async () => {
   admin = await app.signIn('role-super-admin');
   drive = assignmentDriver(app, admin);
   await start();
-}, 60_000);
+});
 
 afterAll(async () => {
   await stop();
@@ -99,7 +99,7 @@ describe('S3-39: bulk assignment is a workflow', () => {
     const items = await drive.call('GET', `/api/admin/assignment-batches/${first.body.id}/items?limit=3`);
     expect(items.body.items).toMatchObject([{ position: 1, outcome: 'assigned', reason: 'dealt' }, {}, {}]);
     await recordBatch('bulk', first.body.id);
-  }, 90_000);
+  });
 
   it('assigns all contacts of a source without an owner; those beyond the capacity wait in the queue', async () => {
     const source = `fair-${randomUUID()}`;
@@ -185,7 +185,7 @@ describe('reassignment after a deactivation', () => {
     expect(await auditOf(contacts, 'contact.assign')).toBe(4_000);
     expect(await auditOf(loose, 'contact.queue')).toBe(2);
     await recordBatch('hand-over-killed', id);
-  }, 120_000);
+  });
 
   it('goes to one user where one is named, and starts no batch without contacts', async () => {
     const [from = '', to = ''] = await addPeople(app, 2);
@@ -213,7 +213,7 @@ describe('cancelling a batch', () => {
     expect(ended).toMatchObject({ status: 'cancelled', counts: { open: 10 } });
     await recordBatch('cancelled', body.id);
     expect(await drive.call('POST', path)).toMatchObject({ status: 409, body: { code: 'assignment.batch-finished' } });
-  }, 60_000);
+  });
 });
 
 describe('the sweep', () => {
@@ -237,7 +237,7 @@ describe('the sweep', () => {
     expect(await finished(id)).toMatchObject({ status: 'completed', total: 3, counts: { assigned: 3 } });
     expect((await openCounts(app, campaign)).get(people[1] ?? '')).toBe(3);
     expect(await sweep()).toMatchObject({ handed_over: 0 });
-  }, 60_000);
+  });
 
   it('leaves the contacts of a user who was activated again before anybody came to reassign them', async () => {
     const { campaign, lead } = await poolOf(2);
@@ -255,7 +255,7 @@ describe('the sweep', () => {
     );
     expect(await lastBatch()).toEqual(before);
     expect((await openCounts(app, campaign)).get(lead)).toBe(2);
-  }, 60_000);
+  });
 
   it('does nothing for a suspended tenant', async () => {
     const { campaign, lead } = await poolOf(2);
@@ -265,7 +265,7 @@ describe('the sweep', () => {
     expect(await sweep()).toEqual({ restarted: 0, woken: 0, handed_over: 0 });
     await asSuperuser(app, "update tenants set status = 'active' where id = $1", [defaultTenantId]);
     expect(await sweep()).toMatchObject({ handed_over: 1 });
-  }, 60_000);
+  });
 
   it('restarts a batch whose workflow was lost, and leaves a running one alone', async () => {
     const { campaign } = await poolOf(2);
@@ -278,7 +278,7 @@ describe('the sweep', () => {
     expect(await sweep()).toMatchObject({ restarted: 1 });
     expect(await finished(body.id)).toMatchObject({ status: 'completed', counts: { assigned: 5 } });
     expect(await sweep()).toMatchObject({ restarted: 0 });
-  }, 60_000);
+  });
 
   it('wakes a queue whose workflow was never started', async () => {
     const { campaign, lead } = await poolOf(1, { max_open_contacts: 0 });
@@ -288,7 +288,7 @@ describe('the sweep', () => {
     // Whether the sweep has woken it is not checked: the workflow that the joining member has started may still run.
     await sweep();
     await eventually(() => drive.why(lead, contact), ({ status }) => status === 200);
-  }, 60_000);
+  });
 });
 
 describe('a reassignment from a deleted campaign', () => {
@@ -299,7 +299,7 @@ describe('a reassignment from a deleted campaign', () => {
     await asSuperuser(app, 'update campaigns set deleted_at = now() where id = $1', [campaign]);
     const { body } = await drive.call('POST', `/api/admin/users/${lead}/hand-over`, {});
     expect(await finished(body.batch.id)).toMatchObject({ status: 'completed', counts: { queued: 2 } });
-  }, 60_000);
+  });
 });
 
 describe('recorded histories of batches and queues', () => {

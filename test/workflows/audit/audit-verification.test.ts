@@ -33,7 +33,7 @@ beforeAll(async () => {
   await drive.approve(provider, request);
   await drive.settled(request.id, 'executed');
   await createNotificationChannel(app, { events: ['audit.decisions-differ', 'audit.chain-damaged'] });
-}, 60_000);
+});
 
 afterAll(async () => {
   await worker.close();

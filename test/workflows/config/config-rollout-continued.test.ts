@@ -46,7 +46,7 @@ beforeAll(async () => {
   drive = configDriver(app, await app.signIn('role-super-admin'));
   const { id } = await drive.started({ environment: 'staging', document: { limit: 1 } });
   await drive.settled(id, 'succeeded');
-}, 120_000);
+});
 
 afterAll(async () => {
   await worker.close();
@@ -145,7 +145,7 @@ describe('a rollout whose history grows long', () => {
     await histories.record('continued', await continued.fetchHistory());
     expect(await latest().result()).toEqual({ deployment_id: id, status: 'succeeded' });
     await histories.record('carried', await latest().fetchHistory());
-  }, 120_000);
+  });
 
   it('counts a breach that lasts over several runs as one, also while it is paused', async () => {
     Object.assign(guards.answers, { value: 9, samples: 100 });
@@ -157,7 +157,7 @@ describe('a rollout whose history grows long', () => {
     expect(await fenceOf(id)).toBeGreaterThan(before);
     expect(await drive.events(id)).toEqual(['started', 'paused', 'restored']);
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
-  }, 120_000);
+  });
 
   it('carries out every command that arrives between two runs once', async () => {
     Object.assign(guards.answers, { value: 0, samples: 100 });
@@ -177,5 +177,5 @@ describe('a rollout whose history grows long', () => {
     expect(await latest().result()).toEqual({ deployment_id: id, status: 'aborted' });
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
     expect(await drive.isIntact('staging')).toBe(true);
-  }, 120_000);
+  });
 });

@@ -24,7 +24,7 @@ beforeAll(async () => {
   app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorkerProcess(app.env);
   drive = configDriver(app, await app.signIn('role-super-admin'));
-}, 120_000);
+});
 
 afterAll(async () => {
   await killProcess(worker);

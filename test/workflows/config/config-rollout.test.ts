@@ -128,7 +128,7 @@ describe('rollouts in virtual time', () => {
     expect(ended.ledger.map(({ candidate_percentage }: { candidate_percentage: number }) => candidate_percentage)).toEqual([1, 10, 50, 100, 0]);
     expect(await eventually(() => servedLimit(), (limit) => limit === 17)).toBe(17);
     await keep('succeeded');
-  }, 120_000);
+  });
 
   it('a guard that is bad for long enough gives everybody exactly the previous document', async () => {
     const before = await drive.read(token, 'staging', 'web-1');
@@ -150,7 +150,7 @@ describe('rollouts in virtual time', () => {
     );
     expect(told?.event).toBe('config.restored');
     await keep('restored');
-  }, 120_000);
+  });
 
   it('an unknown guard holds the rollout and notifies people, who alone can promote it', async () => {
     Object.assign(guards.answers, { value: null });
@@ -170,7 +170,7 @@ describe('rollouts in virtual time', () => {
     await passUntil(id, 'succeeded');
     expect(await drive.events(id)).toEqual(['started', 'held', 'resumed', 'stage', 'succeeded']);
     await keep('held');
-  }, 120_000);
+  });
 
   it('the verdict of a webhook counts, too few samples do not, and a bad verdict counts while the rollout holds', async () => {
     Object.assign(guards.answers, { value: 0, samples: 3, verdict: 'good' });
@@ -181,7 +181,7 @@ describe('rollouts in virtual time', () => {
     await passUntil(id, 'restored');
     expect(await servedLimit()).toBe(19);
     Object.assign(guards.answers, { samples: 100, verdict: 'good' });
-  }, 120_000);
+  });
 
   it('a dry run goes through all stages, serves nobody, and records what it would have served', async () => {
     const { id } = await begin(21, { strategy: staged, dry_run: true, guards: [webhook()] });
@@ -191,7 +191,7 @@ describe('rollouts in virtual time', () => {
     expect(ledger.map(({ evidence }: { evidence: { would_serve: number } }) => evidence.would_serve)).toEqual([1, 10, 50, 100, 100]);
     expect(await servedLimit()).toBe(19);
     expect((await drive.shown('staging')).running.document.limit).toBe(19);
-  }, 120_000);
+  });
 
   it('parts that succeeded before one that did not are undone in reverse order', async () => {
     const answer = await drive.propose([
@@ -224,7 +224,7 @@ describe('rollouts in virtual time', () => {
       undone: [{ deployment_id: first.id, result: 'undone' }],
     });
     expect(await drive.isIntact('development')).toBe(true);
-  }, 120_000);
+  });
 
   it('parts that cannot be undone say why: a dry run, and what somebody has changed since', async () => {
     const failing = { strategy: { kind: 'all_at_once', bake_seconds: 7200 }, guards: [webhook()], check_interval_seconds: 300 };
@@ -251,7 +251,7 @@ describe('rollouts in virtual time', () => {
       expect(outcomeOf(second.id)).toMatchObject({ status: 'restored' });
       expect((await drive.shown('development')).running.document.limit).toBe(limit);
     }
-  }, 120_000);
+  });
 
   it('S2-58: keeps secrets out of the histories', async () => {
     const history = historyToJSON(await handleOf('staging').fetchHistory());
@@ -290,5 +290,5 @@ describe('rollouts in virtual time', () => {
     expect(await drive.shown('staging')).toMatchObject({ candidate: null, running: { document: { limit: 19 } } });
     expect(await drive.isIntact('staging')).toBe(true);
     await keep('aborted');
-  }, 120_000);
+  });
 });

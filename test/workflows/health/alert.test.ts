@@ -335,7 +335,7 @@ describe('alerts in virtual time', () => {
     const bad = await passUntil(await roll(4), 'restored');
     expect(bad.outcome.evidence.guards).toMatchObject([{ guard: 'certificates', verdict: 'bad', bad_when: 'below', threshold: 14 }]);
     expect((await drive.shown('staging')).running.document).toEqual({ limit: 3 });
-  }, 120_000);
+  });
 
   it('every evaluation pings the external watcher, and records when that failed', async () => {
     const before = pings;

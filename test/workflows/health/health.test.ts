@@ -209,5 +209,5 @@ describe('a worker that is killed during an evaluation', () => {
     await eventually(mails, (rows) => rows.length === alertCount, 30_000);
     const fired = await asSuperuser(app, "select 1 from audit_logs where event = 'alert.fire'");
     expect(fired).toHaveLength(alertCount);
-  }, 120_000);
+  });
 });

@@ -35,7 +35,7 @@ beforeAll(async () => {
   admin = await app.signIn('role-super-admin');
   drive = integrationDriver(app, admin);
   neighbour = integrationDriver(app, await makePerson(app, otherTenantId, 'role-super-admin'));
-}, 120_000);
+});
 
 afterAll(async () => {
   await worker.close();

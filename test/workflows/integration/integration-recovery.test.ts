@@ -19,7 +19,7 @@ beforeAll(async () => {
   app = await startTestApi({ OUTBOUND_ALLOW: service.host, WORKFLOW_BUNDLE: workflowBundlePath() });
   worker = await startWorkerProcess(app.env);
   drive = integrationDriver(app, await app.signIn('role-super-admin'));
-}, 120_000);
+});
 
 afterAll(async () => {
   await killProcess(worker);
@@ -97,5 +97,5 @@ describe('recovery of integrations', () => {
     const admin = await app.signIn('role-super-admin');
     const reveal = await callProven(app, admin, 'POST', `/admin/integrations/${id}/reveal-secret`);
     expect(reveal.body.key_id).not.toBe(key_id);
-  }, 60_000);
+  });
 });

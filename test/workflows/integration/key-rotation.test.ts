@@ -57,7 +57,7 @@ describe('integrations in virtual time', () => {
     await drive.rotated(id, begun.id, 'completed');
     await endsAs('completed', id, begun.id, 'completed');
     expect(service.activeKeys).not.toContain(key_id);
-  }, 120_000);
+  });
 
   it('a revoke that fails for hours is shown and notified, and succeeds in the end', async () => {
     const { id, key_id } = await drive.connected(service);
@@ -82,7 +82,7 @@ describe('integrations in virtual time', () => {
       (rows) => rows.length >= 2,
     );
     expect(notified.map(({ event_key }) => event_key.split('/').at(-1)).sort()).toEqual(['1', '11']);
-  }, 120_000);
+  });
 
   it('before the switch an unavailable service is waited for, for a limited time; then the old key stays', async () => {
     const { id, key_id } = await drive.connected(service);
@@ -102,7 +102,7 @@ describe('integrations in virtual time', () => {
     expect(failed).toMatchObject({ error_code: 'failing', new_key_id: null, switched_at: null });
     expect(service.activeKeys).toContain(second.key_id);
     expect(service.activeKeys).not.toContain(key_id);
-  }, 120_000);
+  });
 
   it('an abort interrupts the wait between two attempts, and revokes the key whose creation was never answered', async () => {
     const { id, key_id } = await drive.connected(service);
@@ -121,7 +121,7 @@ describe('integrations in virtual time', () => {
     expect(service.issued).toBe(before + 1);
     expect(service.activeKeys).toContain(key_id);
     expect(service.activeKeys).not.toContain(aborted.new_key_id);
-  }, 120_000);
+  });
 
   /** Begins a rotation whose first step is answered with 503 once it is released. */
   async function heldRotation() {
@@ -159,7 +159,7 @@ describe('integrations in virtual time', () => {
     await eventually(async () => tries(), (count) => count > before);
     const { events } = await handle.fetchHistory();
     expect((events ?? []).filter((event) => event.timerFiredEventAttributes != null)).toEqual([]);
-  }, 120_000);
+  });
 
   it('an abort that was given up does not take a later one with it', async () => {
     const rotation = await heldRotation();
@@ -170,7 +170,7 @@ describe('integrations in virtual time', () => {
     rotation.release();
     expect((await answer).status).toBe(200);
     await endsAs('aborted-by-the-second', rotation.id, rotation.rotation_id, 'aborted');
-  }, 120_000);
+  });
 
   it('a sync fails after its attempts when the remote system stays unavailable', async () => {
     const { id } = await drive.connected(service);
@@ -193,5 +193,5 @@ describe('integrations in virtual time', () => {
     const last = time.client.workflow.getHandle(integrationSyncWorkflowId(defaultTenantId, id));
     expect(await last.result()).toEqual({ job_id: stopped.id, status: 'cancelled' });
     await recordedHistories('integration-sync').record('cancelled', await last.fetchHistory());
-  }, 120_000);
+  });
 });

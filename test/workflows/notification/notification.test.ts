@@ -41,7 +41,7 @@ beforeAll(async () => {
   });
   expect(created.status).toBe(201);
   channelId = created.body.id;
-}, 60_000);
+});
 
 afterAll(async () => {
   await worker.close();

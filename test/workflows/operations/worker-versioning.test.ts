@@ -63,5 +63,5 @@ describe('worker versioning', () => {
     expect((await app.call('GET', '/health/ready')).body.checks.worker).toBe('up');
     expect(await versionOf(older.id)).toBe('1.0.0');
     expect(await versionOf(newer.id)).toBe('1.1.0');
-  }, 120_000);
+  });
 });

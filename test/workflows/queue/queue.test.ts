@@ -128,7 +128,7 @@ describe('a worker that is killed', () => {
     app = await startTestApi();
     ({ admin, company } = await usersOf(app));
     worker = await startWorkerProcess(app.env);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     if (worker !== undefined) await killProcess(worker);

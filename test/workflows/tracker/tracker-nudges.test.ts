@@ -49,7 +49,7 @@ beforeAll(async () => {
   });
   worker = await startInProcessWorker(app);
   me = await app.signIn('role-super-admin');
-}, 120_000);
+});
 
 afterAll(async () => {
   await worker.close();
@@ -113,7 +113,7 @@ describe('nudges (S0-58, S0-82, S0-94, S0-95)', () => {
     expect((await call('DELETE', `/nudges/${id}`)).status).toBe(204);
     expect(only(await generate(), 'follow-up-due')).toEqual([]);
     expect((await call('DELETE', `/nudges/${id}`)).status).toBe(404);
-  }, 60_000);
+  });
 
   it('respects the daily cap and the quiet hours', async () => {
     await due('Acme');
