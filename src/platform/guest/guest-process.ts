@@ -179,8 +179,8 @@ class GuestProcess implements Guest {
   #reason: GuestEnd | undefined;
   #stderr = '';
   #cpuSeconds = 0;
-  /** How long it has waited for a core since it was asked, where that is known. */
-  #waitedMs = 0;
+  /** Whether it has waited for a core much of the time since it was asked, as far as it was seen. */
+  #isStarved = false;
 
   constructor(child: ChildProcess, bounds: GuestBounds, log: Logger) {
     this.#child = child;
@@ -208,7 +208,6 @@ class GuestProcess implements Guest {
     if (this.#question !== undefined) throw new Error('A guest does one job at a time.');
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#question = { resolve, reject };
-    this.#waitedMs = 0;
     const endDeadline = this.#killAfter(deadlineMs, busyDeadlineMs);
     const endWatch = this.#watch(cpuMs);
     const abort = () => this.close();
@@ -256,9 +255,8 @@ class GuestProcess implements Guest {
     let timer: NodeJS.Timeout;
     const wait = (ms: number): void => {
       timer = setTimeout(() => {
-        const passedMs = performance.now() - startedMs;
-        const leftMs = busyDeadlineMs - passedMs;
-        if (this.#waitedMs <= passedMs * blamedWait) this.#kill('deadline');
+        const leftMs = busyDeadlineMs - (performance.now() - startedMs);
+        if (!this.#isStarved) this.#kill('deadline');
         else if (leftMs <= 0) this.#kill('stalled');
         else wait(Math.min(deadlineMs * blamedWait, leftMs));
       }, ms);
@@ -285,12 +283,15 @@ class GuestProcess implements Guest {
   #watch(cpuMs: number): () => void {
     const { pid } = this.#child;
     if (process.platform !== 'linux' || pid === undefined) return () => undefined;
-    let before: ProcessUsage | undefined;
+    // Until it has been seen twice, the machine was too busy even for us.
+    this.#isStarved = true;
+    let before: (ProcessUsage & { readonly atMs: number }) | undefined;
     const timer = setInterval(() => {
       void usageOf(pid).then((usage) => {
         if (usage === null) return;
-        before ??= usage;
-        this.#waitedMs = usage.waitedMs - before.waitedMs;
+        const atMs = performance.now();
+        if (before === undefined) before = { ...usage, atMs };
+        else this.#isStarved = usage.waitedMs - before.waitedMs > (atMs - before.atMs) * blamedWait;
         if (usage.rssKilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
         else if (usage.cpuMs - before.cpuMs > cpuMs) this.#kill('deadline');
       });
