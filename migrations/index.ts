@@ -33,6 +33,7 @@ import { Migration20261129400000_guests } from './20261129400000_guests.ts';
 import { Migration20261129500000_administrator_namings } from './20261129500000_administrator_namings.ts';
 import { Migration20261129510000_factor_recovery } from './20261129510000_factor_recovery.ts';
 import { Migration20261129520000_off_is_safe } from './20261129520000_off_is_safe.ts';
+import { Migration20261130100000_naming_links } from './20261130100000_naming_links.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -71,4 +72,5 @@ export const migrationsList = [
   { name: '20261129500000_administrator_namings', class: Migration20261129500000_administrator_namings },
   { name: '20261129510000_factor_recovery', class: Migration20261129510000_factor_recovery },
   { name: '20261129520000_off_is_safe', class: Migration20261129520000_off_is_safe },
+  { name: '20261130100000_naming_links', class: Migration20261130100000_naming_links },
 ];

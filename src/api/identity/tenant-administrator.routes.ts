@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { accountLinkPurposes } from '../../entities/identity/account-link.entity.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { read } from '../../platform/database/read.ts';
+import { read, readAll } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
 import { email, idParams, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
@@ -10,6 +10,7 @@ import { namingPageQuery, namingQuery, namingStates } from '../../services/ident
 import { takeBackNaming } from '../../services/identity/administrator-naming/administrator-naming.service.ts';
 import { tenantNameAdministrator } from '../../services/identity/administrator-naming/name-administrator.action.ts';
 import { assertDefaultTenant } from '../../services/identity/platform-staff.ts';
+import { findTenantById } from '../../services/identity/tenant.queries.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 
@@ -51,10 +52,12 @@ const getTenantAdministrators = route({
   params: idParams,
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(naming) },
-  problems: ['request.cursor-invalid'],
-  handler: async ({ actor, params, query, read: readRows }) => {
+  problems: ['request.cursor-invalid', 'resource.not-found'],
+  handler: async ({ actor, deps, params, query, scope }) => {
     assertDefaultTenant(actor);
-    return newestPage(await readRows(namingPageQuery(params.id, query)), query.limit);
+    const [tenants, rows] = await readAll(deps.db, scope, [findTenantById(params.id), namingPageQuery(params.id, query)]);
+    if (tenants.length === 0) throw notFound('tenant');
+    return newestPage(rows, query.limit);
   },
 });
 
@@ -97,7 +100,9 @@ const takeBackTenantAdministrator = route({
   aliases: ['/api/v1/tenants/:id/administrators/:namingId/take-back'],
   tag,
   summary: 'Take a naming back before the decisions of the person count; for the staff of the default tenant',
-  description: 'Its link is void. Where it was used already, the account is deactivated within seconds and its sessions end.',
+  description:
+    'Its link is void with the answer. Where it was used already, the account is deactivated within seconds, and its sessions and ' +
+    'service tokens end.',
   permission: 'tenant:manage',
   gate: 'mfa',
   params: z.object({ id: z.uuid(), namingId: z.uuid() }),

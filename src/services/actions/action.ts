@@ -40,6 +40,8 @@ export interface ChangeBasis {
   readonly base_version: number | null;
   /** Finds the present version; no row or null where there is nothing. */
   readonly query: { compile(): CompiledQuery<{ version: number | null }> };
+  /** What an approver is told where the versions differ, if numbers would say nothing. */
+  readonly detail?: string;
 }
 
 /** What approvers read of a change; frozen with the request (T-15). */

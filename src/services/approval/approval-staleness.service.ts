@@ -23,6 +23,7 @@ export async function assertNotStale(tx: Tx, { basis }: PreparedAction): Promise
   throw new Problem({
     code: 'approval.stale',
     detail:
+      basis.detail ??
       'What this would change has changed since: ' +
       `${base_version === null ? 'nothing' : `version ${base_version}`} was read, ` +
       `${current_version === null ? 'nothing' : `version ${current_version}`} is there.`,

@@ -29,7 +29,7 @@ export async function tellDeciders(
   isForPersonOnly = false,
 ): Promise<void> {
   const { actor, deed, user_id, subject } = safeguardNews.parse(input);
-  const who = actor.user_id === null ? 'The operator or a job of the product' : await userName(deps.db, actor, actor.user_id);
+  const who = actor.user_id === null ? 'The operator, the staff of the platform or a job of the product' : await userName(deps.db, actor, actor.user_id);
   const about = user_id === undefined ? (subject ?? '') : await userName(deps.db, actor, user_id);
   const headline = `${who} ${safeguardDeeds[deed]} ${about}`;
   const everybody = isForPersonOnly ? [] : await activeDeciders(deps.db, actor);

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { safePolicy } from '../../domain/approval/approval-gate.ts';
 import { sessionsEndedNotification } from '../../domain/notification/notification.ts';
@@ -39,6 +40,16 @@ export const userResetFactor = defineAction({
   policy: async (db, scope, { user_id }) => ({
     ...safePolicy,
     steps: [{ name: 'decider', roles: [], users: await decidersBesideMakers(db, scope, user_id), quorum: 1 }],
+  }),
+  // An app has no versions: it is there, or another one is.
+  basis: ({ factor_id }) => ({
+    base_version: 1,
+    query: kysely
+      .selectFrom('mfa_factors')
+      .where('id', '=', factor_id)
+      .where('confirmed_at', 'is not', null)
+      .select(sql<number>`1`.as('version')),
+    detail: 'The authenticator app that was lost is not that of the account any more.',
   }),
   reason: () => null,
   describe: ({ user_id }) => `Remove the lost second factor of the user ${user_id}. ${howItWasAsked}`,

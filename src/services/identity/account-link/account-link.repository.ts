@@ -29,6 +29,8 @@ export function accountLinkDead(): Problem {
 
 /** What a new link is for, and until when it can be used. */
 interface NewAccountLink {
+  /** Random where it is left out. */
+  readonly id?: string;
   readonly user_id: string;
   readonly purpose: AccountLinkPurpose;
   /** RFC 3339. */
@@ -47,11 +49,10 @@ export function newAccountToken(): string {
  */
 export async function issueAccountLink(
   tx: Tx,
-  { user_id, purpose, expires_at }: NewAccountLink,
+  { id = randomUUID(), user_id, purpose, expires_at }: NewAccountLink,
   token = newAccountToken(),
 ): Promise<{ link_id: string; token: string }> {
   await revokeAccountLinks(tx, { user_id });
-  const id = randomUUID();
   tx.em.create(AccountLinkEntity, { id, user_id, purpose, expires_at, token_hash: tokenHash(token) });
   await tx.flush();
   tx.audit({
@@ -64,10 +65,30 @@ export async function issueAccountLink(
   return { link_id: id, token };
 }
 
-/** Ends open links, of one account or of one purpose. @returns whose they were. */
+/**
+ * Gives a link that nobody has used another token: the one before is void.
+ *
+ * @returns false where it was used or revoked.
+ */
+export async function renewAccountLink(tx: Tx, id: string, { expires_at }: Pick<NewAccountLink, 'expires_at'>, token: string): Promise<boolean> {
+  const link = await tx.em.findOne(AccountLinkEntity, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  if (link === null || link.used_at !== null || link.revoked_at !== null) return false;
+  tx.em.assign(link, { token_hash: tokenHash(token), expires_at, opened_at: null, totp_secret_ciphertext: null });
+  await tx.flush();
+  tx.audit({
+    event: 'account-link.issue',
+    action: 'update',
+    resource_type: 'user',
+    resource_id: link.user_id,
+    new_values: { link_id: id, purpose: link.purpose, expires_at },
+  });
+  return true;
+}
+
+/** Ends open links: one, those of one account or of one purpose. @returns whose they were. */
 export async function revokeAccountLinks(
   tx: Tx,
-  which: { readonly user_id: string } | { readonly purpose: AccountLinkPurpose },
+  which: { readonly id: string } | { readonly user_id: string } | { readonly purpose: AccountLinkPurpose },
 ): Promise<string[]> {
   const revoked = await tx.sql
     .updateTable('account_links')

@@ -5,6 +5,7 @@ import { accountLinkUrl } from '../../../domain/identity/account-link-url.ts';
 import { defaultTenantId, systemActor } from '../../../domain/shared/actor.ts';
 import type { Actor } from '../../../domain/shared/actor.ts';
 import { timestampText } from '../../../domain/shared/timestamp-text.ts';
+import { AccountLinkEntity } from '../../../entities/identity/account-link.entity.ts';
 import { AdministratorNamingEntity } from '../../../entities/identity/administrator-naming.entity.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import type { AccountLinkPurpose } from '../../../entities/identity/account-link.entity.ts';
@@ -16,11 +17,12 @@ import type { ProcessDeps } from '../../../platform/process-deps.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
 import { putSafeguardNews } from '../../approval/safeguard-news.repository.ts';
 import { putWorkflowStart } from '../../commands/workflow-start.repository.ts';
-import { issueAccountLink, newAccountToken, revokeAccountLinks } from '../account-link/account-link.repository.ts';
+import { issueAccountLink, newAccountToken, renewAccountLink, revokeAccountLinks } from '../account-link/account-link.repository.ts';
 import { findOrCreateNamed } from '../account-link/administrator-naming.service.ts';
 import { notifyRecoveryIssued } from '../account-link/administrator-notification.service.ts';
 import { lockRights } from '../role/effective-rights.service.ts';
 import { revokeSessions } from '../sign-in/revoke-sessions.service.ts';
+import { revokeServiceToken } from '../sign-in/service-token.service.ts';
 import { namingQuery } from './administrator-naming.queries.ts';
 
 /** A link that is mailed may wait for its person over a weekend. */
@@ -60,8 +62,8 @@ export async function putNaming(tx: Tx, naming: NewNaming): Promise<string> {
 }
 
 /**
- * Makes the account of a naming, tells the administrators of its tenant, and mails the link. The token is in the mail alone. When it
- * is done again the link before is void, so a mail that has arrived twice has one that works.
+ * Makes the account of a naming, tells the administrators of its tenant, and mails the link, whose id is that of the naming. The
+ * token is in the mail alone. When it is done again the token before is void, so of two mails the later one works.
  *
  * @throws Problem `service.unavailable` while mail server or Temporal cannot be reached; then there is no link.
  */
@@ -72,25 +74,40 @@ export async function sendNaming(deps: Deps, namingId: string): Promise<void> {
   const { named_tenant_id, purpose, email, full_name } = naming;
   const actor = systemActor(named_tenant_id, { request_id: namingId });
   const user_id = await unitOfWork(deps.db, actor, (tx) => findOrCreateNamed(tx, { email, full_name }));
-  const expires_at = timestampText(deps.now() + linkHours * 3_600_000);
-  if (purpose === 'administrator_recovery') {
-    await notifyRecoveryIssued(deps, actor, { user_id, email, expires_at }, 'staff', namingId);
+  const earlier = await findLink(deps, actor, namingId);
+  if (earlier === undefined || (earlier.used_at === null && earlier.revoked_at === null)) {
+    const expires_at = timestampText(deps.now() + linkHours * 3_600_000);
+    if (purpose === 'administrator_recovery') {
+      await notifyRecoveryIssued(deps, actor, { user_id, email, expires_at }, 'staff', namingId);
+    }
+    const token = newAccountToken();
+    await deps.mailer.send(linkMail(deps, email, token, expires_at));
+    const isIssued = await unitOfWork(deps.db, actor, async (tx) => {
+      await lockRights(tx);
+      if (!(await isOpen(tx, namingId))) return false;
+      if (earlier === undefined) await issueAccountLink(tx, { id: namingId, user_id, purpose, expires_at }, token);
+      else await renewAccountLink(tx, namingId, { expires_at }, token);
+      return true;
+    });
+    // Taken back since it was read: the mail has a token that was never one.
+    if (!isIssued) return;
   }
-  const token = newAccountToken();
-  await deps.mailer.send(linkMail(deps, email, token, expires_at));
-  const link_id = await unitOfWork(deps.db, actor, async (tx) => {
-    await lockRights(tx);
-    return (await issueAccountLink(tx, { user_id, purpose, expires_at }, token)).link_id;
-  });
-  const isKept = await unitOfWork(deps.db, staff, async (tx) => {
+  await unitOfWork(deps.db, staff, async (tx) => {
     const row = await lockNaming(tx, namingId);
-    if (row.taken_back_at !== null) return false;
-    tx.em.assign(row, { user_id, link_id, sent_at: timestampText(deps.now()) });
+    tx.em.assign(row, { user_id, link_id: namingId, sent_at: timestampText(deps.now()) });
     await tx.flush();
-    return true;
   });
-  // Taken back since it was read.
-  if (!isKept) await unitOfWork(deps.db, actor, (tx) => revokeAccountLinks(tx, { user_id }));
+}
+
+/** Whether a naming is not taken back, and is not before the transaction ends. */
+async function isOpen(tx: Tx, namingId: string): Promise<boolean> {
+  const { rows } = await sql<{ is_open: boolean }>`select naming_lock_open(${namingId}) as is_open`.execute(tx.sql);
+  return rows[0]?.is_open ?? false;
+}
+
+async function findLink({ db }: Pick<Deps, 'db'>, actor: Actor, id: string) {
+  const [link] = await read(db, actor, kysely.selectFrom('account_links').where('id', '=', id).select(['used_at', 'revoked_at']));
+  return link;
 }
 
 function linkMail({ env }: Pick<Deps, 'env'>, to: string, token: string, expires_at: string) {
@@ -105,8 +122,8 @@ function linkMail({ env }: Pick<Deps, 'env'>, to: string, token: string, expires
 }
 
 /**
- * Takes a naming back, in a transaction of the staff: its link is void, and the account, if the link was used already, is
- * deactivated. It is possible until the decisions of the person count.
+ * Takes a naming back, in a transaction of the staff, which voids its link; the account, if the link was used already, is
+ * deactivated soon after. It is possible until the decisions of the person count.
  *
  * @throws Problem 404; `resource.conflict` when it was taken back before, its link has expired, or the person decides already.
  */
@@ -114,10 +131,13 @@ export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, 
   const row = await lockNaming(tx, id);
   const [naming] = await read(tx, tx.actor, namingQuery(namedTenantId, id));
   if (naming === undefined) throw notFound('naming');
-  const { state, counts_from } = naming;
-  const isInForce = state === 'used' && (counts_from === null || Date.parse(counts_from) <= Date.now());
-  if (isInForce) throw conflict('The person administers the tenant already: its own administrators decide about the account.');
+  const { state } = naming;
   if (state !== 'waiting' && state !== 'sent' && state !== 'used') throw conflict(`The naming is ${state.replace('_', ' ')} already.`);
+  // What was read may be over: a link that is being used is waited for here, and none can be used afterwards.
+  const { rows: used } = await sql<{ counts_from: string | null }>`select counts_from from naming_take_back_link(${id})`.execute(tx.sql);
+  if (used.some(({ counts_from }) => counts_from === null || Date.parse(counts_from) <= Date.now())) {
+    throw conflict('The person administers the tenant already: its own administrators decide about the account.');
+  }
   tx.em.assign(row, { taken_back_at: timestampText(Date.now()), taken_back_by: tx.actor.user_id });
   await tx.flush();
   tx.audit({
@@ -125,37 +145,39 @@ export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, 
     action: 'update',
     resource_type: 'tenant',
     resource_id: namedTenantId,
-    old_values: { state },
+    old_values: { state: used.length > 0 ? 'used' : state },
     new_values: { naming_id: id, reason },
   });
   putWorkflowStart(tx, 'administrator-taken-back', { naming_id: id }, 0);
 }
 
-/** Ends in its tenant what a naming that was taken back has led to. Repeated, it changes nothing. */
+/**
+ * Ends in its tenant what a naming that was taken back has led to: where its link was used, the account with its sessions and
+ * service tokens, unless its person was named again meanwhile. Repeated, it changes nothing.
+ */
 export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promise<void> {
-  const { named_tenant_id, user_id, link_id, taken_back_at } = await findNaming(deps, systemActor(defaultTenantId), namingId);
-  // Its link was never written down: `sendNaming` finds that it was taken back.
-  if (user_id === null || link_id === null || taken_back_at === null) return;
+  const { named_tenant_id, link_id, taken_back_at } = await findNaming(deps, systemActor(defaultTenantId), namingId);
+  if (taken_back_at === null) return;
   await unitOfWork(deps.db, systemActor(named_tenant_id, { request_id: namingId }), async (tx) => {
     await lockRights(tx);
-    await revokeAccountLinks(tx, { user_id });
-    const now = sql<string>`clock_timestamp()`;
+    const link = await tx.em.findOne(AccountLinkEntity, { id: link_id ?? namingId });
+    if (link === null) return;
+    const { user_id, used_at } = link;
+    if (typeof used_at !== 'string') return noteVoidLink(tx, link);
     const deactivated = await tx.sql
       .updateTable('users')
-      .set({ status: 'inactive', version: nextVersion(), updated_at: now })
+      .set({ status: 'inactive', version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
       .where('id', '=', user_id)
       .where('status', '=', 'active')
-      // In the very moment in which it was taken back, the link may have been used.
-      .where((eb) =>
-        eb.or([
-          eb('decisions_count_from', '>', now),
-          eb.exists(eb.selectFrom('account_links').where('id', '=', link_id).where('used_at', '>=', taken_back_at).select('id')),
-        ]),
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('account_links').where('user_id', '=', user_id).where('used_at', '>', used_at).select('id'))),
       )
       .returning('id')
       .executeTakeFirst();
     if (deactivated === undefined) return;
     await revokeSessions(tx, { user_id }, 'deactivated');
+    const tokens = tx.sql.selectFrom('service_tokens').where('created_by', '=', user_id).where('revoked_at', 'is', null).select('id');
+    for (const { id } of await tokens.execute()) await revokeServiceToken(tx, id);
     putWorkflowStart(tx, 'user-deactivated', { user_id }, 0);
     putSafeguardNews(tx, 'administrator-taken-back', { user_id });
     tx.audit({
@@ -167,6 +189,18 @@ export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promi
       new_values: { status: 'inactive', because: 'the naming was taken back' },
     });
   });
+}
+
+/** Records, once, that the link of a naming is void since that was taken back. */
+async function noteVoidLink(tx: Tx, link: { readonly id: string; readonly user_id: string; readonly revoked_at?: string | null }): Promise<void> {
+  // A release before has left it to this.
+  if (typeof link.revoked_at !== 'string') {
+    await revokeAccountLinks(tx, { id: link.id });
+    return;
+  }
+  const entry = { event: 'account-link.revoke', action: 'update', resource_type: 'user', resource_id: link.user_id } as const;
+  const noted = tx.sql.selectFrom('audit_logs').where('request_id', '=', tx.actor.request_id).where('event', '=', entry.event).select('seq');
+  if ((await noted.executeTakeFirst()) === undefined) tx.audit({ ...entry, old_values: { link_id: link.id } });
 }
 
 async function findNaming({ db }: Pick<Deps, 'db'>, staff: Actor, id: string) {
