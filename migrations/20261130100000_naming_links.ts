@@ -1,4 +1,5 @@
 import { Migration } from '@mikro-orm/migrations';
+import { definerLookup } from './helpers/tenant-table.ts';
 
 const defaultTenant = '00000000-0000-0000-0000-000000000000';
 
@@ -12,9 +13,9 @@ const signatures = ['naming_lock_open(uuid)', 'naming_take_back_link(uuid)'];
 export class Migration20261130100000_naming_links extends Migration {
   override up(): void {
     const statements = [
-      'grant select (id, named_tenant_id, link_id, taken_back_at), update (taken_back_at) on administrator_namings to castellan_definer',
-      'create policy definer_lookup on administrator_namings for select to castellan_definer using (true)',
+      ...definerLookup('administrator_namings', ['id', 'named_tenant_id', 'link_id', 'taken_back_at']),
       // A row lock needs the right to update.
+      'grant update (taken_back_at) on administrator_namings to castellan_definer',
       'create policy definer_lock on administrator_namings for update to castellan_definer using (true) with check (false)',
       'grant update (revoked_at, totp_secret_ciphertext) on account_links to castellan_definer',
       'create policy definer_take_back on account_links for update to castellan_definer using (true)',

@@ -65,14 +65,10 @@ export async function issueAccountLink(
   return { link_id: id, token };
 }
 
-/**
- * Gives a link that nobody has used another token: the one before is void.
- *
- * @returns false where it was used or revoked.
- */
-export async function renewAccountLink(tx: Tx, id: string, { expires_at }: Pick<NewAccountLink, 'expires_at'>, token: string): Promise<boolean> {
+/** Gives a link another token: the one before is void. A link that was used or revoked is left as it is. */
+export async function renewAccountLink(tx: Tx, id: string, { expires_at }: Pick<NewAccountLink, 'expires_at'>, token: string): Promise<void> {
   const link = await tx.em.findOne(AccountLinkEntity, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
-  if (link === null || link.used_at !== null || link.revoked_at !== null) return false;
+  if (link === null || link.used_at !== null || link.revoked_at !== null) return;
   tx.em.assign(link, { token_hash: tokenHash(token), expires_at, opened_at: null, totp_secret_ciphertext: null });
   await tx.flush();
   tx.audit({
@@ -82,7 +78,6 @@ export async function renewAccountLink(tx: Tx, id: string, { expires_at }: Pick<
     resource_id: link.user_id,
     new_values: { link_id: id, purpose: link.purpose, expires_at },
   });
-  return true;
 }
 
 /** Ends open links: one, those of one account or of one purpose. @returns whose they were. */
