@@ -34,6 +34,7 @@ import { Migration20261129500000_administrator_namings } from './20261129500000_
 import { Migration20261129510000_factor_recovery } from './20261129510000_factor_recovery.ts';
 import { Migration20261129520000_off_is_safe } from './20261129520000_off_is_safe.ts';
 import { Migration20261130100000_naming_links } from './20261130100000_naming_links.ts';
+import { Migration20261130110000_take_back_in_tenant } from './20261130110000_take_back_in_tenant.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -73,4 +74,5 @@ export const migrationsList = [
   { name: '20261129510000_factor_recovery', class: Migration20261129510000_factor_recovery },
   { name: '20261129520000_off_is_safe', class: Migration20261129520000_off_is_safe },
   { name: '20261130100000_naming_links', class: Migration20261130100000_naming_links },
+  { name: '20261130110000_take_back_in_tenant', class: Migration20261130110000_take_back_in_tenant },
 ];

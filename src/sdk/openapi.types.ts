@@ -1429,7 +1429,7 @@ export interface paths {
         put?: never;
         /**
          * Take a naming back before the decisions of the person count; for the staff of the default tenant
-         * @description Its link is void with the answer. Where it was used already, the account is deactivated within seconds, and its sessions and service tokens end.
+         * @description Its link is void with the answer. Where it was used already, the account is inactive with the answer, and its sessions and service tokens have ended.
          */
         post: operations["takeBackAdministrator"];
         delete?: never;
@@ -1449,7 +1449,7 @@ export interface paths {
         put?: never;
         /**
          * Take a naming back before the decisions of the person count; for the staff of the default tenant
-         * @description Its link is void with the answer. Where it was used already, the account is deactivated within seconds, and its sessions and service tokens end.
+         * @description Its link is void with the answer. Where it was used already, the account is inactive with the answer, and its sessions and service tokens have ended.
          */
         post: operations["takeBackAdministratorAlias"];
         delete?: never;

@@ -101,8 +101,8 @@ const takeBackTenantAdministrator = route({
   tag,
   summary: 'Take a naming back before the decisions of the person count; for the staff of the default tenant',
   description:
-    'Its link is void with the answer. Where it was used already, the account is deactivated within seconds, and its sessions and ' +
-    'service tokens end.',
+    'Its link is void with the answer. Where it was used already, the account is inactive with the answer, and its sessions and ' +
+    'service tokens have ended.',
   permission: 'tenant:manage',
   gate: 'mfa',
   params: z.object({ id: z.uuid(), namingId: z.uuid() }),

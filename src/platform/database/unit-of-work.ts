@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type { CompiledQuery, Kysely } from 'kysely';
+import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { auditStatement } from '../audit/audit-append.ts';
 import type { AuditEntry } from '../audit/audit-append.ts';
@@ -40,6 +41,14 @@ export interface Tx extends OpenTransaction {
    * failed is only logged.
    */
   after(step: () => Promise<void>): void;
+  /**
+   * Changes another tenant in the same transaction, with its row-level security in force and entries in its own audit chain:
+   * both tenants are changed, or none. For the platform's staff (S1-20); until it has returned, only the inner `Tx` may be used.
+   *
+   * @param actor who acts there.
+   * @throws Error when this transaction is not one of the default tenant.
+   */
+  inTenant<Result>(actor: Actor, work: (tx: Tx) => Promise<Result>): Promise<Result>;
 }
 
 /** What a unit of work needs of the database. */
@@ -158,6 +167,17 @@ async function runIn<Result>(
     audit: (entry) => entries.push(entry),
     invalidate: (event) => events.push(event),
     after: (step) => steps.push(step),
+    inTenant: async (other, workThere) => {
+      if (actor.tenant_id !== defaultTenantId) throw new Error('Only a transaction of the default tenant changes another one.');
+      await em.flush();
+      const there = em.fork({ keepTransactionContext: true, flushMode: 'commit' });
+      there.setFilterParams('tenant', { id: other.tenant_id });
+      try {
+        return await runIn(there, db, { actor: other, events, steps, change }, workThere);
+      } finally {
+        send(writingScope(actor));
+      }
+    },
   };
   const result = await work(tx);
   await em.flush();

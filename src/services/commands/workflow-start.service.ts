@@ -13,7 +13,7 @@ import { putBatchStart, sendBatchCancellation, startAssignmentBatch } from '../a
 import type { BatchStart } from '../assignment/assignment-batch.client.ts';
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
 import { refreshRollout } from '../config/config-rollout.client.ts';
-import { endNaming, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
+import { finishTakeBack, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
 import { followDeactivation } from '../identity/offboarding.service.ts';
 import { sendRotationRetry } from '../integration/key-rotation.client.ts';
 import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
@@ -61,7 +61,7 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
 /** What only workers do, because the process that has committed the change need not try at once. */
 const workerStarters: Readonly<Record<string, (deps: WorkerDeps, start: WorkflowStart) => Promise<void>>> = {
   'administrator-naming': (deps, { input }) => sendNaming(deps, idIn(input, 'naming_id')),
-  'administrator-taken-back': (deps, { input }) => endNaming(deps, idIn(input, 'naming_id')),
+  'administrator-taken-back': (deps, { input }) => finishTakeBack(deps, idIn(input, 'naming_id')),
   'approval-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(refreshApproval({ temporal }, { tenant_id, approval_id: idIn(input, 'approval_id') }, z.int().parse(input['version']))),
   'focus-refresh': ({ temporal }, { tenant_id, input }) =>

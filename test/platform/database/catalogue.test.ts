@@ -46,7 +46,6 @@ const definerFunctions = [
   'health_tenants',
   'integrations_due',
   'naming_lock_open',
-  'naming_take_back_link',
   'nudge_tenants',
   'onboarding_links_due',
   'purge_expired_rows',

@@ -3,11 +3,12 @@ import { sql } from 'kysely';
 import { defaultTenantId, systemActor } from '../../../src/domain/shared/actor.ts';
 import { kysely } from '../../../src/entities/kysely-schema.ts';
 import { UserEntity } from '../../../src/entities/identity/user.entity.ts';
-import { readAll } from '../../../src/platform/database/read.ts';
+import { read, readAll } from '../../../src/platform/database/read.ts';
 import { unitOfWork } from '../../../src/platform/database/unit-of-work.ts';
 import type { AuditEntry } from '../../../src/domain/audit/audit-entry.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
+import { createTenant } from '../../support/factories/identity.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 
 let app: TestApi;
@@ -85,6 +86,48 @@ describe('unit of work', () => {
       return [person!.full_name, row!.full_name];
     });
     expect(names).toEqual(['Renamed by entity', 'Renamed by entity']);
+  });
+
+  it('R12: changes another tenant for the staff, each with its own rows and its own chain, or neither', async () => {
+    const { db } = app.api.deps;
+    const { id: there } = await createTenant(app);
+    const other = systemActor(there);
+    const changeBoth = (name: string, fails: boolean) =>
+      unitOfWork(db, actor, async (tx) => {
+        const seenThere = await tx.inTenant(other, async (inside) => {
+          inside.em.create(UserEntity, { email: `${name}@there.test`, full_name: name });
+          inside.audit(entry(`${name} there`));
+          return read(inside, other, kysely.selectFrom('users').select(['tenant_id', 'email']));
+        });
+        tx.audit(entry(`${name} here`));
+        const seenHere = await tx.sql.selectFrom('users').select('tenant_id').distinct().execute();
+        if (fails) throw new Error('after both');
+        return { seenThere, seenHere };
+      });
+    const entries = (name: string) =>
+      asSuperuser(app, 'select resource_id, tenant_id from audit_logs where resource_id like $1 order by resource_id', [`${name} %`]);
+
+    await expect(changeBoth('neither', true)).rejects.toThrow('after both');
+    expect(await entries('neither')).toEqual([]);
+    expect(await changeBoth('both', false)).toEqual({
+      seenThere: [{ tenant_id: there, email: 'both@there.test' }],
+      seenHere: [{ tenant_id: defaultTenantId }],
+    });
+    expect(await entries('both')).toEqual([
+      { resource_id: 'both here', tenant_id: defaultTenantId },
+      { resource_id: 'both there', tenant_id: there },
+    ]);
+  });
+
+  it('lets no other tenant change the staff’s or a third one', async () => {
+    const { db } = app.api.deps;
+    const elsewhere = systemActor((await createTenant(app)).id);
+    for (const target of [actor, systemActor((await createTenant(app)).id)]) {
+      const reaching = unitOfWork(db, elsewhere, (tx) => tx.inTenant(target, () => Promise.resolve()));
+      await expect(reaching).rejects.toThrow('Only a transaction of the default tenant');
+      const nested = unitOfWork(db, actor, (tx) => tx.inTenant(elsewhere, (inside) => inside.inTenant(target, () => Promise.resolve())));
+      await expect(nested).rejects.toThrow('Only a transaction of the default tenant');
+    }
   });
 
   it('goes on when a migration has changed a table that statements are prepared for', async () => {

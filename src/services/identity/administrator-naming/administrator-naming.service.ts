@@ -122,22 +122,25 @@ function linkMail({ env }: Pick<Deps, 'env'>, to: string, token: string, expires
 }
 
 /**
- * Takes a naming back, in a transaction of the staff, which voids its link; the account, if the link was used already, is
- * deactivated soon after. It is possible until the decisions of the person count.
+ * Takes a naming back, in a transaction of the staff which voids its link, and where that was used already deactivates the
+ * account and ends its sessions and service tokens. It is possible until the decisions of the person count.
  *
  * @throws Problem 404; `resource.conflict` when it was taken back before, its link has expired, or the person decides already.
  */
 export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, reason: string): Promise<void> {
+  await findState(tx, namedTenantId, id);
+  const actor = systemActor(namedTenantId, { request_id: id });
+  // Before the naming is locked, as by whoever issues its link. A link that is being used is waited for.
+  await tx.inTenant(actor, lockRights);
   const row = await lockNaming(tx, id);
-  const [naming] = await read(tx, tx.actor, namingQuery(namedTenantId, id));
-  if (naming === undefined) throw notFound('naming');
-  const { state } = naming;
+  const state = await findState(tx, namedTenantId, id);
   if (state !== 'waiting' && state !== 'sent' && state !== 'used') throw conflict(`The naming is ${state.replace('_', ' ')} already.`);
-  // What was read may be over: a link that is being used is waited for here, and none can be used afterwards.
-  const { rows: used } = await sql<{ counts_from: string | null }>`select counts_from from naming_take_back_link(${id})`.execute(tx.sql);
-  if (used.some(({ counts_from }) => counts_from === null || Date.parse(counts_from) <= Date.now())) {
-    throw conflict('The person administers the tenant already: its own administrators decide about the account.');
-  }
+  const wasUsed = await tx.inTenant(actor, async (inside) => {
+    const link = await findNamingLink(inside, row);
+    if (typeof link?.used_at === 'string') await assertNotDecidingYet(inside, link.user_id);
+    await endNaming(inside, link);
+    return typeof link?.used_at === 'string';
+  });
   tx.em.assign(row, { taken_back_at: timestampText(Date.now()), taken_back_by: tx.actor.user_id });
   await tx.flush();
   tx.audit({
@@ -145,62 +148,78 @@ export async function takeBackNaming(tx: Tx, namedTenantId: string, id: string, 
     action: 'update',
     resource_type: 'tenant',
     resource_id: namedTenantId,
-    old_values: { state: used.length > 0 ? 'used' : state },
+    old_values: { state: wasUsed ? 'used' : state },
     new_values: { naming_id: id, reason },
   });
-  putWorkflowStart(tx, 'administrator-taken-back', { naming_id: id }, 0);
+}
+
+async function findState(tx: Tx, namedTenantId: string, id: string) {
+  const [naming] = await read(tx, tx.actor, namingQuery(namedTenantId, id));
+  if (naming === undefined) throw notFound('naming');
+  return naming.state;
 }
 
 /**
- * Ends in its tenant what a naming that was taken back has led to: where its link was used, the account with its sessions and
- * service tokens, unless its person was named again meanwhile. Repeated, it changes nothing.
+ * Finishes a take-back of the release before, which left to a worker what is done in its own transaction now. Repeated, it
+ * changes nothing.
  */
-export async function endNaming(deps: Pick<Deps, 'db'>, namingId: string): Promise<void> {
-  const { named_tenant_id, link_id, taken_back_at } = await findNaming(deps, systemActor(defaultTenantId), namingId);
-  if (taken_back_at === null) return;
-  await unitOfWork(deps.db, systemActor(named_tenant_id, { request_id: namingId }), async (tx) => {
+export async function finishTakeBack({ db }: Pick<Deps, 'db'>, namingId: string): Promise<void> {
+  const naming = await findNaming({ db }, systemActor(defaultTenantId), namingId);
+  if (naming.taken_back_at === null) return;
+  await unitOfWork(db, systemActor(naming.named_tenant_id, { request_id: namingId }), async (tx) => {
     await lockRights(tx);
-    const link = await tx.em.findOne(AccountLinkEntity, { id: link_id ?? namingId });
-    if (link === null) return;
-    const { user_id, used_at } = link;
-    if (typeof used_at !== 'string') return noteVoidLink(tx, link);
-    const deactivated = await tx.sql
-      .updateTable('users')
-      .set({ status: 'inactive', version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
-      .where('id', '=', user_id)
-      .where('status', '=', 'active')
-      .where(({ not, exists, selectFrom }) =>
-        not(exists(selectFrom('account_links').where('user_id', '=', user_id).where('used_at', '>', used_at).select('id'))),
-      )
-      .returning('id')
-      .executeTakeFirst();
-    if (deactivated === undefined) return;
-    await revokeSessions(tx, { user_id }, 'deactivated');
-    const tokens = tx.sql.selectFrom('service_tokens').where('created_by', '=', user_id).where('revoked_at', 'is', null).select('id');
-    for (const { id } of await tokens.execute()) await revokeServiceToken(tx, id);
-    putWorkflowStart(tx, 'user-deactivated', { user_id }, 0);
-    putSafeguardNews(tx, 'administrator-taken-back', { user_id });
-    tx.audit({
-      event: 'user.update',
-      action: 'update',
-      resource_type: 'user',
-      resource_id: user_id,
-      old_values: { status: 'active' },
-      new_values: { status: 'inactive', because: 'the naming was taken back' },
-    });
+    await endNaming(tx, await findNamingLink(tx, naming));
   });
 }
 
-/** Records, once, that the link of a naming is void since that was taken back. */
-async function noteVoidLink(tx: Tx, link: { readonly id: string; readonly user_id: string; readonly revoked_at?: string | null }): Promise<void> {
-  // A release before has left it to this.
-  if (typeof link.revoked_at !== 'string') {
-    await revokeAccountLinks(tx, { id: link.id });
+function findNamingLink(tx: Tx, { id, link_id }: { readonly id: string; readonly link_id?: string | null }) {
+  return tx.em.findOne(AccountLinkEntity, { id: link_id ?? id });
+}
+
+/** @throws Problem `resource.conflict`. */
+async function assertNotDecidingYet(tx: Tx, userId: string): Promise<void> {
+  const user = tx.sql.selectFrom('users').where('id', '=', userId).select('decisions_count_from');
+  const { decisions_count_from } = await user.executeTakeFirstOrThrow();
+  if (decisions_count_from === null || Date.parse(decisions_count_from) <= Date.now()) {
+    throw conflict('The person administers the tenant already: its own administrators decide about the account.');
+  }
+}
+
+/**
+ * Ends in its tenant what a naming has led to: its link, or where that was used the account with its sessions and service
+ * tokens, unless its person was named again meanwhile. Call it under {@link lockRights}.
+ */
+async function endNaming(tx: Tx, link: Awaited<ReturnType<typeof findNamingLink>>): Promise<void> {
+  if (link === null) return;
+  const { id: link_id, user_id, used_at } = link;
+  if (typeof used_at !== 'string') {
+    await revokeAccountLinks(tx, { id: link_id });
     return;
   }
-  const entry = { event: 'account-link.revoke', action: 'update', resource_type: 'user', resource_id: link.user_id } as const;
-  const noted = tx.sql.selectFrom('audit_logs').where('request_id', '=', tx.actor.request_id).where('event', '=', entry.event).select('seq');
-  if ((await noted.executeTakeFirst()) === undefined) tx.audit({ ...entry, old_values: { link_id: link.id } });
+  const deactivated = await tx.sql
+    .updateTable('users')
+    .set({ status: 'inactive', version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
+    .where('id', '=', user_id)
+    .where('status', '=', 'active')
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('account_links').where('user_id', '=', user_id).where('used_at', '>', used_at).select('id'))),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  if (deactivated === undefined) return;
+  await revokeSessions(tx, { user_id }, 'deactivated');
+  const tokens = tx.sql.selectFrom('service_tokens').where('created_by', '=', user_id).where('revoked_at', 'is', null).select('id');
+  for (const { id } of await tokens.execute()) await revokeServiceToken(tx, id);
+  putWorkflowStart(tx, 'user-deactivated', { user_id }, 0);
+  putSafeguardNews(tx, 'administrator-taken-back', { user_id });
+  tx.audit({
+    event: 'user.update',
+    action: 'update',
+    resource_type: 'user',
+    resource_id: user_id,
+    old_values: { status: 'active' },
+    new_values: { status: 'inactive', because: 'the naming was taken back' },
+  });
 }
 
 async function findNaming({ db }: Pick<Deps, 'db'>, staff: Actor, id: string) {
