@@ -176,7 +176,7 @@ export const integrationLines: readonly CommandLine[] = [
       const given = entries.where('event', '=', 'integration.rotation-discarding');
       return { path: `${path}/abort`, effects: async () => (await given.execute()).length };
     },
-    { live: ['attempt_error_code', 'attempt_error_detail', 'next_attempt_at', 'updated_at', 'status', 'ended_at'] },
+    { live: ['attempt_error_code', 'attempt_error_detail', 'next_attempt_at', 'revoke_attempts', 'updated_at', 'status', 'ended_at'] },
   ),
   inTransaction('retryKeyRotation', async (stage) => ({ path: `${(await rotationOf(stage)).path}/retry` })),
   { operationId: 'receiveIntegrationMessage', kind: 'none', reason: 'public: a message has an id of its own, by which it is taken once' },
