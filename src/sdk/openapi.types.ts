@@ -20828,7 +20828,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.rejected-before` */
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.rejected-before`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -21907,7 +21907,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `approval.own-request` */
+            /** @description `auth.forbidden`, `mfa.required`, `approval.own-request`, `approval.not-independent` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -21925,7 +21925,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.review-closed` */
+            /** @description `idempotency.in-progress`, `approval.review-closed`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -26468,7 +26468,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `rollout.closed`, `rollout.not-possible` */
+            /** @description `idempotency.in-progress`, `rollout.closed`, `rollout.not-possible`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -214,7 +214,7 @@ const rejectRequest = route({
   summary: 'Reject a request, with the reason',
   permission: 'approval:decide',
   body: z.strictObject({ digest, reason: decisionReason }),
-  problems: [...stateProblems, ...personProblems, 'approval.rejected-before'],
+  problems: [...stateProblems, ...personProblems, 'approval.rejected-before', 'tenant.naming-waits'],
   handler: (context) => decide(context, 'reject', context.body),
 });
 

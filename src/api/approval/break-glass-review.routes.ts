@@ -43,7 +43,14 @@ const completeReview = route({
     comment: z.string().trim().min(1).max(1000),
   }),
   responses: { 200: BreakGlassReviewBody },
-  problems: ['mfa.required', 'resource.not-found', 'approval.review-closed', 'approval.own-request'],
+  problems: [
+    'mfa.required',
+    'resource.not-found',
+    'approval.review-closed',
+    'approval.own-request',
+    'approval.not-independent',
+    'tenant.naming-waits',
+  ],
   handler: ({ body, params, change }) => change((tx) => closeBreakGlassReview(tx, params.id, body)),
 });
 

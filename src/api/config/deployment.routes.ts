@@ -120,7 +120,7 @@ const commandRoutes: Route[] = commands.map(({ verb, gate, summary }) =>
       'resource.not-found',
       'rollout.closed',
       'rollout.not-possible',
-      ...(verb === 'promote' ? (['rollout.own-promotion'] as const) : []),
+      ...(verb === 'promote' ? (['rollout.own-promotion', 'tenant.naming-waits'] as const) : []),
       ...(gate === 'mfa' ? (['mfa.required'] as const) : []),
     ],
     handler: async ({ actor, body: { reason }, deps, mfa, params: { id: deployment_id }, rehearse, throughWorkflow }) => {

@@ -51,7 +51,7 @@ export function personRefusal(
     case 'break-glass':
       return notYet(facts, now) ?? ownEmergency(approval, by, facts);
     case 'reject':
-      return rejectedBefore(facts);
+      return notYet(facts, now) ?? rejectedBefore(facts);
     case 'edit':
       return by.user_id === approval.requested_by
         ? null

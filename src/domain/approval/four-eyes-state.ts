@@ -6,12 +6,14 @@ export interface Decider {
   readonly user_id: string;
   readonly is_administrator: boolean;
   readonly is_super_admin: boolean;
+  /** False for somebody who was named from outside, or let in by such a person, until their decisions count (R12). */
+  readonly counts: boolean;
 }
 
 /**
  * What a tenant should know before it needs a second person:
  *
- * - `no_pair`: no two administrators are apart, so that none can approve for another;
+ * - `no_pair`: no two administrators whose decisions count are apart, so that none can approve for another;
  * - `last_pair`: there would be none if a certain one of them left;
  * - `one_super_admin`: one person alone can do what is left to that role.
  */
@@ -22,12 +24,17 @@ export type FourEyesWarning = (typeof fourEyesWarnings)[number];
 
 /** Whether a tenant has the persons that four eyes take. */
 export interface FourEyesState {
-  /** Two administrators are apart. */
+  /** Two administrators are apart whose decisions count. */
   readonly has_pair: boolean;
   readonly decider_count: number;
   /** Of these, super admins. */
   readonly super_admin_count: number;
   readonly warnings: readonly FourEyesWarning[];
+}
+
+/** The ids of the administrators among some deciders whose decisions count now. */
+export function countingAdministrators(deciders: readonly Decider[]): string[] {
+  return deciders.flatMap(({ user_id, is_administrator, counts }) => (is_administrator && counts ? [user_id] : []));
 }
 
 /**
@@ -37,7 +44,7 @@ export interface FourEyesState {
  * @param independence of the administrators among them.
  */
 export function fourEyesState(deciders: readonly Decider[], independence: Independence): FourEyesState {
-  const administrators = deciders.flatMap(({ user_id, is_administrator }) => (is_administrator ? [user_id] : []));
+  const administrators = countingAdministrators(deciders);
   const super_admin_count = deciders.filter(({ is_super_admin }) => is_super_admin).length;
   const has_pair = hasPair(administrators, independence);
   const isTrue: Readonly<Record<FourEyesWarning, boolean>> = {

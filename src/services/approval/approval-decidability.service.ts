@@ -9,12 +9,12 @@ import type { EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import { Independence } from '../../domain/approval/independence.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { JsonValue } from '../../domain/shared/canonical.ts';
-import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
 import type { ChangeBasis } from '../actions/action.ts';
 import { findAction, prepareStored } from '../actions/registry.ts';
 import { actsBehindQuery, namesBehindQuery } from '../identity/account-act/account-act.queries.ts';
+import { countsFromQuery } from '../identity/role/decider.queries.ts';
 import { approvalOfRow, viewOfRow } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
 import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
@@ -68,7 +68,7 @@ export async function listApprovals(db: ReadSource, actor: Actor, rows: readonly
     candidatesQuery(steps),
     actsBehindQuery(people, candidateIdsQuery(steps)),
     namesBehindQuery(people),
-    kysely.selectFrom('users').where('id', '=', actor.user_id).select('decisions_count_from'),
+    countsFromQuery(actor.user_id),
     ...versioned.map(({ basis }) => basis.query),
   ] as const);
   const names = new Map(known.map(({ id, full_name }) => [id, full_name]));

@@ -3,6 +3,7 @@ import { bypassBarred, mayNotReview } from '../../domain/approval/approval-break
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
+import { assertDecisionsCount } from '../identity/role/decider.queries.ts';
 import { putSafeguardNews } from './safeguard-news.repository.ts';
 import { authorsOfApprovalQuery } from './break-glass-review.queries.ts';
 
@@ -69,7 +70,7 @@ interface ReviewVerdict {
 /**
  * Closes a review.
  *
- * @throws Problem when there is none, it is done already, or is about a change of the actor's own.
+ * @throws Problem when there is none, it is done already, or is about a change of the actor's own; `tenant.naming-waits`.
  */
 export async function closeBreakGlassReview(tx: Tx, id: string, { verdict, comment }: ReviewVerdict) {
   const row = await tx.sql
@@ -79,6 +80,7 @@ export async function closeBreakGlassReview(tx: Tx, id: string, { verdict, comme
     .forUpdate()
     .executeTakeFirst();
   if (row === undefined) throw notFound('review');
+  await assertDecisionsCount(tx);
   const reviewedAt = row.reviewed_at === null ? null : Date.parse(row.reviewed_at);
   const reviewer = tx.actor.user_id ?? '';
   const { rows: authors } = await tx.sql.executeQuery(authorsOfApprovalQuery(row.approval_id).compile());

@@ -7,6 +7,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { readAll } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { actsBehindQuery } from '../identity/account-act/account-act.queries.ts';
+import { countsFromQuery } from '../identity/role/decider.queries.ts';
 import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
 
 /** For how long somebody who has said no to a change does not say it again (R10). */
@@ -38,7 +39,7 @@ export async function peopleFacts(
     candidatesQuery(steps),
     actsBehindQuery(involved, others),
     rejectionsQuery(approval.digest).select(['approver_id', 'created_at']).orderBy('created_at', 'desc'),
-    kysely.selectFrom('users').where('id', '=', senderId).select('decisions_count_from'),
+    countsFromQuery(senderId),
   ] as const);
   const independence = new Independence(acts);
   const counts_from = sender?.decisions_count_from ?? null;

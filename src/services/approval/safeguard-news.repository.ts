@@ -18,6 +18,7 @@ export const safeguardDeeds = {
   'account-confirmed': 'has confirmed who stands behind the account of',
   'administrator-named': 'has, from outside the tenant, named as administrator',
   'administrator-taken-back': 'has, from outside the tenant, taken back the naming of',
+  'account-taken-back': 'has, from outside the tenant, taken back a naming and deactivated, because its person had made or changed it, the account of',
   'policy-changed': 'has changed the gate policy of',
   'emergency-change': 'has made an emergency change without the usual approvals:',
   'rollout-paused': 'has paused a rollout:',

@@ -15,6 +15,7 @@ import { authorsOfApprovalQuery } from '../approval/break-glass-review.queries.t
 import { putSafeguardNews } from '../approval/safeguard-news.repository.ts';
 import { openBreakGlassReview } from '../approval/break-glass-review.service.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
+import { assertDecisionsCount } from '../identity/role/decider.queries.ts';
 import { deploymentColumns, lockDeployment } from './config-deployment.repository.ts';
 import type { DeploymentRow } from './config-deployment.repository.ts';
 import { configDigest, fenced, serve } from './environment-config.repository.ts';
@@ -115,11 +116,12 @@ export async function assertCommandable(tx: Tx, id: string, command: RolloutTran
  * Approvers agreed to the guards, so nobody takes an approved rollout past them who is not apart from those who asked for it
  * (R9).
  *
- * @throws Problem `rollout.own-promotion`.
+ * @throws Problem `rollout.own-promotion`, `tenant.naming-waits`.
  */
 async function assertApartFromAuthors(tx: Tx, { approval_id }: DeploymentRow): Promise<void> {
   const { user_id } = tx.actor;
   if (approval_id === null || user_id === null) return;
+  await assertDecisionsCount(tx);
   const { rows } = await tx.sql.executeQuery(authorsOfApprovalQuery(approval_id).compile());
   const authors = rows.flatMap(({ requested_by, editors }) => [requested_by, ...editors]);
   const independence = await independenceOf(tx, tx.actor, [user_id, ...authors]);

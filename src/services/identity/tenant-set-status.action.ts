@@ -5,7 +5,7 @@ import { assertVersion } from '../../platform/row-version.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 import { defineAction } from '../actions/action.ts';
 import { assertDefaultTenant } from './platform-staff.ts';
-import { tenantHasPair } from './role/decider.queries.ts';
+import { takesTwo } from './role/decider.queries.ts';
 import { findTenantById, tenantTitle } from './tenant.queries.ts';
 import { assertNotDefaultTenant, setTenantStatus } from './tenant.service.ts';
 
@@ -27,7 +27,7 @@ export const tenantSetStatus = defineAction({
   payload: tenantSetStatusPayload,
   environment: () => null,
   floor: () => 'mfa',
-  demands: { depends_on: ['pair'], gate: async (db, scope) => ((await tenantHasPair(db, scope)) ? 'approval' : 'mfa') },
+  demands: { depends_on: ['pair'], gate: async (db, scope) => ((await takesTwo(db, scope)) ? 'approval' : 'mfa') },
   reason: ({ reason }) => reason,
   describe: ({ tenant_id, status }) => `${verbs[status]} the tenant ${tenant_id}.`,
   present: async (db, scope, { tenant_id, status }) => {

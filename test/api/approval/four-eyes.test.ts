@@ -256,6 +256,28 @@ describe('T-7: nobody becomes somebody else', () => {
   });
 });
 
+describe('T-7: whoever stands behind a decider is none of one person’s', () => {
+  it('changes the account by two, also once its person decides nothing any more', async () => {
+    const ann = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-super-admin');
+    const [superAdmin] = await roleIds(app, admin, ['role-super-admin']);
+    const hon = { full_name: 'Hon', email: `${uniqueName('hon')}@people.test`, roles: [{ role_id: superAdmin }] };
+    const asked = await send(ann, 'POST', '/admin/users', hon);
+    expect(asked.status).toBe(202);
+    expect((await approve(second, asked.body)).status).toBe(200);
+    await drive.settled(asked.body.id, 'executed');
+    const { assignment_id } = (await shown(`/admin/users/${ann.user_id}`)).body.roles[0];
+    const taken = await send(admin, 'DELETE', `/admin/users/${ann.user_id}/roles/${assignment_id}`);
+    expect(taken.status).toBe(202);
+    expect((await approve(second, taken.body)).status).toBe(200);
+    await drive.settled(taken.body.id, 'executed');
+
+    // Behind Ann alone, one would stand behind whom Ann has let in, and so tie that administrator to oneself.
+    const { headers } = await shown(`/admin/users/${ann.user_id}`);
+    const changed = await send(admin, 'PUT', `/admin/users/${ann.user_id}`, { phone_number: '+4915112345678' }, { 'if-match': headers.get('etag') ?? '' });
+    expect(changed).toMatchObject({ status: 202, body: { action: 'user.update' } });
+  });
+});
+
 describe('T-8: the first days of a tenant', () => {
   it('one person rules alone, and nothing done then counts as two; a confirmation by a third who is apart ends it', async () => {
     const { tenant_id, admin: boss } = await secondTenant(app);

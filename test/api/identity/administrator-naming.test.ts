@@ -13,7 +13,7 @@ import { dumpTables, dumpWorkflows } from '../../support/dumps.ts';
 import { eventually } from '../../support/eventually.ts';
 import { uniqueName } from '../../support/factories/defaults.ts';
 import { signIn, useLink } from '../../support/operator.ts';
-import { secondTenant } from '../../support/people.ts';
+import { roleIds, secondTenant, signInMember, testPassword } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
@@ -137,8 +137,8 @@ describe('R12: the platform’s staff name an administrator', () => {
   const path = () => `/tenants/${other.tenant_id}/administrators`;
 
   /** Names somebody with both of the staff. */
-  async function named(email: string): Promise<string> {
-    const asked = await send(staff, path(), request(email));
+  async function named(email: string, tenantId = other.tenant_id): Promise<string> {
+    const asked = await send(staff, `/tenants/${tenantId}/administrators`, request(email));
     expect(asked).toMatchObject({ status: 202, body: { action: 'tenant.name-administrator', status: 'pending' } });
     const shown = await drive.detail(asked.body.id);
     expect(shown.description).toContain(email);
@@ -283,6 +283,106 @@ describe('R12: the platform’s staff name an administrator', () => {
     expect((await send(staff, `${path()}/${earlier.id}/take-back`, { reason: 'the wrong person' })).body.state).toBe('taken_back');
     expect(await isAlive(eve)).toBe(401);
     expect((await withToken()).status).toBe(401);
+  });
+
+  it('take back with somebody whatever they have let in or got hold of meanwhile', async () => {
+    const domain = `${uniqueName('sole')}.test`;
+    const opened = await send(staff, '/tenants', { name: 'Sole', domain, administrators: [{ email: address(), full_name: 'Away' }] });
+    const tenantId: string = opened.body.id;
+    const email = address();
+    await named(email, tenantId);
+    const eve = await comeIn(await mailedToken(email), domain);
+    const [superAdmin] = await roleIds(app, eve, ['role-super-admin']);
+    const make = async (by: Person, roles: string[]) => {
+      const [mail, password] = [address(), testPassword()];
+      const created = await send(by, '/admin/users', { full_name: 'Made', email: mail, password, roles: roles.map((role_id) => ({ role_id })) });
+      expect(created.status).toBe(201);
+      return signInMember(app, { user_id: created.body.id, email: mail, password });
+    };
+    const puppet = await make(eve, [superAdmin ?? '']);
+    const second = await make(puppet, []);
+    const before = await asSuperuser<{ id: string }>(app, 'insert into users (tenant_id, email, full_name) values ($1, $2, $3) returning id', [tenantId, address(), 'Before']);
+    // Their decisions count no earlier than those of whoever has let them in.
+    const waits = await asSuperuser<{ n: number }>(
+      app,
+      'select count(distinct decisions_count_from)::int as n from users where id = any($1)',
+      [[eve.user_id, puppet.user_id, second.user_id]],
+    );
+    expect(waits).toEqual([{ n: 1 }]);
+    const shown = await app.call('GET', `/admin/users/${puppet.user_id}`, { token: eve.token });
+    expect(shown.body.decisions_count_from).toEqual(expect.any(String));
+
+    const [naming] = await namings(tenantId);
+    expect((await send(staff, `/tenants/${tenantId}/administrators/${naming.id}/take-back`, { reason: 'the wrong Eve' })).body.state).toBe('taken_back');
+    expect(await Promise.all([eve, puppet, second].map((person) => isAlive(person)))).toEqual([401, 401, 401]);
+    const { email: mail, password } = puppet;
+    expect((await app.call('POST', '/auth/login', { body: { email: mail, password, tenant_domain: domain } })).status).toBe(401);
+    const active = await asSuperuser<{ id: string }>(app, "select id from users where tenant_id = $1 and status = 'active'", [tenantId]);
+    expect(active).toEqual(before);
+  });
+
+  it('leave the tenant its own word until decisions of the person count', async () => {
+    const domain = `${uniqueName('objecting')}.test`;
+    const people = [address(), address()];
+    const opened = await send(staff, '/tenants', { name: 'Two', domain, administrators: people.map((email) => ({ email, full_name: 'First Person' })) });
+    const tenantId: string = opened.body.id;
+    const ana = await comeIn(await mailedToken(people[0]!), domain);
+    const email = address();
+    await named(email, tenantId);
+    const eve = await comeIn(await mailedToken(email), domain);
+    const status = async (by: Person, target: Person) => {
+      const { headers } = await app.call('GET', `/admin/users/${target.user_id}`, { token: by.token });
+      return callProven(app, by, 'PUT', `/admin/users/${target.user_id}`, { body: { status: 'inactive' }, headers: { 'if-match': headers.get('etag') ?? '' } });
+    };
+    const flag = { ...plainFlag, key: uniqueName('launch'), environment: 'production', enabled: true };
+    const waiting = { allowed: false, code: 'tenant.naming-waits' };
+
+    // Alone with somebody who waits, there is nobody who could approve; it is said, and nothing is opened in vain.
+    const alone = await send(ana, '/admin/feature-flags', flag);
+    expect(alone).toMatchObject({ status: 409, body: { code: 'approval.no-second-person', ways_out: ['wait', 'name_second', 'ask_platform'], counts_from: expect.any(String) } });
+    const dashboard = await app.call('GET', '/admin/dashboard', { token: ana.token });
+    expect(dashboard.body.sections.four_eyes.data).toMatchObject({ has_pair: false, decider_count: 2 });
+    // Whoever waits does not put out the other one alone.
+    expect(await status(eve, ana)).toMatchObject({ status: 202, body: { action: 'user.update' } });
+
+    const bo = await comeIn(await mailedToken(people[1]!), domain);
+    const asked = await send(ana, '/admin/feature-flags', flag);
+    expect(asked.status).toBe(202);
+    const seen = await app.call('GET', `/admin/approvals/${asked.body.id}`, { token: eve.token });
+    expect(seen.body.can_decide).toMatchObject(waiting);
+    for (const verdict of ['approve', 'reject']) {
+      const answer = await send(eve, `/admin/approvals/${asked.body.id}/${verdict}`, { digest: asked.body.digest, reason: 'no' });
+      expect(answer).toMatchObject({ status: 409, body: { code: waiting.code } });
+    }
+    expect((await send(bo, `/admin/approvals/${asked.body.id}/approve`, { digest: asked.body.digest })).status).toBe(200);
+    await eventually(
+      () => app.call('GET', `/admin/approvals/${asked.body.id}`, { token: ana.token }),
+      ({ body }) => body.status === 'executed',
+    );
+    const off = await send(bo, `/admin/feature-flags/${flag.key}/emergency-off`, { environment: 'production', reason: 'it burns' });
+    expect(off.status).toBe(200);
+    const reviews = await app.call('GET', '/admin/break-glass-reviews', { token: eve.token });
+    expect(reviews.status).toBe(200);
+    const review = { verdict: 'justified', comment: 'it did' };
+    const path = `/admin/break-glass-reviews/${reviews.body.items[0].id}`;
+    expect(await send(eve, `${path}/complete`, review)).toMatchObject({ status: 409, body: { code: waiting.code } });
+    expect((await send(ana, `${path}/complete`, review)).status).toBe(200);
+  });
+
+  it('lets the only one who counts object alone', async () => {
+    const domain = `${uniqueName('objects')}.test`;
+    const [first, email] = [address(), address()];
+    const opened = await send(staff, '/tenants', { name: 'One', domain, administrators: [{ email: first, full_name: 'Only One' }] });
+    const ana = await comeIn(await mailedToken(first), domain);
+    await named(email, opened.body.id);
+    const eve = await comeIn(await mailedToken(email), domain);
+    const { headers } = await app.call('GET', `/admin/users/${eve.user_id}`, { token: ana.token });
+    const objected = await callProven(app, ana, 'PUT', `/admin/users/${eve.user_id}`, {
+      body: { status: 'inactive' },
+      headers: { 'if-match': headers.get('etag') ?? '' },
+    });
+    expect(objected.status).toBe(200);
+    expect(await isAlive(eve)).toBe(401);
   });
 
   it('never say "taken back" of somebody who stays: a link is used and taken back at the same moment', async () => {

@@ -127,11 +127,12 @@ describe('the other words of a person', () => {
     expect(refused(edited, glass('chief'), facts([]))?.code).toBe('approval.bypass-own-request');
   });
 
-  it('count later for somebody who was named from outside, who may say no and withdraw at once', () => {
+  it('count later for somebody who was named from outside, a no like a yes; what is one’s own can be withdrawn at once', () => {
     const named = facts([], { counts_from: 1 });
     expect(refused(opened(), approve('one'), named)).toMatchObject({ code: 'tenant.naming-waits', counts_from: '1970-01-01T00:00:00.001Z' });
     expect(refused(opened(), { kind: 'break-glass', by: person('chief'), digest: 'd' }, named)?.code).toBe('tenant.naming-waits');
-    expect(refused(opened(), { ...approve('one'), kind: 'reject' }, named)).toBeNull();
+    expect(refused(opened(), { ...approve('one'), kind: 'reject' }, named)?.code).toBe('tenant.naming-waits');
+    expect(refused(opened(), { kind: 'withdraw', by: person('one') }, named)).toBeNull();
     expect(personRefusal(opened(), approve('one'), named, 1)).toBeNull();
   });
 

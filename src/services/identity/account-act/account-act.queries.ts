@@ -38,6 +38,12 @@ export function namesBehindQuery(userIds: readonly string[], also?: Expression<{
   return { compile: () => statement.compile(kysely) };
 }
 
+/** The ids of some people and of everybody who stands behind them. */
+export function idsBehindQuery(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
+  const statement = sql<{ id: string }>`${behind(userIds, also)} select id from behind`;
+  return { compile: () => statement.compile(kysely) };
+}
+
 /** The head of a statement: the relation `behind` holds some accounts and everybody who stands behind them. */
 function behind(userIds: readonly string[], also?: Expression<{ user_id: string }>) {
   return sql`

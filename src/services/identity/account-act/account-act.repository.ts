@@ -24,7 +24,8 @@ const dayMs = 86_400_000;
 
 /**
  * Keeps that the actor has done something to another person's account, in the transaction of the change (R1, R2). What
- * somebody does to their own account is no act, nor what no person does.
+ * somebody does to their own account is no act, nor what no person does. What somebody does alone whose decisions do not count
+ * yet lets nobody decide earlier (R12): the decisions of the account count with theirs.
  *
  * @param authority null for what the actor did alone: it never ages out (R3).
  */
@@ -40,6 +41,15 @@ export function recordAct(tx: Tx, act: NewAct, authority: ActAuthority | null): 
     closed_by: null,
     close_reason: null,
   });
+  if (authority !== null) return;
+  const waiting = tx.sql
+    .updateTable('users')
+    .from('users as by')
+    .set((eb) => ({ decisions_count_from: eb.ref('by.decisions_count_from') }))
+    .where('users.id', '=', act.target_id)
+    .where('by.id', '=', user_id)
+    .where('by.decisions_count_from', '>', sql<string>`greatest(clock_timestamp(), users.decisions_count_from)`);
+  tx.defer(waiting);
 }
 
 /** Closes the open acts on an account. @returns their ids. */

@@ -1,6 +1,7 @@
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { putSafeguardNews } from '../../approval/safeguard-news.repository.ts';
+import { assertDecisionsCount } from '../role/decider.queries.ts';
 import { lockRights } from '../role/effective-rights.service.ts';
 import { assertUserExists } from '../user.repository.ts';
 import { independenceOf, openActIdsQuery } from './account-act.queries.ts';
@@ -30,7 +31,7 @@ export async function confirmAccount(tx: Tx, { user_id, acts }: Confirmation, { 
   if (confirmer === null) throw new Problem({ code: 'auth.forbidden', detail: 'Only people confirm accounts.' });
   await lockRights(tx);
   await assertUserExists(tx, user_id);
-  await assertCounts(tx, confirmer);
+  await assertDecisionsCount(tx);
   const independence = await independenceOf(tx, tx.actor, [confirmer, user_id]);
   if (!independence.isApartFromAll(confirmer, [user_id])) {
     throw new Problem({
@@ -59,12 +60,4 @@ export async function confirmAccount(tx: Tx, { user_id, acts }: Confirmation, { 
     resource_id: user_id,
     new_values: { how, note, acts: closed },
   });
-}
-
-/** @throws Problem `tenant.naming-waits` while the decisions of somebody who was named from outside do not count yet (R12). */
-async function assertCounts(tx: Tx, userId: string): Promise<void> {
-  const person = await tx.sql.selectFrom('users').where('id', '=', userId).select('decisions_count_from').executeTakeFirst();
-  const from = person?.decisions_count_from ?? null;
-  if (from === null || Date.parse(from) <= Date.now()) return;
-  throw new Problem({ code: 'tenant.naming-waits', detail: `Your decisions count from ${from}.`, members: { counts_from: from } });
 }

@@ -20,6 +20,7 @@ import { putWorkflowStart } from '../../commands/workflow-start.repository.ts';
 import { issueAccountLink, newAccountToken, renewAccountLink, revokeAccountLinks } from '../account-link/account-link.repository.ts';
 import { findOrCreateNamed } from '../account-link/administrator-naming.service.ts';
 import { notifyRecoveryIssued } from '../account-link/administrator-notification.service.ts';
+import { isOpenAct } from '../account-act/account-act.queries.ts';
 import { lockRights } from '../role/effective-rights.service.ts';
 import { revokeSessions } from '../sign-in/revoke-sessions.service.ts';
 import { revokeServiceToken } from '../sign-in/service-token.service.ts';
@@ -186,8 +187,9 @@ async function assertNotDecidingYet(tx: Tx, userId: string): Promise<void> {
 }
 
 /**
- * Ends in its tenant what a naming has led to: its link, or where that was used the account with its sessions and service
- * tokens, unless its person was named again meanwhile. Call it under {@link lockRights}.
+ * Ends in its tenant what a naming has led to: its link, or where that was used the account and those that its person has let
+ * in or got hold of alone, with sessions and service tokens, unless the person was named again meanwhile. Call it under
+ * {@link lockRights}.
  */
 async function endNaming(tx: Tx, link: Awaited<ReturnType<typeof findNamingLink>>): Promise<void> {
   if (link === null) return;
@@ -196,29 +198,49 @@ async function endNaming(tx: Tx, link: Awaited<ReturnType<typeof findNamingLink>
     await revokeAccountLinks(tx, { id: link_id });
     return;
   }
+  const later = tx.sql.selectFrom('account_links').where('user_id', '=', user_id).where('used_at', '>', used_at).select('id').limit(1);
+  if ((await later.executeTakeFirst()) !== undefined) return;
+  for (const { id } of await read(tx, tx.actor, doneAloneQuery(user_id, used_at))) await deactivateNamed(tx, id, id === user_id);
+}
+
+/**
+ * A person, and the accounts that they have made or got hold of alone since a time, and those have since then in turn, as far as
+ * nobody has confirmed them: by each of them the person would still be in.
+ */
+function doneAloneQuery(userId: string, since: string) {
+  const statement = sql<{ id: string }>`
+    with recursive reached (id) as (
+      select ${userId}::uuid
+      union
+      select a.target_id from reached r join account_acts a on a.actor_id = r.id
+      where a.created_at >= ${since} and a.approval_id is null and ${isOpenAct}
+    )
+    select id from reached`;
+  return { compile: () => statement.compile(kysely) };
+}
+
+async function deactivateNamed(tx: Tx, user_id: string, isNamed: boolean): Promise<void> {
   const deactivated = await tx.sql
     .updateTable('users')
     .set({ status: 'inactive', version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
     .where('id', '=', user_id)
     .where('status', '=', 'active')
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('account_links').where('user_id', '=', user_id).where('used_at', '>', used_at).select('id'))),
-    )
     .returning('id')
     .executeTakeFirst();
   if (deactivated === undefined) return;
   await revokeSessions(tx, { user_id }, 'deactivated');
+  await revokeAccountLinks(tx, { user_id });
   const tokens = tx.sql.selectFrom('service_tokens').where('created_by', '=', user_id).where('revoked_at', 'is', null).select('id');
   for (const { id } of await tokens.execute()) await revokeServiceToken(tx, id);
   putWorkflowStart(tx, 'user-deactivated', { user_id }, 0);
-  putSafeguardNews(tx, 'administrator-taken-back', { user_id });
+  putSafeguardNews(tx, isNamed ? 'administrator-taken-back' : 'account-taken-back', { user_id });
   tx.audit({
     event: 'user.update',
     action: 'update',
     resource_type: 'user',
     resource_id: user_id,
     old_values: { status: 'active' },
-    new_values: { status: 'inactive', because: 'the naming was taken back' },
+    new_values: { status: 'inactive', because: isNamed ? 'the naming was taken back' : 'the naming of whoever made or changed the account was taken back' },
   });
 }
 

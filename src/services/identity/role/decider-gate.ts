@@ -1,7 +1,7 @@
 import type { GateLevel } from '../../../domain/approval/approval-gate.ts';
 import { permissionsBeyond } from '../../../domain/identity/role-hierarchy.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
-import { giveRightToDecide, isDecider, tenantHasPair } from './decider.queries.ts';
+import { giveRightToDecide, takesTwo, touchesDecider } from './decider.queries.ts';
 
 /** What the gates of this file depend on, for the list of gates. */
 export const dependsOnDecider = ['decider', 'pair'] as const;
@@ -11,13 +11,16 @@ export const dependsOnDecider = ['decider', 'pair'] as const;
  * because there is nobody who could approve.
  */
 async function gateOnceThereIsAPair(db: ReadSource, scope: ReadScope, touches: boolean): Promise<GateLevel> {
-  return touches && (await tenantHasPair(db, scope)) ? 'approval' : 'mfa';
+  return touches && (await takesTwo(db, scope)) ? 'approval' : 'mfa';
 }
 
-/** The gate of what changes an account, its way in, its status or its rights, by somebody else (R4). */
+/**
+ * The gate of what changes an account, its way in, its status or its rights, by somebody else (R4). An account that decides
+ * nothing may stand behind one that does, so that an act on it alone could end the pair.
+ */
 export async function gateOfAccount(db: ReadSource, scope: ReadScope, userId: string): Promise<GateLevel> {
   if (scope.user_id === userId) return 'mfa';
-  return gateOnceThereIsAPair(db, scope, await isDecider(db, scope, userId));
+  return gateOnceThereIsAPair(db, scope, await touchesDecider(db, scope, userId));
 }
 
 /** The gate of what gives somebody roles (R5). */

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { fourEyesState } from '../../../domain/approval/four-eyes-state.ts';
+import { countingAdministrators, fourEyesState } from '../../../domain/approval/four-eyes-state.ts';
 import type { Decider, FourEyesState } from '../../../domain/approval/four-eyes-state.ts';
 import { Independence } from '../../../domain/approval/independence.ts';
 import type { OpenAct } from '../../../domain/approval/independence.ts';
@@ -9,9 +9,11 @@ import type { Permission } from '../../../domain/identity/permissions.ts';
 import { administratorCodes, superAdminCode } from '../../../domain/identity/system-roles.ts';
 import type { SystemRoleCode } from '../../../domain/identity/system-roles.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
-import { read } from '../../../platform/database/read.ts';
+import { read, readAll } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
-import { actsBehind, independenceOf } from '../account-act/account-act.queries.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { Problem } from '../../../platform/problem.ts';
+import { actsBehind, idsBehindQuery, independenceOf } from '../account-act/account-act.queries.ts';
 import { activeRoles, effectiveRights } from './active-role.queries.ts';
 import { rolesQuery } from './role.queries.ts';
 
@@ -92,10 +94,11 @@ function activeDecidersQuery() {
     .where('u.status', '=', 'active')
     // Other roles say nothing about a decider; leaving them out spares the roles of everybody else.
     .where((eb) => eb.or([gives(decides), eb('r.code', 'in', administratorCodes)]))
-    .groupBy('a.user_id')
+    .groupBy(['a.user_id', 'u.decisions_count_from'])
     .having(sql<boolean>`bool_or(${gives(decides)})`)
     .clearSelect()
-    .select(['a.user_id', holds(administratorCodes).as('is_administrator'), holds([superAdminCode]).as('is_super_admin')]);
+    .select(['a.user_id', holds(administratorCodes).as('is_administrator'), holds([superAdminCode]).as('is_super_admin')])
+    .select(sql<boolean>`coalesce(u.decisions_count_from <= clock_timestamp(), true)`.as('counts'));
 }
 
 /** The deciders of a tenant, and the open acts on the administrators among them and on who stands behind those: one row. */
@@ -123,10 +126,36 @@ export function fourEyesOfRow(row: FourEyesRow | undefined): FourEyesState {
 }
 
 /**
- * True when the tenant has a pair: two administrators who are apart. Before there is one, one person rules alone, and what
- * touches the right to decide takes a second factor only.
+ * True when what touches the right to decide takes two: the tenant has a pair, or the actor's own decisions do not count yet
+ * while those of another administrator do (R12), who could then be put out of action by whoever was named wrongly. Otherwise
+ * one person rules alone, and it takes a second factor only.
  */
-export async function tenantHasPair(db: ReadSource, scope: ReadScope): Promise<boolean> {
-  const [row] = await read(db, scope, fourEyesQuery());
-  return fourEyesOfRow(row).has_pair;
+export async function takesTwo(db: ReadSource, scope: ReadScope): Promise<boolean> {
+  const [[row], [self]] = await readAll(db, scope, [fourEyesQuery(), countsFromQuery(scope.user_id)] as const);
+  if (fourEyesOfRow(row).has_pair) return true;
+  return self !== undefined && !hasCome(self.decisions_count_from) && countingAdministrators(row?.deciders ?? []).length > 0;
+}
+
+/** From when the decisions of a person count; nothing for the actor of a job. */
+export function countsFromQuery(userId: string | null) {
+  return kysely.selectFrom('users').where('id', '=', userId).select('decisions_count_from');
+}
+
+/** @throws Problem `tenant.naming-waits` while the actor's decisions do not count yet, as somebody who was named from outside (R12). */
+export async function assertDecisionsCount(tx: Tx): Promise<void> {
+  const [self] = await read(tx, tx.actor, countsFromQuery(tx.actor.user_id));
+  const from = self?.decisions_count_from ?? null;
+  if (hasCome(from)) return;
+  throw new Problem({ code: 'tenant.naming-waits', detail: `Your decisions count from ${from}.`, members: { counts_from: from } });
+}
+
+function hasCome(from: string | null): boolean {
+  return from === null || Date.parse(from) <= Date.now();
+}
+
+/** True for an account that decides, or that stands behind one that does: whoever gets hold of it ties that one to themselves. */
+export async function touchesDecider(db: ReadSource, scope: ReadScope, userId: string): Promise<boolean> {
+  const deciders = givingRightToDecide().clearSelect().select('a.user_id');
+  const behind = await read(db, scope, idsBehindQuery([], deciders));
+  return behind.some(({ id }) => id === userId);
 }
