@@ -8,7 +8,7 @@ import { applyCommand, openApproval, refusal } from '../../../src/domain/approva
 import type { ApprovalCommand } from '../../../src/domain/approval/approval.ts';
 import { independenceDaysOf, weakens } from '../../../src/domain/approval/gate-strength.ts';
 import type { GateEffect } from '../../../src/domain/approval/gate-strength.ts';
-import { accountOf, asPerson, deciders, hasPairIn, independenceIn, isAdministrator, isDecider, lostIn, modelPolicy, timeOf } from './four-eyes-state.ts';
+import { accountOf, asPerson, deciders, independenceIn, isAdministrator, isDecider, lostIn, modelPolicy, takesTwoIn, timeOf } from './four-eyes-state.ts';
 import type { Account, Act, Change, Guarded, Person, Request, Role, Rules, State } from './four-eyes-state.ts';
 
 /*
@@ -30,7 +30,7 @@ const daysOfNoes = 30;
 export function submit(rules: Rules, state: State, by: Hand, change: Change): State | null {
   const account = accountOf(state, by.account);
   if (account?.is_active !== true || !mayAsk(account, change) || !isPossible(rules, state, change)) return null;
-  const policy = policyFor(rules, state, change);
+  const policy = policyFor(rules, state, by.account, change);
   if (policy === null) return carryOut(rules, state, { change, actor: by.account, hands: [by.person], days: null });
   return open(rules, state, by, change, policy);
 }
@@ -71,7 +71,7 @@ function isRobust(state: State, { steps }: ApprovalPolicy): boolean {
 }
 
 /** Whose approval a change takes; null where a factor is enough. */
-function policyFor(rules: Rules, state: State, change: Change): ApprovalPolicy | null {
+function policyFor(rules: Rules, state: State, by: string, change: Change): ApprovalPolicy | null {
   if (change.kind === 'run') {
     const { gate, policy } = state.gates[change.action];
     return gate === 'approval' ? policy : null;
@@ -81,12 +81,14 @@ function policyFor(rules: Rules, state: State, change: Change): ApprovalPolicy |
     if (!rules.weakening || isWeaker(gate, 'approval') || !weakens(state.gates[change.action], change.effect)) return null;
     return rules.robust && !isRobust(state, policy) ? modelPolicy : policy;
   }
-  return rules.deciders && concernsDecider(state, change) && hasPairIn(state) ? modelPolicy : null;
+  return rules.deciders && concernsDecider(rules, state, change) && takesTwoIn(rules, state, by) ? modelPolicy : null;
 }
 
-function concernsDecider(state: State, change: Exclude<Change, { kind: 'run' | 'policy' }>): boolean {
+function concernsDecider(rules: Rules, state: State, change: Exclude<Change, { kind: 'run' | 'policy' }>): boolean {
   if (change.kind === 'make') return change.role !== 'junior';
-  return change.kind === 'grant' || accountOf(state, change.target)?.role !== 'junior';
+  if (change.kind === 'grant' || accountOf(state, change.target)?.role !== 'junior') return true;
+  const independence = independenceIn(state);
+  return rules.behind_deciders && state.accounts.some(({ id, role }) => role !== 'junior' && independence.behind(id).has(change.target));
 }
 
 export const digestOf = (change: Change): string => JSON.stringify(change);
@@ -251,7 +253,10 @@ function withGate(state: State, action: Guarded, effect: GateEffect, isAlone: bo
 function acted(rules: Rules, state: State, { actor, days }: Made, target: string, kind: Act['kind']): State {
   if (actor === target || (days !== null && rules.approved === 'closes')) return state;
   const closes = days === null ? (rules.alone === 'ages' ? state.day + modelDays : null) : state.day + days;
-  return { ...state, acts: [...state.acts, { target, actor, kind, closes }] };
+  const acts = [...state.acts, { target, actor, kind, closes }];
+  const from = accountOf(state, actor)?.counts_from ?? 0;
+  const mayWait = days === null && from > Math.max(state.day, accountOf(state, target)?.counts_from ?? 0);
+  return { ...(mayWait ? withAccount(state, target, { counts_from: from }) : state), acts };
 }
 
 const modelDays = independenceDaysOf(modelPolicy);

@@ -36,4 +36,6 @@ export const starts = {
   }),
   'an administrator made alone': start([alice, mallory, bob], [alone('mallory', 'bob')]),
   'administrators made by approval': start([alice, bob, mallory, carol], [agreed('alice', 'bob'), agreed('alice', 'mallory'), alone('bob', 'carol')]),
+  'a junior who has let an administrator in': start([bob, mallory, { ...alice, role: 'junior' }], [agreed('alice', 'bob')]),
+  'somebody named from outside, wrongly': start([alice, { ...mallory, counts_from: 3 }]),
 } as const satisfies Record<string, State>;

@@ -92,6 +92,8 @@ export interface Rules {
   readonly alone: 'never' | 'ages';
   /** R4 and R5: deciders are made and changed by two, once there is a pair. */
   readonly deciders: boolean;
+  /** R4: so are whoever stands behind a decider. */
+  readonly behind_deciders: boolean;
   /** R6: what weakens a gate passes it. */
   readonly weakening: boolean;
   /** R6: a written policy is robust, and one that is not any more is replaced through the safe policy. */
@@ -100,6 +102,8 @@ export interface Rules {
   readonly glass: boolean;
   /** R10: one no each. */
   readonly one_no: boolean;
+  /** R12: whoever was named from outside asks somebody who counts, until their own decisions count. */
+  readonly wait: boolean;
 }
 
 export const allRules: Rules = {
@@ -107,10 +111,12 @@ export const allRules: Rules = {
   approved: 'ages',
   alone: 'never',
   deciders: true,
+  behind_deciders: true,
   weakening: true,
   robust: true,
   glass: true,
   one_no: true,
+  wait: true,
 };
 
 const dayMs = 24 * 3600 * 1000;
@@ -188,11 +194,19 @@ export function independenceIn({ acts, day }: Pick<State, 'acts' | 'day'>, apart
   return independence;
 }
 
+/** The administrators whose decisions count. */
+export function countingIn({ accounts, day }: State): string[] {
+  return accounts.filter((one) => isAdministrator(one) && one.counts_from <= day).map(({ id }) => id);
+}
+
 export function hasPairIn(state: State): boolean {
-  return hasPair(
-    state.accounts.filter(isAdministrator).map(({ id }) => id),
-    independenceIn(state),
-  );
+  return hasPair(countingIn(state), independenceIn(state));
+}
+
+/** True when what touches a decider takes two, whoever asks. */
+export function takesTwoIn(rules: Rules, state: State, by: string): boolean {
+  const waits = rules.wait && (accountOf(state, by)?.counts_from ?? 0) > state.day;
+  return hasPairIn(state) || (waits && countingIn(state).length > 0);
 }
 
 /** Who could not give their vote or bypass any more. */
