@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
-import type { ApprovalPolicy, EligiblePerson } from '../../domain/approval/approval-policy.ts';
+import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import { canBeMet } from '../../domain/approval/approval-quorum.ts';
 import { deciders, decidersQuery, rightsOfRows } from './eligible-people.queries.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -78,15 +78,16 @@ export async function assertOpenable(tx: Tx, requesterId: string, digest: string
  */
 export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
   const { rows } = await tx.sql.executeQuery(decidersQuery().compile());
-  const named = deciders(rightsOfRows(rows));
-  const waiting = await waitingFor(tx, named, policy.review_window_seconds);
-  const everybody = named.filter(({ user_id }) => !waiting.has(user_id));
+  const latest = Date.now() + policy.review_window_seconds * 1000;
+  // Of those who decide, whose decisions do not count before the request expires (R12).
+  const waiting = rows.flatMap(({ decisions_count_from: from }) => (from !== null && Date.parse(from) > latest ? [from] : []));
+  const everybody = deciders(rightsOfRows(rows.filter(({ decisions_count_from: from }) => from === null || Date.parse(from) <= latest)));
   const independence = await independenceOf(tx, tx.actor, [...authors, ...everybody.map(({ user_id }) => user_id)]);
   if (canBeMet(policy.steps, everybody, independence, { authors, counted: [] })) return;
   const others = everybody.filter(({ user_id }) => independence.isApartFromAll(user_id, authors));
   if (others.length === 0) {
     const isUnconfirmed = everybody.some(({ user_id }) => !authors.includes(user_id));
-    const counts_from = [...waiting.values()].toSorted((one, other) => Date.parse(one) - Date.parse(other))[0];
+    const counts_from = waiting.toSorted((one, other) => Date.parse(one) - Date.parse(other))[0];
     throw new Problem({
       code: 'approval.no-second-person',
       detail:
@@ -110,16 +111,4 @@ export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors:
         : `This policy needs ${needed} people who count apart; there are not enough. It may be replaced: PUT /admin/approval-policies.`,
     errors: faults.map(({ path, message }) => ({ pointer: path, detail: message })),
   });
-}
-
-/** Of some people, those whose decisions do not count within a time (R12), with from when they do (RFC 3339). */
-async function waitingFor(tx: Tx, people: readonly EligiblePerson[], seconds: number): Promise<Map<string, string>> {
-  if (people.length === 0) return new Map();
-  const waiting = await tx.sql
-    .selectFrom('users')
-    .where('id', 'in', people.map(({ user_id }) => user_id))
-    .where('decisions_count_from', '>', sql<string>`now() + make_interval(secs => ${seconds})`)
-    .select(['id', 'decisions_count_from'])
-    .execute();
-  return new Map(waiting.flatMap(({ id, decisions_count_from }) => (decisions_count_from === null ? [] : [[id, decisions_count_from]])));
 }

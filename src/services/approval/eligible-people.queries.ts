@@ -20,9 +20,9 @@ export function rightsQuery(userIds: readonly string[]) {
   return activePeople().where('a.user_id', '=', sql<string>`any(${[...userIds]}::uuid[])`);
 }
 
-/** All roles of the active people who hold the right to decide by one of them, for {@link deciders}. */
+/** All roles of the active people who hold the right to decide by one of them, for {@link deciders}, with from when they do. */
 export function decidersQuery() {
-  return activePeople().where('a.user_id', 'in', givingRightToDecide().clearSelect().select('a.user_id'));
+  return activePeople().select('u.decisions_count_from').where('a.user_id', 'in', givingRightToDecide().clearSelect().select('a.user_id'));
 }
 
 /** The ids of the active people who may ask for a change that needs a permission; null for one that needs none. */

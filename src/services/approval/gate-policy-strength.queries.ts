@@ -66,7 +66,8 @@ export async function weakenedBy(
 
 /**
  * The policy by which a weakening is approved: the strictest of those that get weaker, or the safe one where that could put
- * itself out of action, so that a policy which has ceased to be robust can be replaced (R6).
+ * itself out of action, so that a policy which has ceased to be robust can be replaced (R6). Only requesters who decide count for
+ * that: to the account of anybody else one person alone can do something, and so could tie it to those who would be missing.
  */
 export async function policyOfWeakening(
   db: ReadSource,
@@ -78,19 +79,25 @@ export async function policyOfWeakening(
   const [first, ...rest] = guarded;
   if (first === undefined) return safePolicy;
   const { policy } = strictest([first, ...rest]);
-  return (await policyFault(db, scope, action, policy)) === null ? policy : safePolicy;
+  return (await policyFault(db, scope, action, policy, 'deciders')) === null ? policy : safePolicy;
 }
 
-/** Why a policy could put itself out of action, or null: see {@link robustnessFault}. */
+/**
+ * Why a policy could put itself out of action, or null: see {@link robustnessFault}.
+ *
+ * @param among whose requests it has to serve.
+ */
 export async function policyFault(
   db: ReadSource,
   scope: ReadScope,
   action: Action,
   { steps }: Pick<ApprovalPolicy, 'steps'>,
+  among: 'everybody' | 'deciders' = 'everybody',
 ): Promise<RobustnessFault | null> {
   const [people, asking] = await readAll(db, scope, [decidersQuery(), requestersQuery(action.permission)] as const);
   const everybody = deciders(rightsOfRows(people));
-  const requesters = [...new Set(asking.map(({ user_id }) => user_id))];
-  const independence = await independenceOf(db, scope, [...everybody.map(({ user_id }) => user_id), ...requesters]);
+  const decide = new Set(everybody.map(({ user_id }) => user_id));
+  const requesters = [...new Set(asking.map(({ user_id }) => user_id))].filter((id) => among === 'everybody' || decide.has(id));
+  const independence = await independenceOf(db, scope, [...decide, ...requesters]);
   return robustnessFault(steps, everybody, independence, requesters);
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { maximumSteps } from '../../domain/approval/approval-policy.ts';
+import { lineText } from '../../platform/value-schemas.ts';
 
 const day = 86_400;
 
@@ -38,7 +39,7 @@ export const policyWindows = {
 
 const ApprovalStepBody = z
   .strictObject({
-    name: z.string().trim().min(1).max(100),
+    name: lineText(100),
     roles: z
       .array(z.string().min(1).max(100))
       .max(20)

@@ -377,6 +377,22 @@ describe('T-10: what weakens a gate passes the gate that it weakens', () => {
     await drive.dropPolicy('contact.delete');
   });
 
+  it('is not replaced by one vote because one person has tied somebody who decides nothing', async () => {
+    const four = await Promise.all([1, 2, 3, 4].map(() => makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-super-admin')));
+    const users = four.map(({ user_id }) => user_id);
+    const place = { action: 'contact.delete', environment: 'any' } as const;
+    const two = { name: 'two', roles: [], users, quorum: 2 };
+    expect((await drive.putPolicy({ ...place, steps: [two] })).status).toBe(200);
+    const role = await createRole(app, { permissions: ['profile:read', 'contact:read', 'contact:delete', 'approval:request'] });
+    const junior = await made(four[0]!, [role.id]);
+    const { headers } = await shown(`/admin/users/${junior.user_id}`);
+    const tied = await send(four[1]!, 'PUT', `/admin/users/${junior.user_id}`, { phone_number: '+4915198765432' }, { 'if-match': headers.get('etag') ?? '' });
+    expect(tied.status).toBe(200);
+    const weaker = await drive.putPolicy({ ...place, steps: [{ ...two, quorum: 1 }], version: 1 });
+    expect(weaker).toMatchObject({ status: 202, body: { policy: { steps: [{ quorum: 2, users }] } } });
+    await drive.dropPolicy(place.action);
+  });
+
   it('refuses a policy that could put itself out of action', async () => {
     const only = { name: 'one', roles: [], users: [second.user_id], quorum: 1 };
     const refused = await drive.putPolicy({ action: 'contact.delete', environment: 'any', steps: [only] });

@@ -43,7 +43,7 @@ function isPossible(rules: Rules, state: State, change: Change): boolean {
   if (change.kind === 'run') return true;
   if (change.kind === 'policy') {
     if (change.effect.gate !== 'approval') return change.action === 'Y';
-    return !rules.robust || isRobust(state, change.effect.policy);
+    return !rules.robust || isRobust(state, change.effect.policy, 'everybody');
   }
   if (change.kind === 'make') return state.accounts.length < maximumAccounts;
   const target = accountOf(state, change.target);
@@ -58,13 +58,14 @@ function isPossible(rules: Rules, state: State, change: Change): boolean {
 /** Answers of {@link isRobust} by everything that they depend on: most of the states of a search differ in other things. */
 const robust = new Map<string, boolean>();
 
-function isRobust(state: State, { steps }: ApprovalPolicy): boolean {
+/** Whether a policy could serve everybody, or everybody who decides. */
+export function isRobust(state: State, { steps }: ApprovalPolicy, among: 'everybody' | 'deciders'): boolean {
   const people = state.accounts.map(({ id, role, is_active }) => `${id} ${role} ${is_active}`);
   const acts = state.acts.filter(({ closes }) => closes === null || closes > state.day).map(({ target, actor }) => `${actor}>${target}`);
-  const key = [...people, ...new Set(acts.toSorted()), JSON.stringify(steps)].join();
+  const key = [...people, ...new Set(acts.toSorted()), JSON.stringify(steps), among].join();
   const found = robust.get(key);
   if (found !== undefined) return found;
-  const requesters = state.accounts.filter(({ is_active }) => is_active).map(({ id }) => id);
+  const requesters = state.accounts.filter((one) => (among === 'everybody' ? one.is_active : isDecider(one))).map(({ id }) => id);
   const answer = robustnessFault(steps, deciders(state), independenceIn(state), requesters) === null;
   robust.set(key, answer);
   return answer;
@@ -79,7 +80,7 @@ function policyFor(rules: Rules, state: State, by: string, change: Change): Appr
   if (change.kind === 'policy') {
     const { gate, policy } = state.gates[change.action];
     if (!rules.weakening || isWeaker(gate, 'approval') || !weakens(state.gates[change.action], change.effect)) return null;
-    return rules.robust && !isRobust(state, policy) ? modelPolicy : policy;
+    return rules.robust && !isRobust(state, policy, rules.juniors_count ? 'everybody' : 'deciders') ? modelPolicy : policy;
   }
   return rules.deciders && concernsDecider(rules, state, change) && takesTwoIn(rules, state, by) ? modelPolicy : null;
 }

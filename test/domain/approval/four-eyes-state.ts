@@ -98,6 +98,8 @@ export interface Rules {
   readonly weakening: boolean;
   /** R6: a written policy is robust, and one that is not any more is replaced through the safe policy. */
   readonly robust: boolean;
+  /** R6 as it was: a policy is replaced through the safe one also where it fails requesters who decide nothing. */
+  readonly juniors_count: boolean;
   /** R7: the glass is broken for others only. */
   readonly glass: boolean;
   /** R10: one no each. */
@@ -114,6 +116,7 @@ export const allRules: Rules = {
   behind_deciders: true,
   weakening: true,
   robust: true,
+  juniors_count: false,
   glass: true,
   one_no: true,
   wait: true,
