@@ -60,11 +60,45 @@ function isTimeZone(zone: string): boolean {
   }
 }
 
+/**
+ * What makes a text look different from what it says, to an approver or in a log: controls, the separators of lines and
+ * paragraphs, what changes the direction of the text around it (Unicode UAX #9), and what takes no width. Joiners (U+200C,
+ * U+200D) and direction marks stay: names are written with them.
+ */
+const deceptive = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]/u;
+
+/**
+ * A text of one line that people give and others read, as it is taken: the name of a person or a thing.
+ *
+ * @param max characters.
+ */
+export const lineText = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .refine((text) => !deceptive.test(text), 'must be one line without control or invisible characters');
+
+/**
+ * A text of one or more lines that people give and others read, as it is taken: a reason, a note.
+ *
+ * @param max characters.
+ * @param min 0 where it may be empty.
+ */
+export const proseText = (max: number, min: 0 | 1 = 1) =>
+  z
+    .string()
+    .trim()
+    .min(min)
+    .max(max)
+    .refine((text) => !deceptive.test(text.replaceAll(/\r?\n|\t/g, ' ')), 'must have no control or invisible characters');
+
 /** The name of a person, as it is taken. */
-export const personName = z.string().trim().min(1).max(200);
+export const personName = lineText(200);
 
 /** Why somebody does something, for the record. */
-export const reasonText = z.string().trim().min(1).max(500);
+export const reasonText = proseText(500);
 
 /** A secret on its way in: long enough to be one, never echoed. */
 export const passwordInput = z.string().min(1).max(128);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { accountActKinds } from '../../domain/approval/independence.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import { sha256Hex, timestamp } from '../../platform/value-schemas.ts';
+import { proseText, sha256Hex, timestamp } from '../../platform/value-schemas.ts';
 
 /** The digest of a change, see `changeDigest`. */
 export const digest = sha256Hex.describe('SHA-256 of the canonical change (RFC 8785), in hex');
@@ -144,7 +144,7 @@ export const ApprovalHistoryBody = z
   .meta({ id: 'ApprovalHistoryEntry' });
 
 /** The reason of a decision; never deleted. */
-export const decisionReason = z.string().trim().min(1).max(1000);
+export const decisionReason = proseText(1000);
 
 /** The review of an emergency change. */
 export const BreakGlassReviewBody = z

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, proseText } from '../../platform/value-schemas.ts';
 import { reviewsQuery } from '../../services/approval/break-glass-review.queries.ts';
 import { closeBreakGlassReview } from '../../services/approval/break-glass-review.service.ts';
 import { route } from '../http/route.ts';
@@ -40,7 +40,7 @@ const completeReview = route({
   params: idParams,
   body: z.strictObject({
     verdict: z.enum(['justified', 'not_justified']),
-    comment: z.string().trim().min(1).max(1000),
+    comment: proseText(1000),
   }),
   responses: { 200: BreakGlassReviewBody },
   problems: [

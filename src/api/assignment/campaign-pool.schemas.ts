@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { exclusionReasons } from '../../domain/assignment/auto-assign.ts';
-import { timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { lineText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
 import { queueReasonView } from './contact-assignment.schemas.ts';
 
 /** A member of a campaign's pool. */
@@ -80,7 +80,7 @@ export const bulkAssignment = z
       .refine((ids) => new Set(ids).size === ids.length, 'must name each contact once')
       .nullable()
       .default(null),
-    source: z.string().trim().min(1).max(100).nullable().default(null).describe('Only contacts from this source'),
+    source: lineText(100).nullable().default(null).describe('Only contacts from this source'),
     on_conflict: z.enum(['skip', 'reassign']).default('skip').describe('Contacts that already have an owner'),
     keep_owner: z.boolean().default(false).describe('Assign each contact to its previous owner where possible'),
   })

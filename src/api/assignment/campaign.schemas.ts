@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
-import { day, dayInput, timestamp } from '../../platform/value-schemas.ts';
+import { day, dayInput, lineText, proseText, timestamp } from '../../platform/value-schemas.ts';
 
 /** A campaign. */
 export const campaignView = z
@@ -21,8 +21,8 @@ export const campaignView = z
 
 /** The fields that people write, without defaults. */
 const fields = {
-  name: z.string().trim().min(1).max(200),
-  description: z.string().trim().min(1).max(5000).nullable(),
+  name: lineText(200),
+  description: proseText(5000).nullable(),
   channel: z.enum(campaignChannels).nullable(),
   status: z.enum(campaignStatuses),
   starts_on: dayInput.nullable(),

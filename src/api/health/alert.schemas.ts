@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { alertAggregates, alertComparators, alertSeverities, alertStatuses, isClearSide } from '../../domain/health/alert.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { lineText, proseText, timestamp } from '../../platform/value-schemas.ts';
 
 /** Thresholds of one tenant at most; each costs a query in every evaluation. */
 const maxThresholds = 100;
@@ -11,7 +11,7 @@ const maxWindowSeconds = 6 * 3600;
 const limit = z.number().min(-1e12).max(1e12);
 
 const settingFields = {
-  name: z.string().trim().min(1).max(100).describe('Unique in the tenant; identifies the threshold'),
+  name: lineText(100).describe('Unique in the tenant; identifies the threshold'),
   metric: z.enum(allHealthMetrics),
   comparator: z.enum(alertComparators).describe('`gt`: it is broken while the value is greater than `threshold`'),
   threshold: limit.describe('In the unit of the metric'),
@@ -142,4 +142,4 @@ export const SilenceBody = z
   })
   .meta({ id: 'AlertSilence' });
 
-export const silenceReason = z.string().trim().min(1).max(1000).describe('Why notifications are held back');
+export const silenceReason = proseText(1000).describe('Why notifications are held back');

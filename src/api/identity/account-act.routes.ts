@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { accountActKinds } from '../../domain/approval/independence.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams, timestamp } from '../../platform/value-schemas.ts';
+import { idParams, proseText, timestamp } from '../../platform/value-schemas.ts';
 import { accountActsQuery } from '../../services/identity/account-act/account-act.queries.ts';
 import { confirmAccount } from '../../services/identity/account-act/account-confirmation.service.ts';
 import { reply, route } from '../http/route.ts';
@@ -53,7 +53,7 @@ const getAccountActs = route({
 
 const howConfirmed = {
   how: z.enum(['in_person', 'video', 'phone', 'document']).describe('How the person was recognised'),
-  note: z.string().trim().min(1).max(500).nullable().default(null),
+  note: proseText(500).nullable().default(null),
 };
 
 const shownActs = z.array(z.uuid()).min(1).max(200).describe('Ids of the open acts that were shown');

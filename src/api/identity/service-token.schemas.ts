@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { allPermissions } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { timestampInput, timestamp } from '../../platform/value-schemas.ts';
+import { lineText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
 
 /** A service token as it is shown. */
 export const serviceTokenView = z
@@ -24,7 +24,7 @@ export const serviceTokenView = z
 export const newServiceTokenView = serviceTokenView.extend({ token: z.string() }).meta({ id: 'NewServiceToken' });
 
 export const serviceTokenCreation = z.strictObject({
-  name: z.string().trim().min(1).max(100),
+  name: lineText(100),
   environment: z.enum(environmentNames).nullable().default(null).describe('Environment that the token reads'),
   permissions: z
     .array(z.enum(allPermissions as [Permission, ...Permission[]]))

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { email, passwordInput, phoneNumber, timeZone, timestamp, personName } from '../../platform/value-schemas.ts';
+import { email, lineText, passwordInput, personName, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
 
 const settings = {
-  name: z.string().trim().min(1).max(200),
+  name: lineText(200),
   country: z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 alpha-2 code'),
   currency: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code'),
   time_zone: timeZone,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, timestampInput, passwordInput, phoneNumber, timeZone, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
+import { email, lineText, passwordInput, personName, phoneNumber, reasonText, timeZone, timestamp, timestampInput } from '../../platform/value-schemas.ts';
 
 /** A role that a person holds now, as part of the person. */
 const heldRole = z
@@ -41,7 +41,7 @@ export const userView = z
   })
   .meta({ id: 'User' });
 
-const profileText = z.string().trim().min(1).max(200);
+const profileText = lineText(200);
 
 /** What an administrator may change of an account. */
 const accountFields = {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { allNotificationEvents } from '../../domain/notification/notification.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { lineText, timestamp } from '../../platform/value-schemas.ts';
 
-export const channelName = z.string().trim().min(1).max(100);
+export const channelName = lineText(100);
 export const channelEvents = z
   .array(z.enum(['*', ...allNotificationEvents]))
   .min(1)

@@ -9,7 +9,7 @@ import {
   onboardingStatuses,
   openOnboardingStatuses,
 } from '../../domain/onboarding/onboarding.ts';
-import { email, timestampInput, passwordInput, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
+import { email, lineText, passwordInput, personName, reasonText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
 
 const roleOfLink = z.object({ role_id: z.uuid(), valid_until: timestamp.nullable() });
 
@@ -126,9 +126,9 @@ const stepSeconds = z
 /** Body of a creation. */
 export const linkCreation = z
   .strictObject({
-    recipient_name: z.string().trim().min(1).max(200),
+    recipient_name: lineText(200),
     recipient_email: email.nullable().default(null).describe('Address for reminders and of the account'),
-    purpose: z.string().trim().min(1).max(200),
+    purpose: lineText(200),
     life_seconds: stepSeconds.describe('Lifetime of the link; null for the default of the settings'),
     capabilities: z.array(z.enum(['save_progress', 'complete'])).max(2).default(['save_progress', 'complete']),
     account: z
@@ -173,7 +173,7 @@ export const progressUpdate = z
     version: version.describe('The version that was read last'),
     answers: answers.default({}),
     progress_percent: z.int().min(0).max(100).optional(),
-    current_step: z.string().trim().min(1).max(100).nullable().optional(),
+    current_step: lineText(100).nullable().optional(),
   })
   .meta({ id: 'OnboardingProgress' });
 

@@ -3,7 +3,7 @@ import { maximumStages, stagesOf } from '../../domain/config/config-rollout.ts';
 import { maxInteger } from '../../domain/shared/integer-column.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
-import { sha256Hex, webAddress } from '../../platform/value-schemas.ts';
+import { lineText, proseText, sha256Hex, webAddress } from '../../platform/value-schemas.ts';
 
 const seconds = (maximum: number) => z.int().min(0).max(maximum);
 const bakeSeconds = seconds(7 * 86_400).describe('How long a stage is watched before the next one');
@@ -36,7 +36,7 @@ const strategy = z
   });
 
 const guard = z.strictObject({
-  name: z.string().trim().min(1).max(100),
+  name: lineText(100),
   source: z.discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('health'),
@@ -76,7 +76,7 @@ export const requestedPlan = rolloutPlan.extend({
 });
 
 export const configEnvironment = z.enum(environmentNames);
-export const configReason = z.string().trim().min(1).max(1_000);
+export const configReason = proseText(1_000);
 export const configVersionNumber = z.int().min(1).max(maxInteger).describe('Number of a configuration version in its environment');
 export const configDigestText = sha256Hex.describe(
   'SHA-256 of environment, schema and document as shown (RFC 8785), in hex',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { flagFaults, flagOperators, flagValueTypes } from '../../domain/flag/flag.ts';
+import { lineText, proseText } from '../../platform/value-schemas.ts';
 
 /** Largest definition: all flags of an environment are sent to every application. */
 const maxDefinitionBytes = 32_768;
@@ -17,7 +18,7 @@ export const flagKey = z
 export const flagEnvironment = z.enum(environmentNames);
 
 /** Why somebody makes a change; kept in the history. */
-export const changeReason = z.string().trim().min(1).max(1000);
+export const changeReason = proseText(1000);
 
 const condition = z.strictObject({
   attribute: z.string().min(1).max(100),
@@ -26,7 +27,7 @@ const condition = z.strictObject({
 });
 
 const rule = z.strictObject({
-  name: z.string().trim().min(1).max(100),
+  name: lineText(100),
   tenants: z.array(z.uuid()).max(1000).default([]).describe('Empty means every tenant'),
   conditions: z.array(condition).max(20).default([]).describe('All conditions must match'),
   serve: z
@@ -38,7 +39,7 @@ const rule = z.strictObject({
 
 /** The definition of a flag as people give it; {@link withSoundness} adds the rules between its fields. */
 export const flagContent = z.strictObject({
-  description: z.string().trim().max(1000).default(''),
+  description: proseText(1000, 0).default(''),
   value_type: z.enum(flagValueTypes),
   variants: z
     .record(name, z.json())

@@ -8,12 +8,13 @@ import { assertDefaultTenant } from './platform-staff.ts';
 import { takesTwo } from './role/decider.queries.ts';
 import { findTenantById, tenantTitle } from './tenant.queries.ts';
 import { assertNotDefaultTenant, setTenantStatus } from './tenant.service.ts';
+import { reasonText } from '../../platform/value-schemas.ts';
 
 const tenantSetStatusPayload = z.strictObject({
   tenant_id: z.uuid(),
   status: z.enum(['active', 'suspended']),
   version: rowVersion,
-  reason: z.string().min(1).max(500),
+  reason: reasonText,
 });
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, phoneNumber, timeZone, timestampInput } from '../../platform/value-schemas.ts';
+import { email, personName, phoneNumber, timeZone, timestampInput } from '../../platform/value-schemas.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
@@ -23,7 +23,7 @@ export const storedGrant = z.strictObject({
 });
 
 const userCreatePayload = z.strictObject({
-  full_name: z.string().min(1).max(200),
+  full_name: personName,
   email: email.nullable().optional(),
   phone_number: phoneNumber.nullable().optional(),
   time_zone: timeZone.nullable().optional(),

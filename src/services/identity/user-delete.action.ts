@@ -14,12 +14,13 @@ import { userNames } from './user-names.queries.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './role/effective-rights.service.ts';
 import { revokeAllRoles } from './role/role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
+import { reasonText } from '../../platform/value-schemas.ts';
 
 const userDeletePayload = z.strictObject({
   user_id: z.uuid(),
   version: rowVersion,
   transfer_to: z.uuid().nullable().default(null).describe('User who becomes the owner of what this user owns'),
-  reason: z.string().min(1).max(500).nullable().default(null),
+  reason: reasonText.nullable().default(null),
 });
 
 type Payload = z.output<typeof userDeletePayload>;

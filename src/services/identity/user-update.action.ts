@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
+import { email, personName, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
@@ -15,7 +15,7 @@ const text = z.string().max(2000).nullable().optional();
 const userUpdatePayload = z.strictObject({
   user_id: z.uuid(),
   version: rowVersion,
-  full_name: z.string().min(1).max(200).optional(),
+  full_name: personName.optional(),
   email: email.nullable().optional(),
   phone_number: phoneNumber.nullable().optional(),
   time_zone: timeZone.nullable().optional(),

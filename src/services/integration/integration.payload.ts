@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import type { IntegrationConfig } from '../../domain/integration/integration.ts';
-import { webAddress } from '../../platform/value-schemas.ts';
+import { lineText, webAddress } from '../../platform/value-schemas.ts';
 
 /** Name of an integration, unique in a tenant. */
-export const integrationName = z.string().trim().min(1).max(100);
+export const integrationName = lineText(100);
 
 export const integrationEnvironment = z.enum(environmentNames);
 

@@ -3,11 +3,12 @@ import { defineAction } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 import { sendOnboardingChanged } from './onboarding-link.client.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
+import { reasonText } from '../../platform/value-schemas.ts';
 
 /** The link to revoke, and why. */
 const revokeOnboardingPayload = z.strictObject({
   link_id: z.uuid(),
-  reason: z.string().min(1).max(500).nullable(),
+  reason: reasonText.nullable(),
 });
 
 /** Revokes a link for good (S3-18, S3-52). Ungated unless the tenant has a gate policy for it. */

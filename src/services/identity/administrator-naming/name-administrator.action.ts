@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { read } from '../../../platform/database/read.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
-import { email } from '../../../platform/value-schemas.ts';
+import { email, personName, reasonText } from '../../../platform/value-schemas.ts';
 import { defaultTenantId } from '../../../domain/shared/actor.ts';
 import { defineAction } from '../../actions/action.ts';
 import { assertDefaultTenant } from '../platform-staff.ts';
@@ -12,8 +12,8 @@ import { putNaming } from './administrator-naming.service.ts';
 const nameAdministratorPayload = z.strictObject({
   tenant_id: z.uuid(),
   email,
-  full_name: z.string().min(1).max(200),
-  reason: z.string().min(1).max(500),
+  full_name: personName,
+  reason: reasonText,
 });
 
 type Payload = z.output<typeof nameAdministratorPayload>;

@@ -9,11 +9,12 @@ import { lockRights, assertWithinOwnRights } from './effective-rights.service.ts
 import { assertParent } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
 import { permissionSet } from './role-update-permissions.action.ts';
+import { lineText, proseText } from '../../../platform/value-schemas.ts';
 
 /** What people may write of a role. */
 export const roleText = {
-  name: z.string().trim().min(1).max(100),
-  description: z.string().trim().max(500),
+  name: lineText(100),
+  description: proseText(500, 0),
   parent_role_id: z.uuid().nullable(),
 };
 

@@ -14,6 +14,7 @@ import { roleRights, roleVersionQuery } from './role-rights.queries.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { appendRoleHistory, loadRole } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
+import { reasonText } from '../../../platform/value-schemas.ts';
 
 /** A set of permissions: each once, in catalogue order, whatever the order it was given in. */
 export const permissionSet = z
@@ -25,7 +26,7 @@ const roleUpdatePermissionsPayload = z.strictObject({
   role_id: z.uuid(),
   permissions: permissionSet,
   version: rowVersion,
-  reason: z.string().min(1).max(500).nullable().default(null),
+  reason: reasonText.nullable().default(null),
 });
 
 type Payload = z.output<typeof roleUpdatePermissionsPayload>;
