@@ -35,6 +35,7 @@ import { Migration20261129510000_factor_recovery } from './20261129510000_factor
 import { Migration20261129520000_off_is_safe } from './20261129520000_off_is_safe.ts';
 import { Migration20261130100000_naming_links } from './20261130100000_naming_links.ts';
 import { Migration20261130110000_take_back_in_tenant } from './20261130110000_take_back_in_tenant.ts';
+import { Migration20261130120000_writers_are_authors } from './20261130120000_writers_are_authors.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -75,4 +76,5 @@ export const migrationsList = [
   { name: '20261129520000_off_is_safe', class: Migration20261129520000_off_is_safe },
   { name: '20261130100000_naming_links', class: Migration20261130100000_naming_links },
   { name: '20261130110000_take_back_in_tenant', class: Migration20261130110000_take_back_in_tenant },
+  { name: '20261130120000_writers_are_authors', class: Migration20261130120000_writers_are_authors },
 ];

@@ -5560,6 +5560,7 @@ export interface components {
             digest: string;
             /** Format: uuid */
             requested_by: string;
+            /** @description Who else wrote what it carries: who edited it, or wrote the proposal or link that it refers to. None of them decides on it */
             editors: string[];
             reason: string | null;
             /** @description As it was when the request was opened */
@@ -6034,6 +6035,7 @@ export interface components {
             digest: string;
             /** Format: uuid */
             requested_by: string;
+            /** @description Who else wrote what it carries: who edited it, or wrote the proposal or link that it refers to. None of them decides on it */
             editors: string[];
             reason: string | null;
             /** @description As it was when the request was opened */
@@ -6130,6 +6132,7 @@ export interface components {
             digest: string;
             /** Format: uuid */
             requested_by: string;
+            /** @description Who else wrote what it carries: who edited it, or wrote the proposal or link that it refers to. None of them decides on it */
             editors: string[];
             reason: string | null;
             /** @description As it was when the request was opened */
@@ -6957,6 +6960,7 @@ export interface components {
             digest: string;
             /** Format: uuid */
             requested_by: string;
+            /** @description Who else wrote what it carries: who edited it, or wrote the proposal or link that it refers to. None of them decides on it */
             editors: string[];
             reason: string | null;
             /** @description As it was when the request was opened */

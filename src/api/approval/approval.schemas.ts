@@ -42,7 +42,9 @@ export const ApprovalBody = z
     revision: z.int(),
     digest,
     requested_by: z.uuid(),
-    editors: z.array(z.uuid()),
+    editors: z
+      .array(z.uuid())
+      .describe('Who else wrote what it carries: who edited it, or wrote the proposal or link that it refers to. None of them decides on it'),
     reason: z.string().nullable(),
     policy: frozenPolicy.describe('As it was when the request was opened'),
     steps: z.array(z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(z.uuid()) })),

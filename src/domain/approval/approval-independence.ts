@@ -82,6 +82,15 @@ export function authorsOf({ requested_by, editors }: Pick<Approval, 'requested_b
   return [...new Set([requested_by, ...editors])];
 }
 
+/**
+ * A request with those who wrote what its payload refers to, such as a proposal. They are authors of it like whoever asks (R1), so
+ * they stand among its editors.
+ */
+export function withWriters(approval: Approval, writers: readonly string[]): Approval {
+  const others = writers.filter((id) => id !== approval.requested_by);
+  return { ...approval, editors: [...new Set([...approval.editors, ...others])] };
+}
+
 function notYet({ counts_from }: PeopleFacts, now: number): PersonRefusal | null {
   if (counts_from === null || counts_from <= now) return null;
   const from = new Date(counts_from).toISOString();

@@ -38,7 +38,7 @@ export interface Approval {
   /** SHA-256 of the canonical change that approvers see. */
   digest: string;
   requested_by: string;
-  /** Everybody who edited the payload; like the requester they cannot approve it. */
+  /** Who else wrote what it carries; like the requester they cannot approve it. */
   editors: string[];
   policy: ApprovalPolicy;
   approvals: CountedApproval[];
@@ -251,7 +251,7 @@ function wrongPerson(approval: Approval, { kind, by }: Decision): Refusal | null
   const { policy, approvals } = approval;
   if (kind === 'break-glass') return policy.bypassers.includes(by.user_id) ? null : notNamedForEmergencies;
   if (isAuthor(approval, by.user_id)) {
-    return { code: 'approval.own-request', detail: 'You cannot decide on a request that you made or edited.' };
+    return { code: 'approval.own-request', detail: 'You cannot decide on what you asked for or wrote.' };
   }
   if (approvals.some((counted) => counted.approver_id === by.user_id)) {
     return { code: 'approval.already-decided', detail: 'You have approved this request already.' };

@@ -111,6 +111,12 @@ interface ActionSpec<Payload extends JsonObject> {
   };
   /** The approval policy instead of the one that is written for the action: that of the gate which the change weakens. */
   readonly policy?: (db: ReadSource, scope: ReadScope, payload: Payload) => Promise<ApprovalPolicy | null>;
+  /**
+   * Who wrote what the payload only refers to and the change brings into force, such as a proposal: ids of users. They are
+   * authors of its request like whoever asks for it (R1). Left out where the payload holds all that it carries, or refers to
+   * what has passed a gate of its own already.
+   */
+  readonly writers?: (tx: Tx, payload: Payload) => Promise<string[]>;
   /** Tells whether the change is stale; undefined where nothing of it has a version. */
   readonly basis?: (payload: Payload) => ChangeBasis;
   /** No gate policy can be written for it: its gate follows from what it changes. */
@@ -149,6 +155,8 @@ export interface PreparedAction {
   demandedGate(db: ReadSource, scope: ReadScope): Promise<GateLevel>;
   /** The approval policy that takes the place of the written one, or null. */
   policy(db: ReadSource, scope: ReadScope): Promise<ApprovalPolicy | null>;
+  /** Who wrote what the payload refers to; see {@link ActionSpec.writers}. */
+  writers(tx: Tx): Promise<string[]>;
   present(db: ReadSource, scope: ReadScope): Promise<ChangeText>;
   check(tx: Tx): Promise<void>;
   /** Use `runAction` instead, which checks the authority first. */
@@ -209,6 +217,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
         basis: spec.basis?.(payload) ?? null,
         demandedGate: async (db, scope) => (await spec.demands?.gate(db, scope, payload)) ?? 'none',
         policy: async (db, scope) => (await spec.policy?.(db, scope, payload)) ?? null,
+        writers: async (tx) => (await spec.writers?.(tx, payload)) ?? [],
         present: async (db, scope) =>
           (await spec.present?.(db, scope, payload)) ?? { description: spec.describe(payload), changes: [] },
         check: (tx) => spec.check(tx, payload),

@@ -7,7 +7,6 @@ const named = {
   campaign: (id: string) => kysely.selectFrom('campaigns').where('id', '=', id).select('name'),
   contact: (id: string) => kysely.selectFrom('contacts').where('id', '=', id).select('name'),
   integration: (id: string) => kysely.selectFrom('admin_integrations').where('id', '=', id).select('name'),
-  'onboarding link': (id: string) => kysely.selectFrom('onboarding_link').where('id', '=', id).select('recipient_name as name'),
   user: (id: string) => kysely.selectFrom('users').where('id', '=', id).select('full_name as name'),
 } as const;
 

@@ -1,4 +1,4 @@
-import { authorsOf, personRefusal } from '../../domain/approval/approval-independence.ts';
+import { authorsOf, personRefusal, withWriters } from '../../domain/approval/approval-independence.ts';
 import { applyCommand, isClosed, openApproval, refusal } from '../../domain/approval/approval.ts';
 import type { Approval, ApprovalCommand } from '../../domain/approval/approval.ts';
 import type { EligiblePerson } from '../../domain/approval/approval-policy.ts';
@@ -52,10 +52,11 @@ export async function recordRequest(deps: Deps, asked: Actor, input: OpenApprova
     await assertOpenable(tx, input.requester.user_id, input.digest);
     const prepared = await loadChange(tx, deps.keyring, input.action, input.digest);
     await consumeOpeningProof(tx, prepared.action, input);
-    const approval = {
+    const opened = {
       ...openApproval({ ...input, requested_by: input.requester.user_id }, 0),
       review_due_at: input.review_due_at,
     };
+    const approval = withWriters(opened, await prepared.writers(tx));
     const row = await insertApproval(tx, approval, input, await prepared.present(tx, requester));
     tx.audit({
       event: 'approval.opened',
@@ -101,15 +102,16 @@ export async function recordCommand(deps: Deps, sender: Actor, input: RecordComm
     const stored = await lockApproval(tx, input.approval_id);
     const command = withLiveRoles(input.command, actor);
     if (isDone(stored.approval, command, input.at)) return recordOf(stored);
-    const text = await judge(tx, deps.keyring, stored, command, { at: input.at, isTried: false });
+    const edited = await judge(tx, deps.keyring, stored, command, { at: input.at, isTried: false });
     if (input.mfa_proof_id !== null) await consumeMfaProof(tx, input.mfa_proof_id, actor);
-    const next = applyCommand(stored.approval, command, input.at);
+    const applied = applyCommand(stored.approval, command, input.at);
+    const next = edited === null ? applied : withWriters(applied, edited.writers);
     await recordDecision(tx, stored, next, command, input);
     const saved = await saveTransition(tx, stored, next, {
       event: command.kind,
       reason: input.reason,
       ...(command.kind === 'break-glass' ? { bypass_reason: input.reason ?? '' } : {}),
-      ...(text === null ? {} : { text }),
+      ...(edited === null ? {} : { text: edited.text }),
     });
     const record = recordOf(saved);
     putRefresh(tx, input.command_id, 'approval-refresh', { approval_id: input.approval_id, version: record.view.version });
@@ -133,13 +135,19 @@ export async function assertSayable(
   await judge(tx, keyring, stored, command, { at: Date.now(), isTried: true });
 }
 
+/** What an edit brings besides its payload: what approvers read from now on, and who wrote what the payload refers to. */
+interface EditedChange {
+  readonly text: ChangeText;
+  readonly writers: readonly string[];
+}
+
 /**
  * Judges a command by the state of the request, then by what only the database knows: the rights of its sender, who stands
  * behind whom, and whether the change could still be made.
  *
  * @param at milliseconds since the epoch.
  * @param isTried nothing is kept, so what the change would touch may be locked.
- * @returns what approvers read of an edited request; null for every other command.
+ * @returns what an edit brings; null for every other command.
  * @throws Problem why it is refused.
  */
 async function judge(
@@ -148,7 +156,7 @@ async function judge(
   { row, approval }: StoredApproval,
   command: ApprovalCommand,
   { at, isTried }: { readonly at: number; readonly isTried: boolean },
-): Promise<ChangeText | null> {
+): Promise<EditedChange | null> {
   const impossible = refusal(approval, command, at) ?? withoutPermission(command, tx.actor);
   if (impossible !== null) throw new Problem(impossible);
   if (!('by' in command) || command.kind === 'cancel' || command.kind === 'withdraw') return null;
@@ -170,7 +178,7 @@ async function judge(
       lockOpening(tx, approval.requested_by, command.new_digest);
       await assertOpenable(tx, approval.requested_by, command.new_digest, row.id);
       const prepared = await loadChange(tx, keyring, row.action, command.new_digest);
-      return prepared.present(tx, tx.actor);
+      return { text: await prepared.present(tx, tx.actor), writers: await prepared.writers(tx) };
     }
   }
 }

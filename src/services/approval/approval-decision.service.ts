@@ -3,6 +3,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { isClosed } from '../../domain/approval/approval.ts';
+import { authorsOf } from '../../domain/approval/approval-independence.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import { weakens } from '../../domain/approval/gate-strength.ts';
 import type { PreparedAction } from '../actions/action.ts';
@@ -106,7 +107,8 @@ async function prepareEdit(tx: Tx, keyring: Keyring, approvalId: string, payload
   }
   await prepared.check(tx);
   await assertSamePolicy(tx, prepared, row.policy);
-  await assertSatisfiable(tx, row.policy, [...new Set([row.requested_by, ...row.editors, personRef(tx.actor).user_id])]);
+  const writers = await prepared.writers(tx);
+  await assertSatisfiable(tx, row.policy, [...new Set([...authorsOf(row), personRef(tx.actor).user_id, ...writers])]);
   return storePayload(tx, keyring, prepared);
 }
 

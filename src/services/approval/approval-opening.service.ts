@@ -88,10 +88,12 @@ export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors:
   if (others.length === 0) {
     const isUnconfirmed = everybody.some(({ user_id }) => !authors.includes(user_id));
     const counts_from = waiting.toSorted((one, other) => Date.parse(one) - Date.parse(other))[0];
+    const isOwn = authors.length === 1;
     throw new Problem({
       code: 'approval.no-second-person',
       detail:
-        'Nobody here could approve this apart from you. Ways out: ' +
+        `Nobody here could approve this apart from you${isOwn ? '' : ' and those who wrote what it carries'}. Ways out: ` +
+        (isOwn ? '' : 'leave it to one of them to ask for it, ') +
         (counts_from === undefined ? '' : `wait until ${counts_from}, from when decisions of somebody who was named count, `) +
         (isUnconfirmed ? 'have an account confirmed by somebody who did not make it, ' : '') +
         'name a second administrator, or ask the platform to name one.',

@@ -153,8 +153,8 @@ export async function requestApproval(
 }
 
 /**
- * Checks that a change could be made, that its policy could be met without its requester, and that it does not wait already;
- * stores its payload.
+ * Checks that a change could be made, that its policy could be met without those who ask for it or wrote it, and that it does
+ * not wait already; stores its payload.
  *
  * @returns the policy that its request is opened under, and the digest of what people approve.
  */
@@ -166,7 +166,7 @@ async function prepareRequest(
   const { user_id } = personRef(tx.actor);
   await prepared.check(tx);
   const { policy } = await gateOf(tx, tx.actor, prepared);
-  await assertSatisfiable(tx, policy, [user_id]);
+  await assertSatisfiable(tx, policy, [...new Set([user_id, ...(await prepared.writers(tx))])]);
   const digest = await storePayload(tx, keyring, prepared);
   await assertOpenable(tx, user_id, digest);
   return { policy, digest };

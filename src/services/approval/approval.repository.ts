@@ -53,6 +53,7 @@ export async function insertApproval(
       environment: request.environment,
       digest: approval.digest,
       requested_by: approval.requested_by,
+      editors: sql<string[]>`${approval.editors}::uuid[]`,
       reason: request.reason,
       policy: jsonb(approval.policy),
       review_due_at: new Date(approval.review_due_at).toISOString(),

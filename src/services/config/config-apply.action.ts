@@ -61,6 +61,8 @@ export const configApply = defineAction({
         after: `version ${version}: GET /admin/environment-config/proposals/${payload.proposal_id} shows the difference`,
       })),
     }),
+  writers: async (tx, { proposal_id }) =>
+    writersOf(await tx.sql.selectFrom('admin_config_proposals').where('id', '=', proposal_id).select('proposed_by').execute()),
   basis: ({ changes }) => {
     const environment = guardingEnvironment(changes.map((change) => change.environment));
     return {
@@ -99,6 +101,11 @@ export const configApply = defineAction({
   undo: () => null,
   afterCommit: startCommittedRollouts,
 });
+
+/** Those who wrote some proposals; nobody for what a job of the product proposed. */
+export function writersOf(proposals: readonly { readonly proposed_by: string | null }[]): string[] {
+  return proposals.flatMap(({ proposed_by }) => (proposed_by === null ? [] : [proposed_by]));
+}
 
 /** One sentence an environment. */
 function describe({ changes }: Payload): string {

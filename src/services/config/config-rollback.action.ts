@@ -14,7 +14,7 @@ import { approvedDeploymentQuery, insertDeployment, assertNoActiveRollout } from
 import { lockEnvironment } from './environment-config.repository.ts';
 import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber } from './config.payload.ts';
-import { configApply } from './config-apply.action.ts';
+import { configApply, writersOf } from './config-apply.action.ts';
 import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
 
 /** What is approved of a rollback. */
@@ -50,6 +50,17 @@ export const configRollback = defineAction({
   unwrittenGate: 'mfa',
   demands: { depends_on: ['rollback_target'], gate: gateByTarget },
   policy: async (db, scope, { environment }) => (await gateOfApplying(db, scope, environment)).policy,
+  // Where a rollback takes an approval, none stands for the version: whoever wrote it does not approve it.
+  writers: async (tx, { environment, version }) =>
+    writersOf(
+      await tx.sql
+        .selectFrom('admin_config_versions as v')
+        .innerJoin('admin_config_proposals as p', 'p.id', 'v.proposal_id')
+        .where('v.environment', '=', environment)
+        .where('v.config_version', '=', version)
+        .select('p.proposed_by')
+        .execute(),
+    ),
   reason: ({ reason }) => reason,
   describe: ({ environment, version, digest }) =>
     `Roll back to configuration version ${version} (${digest.slice(0, 12)}) in ${environment}, immediately for all ` +

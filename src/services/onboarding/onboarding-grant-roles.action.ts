@@ -6,9 +6,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
-import { kysely } from '../../entities/kysely-schema.ts';
-import { read } from '../../platform/database/read.ts';
-import { subjectName } from '../actions/subject-names.queries.ts';
+import { linkOfChange } from './onboarding-link.queries.ts';
 import { roleTexts } from '../identity/role/role-texts.queries.ts';
 import { assignRole } from '../identity/role/role-assignment.service.ts';
 
@@ -26,16 +24,18 @@ export const onboardingGrantRoles = defineAction({
   reason: () => null,
   describe: ({ link_id }) => `Assign the waiting roles of the onboarding link ${link_id} to the user who completed it.`,
   present: async (db, scope, { link_id }) => {
-    const [name, [link]] = await Promise.all([
-      subjectName(db, scope, 'onboarding link', link_id),
-      read(db, scope, kysely.selectFrom('onboarding_link').where('id', '=', link_id).select('outcome')),
-    ]);
-    const waiting = (link?.outcome as OnboardingOutcome | null)?.roles_waiting ?? [];
+    const link = await linkOfChange(db, scope, link_id);
+    const waiting = link?.outcome?.roles_waiting ?? [];
     const roles = await roleTexts(db, scope, waiting.map(({ role_id }) => role_id));
     return {
-      description: `Assign the waiting roles of the onboarding link of ${name} to the user who completed it.`,
+      description: `Assign the waiting roles of the onboarding link of ${link?.recipient_name ?? link_id} to the user who completed it.`,
       changes: [{ field: 'roles', before: null, after: roles }],
     };
+  },
+  // The request names the link, and the link the roles.
+  writers: async (tx, { link_id }) => {
+    const link = await linkOfChange(tx, tx.actor, link_id);
+    return link === undefined ? [] : [link.created_by];
   },
   check: async (tx, { link_id }) => {
     await lockWaitingRoles(tx, link_id);

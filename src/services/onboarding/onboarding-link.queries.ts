@@ -6,7 +6,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
-import type { ReadDeps } from '../../platform/database/read.ts';
+import type { ReadDeps, ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import { openOnboardingQuery } from './onboarding-access.service.ts';
 import { onboardingColumns } from './onboarding-link.repository.ts';
@@ -59,6 +59,13 @@ function hasEffectiveStatus(status: OnboardingStatus) {
 export async function loadOnboardingLink({ db }: Deps, actor: Actor, id: string) {
   const [, [row]] = await readAll(db, actor, [scopeQuery(actor), linksQuery().where('id', '=', id)] as const);
   if (row === undefined) throw notFound('onboarding link');
+  return row;
+}
+
+/** What a request for a change of a link says of it, whoever of the tenant has created it: its requester may change any of them. */
+export async function linkOfChange(db: ReadSource, scope: ReadScope, id: string) {
+  const link = kysely.selectFrom('onboarding_link').where('id', '=', id).select(['recipient_name', 'created_by', 'outcome']);
+  const [, [row]] = await readAll(db, scope, [openOnboardingQuery, link] as const);
   return row;
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
-import { subjectName } from '../actions/subject-names.queries.ts';
 import { sendOnboardingChanged } from './onboarding-link.client.ts';
+import { linkOfChange } from './onboarding-link.queries.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
 import { reasonText } from '../../platform/value-schemas.ts';
 
@@ -22,7 +22,7 @@ export const onboardingRevoke = defineAction({
   reason: ({ reason }) => reason,
   describe: ({ link_id }) => `Revoke the onboarding link ${link_id}.`,
   present: async (db, scope, { link_id }) => {
-    const name = await subjectName(db, scope, 'onboarding link', link_id);
+    const name = (await linkOfChange(db, scope, link_id))?.recipient_name ?? link_id;
     return {
       description: `Revoke the onboarding link of ${name}.`,
       changes: [{ field: 'onboarding link', before: name, after: null }],
